@@ -56,10 +56,10 @@ def _decode_transfer(body: object) -> Transfer:
 
 
 def _accepted(body: object, kind: TransferKind) -> Transfer:
-    """A transfer that was accepted just now; the id alone is enough to find it again.
+    """A transfer that Heroku accepted just now; its id is enough to find it again.
 
-    The official client reads no more than the id from a restore, so all else may be missing: the number
-    is then 0, the name empty and the time of creation that of the answer.
+    The official client reads only the id of a restore, so other fields may be missing. A missing number is 0 and a
+    missing name is empty. A missing creation time is the time of the answer.
     """
     source = record(body)
     known = _kind(source) if source.get("to_type") else kind
@@ -93,7 +93,7 @@ def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, cre
 
 
 def _place(source: Mapping[str, object], name: str) -> str:
-    """Where something is stored; empty when that cannot be read."""
+    """The storage address; empty when it cannot be read."""
     value = optional_text(source, name)
     try:
         urlsplit(value)
@@ -112,7 +112,7 @@ def _end(source: Mapping[str, object], side: str) -> DatabaseEnd:
 
 
 def _address(url: str) -> DatabaseEnd:
-    """Server and name from a database's URL; nothing of another URL, and never a user or password."""
+    """The server and database name of a database URL; empty for any other URL. Never the user or password."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -127,7 +127,7 @@ def _kind(source: Mapping[str, object]) -> TransferKind:
         return TransferKind.SCHEDULED_BACKUP if source.get("schedule") else TransferKind.MANUAL_BACKUP
     if not dumps and source.get("to_type") == "pg_restore":
         return TransferKind.RESTORE
-    # Also for end points nobody has told us of: a copy is never offered as a backup nor taken for a restore.
+    # Unknown endpoints count as a copy too: a copy is never offered as a backup or taken for a restore.
     return TransferKind.COPY
 
 
@@ -139,7 +139,7 @@ def _name(source: Mapping[str, object], kind: TransferKind, num: int) -> str:
 
 
 def _state(source: Mapping[str, object]) -> TransferState:
-    """The end is told by presence alone: a time we cannot read is still a time."""
+    """`finished_at` counts when it is present, even if the time cannot be read."""
     if source.get("finished_at"):
         if source.get("succeeded") is True:
             return TransferState.COMPLETED
@@ -167,7 +167,7 @@ def schedule(body: object) -> Schedule:
 
 
 def _decode_database_info(body: object, addon_id: str) -> DatabaseInfo:
-    """`GET /client/v11/databases/{id}`: labels and values in the provider's own words and order."""
+    """`GET /client/v11/databases/{id}`: the labels and values as Heroku gives them, in its order."""
     source = record(body)
     address = _address(optional_text(source, "resource_url"))
     return DatabaseInfo(addon_id=addon_id, facts=items(source.get("info"), _fact), address=address)
@@ -181,7 +181,7 @@ def _fact(body: object) -> tuple[str, tuple[str, ...]]:
 def _word(value: object) -> str:
     if isinstance(value, str | int | float):
         return str(value)
-    raise ShapeError("a value of the database's description is no text")
+    raise ShapeError("a value in the database description is not text")
 
 
 def _signed_url(body: object) -> SignedUrl:
@@ -194,7 +194,7 @@ _NAME = re.compile(r"([abcr])0*(\d+)")
 
 
 class HerokuBackups:
-    """Database transfers on Heroku; every method as `ports.Backups` has it."""
+    """Database transfers on Heroku; each method implements `ports.Backups`."""
 
     def __init__(self, client: HerokuClient) -> None:
         self._client = client
@@ -209,7 +209,7 @@ class HerokuBackups:
         return datetime.now(UTC) + timedelta(seconds=self._client.ahead or 0.0)
 
     def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
-        """`GET /client/v11/apps/{app}/transfers`, oldest first; `GET …/databases/{id}` tells whose they are."""
+        """`GET /client/v11/apps/{app}/transfers`, oldest first; `GET …/databases/{id}` names each one's database."""
         ask = HerokuCall("list the backups", "GET", _transfers(addon.owner_app_name or addon.app_name), data=True)
         found = self._client.pages(ask, _decode_transfer)
         address = self._address(addon.addon_id) if found else DatabaseEnd()
@@ -217,7 +217,7 @@ class HerokuBackups:
         return tuple(sorted(marked, key=lambda transfer: (transfer.taken_at, transfer.num)))
 
     def _address(self, addon_id: str) -> DatabaseEnd:
-        """Without an answer the labels of the transfers have to do: a list of backups is worth more than none."""
+        """If this call fails, the transfers' labels name the database: a list without addresses is better than none."""
         try:
             return self.database_info(addon_id).address
         except ProviderError:
@@ -226,7 +226,7 @@ class HerokuBackups:
     def transfer(self, app: str, ref: str) -> Transfer:
         """`GET /client/v11/apps/{app}/transfers/{ref}?verbose=true`.
 
-        A name must fit what the number stands for: `b003` is not found when number 3 is a restore.
+        A name must match the kind of transfer: `b003` is not found when number 3 is a restore.
         """
         name = _NAME.fullmatch(ref)
         path = f"{_transfers(app)}/{segment(name[2] if name else ref)}?verbose=true"
@@ -272,10 +272,10 @@ class HerokuBackups:
         return self._client.ask(ask, lambda body: items(body, schedule))
 
     def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
-        """`GET` of the link, without the token; sent once, since a stale link needs a fresh one.
+        """`GET` of the link, without the token. Sent once, because an expired link needs a new one.
 
-        `ProviderError` for an expired link, a short body or no PostgreSQL dump; `MachineError` when the file
-        exists or cannot be written. No partial file is left.
+        Raises `ProviderError` for an expired link, a short body, or a body that is not a PostgreSQL dump. Raises
+        `MachineError` when the file exists or cannot be written. No partial file is left.
         """
         return download.fetch(link, destination, progress, self._client)
 

@@ -23,17 +23,17 @@ from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-# Heroku's refusals as our errors: the table, keyed on the `id` of the error body, then on the status.
+# Maps Heroku's errors to ours, by the `id` of the error body, then by the status.
 
 
 PROVIDER = "Heroku"
-HEROKU = Provider(PROVIDER, "See status.heroku.com; run the command again when it is well.")
+HEROKU = Provider(PROVIDER, "Check status.heroku.com, then run the command again when Heroku has recovered.")
 
 HOW_TO_GET_ACCESS = (
     "Get a token with `heroku login` and `heroku auth:token` (or Account settings, API Key, in the dashboard) "
     "and set HEROKU_API_KEY to it."
 )
-_DASHBOARD = "Log in at dashboard.heroku.com and settle what it asks for, then run the command again."
+_DASHBOARD = "Log in at dashboard.heroku.com and complete what it asks for, then run the command again."
 
 
 _BY_ID: Mapping[str, Refusal] = {
@@ -44,38 +44,47 @@ _BY_ID: Mapping[str, Refusal] = {
     ),
     "forbidden": Refusal(
         CredentialsRefused,
-        "this account has no right to do that",
-        "Ask the owner to add this account as a collaborator, or use the token of one who has the right.",
+        "this account does not have permission",
+        "Ask the app's owner to run `heroku access:add` for this account, or set HEROKU_API_KEY to the token of "
+        "a collaborator.",
     ),
     "suspended": Refusal(
-        CredentialsRefused, "the account or app is suspended", "Open a ticket at help.heroku.com; use the escape kit."
+        CredentialsRefused,
+        "the account or app is suspended",
+        "Open a ticket at help.heroku.com. To recover without Heroku, use the escape kit.",
     ),
     "two_factor": Refusal(
         CredentialsRefused,
-        "the account wants a second factor for this",
-        "Use a token made by `heroku authorizations:create`, and set HEROKU_API_KEY to it.",
+        "the account requires a second factor",
+        "Create a token with `heroku authorizations:create` and set HEROKU_API_KEY to it.",
     ),
-    "not_found": Refusal(NotFound, "", "Check the name, and that this account can see it."),
+    "not_found": Refusal(NotFound, "", "Check the name and that this account can see it."),
     "not_acceptable": Refusal(
-        ProviderError, "it does not speak the version asked for", "Check the API address of the target."
+        ProviderError, "it does not support the requested API version", "Check the API address of the target."
     ),
-    "conflict": Refusal(Conflict, "its present state forbids that", "Look at the app, wait, and try again."),
-    "gone": Refusal(NotFound, "it is gone for good", "Check the name; look for its successor."),
+    "conflict": Refusal(
+        Conflict,
+        "its current state does not allow that",
+        "Check the app in the dashboard, wait, then run the command again.",
+    ),
+    "gone": Refusal(NotFound, "it was deleted", "Check the name, or use what replaced it."),
     "requested_range_not_satisfiable": Refusal(
-        ProviderError, "it does not list in that order", "Report this with the request id."
+        ProviderError, "it does not support that sort order", "Report this with the request id."
     ),
     "invalid_params": Refusal(ProviderError, "it does not accept the values sent", "Check the values in the plan."),
     "verification_needed": Refusal(ProviderError, "the account has no verified card", _DASHBOARD),
     "verification_required": Refusal(ProviderError, "the account has no verified card", _DASHBOARD),
     "confirmation_required": Refusal(
-        Conflict, "it wants the name of the app as confirmation", "Do this step by hand and confirm it there."
+        Conflict, "it requires the app's name as confirmation", "Do this step in the dashboard and confirm it there."
     ),
     "addon_error": Refusal(
         ProviderError,
-        "the add-on's provider refused",
-        "Read the reason; if the plan has ended, choose another in the configuration.",
+        "the add-on's provider refused it",
+        "Read the reason. If the plan was discontinued, choose another plan in scenarios.yaml.",
     ),
-    "rate_limit": Refusal(RateLimited, "the hourly quota of requests is used up", "Wait a minute, then go on."),
+    "rate_limit": Refusal(
+        RateLimited, "the hourly request quota is used up", "Wait a minute, then run the command again."
+    ),
 }
 
 _ID_BY_STATUS: Mapping[int, str] = {
@@ -105,7 +114,7 @@ def _refusal(reply: Reply, call: HttpCall) -> ProviderError:
     by_status = _ID_BY_STATUS.get(reply.status, "bad_request")
     error_id = _error_id(body) or by_status
     row = _BY_ID.get(error_id) or _BY_ID[by_status]
-    says = row.says or f"it knows no such {_resource(body)}"
+    says = row.says or f"it has no such {_resource(body)}"
     quote = _quote(body, call.hide)
     remaining = whole(reply.headers.get("RateLimit-Remaining"))
     if row.kind is RateLimited and remaining is not None:
@@ -115,7 +124,7 @@ def _refusal(reply: Reply, call: HttpCall) -> ProviderError:
 
 
 def retold(error: ProviderError, kind: type[ProviderError], message: str, next_action: str) -> ProviderError:
-    """The same refusal in better words, for a caller that knows what the provider's sentence means."""
+    """The same error with a better message, for a caller that knows what the provider's text means."""
     return kind(
         message,
         provider=PROVIDER,
@@ -151,9 +160,9 @@ MAX_PAGES = 1000
 
 @dataclass(frozen=True)
 class HerokuCall:
-    """One call to Heroku: `what` in words, where, and what goes with it.
+    """One call to Heroku: `what` in words, the path, and what is sent with it.
 
-    `data` chooses the data API. `sdk` asks for the shapes of version 3.sdk. `range_` is a `Range` header.
+    `data` chooses the data API. `sdk` requests the response format of version 3.sdk. `range_` is a `Range` header.
     """
 
     what: str
@@ -168,7 +177,7 @@ class HerokuCall:
     hide: tuple[SecretStr, ...] = ()
 
     def call(self, token: SecretStr) -> HttpCall:
-        """The request as it goes out; the token is added by the connection."""
+        """The request as it is sent; the connection adds the token."""
         headers = {"Accept": ACCEPT_SDK if self.sdk else ACCEPT, **self.headers}
         if self.body is not None:
             headers["Content-Type"] = "application/json"
@@ -180,8 +189,8 @@ class HerokuCall:
 class HerokuClient(BearerClient):
     """Sends requests to both APIs.
 
-    Raises `ConfigError` for an address that would carry the token in clear text, and `CredentialsRefused`
-    for a token that cannot be one.
+    Raises `ConfigError` for an address that would send the token unencrypted, and `CredentialsRefused` for a malformed
+    token.
     """
 
     def __init__(self, api_url: str, data_url: str, token: SecretStr, **wiring: Unpack[ClientOptions]) -> None:
@@ -191,18 +200,17 @@ class HerokuClient(BearerClient):
         }
         super().__init__(PROVIDER, token, HOW_TO_GET_ACCESS, **wiring)
         self.rate_remaining: int | None = None
-        """Requests left in the account's pool as the last answer told; None when none told."""
+        """Requests left in the account's quota, by the last answer that said so; None before that."""
 
     def ask(self, ask: HerokuCall, decode: Callable[[object], T]) -> T:
         """Send, retry as the call allows, decode the JSON body.
 
-        `decode` raises `ShapeError` for a body that is not as documented: retried for a read, `AnswerLost`
-        for a write.
+        `decode` raises `ShapeError` for an undocumented body: a read is retried, a write raises `AnswerLost`.
         """
         return self.patience.call(lambda: self.once(ask, decode)[0], writes=ask.writes)
 
     def once(self, ask: HerokuCall, decode: Callable[[object], T]) -> tuple[T, Reply]:
-        """Send one request once, whatever happens."""
+        """Send one request, without a retry."""
         call = ask.call(self.token)
         reply = self.exchange(self._urls[ask.data], call)
         self._note_rate(reply)
@@ -213,17 +221,17 @@ class HerokuClient(BearerClient):
         except ShapeError as problem:
             raise unreadable(HEROKU, reply, call, str(problem)) from None
         except ValidationError:
-            # A model is stricter than its decoder; the error quotes the value.
-            raise unreadable(HEROKU, reply, call, "a value is not acceptable") from None
+            # A model is stricter than its decoder, and its error quotes the value: do not repeat it.
+            raise unreadable(HEROKU, reply, call, "a value is not valid") from None
 
     def pages(self, ask: HerokuCall, decode: Callable[[object], T]) -> tuple[T, ...]:
-        """Every item of a list, all its pages followed by `Next-Range`; a read."""
+        """Every item of a list: follows `Next-Range` through all pages. A read."""
         try:
             return tuple(item for page in self._each_page(ask, decode) for item in page)
         except ProviderError as error:
             if ask.range_ is None or error.status != httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
-            # Not every list says by what it can be ordered; all have an order of their own.
+            # Not every list documents its sort keys; each has a default order.
             return self.pages(replace(ask, range_=None), decode)
 
     def page(self, ask: HerokuCall, decode: Callable[[object], T]) -> tuple[T, ...]:
@@ -239,7 +247,7 @@ class HerokuClient(BearerClient):
             following = reply.headers.get("Next-Range")
             if not following and reply.status == httpx.codes.PARTIAL_CONTENT:
                 raise unreadable(
-                    HEROKU, reply, ask.call(self.token), "the list is cut, and does not tell where it goes on"
+                    HEROKU, reply, ask.call(self.token), "the list is incomplete and does not name its next page"
                 )
             if not following:
                 return
@@ -254,7 +262,7 @@ class HerokuClient(BearerClient):
 
 
 def _json(reply: Reply, call: HttpCall) -> object:
-    """The body; an empty one only of a write whose status says that there is none: a read without one told nothing."""
+    """The body. Only a write may have an empty one, when its status says so: a read without a body is an error."""
     if reply.status == httpx.codes.NO_CONTENT and call.writes:
         return {}
     try:
@@ -265,8 +273,8 @@ def _json(reply: Reply, call: HttpCall) -> object:
 
 def _endless(ask: HerokuCall) -> ProviderError:
     return ProviderError(
-        f"{PROVIDER} never ends the list when asked to {ask.what}.",
+        f"{PROVIDER} returned a list without an end when asked to {ask.what}.",
         provider=PROVIDER,
-        why=f"{ask.method} {ask.path} repeats its pages, or there is no end of them.",
-        next_action="See status.heroku.com; run the command again later.",
+        why=f"{ask.method} {ask.path} repeated its pages or returned too many.",
+        next_action="Check status.heroku.com, then run the command again later.",
     )

@@ -61,7 +61,7 @@ def app(body: object) -> App:
 
 
 def about_app(name: str) -> Callable[[object], App]:
-    """The same, of that application only; it may be named by its id."""
+    """The same, only for that application, by name or id."""
     return about(name, app, lambda found: (found.name, found.id))
 
 
@@ -74,12 +74,12 @@ def config_vars(body: object) -> Mapping[str, SecretStr]:
 def _value(source: Mapping[str, object], name: str) -> str:
     value = source[name]
     if not isinstance(value, str):
-        raise ShapeError("a config variable is no text")
+        raise ShapeError("a config variable is not text")
     return value
 
 
 def process_type(body: object) -> ProcessType:
-    """One item of `/apps/{app}/formation`; newer shapes name the size in `dyno_size`."""
+    """One item of `/apps/{app}/formation`; newer API formats have the size in `dyno_size`."""
     source = record(body)
     return ProcessType(
         type=text(source, "type"),
@@ -149,13 +149,13 @@ def output_stream(body: object) -> str | None:
 
 
 def source_blob(body: object) -> tuple[SecretStr, SecretStr]:
-    """`POST /sources`: where to put an archive and where the build gets it; both addresses are permissions."""
+    """`POST /sources`: the upload address and the address that the build reads. Both are secrets: they grant access."""
     source = nested(record(body), "source_blob")
     return SecretStr(web_address(source, "put_url")), SecretStr(web_address(source, "get_url"))
 
 
 def plan(body: object) -> AddonPlan:
-    """One item of `GET /addon-services/{service}/plans`; a price that is not monthly is not told."""
+    """One item of `GET /addon-services/{service}/plans`; a price that is not monthly is None."""
     source = record(body)
     price = nested(source, "price")
     monthly = optional_text(price, "unit") in ("", "month")
@@ -168,7 +168,7 @@ def plan(body: object) -> AddonPlan:
 
 
 def buildpack(body: object) -> tuple[int, str]:
-    """One item of `/apps/{app}/buildpack-installations`: its place and its name, or its address if it has none."""
+    """One item of `/apps/{app}/buildpack-installations`: its position and its name, or else its address."""
     source = record(body)
     inner = nested(source, "buildpack")
     return optional_number(source, "ordinal") or 0, optional_text(inner, "name") or text(inner, "url")
@@ -196,7 +196,7 @@ def collaborator(body: object) -> str:
 
 
 def log_drain(body: object) -> LogDrain:
-    """One item of `GET /apps/{app}/log-drains`; its address is a secret but for the host."""
+    """One item of `GET /apps/{app}/log-drains`; its address is a secret, except the host."""
     source = record(body)
     url = optional_text(source, "url")
     try:
@@ -223,7 +223,7 @@ def addon(body: object) -> AddOn:
 
 
 def attachment(body: object) -> Attachment:
-    """One add-on attachment, with the plan and config variables asked for by `Accept-Inclusion`."""
+    """One add-on attachment, with the plan and config variables that `Accept-Inclusion` requests."""
     source = record(body)
     inner = nested(source, "addon")
     owner = nested(inner, "app")
@@ -246,5 +246,5 @@ def _names(source: Mapping[str, object], name: str) -> tuple[str, ...]:
 
 def _name(value: object) -> str:
     if not isinstance(value, str):
-        raise ShapeError("a config variable's name is no text")
+        raise ShapeError("a config variable's name is not text")
     return value

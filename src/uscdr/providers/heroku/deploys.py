@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from uscdr.models.heroku import Build, Release
     from uscdr.models.migrations import SourceArchive
 
-# A build from an archive: an upload address, the upload, and the build of what lies there.
+# A build from an archive: get an upload address, upload, and build the uploaded archive.
 
 
 CHECKSUM = "SHA256:"
 _CHUNK = 256 * 1024
-_NOT_BUILT = "No build was started: go on with `uscdr runs resume`."
+_NOT_BUILT = "No build was started. Resume the run: uscdr runs resume"
 
 
 def _start(client: HerokuClient, app: str, archive: SourceArchive) -> Build:
     """`POST /sources`, `PUT` of the archive, `POST /apps/{app}/builds` (write, findable).
 
-    `AnswerLost` when the build may have been made; a failed upload starts no build and
-    is a plain `ProviderError`. `MachineError` for an archive that cannot be read or has changed.
+    Raises `AnswerLost` when the build may have started. A failed upload starts no build and raises a plain
+    `ProviderError`. Raises `MachineError` for an archive that cannot be read or has changed.
     """
     put_url, get_url = client.patience.call(lambda: _address(client), writes=False)
     client.patience.call(lambda: _upload(client, put_url, archive), writes=True)
@@ -56,7 +56,7 @@ def _start(client: HerokuClient, app: str, archive: SourceArchive) -> Build:
 
 
 def _address(client: HerokuClient) -> tuple[SecretStr, SecretStr]:
-    """An address that nobody uses does no harm: a lost one is asked for again."""
+    """An unused upload address does no harm, so a lost answer is requested again."""
     try:
         return client.once(HerokuCall("open an upload", "POST", "/sources", writes=True), decode.source_blob)[0]
     except AnswerLost as error:
@@ -70,7 +70,7 @@ def _upload(client: HerokuClient, put_url: SecretStr, archive: SourceArchive) ->
     try:
         with (
             Path(archive.path).open("rb") as file,
-            # Opened without the token: storage refuses a second permission beside the signed address.
+            # Sent without the token: storage refuses a second credential beside the signed address.
             open_client(
                 url,
                 provider=PROVIDER,
@@ -84,7 +84,7 @@ def _upload(client: HerokuClient, put_url: SecretStr, archive: SourceArchive) ->
             _put(http, url, _pieces(file, archive, client.patience.stop), archive.size)
     except OSError as error:
         raise MachineError(
-            f"{archive.path} could not be read.", why=f"{error.strerror}.", next_action=_NOT_BUILT
+            f"uscdr could not read {archive.path}.", why=f"{error.strerror}.", next_action=_NOT_BUILT
         ) from error
 
 
@@ -100,14 +100,14 @@ def _put(http: httpx.Client, url: str, pieces: Iterator[bytes], size: int) -> No
 def _accept(response: httpx.Response) -> None:
     status = response.status_code
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        message = f"{PROVIDER}'s storage takes no upload for now."
+        message = f"{PROVIDER}'s storage refused the upload for now."
         raise RateLimited(message, provider=PROVIDER, status=status, next_action=_NOT_BUILT)
     if not response.is_success:
         raise _build_failed(f"storage answered {status}", retryable=may_pass(status), status=status)
 
 
 def _pieces(file: BinaryIO, archive: SourceArchive, stop: threading.Event) -> Iterator[bytes]:
-    """The file, which must have the size it was packed with: a wrong length would end in a strange place."""
+    """The file, which must still have its packed size: a wrong length would corrupt the upload."""
     sent = 0
     while chunk := file.read(_CHUNK):
         if stop.is_set():
@@ -126,7 +126,7 @@ def _pieces(file: BinaryIO, archive: SourceArchive, stop: threading.Event) -> It
 
 def _build_failed(why: str, *, retryable: bool, sent: bool = True, status: int | None = None) -> ProviderError:
     return ProviderError(
-        "The source archive could not be uploaded.",
+        "uscdr could not upload the source archive.",
         provider=PROVIDER,
         why=f"Upload: {why}.",
         next_action=_NOT_BUILT,
@@ -136,19 +136,19 @@ def _build_failed(why: str, *, retryable: bool, sent: bool = True, status: int |
     )
 
 
-# Following the output of a build or a release phase: text that grows, taken up again where it was cut.
+# Follows the output of a build or a release phase: growing text, resumed where the connection was cut.
 
 
 IDLE_SECONDS = 900.0
-"""Without a byte for so long, it is given up; the platform ends a build after a quarter of an hour of work."""
+"""Seconds without a byte before giving up. Heroku ends a build after 15 minutes."""
 GLANCE_SECONDS = 3.0
-"""A silent connection is left and taken up again so often, so that a stop is heeded and a dead one noticed."""
+"""Seconds between reconnections of a silent stream, to notice a stop or a dead connection."""
 LONGEST_LINE = 16 * 1024
 
 
 @dataclass
 class _OutputReader:
-    """How far the output was read, in bytes, and the line that is not whole yet."""
+    """The position in the output, in bytes, and the current incomplete line."""
 
     on_line: Callable[[str], None]
     position: int = 0
@@ -156,7 +156,7 @@ class _OutputReader:
     heard: float = field(default_factory=time.monotonic)
 
     def take(self, chunk: bytes) -> None:
-        """Pass whole lines on; a line without end is passed on in pieces."""
+        """Pass on complete lines; an endless line is passed on in pieces."""
         self.position += len(chunk)
         self.heard = time.monotonic()
         *whole, self.rest = (self.rest + chunk).split(b"\n")
@@ -167,7 +167,7 @@ class _OutputReader:
             self.rest = self.rest[LONGEST_LINE:]
 
     def end(self) -> None:
-        """Pass on a last line that has no line end."""
+        """Pass on a last line without a line end."""
         if self.rest:
             self._tell(self.rest)
         self.rest = b""
@@ -181,20 +181,20 @@ def _follow_output(
 ) -> None:
     """`GET` of an `output_stream_url` until it ends, `Range: bytes=N-` after a cut.
 
-    `ProviderError` when it stays unreachable, or says nothing for `idle` seconds; `Interrupted` when stopped.
+    Raises `ProviderError` when it stays unreachable or silent for `idle` seconds, and `Interrupted` when stopped.
     """
     if not is_private(url):
-        raise _stream_failed("the stream would travel in clear text", retryable=False)
+        raise _stream_failed("the stream's address is not https", retryable=False)
     reader = _OutputReader(on_line)
     with open_client(url, provider=PROVIDER, verify=client.verify, read_only=True, record=client.record) as http:
         while not client.patience.call(lambda: _some(client, http, url, reader), writes=False):
             if time.monotonic() - reader.heard > idle:
-                raise _stream_failed(f"nothing came for {duration(idle)}", retryable=False)
+                raise _stream_failed(f"no output for {duration(idle)}", retryable=False)
     reader.end()
 
 
 def _some(client: HerokuClient, http: httpx.Client, url: str, reader: _OutputReader) -> bool:
-    """Read on; whether the stream has ended. A cut that brought nothing new raises a retryable error."""
+    """Read more; whether the stream has ended. A connection that ends without new output raises a retryable error."""
     before = reader.position
     try:
         with http.stream("GET", url, headers=_headers(before), timeout=_patient()) as response:
@@ -225,19 +225,19 @@ def _patient() -> httpx.Timeout:
 
 
 def _is_over(response: httpx.Response, position: int) -> bool:
-    """Whether there is nothing after `position`; anything but the text raises."""
+    """Whether there is nothing after `position`; any answer without text raises."""
     status = response.status_code
     if position and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
         return True
     if status in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
         return False
-    # Not found: the address is told before the first line is there.
+    # 404: Heroku gives the address before the first line exists.
     passing = status == httpx.codes.NOT_FOUND or may_pass(status)
     raise _stream_failed(f"the stream answered {status}", retryable=passing)
 
 
 def _after(response: httpx.Response, position: int) -> Iterator[bytes]:
-    """The bytes after `position`; an answer that ignores the range begins again at the first."""
+    """The bytes after `position`; an answer that ignores the range starts at the first byte."""
     skip = 0 if response.status_code == httpx.codes.PARTIAL_CONTENT else position
     for chunk in response.iter_raw():
         yield chunk[skip:]
@@ -246,15 +246,15 @@ def _after(response: httpx.Response, position: int) -> Iterator[bytes]:
 
 def _heed_stop(client: HerokuClient) -> None:
     if client.patience.stop.is_set():
-        raise Interrupted("Interrupted while following the output; what it reports goes on at the platform.")
+        raise Interrupted("Interrupted while following the output; the build or release continues on Heroku.")
 
 
 def _stream_failed(why: str, *, retryable: bool) -> ProviderError:
     return ProviderError(
-        f"{PROVIDER} did not give the output.",
+        f"{PROVIDER} did not return the output.",
         provider=PROVIDER,
         why=f"Output stream: {why}.",
-        next_action="Look at the build or release itself; its output is in the dashboard, under Activity.",
+        next_action="Check the build or release in the dashboard, under Activity.",
         retryable=retryable,
     )
 
@@ -264,9 +264,9 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class HerokuDeploys:
-    """Builds and releases on Heroku; every method as `ports.Deploys` has it.
+    """Builds and releases on Heroku; each method implements `ports.Deploys`.
 
-    `idle` is how many seconds of silence `follow` bears.
+    `idle` is the number of silent seconds that `follow` accepts.
     """
 
     def __init__(self, client: HerokuClient, *, idle: float = IDLE_SECONDS) -> None:

@@ -1,4 +1,4 @@
-"""Downloading a backup by its signed link: as a stream, or to a private file that surely begins like a dump."""
+"""Downloads a backup by its signed link, as a stream or to a private file; checks that it starts like a dump."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.progress import Progress
 
 MAGIC = b"PGDMP"
-"""How a dump in PostgreSQL's custom format begins."""
+"""The first bytes of a dump in PostgreSQL's custom format."""
 
 
 def fetch(link: SignedUrl, destination: Path, progress: Progress, client: HerokuClient) -> Download:
@@ -39,9 +39,9 @@ def fetch(link: SignedUrl, destination: Path, progress: Progress, client: Heroku
 
 @contextmanager
 def _opened(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[download.Body]:
-    """GET the link, without the token: the link alone is the permission.
+    """GET the link, without the token: the link itself grants access.
 
-    Raises ProviderError for a refused, expired or unreachable link; it is retryable when a fresh one may help.
+    Raises ProviderError for a refused, expired or unreachable link; it is retryable when a new link may help.
     """
     url = link.url.get_secret_value()
     base = "{0.scheme}://{0.netloc}".format(urlsplit(url))
@@ -55,20 +55,20 @@ def _opened(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -
 def _refused(status: int) -> ProviderError:
     why = f"Storage answered {status}."
     if status in (httpx.codes.FORBIDDEN, httpx.codes.UNAUTHORIZED, httpx.codes.GONE):
-        return STORAGE.fault("The download link has expired.", why=why, status=status, retryable=True)
+        return STORAGE.fault("Heroku's download link has expired.", why=why, status=status, retryable=True)
     if status == httpx.codes.NOT_FOUND:
-        why = "Storage answered 404: the platform may have dropped this backup."
-        return STORAGE.fault("The backup's file is not there.", why=why, status=status, kind=NotFound)
-    return STORAGE.fault("The backup could not be downloaded.", why=why, status=status, retryable=may_pass(status))
+        why = "Storage answered 404. Heroku may have deleted this backup."
+        return STORAGE.fault("The backup file does not exist.", why=why, status=status, kind=NotFound)
+    return STORAGE.fault("uscdr could not download the backup.", why=why, status=status, retryable=may_pass(status))
 
 
 STORAGE = download.DownloadOrigin(
-    PROVIDER, "Ask for a fresh link and download again; a link is good for an hour at most.", _refused
+    PROVIDER, "Run the command again: it requests a new link. A link is valid for an hour at most.", _refused
 )
 
 
 def _only_a_dump(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks, refused as soon as they cannot be a dump: an error page must not be read to its end."""
+    """The chunks; raises as soon as they cannot be a dump, so that an error page is not read to its end."""
     start = b""
     for chunk in chunks:
         if len(start) < len(MAGIC):
@@ -87,17 +87,17 @@ def _check_start(start: bytes, *, whole: bool = False) -> None:
     elif looks.startswith((b"<!doctype html", b"<html")):
         why = "It looks like a web page."
     elif looks.startswith(b"<"):
-        why = "It looks like XML, as storage answers for an expired link."
+        why = "It looks like XML, which storage returns for an expired link."
     else:
-        why = f"A dump begins with {MAGIC.decode()}; this does not."
-    raise STORAGE.fault("What was downloaded is not a PostgreSQL dump.", why=why, kind=WrongContent)
+        why = f"A dump starts with {MAGIC.decode()}; this does not."
+    raise STORAGE.fault("The downloaded file is not a PostgreSQL dump.", why=why, kind=WrongContent)
 
 
-# A backup as a stream: from the signed link straight to whoever reads, with nothing on this machine's disk.
+# A backup as a stream: from the signed link to the reader, with nothing written to this machine's disk.
 
 
 class DumpStream:
-    """The chunks of one download, to be read in pieces of any size."""
+    """The chunks of one download, read in pieces of any size."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks

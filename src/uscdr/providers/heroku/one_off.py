@@ -39,17 +39,17 @@ def running(client: HerokuClient, app: str) -> tuple[Dyno, ...]:
 
 
 def stop(client: HerokuClient, app: str, name: str) -> None:
-    """`POST /apps/{app}/dynos/{name}/actions/stop` (write). A dyno that is gone is no error."""
+    """`POST /apps/{app}/dynos/{name}/actions/stop` (write). A dyno that no longer exists is not an error."""
     path = f"/apps/{segment(app)}/dynos/{segment(name)}/actions/stop"
     try:
         client.ask(HerokuCall(f"stop dyno {name}", "POST", path, writes=True), record)
     except NotFound:
-        # The app may be what is missing, or the platform may be wrong: the list decides.
+        # The app may be missing, or Heroku may be wrong: check the list of dynos.
         if any(dyno.name == name for dyno in running(client, app)):
             raise
 
 
-# Finding the exit status in a dyno's output: a mark that the shell prints after the command.
+# Finds the exit status in a dyno's output: the shell prints a marker after the command.
 
 
 MARK = "\uffff heroku-command-exit-status: "
@@ -58,17 +58,17 @@ _BEGUN = re.compile(re.escape(MARK) + r"[0-9]{0,3}")
 
 
 def _with_mark(command: str) -> str:
-    """`command` in a subshell, so that its own `exit` does not skip the mark, and with nothing to read.
+    """`command` in a subshell, so that its own `exit` does not skip the marker, and with an empty stdin.
 
-    A command that asks a question then fails, where it would hang until the time limit.
+    A command that asks a question then fails at once; otherwise it would hang until the time limit.
     """
     return f'({command}) </dev/null ; echo "{MARK}$?"'
 
 
 class ExitMark:
-    """Splits a byte stream into output and exit status, however the bytes are cut.
+    """Splits a byte stream into output and exit status, wherever the chunks end.
 
-    Terminal line ends become plain ones. A mark without its line end does not count: digits may be missing.
+    Terminal line ends become plain ones. A marker without its line end does not count: digits may be missing.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class ExitMark:
         self.exit_status: int | None = None
 
     def feed(self, received: bytes) -> str:
-        """Take bytes, give the output they completed; nothing more after the mark."""
+        """Take bytes and return the output they complete; nothing after the marker."""
         if self.exit_status is not None:
             return ""
         self._held = (self._held + self._decode(received)).replace("\r\n", "\n")
@@ -88,7 +88,7 @@ class ExitMark:
         return self._release(_safe_end(self._held))
 
     def finish(self) -> str:
-        """What was held back when the stream ended."""
+        """The output held back until the stream ended."""
         return "" if self.exit_status is not None else self._release(len(self._held))
 
     def _release(self, end: int) -> str:
@@ -97,7 +97,7 @@ class ExitMark:
 
 
 def _safe_end(text: str) -> int:
-    """Up to where `text` cannot be part of a mark or of a line end that is still coming."""
+    """The length of `text` that cannot be part of an incomplete marker or line end."""
     start = text.rfind(MARK[0])
     if start >= 0 and _may_become_mark(text[start:]):
         return start
@@ -115,7 +115,7 @@ def _may_become_mark(tail: str) -> bool:
 BANNER = b"rendezvous"
 _CONNECT_SECONDS = 10.0
 _LOOK_UP_SECONDS = 0.5
-"""How often a silent connection looks at the deadline and the stop token."""
+"""Seconds between checks of the deadline and the stop token on a silent connection."""
 _CHUNK = 65536
 
 
@@ -138,7 +138,7 @@ class Deadline:
 
 
 def _connect(url: SecretStr, verify: ssl.SSLContext, deadline: Deadline) -> ssl.SSLSocket:
-    """Open the TLS connection; the secret is not sent yet, so that this may be repeated.
+    """Open the TLS connection. The secret is not sent yet, so this may be repeated.
 
     Raises `ProviderError` with `sent=False`.
     """
@@ -153,7 +153,7 @@ def _connect(url: SecretStr, verify: ssl.SSLContext, deadline: Deadline) -> ssl.
         return verify.wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         plain.close()
-        why = f"the certificate was not accepted ({error.verify_message})"
+        why = f"the certificate is not trusted ({error.verify_message})"
         raise _unreachable(why, retryable=False) from None
     except OSError:
         plain.close()
@@ -161,7 +161,7 @@ def _connect(url: SecretStr, verify: ssl.SSLContext, deadline: Deadline) -> ssl.
 
 
 def _keep_alive(plain: socket.socket) -> None:
-    """A long silent command must neither lose its connection to a router nor wait for one that is dead."""
+    """Keep-alive: a router must not drop the connection of a long silent command, and a dead one must be noticed."""
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10)):
         if hasattr(socket, option):
@@ -171,13 +171,13 @@ def _keep_alive(plain: socket.socket) -> None:
 def _stream(
     connection: ssl.SSLSocket, url: SecretStr, deadline: Deadline, stop: threading.Event, leave: WriteGuard = ANYHOW
 ) -> Generator[bytes, None, None]:
-    """Say the secret, pass the banner by, and give what the process prints until the connection ends.
+    """Send the secret, skip the banner, and yield the process's output until the connection ends.
 
-    A connection that breaks ends the stream like one that closes: the exit mark tells the two apart.
+    A broken connection ends the stream like a closed one: the exit marker tells them apart.
     """
     connection.settimeout(_LOOK_UP_SECONDS)
     try:
-        with leave.sending():  # the command runs once the secret is there
+        with leave.sending():  # the command runs once the secret is sent
             connection.sendall(_secret(url) + b"\r\n")
         received = _received(connection, deadline, stop)
         yield _after_banner(received)
@@ -201,7 +201,7 @@ def _received(connection: ssl.SSLSocket, deadline: Deadline, stop: threading.Eve
 
 
 def _after_banner(received: Iterator[bytes]) -> bytes:
-    """What came with the banner after its line; all of it when there was no banner."""
+    """The bytes after the banner's line; all of them when there was no banner."""
     start = b""
     for chunk in received:
         start += chunk
@@ -218,7 +218,7 @@ def _address(url: SecretStr) -> tuple[str, int]:
         parts = urlsplit(url.get_secret_value())
         host, port = parts.hostname, parts.port or 5000
     except ValueError:
-        raise _unreachable("the address is not readable", retryable=False) from None
+        raise _unreachable("the address is malformed", retryable=False) from None
     if parts.scheme != "rendezvous" or not host:
         raise _unreachable("the app runs in a private space, which is not supported", retryable=False)
     return host, port
@@ -232,24 +232,24 @@ def _secret(url: SecretStr) -> bytes:
 
 def _unreachable(why: str, *, retryable: bool) -> ProviderError:
     return ProviderError(
-        "The one-off dyno's terminal could not be reached.",
+        "uscdr could not reach the one-off dyno's terminal.",
         provider=PROVIDER,
         why=f"Rendezvous: {why}.",
-        next_action="Check that this network lets TLS out to port 5000, and `ca_file` if it inspects TLS.",
+        next_action="Allow outgoing TLS to port 5000. If this network inspects TLS, check `ca_file`.",
         retryable=retryable,
         sent=False,
     )
 
 
 LONGEST = 86400
-"""Seconds; the platform's own limit for a one-off dyno."""
+"""Seconds; Heroku's own limit for a one-off dyno."""
 KEPT_CHARACTERS = 4 * 1024 * 1024
-"""Of the output, the end: a runaway command must not fill memory."""
+"""Only the end of the output is kept: a runaway command must not fill the memory."""
 
 
 @dataclass(frozen=True)
 class OneOffJob:
-    """What to run where, for at most `time_limit` seconds, and who hears of it."""
+    """The command, its app, its limit of `time_limit` seconds, and the callback for its start."""
 
     app: str
     command: str
@@ -260,14 +260,14 @@ class OneOffJob:
 
 @dataclass(frozen=True)
 class _StartedDyno:
-    """An accepted one-off dyno. Whoever holds `terminal` can attach to it."""
+    """An accepted one-off dyno. `terminal` is a secret: it allows anyone to attach."""
 
     name: str
     terminal: SecretStr
 
 
 def run(client: HerokuClient, job: OneOffJob) -> OneOffResult:
-    """Start, attach, wait. Whatever goes wrong after the start, the dyno is told to stop."""
+    """Start, attach, wait. After any failure following the start, the dyno is stopped."""
     deadline = Deadline(job.time_limit)
     started = client.ask(_start(job), _started)
     try:
@@ -279,7 +279,7 @@ def run(client: HerokuClient, job: OneOffJob) -> OneOffResult:
         _stop(client, job.app, started.name)
         raise _not_attached(started.name, error) from error
     except BaseException:
-        # The operator's interrupt too: nobody would see how the command ends.
+        # Also after the operator's interrupt: otherwise nobody sees how the command ends.
         _stop(client, job.app, started.name)
         raise
 
@@ -321,7 +321,7 @@ def _keep(output: str, new: str, job: OneOffJob) -> str:
 
 
 def _stop(client: HerokuClient, app: str, name: str) -> bool:
-    """Whether the platform accepted to stop the dyno."""
+    """Whether Heroku accepted the request to stop the dyno."""
     try:
         stop(client, app, name)
     except ProviderError:
@@ -332,15 +332,15 @@ def _stop(client: HerokuClient, app: str, name: str) -> bool:
 def _time_limit(job: OneOffJob, name: str, *, stopped: bool) -> ProviderError:
     message = f"The one-off dyno {name} reached its time limit of {duration(job.time_limit)}"
     if stopped:
-        action = "Look at the app's log for how far it got, then decide whether to run it again."
-        return ProviderError(f"{message} and was stopped.", provider=PROVIDER, next_action=action)
-    action = f"Stop it with `heroku ps:stop {name} --app {job.app}`, then look how far it got."
-    return AnswerLost(f"{message}; whether it was stopped is not known.", provider=PROVIDER, next_action=action)
+        action = "Check how far it got with `heroku logs`, then decide whether to run it again."
+        return ProviderError(f"{message}; uscdr stopped it.", provider=PROVIDER, next_action=action)
+    action = f"Stop it with `heroku ps:stop {name} --app {job.app}`, then check how far it got with `heroku logs`."
+    return AnswerLost(f"{message}; it may still be running.", provider=PROVIDER, next_action=action)
 
 
 def _not_attached(name: str, error: ProviderError) -> AnswerLost:
     return AnswerLost(
-        f"The one-off dyno {name} was started but could not be attached to; whether its command ran is not known.",
+        f"Heroku started the one-off dyno {name}, but uscdr could not attach to it; its command may have run.",
         provider=PROVIDER,
         why=error.why,
         next_action=LOOK_FIRST,

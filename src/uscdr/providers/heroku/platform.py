@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-# The last lines of an app's log: a log session, then its event stream, read to the end.
+# The last lines of an app's log: open a log session, then read its event stream to the end.
 
 
 STREAM_SECONDS = 30.0
-"""A stream that is not followed ends by itself; this is for one that does not."""
+"""Seconds. A stream without `tail` ends by itself; this limit is for one that does not."""
 
 
 def _last_lines(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
-    """The last `lines` lines, oldest first. A failed stream is begun again with a new session."""
+    """The last `lines` lines, oldest first. A failed stream is retried with a new session."""
     return client.patience.call(lambda: _session(client, app, lines), writes=False)
 
 
@@ -50,7 +50,7 @@ def _session(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
     ask = HerokuCall("open the log", "POST", f"/apps/{segment(app)}/log-sessions", body=body, sdk=True)
     url, _ = client.once(ask, lambda answer: web_address(record(answer), "logplex_url"))
     if not is_private(url):
-        raise _failed("the stream would travel in clear text", retryable=False)
+        raise _failed("the stream's address is not https", retryable=False)
     with open_client(url, provider=PROVIDER, verify=client.verify, read_only=True) as stream:
         return tuple(deque(_events(stream, url), maxlen=lines))
 
@@ -74,7 +74,7 @@ def _until(response: httpx.Response, end: float) -> Iterator[bytes]:
 
 
 def _event_data(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The data of each server-sent event; the last one counts even when its blank line is missing."""
+    """The data of each server-sent event; the last one counts even without its blank line."""
     data: list[str] = []
     for line in _lines(chunks):
         if line.startswith("data:"):
@@ -87,7 +87,7 @@ def _event_data(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Lines ended by LF or CR LF only: a log line may hold any other separator."""
+    """Splits at LF or CR LF only: a log line may contain any other separator."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
@@ -98,10 +98,10 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 def _failed(why: str, *, retryable: bool) -> ProviderError:
     return ProviderError(
-        f"{PROVIDER} did not give the log.",
+        f"{PROVIDER} did not return the log.",
         provider=PROVIDER,
         why=f"Log stream: {why}.",
-        next_action="Try again, or read it with `heroku logs`.",
+        next_action="Run the command again, or read it with `heroku logs`.",
         retryable=retryable,
     )
 
@@ -113,14 +113,14 @@ NEWEST_BUILDS = "started_at ..; max=100, order=desc"
 
 
 class HerokuPlatform:
-    """Applications, dynos and releases on Heroku; every method as `ports.Platform` has it."""
+    """Applications, dynos and releases on Heroku; each method implements `ports.Platform`."""
 
     def __init__(self, client: HerokuClient) -> None:
         self._client = client
 
     def account(self) -> Account:
         """`GET /account`."""
-        return self._client.ask(HerokuCall("say whose token this is", "GET", "/account"), decode.account)
+        return self._client.ask(HerokuCall("identify the account of the token", "GET", "/account"), decode.account)
 
     def app(self, app: str) -> App:
         """`GET /apps/{app}`."""
@@ -146,7 +146,7 @@ class HerokuPlatform:
         """`PATCH /apps/{app}/formation` (write), absolute quantities; `BadInput` for none or a negative one."""
         updates = [{"type": kind, "quantity": _quantity(kind, number)} for kind, number in quantities.items()]
         if not updates:
-            raise BadInput("No process type was named to scale.")
+            raise BadInput("No process type was given to scale.")
         path = f"/apps/{segment(app)}/formation"
         ask = HerokuCall("scale the dynos", "PATCH", path, writes=True, body={"updates": updates})
         return self._client.ask(ask, lambda body: items(body, decode.process_type))
@@ -154,7 +154,7 @@ class HerokuPlatform:
     def resize(self, app: str, sizes: Mapping[str, str]) -> tuple[ProcessType, ...]:
         """`PATCH /apps/{app}/formation` (write), sizes alone; `BadInput` for none."""
         if not sizes:
-            raise BadInput("No process type was named to change its size.")
+            raise BadInput("No process type was given to resize.")
         body = {"updates": [{"type": kind, "size": size} for kind, size in sizes.items()]}
         ask = HerokuCall("change the dyno sizes", "PATCH", f"/apps/{segment(app)}/formation", writes=True, body=body)
         return self._client.ask(ask, lambda found: items(found, decode.process_type))
@@ -178,8 +178,8 @@ class HerokuPlatform:
     ) -> OneOffResult:
         """`POST /apps/{app}/dynos` with `attach`, then its rendezvous (write, once).
 
-        After `time_limit` seconds the dyno is stopped and `ProviderError` raised; `AnswerLost` when it could
-        not be attached to, or not be stopped.
+        After `time_limit` seconds it stops the dyno and raises `ProviderError`. Raises `AnswerLost` when it could not
+        attach to the dyno, or could not stop it.
         """
         job = one_off.OneOffJob(app, command, time_limit, on_started, on_output or (lambda _: None))
         return one_off.run(self._client, job)
@@ -197,7 +197,7 @@ class HerokuPlatform:
         return self._client.page(ask, decode.build_status).count("pending")
 
     def addons(self, app: str) -> tuple[AddOn, ...]:
-        """`GET /apps/{app}/addons`, which lists foreign add-ons attached to the app too."""
+        """`GET /apps/{app}/addons`, which also lists other apps' add-ons that are attached to the app."""
         path = f"/apps/{segment(app)}/addons"
         ask = HerokuCall("list the add-ons", "GET", path, sdk=True, headers=EXPANSION, range_=ALL)
         return self._client.pages(ask, decode.addon)
@@ -209,9 +209,9 @@ class HerokuPlatform:
         return self._client.pages(ask, decode.attachment)
 
     def attachments_of(self, addon_id: str) -> tuple[Attachment, ...]:
-        """`GET /addons/{id}/addon-attachments`, which lists those that this account sees."""
+        """`GET /addons/{id}/addon-attachments`, which lists only what this account can see."""
         path = f"/addons/{segment(addon_id)}/addon-attachments"
-        ask = HerokuCall("list who uses the add-on", "GET", path, sdk=True, headers=INCLUSION, range_=ALL)
+        ask = HerokuCall("list the apps that use the add-on", "GET", path, sdk=True, headers=INCLUSION, range_=ALL)
         return self._client.pages(ask, decode.attachment)
 
     def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
@@ -242,7 +242,7 @@ def _answers_to(attachment: Attachment, name: str) -> bool:
 
 
 def _is_postgres(attachment: Attachment) -> bool:
-    """A plan that is not told counts: the name was asked for, and a restore names the add-on again."""
+    """An unknown plan counts as Postgres: the caller gave the name, and a restore names the add-on again."""
     return service_of(attachment.plan) in ("", POSTGRES)
 
 
@@ -251,19 +251,19 @@ def _only(found: tuple[Attachment, ...], app: str, name: str) -> Attachment:
         raise NotFound(
             f"{app} has no Postgres database called {name}.",
             provider=PROVIDER,
-            next_action="See what is attached with `heroku addons`, and correct the name.",
+            next_action="List the databases with `heroku addons --app {app}`, then correct the name.",
         )
     if len({attachment.addon_id for attachment in found}) > 1:
         names = ", ".join(sorted(attachment.addon_name for attachment in found))
         raise Conflict(
-            f"{name} of {app} may mean several databases: {names}.",
+            f"{name} of {app} matches several databases: {names}.",
             provider=PROVIDER,
-            next_action="Name the attachment of the one you mean.",
+            next_action="Give the attachment name of one of them.",
         )
     return found[0]
 
 
 def _quantity(kind: str, number: int) -> int:
     if isinstance(number, bool) or number < 0:
-        raise BadInput(f"{number!r} is no number of {kind} dynos.", next_action="Give 0 or more.")
+        raise BadInput(f"{number!r} is not a valid number of {kind} dynos.", next_action="Give 0 or more.")
     return number

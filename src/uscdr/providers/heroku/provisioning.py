@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-# Ordering add-ons, and what is sold. An order that is refused is told with the plans that can be had.
+# Orders add-ons and lists plans. The error of a refused order names the available plans.
 
 
 EXPANSION = {"Accept-Expansion": "addon_service,plan"}
@@ -46,7 +46,7 @@ def _order_addon(client: HerokuClient, app: str, name: str) -> AddOn:
 
 
 def _order(client: HerokuClient, app: str, plan: str, *, name: str | None = None) -> AddOn:
-    """`POST /apps/{app}/addons` (write, findable). A plan that is not sold is named, with those that are."""
+    """`POST /apps/{app}/addons` (write, findable). The error for an unavailable plan names the available ones."""
     body: dict[str, object] = {"plan": plan, "confirm": app}
     if name:
         body["name"] = name
@@ -61,7 +61,7 @@ def _order(client: HerokuClient, app: str, plan: str, *, name: str | None = None
 
 
 def _judged(client: HerokuClient, plan: str, refused: ProviderError) -> ProviderError:
-    """The refusal in words about the plan, unless the plan is sold and something else was the matter."""
+    """An error about the plan, unless the plan is available and the order failed for another reason."""
     try:
         known = _list_plans(client, plan.partition(":")[0])
     except ProviderError:
@@ -73,8 +73,8 @@ def _judged(client: HerokuClient, plan: str, refused: ProviderError) -> Provider
     return retold(
         refused,
         ProviderError,
-        f"Heroku does not give {plan}: it has ended, is not known, or its provider refused.",
-        f"Name one of these in the configuration: {choice}." if choice else refused.next_action,
+        f"Heroku refused {plan}: the plan was discontinued or is unknown, or the add-on's provider refused.",
+        f"Choose one of these plans in scenarios.yaml: {choice}." if choice else refused.next_action,
     )
 
 
@@ -87,7 +87,8 @@ def _price(plan: AddonPlan) -> str:
     return "" if plan.cents is None else f" (${plan.cents / 100:g} a month)"
 
 
-# What hangs on an app beside code, data and config; each asked by itself, so that one refusal hides nothing else.
+# What belongs to an app beside code, data and config. Each kind is a separate call, so one refusal hides only that
+# kind.
 
 
 T = TypeVar("T")
@@ -95,14 +96,17 @@ ALL = "id ..; max=1000"
 
 
 def of(client: HerokuClient, app: str) -> Belongings:
-    """Everything; what could not be asked is in `unknown`. Raises ProviderError when the app itself cannot be read."""
+    """All kinds; those that Heroku refused are in `unknown`.
+
+    Raises ProviderError when the app itself cannot be read.
+    """
     path, unknown = f"/apps/{segment(app)}", dict[str, str]()
 
     def ask(what: str, question: Callable[[], T], otherwise: T) -> T:
         try:
             return question()
         except NotFound:
-            return otherwise  # the app is there: it has none, or this kind of app cannot have any
+            return otherwise  # the app exists: it has none, or this kind of app cannot have any
         except ProviderError as error:
             unknown[what] = error.message
             return otherwise
@@ -168,7 +172,7 @@ def _listed(client: HerokuClient, app: str) -> tuple[Domain, ...]:
 
 
 def _add(client: HerokuClient, app: str, hostname: str) -> Domain:
-    """`POST /apps/{app}/domains` (write, findable). `Conflict` for a hostname that is held."""
+    """`POST /apps/{app}/domains` (write, findable). `Conflict` when an app already has the hostname."""
     body = {"hostname": hostname, "sni_endpoint": None}
     ask = HerokuCall(f"add {hostname}", "POST", f"/apps/{segment(app)}/domains", writes=True, body=body)
     try:
@@ -181,28 +185,31 @@ def _add(client: HerokuClient, app: str, hostname: str) -> Domain:
 
 def _held(refused: ProviderError, app: str, hostname: str) -> ProviderError:
     if "this app" in refused.why:
-        message, action = f"{hostname} is a hostname of {app} already.", "Look at `heroku domains`, then go on."
+        message, action = (
+            f"{app} already has the hostname {hostname}.",
+            "Check with `heroku domains --app {app}`, then run the command again.",
+        )
     else:
-        message = f"{hostname} is held by another app."
-        action = f"Remove it there (`heroku domains:remove {hostname} --app THE_OLD_APP`), then go on."
+        message = f"Another app has the hostname {hostname}."
+        action = f"Remove it there (`heroku domains:remove {hostname} --app THE_OLD_APP`), then run the command again."
     return retold(refused, Conflict, message, action)
 
 
 def _remove(client: HerokuClient, app: str, hostname: str) -> None:
-    """`DELETE /apps/{app}/domains/{hostname}` (write); one that is not there is no error."""
+    """`DELETE /apps/{app}/domains/{hostname}` (write); a missing one is not an error."""
     path = f"/apps/{segment(app)}/domains/{segment(hostname)}"
     try:
         client.ask(HerokuCall(f"remove {hostname}", "DELETE", path, writes=True), record)
     except NotFound:
-        # The app itself may be what is missing; then this raises in its turn.
+        # The app itself may be missing; then this call raises too.
         if any(one.hostname == hostname for one in _listed(client, app)):
             raise
 
 
 def _order_certificates(client: HerokuClient, app: str) -> None:
-    """`POST /apps/{app}/acm` (write); on already is no error."""
+    """`POST /apps/{app}/acm` (write); already enabled is not an error."""
     path = f"/apps/{segment(app)}"
-    ask = HerokuCall("turn on certificate management", "POST", f"{path}/acm", writes=True, body={})
+    ask = HerokuCall("enable certificate management", "POST", f"{path}/acm", writes=True, body={})
     try:
         client.ask(ask, record)
     except ProviderError as refused:
@@ -217,7 +224,7 @@ _LAST_HOUR = 23
 
 
 class HerokuProvisioning:
-    """New apps and all that hangs off them; every method as `ports.Provisioning` has it."""
+    """New apps and everything that belongs to them; each method implements `ports.Provisioning`."""
 
     def __init__(self, client: HerokuClient) -> None:
         self._client = client
@@ -257,9 +264,9 @@ class HerokuProvisioning:
         return self._client.ask(HerokuCall("set the buildpacks", "PUT", path, writes=True, body=body), _in_order)
 
     def set_config(self, app: str, values: Mapping[str, SecretStr | None]) -> None:
-        """`PATCH /apps/{app}/config-vars` (write); no value is in an error, be it echoed by the provider."""
+        """`PATCH /apps/{app}/config-vars` (write). Errors contain no value, even if Heroku echoes one."""
         if not values:
-            raise BadInput("No config variable was named to set.")
+            raise BadInput("No config variable was given to set.")
         body = {name: None if value is None else value.get_secret_value() for name, value in values.items()}
         hide = tuple(value for value in values.values() if value is not None)
         path = _of(app, "config-vars")
@@ -288,7 +295,7 @@ class HerokuProvisioning:
         return self._client.pages(ask, decode.collaborator)
 
     def add_collaborator(self, app: str, email: str) -> None:
-        """`POST /apps/{app}/collaborators`, silent (write); one who is in already is no error."""
+        """`POST /apps/{app}/collaborators`, silent (write); an existing collaborator is not an error."""
         body = {"user": email, "silent": True}
         ask = HerokuCall("add a collaborator", "POST", _of(app, "collaborators"), writes=True, body=body)
         try:
@@ -315,9 +322,9 @@ class HerokuProvisioning:
         return of(self._client, app)
 
     def schedule_backups(self, addon_id: str, name: str, *, hour: int, timezone: str) -> Schedule:
-        """`POST /client/v11/databases/{id}/transfer-schedules` (write, findable); the hour goes as two digits."""
+        """`POST /client/v11/databases/{id}/transfer-schedules` (write, findable); the hour is sent as two digits."""
         if isinstance(hour, bool) or not 0 <= hour <= _LAST_HOUR:
-            raise BadInput(f"{hour!r} is no hour of the day.", next_action="Give 0 to 23.")
+            raise BadInput(f"{hour!r} is not an hour of the day.", next_action="Give 0 to 23.")
         body = {"hour": f"{hour:02d}", "timezone": timezone, "schedule_name": name}
         path = f"/client/v11/databases/{segment(addon_id)}/transfer-schedules"
         ask = HerokuCall("schedule backups", "POST", path, data=True, writes=True, body=body)
@@ -325,11 +332,11 @@ class HerokuProvisioning:
 
     def _why_no_app(self, name: str, refused: ProviderError) -> ProviderError:
         if refused.error_id == "invalid_params" and re.search(r"\btaken\b", refused.why):
-            action = "Choose another name (`--app`); or, if that app is yours to use, go on with it."
+            action = "Choose another name with `--app`, or use that app if it is yours."
             return retold(refused, Conflict, f"The app name {name} is taken{self._by_whom(name)}.", action)
         if re.search(r"\blimit of \S+ apps\b|\bapp limit\b", refused.why):
-            action = "Delete an app that is not needed, or have the limit raised at help.heroku.com."
-            return retold(refused, ProviderError, "The account may not have another app: its limit is reached.", action)
+            action = "Delete an unused app, or ask help.heroku.com to raise the limit."
+            return retold(refused, ProviderError, "The account has reached its limit of apps.", action)
         return refused
 
     def _by_whom(self, name: str) -> str:

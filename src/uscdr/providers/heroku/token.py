@@ -1,4 +1,4 @@
-"""Finding the operator's Heroku token: environment, then the official client, then netrc."""
+"""Finds the operator's Heroku token: in the environment, then from the Heroku CLI, then in netrc."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HOST = "api.heroku.com"
 CLIENT_SECONDS = 20.0
 LARGEST_NETRC = 1 << 20
-"""Bytes; one of a person has a thousandth of that."""
+"""Bytes; a normal file has a thousandth of that."""
 _PASSED_ON = re.compile(
     r"PATH|HOME|USER|LANG|LC_\w+|TERM|XDG_\w+|TMPDIR|https?_proxy|no_proxy|HEROKU_\w+|NODE_EXTRA_CA_CERTS",
     re.IGNORECASE,
@@ -36,7 +36,7 @@ _PASSED_ON = re.compile(
 
 @dataclass(frozen=True)
 class Token:
-    """A token, where it came from, and what is wrong with that place if anything is."""
+    """A token, its source, and what is wrong with that source, if anything."""
 
     value: SecretStr
     source: str
@@ -44,13 +44,13 @@ class Token:
 
 
 def find_token(env: Mapping[str, str], *, client_seconds: float = CLIENT_SECONDS) -> Token:
-    """The first token found. `CredentialsRefused` when there is none, with the reason of each place."""
+    """The first token found. `CredentialsRefused` when there is none, with the reason for each source."""
     reasons: list[str] = []
     found = _from_environment(env, reasons) or _from_client(env, reasons, client_seconds) or _from_netrc(env, reasons)
     if found:
         return found
     raise CredentialsRefused(
-        "No Heroku token was found.",
+        "uscdr found no Heroku token.",
         provider=PROVIDER,
         why=" ".join(reasons),
         next_action=HOW_TO_GET_ACCESS,
@@ -62,7 +62,7 @@ def _from_environment(env: Mapping[str, str], reasons: list[str]) -> Token | Non
     value = env.get("HEROKU_API_KEY", "").strip()
     if CREDENTIAL.fullmatch(value):
         return Token(SecretStr(value), "HEROKU_API_KEY")
-    reasons.append("HEROKU_API_KEY holds no usable token." if value else "HEROKU_API_KEY is not set.")
+    reasons.append("HEROKU_API_KEY does not contain a valid token." if value else "HEROKU_API_KEY is not set.")
     return None
 
 
@@ -78,12 +78,12 @@ def _from_client(env: Mapping[str, str], reasons: list[str], seconds: float) -> 
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     if lines and CREDENTIAL.fullmatch(lines[-1]):
         return Token(SecretStr(lines[-1]), "heroku auth:token")
-    reasons.append("`heroku auth:token` gave no token: not logged in.")
+    reasons.append("`heroku auth:token` returned no token: not logged in.")
     return None
 
 
 def _ask_client(client: Path, env: Mapping[str, str], seconds: float) -> str | None:
-    """Its standard output, empty when it fails; None when it takes too long."""
+    """Its standard output; empty when it fails, None when it takes too long."""
     try:
         process = subprocess.Popen(
             [client, "auth:token"],
@@ -109,26 +109,28 @@ def _ask_client(client: Path, env: Mapping[str, str], seconds: float) -> str | N
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """The client starts processes of its own, which would hold its output open."""
+    """The Heroku CLI starts child processes, which would keep its output open."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def _passed_on(env: Mapping[str, str]) -> dict[str, str]:
-    """What the client needs; an empty HEROKU_API_KEY would make it say that nobody is logged in."""
+    """The variables that the CLI needs. An empty HEROKU_API_KEY would make it report that nobody is logged in."""
     return {name: env[name] for name in env if _PASSED_ON.fullmatch(name) and name != "HEROKU_API_KEY"}
 
 
 def _from_netrc(env: Mapping[str, str], reasons: list[str]) -> Token | None:
     path = _netrc_path(env)
     try:
-        whole(path, LARGEST_NETRC)  # a pipe of that name would be waited for, an endless file read for ever
+        whole(
+            path, LARGEST_NETRC
+        )  # a pipe of that name would block, and an endless file would never be read to its end
         found = netrc.netrc(path).authenticators(HOST)
     except FileNotFoundError:
         reasons.append(f"{path} does not exist.")
     except netrc.NetrcParseError as error:
-        # Its text quotes the file, which is full of passwords.
-        reasons.append(f"{path} cannot be read: line {error.lineno} is wrong.")
+        # The exception's text quotes the file, which contains passwords.
+        reasons.append(f"{path} cannot be parsed: line {error.lineno} is malformed.")
     except OSError as error:
         reasons.append(f"{path} cannot be read: {error.strerror or type(error).__name__}.")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Who may get in, read from the application's tables; and access withdrawn again after a restore."""
+"""Who has access, read from the application's tables; and withdrawing access again after a restore."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
 
-# How a row of an account, a token or a right is named: by a key that may be shown, else by a digest of it.
+# How a row of an account, token or permission is identified: by a key that may be shown, else by its digest.
 
 
 PLAIN = frozenset({20, 21, 23, 2950})
@@ -51,7 +51,7 @@ WHERE i.indrelid = %s AND i.indisprimary ORDER BY a.attnum
 
 @dataclass(frozen=True)
 class _Keyed:
-    """Expressions for the rows of the table `t`; digests begin with `secret`, so that nobody else can make them."""
+    """Expressions for the rows of the table `t`; digests are keyed with `secret`: nobody else can compute them."""
 
     secret: SecretStr
 
@@ -66,11 +66,11 @@ class _Keyed:
         return self.row(connection, table)
 
     def row(self, connection: Connection, table: Table) -> sql.Composable:
-        """A digest of the row's key; of the whole row where there is none."""
+        """A digest of the row's key, or of the whole row if there is no key."""
         return self._of(_key(connection, table) or [column.name for column in columns(connection, table)])
 
     def link(self, connection: Connection, table: Table) -> sql.Composable:
-        """Of a table that only links two others, a digest of both ends: its own number is another after each change."""
+        """For a link table, a digest of both foreign keys: the row's own id changes with each change."""
         keys = _key(connection, table)
         rest = [column for column in columns(connection, table) if column.name not in keys]
         if len(keys) == 1 and len(rest) == _ENDS and all(column.type in PLAIN for column in rest):
@@ -103,15 +103,15 @@ def _key(connection: Connection, table: Table) -> list[str]:
     return [name for (name,) in connection.execute(_KEY, [table.oid])]
 
 
-# Roles and logins as they stand, and set again after a restore, each as far as the restored database takes it.
+# Reads roles and logins, and sets them again after a restore, each one that the restored database accepts.
 
 
 _DIGITS = 8
-"""Of the digest of a value that is not shown: enough to tell another one, and journalled."""
+"""Length of the digest of a hidden value: long enough to tell values apart; it is journalled."""
 
 
 def _value(column: str, keyed: _Keyed, *, may_be_shown: bool) -> sql.Composable:
-    """What stands in a column of the table `t`, as a `Value`: a word only if it looks like one."""
+    """The value of a column of the table `t`, as a `Value`: shown only if it looks like a word."""
     from psycopg import sql
 
     word = sql.SQL('{column}::text COLLATE "C" ~ {word}') if may_be_shown else sql.SQL("false")
@@ -126,12 +126,12 @@ def _value(column: str, keyed: _Keyed, *, may_be_shown: bool) -> sql.Composable:
 def _moved(
     connection: Connection, table: Table, moves: Mapping[str, Mapping[str, Move]], known: Unshown, keyed: _Keyed
 ) -> tuple[int, frozenset[str]]:
-    """How many rows were changed, and the accounts whose value is not known any more or was refused."""
+    """The number of changed rows, and the accounts whose value is unknown now or was refused."""
     changed, refused = 0, set[str]()
     there = {column.name for column in columns(connection, table)}
     key = keyed.shown(connection, table)
     if moves:
-        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a role that the backup lacks is refused here, not later
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a role that the backup lacks fails here, not later
     for column in moves:
         if column not in there:
             refused |= moves[column].keys()
@@ -149,7 +149,7 @@ def _moved(
 def _wanted(
     column: str, moves: Mapping[str, Move], known: Unshown
 ) -> tuple[dict[Value, list[str]], dict[str, Move]]:  # fmt: skip
-    """The value -> the accounts that must have it; and those of which it is not known any more."""
+    """Value -> accounts that must have it; and the accounts whose value is unknown now."""
     wanted: defaultdict[Value, list[str]] = defaultdict(list)
     lost: dict[str, Move] = {}
     for key, move in moves.items():
@@ -189,7 +189,7 @@ def _set(
 
 
 def _otherwise(connection: Connection, table: Table, column: str, lost: Mapping[str, Move], keyed: _Keyed) -> set[str]:
-    """Of accounts whose value is not known any more, those where it does not stand already."""
+    """Of the accounts whose value is unknown now, those that do not have it already."""
     from psycopg import sql
 
     if not lost:
@@ -208,19 +208,19 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conke
 WHERE c.contype = 'f' AND c.conrelid = %s AND c.confrelid = %s AND cardinality(c.conkey) = 1 ORDER BY c.oid LIMIT 1
 """
 UNUSABLE = "!"
-"""What Django has before the hash of an account that nobody can sign in to with a password."""
+"""Django's prefix of an unusable password: nobody can sign in with one."""
 
 
 @dataclass(frozen=True)
 class _Whose:
-    """The table of accounts as `t`, and how its rows are named."""
+    """The table of accounts as `t`, and how its rows are identified."""
 
     table: Table
     key: sql.Composable
 
 
 def seen(connection: Connection, tables: KeyedAccess) -> AccessSeen:
-    """Who may get in now. What is not there, or cannot be read, is in `missing`, never an exception."""
+    """Who has access now. A missing or unreadable table or column is in `missing`, never an exception."""
     missing: list[str] = []
     rows: dict[str, frozenset[str]] = {}
     mark(connection)
@@ -241,7 +241,7 @@ def seen(connection: Connection, tables: KeyedAccess) -> AccessSeen:
 def _read(
     connection: Connection, name: str, work: Callable[[Connection, Table], R], missing: list[str]
 ) -> R | None:  # fmt: skip
-    """What `work` gives of a table; None when it is not there or cannot be read, and then `missing` says so."""
+    """The result of `work` on a table; None for a missing or unreadable table, which is then in `missing`."""
     table = _named(connection, name)
     told = None if table is None else attempt(connection, table, work)
     if told is None or isinstance(told, Unread):
@@ -278,9 +278,9 @@ def _texts(
 
 
 def withdraw(connection: Connection, tables: KeyedAccess, back: AccessBack, known: Unshown) -> AccessAgain:
-    """In the transaction that is open. Repeating it changes nothing more.
+    """Runs in the open transaction; idempotent.
 
-    What cannot be set again, or is not `known` any more, leaves its account shut out.
+    An account whose value cannot be set, or is not in `known`, is deactivated.
     """
     accounts = _named(connection, tables.accounts)
     again = AccessAgain(changed=0) if accounts is None else _accounts_again(connection, accounts, tables, back, known)
@@ -319,7 +319,7 @@ def _named(connection: Connection, name: str) -> Table | None:
 
 
 def _key_of(connection: Connection, table: Table, tables: KeyedAccess, name: str) -> sql.Composable:
-    """A right that was taken and given again is the same right; a token that was made anew is another one."""
+    """A permission that was withdrawn and granted again is the same one; a new token is another one."""
     keyed = _Keyed(tables.secret)
     return keyed.link(connection, table) if name in tables.permissions else keyed.row(connection, table)
 
@@ -356,7 +356,7 @@ def _accounts(connection: Connection, table: Table, tables: KeyedAccess) -> dict
 def _digests(
     connection: Connection, table: Table, *, accounts: Table | None, tables: KeyedAccess, name: str
 ) -> dict[str, str]:  # fmt: skip
-    """Digest of each row's key -> the key of its account as it is shown; empty where no foreign key tells."""
+    """Digest of each row's key -> the shown key of its account; empty without a foreign key."""
     from psycopg import sql
 
     owner: sql.Composable = sql.SQL("''")
@@ -385,7 +385,7 @@ def _lowered(connection: Connection, whose: _Whose, flags: Sequence[str], keys: 
 def _shut(
     connection: Connection, whose: _Whose, column: str, flags: Sequence[str], keys: Collection[str]
 ) -> int:  # fmt: skip
-    """Without a flag that could be lowered, no password opens the account."""
+    """Without a flag to clear, the account gets an unusable password."""
     if flags or not keys:
         return _lowered(connection, whose, flags, [*keys])
     return _closed(connection, whose, column, keys)
@@ -407,7 +407,7 @@ def _passwords_set(
 def _not_standing(
     connection: Connection, whose: _Whose, tables: KeyedAccess, prints: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Of accounts whose newer hash is not known any more, those where it does not stand already."""
+    """Of the accounts whose newer hash is unknown now, those that do not have it already."""
     from psycopg import sql
 
     query = sql.SQL("SELECT {}, {} FROM {} AS t WHERE {} = ANY (%s)").format(
@@ -417,7 +417,7 @@ def _not_standing(
 
 
 def _closed(connection: Connection, whose: _Whose, column: str, keys: Collection[str]) -> int:
-    """No password opens these accounts any more."""
+    """Gives these accounts an unusable password."""
     from psycopg import sql
 
     query = sql.SQL("UPDATE {} AS t SET {} = %s WHERE {} = ANY (%s) AND left(coalesce({}, ''), 1) <> %s").format(

@@ -1,4 +1,4 @@
-"""What a custom-format dump says of itself, before anything is restored."""
+"""What a custom-format dump contains, checked before a restore."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from uscdr.words import duration, escape, first_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Whether a dump's table of contents and its rows belong together: what pg_restore passes over without a word.
+# Whether a dump's table of contents matches its rows: pg_restore skips a mismatch silently.
 
 
 _SECTIONS = frozenset({NO_SECTION, PRE_DATA, DATA, POST_DATA})
 
 
 def _check(dump: Path) -> None:
-    """Compare entries and blocks; less than half a second for a gigabyte. Memory is that of the entries.
+    """Compare entries and blocks; takes under half a second for a gigabyte. Only the entries are held in memory.
 
     Raises:
-        CheckFailed: pg_restore would leave something out; says what, by table and kind.
+        CheckFailed: pg_restore would leave something out; the message names it by table and kind.
         MachineError: the file cannot be read.
     """
     try:
         with opened(dump) as file:
             complaint = _complaint(ContentsReader(file))
     except OSError as error:
-        raise MachineError(f"{dump} cannot be read.", why=error.strerror or type(error).__name__) from error
+        raise MachineError(f"uscdr cannot read {dump}.", why=error.strerror or type(error).__name__) from error
     if complaint:
         raise CheckFailed(
             "the dump is damaged: a restore would leave something out without an error",
             why=complaint,
-            next_action="choose another backup, or fetch this one again",
+            next_action="choose another backup, or download this one again",
         )
 
 
@@ -64,20 +64,20 @@ def _complaint(reader: ContentsReader) -> str:
     names = {one.number: f"{one.kind} {one.name}".strip() for one in entries}
     strange = [names[one.number] for one in entries if one.section not in _SECTIONS or one.rows not in (0, 1)]
     if strange:
-        return f"entries that no restore would carry out: {first_of(strange)}"
+        return f"entries that no restore would execute: {first_of(strange)}"
     wanted = {one.number for one in entries if one.rows}
     found = reader.blocks(frozenset(wanted))
     if found - wanted:
-        return "it holds rows that its table of contents does not know"
+        return "it contains rows that are not in its table of contents"
     if lacking := [names[one.number] for one in entries if one.rows and one.number not in found]:
-        return f"no rows were found for {first_of(lacking)}"
+        return f"it contains no rows for {first_of(lacking)}"
     return ""
 
 
 _MAGIC = b"PGDMP"
 _LIST_LIMIT = 120.0
 
-# From the archiver's history (pg_backup_archiver.h): the first client that reads each format.
+# From pg_backup_archiver.h: the first client version that reads each format.
 _FIRST_READER = {(1, 14): 12, (1, 15): 16, (1, 16): 17}
 _NEWEST_KNOWN = max(_FIRST_READER)
 
@@ -85,11 +85,11 @@ _DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTIL
 
 
 def first_reader(server_major: int) -> int:
-    """The first pg_restore, by major version, that reads the dumps of such a server; 0 for an unknown one."""
+    """The oldest pg_restore, by major version, that reads dumps of that server; 0 for an unknown server."""
     return max((first for first in _FIRST_READER.values() if first <= server_major), default=0)
 
 
-_ANOTHER = "choose another backup, or fetch this one again"
+_ANOTHER = "choose another backup, or download this one again"
 
 
 @dataclass(frozen=True)
@@ -100,37 +100,37 @@ class Archive:
     tool: Tool
     dumped_from: int
     entries: tuple[DumpEntry, ...]
-    """All of the dump, what no restore takes too."""
+    """Every entry of the dump, including those that no restore uses."""
     selection: EntrySelection
-    """What a restore takes."""
+    """What a restore uses."""
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """Those that a restored database must have, fit to show."""
+        """The entries that a restored database must have, as text for messages."""
         made = (entry for entry in self.selection.entries if entry.kind == "EXTENSION")
         return tuple(escape(entry.name) for entry in made if not is_dispensable(entry))
 
     @property
     def schemas(self) -> frozenset[str]:
-        """Those that it makes."""
+        """The extensions that the dump creates."""
         return frozenset(entry.name for entry in self.selection.entries if entry.kind == "SCHEMA")
 
 
 def read(dump: Path, tools: Path | None) -> Archive:
-    """Decodes the table of contents with a `pg_restore` that is new enough, and looks whether its rows are there.
+    """Decodes the table of contents with a `pg_restore` that is new enough, and checks that the rows exist.
 
     `tools` is a directory of PostgreSQL programs to use instead of those on PATH.
 
     Raises:
         CheckFailed: not a dump, damaged, made by a version too new for this machine, or without tables; or a restore
             would leave something out without an error.
-        MachineError: the file cannot be read, its format is not known here yet, or there is no pg_restore at all.
+        MachineError: the file cannot be read, its format is unknown to this version, or there is no pg_restore.
     """
     tool = _reader(_format(dump), tools)
     answer = _listing(tool, dump)
     if answer.returncode != 0:
-        why = "; ".join(reasons(answer.stderr.splitlines())) or f"pg_restore ended with {answer.returncode}"
-        raise CheckFailed("the dump does not decode", why=why, next_action=_ANOTHER)
+        why = "; ".join(reasons(answer.stderr.splitlines())) or f"pg_restore exited with {answer.returncode}"
+        raise CheckFailed("pg_restore cannot decode the dump", why=why, next_action=_ANOTHER)
     _check(dump)
     return _parsed(dump, tool, answer.stdout)
 
@@ -141,9 +141,9 @@ def _format(dump: Path) -> tuple[int, int]:
         with opened(dump) as file:
             head = file.read(512)
     except OSError as error:
-        raise MachineError(f"{dump} cannot be read", why=error.strerror or "") from error
+        raise MachineError(f"uscdr cannot read {dump}", why=error.strerror or "") from error
     if not head.startswith(_MAGIC) or len(head) < len(_MAGIC) + 2:
-        raise CheckFailed("not a database dump", why=_looks_like(head), next_action=_ANOTHER)
+        raise CheckFailed("the file is not a database dump", why=_looks_like(head), next_action=_ANOTHER)
     return head[len(_MAGIC)], head[len(_MAGIC) + 1]
 
 
@@ -152,12 +152,12 @@ def _looks_like(head: bytes) -> str:
     if not head:
         return "the file is empty"
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
-        return "it is a web page or an XML answer, perhaps of an expired link"
+        return "it is a web page or an XML answer, perhaps from an expired link"
     if text.startswith((b"--", b"set ", b"create ", b"begin")):
         return "it is plain SQL; a custom-format dump (pg_dump -Fc) is needed"
     if head.startswith(b"\x1f\x8b"):
-        return "it is compressed by gzip; unpack it first"
-    return "it does not begin as a custom-format dump does"
+        return "it is compressed with gzip; run `gunzip` first"
+    return "it does not start like a custom-format dump"
 
 
 def _reader(version: tuple[int, int], tools: Path | None) -> Tool:
@@ -177,15 +177,15 @@ def _reader(version: tuple[int, int], tools: Path | None) -> Tool:
 
 
 def _knows(tool: Tool, version: tuple[int, int]) -> bool:
-    """Whether a client newer than this table reads a format newer than this table: it may, and is tried."""
+    """Whether the client and the format are both newer than this table: such a client may work and is tried."""
     return version[0] == _NEWEST_KNOWN[0] and tool.version[0] > _FIRST_READER[_NEWEST_KNOWN] + 1
 
 
 def _too_new(written: str, needed: str, ours: Tool) -> CheckFailed:
     return CheckFailed(
         f"the dump is too new for this machine: archive format {written} needs pg_restore {needed} or newer",
-        why=f"{ours.path} is version {ours.version[0]}.{ours.version[1]}; the dump itself may be sound",
-        next_action=f"install the PostgreSQL {needed} client programs, then try again",
+        why=f"{ours.path} is version {ours.version[0]}.{ours.version[1]}; the dump itself may be valid",
+        next_action=f"install the PostgreSQL {needed} client programs, then run the command again",
     )
 
 
@@ -203,7 +203,8 @@ def _listing(tool: Tool, dump: Path) -> subprocess.CompletedProcess[str]:
         )
     except subprocess.TimeoutExpired:
         raise CheckFailed(
-            "the dump does not decode", why=f"no table of contents after {duration(_LIST_LIMIT)}"
+            "pg_restore cannot decode the dump",
+            why=f"pg_restore listed no table of contents within {duration(_LIST_LIMIT)}",
         ) from None
 
 
@@ -211,8 +212,8 @@ def _parsed(dump: Path, tool: Tool, listing: str) -> Archive:
     entries = contents.read(dump)
     if not any(entry.kind == ROWS for entry in entries):
         raise CheckFailed(
-            "the dump holds no table data",
-            why="it was made of an empty database, or of the schema alone",
+            "the dump contains no table data",
+            why="it was taken of an empty database, or with the schema only",
             next_action=_ANOTHER,
         )
     found = _DUMPED_FROM.search(listing)

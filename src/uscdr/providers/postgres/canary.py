@@ -1,4 +1,4 @@
-"""Whether a key opens what pgcrypto encrypted: tried in the server on a sample, told in numbers."""
+"""Whether a key decrypts pgcrypto columns: tried in the server on a sample; the result is counts."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ WHERE e.extname = 'pgcrypto'
 """
 _KEY, _PARTS, _PLACES, _COUNTS = "uscdr.key", "uscdr.parts", "uscdr.places", "uscdr.counts"
 _WAYS = 4
-"""The newest, the oldest, evenly from the first to the last, at random: a part of the sample each."""
+"""Newest, oldest, evenly spaced, random: the four parts of the sample."""
 
-# One block for the whole sample: its inner blocks are savepoints, so a row that does not open costs no
-# round trip. Wrong keys end in class 39, seldom (with old ciphers) in 22.
+# One block for the whole sample: its inner blocks are savepoints, so a row that does not decrypt costs no round trip. A
+# wrong key raises class 39, or rarely (old ciphers) class 22.
 _BLOCK = """
 DECLARE
     matching int := 0; differing int := 0; blank int := 0; unreadable int := 0;
@@ -55,15 +55,15 @@ END
 def ask(
     connection: Connection, wanted: Sequence[CanaryColumn], key: SecretStr, *, sample: int
 ) -> tuple[CanaryResult, ...]:
-    """Tries `key` on up to `sample` rows of each column, all of one moment (see `connection`).
+    """Tries `key` on up to `sample` rows of each column, all in one snapshot (see `connection`).
 
-    Rows lie under two keys after a rebuild with another one, and after a bulk load in between: the sample holds the
-    newest rows, the oldest, some at even distances from the first to the last, and some at random. A bytea column is
-    opened as it is, any other as armoured text.
+    After a rebuild with another key or a bulk load, a table may hold rows of two keys. So the sample has the newest
+    rows, the oldest, evenly spaced ones and random ones. A bytea column is decrypted as it is, any other as armoured
+    text.
     """
     schema = next((name for (name,) in connection.execute(_PGCRYPTO)), None)
     there = known(connection)
-    # Set apart and by a parameter: the server's log of slow queries, which shows parameters, never gets it.
+    # Set separately and as a parameter, so that the log of slow queries never contains the key.
     connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (_KEY, key.get_secret_value())).fetchall()
     mark(connection)
     return tuple(_as_far_as_read(connection, one, there, schema, sample) for one in wanted)
@@ -111,7 +111,7 @@ def _missing(one: CanaryColumn, table: Table | None, live: dict[str, LiveColumn]
 
 
 def _sample(connection: Connection, table: Table, one: CanaryColumn, sample: int) -> list[tuple[int, str]]:
-    """Where the rows of the sample are: the part of the table, and the place in it. The newest come first."""
+    """Where the sampled rows are: partition and ctid, newest first."""
     from psycopg import sql
 
     key = primary_key(connection, table)
@@ -138,7 +138,7 @@ def _first_by(sealed: sql.Composable, order: sql.Composable, most: int) -> sql.C
 
 
 def _evenly(sealed: sql.Composable, order: sql.Composable, most: int) -> sql.Composed:
-    """So many rows at even distances: no run of damaged ones that is longer than the distance is missed."""
+    """Evenly spaced rows: they find any run of damaged rows that is longer than the spacing."""
     from psycopg import sql
 
     return sql.SQL(
@@ -172,7 +172,7 @@ def _tried(
 
 
 def _decrypt(encrypted: LiveColumn, schema: str) -> sql.Composable:
-    """The expression for a row's text; the extension may live in `public` or in the platform's own schema."""
+    """The expression for a row's text; the extension may be in `public` or in the platform's schema."""
     from psycopg import sql
 
     column: sql.Composable = sql.Identifier("t", encrypted.name)
@@ -184,7 +184,7 @@ def _decrypt(encrypted: LiveColumn, schema: str) -> sql.Composable:
 
 
 def _unencrypted(connection: Connection, table: Table, one: CanaryColumn) -> int:
-    """Rows of the whole table with a plain value and nothing encrypted: written without a key."""
+    """Number of rows in the table with a plain value and no encrypted one: written without a key."""
     from psycopg import sql
 
     query = sql.SQL("SELECT count(*) FROM {} WHERE {} IS NULL AND coalesce({}::text, '') <> ''").format(

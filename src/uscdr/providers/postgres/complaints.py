@@ -1,9 +1,9 @@
-"""What may be repeated of pg_restore's complaints: its own words, and the server's when they are known.
+"""What may be shown of pg_restore's errors: its own words, and the server's when they are known to be safe.
 
 The server's message may hold a row's values, between quotation marks or, when a function of the
-application raises it, anywhere. So it is repeated whole only when it names a table and the constraint that is
-violated, and nothing else; otherwise up to the first quotation mark, and only when it begins as one of PostgreSQL's
-own. DETAIL, CONTEXT, HINT and commands are dropped whole.
+application raises it, anywhere. So it is shown whole only when it names just a table and the violated constraint.
+Otherwise it is shown up to the first quotation mark, if it starts like one of PostgreSQL's own messages. DETAIL,
+CONTEXT, HINT and commands are dropped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from uscdr.words import first_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# What a PostgreSQL server lacks for a dump that may be sound: ICU, a locale, an extension, a library.
+# What a PostgreSQL server lacks for a valid dump: ICU, a locale, an extension, a library.
 
 
 _WORD = r'"([\w.$/@+ -]{1,80})"'
@@ -34,11 +34,11 @@ _LACKING: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r'could not open extension control file "[^"]*/([\w-]+)\.control"'), "the extension {}"),
     (re.compile(r'could not access file "(?:\$libdir/)?([\w./-]+)": No such file'), "the library {}"),
 )  # fmt: skip
-SCRATCH = "Prove it on a PostgreSQL server that has it: --scratch postgresql://…, or USCDR_SCRATCH"
+SCRATCH = "Prove the backup on a PostgreSQL server that has it: --scratch postgresql://…, or USCDR_SCRATCH"
 
 
 def lack(message: str) -> str:
-    """What the server's `message` says that it lacks; empty when it says something else."""
+    """What the server lacks, by its `message`; empty for any other message."""
     for pattern, words in _LACKING:
         if found := pattern.match(message):
             return words.format(*found.groups())
@@ -48,17 +48,17 @@ def lack(message: str) -> str:
 def lacking(what: Iterable[str], server: str, way_on: str = SCRATCH) -> MachineError:
     """The error: the server lacks `what`. `server` is `this machine's PostgreSQL`, or that at its address."""
     return MachineError(
-        f"{server} lacks {first_of(_each_once(what))}", why="the dump itself may be sound", next_action=way_on
+        f"{server} lacks {first_of(_each_once(what))}", why="the dump itself may be valid", next_action=way_on
     )
 
 
 def too_old(version: int, dumped_from: int, server: str) -> MachineError:
-    """The error: a dump of a newer PostgreSQL may say what this server does not understand. Major versions."""
-    return lacking([f"what PostgreSQL {dumped_from} has: it is version {version}"], server)
+    """The error for a dump of a newer PostgreSQL, which this server may not understand. Major versions."""
+    return lacking([f"features of PostgreSQL {dumped_from}: it is version {version}"], server)
 
 
 def _each_once(what: Iterable[str]) -> list[str]:
-    """ICU once, with the collation that needs it where that is known."""
+    """Lists ICU once, with the collation that needs it if that is known."""
     found = list(dict.fromkeys(what))
     named = any(one.startswith("ICU (") for one in found)
     return [one for one in found if one != "ICU" or not named]
@@ -71,12 +71,12 @@ _SERVER = re.compile(
 )
 _LACKS = "the server lacks "
 _NEWER_SETTING = 'could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"'
-"""What pg_restore 17 sets, whatever the server knows."""
+"""pg_restore 17 sets this even if the server does not know it."""
 _BROKEN_RULE = " violates "
-"""In what the server says of a constraint; other messages may be those of a function of the application alike."""
-_WITHHELD = "the server's message is withheld: it may quote rows"
+"""Marks a server message about a constraint; any other message may come from the application's own function."""
+_WITHHELD = "uscdr does not show the server's message: it may quote rows"
 
-# How messages of PostgreSQL begin, as far as a restore meets them; the part before any value.
+# The beginnings of PostgreSQL's messages during a restore, up to the first value.
 _KNOWN = (
     "cannot ",
     "character with byte sequence",
@@ -157,43 +157,43 @@ _MACHINE = (
 
 
 def reasons(lines: Iterable[str]) -> list[str]:
-    """What may be shown of pg_restore's standard error: one entry for each error, in order."""
+    """The part of pg_restore's standard error that may be shown: one entry for each error, in order."""
     return [reason for reason in map(_reason, lines) if reason]
 
 
 def blames_machine(reason: str) -> bool:
-    """Whether an entry of `reasons` tells of this machine's disk, memory or server, not of the dump."""
+    """Whether an entry of `reasons` is about this machine's disk, memory or server, not about the dump."""
     return any(phrase in reason.lower() for phrase in _MACHINE)
 
 
 def lacked(reason: str) -> str:
-    """What the server lacks by an entry of `reasons`; empty when it tells of something else."""
+    """What the server lacks, by an entry of `reasons`; empty for any other entry."""
     return reason.partition(_LACKS)[2]
 
 
 def tells_of_rights(reason: str) -> bool:
-    """Whether an entry of `reasons` says that the role may not do what it was told."""
+    """Whether an entry of `reasons` says that the role lacks a permission."""
     return any(f": {words}" in reason.lower() for words in _RIGHTS)
 
 
 def tells_of_dead_server(reason: str) -> bool:
-    """Whether an entry of `reasons` says that the server has gone."""
+    """Whether an entry of `reasons` says that the server has ended."""
     return any(words in reason.lower() for words in _GONE)
 
 
 def tells_of_dead_worker(reason: str) -> bool:
-    """Whether an entry of `reasons` says only that one of pg_restore's own processes has gone."""
+    """Whether an entry of `reasons` says only that one of pg_restore's own processes has ended."""
     return reason.lower().startswith(_DEAD_WORKER)
 
 
 def entry_of(line: str) -> int:
-    """The number of the entry that the lines after this one are about; 0 when it names none."""
+    """The number of the dump entry that the next lines are about; 0 when the line names none."""
     found = _ENTRY.match(line)
     return int(found[1]) if found else 0
 
 
 def is_newer_setting(line: str) -> bool:
-    """Whether a line of standard error only tells that the server does not know a setting of pg_restore's own."""
+    """Whether a line only says that the server does not know a setting of pg_restore."""
     return line.rstrip().endswith(_NEWER_SETTING)
 
 

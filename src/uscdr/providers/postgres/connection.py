@@ -1,7 +1,7 @@
-"""How a database is read: in transactions that cannot write, bounded in time, in one fixed text format.
+"""How a database is read: in read-only transactions with time limits, in one fixed text format.
 
-A connection pooler may ignore start-up options, and give the next transaction another session of the server.
-So nothing is left to the session: every transaction is told all of it, and is looked at before anything is read.
+A connection pooler may ignore start-up options, and may give the next transaction another session. So every transaction
+sets everything itself, and is checked before anything is read.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ OWN_SOCKET = "this machine's socket"
 _ATTEMPTS = 3
 _BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _GUARDS = ("statement_timeout", "lock_timeout", "row_security")
-"""Settings without which nothing is read, beside `transaction_read_only`."""
+"""Settings that are required before a read, beside `transaction_read_only`."""
 
-# Text must not depend on the server's or the role's settings, or digests could not be compared;
-# row_security=off turns silently hidden rows into an error.
+# Text must not depend on the settings of server or role, or digests could not be compared. row_security=off turns
+# silently hidden rows into an error.
 _SETTINGS = {
     "default_transaction_read_only": "on",
     "row_security": "off",
@@ -53,9 +53,9 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Link:
-    """Where a database is and how to talk to it. Time-outs are in seconds; `url` is a secret.
+    """A database's address and the connection's limits. Time-outs are in seconds; `url` is a secret.
 
-    `leave` is asked right before what was changed is committed.
+    `leave` is asked right before a commit.
     """
 
     url: SecretStr = field(repr=False)
@@ -68,20 +68,20 @@ class Link:
 
     @property
     def server(self) -> str:
-        """`host:port` for messages, or that it is this machine's; never the user or the password."""
+        """`host:port` for messages, or this machine's socket; never the user or the password."""
         import psycopg
         from psycopg.conninfo import conninfo_to_dict
 
         try:
             parts = conninfo_to_dict(self.url.get_secret_value())
         except psycopg.ProgrammingError:
-            return "an unreadable URL"
+            return "a malformed URL"
         host = str(parts.get("host") or "localhost")
         return OWN_SOCKET if host.startswith("/") else f"{host}:{parts.get('port') or 5432}"
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
-        """One connection, closed at the end, for `moment`; psycopg's errors leave as ours."""
+        """One connection for `moment`, closed at the end; raises psycopg's errors as ours."""
         with translated(self.server):
             connection = self.open()
             try:
@@ -112,7 +112,7 @@ class Link:
             application_name=self.application_name,
             connect_timeout=max(2, round(seconds)),  # libpq takes whole seconds, two at least
             gssencmode="disable",
-            # A network that swallows packets must not hold us for hours.
+            # A network that drops packets must not block us for hours.
             keepalives_idle=20,
             keepalives_interval=5,
             keepalives_count=3,
@@ -122,10 +122,10 @@ class Link:
 
     @contextmanager
     def moment(self, connection: Connection, *, snapshot: str = "") -> Iterator[None]:
-        """One transaction that sees one moment and cannot write, whoever wrote its queries; rolled back at the end.
+        """One read-only transaction with one snapshot, for any query; rolled back at the end.
 
-        `snapshot` is the name of the moment that another transaction exported. Raises ProviderError when the
-        transaction turns out not to be held to reading.
+        `snapshot` is the name of a snapshot that another transaction exported. Raises ProviderError when the
+        transaction is not read-only after all.
         """
         import psycopg
 
@@ -133,24 +133,24 @@ class Link:
         try:
             yield
         finally:
-            # A connection that broke rolls back by itself, and its own error is the one to raise.
+            # A broken connection rolls back by itself; raise its own error.
             with suppress(psycopg.OperationalError):
                 connection.execute("ROLLBACK")
 
     def begin(self, connection: Connection, *, snapshot: str = "") -> None:
-        """Begin what `moment` ends. Raises psycopg's errors and ProviderError."""
+        """Begin the transaction that `moment` ends. Raises psycopg's errors and ProviderError."""
         from psycopg import sql
 
         shared = sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)).as_bytes() if snapshot else b""
         connection.execute(b"; ".join(filter(None, (_BEGIN, shared, self.local_settings(_SETTINGS)))))
-        # Once a snapshot is taken, as this query does, the transaction cannot be made to write any more.
+        # This query takes the snapshot; after that the transaction can no longer be switched to writing.
         found: dict[str, str] = dict(connection.execute(_HELD, ([*_GUARDS, "transaction_read_only"],)).fetchall())
         if found.get("transaction_read_only") != "on" or any(found.get(name) != self._guard(name) for name in _GUARDS):
             raise unguarded(self.server)
 
     @contextmanager
     def change(self, connection: Connection) -> Iterator[None]:
-        """One transaction that may write, bounded in time: committed at the end, rolled back after an error."""
+        """One writing transaction with time limits: committed at the end, rolled back after an error."""
         import psycopg
 
         settings = {**_SETTINGS, "default_transaction_read_only": "off"}
@@ -160,25 +160,25 @@ class Link:
             self.leave()
             connection.execute("COMMIT")
         except BaseException:
-            # A connection that broke rolls back by itself, and its own error is the one to raise.
+            # A broken connection rolls back by itself; raise its own error.
             with suppress(psycopg.Error):
                 connection.execute("ROLLBACK")
             raise
 
     def local_settings(self, settings: Mapping[str, str]) -> bytes:
-        """Statements that make `settings` and the time-outs hold to the end of the transaction."""
+        """Statements that set `settings` and the time-outs until the end of the transaction."""
         wanted = {**settings, **self._limits()}
         return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in wanted.items()).encode()
 
     def read(self, work: Callable[[Connection], R]) -> R:
-        """Does `work` in a moment of its own; asks again, on a new connection, when the failure may pass.
+        """Does `work` in a snapshot of its own; retries on a new connection after a temporary failure.
 
         Only for reads: `work` may run up to three times.
         """
         return self.retried(lambda: self._once(work))
 
     def read_each(self, works: Iterable[Callable[[Connection], R]]) -> list[R]:
-        """As `read`, several on one connection: what one does to its transaction, the next does not meet."""
+        """As `read`, for several on one connection: each has its own transaction."""
         wanted = tuple(works)
 
         def each() -> list[R]:
@@ -188,7 +188,7 @@ class Link:
         return self.retried(each)
 
     def retried(self, attempt: Callable[[], R]) -> R:
-        """The one retry loop: up to three attempts, within about two seconds besides their own time."""
+        """The retry loop: up to three attempts, with about two seconds of waiting in all."""
         from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
         retrying = Retrying(
@@ -208,7 +208,7 @@ class Link:
             return work(connection)
 
     def _limits(self) -> dict[str, str]:
-        """In milliseconds, as the server tells them."""
+        """In milliseconds, as the server reports them."""
         limits = {"statement_timeout": self.statement_timeout, "lock_timeout": self.lock_timeout}
         return {name: str(max(1, round(value * 1000))) for name, value in limits.items()}
 
@@ -223,18 +223,18 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, ProviderError) and error.error_id in PASSING
 
 
-# Connections on which no single answer is waited for without end: the server's own time-outs end with the server.
+# Connections with a client-side limit for each answer: the server's time-outs do not work when the server hangs.
 
 
 V = TypeVar("V")
 MARGIN = 15.0
-"""Seconds for the way, beyond what the server allows a statement."""
+"""Seconds for the network, beyond the server's statement time-out."""
 
 
 class _LimitedConnection(psycopg.Connection[tuple[Any, ...]]):
-    """psycopg's. An answer that takes longer than `limit` seconds closes it: OperationalError, as when it is lost.
+    """A psycopg connection that closes when an answer takes longer than `limit` seconds.
 
-    A stream of rows is one answer a piece.
+    Raises OperationalError, as for a lost connection. In a stream of rows each piece is one answer.
     """
 
     limit = float("inf")
@@ -251,7 +251,7 @@ class _LimitedConnection(psycopg.Connection[tuple[Any, ...]]):
                 ready = yield state
                 if ready == READY_NONE and time.monotonic() - begun > self.limit:
                     self.pgconn.finish()
-                    raise psycopg.OperationalError("the server stands still")
+                    raise psycopg.OperationalError("the server does not answer")
                 state = gen.send(ready)
         except StopIteration as ended:
             found: V = ended.value

@@ -1,4 +1,4 @@
-"""What the tables hold, without showing it: counts, digests and keys."""
+"""The tables' content as counts, digests and keys; no values are shown."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def count(connection: Connection, table: Table) -> int:
 
 
 def digest(connection: Connection, table: Table) -> TableDigest:
-    """Exact count and content digest, the same for the same rows in any order on any server.
+    """Exact count and content digest: equal for the same rows, in any order, on any server.
 
-    Per row the SHA-256 of the text of its live columns but the generated ones, which tells NULL from an empty text; the
-    first 128 bits are added up in two sums, and these, the count and the column names are hashed
-    once more. Sums, unlike exclusive or, notice a row that is there twice. With an integer key the
-    sums are kept for every 4096 keys too, so that two servers can find where they differ.
+    Each row is hashed (SHA-256) as the text of its live, not generated columns; NULL differs from an empty text. The
+    first 128 bits are added up in two sums. The sums, the count and the column names are hashed again. Unlike exclusive
+    or, sums detect a duplicate row. With an integer key the sums are also kept for every 4096 keys, so that two servers
+    can find where they differ.
     """
     from psycopg import sql
 
     live = written(connection, table)
-    # OFFSET 0 keeps the planner from computing the hash once for each sum.
+    # OFFSET 0 stops the planner from computing the hash once for each sum.
     query = sql.SQL(
         "SELECT bucket, count(*), sum(('x' || substr(h, 1, 16))::bit(64)::int8)::text,"
         " sum(('x' || substr(h, 17, 16))::bit(64)::int8)::text FROM"
@@ -81,9 +81,9 @@ def _bucket(connection: Connection, table: Table) -> sql.Composable:
 def keys(connection: Connection, table: Table, buckets: Sequence[int] | None = None) -> TableKeys:
     """The values of a single-column primary key, each with a fingerprint of its row.
 
-    Integers and UUIDs are given as they are. Any other key may be a secret or a person's (a session,
-    a token, an e-mail address): it is given as the first 16 hexadecimal digits of its SHA-256.
-    With `buckets` (see `digest`) only the keys in those are given.
+    Integers and UUIDs are given as they are. Any other key may be secret or personal (a session, a token, an e-mail
+    address): it is given as the first 16 hexadecimal digits of its SHA-256. With `buckets` (see `digest`) only their
+    keys are given.
     """
     from psycopg import sql
 
@@ -94,7 +94,7 @@ def keys(connection: Connection, table: Table, buckets: Sequence[int] | None = N
     shown = "{}" if plain else "left(encode(sha256(convert_to({}::text, 'UTF8')), 'hex'), 16)"
     expression = sql.SQL(shown).format(sql.Identifier("t", column.name))
     row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in written(connection, table))
-    # One text for the whole table: rows one by one cost the client ten times as much.
+    # One text for the whole table: fetching row by row costs the client ten times as much.
     query = sql.SQL(
         "SELECT string_agg(key || ' ' || print, ',') FROM"
         " (SELECT {key}::text AS key,"
@@ -126,11 +126,11 @@ def _in_buckets(connection: Connection, table: Table, buckets: Sequence[int] | N
     return sql.SQL("{} IN ({})").format(_bucket(connection, table), wanted)
 
 
-# Reads spread over a few connections that all see the same moment of the database.
+# Reads spread over a few connections that share one snapshot of the database.
 
 
 _NO_MORE = frozenset({TOO_MANY, POOLER, "22023", "42704"})
-"""Why another connection may not be had, or does not see the same moment, as behind a pooler of several servers."""
+"""SQLSTATEs when no further connection is free, or when it cannot use the snapshot (a pooler of several servers)."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -139,8 +139,8 @@ R = TypeVar("R")
 def spread(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
     """`work` on every item, on at most `workers` connections with one snapshot; results in order.
 
-    Items begin in the order given, so the longest should come first. A read: it may be retried as a
-    whole. When the server has no connection to spare, those already open do the rest.
+    Items start in the given order, so the longest should come first. A read: it may be retried as a whole. When the
+    server has no free connection, the open ones do the rest.
     """
     return link.retried(lambda: _spread_once(link, workers, work, items))
 
@@ -170,7 +170,7 @@ def _task(crew: _Crew, work: Callable[[Connection, T], R], item: T) -> Callable[
 
 
 class _Crew:
-    """Connections sharing the snapshot of the first, which keeps its transaction open to the end."""
+    """Connections that share the snapshot of the first one, whose transaction stays open to the end."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -200,13 +200,13 @@ class _Crew:
         except ProviderError as error:
             if error.error_id not in _NO_MORE:
                 raise
-        return self._idle.get()  # every borrower gives back, so this ends
+        return self._idle.get()  # every borrower returns its connection, so this ends
 
     def give_back(self, connection: Connection) -> None:
         self._idle.put(connection)
 
     def cancel(self) -> None:
-        """Cuts the queries under way short."""
+        """Cancels the running queries."""
         import psycopg
 
         for connection in tuple(self._open):
@@ -226,10 +226,10 @@ class _Crew:
         return connection
 
 
-# How many different values the columns of a table hold, in numbers only: an UPDATE without its WHERE leaves one.
+# How many distinct values a table's columns have: an UPDATE without its WHERE leaves one.
 
 
-# Texts and numbers, of domains the base type: times, switches and JSON are often written alike, in good order.
+# Text and number columns (for a domain: its base type). Times, flags and JSON often have equal values legitimately.
 _COLUMNS = """
 SELECT a.attname::text FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND t.typcategory IN ('S', 'N')
@@ -238,7 +238,7 @@ ORDER BY a.attnum
 
 
 def of_tables(connection: Connection, names: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
-    """By table and column; NULL is a value like others. Tables that are not there are left out."""
+    """By table and column; NULL counts as a value. Missing tables are left out."""
     there = known(connection)
     return {name: _of_table(connection, there[name]) for name in dict.fromkeys(names) if name in there}
 

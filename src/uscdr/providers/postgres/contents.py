@@ -1,7 +1,7 @@
-"""A dump's table of contents as it stands in the file: every entry whole, each of its texts with its length.
+"""Reads a dump's table of contents from the file itself: every entry is complete, and each text has its length.
 
-The format is that of pg_dump's custom archives (PostgreSQL's pg_backup_archiver.c and pg_backup_custom.c). What
-pg_restore prints is one text, in which a function's body may look like anything; here nothing has to be guessed.
+The format is that of pg_dump's custom archives (PostgreSQL's pg_backup_archiver.c and pg_backup_custom.c). pg_restore
+prints one text, in which a function's body may look like anything; the file is unambiguous.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _INT, _OFFSET = 4, 8
 _ROWS_BLOCK, _OBJECTS_BLOCK = 1, 3
 """Kinds of blocks: a table's rows, large objects."""
 _END = bytes(1 + _INT)
-_RUNS_OVER = "its table of contents is cut off, or runs into its rows"
+_RUNS_OVER = "its table of contents is truncated, or overlaps its rows"
 
 NO_SECTION, PRE_DATA, DATA, POST_DATA = 1, 2, 3, 4
-"""Sections of entries; what has none (a comment, a grant) belongs where it stands."""
+"""Sections of entries; an entry without one (a comment, a grant) belongs to the section around it."""
 ROWS: Final = "TABLE DATA"
 OBJECTS: Final = "BLOBS"
 MAIN_SCHEMA: Final = "public"
@@ -38,9 +38,9 @@ MAIN_SCHEMA: Final = "public"
 class DumpEntry:
     """One object of a dump.
 
-    `kind` is what pg_dump calls it (`TABLE DATA`), `name` its name or what it belongs to; `schema` is empty for what
-    lies in none. `definition`, `removal` and `copy` are statements in the dump's own encoding, empty if there are none.
-    `rows`: 1 when a block of data follows for it. `needs` are the numbers of the entries that it depends on.
+    `kind` is pg_dump's name for it (`TABLE DATA`). `name` is its name or the name of its owner object. `schema` is
+    empty for an object outside of schemas. `definition`, `removal` and `copy` are statements in the dump's encoding, or
+    empty. `rows` is 1 when a block of data follows for it. `needs` has the numbers of the entries that it depends on.
     """
 
     number: int
@@ -58,7 +58,7 @@ class DumpEntry:
 
     @property
     def words(self) -> str:
-        """For a person: `policy notes mine`, `table audit.event`."""
+        """For messages: `policy notes mine`, `table audit.event`."""
         inside = f"{self.schema}." if self.schema and self.schema != MAIN_SCHEMA else ""
         what = self.kind.lower()
         name = self.name.removeprefix(f"{self.kind} ")
@@ -66,14 +66,14 @@ class DumpEntry:
 
 
 class Torn(Exception):
-    """What was read makes no sense."""
+    """The file is malformed at this position."""
 
 
 def read(dump: Path) -> tuple[DumpEntry, ...]:
     """Every entry of a custom-format dump, in its order.
 
     Raises:
-        CheckFailed: it does not decode, or its format is newer than what is known here.
+        CheckFailed: it does not decode, or its format is too new for this version.
         MachineError: the file cannot be read.
     """
     try:
@@ -94,12 +94,12 @@ def _unknown(reader: ContentsReader) -> MachineError:
     return MachineError(
         f"the dump is too new for this version of uscdr: its archive format is {reader.version}",
         why="the dump itself may be sound",
-        next_action="use a newer uscdr, from where you got this one, or another backup",
+        next_action="install a newer version of uscdr from the source of this one, or choose another backup",
     )
 
 
 class ContentsReader:
-    """Goes through the file once, from its head to its end."""
+    """Reads the file once, from start to end."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -108,11 +108,11 @@ class ContentsReader:
 
     @property
     def version(self) -> str:
-        """Of the format, as `1.16`."""
+        """The format's version, such as `1.16`."""
         return ".".join(map(str, self._version))
 
     def readable(self) -> bool:
-        """Whether the format is one that is known here; goes to the first entry."""
+        """Whether the format is known; moves to the first entry."""
         head = self._take(11)
         self._version = (head[5], head[6])
         return head.startswith(b"PGDMP") and self._version in _KNOWN and tuple(head[8:11]) == (_INT, _OFFSET, 1)
@@ -139,9 +139,9 @@ class ContentsReader:
         schema, _tablespace = self._words(), self._text()
         method = self._words() if self._version >= (1, 14) else ""
         if self._version >= (1, 16):
-            self._number()  # the kind of relation
+            self._number()  # the relation kind
         self._text()  # owner
-        self._text()  # a mark of old versions
+        self._text()  # a field of old versions
         needs = frozenset(found for one in self._needs() if (found := whole(one)) is not None)
         self._take(1 + _OFFSET)
         return DumpEntry(number, rows, kind, name, schema, section, definition, removal, copy, method, needs)
@@ -151,7 +151,7 @@ class ContentsReader:
             yield one
 
     def blocks(self, wanted: frozenset[int]) -> set[int]:
-        """The numbers of the blocks that follow, up to the end or to what is no block any more."""
+        """The numbers of the blocks that follow, up to the end or to anything that is not a block."""
         found: set[int] = set()
         try:
             while not wanted <= found:
@@ -161,7 +161,7 @@ class ContentsReader:
                 self._pass_over(objects=kind == _OBJECTS_BLOCK)
                 found.add(number)
         except Torn:
-            pass  # what is lacking then is told by what was found
+            pass  # the caller sees what is missing by what was found
         return found
 
     def _pass_over(self, *, objects: bool) -> None:
@@ -171,12 +171,12 @@ class ContentsReader:
             self._pieces()
 
     def _pieces(self) -> None:
-        """From one length to the next; what lies between is not read."""
+        """Skips from one length to the next without reading the data."""
         source, at, frame = self._file.fileno(), self._file.tell(), 1 + _INT
         while True:
             head = os.pread(source, frame, at)
             if len(head) < frame or head[0]:
-                raise Torn("its rows are cut off")
+                raise Torn("its rows are truncated")
             at += frame + int.from_bytes(head[1:], "little")
             if head == _END:
                 break

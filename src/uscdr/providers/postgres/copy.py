@@ -1,4 +1,4 @@
-"""A dump restored into a private database: read as any other, and open to a trial of SQL that leaves nothing behind."""
+"""A dump restored into a private database: for reads, and for SQL trials that are rolled back."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 10.0
 SHORTEST = 0.01
-"""Seconds that a statement has at least: no limit at all is what a server takes zero for."""
+"""The least seconds for a statement: PostgreSQL takes zero as no limit."""
 
 
 class RestoredCopy(PostgresDatabase):
-    """Adapter of the port `Copy`. Every session is read-only but that of a trial, which is rolled back.
+    """Adapter of the port `Copy`.
 
-    `owner` gives the URL of a role that may change what was restored; it is asked when a trial begins.
-    `left_out` is what of the dump is not there, and why.
+    Every session is read-only, except that of a trial, which is rolled back. `owner` returns the URL of a role that may
+    change the restored objects; it is called when a trial starts. `left_out` lists what was not restored, and why.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class RestoredCopy(PostgresDatabase):
         )  # fmt: skip
 
     def tried(self, scripts: Sequence[MigrationScript], *, seconds: float) -> tuple[ScriptEnd, ...]:
-        """See the port. All run in one transaction, rolled back at its end: later ones meet what earlier ones made."""
+        """See the port. All run in one transaction, rolled back at its end: later scripts see what earlier ones did."""
         if not scripts:
             return ()
         try:
@@ -94,7 +94,7 @@ def _end(connection: Connection, script: MigrationScript, deadline: float) -> Sc
         for part in script.parts:
             _run(connection, part, deadline)
             done += 1
-        # What a commit would look at is looked at here; the next one finds it put off again.
+        # Check now what a commit would check, then defer the constraints again for the next script.
         connection.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
     except psycopg.Error as error:
         return ScriptEnd(
@@ -104,7 +104,7 @@ def _end(connection: Connection, script: MigrationScript, deadline: float) -> Sc
 
 
 def _run(connection: Connection, text: str, deadline: float) -> None:
-    """One block, so that no statement in it can end the transaction, and the limit holds for all of them."""
+    """One block, so that no statement in it can end the transaction, and the time limit covers all of them."""
     from psycopg import sql
 
     left = max(SHORTEST, deadline - time.monotonic())
@@ -115,8 +115,8 @@ def _run(connection: Connection, text: str, deadline: float) -> None:
 
 
 def _said(error: psycopg.Error) -> str:
-    """The server's message if it tells of names alone; DETAIL, which quotes rows, is never asked for."""
+    """The server's message if it contains only names; DETAIL, which quotes rows, is never used."""
     message = str(error.diag.message_primary or "")
     if what := lack(message):
-        return f"the server of the copy lacks {what}"
-    return of_names(message) or f"{words(error)} (the server's words may quote a row and are not shown)"
+        return f"the copy's server lacks {what}"
+    return of_names(message) or f"{words(error)} (uscdr does not show the server's message, which may quote a row)"

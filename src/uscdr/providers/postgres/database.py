@@ -1,4 +1,4 @@
-"""One PostgreSQL database as the port `Database` has it: read-only sessions, bounded in time."""
+"""The port `Database` on one PostgreSQL database: read-only sessions with time limits."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.inventory import Table
 
 
-# Other clients' sessions: seen, and ended where we have the right.
+# Other clients' sessions: listed, and ended where our role has the permission.
 
 
 _LIMIT = 10.0
 _INTERVAL = 0.1
-"""Seconds between two looks while sessions end."""
+"""Seconds between two polls while sessions end."""
 
-# Of another role's session the server hides what it does from us, its application too; such a row stays.
+# The server hides the activity and application of another role's session from us; such a row is kept.
 _OTHERS = """
 FROM pg_catalog.pg_stat_activity a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
 WHERE a.datname = current_database() AND a.pid <> pg_catalog.pg_backend_pid()
@@ -71,7 +71,7 @@ _LIST = (
     "SELECT a.pid, coalesce(a.usename::text, ''), coalesce(a.application_name, ''),"
     " coalesce(a.state, 'unknown'), a.backend_start" + _OTHERS + " ORDER BY a.pid"
 )
-# The server's own rule of who may end whom; asking it for a right we lack would abort the statement.
+# The server's own rule for who may end a session; a call without the permission would abort the statement.
 _MINE_TO_END = """
   AND ((SELECT me.rolsuper FROM pg_catalog.pg_roles me WHERE me.rolname = current_user)
        OR (NOT r.rolsuper AND (pg_catalog.pg_has_role(r.oid, 'USAGE')
@@ -95,11 +95,11 @@ def _others(connection: Connection) -> tuple[Session, ...]:
 
 
 def _end(connection: Connection, moment: Callable[[], AbstractContextManager[None]]) -> int:
-    """Ends those that we may, again and again until none is left, for ten seconds at most.
+    """Ends the sessions that our role may end, repeatedly until none is left, for ten seconds at most.
 
-    Each look is a `moment` of the connection of its own, as one sees the same sessions to its end.
+    Each poll is a transaction of its own, because a transaction sees the same sessions to its end.
 
-    Returns how many different sessions were ended; clients that reconnect at once count each time.
+    Returns the number of distinct sessions ended; a client that reconnects counts again.
     """
     deadline = time.monotonic() + _LIMIT
     told: set[tuple[int, str]] = set()
@@ -110,13 +110,13 @@ def _end(connection: Connection, moment: Callable[[], AbstractContextManager[Non
         still = {(pid, born) for pid, born, _ in here}
         if not still or time.monotonic() > deadline:
             return len(told - still)
-        time.sleep(_INTERVAL)  # an interval between two looks
+        time.sleep(_INTERVAL)  # the interval between two polls
 
 
 R = TypeVar("R")
 
 MOST_WORKERS = 4
-"""Small plans allow 20 connections, which the application needs."""
+"""Small plans allow 20 connections, and the application needs them."""
 
 
 class PostgresDatabase:
@@ -124,7 +124,7 @@ class PostgresDatabase:
 
     `url` is a secret `postgres://` URL. Time-outs are in seconds: `statement_timeout` bounds each
     query, `lock_timeout` each wait for a lock, `connect_timeout` each attempt to connect.
-    Every session is read-only whatever `read_only` says; that allows or forbids `end_sessions`.
+    Reads always use read-only sessions; `read_only` also forbids `end_sessions` and other writes.
     At most `workers` (never more than four) connections are open at once, none between calls.
     """
 
@@ -157,13 +157,13 @@ class PostgresDatabase:
         return f"PostgresDatabase({self._link.server})"
 
     def facts(self) -> ServerFacts:
-        """Version, name, size; also the test whether the database answers."""
+        """Version, name, size; also checks that the database answers."""
         return self._link.read(inventory.facts)
 
     def tables(self) -> tuple[TableSize, ...]:
-        """Every table that holds the application's rows, leaves of partitioned ones too, by name.
+        """Every table with the application's rows, including the leaves of partitioned ones, by name.
 
-        The catalogue alone is asked: exact sizes would have to wait for a table that another session has locked.
+        Reads only the catalogue: exact sizes would wait for a table that another session has locked.
         """
         return tuple(
             TableSize(name=table.name, bytes=table.bytes, keyed=table.keyed)
@@ -171,24 +171,27 @@ class PostgresDatabase:
         )
 
     def counted(self, tables: Sequence[str]) -> TableCounts:
-        """Exact counts, all of one moment, and which tables have none. Raises `NotFound` when one is not there."""
+        """Exact counts in one snapshot, and the tables that could not be counted.
+
+        Raises `NotFound` for a missing table.
+        """
         read, unread = self._as_far_as_can_be(content.count, tables)
         return TableCounts(rows={name: read[name] for name in tables if name in read}, unread=unread)
 
     def counts(self, tables: Sequence[str]) -> Mapping[str, int]:
-        """As `counted`. Raises `ProviderError` when a table cannot be counted, too."""
+        """As `counted`. Also raises `ProviderError` when a table cannot be counted."""
         found = self.counted(tables)
         self._hold_whole(found.unread, "counted")
         return found.rows
 
     def digested(self, tables: Sequence[str]) -> TableDigests:
-        """Exact counts and content digests, all of one moment; raises as `counted` does."""
+        """Exact counts and content digests in one snapshot; raises as `counted` does."""
         read, unread = self._as_far_as_can_be(content.digest, tables)
         wanted = dict.fromkeys(tables)
         return TableDigests(tables=tuple(read[name] for name in wanted if name in read), unread=unread)
 
     def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
-        """As `digested`. Raises `ProviderError` when a table cannot be read, too."""
+        """As `digested`. Also raises `ProviderError` when a table cannot be read."""
         found = self.digested(tables)
         self._hold_whole(found.unread, "read")
         return found.tables
@@ -199,7 +202,7 @@ class PostgresDatabase:
         return self._link.read(lambda connection: content.keys(connection, found, buckets))
 
     def lacking(self, tables: Sequence[str]) -> tuple[str, ...]:
-        """Those of `tables` that are not there; a partitioned one is there as a whole."""
+        """The missing ones of `tables`; a partitioned table counts as a whole."""
         there = self._link.read(inventory.known)
         return tuple(name for name in dict.fromkeys(tables) if name not in there)
 
@@ -208,7 +211,7 @@ class PostgresDatabase:
         return self._link.read(lambda connection: times.of_columns(connection, columns))
 
     def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:
-        """For each `table.column` the newest time that can be, ISO 8601 UTC; None as in `written`."""
+        """For each `table.column` the newest possible time, ISO 8601 UTC; None as in `written`."""
         return {name: one.newest for name, one in self.written(columns).items()}
 
     def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:
@@ -216,7 +219,7 @@ class PostgresDatabase:
         return tuple(self._link.read_each(partial(expectations.ask, invariant=invariant) for invariant in wanted))
 
     def timed(self, wanted: Invariant) -> tuple[InvariantResult, float]:
-        """One invariant, with the seconds of its query alone; connecting is not counted."""
+        """One invariant, with the seconds of its query; connecting is not counted."""
         return self._link.read(lambda connection: expectations.timed(connection, wanted))
 
     def file_references(self, wanted: Sequence[ReferenceColumn]) -> FileReferences:
@@ -224,7 +227,7 @@ class PostgresDatabase:
         return self._link.read(lambda connection: references.read(connection, wanted))
 
     def canary(self, columns: Sequence[CanaryColumn], key: SecretStr, *, sample: int = 200) -> tuple[CanaryResult, ...]:
-        """How many encrypted rows the key opens, and whether to the plain value beside; see `canary`."""
+        """How many encrypted rows the key decrypts, and how many match the plain value; see `canary`."""
         return self._link.read(lambda connection: canary.ask(connection, columns, key, sample=sample))
 
     def extensions(self) -> tuple[Extension, ...]:
@@ -236,15 +239,15 @@ class PostgresDatabase:
         return self._link.read(inventory.migrations)
 
     def columns(self) -> tuple[TableColumn, ...]:
-        """Every column of the tables that are found by their bare names; see `table_columns`."""
+        """Every column of the tables that are visible without a schema name; see `table_columns`."""
         return self._link.read(table_columns.read)
 
     def variety(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
-        """How many different values each column of texts or numbers holds; see `variety`."""
+        """How many distinct values each text or number column has; see `variety`."""
         return self._link.read(lambda connection: variety.of_tables(connection, tables))
 
     def sequences(self) -> tuple[SequenceState, ...]:
-        """Every sequence that fills an integer column, beside its keys; see `sequences`."""
+        """Every sequence that fills an integer column, with the column's keys; see `sequences`."""
         return self._link.read(integrity.read)
 
     def foreign_keys(self) -> tuple[ForeignKey, ...]:
@@ -268,41 +271,41 @@ class PostgresDatabase:
     def published_passwords(
         self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0
     ) -> PasswordResult:
-        """Which accounts have a published password. Hashing begins when the connection is closed."""
+        """The accounts with a published password. Hashing starts after the connection is closed."""
         accounts = self._link.read(lambda connection: passwords.accounts(connection, query))
         return passwords.tried(accounts, candidates, seconds=seconds)
 
     def sessions(self) -> tuple[Session, ...]:
-        """Other clients' sessions; those with our role and application name are ours and left out."""
+        """Other clients' sessions; sessions with our role and application name are left out."""
         return self._link.read(_others)
 
     def end_sessions(self) -> int:
-        """End other clients' sessions as far as we may, for ten seconds at most (write, idempotent)."""
+        """End other clients' sessions where permitted, for ten seconds at most (write, idempotent)."""
         if self._read_only:
-            raise WriteRefused("ending sessions is refused: wired read-only", provider=PROVIDER)
+            raise WriteRefused("uscdr refused to end sessions: this run only reads", provider=PROVIDER)
         with self._link.session() as connection:
             self._link.leave()
             return _end(connection, lambda: self._link.moment(connection))
 
     def access(self, tables: KeyedAccess) -> AccessSeen:
-        """Who may get in; see `access`."""
+        """Who has access; see `access`."""
         return self._link.read(lambda connection: access.seen(connection, tables))
 
     def unshown(self, tables: KeyedAccess, back: AccessBack) -> Unshown:
-        """What stands in the accounts of `back` and is in memory only."""
+        """The current values of the accounts in `back`; kept in memory only."""
         return self._link.read(lambda connection: access.unshown(connection, tables, back))
 
     def withdraw(self, tables: KeyedAccess, back: AccessBack, known: Unshown) -> AccessAgain:
-        """Shut out again who gets in by `back` (write, idempotent), all or nothing."""
+        """Withdraw the access in `back` again (write, idempotent), all or nothing."""
         if self._read_only:
-            raise WriteRefused("withdrawing access is refused: wired read-only", provider=PROVIDER)
+            raise WriteRefused("uscdr refused to withdraw access: this run only reads", provider=PROVIDER)
         with self._link.session() as connection, self._link.change(connection):
             return access.withdraw(connection, tables, back, known)
 
     def _as_far_as_can_be(
         self, work: Callable[[Connection, Table], R], names: Sequence[str]
     ) -> tuple[dict[str, R], tuple[Unread, ...]]:
-        """By table what `work` gave, and by name those that cannot be read."""
+        """The result of `work` by table, and the tables that cannot be read by name."""
         found = self._named(names)
         results = spread(self._link, self._workers, partial(attempt, work=work), found)
         pairs = list(zip(found, results, strict=True))
@@ -315,7 +318,7 @@ class PostgresDatabase:
     def _hold_whole(self, unread: Sequence[Unread], done: str) -> None:
         if unread:
             raise ProviderError(
-                f"of the database at {self._link.server} not every table can be {done}",
+                f"some tables of the database at {self._link.server} cannot be {done}",
                 provider=PROVIDER,
                 why="; ".join(one.words(done) for one in unread),
                 error_id="unread",

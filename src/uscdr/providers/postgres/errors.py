@@ -1,7 +1,8 @@
-"""The one mapper from what psycopg raises to our errors.
+"""Maps psycopg's errors to ours; nothing else does.
 
 The server's own text may quote rows (`invalid input syntax ...`, DETAIL, CONTEXT) and libpq's may
-quote the URL. It is read to tell the cases apart and never repeated: every word shown is written here.
+quote the URL. This module reads that text to tell the cases apart and never repeats it: every word shown is written
+here.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ UNREACHABLE = "08001"
 LOST = "08006"
 NOT_ACCEPTING = "57P03"
 POOLER = "08P01"
-"""A violation of the protocol, by which PgBouncer tells whatever it refuses."""
+"""A protocol violation: PgBouncer uses it for everything that it refuses."""
 
 PASSING = frozenset({UNREACHABLE, LOST, NOT_ACCEPTING, TOO_MANY, "57P01", "57P02", "40001", "40P01"})
-"""SQLSTATEs after which the same read, asked once more at once, may well succeed."""
+"""SQLSTATEs after which an immediate retry of the same read may succeed."""
 
 Maker = Callable[[str, str], ProviderError]
 """Makes the error from the server's address and the SQLSTATE."""
@@ -34,7 +35,7 @@ Maker = Callable[[str, str], ProviderError]
 
 @contextmanager
 def translated(server: str) -> Iterator[None]:
-    """Turns every psycopg error of the block into one of ours; `server` is its address for messages."""
+    """Turns every psycopg error in the block into one of ours; `server` is the address for messages."""
     import psycopg
 
     try:
@@ -59,19 +60,18 @@ def mapped(error: psycopg.Error, server: str) -> ProviderError:
 
 
 def unguarded(server: str) -> ProviderError:
-    """A transaction that was not held to reading, or not bounded in time, although both were asked for."""
+    """The error for a transaction that is not read-only or has no time limit, although both were set."""
     return Conflict(
-        f"nothing is read from the database at {server}: its sessions cannot be held to reading",
+        f"uscdr reads nothing from the database at {server}: it does not keep its sessions read-only",
         provider=PROVIDER,
-        why="read-only transactions and time-outs were asked for and did not take effect, as a connection pooler or "
-        "proxy in between (such as PgBouncer) may ignore them",
+        why="read-only mode and time-outs did not take effect; a connection pooler (such as PgBouncer) may ignore them",
         next_action="use the database server's own address instead of the pooler's",
         error_id="pooler",
     )
 
 
 def words(error: psycopg.Error) -> str:
-    """A few words for an error, from its SQLSTATE alone, such as "undefined table"."""
+    """A short description of an error, from its SQLSTATE alone, such as "undefined table"."""
     import psycopg
 
     if error.sqlstate is None:
@@ -79,12 +79,12 @@ def words(error: psycopg.Error) -> str:
     try:
         name = psycopg.errors.lookup(error.sqlstate).__name__
     except KeyError:
-        return "an error of no known class"
+        return "an unknown error"
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
 def _state_of_text(error: psycopg.Error) -> str:
-    """A failed connection attempt carries no SQLSTATE: tell the cases apart by libpq's words."""
+    """A failed connection attempt has no SQLSTATE: libpq's text tells the cases apart."""
     if type(error).__name__ == "ProgrammingError":  # the URL did not parse
         return "URL"
     text = str(error).lower()
@@ -98,7 +98,7 @@ def _state_of_text(error: psycopg.Error) -> str:
 
 _CONNECTING = ("connection failed", "connection is bad", "connection timeout", "failed to resolve")
 
-# Phrases that may stand in one message together (several addresses were tried) come in order of weight.
+# In order of importance: one message may contain several phrases, one for each address that was tried.
 _PHRASES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("password authentication failed", "no password supplied", "password is required"), "28P01"),
     (("not currently accepting connections",), "55000"),
@@ -126,125 +126,125 @@ def _make(
     return maker
 
 
-_STATUS = "look at the platform's status page and at `heroku pg:info`, then try again"
+_STATUS = "check the platform's status page and `heroku pg:info`, then run the command again"
 _MAKERS: dict[str, Maker] = {
     "28P01": _make(
         CredentialsRefused,
         "the database at {server} refused the user or the password",
         why="the credentials were probably rotated since this URL was read",
-        next_action="read DATABASE_URL afresh, then try again",
+        next_action="get the current DATABASE_URL, then run the command again",
     ),
     "28": _make(
         CredentialsRefused,
-        "the database at {server} does not let this user in",
-        why="no rule of the server admits this user from this machine, perhaps for want of TLS",
-        next_action="read DATABASE_URL afresh and see that TLS is on",
+        "the database at {server} refused this user",
+        why="no rule of the server (pg_hba.conf) allows this user from this machine, perhaps because TLS is off",
+        next_action="get the current DATABASE_URL, make sure that TLS is on, then run the command again",
     ),
     "42501": _make(
         CredentialsRefused,
-        "the database user at {server} lacks a right",
+        "the database user at {server} lacks a permission",
         why="insufficient privilege, or row-level security would hide rows",
         next_action="use the database's default credential (its owner)",
     ),
     "3D000": _make(
         NotFound,
-        "the server at {server} is there, but the database is not",
-        next_action="read DATABASE_URL afresh: the add-on may have been replaced",
+        "the server at {server} answers, but the database does not exist",
+        next_action="get the current DATABASE_URL: the add-on may have been replaced",
     ),
-    "42P01": _make(NotFound, "a table that was asked for is not in the database at {server}"),
+    "42P01": _make(NotFound, "the database at {server} lacks a requested table"),
     "55000": _make(
         Conflict,
         "the database at {server} is not accepting connections",
-        why="somebody has forbidden connections to it (ALLOW_CONNECTIONS false), as a restore does",
-        next_action="wait for a running restore to end; `heroku pg:info` shows the state",
+        why="connections to it are disabled (ALLOW_CONNECTIONS false), as during a restore",
+        next_action="wait for a running restore to end; check its state with `heroku pg:info`",
         retryable=True,
     ),
     NOT_ACCEPTING: _make(
         Conflict,
         "the database at {server} is not accepting connections yet",
         why="the server is starting, stopping or recovering",
-        next_action="wait a minute, then try again",
+        next_action="wait a minute, then run the command again",
         retryable=True,
     ),
     TOO_MANY: _make(
         Conflict,
         "the database at {server} has no free connection",
         why="the plan's connection limit is used up",
-        next_action="scale the dynos down or end sessions, then try again",
+        next_action="scale the dynos down or end sessions with `heroku pg:killall`, then run the command again",
         retryable=True,
     ),
     "XX": _make(
         ProviderError,
-        "the database at {server} cannot read what it stored",
+        "the database at {server} cannot read its stored data",
         why="data corrupted: a page, a value or the catalogue is damaged",
-        next_action="if it is the application's own database: uscdr recover db",
+        next_action="if this is the application's own database: uscdr recover db",
     ),
     "53": _make(ProviderError, "the database server at {server} is out of disk or memory", next_action=_STATUS),
     "57014": _make(
         ProviderError,
         "the database at {server} did not answer a query in time",
         why="the statement timeout was reached",
-        next_action="raise the statement timeout, or try again when the database is less busy",
+        next_action="raise the statement timeout, or run the command again when the database is less busy",
         retryable=True,
     ),
     LOCK_TIMEOUT: _make(
         Conflict,
         "a table in the database at {server} is locked by another session",
         why="the lock timeout was reached",
-        next_action="see who holds it with `heroku pg:locks`, or wait for the migration or restore to end",
+        next_action="find the session with `heroku pg:locks`, or wait for the migration or restore to end",
         retryable=True,
     ),
     "TIMEOUT": _make(
         ProviderError,
         "the database server at {server} did not answer in time",
-        why="a network block, or the server is gone",
+        why="the network blocks the connection, or the server no longer exists",
         next_action=_STATUS,
         retryable=True,
     ),
     "DNS": _make(
         ProviderError,
-        "the name of the database server at {server} does not resolve",
-        why="this machine's name service, or the server was replaced",
-        next_action="see that this machine is on line, then read DATABASE_URL afresh",
+        "the host name of the database server at {server} does not resolve",
+        why="this machine's DNS fails, or the server was replaced",
+        next_action="check this machine's network, then get the current DATABASE_URL",
         retryable=True,
     ),
     "TLS": _make(
         ProviderError,
-        "the database server at {server} does not agree on TLS",
-        why="TLS is required and was refused, or its certificate was not accepted",
-        next_action="use a URL of the platform's own server; TLS is never given up silently",
+        "uscdr and the database server at {server} cannot agree on TLS",
+        why="the server refused TLS, which is required, or its certificate is not trusted",
+        next_action="use the URL of the platform's own server; uscdr never connects without TLS",
     ),
     "URL": _make(
         CredentialsRefused,
-        "the database URL cannot be read",
-        why="it is not of the form postgres://user:password@host:port/database",
-        next_action="read DATABASE_URL afresh",
+        "the database URL is malformed",
+        why="it must have the form postgres://user:password@host:port/database",
+        next_action="get the current DATABASE_URL",
     ),
     UNREACHABLE: _make(
         ProviderError,
-        "the database server at {server} cannot be reached",
-        why="the connection was refused",
+        "uscdr cannot reach the database server at {server}",
+        why="the server refused the connection",
         next_action=_STATUS,
         retryable=True,
     ),
     POOLER: _make(
         ProviderError,
         "the connection pooler at {server} refused a transaction",
-        why="it allows none (statement pooling), or none of its connections to the server was free in time",
-        next_action="use the database server's own address instead of the pooler's, or try again",
+        why="it allows no transactions (statement pooling), or had no free connection to the server in time",
+        next_action="use the database server's own address instead of the pooler's, or run the command again",
     ),
     "08": _make(
         ProviderError,
-        "the connection to the database at {server} was lost",
+        "uscdr lost the connection to the database at {server}",
         next_action="try again",
         retryable=True,
     ),
     "57P": _make(
         ProviderError,
         "the database server at {server} ended the connection",
-        why="an administrator or a failover stopped it",
-        next_action="try again in a minute",
+        why="an administrator or a failover ended it",
+        next_action="run the command again in a minute",
         retryable=True,
     ),
-    "25006": _make(ProviderError, "a write was refused: the session with {server} is read-only"),
+    "25006": _make(ProviderError, "the database at {server} refused a write: the session is read-only"),
 }

@@ -1,4 +1,4 @@
-"""Foreign keys, and the rows that break them: data loaded with triggers off is believed, not looked at."""
+"""Foreign keys and the rows that violate them: PostgreSQL does not check data loaded with triggers off."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
 
-# The parts that partitions inherit (conparentid) are counted with the whole. For each pair of columns the
-# operator that the key itself compares with, and the collation where the two columns have different ones.
+# Keys inherited by partitions (conparentid) are counted with the parent. For each pair of columns: the key's own
+# comparison operator, and the collation if the two columns differ in it.
 _FOREIGN_KEYS = """
 SELECT c.conname::text, c.convalidated, c.confmatchtype = 'f',
        t.oid::int8, tn.nspname::text, t.relname::text, t.relkind = 'p', greatest(t.relpages, 0)::int8,
@@ -82,7 +82,7 @@ def _key(row: tuple[Any, ...]) -> KeyConstraint:
 
 
 def _orphans(connection: Connection, key: KeyConstraint) -> int:
-    """How many rows have no partner. A row with a NULL in its columns needs none (with MATCH FULL: all NULL)."""
+    """How many rows are orphans. A row with a NULL in its columns is not one (with MATCH FULL: all NULL)."""
     from psycopg import sql
 
     blank = [sql.SQL("{} IS NULL").format(sql.Identifier("f", pair.own)) for pair in key.pairs]
@@ -113,12 +113,12 @@ def _same(pair: _Pair) -> sql.Composable:
 
 
 def counted(connection: Connection, key: KeyConstraint) -> int | Unread:
-    """As `orphans`, or why the two tables cannot be read; the connection has a `mark`."""
+    """As `orphans`, or why the two tables cannot be read; the transaction has a savepoint (`mark`)."""
     return attempt(connection, key.own, lambda live, _: _orphans(live, key))
 
 
 def rows_without_parent(connection: Connection, wanted: Sequence[ForeignKey]) -> tuple[int, ...]:
-    """How many rows break each key, which another database has and this one need not; 0 where a column is not there."""
+    """How many rows violate each key of another database, which this one may lack; 0 for a missing column."""
     there = known(connection)
     return tuple(_breaking(connection, key, there.get(key.table), there.get(key.other)) for key in wanted)
 
@@ -128,7 +128,7 @@ def _breaking(connection: Connection, key: ForeignKey, own: Table | None, other:
 
     if own is None or other is None or not (_has(connection, own, key.columns) and _has(connection, other, key.others)):
         return 0
-    one = 'pg_catalog.lower({}::text COLLATE "C")'  # a key of citext finds its row in other letters
+    one = 'pg_catalog.lower({}::text COLLATE "C")'  # citext compares without case
     same = sql.SQL(f"{one} OPERATOR(pg_catalog.=) {one}")
     query = sql.SQL(
         "SELECT count(*) FROM {own} AS f WHERE {filled} AND NOT EXISTS (SELECT FROM {other} AS p WHERE {same})"
@@ -152,7 +152,7 @@ def _has(connection: Connection, table: Table, names: Collection[str]) -> bool:
 
 
 def fact(key: KeyConstraint, orphans: int | Unread) -> ForeignKey:
-    """What is told of a key."""
+    """The result for one key."""
     told = ForeignKey(
         table=key.own.name, name=key.name, validated=key.validated, orphans=0, other=key.other.name,
         columns=tuple(pair.own for pair in key.pairs), others=tuple(pair.other for pair in key.pairs),
@@ -161,10 +161,10 @@ def fact(key: KeyConstraint, orphans: int | Unread) -> ForeignKey:
     return told.model_copy(update=change)
 
 
-# What may be there only once: keys and unique indexes of plain columns, and the rows that break those of another.
+# Primary keys and unique indexes of plain columns, and the rows that violate those of another database.
 
 
-# Neither over an expression nor of a part of the rows: what those forbid cannot be said by columns.
+# No expression indexes and no partial ones: column names cannot describe them.
 _UNIQUE_KEYS = """
 SELECT c.oid::int8, pg_catalog.array_agg(a.attname::text ORDER BY k.place)
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
@@ -178,7 +178,7 @@ GROUP BY i.indexrelid, c.oid
 
 
 def list_unique_keys(connection: Connection) -> tuple[UniqueKey, ...]:
-    """Every one of the application's tables, by table and columns."""
+    """Those of all the application's tables, by table and columns."""
     names = {table.oid: table.name for table in known(connection).values()}
     found = connection.execute(_UNIQUE_KEYS).fetchall()
     keys = {UniqueKey(table=names[oid], columns=tuple(own)) for oid, own in found if oid in names}
@@ -186,7 +186,7 @@ def list_unique_keys(connection: Connection) -> tuple[UniqueKey, ...]:
 
 
 def repeated_rows(connection: Connection, wanted: Sequence[UniqueKey]) -> tuple[int, ...]:
-    """How many rows of this database are there again under each key; 0 where a column is not there."""
+    """How many duplicate rows this database has for each key; 0 for a missing column."""
     there = known(connection)
     return tuple(_again(connection, key, there.get(key.table)) for key in wanted)
 
@@ -208,11 +208,11 @@ def _again(connection: Connection, key: UniqueKey, table: Table | None) -> int:
     return int(connection.execute(query).fetchall()[0][0])
 
 
-# Whether sequences are ahead of the keys they make: after a bad restore the next insert would meet a taken key.
+# Whether sequences are ahead of their keys: after a bad restore the next insert would use an existing key.
 
 
-# Owned by a column (serial 'a', identity 'i'), or merely its default. A partition shares its parent's
-# sequence; one that cycles may be behind in good order; a text column has no greatest number.
+# Owned by a column (serial 'a', identity 'i'), or only its default. A partition shares its parent's sequence. A
+# sequence that cycles may be behind correctly. A text column has no greatest number.
 _FILLING = """
 SELECT t.oid::int8, tn.nspname::text, t.relname::text, a.attname::text, sn.nspname::text, s.relname::text,
        q.seqincrement
@@ -243,8 +243,8 @@ ORDER BY 2, 3, 4, 5, 6
 def read(connection: Connection) -> tuple[SequenceState, ...]:
     """Every sequence that fills an integer column.
 
-    A sequence is not part of a snapshot. It is read after the snapshot is taken, so it can only be ahead
-    of the keys in it: somebody who inserts meanwhile makes no sequence look late.
+    A sequence is not part of a snapshot. It is read after the snapshot is taken, so concurrent inserts can only make it
+    look further ahead, never behind.
     """
     from psycopg import sql
 
@@ -254,7 +254,7 @@ def read(connection: Connection) -> tuple[SequenceState, ...]:
     query = sql.SQL(" UNION ALL ").join(_state(number, row) for number, row in enumerate(found))
     mark(connection)
     states = attempt(connection, _table(found[0]), lambda live, _: sorted(live.execute(query).fetchall()))
-    if isinstance(states, Unread):  # one of the tables; which, each by itself tells
+    if isinstance(states, Unread):  # one of the tables failed; ask each by itself
         return tuple(_alone(connection, row) for row in found)
     return tuple(_fact(row, state) for row, state in zip(found, states, strict=True))
 
@@ -272,10 +272,10 @@ def _table(row: tuple[Any, ...]) -> Table:
 
 
 SOON = 100
-"""So many values that come next are looked at."""
+"""The number of next values that are checked."""
 
-# One pass over the column. Not ONLY: children of a table, and partitions, take their keys from the same sequence.
-# A sequence at the end of its type has no next value: it is held at the end, and is behind nothing.
+# One pass over the column. Not ONLY: child tables and partitions use the same sequence. A sequence at the end of its
+# type has no next value: it is capped there, and is not behind.
 _STATE = """
 SELECT {number}::int4, s.last_value, s.is_called, k.* FROM {sequence} AS s
 CROSS JOIN LATERAL (SELECT s.last_value::numeric + CASE WHEN s.is_called THEN {step} ELSE 0 END AS next) AS wide

@@ -1,4 +1,4 @@
-"""Expectations in SQL: each asked alone, in a moment of its own (see `connection`)."""
+"""Invariants in SQL: each runs in a transaction of its own (see `connection`)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _WORDS = {True: frozenset({"true", "t", "1"}), False: frozenset({"false", "f", "
 
 
 class _NotOneValue(Exception):
-    """The query did not return exactly one value; the text says what it returned."""
+    """The query did not return exactly one value; the text says what it returned instead."""
 
 
 class _Watch:
-    """Seconds spent inside the block."""
+    """Measures the seconds spent inside the block."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -38,7 +38,7 @@ class _Watch:
 def ask(connection: Connection, invariant: Invariant) -> InvariantResult:
     """Runs the query and compares. A query that fails gives `holds=None` and words for its SQLSTATE.
 
-    A lost connection is raised: then the database has failed, not the expectation.
+    A lost connection is raised: then the database failed, not the invariant.
     """
     return timed(connection, invariant)[0]
 
@@ -70,7 +70,7 @@ def _judged(connection: Connection, invariant: Invariant, watch: _Watch) -> Inva
 
 def _value(connection: Connection, query: str, watch: _Watch) -> object:
     """The one value of `query`. Raises `_NotOneValue` and psycopg's errors."""
-    # The binary result makes it the extended protocol, which refuses a second statement.
+    # A binary result uses the extended protocol, which refuses a second statement.
     with connection.cursor(binary=True) as cursor, watch:
         cursor.execute(query.encode())
         width = len(cursor.description or ())
@@ -82,7 +82,7 @@ def _value(connection: Connection, query: str, watch: _Watch) -> object:
 
 
 def _holds(value: object, invariant: Invariant) -> bool:
-    """Whether `value` keeps within every bound. NULL and text satisfy no numeric bound."""
+    """Whether `value` is within every bound. NULL and text satisfy no numeric bound."""
     if invariant.equals is not None and not _equals(value, invariant.equals):
         return False
     if invariant.minimum is None and invariant.maximum is None:
@@ -97,7 +97,7 @@ def _holds(value: object, invariant: Invariant) -> bool:
 def _shown(value: object, equals: str | None) -> str:
     """`value` for a report: a number, a boolean, the expected word, or only its type and length.
 
-    Any other text may be a patient's: it is not shown, however short.
+    Any other text may be patient data: it is never shown, even if short.
     """
     match value:
         case None:

@@ -1,4 +1,4 @@
-"""What a database consists of: tables, columns, keys, extensions, migrations, from the catalogue."""
+"""A database's tables, columns, keys, extensions and migrations, from the catalogue."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ SELECT current_setting('server_version_num')::int, current_database()::text,
 
 @dataclass(frozen=True)
 class Table:
-    """One table as the catalogue has it. `bytes` is a mere estimate, from the server's last count.
+    """One table as the catalogue has it. `bytes` is an estimate, from the server's last count.
 
-    A `partitioned` one holds no row itself: its leaves, which are tables of their own, do.
+    A `partitioned` table has no rows itself: its leaves, which are tables too, have them.
     """
 
     oid: int
@@ -59,21 +59,21 @@ class Table:
     bytes: int
     partitioned: bool = False
     keyed: bool = True
-    """Whether it has a primary key, which lets no row be there twice."""
+    """Whether it has a primary key, which prevents duplicate rows."""
 
     @property
     def name(self) -> str:
-        """As `TableName` prints it: no other table has this text."""
+        """As `TableName` prints it; unique for each table."""
         return str(TableName(self.schema, self.relation))
 
     def quoted(self) -> sql.Identifier:
-        """Its full name for a statement, which then means the rows of its children and leaves, too."""
+        """Its full name for a statement, which includes the rows of its children and leaves."""
         from psycopg import sql
 
         return sql.Identifier(self.schema, self.relation)
 
     def rows(self) -> sql.Composable:
-        """Its own rows for a statement: what children inherit is theirs, but leaves are no more than its parts."""
+        """Its own rows for a statement: without child tables, but with the leaves of a partitioned table."""
         from psycopg import sql
 
         return self.quoted() if self.partitioned else sql.SQL("ONLY {}").format(self.quoted())
@@ -83,7 +83,7 @@ class Table:
 class LiveColumn:
     """One live column; `type` is the type's OID, fixed for PostgreSQL's own types.
 
-    A `generated` one is made anew by each server that the row is restored to, by its own rules for texts.
+    Each server computes a `generated` column again on restore, by its own text rules.
     """
 
     name: str
@@ -98,39 +98,39 @@ def facts(connection: Connection) -> ServerFacts:
 
 
 def tables(connection: Connection) -> list[Table]:
-    """Every table that holds the application's rows, by name; so of a partitioned one the leaves alone."""
+    """Every table with the application's rows, by name; of a partitioned table only the leaves."""
     return sorted(
         (table for table in known(connection).values() if not table.partitioned), key=lambda table: table.name
     )
 
 
 def known(connection: Connection) -> dict[str, Table]:
-    """By name what can be asked for: the tables that hold rows, and the partitioned ones as wholes."""
+    """The tables that can be requested, by name: those with rows, and the partitioned ones as a whole."""
     rows = connection.execute(_TABLES).fetchall()
     return {table.name: table for table in (Table(*row) for row in rows)}
 
 
 def named(connection: Connection, names: Sequence[str]) -> list[Table]:
-    """The tables called `names`, biggest first, each once. Raises `NotFound` with those missing."""
+    """The tables `names`, biggest first, each once. Raises `NotFound` for missing ones."""
     there = known(connection)
     missing = sorted(set(names) - there.keys())
     if missing:
         raise NotFound(
-            f"not in the database: {', '.join(missing)}",
+            f"the database has no table {', '.join(missing)}",
             provider=PROVIDER,
-            why="the table was dropped, never made, or the name is misspelt",
+            why="the table was dropped or never created, or the name is misspelt",
             error_id="42P01",
         )
     return sorted((there[name] for name in set(names)), key=lambda table: -table.bytes)
 
 
 def columns(connection: Connection, table: Table) -> list[LiveColumn]:
-    """The live columns in the order of the table; dropped ones are not there."""
+    """The live columns in the order of the table, without dropped ones."""
     return [LiveColumn(*row) for row in connection.execute(_COLUMNS, (table.oid,)).fetchall()]
 
 
 def written(connection: Connection, table: Table) -> list[LiveColumn]:
-    """The live columns that a dump holds: all but the generated ones, which may differ by server and mean no loss."""
+    """The live columns of a dump: all but the generated ones, which may differ by server without a loss."""
     return [column for column in columns(connection, table) if not column.generated]
 
 
@@ -147,7 +147,7 @@ def extensions(connection: Connection) -> tuple[Extension, ...]:
 
 
 def migrations(connection: Connection) -> tuple[Migration, ...]:
-    """Applied Django migrations in the order of their application; empty without the table that Django makes."""
+    """Applied Django migrations in the order of their application; empty without Django's table."""
     table = known(connection).get("django_migrations")
     if table is None or not {"id", "app", "name"} <= {column.name for column in columns(connection, table)}:
         return ()
@@ -155,10 +155,10 @@ def migrations(connection: Connection) -> tuple[Migration, ...]:
     return tuple(Migration(app=app, name=name) for app, name in connection.execute(query))
 
 
-# Every column of the tables that an application finds by their bare names, from the catalogue.
+# Every column of the tables that are visible without a schema name, from the catalogue.
 
 
-# A trigger before the row is written (1: each row, 2: before, 4: insert) may fill what a statement leaves out.
+# A BEFORE INSERT row trigger (1: each row, 2: before, 4: insert) may fill a column that a statement omits.
 _BARE_COLUMNS = """
 SELECT c.relname::text, a.attname::text,
        c.relkind IN ('r', 'p') AND (a.attnotnull OR (t.typtype = 'd' AND t.typnotnull))

@@ -1,4 +1,4 @@
-"""A dump loaded into a live database: in one transaction, so that it is all there or nothing is changed."""
+"""Loads a dump into a live database in one transaction: all of it or nothing."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
 
-# One load of a dump as one transaction of one connection, and its errors.
+# One load of a dump, as one transaction on one connection, and its errors.
 
 
 _WITH_CONNECTION_CHECKS = 140_000
 _WITH_TRANSACTION_TIMEOUT = 170_000
-"""Server versions, as libpq numbers them, from which a setting is known."""
+"""The first server version, as libpq numbers them, that knows a setting."""
 _TURN = 7_229_513_118
-"""The advisory lock of a load: two at once would mix their errors."""
+"""The advisory lock of a load: two concurrent loads would mix their errors."""
 
-# Classes of SQLSTATE that tell of what the dump says, not of the server's state.
+# SQLSTATE classes that are about the dump's content, not the server's state.
 _OF_THE_DUMP = frozenset({"0A", "22", "23", "26", "2B", "38", "39", "3F", "42", "54", "58", "P0"})
 _UNLINK = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY (%s::oid[])"
 _NO_RIGHT, _UNDEFINED, _NO_FEATURE, _NO_FILE = "42501", "42704", "0A000", "58P01"
 _ROLE = re.compile(r'role "([^"]{1,63})" does not exist')
-_HAVE_IT = "Order a database of the version and plan that the dump was made on"
-UNCHANGED = "the database is as it was"
+_HAVE_IT = "Order a database of the same version and plan as the dump's"
+UNCHANGED = "the database is unchanged"
 
 
 class _LoadTransaction:
@@ -61,9 +61,9 @@ class _LoadTransaction:
         self._script = RestoreScript(archive)
         self._link = link
         self.server = link.server
-        self._place = "taking its turn"
+        self._place = "waiting for the lock"
         self.sent = 0
-        """Bytes of rows so far."""
+        """Bytes of rows loaded so far."""
 
     def run(self) -> None:
         """The whole load, to the end of its transaction."""
@@ -78,11 +78,11 @@ class _LoadTransaction:
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
-        """What of the dump was not loaded, as far as the load has come."""
+        """The entries of the dump that were left out so far."""
         return self._selection.left_out
 
     def abandon(self) -> None:
-        """End pg_restore and the server's work on our statement; the transaction is rolled back by `run`."""
+        """End pg_restore and cancel our statement; `run` rolls the transaction back."""
         import psycopg
 
         self._script.kill()
@@ -92,9 +92,9 @@ class _LoadTransaction:
             self._connection.close()
 
     def _begin(self) -> None:
-        """All of it for this transaction alone: a connection pooler gives the next one another session."""
+        """For this transaction only: a connection pooler gives the next one another session."""
         limits = self._link.local_settings({"idle_in_transaction_session_timeout": "0"})
-        # A load may take long; only a wait for a lock may not.
+        # A load may take long; only waiting for a lock is limited.
         self._send(b"BEGIN READ WRITE; " + limits + b"; SET LOCAL statement_timeout = 0")
         if self._connection.info.server_version >= _WITH_CONNECTION_CHECKS:
             self._have_connection_checked()
@@ -102,7 +102,7 @@ class _LoadTransaction:
             self._send(b"SET LOCAL transaction_timeout = 0")
 
     def _have_connection_checked(self) -> None:
-        """A killed laptop's load must not go on building an index; not every platform of servers can tell."""
+        """A load must not go on after its client died; not every server platform supports this setting."""
         import psycopg
 
         self._send(b"SAVEPOINT checked")
@@ -115,13 +115,13 @@ class _LoadTransaction:
         self._take_turn()
         entries = self._selection.entries
         self._send(statements.settings(self._archive.entries))
-        self._place = "making extensions and schemas"
+        self._place = "creating extensions and schemas"
         for entry in statements.places(entries):
             self._make_place(entry)
-        self._place = "clearing the old tables"
-        # The shape there may be another than the dump's: then pg_restore's own removal, piece by piece, fails.
+        self._place = "dropping the old tables"
+        # The existing schema may differ from the dump's: then pg_restore's own removal, object by object, fails.
         self._send_all([*statements.relation_drops(entries), *statements.other_drops(entries)])
-        self._place = "making the tables"
+        self._place = "creating the tables"
         self._make(statements.tables(entries))
         self._copy()
         self._place = "building keys and indexes"
@@ -131,16 +131,16 @@ class _LoadTransaction:
         turn = self._connection.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(%s)", (_TURN,)).fetchall()
         if not turn[0][0]:
             raise Conflict(
-                f"another load into the database at {self.server} is under way",
+                f"another load into the database at {self.server} is running",
                 provider=PROVIDER,
-                why="its session is still open, perhaps of a process that was killed a moment ago",
-                next_action="wait a minute, then try again",
+                why="its session is still open, perhaps from a process that was just killed",
+                next_action="wait a minute, then run the command again",
                 error_id="55P03",
                 retryable=True,
             )
 
     def _make_place(self, entry: DumpEntry) -> None:
-        """Makes a schema or extension unless it is there: an owner may lack the right to what exists already."""
+        """Creates a schema or extension unless it exists: the owner may lack permissions on an existing one."""
         if entry.kind == "SCHEMA":
             self._make_schema(entry.name)
             return
@@ -159,7 +159,7 @@ class _LoadTransaction:
             self._connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
 
     def _make(self, entries: Sequence[DumpEntry]) -> None:
-        """Each entry in its turn: most in one request, those that a server may not let us make each in its own."""
+        """All entries in order: most in one request; those that the server may refuse each in their own."""
         waiting: list[DumpEntry] = []
         for entry in entries:
             if not is_delicate(entry):
@@ -172,12 +172,12 @@ class _LoadTransaction:
         self._send_all(statements.made(self._kept(waiting)))
 
     def _kept(self, entries: Sequence[DumpEntry]) -> list[DumpEntry]:
-        """Those that were not left out meanwhile."""
+        """The entries that were not left out meanwhile."""
         wanted = {entry.number for entry in self._selection.entries}
         return [entry for entry in entries if entry.number in wanted]
 
     def _try(self, entry: DumpEntry) -> None:
-        """Makes it, or leaves it out, with what hangs on it, when a right or a role is lacking."""
+        """Creates it. Without the permission or the role it is left out, with its dependents."""
         import psycopg
 
         self._send(b"SAVEPOINT tried")
@@ -234,7 +234,7 @@ class _LoadTransaction:
                 raise _unconfirmed(self.server, words(error)) from None
 
     def _ask_leave(self) -> None:
-        """Nothing was changed before: a load may take long, and another may have taken over meanwhile."""
+        """Nothing is changed before this point: a load may take long, and another operator may have taken over."""
         try:
             self._link.leave()
         except BaseException:
@@ -244,7 +244,7 @@ class _LoadTransaction:
     def _roll_back(self) -> None:
         import psycopg
 
-        # A connection that broke rolls back by itself.
+        # A broken connection rolls back by itself.
         with contextlib.suppress(psycopg.Error):
             self._send(b"ROLLBACK")
 
@@ -253,12 +253,12 @@ class _LoadTransaction:
             self._send(b"\n".join(several))
 
     def _send(self, statements: bytes) -> None:
-        """As many statements as there are, in the simple protocol; none may return anything of use."""
+        """Any number of statements, in the simple protocol; results are ignored."""
         self._connection.execute(statements)
 
     @contextlib.contextmanager
     def _judged(self) -> Iterator[None]:
-        """Psycopg's errors as ours; what the server says is not repeated, as it may quote rows."""
+        """Psycopg's errors as ours, without the server's message, which may quote rows."""
         import psycopg
 
         try:
@@ -271,17 +271,18 @@ class _LoadTransaction:
         why = f"{self._place}: {words(error)} (SQLSTATE {state})"
         if state == "2BP01":
             return Conflict(
-                f"something in the database at {self.server} that the dump does not know hangs on what it replaces",
+                f"an object in the database at {self.server} that is not in the dump depends on a table that the "
+                "dump replaces",
                 provider=PROVIDER,
                 why=why,
-                next_action=f"load into an empty database, or remove it first; {UNCHANGED}",
+                next_action=f"load into an empty database, or drop the object first; {UNCHANGED}",
                 error_id=state,
             )
         if what := lack(_message(error)):
             return lacking([what], f"the database at {self.server}", f"{_HAVE_IT}; {UNCHANGED}")
         if state[:2] in _OF_THE_DUMP and state != "42501":
             return CheckFailed(
-                f"the dump does not load into the database at {self.server}",
+                f"the database at {self.server} refused the dump",
                 why=why,
                 next_action=f"choose another backup; {UNCHANGED}",
             )
@@ -293,43 +294,42 @@ def _message(error: psycopg.Error) -> str:
 
 
 def _lacks(error: psycopg.Error) -> bool:
-    """Whether the new place lacks something, and the statement is not wrong."""
+    """Whether the new database lacks something, and the statement itself is valid."""
     return error.sqlstate in {_NO_RIGHT, _UNDEFINED, _NO_FEATURE, _NO_FILE}
 
 
 def _reason(error: psycopg.Error) -> str:
     if found := _ROLE.match(_message(error)):
-        return f"the role {found[1]} does not exist in the new place"
-    return lack(_message(error)) or f"the owner of the new database may not make it: {words(error)}"
+        return f"the role {found[1]} does not exist in the new database"
+    return lack(_message(error)) or f"the owner of the new database may not create it: {words(error)}"
 
 
 def _unconfirmed(server: str, why: str) -> AnswerLost:
-    """The end of a load at `server` was asked for, and nobody knows whether it came."""
+    """The error for a commit at `server` without an answer: its outcome is unknown."""
     return AnswerLost(
-        f"the database at {server} did not confirm the end of the load",
+        f"the database at {server} did not confirm the commit of the load",
         provider=PROVIDER,
         why=why,
-        next_action="look whether the tables are the dump's; loading it once more does no harm",
+        next_action="check whether the tables are the dump's; loading the dump again does no harm",
     )
 
 
 _INTERVAL = 0.25
-"""Seconds between two looks at the progress and at the stop token."""
+"""Seconds between two checks of the progress and the stop token."""
 _GRACE = 15.0
-"""Seconds that a load which was told to end may take to do so."""
+"""Seconds that a cancelled load may take to end."""
 
 
 class PostgresLoader:
     """Adapter of the port `Loader`.
 
-    `tools` is a directory of PostgreSQL programs; a set `stop` cuts a load short; `lock_timeout` (seconds)
+    `tools` is a directory of PostgreSQL programs; a set `stop` cancels a load; `lock_timeout` (seconds)
     bounds the wait for a table that another session holds, `connect_timeout` (seconds) each attempt to
-    connect. `leave` is asked before the load is committed. `read_only` refuses everything. TLS is required of any
-    host but this machine.
+    connect. `leave` is asked before the commit. `read_only` refuses everything. TLS is required for any host but this
+    machine.
 
-    Not removed: tables, functions and types that the dump does not know, and extensions and schemas that
-    are there already. Removed with the tables of the dump: what hangs on them (foreign keys, views and
-    partitions that the dump does not know).
+    Not dropped: tables, functions and types that are not in the dump, and existing extensions and schemas. Dropped with
+    the dump's tables: their dependents (foreign keys, views and partitions that are not in the dump).
     """
 
     def __init__(
@@ -356,16 +356,16 @@ class PostgresLoader:
         still while keys and indexes are built.
 
         Raises:
-            CheckFailed: the dump does not decode, or the server refuses what it says.
-            Conflict: a table stays locked, or what the dump does not know hangs on what it replaces.
+            CheckFailed: the dump does not decode, or the server refuses its content.
+            Conflict: a table stays locked, or an object outside of the dump depends on a table that it replaces.
             ProviderError: the database does not answer or does not let us.
-            AnswerLost: the end was sent and not confirmed: look at the tables, or load once more.
+            AnswerLost: the commit was sent and not confirmed: check the tables, or load again.
             MachineError: no pg_restore that is new enough, an unreadable file, this machine's memory.
             Interrupted: the stop token was set; nothing was changed.
             WriteRefused: wired read-only; nothing was called.
         """
         if self._read_only:
-            raise WriteRefused("loading a dump is refused: wired read-only", provider=PROVIDER)
+            raise WriteRefused("uscdr refused to load a dump: this run only reads", provider=PROVIDER)
         archive = archives.read(dump, self._tools)
         link = self._link(url)
         with contextlib.closing(link.retried(lambda: _opened(link))) as connection:
@@ -391,7 +391,7 @@ def _opened(link: Link) -> Connection:
 
 
 def _watch(load: _LoadTransaction, progress: Progress, stop: threading.Event | None) -> None:
-    """Runs `load` in a thread; on a stop or any exception here it is ended first."""
+    """Runs `load` in a thread; a stop or an exception here cancels it first."""
     result: Future[None] = Future()
     thread = threading.Thread(target=_work, args=(load, result), daemon=True)
     thread.start()
@@ -414,24 +414,24 @@ def _look_on(
         thread.join(_INTERVAL)
         progress(load.sent, None)
         if stop is not None and stop.is_set() and thread.is_alive():
-            raise Interrupted("the load is to be stopped")
+            raise Interrupted("the load was cancelled")
 
 
 def _after_stop(load: _LoadTransaction, result: Future[None]) -> None:
-    """A stop may come too late: what is done is done, and what nobody knows is said to be so."""
+    """A stop may come too late: then the load has completed, or its outcome is unknown."""
     if not result.done():
-        raise _unconfirmed(load.server, "it could not be stopped")
+        raise _unconfirmed(load.server, "uscdr could not stop it")
     outcome = result.exception()
     if isinstance(outcome, AnswerLost):
         raise outcome
     if outcome is not None:
-        raise Interrupted("the load was stopped", why=UNCHANGED, next_action="start it again")
+        raise Interrupted("Interrupted while loading the dump", why=UNCHANGED, next_action="start it again")
 
 
 def _work(load: _LoadTransaction, result: Future[None]) -> None:
     try:
         load.run()
-    except BaseException as error:  # noqa: BLE001 - handed over whole to the thread that waits for it
+    except BaseException as error:  # noqa: BLE001 - passed unchanged to the waiting thread
         result.set_exception(error)
     else:
         result.set_result(None)
@@ -446,7 +446,7 @@ def _end(load: _LoadTransaction, thread: threading.Thread) -> None:
 
 
 def on_this_machine(url: SecretStr) -> bool:
-    """Whether every host of the URL is a socket or a loopback address; an unreadable URL is not."""
+    """Whether every host of the URL is a socket or a loopback address; a malformed URL is not."""
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 

@@ -1,4 +1,4 @@
-"""Whether accounts have a password that everybody can read: hashed here as Django does, told in numbers."""
+"""Whether accounts have a published password: candidates are hashed as Django does; the result is counts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.connection import Connection
 
 Account = tuple[str, object]
-"""An id that may be told, and the hash, which may not."""
+"""An id, which may be shown, and the hash, which may not."""
 
 MOST = 200
 _MOST_ITERATIONS = 10_000_000
 _MOST_MEMORY = 128 * 1024 * 1024
 _MOST_LANES = 64
-"""What one hash may ask for: a damaged row must not keep this machine busy for hours."""
+"""The most work for one hash: a damaged row must not keep this machine busy for hours."""
 _ID, _HASH = 0, 1
 _UNUSABLE = "!"
 
@@ -37,7 +37,7 @@ _UNUSABLE = "!"
 def accounts(connection: Connection, query: str) -> list[Account]:
     """The rows of `query`, which returns (id, hash). Raises BadInput when it returns something else."""
     with connection.cursor(binary=True) as cursor:
-        # The binary result makes it the extended protocol, which refuses a second statement.
+        # A binary result uses the extended protocol, which refuses a second statement.
         cursor.execute(query.encode())
         width = len(cursor.description or ())
         if width != _HASH + 1:
@@ -49,14 +49,14 @@ def accounts(connection: Connection, query: str) -> list[Account]:
 
 
 def _shown(key: object) -> str:
-    """A number or UUID; any other key may be a person's name or address."""
+    """A number or UUID; any other key may be a person's name or address, and is hashed."""
     if isinstance(key, int | UUID):
         return str(key)
     return hashlib.sha256(str(key).encode()).hexdigest()[:16]
 
 
 def tried(found: Sequence[Account], candidates: Sequence[SecretStr], *, seconds: float) -> PasswordResult:
-    """Try every candidate on every account, `MOST` accounts at most and until `seconds` are over."""
+    """Try every candidate on each of at most `MOST` accounts, for `seconds`."""
     deadline = time.monotonic() + seconds
     plain = [one.get_secret_value() for one in candidates]
     tasks = [partial(_has_one, encoded, plain, deadline) for _, encoded in found[:MOST]]
@@ -69,7 +69,7 @@ def tried(found: Sequence[Account], candidates: Sequence[SecretStr], *, seconds:
 
 
 def _has_one(encoded: object, candidates: Sequence[str], deadline: float) -> bool | None:
-    """Whether one of the candidates fits; None when that cannot be told."""
+    """Whether one of the candidates matches; None when that cannot be determined."""
     if encoded is None or (isinstance(encoded, str) and (not encoded or encoded.startswith(_UNUSABLE))):
         return False
     compute = _COMPUTE.get(encoded.partition("$")[0]) if isinstance(encoded, str) else None
@@ -81,7 +81,7 @@ def _has_one(encoded: object, candidates: Sequence[str], deadline: float) -> boo
             return None
         try:
             made = compute(candidate, parts)
-        except (ValueError, OverflowError):  # not of its own form, or asks for too much
+        except (ValueError, OverflowError):  # malformed, or too expensive
             return None
         if hmac.compare_digest(made.encode(), kept.encode()):
             return True

@@ -1,4 +1,4 @@
-"""What of a moment cannot be read, beside what can: one damaged or locked table ends no look at the others."""
+"""Reads tables separately: one damaged or locked table does not stop the reading of the others."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ R = TypeVar("R")
 
 TOO_LONG, NO_RIGHT, GONE = "57014", "42501", "42P01"
 _DAMAGED = {
-    "XX000": "data corrupted",  # a value that was stored apart and is not there, or makes no sense
+    "XX000": "data corrupted",  # a TOAST value that is missing or malformed
     "XX001": "data corrupted",
     "XX002": "data corrupted (index)",
-    "58P01": "data corrupted (a file of it is missing)",
-    "58030": "data corrupted (its files cannot be read)",
-    "58000": "data corrupted (its files cannot be read)",
-    "22021": "data corrupted (text that does not fit its encoding)",
+    "58P01": "data corrupted (a data file is missing)",
+    "58030": "data corrupted (a data file cannot be read)",
+    "58000": "data corrupted (a data file cannot be read)",
+    "22021": "data corrupted (text with invalid encoding)",
 }
 _OF_THE_SERVER = ("08", "25", "53", "57P")
-"""Beginnings of SQLSTATEs that tell of the connection or the whole server, not of one table."""
+"""Prefixes of SQLSTATEs that are about the connection or the whole server, not one table."""
 
 _ROW_SECURITY = "SELECT relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = %s"
 _HOLDERS = """
@@ -46,16 +46,16 @@ ORDER BY 1
 
 
 def mark(connection: Connection) -> None:
-    """What the moment goes back to when a part of it fails; once is enough, as reading changes nothing."""
+    """The savepoint to return to when a part fails; one is enough, because reads change nothing."""
     connection.execute("SAVEPOINT part")
 
 
 def attempt(
     connection: Connection, table: Table, work: Callable[[Connection, Table], R], *, name: str = ""
 ) -> R | Unread:
-    """What `work` gives, or why `table` (under `name`) cannot be read; the moment, which has a `mark`, goes on.
+    """The result of `work`, or why `table` (as `name`) cannot be read.
 
-    Raises psycopg's errors that tell of the connection or of the whole server.
+    The transaction has a `mark` and stays usable. Raises psycopg's errors about the connection or the whole server.
     """
     import psycopg
 
@@ -82,14 +82,14 @@ def _unread(connection: Connection, table: Table, error: psycopg.Error, name: st
     if state == NO_RIGHT:
         return _withheld(connection, table, name)
     if state == TOO_LONG:
-        return Unread(table=name, why="the server cut the query short, as it does after the statement timeout")
+        return Unread(table=name, why="the server cancelled the query, as it does after the statement timeout")
     if state == GONE:
-        return Unread(table=name, why="it was removed meanwhile")
+        return Unread(table=name, why="it was dropped meanwhile")
     return Unread(table=name, why=f"{words(error)} (SQLSTATE {state})")
 
 
 def _holders(connection: Connection, table: Table) -> str:
-    """Who keeps everybody else out; a session's query is not asked for, as it may hold personal data."""
+    """Who holds the lock; a session's query is not read, because it may contain personal data."""
     found = connection.execute(_HOLDERS, (table.oid,)).fetchall()
     sessions = [
         "a prepared transaction" if pid is None else f"session {pid} ({', '.join(filter(None, (user, application)))})"
@@ -102,16 +102,16 @@ def _withheld(connection: Connection, table: Table, name: str) -> Unread:
     found = connection.execute(_ROW_SECURITY, (table.oid,)).fetchall()
     secured, forced = found[0] if found else (False, False)
     if not secured:
-        return Unread(table=name, why="the database user lacks the right to read it")
+        return Unread(table=name, why="the database user lacks the permission to read it")
     why = "row-level security is forced" if forced else "row-level security would hide rows"
     return Unread(table=name, why=why, hidden=True)
 
 
-# Times that can be: what is written today is not of the future, nor before the year 1, nor beyond every year.
+# Possible times: not in the future, not before the year 1, not infinite.
 
 
 _DATE, _TIMESTAMP, _TIMESTAMPTZ = 1082, 1114, 1184
-# Clocks differ by a little; a date is that of the place's own zone, which may have tomorrow already.
+# Clocks differ slightly, and a date may be in a time zone that is a day ahead.
 _LATEST = {
     _DATE: "(now() + interval '1 day')::date",
     _TIMESTAMP: "(now() + interval '5 minutes')::timestamp",
@@ -132,7 +132,7 @@ def can_be(column: LiveColumn, of: sql.Composable) -> sql.Composable:
 
 
 def of_columns(connection: Connection, wanted: Sequence[str]) -> dict[str, NewestTime]:
-    """By `table.column` what `written` gives, or why it cannot be read."""
+    """By `table.column` the result of `written`, or why it cannot be read."""
     there = known(connection)
     mark(connection)
     found: dict[str, NewestTime] = {}
@@ -145,9 +145,9 @@ def of_columns(connection: Connection, wanted: Sequence[str]) -> dict[str, Newes
 
 
 def _written(connection: Connection, table: Table, column: str) -> NewestTime:
-    """The newest time that can be in a date or time column, and how many cannot; a time without zone counts as UTC.
+    """The newest possible time in a date or time column, and the number of impossible ones.
 
-    Nothing is known when there is no row, no such column, or the column holds something else.
+    A time without zone counts as UTC. None when there is no row, no such column, or the column has another type.
     """
     from psycopg import sql
 

@@ -1,4 +1,4 @@
-"""Names and addresses of files that rows hold, and nothing else of those rows."""
+"""Reads names and addresses of files from rows, and nothing else of those rows."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ FILE_LIKE = (
     r"^(https?:)?//[^[:cntrl:]]+$|^/?media/[^[:cntrl:]]+$|^/?(image|raw|video)/(upload|private|authenticated)/[^[:cntrl:]]+$"
     r"|^[^[:space:]]+/[^[:space:]/]+\.[A-Za-z0-9]{2,5}$"
 )
-"""What is taken from JSON: an address, or a path that ends in a file's extension."""
-# `json` keeps what `jsonb` refuses: NUL, and halves of a character. An even number of backslashes before
-# one of its own says nothing.
+"""JSON strings that count: an address, or a path that ends in a file extension."""
+# `json` accepts what `jsonb` refuses: NUL and lone surrogates. After an even number of backslashes it is plain text.
 _NO_TEXT = (
     r"(?<!\\)((?:\\\\)*)\\u(?:0000|[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u)[dD][c-fC-F][0-9a-fA-F]{2})"
@@ -40,7 +39,7 @@ _NO_TEXT = (
 _FILE_LIKE = re.compile(FILE_LIKE.replace("[:cntrl:]", r"\x00-\x1f\x7f").replace("[:space:]", r"\s"))
 _STRINGS = 'strict $.** ? (@.type() == "string")'
 _LONE_IDS = "strict $.** ? (exists(@.public_id) && !exists(@.url) && !exists(@.secure_url)).public_id"
-"""An id that an object of the service's own answers holds, where no address stands beside it."""
+"""The id in a stored answer of the media service, when the object has no address."""
 _TYPE = """
 WITH RECURSIVE base AS (
     SELECT oid, typname, typcategory, typelem, typbasetype FROM pg_type WHERE oid = %(type)s
@@ -52,17 +51,17 @@ SELECT typname, typcategory::text, typelem::int FROM base WHERE typbasetype = 0"
 
 @dataclass(frozen=True)
 class _Shape:
-    """How a column holds names: as text or in JSON, one value or an array; `name` of its type as people know it."""
+    """How a column stores names: as text or JSON, one value or an array; `name` is the type's usual name."""
 
     holds: Literal["text", "json", "nothing"]
     many: bool
     name: str
     old_json: bool = False
-    """Of type json, which may hold what jsonb does not take."""
+    """Of type json, which may contain what jsonb refuses."""
 
 
 def read(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileReferences:
-    """Every reference in `wanted`, by column and key, and the columns that are not there or cannot be read."""
+    """Every reference in `wanted`, by column and key, and the columns that are missing or cannot be read."""
     there = known(connection)
     found: list[StoredReference] = []
     absent: list[str] = []
@@ -100,7 +99,7 @@ class _Asked:
 
 
 def _shape(connection: Connection, column: LiveColumn) -> _Shape:
-    """By the type itself, that below a domain, and that of an array's elements."""
+    """By the type itself, a domain's base type, or an array's element type."""
     name, category, element = connection.execute(_TYPE, {"type": column.type}).fetchall()[0]
     if category == "A":
         inner = _shape(connection, LiveColumn(column.name, element))
@@ -142,7 +141,7 @@ def _of_column(connection: Connection, table: Table, asked: _Asked) -> list[Stor
 
 
 def _listed(value: str) -> tuple[str, ...]:
-    """The names in a text that is a list or an object itself, as JSON or as Python writes it; any other is a name."""
+    """The names in a text that is itself a list or an object, in JSON or Python notation; any other text is a name."""
     if not value.lstrip().startswith(("[", "{")):
         return (value,)
     for parse in (json.loads, ast.literal_eval):
@@ -166,7 +165,7 @@ def _strings(document: object) -> Iterator[str]:
 
 
 def _inside(asked: _Asked) -> sql.Composable:
-    """Every name in the column: its text or the elements of its array, and of JSON every string anywhere in it."""
+    """Every name in the column: its text, its array elements, or every string anywhere in its JSON."""
     from psycopg import sql
 
     column = sql.Identifier("t", asked.column.name)
@@ -186,7 +185,7 @@ def _inside(asked: _Asked) -> sql.Composable:
 
 
 def _key(key: LiveColumn | None) -> sql.Composable:
-    """The row's key where that is a number or UUID; any other may be a person's, and is not read."""
+    """The row's key if it is a number or UUID; any other may be personal, and is not read."""
     from psycopg import sql
 
     if key is None or key.type not in _PLAIN_KEYS:
@@ -195,7 +194,7 @@ def _key(key: LiveColumn | None) -> sql.Composable:
 
 
 def _at(written: LiveColumn | None) -> sql.Composable:
-    """Seconds since the epoch, of a time that can be; the session's time zone is UTC."""
+    """Seconds since the epoch of a possible time; the session's time zone is UTC."""
     from psycopg import sql
 
     if written is None or not is_time(written):
@@ -207,7 +206,7 @@ def _at(written: LiveColumn | None) -> sql.Composable:
 
 
 def _odd(written: LiveColumn | None) -> sql.Composable:
-    """Whether the row has a time, and that cannot be."""
+    """Whether the row has an impossible time."""
     from psycopg import sql
 
     if written is None or not is_time(written):
@@ -216,7 +215,7 @@ def _odd(written: LiveColumn | None) -> sql.Composable:
 
 
 def _size(asked: _Asked) -> sql.Composable:
-    """The file's size; a column that holds several files in a row has one number for all, which tells nothing."""
+    """The file's size; NULL for a column with several files in a row, whose one number is for all of them."""
     from psycopg import sql
 
     size = asked.size

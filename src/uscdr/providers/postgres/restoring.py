@@ -1,4 +1,4 @@
-"""`pg_restore` run to its end: watched, cut short when asked, its complaints made fit to show."""
+"""Runs `pg_restore`: reports progress, stops it on request, and filters its errors for display."""
 
 from __future__ import annotations
 
@@ -33,18 +33,19 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.selection import EntrySelection
 
 _INTERVAL = 0.25
-"""Seconds between two looks at the progress and at the stop token."""
+"""Seconds between two checks of the progress and the stop token."""
 _SHOWN = 3
-_NOT_IN_QUESTION = "the backup itself is not in question"
+_NOT_IN_QUESTION = "this does not mean that the backup is damaged"
 _WITH_TRANSACTION_TIMEOUT = 17
-"""The major version from which a server knows the setting."""
+"""The first major version of the server that knows the setting."""
 
 
 @dataclass(frozen=True)
 class RestoreTarget:
-    """An empty database that a dump is restored into. `environment` is libpq's, PGDATABASE among it.
+    """An empty database that a dump is restored into.
 
-    `server` is what a message calls it; `foreign_locale` the locale of the dump's database if the server lacks it.
+    `environment` has libpq's variables, including PGDATABASE. `server` is its name in messages. `foreign_locale` is the
+    locale of the dump's database if the server lacks it.
     """
 
     environment: Mapping[str, str]
@@ -54,7 +55,7 @@ class RestoreTarget:
 
 
 class NoRight(Exception):
-    """The role that restored may not make some entries: their numbers, none if nobody knows which; a reason."""
+    """The restoring role may not create some entries: their numbers (none if unknown) and the reason."""
 
     def __init__(self, numbers: frozenset[int], reason: str) -> None:
         super().__init__(reason)
@@ -71,15 +72,14 @@ def run(
     look: Callable[[], None],
     stop: threading.Event | None,
 ) -> None:
-    """Restores of `archive` what is in `selection`.
+    """Restores the entries of `selection` from `archive`.
 
-    `look` is called several times a second meanwhile. On any exception pg_restore and its workers
-    are killed before it leaves.
+    Calls `look` several times a second meanwhile. On any exception, pg_restore and its workers are killed first.
 
     Raises:
-        CheckFailed: the dump did not restore without an error; how many, and the first few.
-        MachineError: this machine failed, or the server lacks something; not the dump.
-        NoRight: the role may not make some of it.
+        CheckFailed: the restore had errors; how many, and the first few.
+        MachineError: this machine failed, or the server lacks something; the dump may be valid.
+        NoRight: the role may not create some of it.
         Interrupted: `stop` was set.
     """
     process = _start(archive, target, jobs)
@@ -90,7 +90,7 @@ def run(
         choose(process.stdin, selection.entries)
         code = _wait(process, look, stop)
         if code < 0:
-            _kill(process)  # its workers live on, and hold its standard error
+            _kill(process)  # its workers may still run and keep its standard error open
     except BaseException:
         _kill(process)
         process.wait()
@@ -104,7 +104,7 @@ def run(
 
 def _start(archive: Archive, target: RestoreTarget, jobs: int) -> subprocess.Popen[str]:
     command = [str(archive.tool.path), "--jobs", str(jobs), "--no-owner", "--no-acl", "--no-comments"]
-    command += ["--verbose"] if jobs == 1 else []  # it then names the entry that an error is about
+    command += ["--verbose"] if jobs == 1 else []  # with this option it names the entry of each error
     command += ["--no-tablespaces", "--use-list", "/dev/stdin", "--dbname", target.environment["PGDATABASE"]]
     return subprocess.Popen(
         [*command, str(archive.dump)],
@@ -114,7 +114,7 @@ def _start(archive: Archive, target: RestoreTarget, jobs: int) -> subprocess.Pop
         text=True,
         errors="replace",
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **target.environment},
-        start_new_session=True,  # so that the workers can be killed with it, and Ctrl-C is ours to handle
+        start_new_session=True,  # so that its workers can be killed with it, and only we handle Ctrl-C
     )
 
 
@@ -124,21 +124,21 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
 
 def choose(stream: IO[str] | None, entries: Sequence[DumpEntry]) -> None:
-    """Tells pg_restore by its standard input which entries are wanted, and in which order."""
+    """Sends pg_restore the list of entries to restore, in order, on its standard input."""
     assert stream is not None  # noqa: S101 - for the type checker: it is a pipe
     with contextlib.suppress(BrokenPipeError), stream:
         stream.write("".join(f"{entry.number};\n" for entry in entries))
 
 
 class _Complaints:
-    """What may be shown of pg_restore's standard error; the rest is never held."""
+    """The part of pg_restore's standard error that may be shown; the rest is discarded."""
 
     def __init__(self, *, old_server: bool) -> None:
         self._old_server = old_server
         self.shown: list[str] = []
         self.passed_over = False
         self.barred: list[int] = []
-        """Entries for which a right is lacking: known for sure when one worker alone complains."""
+        """Entries without the permission: certain only when a single worker reports the error."""
         self.barred_by = ""
         self._entry = 0
 
@@ -163,27 +163,27 @@ def _wait(process: subprocess.Popen[str], look: Callable[[], None], stop: thread
             return process.wait(_INTERVAL)
         except subprocess.TimeoutExpired:
             if stop is not None and stop.is_set():
-                raise Interrupted("the test restore was stopped", next_action="start it again") from None
+                raise Interrupted("Interrupted during the test restore", next_action="start it again") from None
             look()
 
 
 def _judge(code: int, found: Sequence[str], archive: Archive, target: RestoreTarget) -> None:
     if code == 0 and not found:
         return
-    shown = "; ".join(dict.fromkeys(found[: _SHOWN * 4])) or f"pg_restore ended with {code}"
+    shown = "; ".join(dict.fromkeys(found[: _SHOWN * 4])) or f"pg_restore exited with {code}"
     if code < 0 or (found and all(map(tells_of_dead_worker, found))):
         raise killed(code)
     if any(map(tells_of_dead_server, found)):
         raise MachineError(
             f"{target.server} ended while the dump was restored",
-            why=f"perhaps it was killed, or had no memory or disk left; {_NOT_IN_QUESTION}",
-            next_action="make room on the disk and free memory, then try again",
+            why=f"perhaps it was killed, or ran out of memory or disk; {_NOT_IN_QUESTION}",
+            next_action="free disk space and memory, then run the command again",
         )
     if any(map(blames_machine, found)):
         raise MachineError(
-            "the test restore failed for want of something on this machine",
+            "this machine could not complete the test restore",
             why=shown,
-            next_action=f"make room on the disk, then try again; {_NOT_IN_QUESTION}",
+            next_action=f"free disk space, then run the command again; {_NOT_IN_QUESTION}",
         )
     if lacks := [what for what in map(lacked, found) if what]:
         raise lacking(lacks, target.server)
@@ -193,29 +193,29 @@ def _judge(code: int, found: Sequence[str], archive: Archive, target: RestoreTar
         raise too_old(target.version, archive.dumped_from, target.server)
     newer = f"; it was dumped from PostgreSQL {archive.dumped_from}" if archive.dumped_from else ""
     raise CheckFailed(
-        f"the dump does not restore: {plural(max(1, len(found)), 'error')}",
+        f"pg_restore could not restore the dump: {plural(max(1, len(found)), 'error')}",
         why=shown + newer,
         next_action="choose another backup",
     )
 
 
 def killed(code: int) -> MachineError:
-    """The error: somebody ended pg_restore, or one of its workers (`code` is then not negative)."""
-    who = f"pg_restore was killed by signal {-code}" if code < 0 else "a worker of pg_restore was killed"
+    """The error for a killed pg_restore, or a killed worker (then `code` is not negative)."""
+    who = f"signal {-code} killed pg_restore" if code < 0 else "a signal killed a worker of pg_restore"
     return MachineError(
         who,
-        why=f"perhaps by this system for want of memory; {_NOT_IN_QUESTION}",
-        next_action="free memory, then try again",
+        why=f"perhaps this system ran out of memory; {_NOT_IN_QUESTION}",
+        next_action="free memory, then run the command again",
     )
 
 
 def _by_order(reason: str) -> bool:
-    """Whether another order of texts may explain it: partitions and constraints may be made of one."""
+    """Whether a different collation may explain it: partitions and constraints may depend on text order."""
     return any(
         words in reason for words in (": new row for relation", ": no partition of relation", ": check constraint")
     )
 
 
 def _of_server(reason: str) -> bool:
-    """Whether it was the server that refused, not pg_restore that could not read."""
+    """Whether the server refused, as opposed to pg_restore failing to read the dump."""
     return reason.startswith(("could not execute query", "COPY failed", "error returned by PQ"))

@@ -1,4 +1,4 @@
-"""The proof of a backup: a private PostgreSQL on this machine that holds it for the length of a context."""
+"""Proves a backup in a private PostgreSQL on this machine, which exists during a context."""
 
 from __future__ import annotations
 
@@ -30,33 +30,32 @@ if TYPE_CHECKING:
 
 _DATABASE = "scratch"
 _READER, _OWNER = "uscdr_reader_", "uscdr_owner_"
-"""With a random end: a dump's policies may name any role."""
+"""With a random suffix: a dump's policies may name any role."""
 _PREFIX = "scratch-"
 _OUT_OF_ROOM = "53"
 _WORDS = "this machine's PostgreSQL"
 _CUT = frozenset({LOST, NOT_ACCEPTING, UNREACHABLE, "57P01", "57P02"})
-"""Class of SQLSTATE."""
+"""An SQLSTATE class."""
 
-# Over the private server's own settings, which do without crash safety already. The log gets no
-# errors: they may quote rows.
+# In addition to the private server's own settings, which already disable crash safety. The log gets no errors: they may
+# quote rows.
 _PARAMETERS = {
     "autovacuum": "off",
     "max_wal_size": "4GB",
     "maintenance_work_mem": "256MB",
-    "default_statistics_target": "10",  # for sums over whole tables a rough plan will do
+    "default_statistics_target": "10",  # sums over whole tables need no exact statistics
     "log_min_messages": "fatal",
 }
 
 
 class LocalScratch:
-    """Adapter of the port `Scratch`: `pg_restore` into a server tied to this process.
+    """Adapter of the port `Scratch`: runs `pg_restore` into a server tied to this process.
 
     `directory` (made with mode 0700) gets one subdirectory for each server, which is removed with the
-    server at the end of the context, and by a guard if this process is killed (if the guard is killed too, by who
-    clears `directory` away). `jobs` is the number of
-    parallel restore workers; `tools` a directory of PostgreSQL programs; a set `stop` cuts a restore
-    short; `statement_timeout` (seconds) bounds each query on the restored database, and each statement of
-    the dump that brings nothing.
+    server at the end of the context, and by a guard if this process is killed. If the guard is killed too, the next
+    cleanup of `directory` removes it. `jobs` is the number of parallel restore workers; `tools` a directory of
+    PostgreSQL programs; a set `stop` cancels a restore; `statement_timeout` (seconds) limits each query on the restored
+    database, and each statement of the dump that writes nothing.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class LocalScratch:
         self._prepared: Future[LocalPostgres] | None = None
 
     def prepare(self) -> None:
-        """Begin to start the server of the next `restore` in the background. Never needed, never harmful."""
+        """Start the server of the next `restore` in the background. Optional."""
         self._begin()
 
     def _begin(self) -> Future[LocalPostgres]:
@@ -95,12 +94,12 @@ class LocalScratch:
     def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Copy]:
         """Restore `dump` (custom format) into an empty database and open it read-only.
 
-        `progress` gets the restored database's size in bytes and no total, which no dump tells.
-        Server and files are gone when the context has ended, in any way.
+        `progress` gets the restored database's size in bytes, without a total: a dump does not contain it. The server
+        and its files are removed at the end of the context.
 
         Raises:
             CheckFailed: the dump does not decode or restore; pg_restore's reasons without row values.
-            MachineError: this machine failed, or its PostgreSQL lacks something; the dump is not in question.
+            MachineError: this machine failed, or its PostgreSQL lacks something; the dump may be valid.
             Interrupted: the stop token was set.
         """
         return self._restored(dump, progress)
@@ -115,7 +114,7 @@ class LocalScratch:
         except BaseException:
             self.close()
             raise
-        self._prepared = None  # the server is this context's from now on
+        self._prepared = None  # this context owns the server from here on
         with server, _judged(server):
             how, place = Filling(self._jobs, self._stop, self._statement_timeout), _as_server(server)
             with place.session() as connection:
@@ -132,7 +131,7 @@ class LocalScratch:
 
 @contextmanager
 def _judged(server: LocalPostgres) -> Iterator[None]:
-    """An error of a server that is no more, or has no room, tells of this machine."""
+    """An error of a server that ended or has no room is about this machine."""
     try:
         yield
     except ProviderError as error:
@@ -141,39 +140,43 @@ def _judged(server: LocalPostgres) -> Iterator[None]:
             raise
         raise MachineError(
             f"{_WORDS}, which held the restored backup, {ended}",
-            why="the backup itself is not in question",
-            next_action="make room on the disk and free memory, then go on or try again",
+            why="this does not mean that the backup is damaged",
+            next_action="free disk space and memory, then run the command again",
         ) from error
 
 
 def _ended(error: ProviderError, server: LocalPostgres) -> str:
-    """What became of the server, in words; empty when the error tells of something else."""
+    """What happened to the server; empty when the error is about something else."""
     if not server.runs:
         return "has ended"
     if error.provider == PROVIDER and error.error_id.startswith(_OUT_OF_ROOM):
-        return "has no disk or memory left"
+        return "has run out of disk or memory"
     if error.error_id in _CUT and any(words in error.message for words in (_WORDS, OWN_SOCKET)):
-        return "lost one of its processes: it was killed, as for want of memory, or it crashed"
+        return "lost one of its processes: it crashed, or was killed (perhaps the memory ran out)"
     return ""
 
 
 def _demand_room(place: Path, dump: Path) -> None:
-    """What is restored is no smaller than its compressed dump: with less room it is not begun. Raises MachineError."""
+    """Refuses to start with less room than the compressed dump's size: the restored data is larger.
+
+    Raises MachineError.
+    """
     free, needed = room(place).free, dump.stat().st_size if dump.is_file() else 0
     if free < needed:
         raise MachineError(
-            f"there is no room to restore the dump: {place} has {size(free)} free, the dump alone is {size(needed)}",
-            why="the dump itself is not in question",
-            next_action="make room there, then go on or try again",
+            f"there is no room to restore the dump: {place} has {size(free)} free, and the dump alone has "
+            f"{size(needed)}",
+            why="this does not mean that the dump is damaged",
+            next_action="free space there, then run the command again",
         )
 
 
 def _start(directory: Path, result: Future[LocalPostgres]) -> None:
-    """Starts a server; its outcome, a failure too, is the future's."""
+    """Starts a server; the future gets the result or the failure."""
     try:
         place = directory / f"{_PREFIX}{secrets.token_hex(8)}"
         result.set_result(start(place, parameters=_PARAMETERS, tied=True, by_socket=True))
-    except BaseException as error:  # noqa: BLE001 - handed over whole to the thread that waits for it
+    except BaseException as error:  # noqa: BLE001 - passed unchanged to the waiting thread
         result.set_exception(error)
 
 
@@ -193,7 +196,7 @@ def _as_server(server: LocalPostgres) -> Server:
 
 
 def _add_reader(server: Server) -> Login:
-    """Makes a role that may read everything and do nothing else."""
+    """Creates a role that may read everything and nothing else."""
     from psycopg import sql
 
     login = Login(_READER + secrets.token_hex(4), SecretStr(secrets.token_urlsafe(24)))
@@ -206,9 +209,9 @@ def _add_reader(server: Server) -> Login:
 
 
 def _changing(server: Server, owner: Login) -> SecretStr:
-    """The URL of the owner of what was restored, whom policies bind as at the platform.
+    """The URL of the restored objects' owner, who is subject to policies as on the platform.
 
-    The password is set once more: a dump may have changed it.
+    Sets the password again: a dump may have changed it.
     """
     from psycopg import sql
 

@@ -1,4 +1,4 @@
-"""A dump restored into an empty database of a server at hand, and what that needs: locale, roles, extensions."""
+"""Restores a dump into an empty database, and prepares its locale, roles and extensions."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.contents import DumpEntry
 
 
-# A restore is watched: how far it is, whether the disk holds it, and whether a statement of the dump ever ends.
+# Watches a restore: its progress, the free disk space, and statements that never end.
 
 
 _RESERVE = 512 * 1024 * 1024
-"""Bytes that stay free for everybody else on the disk; half of what was free, where that is less."""
+"""Bytes of the disk that must stay free; half of the free space, if that is less."""
 _BYTES_A_SECOND = 4_000_000
-"""How fast the slowest disk is read again: a big table's key may take so long and write nothing."""
+"""Bytes a second that the slowest disk reads: building the key of a big table may take that long and write nothing."""
 _SIZE = "SELECT pg_catalog.pg_database_size(%s)"
 _LONGEST = """
 SELECT coalesce(max(extract(epoch FROM pg_catalog.clock_timestamp() - query_start)), 0)::float
@@ -45,7 +45,7 @@ FROM pg_catalog.pg_stat_activity WHERE usename = %s AND state = 'active' AND lea
 
 
 class _RestoreWatch:
-    """Of one restore; `connection` is one to another database. `seconds`: for a statement that brings nothing."""
+    """Watches one restore; `connection` is to another database. `seconds` limits a statement that writes nothing."""
 
     def __init__(self, connection: Connection, bench: Bench, dump: Path, seconds: float, progress: Progress) -> None:
         self._connection = connection
@@ -61,15 +61,15 @@ class _RestoreWatch:
         self._reserve = min(_RESERVE, free // 2)
 
     def look(self) -> None:
-        """Tells the progress.
+        """Reports the progress.
 
         Raises:
             MachineError: the disk is about to be full.
-            CheckFailed: a statement of the dump runs without an end.
+            CheckFailed: a statement of the dump does not end.
         """
         import psycopg
 
-        # A server that is gone, with its files, is pg_restore's to report.
+        # If the server has ended, pg_restore reports it.
         with contextlib.suppress(psycopg.OperationalError, FileNotFoundError):
             now: int = self._connection.execute(_SIZE, (self._database,)).fetchall()[0][0]
             if now != self._size:
@@ -84,8 +84,8 @@ class _RestoreWatch:
         dump = size(self._dump.stat().st_size)
         raise MachineError(
             f"there is no room to restore the dump: {self._files} has {size(room(self._files).free)} left",
-            why=f"of a dump of {dump} {size(self._size)} are restored, and it is not all; no more is written",
-            next_action="make room there, then try again; a dump that grows so much may hold what nobody wrote",
+            why=f"{size(self._size)} of a dump of {dump} are restored so far; uscdr stopped the restore",
+            next_action="free space there, then run the command again; if it grows without end, choose another backup",
         )
 
     def _look_at_statements(self) -> None:
@@ -95,13 +95,13 @@ class _RestoreWatch:
         longest: float = self._connection.execute(_LONGEST, (self._owner,)).fetchall()[0][0]
         if longest >= limit:
             raise CheckFailed(
-                f"the dump does not restore: one of its statements has run for {duration(longest)} without an end",
-                why="nothing was written meanwhile; a function of the dump may call itself for ever",
+                f"uscdr stopped the restore: one statement of the dump ran for {duration(longest)} without an end",
+                why="it wrote nothing meanwhile; a function in the dump may call itself without an end",
                 next_action="choose another backup",
             )
 
 
-# Which locale a scratch database is made with: that of the dump's database, or one that folds texts alike.
+# The locale of a scratch database: that of the dump's database, or one with the same case rules.
 
 
 _OPTION = re.compile(
@@ -113,19 +113,19 @@ _FOLDING = (
     "ENCODING 'UTF8' LOCALE 'en_US.UTF-8'",
     "ENCODING 'UTF8' LOCALE 'C'",
 )
-"""From PostgreSQL 17 on, every server has the first; upper and lower case of all letters are as in any UTF-8 locale."""
+"""Every server from PostgreSQL 17 on has the first; its case rules are those of any UTF-8 locale."""
 
 
 @dataclass(frozen=True)
 class _Locale:
-    """Options of CREATE DATABASE; `name` is the locale of the dump's database, empty if it does not tell."""
+    """Options of CREATE DATABASE; `name` is the locale of the dump's database, empty if unknown."""
 
     name: str
     options: str
 
 
 def _of_dump(entries: Sequence[DumpEntry]) -> _Locale:
-    """What the dump tells of its database."""
+    """The database's options, by the dump."""
     for entry in entries:
         if entry.kind == "DATABASE":
             found = dict(_OPTION.findall(entry.definition.decode("utf-8", "replace")))
@@ -142,7 +142,7 @@ def _name(found: dict[str, str]) -> str:
 
 
 def _create_database(connection: Connection, name: str, locale: _Locale) -> str:
-    """Makes an empty database, as near to `locale` as the server can; the locale's name if it is another one."""
+    """Creates an empty database with the server's closest locale; returns the dump's locale if it differs."""
     import psycopg
 
     for options in filter(None, (locale.options, *_FOLDING)):
@@ -158,8 +158,8 @@ def _create_database(connection: Connection, name: str, locale: _Locale) -> str:
 
 
 _ROUNDS = 4
-"""Restores of one dump, each with less of what its owner may not make."""
-_NO_RIGHT = "the owner of a database may not make it"
+"""Rounds of restoring one dump; each round leaves out more of what its owner may not create."""
+_NO_RIGHT = "the owner of a database may not create it"
 _EXTENSIONS = (
     "SELECT name::text, pg_catalog.bool_or(trusted) FROM pg_catalog.pg_available_extension_versions GROUP BY 1"
 )
@@ -168,7 +168,7 @@ _RESERVED, _LONGEST_NAME = "pg_", 63
 
 @dataclass(frozen=True)
 class Filling:
-    """How a dump is restored. `seconds` is how long a statement of the dump may run and bring nothing."""
+    """How a dump is restored. `seconds` is how long a statement of the dump may run without writing."""
 
     jobs: int
     stop: threading.Event | None
@@ -177,9 +177,10 @@ class Filling:
 
 @dataclass(frozen=True)
 class _Ready:
-    """What is restored into a database that was made for it.
+    """The part of a dump to restore into its database.
 
-    `gone` is what was left out so far for want of something; `foreign` the dump's locale if the server lacks it.
+    `gone` is what was left out so far because something is missing; `foreign` is the dump's locale if the server lacks
+    it.
     """
 
     selection: EntrySelection
@@ -188,9 +189,9 @@ class _Ready:
 
 
 def fill(bench: Bench, archive: Archive, how: Filling, progress: Progress) -> tuple[LeftOut, ...]:
-    """Make the empty database and restore into it as its owner. What was left out, and why.
+    """Create the empty database and restore into it as its owner.
 
-    Raises as `restoring.run`; `MachineError` for what is lacking.
+    Returns what was left out, and why. Raises as `restoring.run`, and `MachineError` when the server lacks something.
     """
     selection = archive.selection
     for number in range(_ROUNDS):
@@ -215,7 +216,7 @@ def fill(bench: Bench, archive: Archive, how: Filling, progress: Progress) -> tu
 
 
 def drop(connection: Connection, database: str) -> None:
-    """Removes a database, whoever is in it and whatever its owner made of it. Raises psycopg's errors."""
+    """Drops a database, even with open sessions or as a template. Raises psycopg's errors."""
     import psycopg
     from psycopg import sql
 
@@ -226,9 +227,10 @@ def drop(connection: Connection, database: str) -> None:
 
 
 def _less(selection: EntrySelection, error: NoRight) -> EntrySelection:
-    """Less what could not be made for want of a right. Raises MachineError when rows hang on it.
+    """Without the entries that the role may not create.
 
-    Of several workers nobody knows whose complaint it was: then the same once more, by one.
+    Raises MachineError when rows depend on them. With several workers the failing entry is unknown: then the same
+    selection again, with one worker.
     """
     if not error.numbers:
         return selection
@@ -239,7 +241,7 @@ def _less(selection: EntrySelection, error: NoRight) -> EntrySelection:
 
 
 def _made(bench: Bench, archive: Archive) -> _Ready:
-    """The database with what the dump takes for granted, before any of its statements runs."""
+    """Creates the database and what the dump presupposes, before any of its statements runs."""
     with bench.server.session() as connection:
         foreign = _create_database(connection, bench.database, _of_dump(archive.entries))
         connection.execute(search_path(bench.database))
@@ -275,7 +277,7 @@ def _schemas(connection: Connection) -> set[str]:
 
 
 def _make_extensions(connection: Connection, admitted: AllowedExtensions, bench: Bench) -> EntrySelection:
-    """Each in the schema that the dump names. Raises MachineError for one that cannot be made and that rows need."""
+    """Each in the schema that the dump names. Raises MachineError for a missing one that rows need."""
     import psycopg
 
     selection = admitted.selection
@@ -283,7 +285,10 @@ def _make_extensions(connection: Connection, admitted: AllowedExtensions, bench:
         try:
             _make_extension(connection, one, bench.owner)
         except psycopg.Error as error:
-            what = lack(str(error.diag.message_primary or "")) or f"a right or a part of the extension {one.name}"
+            what = (
+                lack(str(error.diag.message_primary or ""))
+                or f"a permission for, or a part of, the extension {one.name}"
+            )
             with_it = EntrySelection((*selection.entries, one.entry), selection.left_out)
             less = with_it.without({one.entry.number}, f"{bench.server.words} lacks {what}")
             if less is None:
@@ -303,7 +308,7 @@ def _make_extension(connection: Connection, one: NeededExtension, login: Login) 
 
 
 def _try_collations(bench: Bench, selection: EntrySelection) -> None:
-    """Whether the server can have the dump's collations: asked first, as a restore tells only at its end."""
+    """Checks that the server supports the dump's collations; a restore would fail only at its end."""
     import psycopg
 
     lacks = []
@@ -323,7 +328,7 @@ def _try_collations(bench: Bench, selection: EntrySelection) -> None:
 
 
 def _one_statement(connection: Connection, text: bytes) -> None:
-    """By the protocol that takes no second one, which could lift the limit of the first."""
+    """Uses the extended protocol, which refuses a second statement that could lift the time limit."""
     import psycopg
 
     with psycopg.RawCursor(connection) as cursor:
@@ -342,7 +347,7 @@ def _of_collation(entry: DumpEntry, error: Exception) -> str:
 
 
 def _with_roles(connection: Connection, selection: EntrySelection, server: Server) -> EntrySelection:
-    """Roles that policies name: made in our own server; in another, those policies are left out."""
+    """Roles that policies name: created in our own server; elsewhere their policies are left out."""
     from psycopg import sql
 
     there = {name for (name,) in connection.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
@@ -361,12 +366,12 @@ def _with_roles(connection: Connection, selection: EntrySelection, server: Serve
 
 
 def _is_reserved(role: str) -> bool:
-    """Whether nobody can make a role of this name."""
+    """Whether PostgreSQL reserves this role name."""
     return role.startswith(_RESERVED) or role == "none" or not 0 < len(role.encode()) <= _LONGEST_NAME
 
 
 def _analyse(bench: Bench, seconds: float) -> None:
-    """Tells the planner about the fresh tables; an index on a failing function may forbid that."""
+    """Runs ANALYZE on the new tables; an index on a failing function may prevent it."""
     with contextlib.suppress(ProviderError), bench.session() as connection:
         connection.execute(f"SET statement_timeout = {round(seconds * 1000)}".encode())
         connection.execute("ANALYZE")

@@ -1,4 +1,4 @@
-"""The proof of a backup on a PostgreSQL server of the operator's own, for what the packaged one cannot hold."""
+"""Proves a backup on the operator's own PostgreSQL server, when the packaged one cannot restore it."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ _THERE = """
 SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s UNION SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s
 """
 _STARTED = "SELECT pg_catalog.pg_postmaster_start_time()::text"
-"""To the microsecond: no two servers have the same."""
+"""In microseconds: it identifies a server."""
 _FORCED = """
 SELECT format('ALTER TABLE %I.%I NO FORCE ROW LEVEL SECURITY', nspname, relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace WHERE relforcerowsecurity
 """
 _NO_ENTRY = ("28", "TLS")
-"""How errors of sessions begin that are not let in; whoever makes databases came from the same place, as safely."""
+"""SQLSTATE class of a refused login. The role that creates databases connected from here with the same TLS."""
 _ANOTHER = f"Name another server: --scratch postgresql://…, or {SCRATCH}"
 
 
 def scratch_url(text: str) -> SecretStr:
-    """The URL of a server as a person gives it. Raises BadInput, which does not repeat it."""
+    """Parses the URL of a server from the operator. Raises BadInput, without the URL."""
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
@@ -60,20 +60,20 @@ def scratch_url(text: str) -> SecretStr:
         if text.startswith(("postgres://", "postgresql://")) and conninfo_to_dict(text):
             return SecretStr(text)
     raise BadInput(
-        "The server for the proof (--scratch) is not the URL of a PostgreSQL server.",
+        "The value of --scratch is not the URL of a PostgreSQL server.",
         next_action="Give it as postgresql://USER:PASSWORD@HOST:PORT/postgres; "
-        f"best in {SCRATCH}, as other users of this machine see a command line.",
+        f"better in {SCRATCH}, because other users of this machine can see a command line.",
     )
 
 
 class OwnScratch:
-    """Adapter of the port `Scratch`: each proof makes a database of its own at `url` and removes it.
+    """Adapter of the port `Scratch`: each proof creates its own database at `url` and drops it.
 
-    `production` gives the URLs of the application's databases, with whose servers this one must have nothing to do;
-    it may raise ProviderError when the platform does not tell. `jobs`, `tools`, `stop`, `statement_timeout` are as
-    in `LocalScratch`. Beside the database a role of the same name is made, which owns it, restores and reads, and
-    goes with it; no other: policies for roles that the server does not have are left out. In `place`, a directory of
-    this process, it notes what it makes: should we be killed, `remove_left` removes it.
+    `production` returns the URLs of the application's databases; `url` must be another server. It may raise
+    ProviderError when the platform does not answer. `jobs`, `tools`, `stop`, `statement_timeout` are as in
+    `LocalScratch`. It also creates a role of the same name, which owns the database, restores and reads, and is dropped
+    with it. It creates no other role: policies for missing roles are left out. It notes what it creates in `place`, a
+    directory of this process: if this process is killed, `remove_left` drops it.
     """
 
     def __init__(
@@ -96,10 +96,10 @@ class OwnScratch:
         self._statement_timeout = statement_timeout
 
     def prepare(self) -> None:
-        """Nothing: the server runs."""
+        """Does nothing: the server already runs."""
 
     def close(self) -> None:
-        """Nothing: each proof removes what it made."""
+        """Does nothing: each proof removes what it created."""
 
     def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Copy]:
         """Restore `dump` (custom format) into a database of its own and open it read-only.
@@ -133,7 +133,7 @@ class OwnScratch:
                 left_out=left_out,
             )
         except BaseException:
-            # Of a server that is gone this error tells; what is noted is removed later.
+            # If the server has ended, the first error says so; what is noted is removed later.
             with contextlib.suppress(ProviderError):
                 _clear(server, name, noted)
             raise
@@ -143,7 +143,7 @@ class OwnScratch:
         return staging.note(self._place, "database", {"server": server, "name": name}) if self._place else None
 
     def _check(self, server: Server, archive: Archive) -> None:
-        """Refuses a server that cannot do, or must not."""
+        """Refuses production's server, and one without the permissions."""
         with server.session() as connection:
             self._refuse_production(server, connection)
             _refuse_powerless(server, connection)
@@ -155,14 +155,14 @@ class OwnScratch:
         try:
             urls = self._production()
         except ProviderError:
-            return  # an application that is gone has no server that could be meant
+            return  # an application that no longer exists has no server
         started = connection.execute(_STARTED).fetchall()[0][0]
         here = _addresses(_parts(self._url))
         for url in urls:
             if here & _addresses(_parts(url)) or _start_of(url) == started:
                 raise BadInput(
-                    f"{_upper(server.words)} is the server of the application's own database: no proof is made there.",
-                    why="a restore for a proof would take its disk and its time, beside the patients' data",
+                    f"{_upper(server.words)} hosts the application's own database: uscdr proves no backup there.",
+                    why="a test restore would use the disk and CPU of the live database",
                     next_action=_ANOTHER,
                 )
 
@@ -183,9 +183,10 @@ def _server(url: SecretStr) -> Server:
 
 
 def remove_left(url: SecretStr, facts: Mapping[str, str]) -> bool:
-    """Remove what a killed proof noted; false when that is on another server than `url`'s, or another role's.
+    """Remove what a killed proof noted.
 
-    Raises ProviderError when the server does not answer, or refuses.
+    False when it is on another server than `url`'s, or belongs to another role. Raises ProviderError when the server
+    does not answer, or refuses.
     """
     server, name = _server(url), facts.get("name", "")
     host, _, port = facts.get("server", "").rpartition(":")
@@ -197,7 +198,7 @@ def remove_left(url: SecretStr, facts: Mapping[str, str]) -> bool:
 
 
 def _refuse_powerless(server: Server, connection: Connection) -> None:
-    """A proof makes a database, and a role that may do nothing outside of it. Raises BadInput."""
+    """Checks that the role may create a database and a role. Raises BadInput."""
     from psycopg import sql
 
     role, databases, roles, standby = connection.execute(_RIGHTS.encode()).fetchall()[0]
@@ -206,24 +207,24 @@ def _refuse_powerless(server: Server, connection: Connection) -> None:
     lacks = [word for word, there in (("CREATEDB", databases), ("CREATEROLE", roles)) if not there]
     grant = f"ALTER ROLE {sql.Identifier(role).as_string(connection)} {' '.join(lacks)};"
     raise BadInput(
-        f"{_upper(server.words)} cannot hold a proof: no {'database' if standby or not databases else 'role'} "
-        "can be created.",
+        f"{_upper(server.words)} cannot be used for a proof: it refuses to create a "
+        f"{'database' if standby or not databases else 'role'}.",
         why="it is a standby" if standby else f"the role in its URL has no {' and no '.join(lacks)}",
-        next_action=_ANOTHER if standby else f"Have its superuser run: {grant} {_ANOTHER}",
+        next_action=_ANOTHER if standby else f"As its superuser, run: {grant} {_ANOTHER}",
     )
 
 
 @contextmanager
 def _let_in(server: Server) -> Iterator[None]:
-    """A server that knows no passwords (peer, certificates) lets nobody in who was made a moment ago."""
+    """A server without password logins (peer, certificates) refuses a new role."""
     try:
         yield
     except ProviderError as error:
         if not error.error_id.startswith(_NO_ENTRY):
             raise
         raise BadInput(
-            f"{_upper(server.words)} does not let in the role that was made for the proof.",
-            why="a dump is restored by a role of its own, with a password; its pg_hba.conf has no line for that",
+            f"{_upper(server.words)} refused the login of the role created for the proof.",
+            why="uscdr restores a dump as a new role with a password; pg_hba.conf has no line that allows it",
             next_action=_ANOTHER,
         ) from error
 
@@ -243,7 +244,7 @@ def _start_of(url: SecretStr) -> str | None:
 
 
 def _addresses(parts: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Every address and port that is meant, whatever name it goes by; sockets by their directory."""
+    """Every address and port that the URL resolves to; sockets by their directory."""
     hosts = str(parts.get("hostaddr") or parts.get("host") or "localhost").split(",")
     ports = str(parts.get("port") or 5432).split(",")
     found = set()
@@ -276,7 +277,7 @@ def _conninfo(parts: Mapping[str, str], database: str) -> str:
 
 
 def _environment(parts: Mapping[str, str], database: str) -> dict[str, str]:
-    """Libpq's variables for a child, so that nothing secret is in its argv."""
+    """Libpq's variables for a child process, so that its argv contains no secret."""
     from psycopg.pq import Conninfo
 
     names = {one.keyword.decode(): one.envvar.decode() for one in Conninfo.get_defaults() if one.envvar}
@@ -285,7 +286,7 @@ def _environment(parts: Mapping[str, str], database: str) -> dict[str, str]:
 
 
 def _unforce(bench: Bench) -> None:
-    """Policies that bind a table's owner too would hide rows from the proof, whose own tables these are."""
+    """Forced policies would hide rows from the proof, whose role owns these tables."""
     with bench.session() as connection:
         for (statement,) in connection.execute(_FORCED.encode()).fetchall():
             connection.execute(statement.encode())
@@ -299,7 +300,7 @@ def _clear(server: Server, name: str, noted: staging.CleanupNote | None) -> None
 
 
 def _remove(connection: Connection, name: str) -> None:
-    """The database of a proof, and the role of the same name that owned it. Another's role stays."""
+    """Drops the database of a proof and the role of the same name. Other roles stay."""
     import psycopg
     from psycopg import sql
 

@@ -1,4 +1,4 @@
-"""Where a proof is made, and the login that restores there: it owns one database and may do nothing outside of it."""
+"""The server of a proof, and the login that restores there: it owns one database and has no other permissions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAY_BYPASS = """
 SELECT rolsuper OR rolbypassrls AND pg_catalog.current_setting('server_version_num')::int >= 160000
 FROM pg_catalog.pg_roles WHERE rolname = current_user
 """
-"""Before version 16 a superuser alone gives the right to pass over policies."""
+"""Before version 16 only a superuser can grant BYPASSRLS."""
 _RESETS = ("ALTER ROLE {1} RESET ALL", "ALTER ROLE {1} IN DATABASE {0} RESET ALL", "ALTER DATABASE {0} RESET ALL")
 _OF_EXTENSIONS = """
 SELECT format('GRANT ALL ON %I.%I TO', nspname, relname)
@@ -37,7 +37,7 @@ JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.
 
 @dataclass(frozen=True)
 class Login:
-    """A role that was made for one proof, and its password."""
+    """A role created for one proof, and its password."""
 
     name: str
     password: SecretStr = field(repr=False)
@@ -45,11 +45,11 @@ class Login:
 
 @dataclass(frozen=True)
 class Server:
-    """Where the database is made.
+    """The server on which the database is created.
 
-    `url` gives the URL of a database by name, `environment` libpq's variables for it; both for a login, or for the
-    role that makes databases. `words` is what a message calls the server. `private`: it is ours alone, so roles may
-    be made in it; `files` is then where it keeps its files. `home` is the database in which others are made.
+    `url` returns the URL of a database by name, and `environment` libpq's variables for it; both for a login, or for
+    the role that creates databases. `words` is the server's name in messages. `private`: it is ours alone, so roles may
+    be created in it, and `files` is its data directory. `home` is the database from which others are created.
     """
 
     words: str
@@ -62,10 +62,10 @@ class Server:
 
     @contextmanager
     def session(self, database: str = "", login: Login | None = None) -> Iterator[Connection]:
-        """A writing session, of the role that makes databases or of `login`.
+        """A writing session, of the role that creates databases or of `login`.
 
-        The former never enters a database once a dump's statement has run there: what a dump brings would run with
-        its rights.
+        The former never enters a database after a dump's statements ran there: the dump's code would run with its
+        permissions.
         """
         import psycopg
 
@@ -78,7 +78,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Bench:
-    """The database of one proof, and who owns it."""
+    """The database of one proof, and its owner."""
 
     server: Server
     database: str
@@ -92,9 +92,9 @@ class Bench:
 
 
 def add_owner(connection: Connection, name: str) -> Login:
-    """Makes the login that will own a database; ours to act for, but with no membership of its own.
+    """Creates the login that will own a database.
 
-    Raises psycopg's errors.
+    We may act as it, but it is a member of no role. Raises psycopg's errors.
     """
     from psycopg import sql
 
@@ -108,7 +108,7 @@ def add_owner(connection: Connection, name: str) -> Login:
 
 
 def give(connection: Connection, bench: Bench) -> None:
-    """Makes its owner of the empty database, in which extensions may be; `connection` is one to it."""
+    """Makes the login the owner of the empty database and its extensions; `connection` is to that database."""
     from psycopg import sql
 
     name = sql.Identifier(bench.owner.name)
@@ -118,7 +118,7 @@ def give(connection: Connection, bench: Bench) -> None:
 
 
 def settle(connection: Connection, bench: Bench) -> None:
-    """Takes back what a dump may have set for later sessions in its database; `connection` is one to another."""
+    """Resets what a dump may have set for later sessions in its database; `connection` is to another one."""
     from psycopg import sql
 
     for text in _RESETS:
@@ -127,7 +127,7 @@ def settle(connection: Connection, bench: Bench) -> None:
 
 
 def search_path(database: str) -> Composed:
-    """The statement that has extensions found where the platform keeps them."""
+    """The statement that adds the platform's schema of extensions to the search path."""
     from psycopg import sql
 
     path = sql.SQL(f'ALTER DATABASE {{}} SET search_path = "$user", public, {EXTENSIONS_SCHEMA}')

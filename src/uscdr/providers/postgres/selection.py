@@ -1,7 +1,7 @@
-"""What of a dump is the application's to restore, and what is left out, for which reason.
+"""Decides which entries of a dump are restored, which are left out, and why.
 
-A platform's databases hold objects of its own, and some kinds of objects only a superuser may make. No row is ever
-left out: what rows hang on stays, and fails where it cannot be made.
+A platform's databases contain its own objects, and only a superuser may create some kinds of objects. No row is ever
+left out: what rows depend on stays, and the restore fails if it cannot be created.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
 EXTENSIONS_SCHEMA = "heroku_ext"
-"""Where the platform keeps extensions; dumps may name it without making it."""
+"""The platform's schema for extensions; dumps may name it without creating it."""
 _PLATFORM_SCHEMA = "_heroku"
 
 _SETTINGS = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"})
 _GRANTS = frozenset({"ACL", "ACL LANGUAGE", "DEFAULT ACL", "SECURITY LABEL", "STATISTICS DATA"})
-"""Of roles that are another server's; statistics are gathered anew."""
+"""Refers to another server's roles; statistics are collected again."""
 _REPLICATION = frozenset(
     {"PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA", "SUBSCRIPTION", "SUBSCRIPTION TABLE"}
 )
@@ -40,11 +40,11 @@ _ONLY_WATCHING = frozenset(
         "pgrowlocks", "pgstattuple", "pldbgapi", "plpgsql_check", "plprofiler", "sslinfo", "system_stats",
     }
 )  # fmt: skip
-"""Extensions that look at a server and that no table is made of."""
+"""Extensions that monitor a server; no table depends on them."""
 _ELSEWHERE = frozenset(
     {"dblink", "file_fdw", "mongo_fdw", "multicorn", "mysql_fdw", "oracle_fdw", "postgres_fdw", "redis_fdw", "tds_fdw"}
 )
-"""Extensions that reach data which lies elsewhere, and is in no dump."""
+"""Extensions for data on other servers, which no dump contains."""
 
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_0-9$]+)'
 _POLICY_ROLES = re.compile(
@@ -57,17 +57,17 @@ _ANYBODY = frozenset({"public", "PUBLIC", "current_user", "session_user", "curre
 
 @dataclass(frozen=True)
 class EntrySelection:
-    """The entries that are restored, in the dump's order, and what is not."""
+    """The entries that are restored, in the dump's order, and those left out."""
 
     entries: tuple[DumpEntry, ...]
     left_out: tuple[LeftOut, ...]
 
     def without(self, gone: Collection[int], why: str) -> EntrySelection | None:
-        """The same less these entries and what hangs on them; None when rows hang on them."""
+        """The same without these entries and their dependents; None when rows depend on them."""
         return None if _held(self.entries) & set(gone) else self.less(dict.fromkeys(gone, why))
 
     def less(self, gone: Mapping[int, str]) -> EntrySelection:
-        """The same less each of these entries (by number: why) and what hangs on it; but what rows hang on stays."""
+        """The same without these entries (by number: why) and their dependents; but what rows depend on stays."""
         stay, users = _held(self.entries), _users(self.entries)
         roots = [entry for entry in self.entries if entry.number in gone and entry.number not in stay]
         under = dict[int, DumpEntry]()
@@ -86,7 +86,7 @@ class EntrySelection:
 
 
 def select(entries: Sequence[DumpEntry]) -> EntrySelection:
-    """What any restore on another server does without, whoever carries it out."""
+    """The entries that every restore on another server leaves out."""
     platform = _of_platform(entries)
     kept, left = list[DumpEntry](), list[LeftOut]()
     for entry in entries:
@@ -96,16 +96,16 @@ def select(entries: Sequence[DumpEntry]) -> EntrySelection:
             if entry.kind != "COMMENT":
                 left.append(LeftOut(what=entry.words, why="it belongs to the platform", of_platform=True))
         elif entry.kind == "EVENT TRIGGER":
-            left.append(LeftOut(what=entry.words, why="only a superuser may make an event trigger"))
+            left.append(LeftOut(what=entry.words, why="only a superuser may create an event trigger"))
         elif entry.kind in _REPLICATION:
-            left.append(LeftOut(what=entry.words, why="replication is not set up by a restore"))
+            left.append(LeftOut(what=entry.words, why="a restore does not set up replication"))
         elif not _comments_on(entry, {"EVENT TRIGGER", "PUBLICATION", "SUBSCRIPTION", "EXTENSION", "DATABASE"}):
             kept.append(entry)
     return EntrySelection(tuple(kept), tuple(left))
 
 
 def _of_platform(entries: Sequence[DumpEntry]) -> set[int]:
-    """Its schema, what lies in it, and triggers on its functions; but nothing that the application hangs on."""
+    """The platform's schema, its content, and triggers on its functions; nothing that the application depends on."""
     own = {entry.number for entry in entries if _lies_in_platform(entry)}
     harmless = {"EVENT TRIGGER", "COMMENT"} | _GRANTS
     own -= _needed(entries, [one.number for one in entries if one.number not in own and one.kind not in harmless])
@@ -129,16 +129,16 @@ def _comments_on(entry: DumpEntry, kinds: Iterable[str]) -> bool:
 
 
 def _on(root: DumpEntry) -> str:
-    return f"it hangs on {root.words}, which is left out"
+    return f"it depends on {root.words}, which is left out"
 
 
 def _held(entries: Sequence[DumpEntry]) -> set[int]:
-    """The numbers of what holds rows, and of all that it hangs on."""
+    """The numbers of the entries with rows, and of all their dependencies."""
     return _needed(entries, [one.number for one in entries if one.rows or one.kind in _HOLDING])
 
 
 def _needed(entries: Sequence[DumpEntry], roots: Iterable[int]) -> set[int]:
-    """The numbers of `roots` and of all that they hang on."""
+    """The numbers of `roots` and of all their dependencies."""
     needs = defaultdict[int, set[int]](set)
     for entry in entries:
         needs[entry.number] |= entry.needs
@@ -146,7 +146,7 @@ def _needed(entries: Sequence[DumpEntry], roots: Iterable[int]) -> set[int]:
 
 
 def _users(entries: Sequence[DumpEntry]) -> Mapping[int, Collection[int]]:
-    """By number, what hangs on it directly."""
+    """By number, the direct dependents."""
     users = defaultdict[int, set[int]](set)
     for entry in entries:
         for number in entry.needs:
@@ -155,7 +155,7 @@ def _users(entries: Sequence[DumpEntry]) -> Mapping[int, Collection[int]]:
 
 
 def _reached(roots: Iterable[int], ways: Mapping[int, Collection[int]], known: Container[int] = ()) -> set[int]:
-    """`roots` and all that a way leads to from them, but what is `known`. In one pass: a dump may have many entries."""
+    """`roots` and everything reachable from them, except `known`. In one pass: a dump may have many entries."""
     found = {one for one in roots if one not in known}
     left = list(found)
     while left:
@@ -166,7 +166,7 @@ def _reached(roots: Iterable[int], ways: Mapping[int, Collection[int]], known: C
 
 
 def in_section(entries: Sequence[DumpEntry], section: int) -> list[DumpEntry]:
-    """Those of a section; what has none belongs to the section that it stands in."""
+    """The entries of a section; an entry without one belongs to the section around it."""
     found, current = list[DumpEntry](), PRE_DATA
     for entry in entries:
         current = entry.section if entry.section != NO_SECTION else current
@@ -176,17 +176,17 @@ def in_section(entries: Sequence[DumpEntry], section: int) -> list[DumpEntry]:
 
 
 def is_delicate(entry: DumpEntry) -> bool:
-    """Whether an owner may lack the right, or the server the role, to make it; and no row hangs on it."""
+    """Whether an owner may lack the permission or the server the role to create it, and no row depends on it."""
     return entry.kind in FOREIGN | {"POLICY"} or _comments_on(entry, {"SCHEMA"})
 
 
 def is_dispensable(extension: DumpEntry) -> bool:
-    """Whether an extension only watches a server or reaches another: no row of a dump needs it."""
+    """Whether an extension only monitors or reaches a server: no row of a dump needs it."""
     return extension.name in _ONLY_WATCHING | _ELSEWHERE
 
 
 def extension_schema(extension: DumpEntry) -> str:
-    """The schema that a dump wants an extension in; empty when it names none."""
+    """The schema that a dump names for an extension; empty when it names none."""
     found = _IN_SCHEMA.search(extension.definition.decode("utf-8", "replace"))
     return _plain(found[1]) if found else ""
 
@@ -204,11 +204,11 @@ def _plain(name: str) -> str:
 
 
 def rows(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
-    """Those that rows follow for, whatever they are called; large objects are no rows."""
+    """The entries with rows, of any name; large objects do not count as rows."""
     return [entry for entry in in_section(entries, DATA) if entry.rows and entry.kind != OBJECTS]
 
 
-# What of a dump is made for an owner who may do nothing outside of the database, and what is left out for that.
+# The part of a dump for an owner without permissions outside of the database, and what is left out for that.
 
 
 _SUPERUSERS_OWN = frozenset(
@@ -229,13 +229,13 @@ _HARMLESS = frozenset(
         "uuid-ossp", "vector", "xml2",
     }
 )  # fmt: skip
-"""Extensions of types, functions and indexes: none starts a program, reads a file or reaches another machine."""
-BY_HAND = "prove this backup by hand: restore it into an empty database at the platform"
+"""Extensions with types, functions and indexes only: none starts a program, reads a file or reaches another machine."""
+BY_HAND = "prove this backup by hand: restore it into an empty database on the platform"
 
 
 @dataclass(frozen=True)
 class NeededExtension:
-    """An extension that is made before the restore; `schema` is empty when the dump names none that may be chosen."""
+    """An extension that is created before the restore; `schema` is empty when the dump names no usable one."""
 
     entry: DumpEntry
     name: str
@@ -244,17 +244,17 @@ class NeededExtension:
 
 @dataclass(frozen=True)
 class AllowedExtensions:
-    """What is restored, and the extensions that are made for it beforehand, which are no part of it."""
+    """What is restored, and the extensions that are created before it, which are not part of it."""
 
     selection: EntrySelection
     extensions: tuple[NeededExtension, ...]
 
 
 def admit(selection: EntrySelection, known: Mapping[str, bool], server: str) -> AllowedExtensions:
-    """`known` are the extensions of the server and whether it calls them trusted; `server` is what a message calls it.
+    """`known` are the server's extensions and whether each is trusted; `server` is its name in messages.
 
     Raises:
-        MachineError: rows of the dump hang on an extension that the server lacks, or that no proof makes.
+        MachineError: rows of the dump depend on an extension that the server lacks, or that no proof creates.
     """
     selection = _without_kinds(selection)
     wanted = [one for one in selection.entries if one.kind == "EXTENSION" and _may_be_made(one, known)]
@@ -278,36 +278,36 @@ def _may_be_made(extension: DumpEntry, known: Mapping[str, bool]) -> bool:
 
 
 def _without_kinds(selection: EntrySelection) -> EntrySelection:
-    """Less what is a superuser's to make; what rows hang on stays, and fails."""
-    reasons = dict.fromkeys(FOREIGN, "it reaches data that lies elsewhere, which no dump holds")
-    reasons |= dict.fromkeys(_SUPERUSERS_OWN, "only a superuser may make it")
+    """Without what only a superuser may create; what rows depend on stays, and fails."""
+    reasons = dict.fromkeys(FOREIGN, "it reads data on another server, which no dump contains")
+    reasons |= dict.fromkeys(_SUPERUSERS_OWN, "only a superuser may create it")
     return selection.less({one.number: reasons[one.kind] for one in selection.entries if one.kind in reasons})
 
 
 def _why(entry: DumpEntry, known: Mapping[str, bool], server: str) -> str:
     if entry.name in known:
-        return "it may reach beyond its database, so no proof makes it"
+        return "it may reach beyond its database, so no proof creates it"
     return f"{server} does not have it" + (", and no row needs it" if is_dispensable(entry) else "")
 
 
 def _free(schema: str) -> str:
-    """A schema of the server's own is chosen by the extension itself, or not at all."""
+    """Only the extension itself may choose one of the server's own schemas."""
     return "" if schema.startswith("pg_") or schema == "information_schema" else schema
 
 
 def unmade(entries: list[DumpEntry]) -> MachineError:
-    """The error: rows hang on what only a role may make that reaches beyond its database."""
+    """The error for rows that depend on objects which need permissions beyond the database."""
     return MachineError(
-        f"rows of the dump need what no proof makes: {first_of([one.words for one in entries])}",
-        why="a dump is restored without any right beyond its own database; the dump itself may be sound",
+        f"rows of the dump need objects that no proof creates: {first_of([one.words for one in entries])}",
+        why="a proof restores a dump without permissions beyond its own database; the dump itself may be valid",
         next_action=BY_HAND,
     )
 
 
 def unproven(gone: list[str], why: str) -> MachineError:
-    """The error: what is restored does not do without what was left out, and nobody knows whether it is sound."""
+    """The error for a restore that needs what was left out; whether the dump is valid is unknown."""
     return MachineError(
-        f"the dump does not restore without what was left out of it: {first_of(gone)}",
+        f"the dump needs objects that the proof left out: {first_of(gone)}",
         why=why,
         next_action=f"{SCRATCH}. Or {BY_HAND}",
     )

@@ -1,4 +1,4 @@
-"""The statements by which a database becomes what a dump's table of contents says, each as it was dumped."""
+"""The statements that create a dump's objects in a database, each as it was dumped."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ _PLACES = frozenset({"SCHEMA", "EXTENSION"})
 _RELATIONS = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"})
 _OBJECTS = frozenset({"BLOB", "BLOB METADATA"})
 _LAST = "MATERIALIZED VIEW DATA"
-"""May ask anything that is made of tables, keys and functions."""
+"""May query anything: tables, keys and functions must exist."""
 
 
 def settings(entries: Sequence[DumpEntry]) -> bytes:
-    """How the session must be set for the dump's statements: encoding, quoting, an empty search path."""
+    """The session settings for the dump's statements: encoding, quoting, an empty search path."""
     return b"".join(entry.definition for entry in entries if entry.kind in _SETTINGS) + _CONSTANT
 
 
 def places(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
-    """Schemas first, extensions then."""
+    """Schemas first, then extensions."""
     return [entry for kind in ("SCHEMA", "EXTENSION") for entry in entries if entry.kind == kind]
 
 
 def relation_drops(entries: Sequence[DumpEntry]) -> list[bytes]:
-    """What removes the dump's tables and views with all that hangs on them."""
+    """Statements that drop the dump's tables and views with their dependents."""
     made = [entry for entry in _makes(entries) if entry.kind in _RELATIONS]
     return [_if_exists(entry).rstrip(b";\n ") + b" CASCADE;" for entry in reversed(made) if _if_exists(entry)]
 
 
 def other_drops(entries: Sequence[DumpEntry]) -> list[bytes]:
-    """What removes its functions, types, sequences and the like, but nothing that the dump does not know."""
+    """Statements that drop its functions, types, sequences and the like, but nothing that is not in the dump."""
     made = [entry for entry in _makes(entries) if entry.kind not in _RELATIONS]
     return [drop for drop in map(_if_exists, reversed(made)) if drop]
 
 
 def tables(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
-    """What makes types, functions, tables and views, in order."""
+    """Statements that create types, functions, tables and views, in order."""
     return [entry for entry in _makes(entries) if entry.definition]
 
 
@@ -67,7 +67,7 @@ def constraints(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
 
 
 def positions(entries: Sequence[DumpEntry]) -> list[bytes]:
-    """What is to be said once the rows are there: the positions of sequences."""
+    """Statements after the rows: the positions of sequences."""
     found = in_section(entries, DATA)
     return [entry.definition for entry in found if entry.definition and not entry.rows and entry.kind not in _OBJECTS]
 
@@ -79,7 +79,7 @@ def objects(entries: Sequence[DumpEntry]) -> list[int]:
 
 
 def made(entries: Iterable[DumpEntry]) -> list[bytes]:
-    """The definitions, with the access method that each table is to be made with."""
+    """The definitions, each table with its access method."""
     statements, current = list[bytes](), ""
     for entry in entries:
         if entry.method and entry.method != current:
@@ -94,12 +94,12 @@ def _makes(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
 
 
 def _if_exists(entry: DumpEntry) -> bytes:
-    """`DROP TABLE IF EXISTS …`; nothing for what goes with something else, as a default with its table."""
+    """`DROP TABLE IF EXISTS …`; nothing for an object dropped with another, such as a default."""
     for kind in (entry.kind, "TYPE"):
         start = f"DROP {kind} ".encode()
         if entry.removal.startswith(start):
             return start + b"IF EXISTS " + entry.removal[len(start) :]
-    if entry.kind in _RELATIONS:  # of views that need each other, the removal makes an empty one
+    if entry.kind in _RELATIONS:  # for views that need each other, the removal creates an empty one
         return _relation_drop(entry)
     return b""
 
@@ -110,7 +110,7 @@ def _relation_drop(entry: DumpEntry) -> bytes:
     return f"DROP {entry.kind} IF EXISTS ".encode() + sql.Identifier(entry.schema, entry.name).as_bytes() + b";\n"
 
 
-# The rows and large objects of a dump, as `pg_restore` writes them; everything else is in its table of contents.
+# The rows and large objects of a dump, as `pg_restore` prints them; everything else is in the table of contents.
 
 
 _OPTIONS = ("--no-owner", "--no-acl", "--no-comments", "--section=data")
@@ -122,7 +122,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Rows:
-    """A COPY statement and its data in pieces, which must be read to the end."""
+    """A COPY statement and its data in chunks, which must be read to the end."""
 
     table: str
     statement: bytes
@@ -130,7 +130,7 @@ class Rows:
 
 
 class RestoreScript:
-    """What of one dump is not in its table of contents. `kill` may be called by another thread at any time."""
+    """The data of one dump. Another thread may call `kill` at any time."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -148,7 +148,7 @@ class RestoreScript:
             return _without_frame(stream.read())
 
     def objects(self, entries: Sequence[DumpEntry]) -> Generator[bytes, None, None]:
-        """Statements that write large objects, which exist, in pieces; to be sent within a transaction."""
+        """Statements that fill existing large objects, in chunks; send them within a transaction."""
         with self._written(entries) as stream:
             held = bytearray()
             for line in stream:
@@ -159,7 +159,7 @@ class RestoreScript:
             yield bytes(held)
 
     def kill(self) -> None:
-        """End pg_restore, now and whenever it would be started again."""
+        """End pg_restore now, and prevent another start."""
         self._killed.set()
         process = self._process
         if process is not None:
@@ -167,7 +167,7 @@ class RestoreScript:
 
     @contextlib.contextmanager
     def _written(self, entries: Sequence[DumpEntry]) -> Iterator[IO[bytes]]:
-        """pg_restore's output; its failure is an error once the output has been read."""
+        """pg_restore's output; raises its failure after the output was read."""
         found: list[str] = []
         process = self._start()
         try:
@@ -192,7 +192,7 @@ class RestoreScript:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
-            start_new_session=True,  # Ctrl-C is ours to handle
+            start_new_session=True,  # only we handle Ctrl-C
         )
         self._process = process
         if self._killed.is_set():
@@ -212,7 +212,7 @@ def _copied(stream: IO[bytes], entries: Sequence[DumpEntry]) -> Iterator[Rows]:
 
 
 def _go_behind(stream: IO[bytes], statement: bytes) -> None:
-    """Reads up to the end of a statement of one line or several, which nothing but comments stand before."""
+    """Reads one statement, of one or more lines, with only comments before it."""
     wanted = statement.splitlines(keepends=True)
     seen: list[bytes] = []
     for line in stream:
@@ -225,7 +225,7 @@ def _go_behind(stream: IO[bytes], statement: bytes) -> None:
 def _data(stream: IO[bytes]) -> Iterator[bytes]:
     held = bytearray()
     for line in stream:
-        if line == b"\\.\n":  # within a row a backslash is doubled
+        if line == b"\\.\n":  # a backslash within a row is doubled
             yield bytes(held)
             return
         held += line
@@ -236,12 +236,12 @@ def _data(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _too_early() -> CheckFailed:
-    """Whatever is in hand must not be taken for all."""
-    return CheckFailed("the dump does not load: its rows end too early", next_action="choose another backup")
+    """Raises for truncated rows."""
+    return CheckFailed("uscdr cannot load the dump: its rows end too early", next_action="choose another backup")
 
 
 def _without_frame(text: bytes) -> bytes:
-    """Less the settings before the first statement and psql's own command at the end, which stand outside any entry."""
+    """Without the settings before the first statement and psql's command at the end, which belong to no entry."""
     lines = text.splitlines(keepends=True)
     first = next((number for number, line in enumerate(lines) if not line.startswith(_HEAD)), len(lines))
     last = next((number for number in range(len(lines), first, -1) if not lines[number - 1].startswith(_HEAD)), first)
@@ -259,11 +259,11 @@ def _judge(code: int, found: Sequence[str]) -> None:
         return
     if code < 0:
         raise killed(code)
-    shown = "; ".join(dict.fromkeys(found[:_SHOWN])) or f"pg_restore ended with {code}"
+    shown = "; ".join(dict.fromkeys(found[:_SHOWN])) or f"pg_restore exited with {code}"
     if any(map(blames_machine, found)):
-        raise MachineError("the dump could not be read for want of something on this machine", why=shown)
+        raise MachineError("this machine could not read the dump", why=shown)
     raise CheckFailed(
-        "the dump does not load: pg_restore cannot read all of it",
+        "uscdr cannot load the dump: pg_restore cannot read all of it",
         why=shown,
-        next_action="choose another backup, or fetch this one again; the database is as it was",
+        next_action="choose another backup, or download this one again; the database is unchanged",
     )
