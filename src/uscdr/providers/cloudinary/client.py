@@ -1,6 +1,6 @@
-"""Cloudinary's two HTTP APIs through the official SDK: credentials per call, one retry loop, one error mapper.
+"""Cloudinary's two HTTP APIs through the official SDK: credentials for each call, one retry loop, one error mapper.
 
-Source: Admin API and Upload API references (v1_1). Nothing is read from the SDK's global configuration.
+Source: Admin API and Upload API references (v1_1). It never reads the SDK's global configuration.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ VERSION = "v1_1"
 
 @dataclass(frozen=True)
 class CloudinaryCall:
-    """One Admin API call: `what` in words, `path` as it may be shown, `segments` as they are sent."""
+    """One Admin API call: `what` in words, `path` for messages, `segments` as sent."""
 
     what: str
     method: str
@@ -48,7 +48,7 @@ class CloudinaryCall:
 
 @dataclass(frozen=True)
 class UploadPart:
-    """One multipart request of an upload. `last` is False for a chunk after which others follow."""
+    """One multipart request of an upload. `last` is False for every chunk but the last."""
 
     segments: tuple[str, ...]
     options: Mapping[str, object] = field(repr=False)
@@ -61,8 +61,8 @@ class UploadPart:
 class CloudinaryClient:
     """Sends requests for one account. Thread-safe.
 
-    Raises `ConfigError` for an address that would carry the credentials in clear text, and `CredentialsRefused`
-    for credentials that cannot be any.
+    Raises `ConfigError` for an address that would send the credentials unencrypted, and `CredentialsRefused` for
+    malformed credentials.
     """
 
     def __init__(self, account: MediaAccount, api_url: str, connection: Connection, patience: RetryingCaller) -> None:
@@ -90,11 +90,11 @@ class CloudinaryClient:
         return self.patience.call(lambda: self._once(ask, decode), writes=ask.writes)
 
     def send(self, part: UploadPart, decode: Callable[[object], T]) -> T:
-        """One request of an upload. A chunk that is not the last changes nothing and may be sent again."""
+        """One request of an upload. Every chunk but the last changes nothing and may be sent again."""
         return self.patience.call(lambda: self._once_part(part, decode), writes=part.last)
 
     def signed_url(self, segments: Sequence[str], params: Mapping[str, object]) -> str:
-        """An address of the Upload API that carries its own permission: a secret, good for an hour."""
+        """A signed address of the Upload API: a secret, valid for an hour."""
         from urllib.parse import urlencode
 
         return f"{self._url(segments)}?{urlencode(self._signed(params))}"
@@ -132,7 +132,7 @@ class CloudinaryClient:
             "store a file", "POST", f"/{part.segments[0]}/upload", part.last, hide=(self.account.api_secret,)
         )
         params = build_upload_params(**{**part.options, "upload_preset": None})
-        # The SDK knows the newer rules only.
+        # The SDK supports only the newer rules.
         params |= {name: part.options[name] for name in ("access_mode",) if name in part.options}
         signed = self._signed(params)
         fields: list[tuple[str, str | tuple[str, bytes]]] = [*signed.items(), ("file", (part.file_name, part.content))]
@@ -159,14 +159,14 @@ class CloudinaryClient:
         return f"{self._base}/{VERSION}/{quote(self.account.cloud, safe='')}/{path}"
 
     def note(self, answer: Answer) -> None:
-        """Keep the reading of the allowance that came with an answer, good or bad."""
+        """Keep the hourly allowance from an answer's headers, also from an error's."""
         found = _quota(answer)
         if found is not None:
             with self._reading:
                 self._quota = found
 
     def wait_seconds(self) -> float | None:
-        """Seconds until the allowance is renewed; None when that is not known or past, or some of it was left."""
+        """Seconds until the allowance is renewed; None when unknown, in the past, or not used up."""
         quota = self.quota
         used_up = quota is not None and not quota.remaining
         left = (quota.resets_at - datetime.now(UTC)).total_seconds() if quota is not None and used_up else None
@@ -174,7 +174,7 @@ class CloudinaryClient:
 
 
 class _Judge:
-    """Notes the allowance, and turns every unusable answer into our error before the SDK sees it."""
+    """Keeps the allowance, and turns every unusable answer into our error before the SDK sees it."""
 
     def __init__(self, client: CloudinaryClient) -> None:
         self._client = client
@@ -190,7 +190,7 @@ class _Judge:
         except ValueError:
             raise unreadable(CLOUDINARY, answer, call, "the body is not JSON") from None
         if not isinstance(body, dict) or "error" in body:
-            raise unreadable(CLOUDINARY, answer, call, "the body is no answer")
+            raise unreadable(CLOUDINARY, answer, call, "the body is not a JSON object")
 
     def decoded(self, body: object, call: HttpCall, decode: Callable[[object], T]) -> T:
         """The body as our model."""
@@ -212,24 +212,24 @@ def _quota(answer: Answer) -> Quota | None:
     return Quota(limit=limit, remaining=remaining, resets_at=resets)
 
 
-# Loading the official SDK, which reads its environment as it is imported and fails there.
+# Loads the official SDK, which reads environment variables on import and may fail.
 
 
 def load_sdk() -> None:
-    """Import what is needed of it; nothing of its global configuration is used. Raises `ConfigError`."""
+    """Import the needed modules; their global configuration is not used. Raises `ConfigError`."""
     _name_processor()
     try:
         import cloudinary.api_client.execute_request
         import cloudinary.utils  # noqa: F401 - loading is the purpose
     except ValueError:
-        # `from None`: the cause can quote the value, which holds a secret.
+        # `from None`: the cause may quote the value, which contains a secret.
         raise ConfigError(
-            "The environment's CLOUDINARY_* variables keep the Cloudinary SDK from loading.",
-            why="CLOUDINARY_URL or CLOUDINARY_API_PROXY is not of the form that it wants.",
-            next_action="Unset them: uscdr takes the credentials from the application's config, a kit or USCDR_*.",
+            "The Cloudinary SDK did not load: it refused a CLOUDINARY_* environment variable.",
+            why="CLOUDINARY_URL or CLOUDINARY_API_PROXY is malformed.",
+            next_action="Run: unset CLOUDINARY_URL CLOUDINARY_API_PROXY (uscdr has its own settings)",
         ) from None
 
 
 def _name_processor() -> None:
-    """The SDK asks for the platform's name as it is imported; Python would start `uname -p` with our environment."""
+    """The SDK asks for the platform's name on import; Python would run `uname -p` with our environment."""
     vars(platform.uname()).setdefault("processor", platform.machine())

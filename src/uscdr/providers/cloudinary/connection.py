@@ -1,7 +1,8 @@
-"""The connection that the SDK's calls go over.
+"""The HTTP connection for the SDK's calls.
 
-The SDK's own is made once a process from global settings, trusts no private authority, follows redirects with a
-signed body and forgets the headers of an error. It takes another (`http_connector`), and this is ours.
+The SDK's own connection is created once for each process from global settings. It trusts no private authority, follows
+redirects with a signed body, and drops the headers of an error. The SDK accepts another one (`http_connector`): this
+one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import ssl
 
 READING_POSTS = frozenset({"/resources/search"})
-"""What is asked with a body, and changes nothing."""
+"""Requests with a body that change nothing."""
 CONNECT_SECONDS, READ_SECONDS, WRITE_SECONDS = 10.0, 30.0, 60.0
 _PIECE = 64 * 1024
 _NEVER_ARRIVED = (
@@ -47,7 +48,7 @@ Fields = Sequence[tuple[str, str | tuple[str, bytes]]]
 
 
 class Answer(Reply):
-    """A whole answer, in the shape the SDK reads: `data` is the body."""
+    """A whole answer in the form that the SDK reads: `data` is the body."""
 
     @property
     def data(self) -> bytes:
@@ -58,8 +59,8 @@ class Answer(Reply):
 class Connection:
     """Pooled connections to one API address; thread-safe.
 
-    `read_only` refuses all but GET and a search before anything is sent. `leave` is asked for before each write, once
-    its connection stands.
+    `read_only` refuses everything except GET and a search, before anything is sent. `leave` is asked before each write,
+    once its connection is open.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Connection:
             answer = self._read(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             _note(place, begun)
-            # `from None`: the cause can hold the address with its signature, or what the peer sent.
+            # `from None`: the cause may contain the signed address, or what the peer sent.
             raise _lost(self._sending.cause(error), call) from None
         else:
             _note(place)
@@ -133,7 +134,7 @@ class Connection:
         """Whether it writes."""
         reads = call.method == "GET" or (call.path in READING_POSTS and not call.writes)
         if self.read_only and not reads:
-            message = f"This run only reads: {call.method} {call.path} was refused and not sent."
+            message = f"This run only reads: uscdr did not send {call.method} {call.path}."
             raise WriteRefused(message, provider=PROVIDER)
         if self._record is not None:
             self._record(call.method, urlsplit(url).path, not reads)
@@ -141,7 +142,7 @@ class Connection:
 
 
 class _Sending(threading.local):
-    """What this thread sends at the moment, and whose leave it needs."""
+    """This thread's current request, and the permission that it needs."""
 
     def __init__(self, leave: WriteGuard) -> None:
         self._leave = leave
@@ -149,18 +150,18 @@ class _Sending(threading.local):
         self._watch: Cut | None = None
 
     def awaits(self, connection: socket.socket | None) -> None:
-        """The request is out: the whole answer has its time from now on."""
+        """The request was sent: the time limit of the whole answer starts now."""
         self.answered()
         if connection is not None:
             self._watch = Cut(answer_seconds(), connection)
 
     def require_time_left(self) -> None:
-        """Raises TimeoutError when the answer is as it is because its time was up."""
+        """Raises TimeoutError when the answer is incomplete because of its time limit."""
         if self._watch is not None:
             self._watch.require_time_left()
 
     def cause(self, error: Exception) -> Exception:
-        """What a failure comes of: a connection that this process itself ended was not cut by anybody else."""
+        """The reason for a failure: a connection that this process ended itself was not cut by the peer."""
         try:
             self.require_time_left()
         except TimeoutError as ours:
@@ -168,7 +169,7 @@ class _Sending(threading.local):
         return error
 
     def answered(self) -> None:
-        """Nothing is awaited any more."""
+        """Stop the timer of the answer."""
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -187,7 +188,7 @@ class _Sending(threading.local):
 
 
 def _asking(sending: _Sending) -> dict[str, type[urllib3.HTTPConnectionPool]]:
-    """Connections that ask when they stand, and before each part of what they send; answers have an end."""
+    """Connections that ask for permission when open and before each part they send; answers have a time limit."""
 
     class Plain(urllib3.connection.HTTPConnection):
         @override
@@ -223,17 +224,17 @@ def _asking(sending: _Sending) -> dict[str, type[urllib3.HTTPConnectionPool]]:
 
 
 def _connect(connection: urllib3.connection.HTTPConnection) -> None:
-    """As `send` would, but before leave is asked for."""
+    """Connects as `send` would, before asking for permission."""
     if connection.sock is None and connection.auto_open:
         connection.connect()
 
 
 Judge = Callable[[Answer, HttpCall], None]
-"""Looks at an answer before the SDK does; raises for anything but a usable one."""
+"""Checks an answer before the SDK does; raises for an unusable one."""
 
 
 class Wire:
-    """One call's place on the connection, as the SDK wants a connector; `judge` sees every answer."""
+    """The connector that the SDK gets for one call; `judge` sees every answer."""
 
     def __init__(self, connection: Connection, call: HttpCall, judge: Judge) -> None:
         self._connection = connection
@@ -248,7 +249,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        """Send and judge; the method is the call's own, and the Admin API takes no form fields."""
+        """Send and judge. The call determines the method; the Admin API takes no form fields."""
         del method, fields
         answer = self._connection.send(self._call, url, body=body, headers=headers or {})
         self._judge(answer, self._call)
@@ -256,7 +257,7 @@ class Wire:
 
 
 def _timeout(call: HttpCall, place: str) -> urllib3.Timeout:
-    """As long as may be waited; ProviderError for a host that a command which only looks has given up."""
+    """The time limit; raises ProviderError for a host that a read-only command no longer tries."""
     outages = known()
     left = READ_SECONDS + WRITE_SECONDS if outages is None else outages.left(place)
     if left <= 0:
@@ -266,7 +267,7 @@ def _timeout(call: HttpCall, place: str) -> urllib3.Timeout:
 
 
 def _note(place: str, begun: float | None = None) -> None:
-    """That the place answered; or, asked at `begun`, did not."""
+    """Record that the host answered, or did not answer the request of `begun`."""
     outages = known()
     if outages is None:
         return
@@ -278,12 +279,12 @@ def _note(place: str, begun: float | None = None) -> None:
 
 def _whole(response: urllib3.BaseHTTPResponse) -> bytes:
     if response.headers.get("Content-Encoding", "").strip().lower() not in CODINGS:
-        raise urllib3.exceptions.DecodeError("no coding of ours")
+        raise urllib3.exceptions.DecodeError("an unsupported compression")
     pieces, size = [], 0
     for piece in response.stream(_PIECE):
         size += len(piece)
         if size > ANSWER_BYTES:
-            raise urllib3.exceptions.ProtocolError("the answer has no end")
+            raise urllib3.exceptions.ProtocolError("the answer is too long")
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -297,18 +298,18 @@ def _lost(error: Exception, call: HttpCall) -> ProviderError:
 
 def _describe(error: Exception, *, untrusted: bool) -> str:
     if untrusted:
-        return "the certificate was not accepted"
+        return "the certificate is not trusted"
     return next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection failed")
 
 
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (TimeoutError, "the answer has no end"),
+    (TimeoutError, "the answer is too long"),
     (urllib3.exceptions.ConnectTimeoutError, "no connection within the time limit"),
     (urllib3.exceptions.TimeoutError, "no answer within the time limit"),
     (urllib3.exceptions.ProxyError, "the proxy refused the connection"),
     (urllib3.exceptions.NewConnectionError, "no connection"),
-    (urllib3.exceptions.IncompleteRead, "the answer broke off"),
-    (urllib3.exceptions.DecodeError, "the answer could not be decompressed"),
+    (urllib3.exceptions.IncompleteRead, "the answer was incomplete"),
+    (urllib3.exceptions.DecodeError, "uscdr could not decompress the answer"),
     (urllib3.exceptions.ProtocolError, "the connection was cut while waiting for the answer"),
     (urllib3.exceptions.SSLError, "the TLS connection failed"),
 )

@@ -1,4 +1,7 @@
-"""Cloudinary's JSON as our models. What is missing or of another type raises `ShapeError`, naming fields only."""
+"""Decodes Cloudinary's JSON into our models.
+
+A missing field or wrong type raises `ShapeError`, which names only fields.
+"""
 
 from __future__ import annotations
 
@@ -61,11 +64,11 @@ def asset(body: object, *, secure: bool = True) -> Asset:
 
 
 def _access(source: Mapping[str, object]) -> Access | None:
-    """None when the row does not tell both: a listing names the mode alone."""
+    """None when the row lacks one of them: a listing has only the mode."""
     if "access_control" not in source:
         return None
     rules = items(_list(source, "access_control"), _rule)
-    # Rules outrank the older mode.
+    # Rules take precedence over the older mode.
     return Access(rules=rules) if rules else Access(mode=optional_text(source, "access_mode") or "public")
 
 
@@ -79,12 +82,12 @@ def _rule(body: object) -> AccessRule:
 
 
 def _plain(value: object) -> str:
-    """A metadata value as the upload takes it: of a set, the external ids with commas and brackets."""
+    """A metadata value in the upload's format: a set as external ids with commas and brackets."""
     return json.dumps(value) if isinstance(value, list) else str(value)
 
 
 def access(body: object) -> tuple[dict[AssetKey, Access], str]:
-    """One page of a search: who may have what, and the cursor of the next; files of other types are passed over."""
+    """One page of a search: each file's access, and the cursor of the next page; other file types are skipped."""
     source = record(body)
     rows = [record(row) for row in _list(source, "resources")]
     ours = [row for row in rows if row.get("type") in DELIVERIES and row.get("resource_type") in get_args(ResourceType)]
@@ -93,10 +96,10 @@ def access(body: object) -> tuple[dict[AssetKey, Access], str]:
 
 
 def _key(source: Mapping[str, object]) -> AssetKey:
-    """What names the asset."""
+    """The asset's key."""
     kind, delivery = text(source, "resource_type"), optional_text(source, "type") or "upload"
     if kind not in get_args(ResourceType) or delivery not in DELIVERIES:
-        raise ShapeError("`resource_type` or `type` is none that is known")
+        raise ShapeError("`resource_type` or `type` is unknown")
     return AssetKey.model_validate(
         {"resource_type": kind, "public_id": text(source, "public_id"), "delivery": delivery}
     )
@@ -114,7 +117,7 @@ def details(body: object, *, secure: bool = True) -> AssetDetails:
     source = record(body)
     versions = items(_list(source, "versions"), _version)
     return AssetDetails(
-        # Without rules the details leave the field out.
+        # Without rules the details omit the field.
         asset=asset({"access_control": None, **source}, secure=secure),
         versions=tuple(sorted(versions, key=lambda version: (version.version, version.version_id))),
     )
@@ -132,14 +135,14 @@ def _version(body: object) -> AssetVersion:
 
 
 def restored(body: object, keys: Sequence[AssetKey], *, secure: bool = True) -> tuple[RestoredAsset, ...]:
-    """The answer to a batch: a map by public id, each holding the asset or an error of its own."""
+    """The answer to a batch: a map by public id, each with the asset or its own error."""
     source = record(body)
     return tuple(_restored(wanted, source.get(wanted.public_id), secure=secure) for wanted in keys)
 
 
 def _restored(wanted: AssetKey, body: object, *, secure: bool) -> RestoredAsset:
     if body is None:
-        return RestoredAsset(key=wanted, error="no answer for this one")
+        return RestoredAsset(key=wanted, error="Cloudinary sent no answer for it")
     source = record(body)
     if "error" in source:
         return RestoredAsset(key=wanted, error=_reason(source["error"]))
@@ -148,11 +151,11 @@ def _restored(wanted: AssetKey, body: object, *, secure: bool) -> RestoredAsset:
 
 
 def _reason(error: object) -> str:
-    """Their sentence may name the file; ours does not."""
+    """Cloudinary's text may contain the file's name; ours does not."""
     words = str(error.get("message", "") if isinstance(error, dict) else error).lower()
     if "no_backup" in words or "backup" in words:
-        return "there is no backup of it"
-    return "it was not found" if "not" in words and "found" in words else "the service refused it"
+        return "Cloudinary has no backup of it"
+    return "Cloudinary did not find it" if "not" in words and "found" in words else "Cloudinary refused it"
 
 
 def usage(body: object) -> MediaUsage:
@@ -172,7 +175,7 @@ def _list(source: Mapping[str, object], name: str) -> list[object]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise ShapeError(f"`{name}` is no list")
+        raise ShapeError(f"`{name}` is not a list")
     return value
 
 
@@ -181,7 +184,7 @@ def _optional(source: Mapping[str, object], name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-# Cloudinary's refusals as our errors: the table, keyed on the status.
+# Maps Cloudinary's errors to ours, by the status.
 
 
 PROVIDER = "Cloudinary"
@@ -191,20 +194,24 @@ CREDENTIALS = (
     "CLOUDINARY_API_KEY and CLOUDINARY_API_SECRET."
 )
 CLOUDINARY = Provider(
-    PROVIDER, "See status.cloudinary.com; run the command again when it is well.", frozenset(RATE_LIMITED)
+    PROVIDER,
+    "Check status.cloudinary.com, then run the command again when Cloudinary has recovered.",
+    frozenset(RATE_LIMITED),
 )
 
 _RATE = Refusal(
     RateLimited,
     "the hourly allowance of Admin API calls is used up",
-    "Wait for the next hour, then: uscdr runs resume (what is done is not done again).",
+    "Wait for the next hour, then: uscdr runs resume (it does not repeat completed work).",
 )
 _BY_STATUS: Mapping[int, Refusal] = {
     400: Refusal(ProviderError, "it does not accept what was sent", "Report this with the request id."),
-    401: Refusal(CredentialsRefused, "key or secret are not valid for this cloud", CREDENTIALS),
-    403: Refusal(CredentialsRefused, "these credentials have no right to do that", CREDENTIALS),
-    404: Refusal(NotFound, "it knows no such asset", "Check the cloud's name, and look at the console."),
-    409: Refusal(Conflict, "its present state forbids that", "Look at the asset in the console, and try again."),
+    401: Refusal(CredentialsRefused, "the key or secret is not valid for this cloud", CREDENTIALS),
+    403: Refusal(CredentialsRefused, "these credentials lack the permission", CREDENTIALS),
+    404: Refusal(NotFound, "it has no such asset", "Check the cloud name, and look for the asset in the console."),
+    409: Refusal(
+        Conflict, "its current state does not allow that", "Check the asset in the console, then run the command again."
+    ),
     413: Refusal(
         ProviderError, "the file is larger than the plan allows", "See the plan's limits: uscdr recover media"
     ),
@@ -213,20 +220,20 @@ _BY_STATUS: Mapping[int, Refusal] = {
 
 _KNOWN_SENTENCES: tuple[tuple[str, str], ...] = (
     ("file size too large", "the file is larger than the plan allows"),
-    ("invalid image file", "the file is no image that it can read"),
-    ("unsupported", "it does not take a file of this kind"),
+    ("invalid image file", "it cannot read the file as an image"),
+    ("unsupported", "it does not accept this kind of file"),
     ("disabled", "the account or the key is disabled"),
-    ("stale request", "this machine's clock is wrong by more than an hour"),
-    ("signature", "the secret is not the one of this key"),
-    ("api_secret mismatch", "the secret is not the one of this key"),
+    ("stale request", "this machine's clock is off by more than an hour"),
+    ("signature", "the secret does not belong to this key"),
+    ("api_secret mismatch", "the secret does not belong to this key"),
     ("unknown api_key", "it does not know the key"),
     ("cloud_name mismatch", "the key belongs to another cloud"),
 )
-"""What a sentence of theirs means, in words that cannot hold a name."""
+"""The meaning of Cloudinary's messages, in words that contain no file name."""
 
 
 def refusal(reply: Reply, call: HttpCall, *, wait: float | None) -> ProviderError:
-    """The error for any answer that is not a usable 2xx. `wait` is in seconds, to the end of the hourly allowance."""
+    """The error for any answer other than a usable 2xx. `wait` is in seconds, to the end of the hourly allowance."""
     sentence = _sentence(reply)
     row = _BY_STATUS.get(reply.status, _BY_STATUS[400])
     if row is _RATE:
@@ -237,7 +244,7 @@ def refusal(reply: Reply, call: HttpCall, *, wait: float | None) -> ProviderErro
 
 
 def _sentence(reply: Reply) -> str | None:
-    """The provider's own sentence, only to recognise it; None when the body is not its error JSON."""
+    """Cloudinary's own message, only to recognise it; None when the body is not its error JSON."""
     error = reply.fields().get("error")
     message = error.get("message") if isinstance(error, dict) else None
     return message if isinstance(message, str) else None

@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SEARCH = "/resources/search"
 DESCRIBED: Mapping[str, object] = {"tags": True, "context": True, "metadata": True}
-"""What a listing tells only when asked."""
+"""Fields that a listing returns only on request."""
 THREADS = 4
 MAX_PAGES = 4000
 
 
 class CloudinaryMedia:
-    """One cloud; `close()` it, or use it as a context. Thread-safe.
+    """One cloud; `close()` it, or use it as a context manager. Thread-safe.
 
     `api_url` and `delivery_url` are base addresses (https, or http on this machine); `ca_file` is trusted beside
-    the usual authorities. With `read_only` every write is refused before anything is sent. Raises `ConfigError`
-    for an address in clear text, or an environment that the SDK does not load in.
+    the usual authorities. With `read_only` every write is refused before anything is sent. Raises `ConfigError` for an
+    unencrypted address, or when the SDK does not load.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class CloudinaryMedia:
 
     def usage(self) -> MediaUsage:
         """`GET /usage`."""
-        found = self._client.ask(CloudinaryCall("tell its usage", "GET", "/usage", ("usage",)), decode.usage)
+        found = self._client.ask(CloudinaryCall("report its usage", "GET", "/usage", ("usage",)), decode.usage)
         return found.model_copy(update={"quota": self.quota})
 
     def list_assets(self, resource_type: ResourceType, *, access: bool = True) -> Iterator[tuple[Asset, ...]]:
@@ -116,9 +116,12 @@ class CloudinaryMedia:
                 yield tuple(row.model_copy(update={"access": row.access or told.get(row.key)}) for row in rows)
 
     def _access(self, resource_type: ResourceType) -> dict[AssetKey, Access]:
-        """Who may have what: a listing does not tell it whole, a search does. Empty when it cannot be searched."""
+        """The access of each file: a listing has only a part of it, a search has all.
+
+        Empty when search is unavailable.
+        """
         wanted = {"expression": f"resource_type:{resource_type}", "max_results": PAGE}
-        first = CloudinaryCall("tell who may have the files", "POST", SEARCH, ("resources", "search"), wanted)
+        first = CloudinaryCall("list who has access to the files", "POST", SEARCH, ("resources", "search"), wanted)
         told: dict[AssetKey, Access] = {}
         try:
             for page in self._pages(first, decode.access):
@@ -169,7 +172,7 @@ class CloudinaryMedia:
             return ()
         kinds = {(key.resource_type, key.delivery) for key in keys}
         if len(kinds) != 1 or len(keys) > RESTORE_BATCH or (versions is not None and len(versions) != len(keys)):
-            raise BadInput(f"A restore takes up to {RESTORE_BATCH} files of one kind, each with its version.")
+            raise BadInput(f"A restore accepts up to {RESTORE_BATCH} files of one kind, each with its version.")
         path = ("resources", *next(iter(kinds)), "restore")
         body: dict[str, object] = {"public_ids": [key.public_id for key in keys]}
         if versions is not None:
@@ -191,14 +194,14 @@ class CloudinaryMedia:
         rules = json.dumps(access_options(access)["access_control"]) if access.rules else "[]"
         shown = "/" + "/".join((*path, "…"))
         ask = CloudinaryCall(
-            "change who may have a file", "POST", shown, (*path, key.public_id), {"access_control": rules}, writes=True
+            "change the access to a file", "POST", shown, (*path, key.public_id), {"access_control": rules}, writes=True
         )
         self._client.ask(ask, lambda _: None)
         if access.rules:
             return
         body = {"public_ids": [key.public_id], "access_mode": access.mode}
         mode = CloudinaryCall(
-            "change who may have a file", "POST", shown, (*path, "update_access_mode"), body, writes=True
+            "change the access to a file", "POST", shown, (*path, "update_access_mode"), body, writes=True
         )
         self._client.ask(mode, lambda _: None)
 
@@ -210,12 +213,12 @@ class CloudinaryMedia:
         """The delivery address of this version; for a restricted asset a signed `GET /{type}/download`."""
         if not asset.restricted:
             try:
-                # With the version: without it the CDN may still hold what was there before.
+                # With the version: without it the CDN may still deliver the former file.
                 return self._fetch(
                     self._http, lambda: self._address(asset.key, asset.format, asset.version), destination, progress
                 )
             except CredentialsRefused:
-                # Restricted, and no listing said so. The refusal came before anything was written.
+                # Restricted, although no listing said so. Nothing was written before this refusal.
                 pass
         return self._fetch(self._api_http, lambda: self._private(asset), destination, progress)
 
@@ -234,7 +237,7 @@ class CloudinaryMedia:
         return self._patience.call(lambda: fetch(client, address(), destination, progress, stop), writes=False)
 
     def _address(self, key: AssetKey, format_: str, version: int) -> str:
-        # A raw id has its extension already; the format of any other is what the original is, else it is derived.
+        # A raw id includes its extension; any other needs the original's format, or the file would be converted.
         ending = f".{format_}" if format_ and key.resource_type != "raw" else ""
         parts = [self._delivery, self.cloud, key.resource_type, key.delivery]
         parts += [f"v{version}"] if version else []
@@ -251,7 +254,7 @@ class CloudinaryMedia:
 
 
 def _alike(keys: Sequence[AssetKey], limit: int) -> Iterator[tuple[AssetKey, tuple[AssetKey, ...]]]:
-    """Batches of one resource and delivery type, each with one of its keys to tell which."""
+    """Batches of one resource and delivery type, each with a sample key."""
     kinds: dict[tuple[str, str], list[AssetKey]] = defaultdict(list)
     for key in keys:
         kinds[key.resource_type, key.delivery].append(key)
@@ -269,8 +272,8 @@ def _now() -> int:
 
 def _endless() -> ProviderError:
     return ProviderError(
-        f"{PROVIDER} never ends the list of files.",
+        f"{PROVIDER} returned a list of files without an end.",
         provider=PROVIDER,
-        why="It repeats its pages, or there is no end of them.",
-        next_action="See status.cloudinary.com; run the command again later.",
+        why="It repeated its pages or returned too many.",
+        next_action="Check status.cloudinary.com, then run the command again later.",
     )

@@ -1,4 +1,4 @@
-"""Putting a file back under exactly its id. A large one goes in chunks, so that memory does not depend on its size.
+"""Uploads a file under its exact id. A large file is sent in chunks, so that memory does not depend on its size.
 
 Source: Upload API reference, `upload`, and "Chunked asset upload" (`Content-Range`, `X-Unique-Upload-Id`).
 """
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.progress import Progress
 
 CHUNK = 6_000_000
-"""Bytes; the service wants at least 5 MB in every chunk but the last."""
+"""Bytes; Cloudinary requires at least 5 MB in every chunk but the last."""
 
 
 def put_back(client: CloudinaryClient, key: AssetKey, file: Path, like: Asset | None) -> Asset:
-    """Upload `file` as `key`; the asset as the service has it then. `MachineError` when the file cannot be read."""
+    """Upload `file` as `key`; returns the resulting asset. Raises `MachineError` when the file cannot be read."""
     answered: Asset | None = None
     for part in _parts(key, file, like):
         if client.patience.stop.is_set():
-            raise Interrupted("Interrupted before a file was stored whole.", next_action="uscdr runs resume")
+            raise Interrupted("Interrupted during the upload of a file.", next_action="uscdr runs resume")
         answered = client.send(part, _stored if part.last else _partly)
     if answered is None:
-        raise MachineError("A file that was to be uploaded is empty.", next_action="Look at the kit or folder.")
+        raise MachineError("uscdr did not upload an empty file.", next_action="Check the kit or folder.")
     return answered
 
 
 def _options(key: AssetKey, like: Asset | None) -> dict[str, object]:
-    """What makes the service keep the id as it is and drop what the CDN holds."""
+    """Parameters that keep the id unchanged and clear the CDN."""
     exact: dict[str, object] = {
         "public_id": key.public_id,
         "type": key.delivery,
@@ -70,7 +70,7 @@ def _options(key: AssetKey, like: Asset | None) -> dict[str, object]:
 
 
 def access_options(access: Access) -> dict[str, object]:
-    """Who may have it, as the service takes it; rules outrank the older mode."""
+    """The access, in the API's format; rules take precedence over the older mode."""
     if access.rules:
         return {"access_control": [_rule(rule) for rule in access.rules]}
     return {"access_mode": access.mode}
@@ -100,29 +100,29 @@ def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[UploadPart
                 first = last + 1
     except OSError as error:
         raise MachineError(
-            "A file that was to be uploaded cannot be read.",
-            why=f"{error.strerror or 'unknown cause'}.",
-            next_action="Look at the kit or folder, then: uscdr runs resume.",
+            "uscdr cannot read a file to upload.",
+            why=f"{error.strerror or type(error).__name__}.",
+            next_action="Check the kit or folder, then: uscdr runs resume",
         ) from None
 
 
 def _stored(body: object) -> Asset:
-    # Without rules the answer leaves the field out.
+    # Without rules the answer omits the field.
     return asset({"access_control": None, **record(body)})
 
 
 def _partly(body: object) -> None:
-    """A chunk that others follow answers `done: false` and need not describe an asset yet."""
+    """Every chunk but the last gets `done: false`, perhaps without an asset."""
     if not isinstance(body, dict):
-        raise ShapeError("an object was expected")
+        raise ShapeError("expected an object")
 
 
-# Downloading an original to a private file, with the service's own digest of it and ours.
+# Downloads an original to a private file, and computes Cloudinary's digest and ours.
 
 
-_AGAIN = "Run the command again; if it stays so, look at the asset in the console."
+_AGAIN = "Run the command again. If it fails again, check the asset in the console."
 _SHOWN = "The file to download to"
-"""Its name can be a patient's."""
+"""Its name may be a patient's."""
 
 
 def fetch(
@@ -130,7 +130,7 @@ def fetch(
 ) -> MediaDownload:
     """Download `url` once to `destination`, which must not exist."""
     private_file.require_new(destination, shown=_SHOWN)
-    # The service's own digest is MD5; SHA-256 is ours.
+    # Cloudinary's digest is MD5; ours is SHA-256.
     md5 = hashlib.md5(usedforsecurity=False)
     with download.opened(client, url, DELIVERY, stop) as body:
         done = private_file.write(_digested(body.chunks(progress), md5), destination, shown=_SHOWN)
@@ -148,9 +148,9 @@ def delivered(client: httpx.Client, url: str) -> Delivered:
     try:
         status = client.head(url).status_code
     except (httpx.InvalidURL, UnicodeError):
-        raise DELIVERY.fault("The file's delivery address is none that can be asked.") from None
+        raise DELIVERY.fault("The file's delivery address is malformed.") from None
     except httpx.HTTPError as error:
-        raise DELIVERY.broken("Delivery did not answer.", error) from None
+        raise DELIVERY.broken("Cloudinary's delivery host did not answer.", error) from None
     if status == httpx.codes.NOT_FOUND:
         return "missing"
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
@@ -161,15 +161,19 @@ def delivered(client: httpx.Client, url: str) -> Delivered:
 
 
 def _refused(status: int) -> ProviderError:
-    why = f"Delivery answered {status}."
+    why = f"Cloudinary's delivery host answered {status}."
     if status == httpx.codes.NOT_FOUND:
-        return NotFound("The file is not delivered.", provider=PROVIDER, why=why, status=status, next_action=_AGAIN)
+        return NotFound(
+            "Cloudinary does not deliver the file.", provider=PROVIDER, why=why, status=status, next_action=_AGAIN
+        )
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        message = "Delivery wants a permission that this address does not carry."
+        message = "Cloudinary delivers the file only to a signed address."
         return CredentialsRefused(message, provider=PROVIDER, why=why, status=status, next_action=CREDENTIALS)
     if status in RATE_LIMITED:
-        return RateLimited("Delivery refused for its rate.", provider=PROVIDER, why=why, status=status)
-    return DELIVERY.fault("The file could not be downloaded.", why=why, status=status, retryable=may_pass(status))
+        return RateLimited(
+            "Cloudinary's delivery host refused: too many requests.", provider=PROVIDER, why=why, status=status
+        )
+    return DELIVERY.fault("uscdr could not download the file.", why=why, status=status, retryable=may_pass(status))
 
 
 DELIVERY = download.DownloadOrigin(PROVIDER, _AGAIN, _refused)

@@ -1,8 +1,8 @@
 """The `Zone` port on Cloudflare's API.
 
-The API has no compare-and-set: the records are read immediately before the write and again after it. A change by
-somebody else within that moment would be overwritten unseen; everything earlier is a `Conflict`.
-An ALIAS is kept as a CNAME, which Cloudflare flattens at the apex.
+The API has no compare-and-set: the records are read immediately before the write and again after it. A concurrent
+change within that moment would be overwritten; every earlier change is a `Conflict`. An ALIAS is stored as a CNAME,
+which Cloudflare flattens at the apex.
 """
 
 from __future__ import annotations
@@ -28,27 +28,29 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-# Cloudflare's refusals as our errors: the table, by the first code in `errors`, then by status.
+# Maps Cloudflare's errors to ours, by the first code in `errors`, then by the status.
 
 
 PROVIDER = "Cloudflare"
 CLOUDFLARE = Provider(
-    PROVIDER, "See www.cloudflarestatus.com; run the command again when it is well.", surely=frozenset({403})
+    PROVIDER,
+    "Check www.cloudflarestatus.com, then run the command again when Cloudflare has recovered.",
+    surely=frozenset({403}),
 )
-"""Its own edge may refuse rights with a page instead of the API's envelope."""
+"""Cloudflare's edge may refuse a request with a web page instead of the API's envelope."""
 
 HOW_TO_GET_ACCESS = (
-    "Make an API token with the right Zone > DNS > Edit for this zone (My Profile, API Tokens), and give it anew."
+    "Create an API token with the permission Zone > DNS > Edit for this zone (My Profile, API Tokens), and use it."
 )
-_LOOK = "Look at the zone's records at Cloudflare, then plan again."
+_LOOK = "Check the zone's records at Cloudflare, then run the command again."
 
 
-_RIGHTS = Refusal(CredentialsRefused, "the token is not valid, or has no right to this zone", HOW_TO_GET_ACCESS)
-_TWIN = Refusal(Conflict, "such a record is there already", _LOOK)
+_RIGHTS = Refusal(CredentialsRefused, "the token is not valid, or lacks permission for this zone", HOW_TO_GET_ACCESS)
+_TWIN = Refusal(Conflict, "the record already exists", _LOOK)
 _BESIDE = Refusal(Conflict, "a CNAME and other records cannot share a name", _LOOK)
-_GONE = Refusal(NotFound, "it knows no such zone or record", _LOOK)
+_GONE = Refusal(NotFound, "it has no such zone or record", _LOOK)
 _VALUES = Refusal(ProviderError, "it does not accept the values sent", "Check value and TTL in the plan.")
-_RATE = Refusal(RateLimited, "its quota of requests is used up", "Wait five minutes, then go on.")
+_RATE = Refusal(RateLimited, "the request quota is used up", "Wait five minutes, then run the command again.")
 
 _BY_CODE: Mapping[int, Refusal] = {
     1001: _GONE,
@@ -58,7 +60,7 @@ _BY_CODE: Mapping[int, Refusal] = {
     7003: _GONE,
     9106: _RIGHTS,
     9109: _RIGHTS,
-    9021: Refusal(ProviderError, "it does not accept this TTL", "Use a TTL from 60 s up, in the target or step."),
+    9021: Refusal(ProviderError, "it does not accept this TTL", "Set a TTL of 60 s or more in the target or step."),
     10000: _RIGHTS,
     10001: _RIGHTS,
     81044: _GONE,
@@ -73,7 +75,7 @@ _BY_STATUS: Mapping[int, Refusal] = {401: _RIGHTS, 403: _RIGHTS, 404: _GONE, 409
 
 
 def _refusal(reply: Reply, call: HttpCall, body: Mapping[str, object]) -> ProviderError:
-    """The error for any answer that is not a success."""
+    """The error for any unsuccessful answer."""
     code = _first_code(body)
     row = _BY_CODE.get(code) or _BY_STATUS.get(reply.status, _VALUES)
     own = body.get("success") is False
@@ -108,7 +110,7 @@ T = TypeVar("T")
 
 BASE_URL = "https://api.cloudflare.com/client/v4"
 PAGE = 100
-"""Records a page; the API takes more, and no name has as many."""
+"""Records in a page; the API allows more, but no name has that many."""
 MAX_PAGES = 100
 
 
@@ -130,8 +132,8 @@ class CloudflareCall:
 class CloudflareClient(BearerClient):
     """Sends requests.
 
-    Raises `ConfigError` for an address that would carry the token in clear text, and `CredentialsRefused`
-    for a token that cannot be one.
+    Raises `ConfigError` for an address that would send the token unencrypted, and `CredentialsRefused` for a malformed
+    token.
     """
 
     def __init__(self, token: SecretStr, *, base_url: str = BASE_URL, **wiring: Unpack[ClientOptions]) -> None:
@@ -139,7 +141,7 @@ class CloudflareClient(BearerClient):
         super().__init__(PROVIDER, token, HOW_TO_GET_ACCESS, **wiring)
 
     def send(self, ask: CloudflareCall) -> None:
-        """A write; what it answers besides success does not count, for the zone is read afterwards."""
+        """A write; only the success of its answer counts, because the zone is read afterwards."""
         self.patience.call(lambda: self._once(ask), writes=ask.writes)
 
     def pages(self, what: str, path: str, query: Mapping[str, str], decode: Callable[[object], T]) -> tuple[T, ...]:
@@ -159,9 +161,9 @@ class CloudflareClient(BearerClient):
             page += 1
             if not pages.go_on(str(page), found):
                 raise ProviderError(
-                    f"{PROVIDER} never ends the list when asked to {what}.",
+                    f"{PROVIDER} returned a list without an end when asked to {what}.",
                     provider=PROVIDER,
-                    why="It repeats its pages, or there is no end of them.",
+                    why="It repeated its pages or returned too many.",
                     next_action="Run the command again later.",
                 )
 
@@ -178,7 +180,7 @@ class CloudflareClient(BearerClient):
             raise unreadable(CLOUDFLARE, reply, call, str(problem)) from None
 
     def _once(self, ask: CloudflareCall) -> tuple[Mapping[str, object], Reply, HttpCall]:
-        """Send one request once. Whatever is not a success in its envelope too is an error."""
+        """Send one request once. Anything without success in its envelope is an error."""
         headers = {"Accept": "application/json"}
         if ask.body is not None:
             headers["Content-Type"] = "application/json"
@@ -193,14 +195,14 @@ class CloudflareClient(BearerClient):
 
 
 def _with_version(url: str) -> str:
-    """An address without a path is taken for the host; the API lives below its version."""
+    """An address without a path is the host; the API's paths start with its version."""
     return url if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}/client/v4"
 
 
 AUTOMATIC = 1
-"""The TTL by which the API says that it chooses one itself."""
+"""The TTL that means "automatic" in the API."""
 AUTOMATIC_SECONDS = 300
-"""What it then chooses."""
+"""The automatic TTL's value."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ class _Stored:
 
 @dataclass(frozen=True)
 class _Edits:
-    """What turns the stored records into the wanted ones, each in the API's form."""
+    """The edits that turn the stored records into the wanted ones, in the API's format."""
 
     deletes: tuple[dict[str, object], ...] = ()
     patches: tuple[dict[str, object], ...] = ()
@@ -223,7 +225,7 @@ class _Edits:
 
     @property
     def count(self) -> int:
-        """How many records are touched."""
+        """The number of changed records."""
         return len(self.deletes) + len(self.patches) + len(self.posts)
 
 
@@ -236,7 +238,7 @@ class CloudflareZone:
 
     @property
     def writable(self) -> bool:
-        """True: this zone can be changed by a program."""
+        """True: uscdr can change this zone."""
         return True
 
     def read(self, name: str, record_type: RecordType) -> RecordSet | None:
@@ -259,17 +261,17 @@ class CloudflareZone:
             raise ignored(swap, held, provider=PROVIDER)
 
     def obstacle(self, name: str) -> str:
-        """Only addresses and a delegation: the provider flattens at the apex, and keeps mail and text beside."""
+        """Only addresses and a delegation: Cloudflare flattens at the apex, and allows mail and text records beside."""
         name = normal(name)
         return outside(self.zone, name) or beside(name, self.read, ("A", "AAAA", "NS"))
 
     def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
-        """What to type or click, with old and new line and TTL."""
+        """Instructions for a manual change, with old and new record lines and TTL."""
         return by_hand(self.zone, expected, wanted)
 
     def _is_done(self, swap: RecordSwap, held: RecordSet | None) -> bool:
         if held is not None and held.extras.get("proxied") == "true":
-            # Behind the proxy the provider alone chooses the TTL.
+            # For a proxied record only Cloudflare chooses the TTL.
             return same(held, swap.wanted)
         return swap.is_done(held)
 
@@ -281,7 +283,7 @@ class CloudflareZone:
             if name == self.zone:
                 return f"/zones/{segment(zone_id)}/dns_records"
         raise NotFound(
-            f"{PROVIDER} shows no zone {self.zone} to this token.",
+            f"{PROVIDER} has no zone {self.zone} for this token.",
             provider=PROVIDER,
             next_action=f"Check the zone's name. {HOW_TO_GET_ACCESS}",
         )
@@ -306,7 +308,7 @@ class CloudflareZone:
 
 
 def _edits(swap: RecordSwap, stored: tuple[_Stored, ...]) -> _Edits:
-    """The fewest edits. A record that stays keeps its id; one that is replaced keeps what nobody asked to change."""
+    """The fewest edits. An unchanged record keeps its id; a replaced one keeps its other settings."""
     if swap.wanted is None:
         return _Edits(deletes=tuple({"id": one.id} for one in stored))
     values = {_plain(value): value for value in swap.wanted.values}
@@ -327,7 +329,7 @@ def _edits(swap: RecordSwap, stored: tuple[_Stored, ...]) -> _Edits:
 
 
 def _facts(wanted: RecordSet) -> dict[str, object]:
-    """TTL and proxy as wanted; a set that does not mention the proxy leaves it as it is."""
+    """TTL and proxy as wanted; a set without a proxy setting leaves it unchanged."""
     ttl = AUTOMATIC if wanted.extras.get("ttl") == "auto" else wanted.ttl
     if "proxied" not in wanted.extras:
         return {"ttl": ttl}

@@ -1,4 +1,4 @@
-"""The `Zone` port for a zone that only a person can edit: its servers tell what it holds."""
+"""The `Zone` port for a zone that only a person can edit; reads it from its name servers."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class ManualZone:
 
     @property
     def writable(self) -> bool:
-        """False: a person makes the change by `instructions`, then the servers are watched."""
+        """False: a person makes the change by `instructions`, and uscdr then checks the servers."""
         return False
 
     def read(self, name: str, record_type: RecordType) -> RecordSet | None:
-        """What the server with the newest copy of the zone says; None where it is a wildcard that answers.
+        """The answer of the server with the newest copy of the zone; None when a wildcard answers.
 
-        Raises `ProviderError` (retryable) when no server answers. An ALIAS shows as the addresses it stands for.
+        Raises `ProviderError` (retryable) when no server answers. An ALIAS appears as its addresses.
         """
         answers = self._verifier.look(normal(name), record_type).answers
         usable = [answer for answer in answers if answer.state in ("answered", "no such record")]
         if not usable:
             raise ProviderError(
-                f"No authoritative server told what {name} ({record_type}) is.",
+                f"No authoritative server answered for {name} ({record_type}).",
                 provider=PROVIDER,
                 why=", ".join(f"{answer.server.host}: {answer.state}" for answer in answers),
-                next_action="Check the network and the zone's name servers, then run the command again.",
+                next_action="Check this machine's network and the zone's name servers, then run the command again.",
                 retryable=True,
             )
         return _newest(usable).own
@@ -49,20 +49,21 @@ class ManualZone:
         self,
         name: str,
         record_type: RecordType,
-        expected: RecordSet | None,  # noqa: ARG002 - the port's signature; nothing is compared where nothing is written
+        expected: RecordSet | None,  # noqa: ARG002 - the port's signature; a zone without writes compares nothing
         wanted: RecordSet | None,  # noqa: ARG002 - the same
     ) -> None:
-        """Always `WriteRefused`."""
+        """Always raises `WriteRefused`."""
         raise WriteRefused(
-            f"{name} ({record_type}) lies in a zone that only a person can edit: nothing was sent.", provider=PROVIDER
+            f"uscdr cannot change {name} ({record_type}): only a person can edit its zone. Nothing was sent.",
+            provider=PROVIDER,
         )
 
     def obstacle(self, name: str) -> str:
-        """The apex, and what its servers show at the name: how the provider gets round it is not known here."""
+        """By the protocol: the apex, and existing records at the name. The provider's workaround is unknown."""
         return obstacle(self.zone, normal(name), self.read)
 
     def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
-        """What to type or click, with old and new line and TTL."""
+        """Instructions for a manual change, with old and new record lines and TTL."""
         return by_hand(self.zone, expected, wanted)
 
 
@@ -75,5 +76,5 @@ def _newest(answers: list[ServerAnswer]) -> ServerAnswer:
 
 
 def _follows(one: int, other: int) -> bool:
-    """Whether serial `one` is newer (RFC 1982: serials go round)."""
+    """Whether serial `one` is newer (RFC 1982: serials wrap around)."""
     return one != other and (one - other) % 2**32 < _HALF

@@ -1,4 +1,4 @@
-"""One question to one server, and what its answer amounts to. UDP first, TCP for what did not fit or got lost."""
+"""One query to one server, and the meaning of its answer. UDP first, TCP for a truncated or lost answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 State = Literal["answered", "lame", "refused", "timeout"]
 DATAGRAM = 1232
-"""Bytes of an answer that no network has to fragment."""
+"""Bytes of an answer that needs no fragmentation on any network."""
 USABLE = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
 
@@ -36,8 +36,8 @@ def ask(
 ) -> dns.message.Message:
     """The server's answer; `timeout` in seconds counts for each of two attempts.
 
-    Raises `dns.exception.DNSException` or `OSError` when there is none that can be read; `TimeoutError` at once for a
-    server that a command which only looks has given up.
+    Raises `dns.exception.DNSException` or `OSError` without a readable answer. Raises `TimeoutError` at once for a
+    server that a read-only command no longer tries.
     """
     place = f"dns {server.address}:{server.port}"
     with borne(place, 2 * timeout, (dns.exception.Timeout, EOFError, OSError)) as seconds:
@@ -55,7 +55,7 @@ def _asked(
             question, server.address, port=server.port, timeout=timeout, ignore_unexpected=True, ignore_errors=True
         )
     except dns.exception.Timeout:
-        # A datagram may get lost, and some networks lose all of them.
+        # A datagram may be lost, and some networks drop all of them.
         return dns.query.tcp(question, server.address, port=server.port, timeout=timeout)
     if answer.flags & dns.flags.TC:
         return dns.query.tcp(question, server.address, port=server.port, timeout=timeout)
@@ -65,7 +65,7 @@ def _asked(
 def attempt(
     server: NameServer, name: str, record_type: str, *, timeout: float, recursive: bool = False
 ) -> tuple[State, dns.message.Message | None]:
-    """The same without raising: what state the server is in, and its answer when it is a usable one."""
+    """The same without raising: the server's state, and its answer if usable."""
     try:
         answer = ask(server, name, record_type, timeout=timeout, recursive=recursive)
     except (dns.exception.Timeout, EOFError, OSError):
@@ -82,7 +82,7 @@ def attempt(
 def first_usable(
     servers: Iterable[NameServer], name: str, record_type: str, *, timeout: float
 ) -> dns.message.Message | None:
-    """The first authoritative answer; None when none of the servers gives one."""
+    """The first authoritative answer; None when no server gives one."""
     for server in servers:
         _, answer = attempt(server, name, record_type, timeout=timeout)
         if answer is not None:
@@ -98,7 +98,7 @@ def parse_server(text: str, *, port: int = 53) -> NameServer:
     address, given = text.strip(), ""
     if address.startswith("["):
         address, bracket, given = address[1:].partition("]")
-        # Without its closing bracket it is no address, whatever stands before.
+        # Without its closing bracket it is not an address.
         address, given = (address if bracket else text), given.removeprefix(":")
     elif address.count(":") == 1:
         address, _, given = address.partition(":")
@@ -107,13 +107,13 @@ def parse_server(text: str, *, port: int = 53) -> NameServer:
         return NameServer(host=shown, address=shown, port=_port(given) if given else port)
     except ValueError:
         raise ConfigError(
-            f"{text!r} is no address of a name server.",
-            next_action="Give it as an address, or address:port, in the target's `dns` part.",
+            f"{text!r} is not the address of a name server.",
+            next_action="In the target's `dns` part, give an address or address:port.",
         ) from None
 
 
 def _port(text: str) -> int:
-    """Raises ValueError for what no socket takes."""
+    """Raises ValueError for an invalid address or port."""
     port = whole(text)
     if port is None or not 0 < port < PORTS:
         raise ValueError(text)
@@ -121,7 +121,7 @@ def _port(text: str) -> int:
 
 
 def has_route(server: NameServer) -> bool:
-    """Whether this machine could send to the address at all; sends nothing."""
+    """Whether this machine has a route to the address; sends nothing."""
     family = socket.AF_INET6 if ":" in server.address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -131,7 +131,7 @@ def has_route(server: NameServer) -> bool:
     return True
 
 
-# Recursive resolvers: for the names of servers and targets, never for the name that is about to change.
+# Recursive resolvers: for the names of servers and targets, never for the name that will change.
 
 
 class Resolvers:
@@ -143,7 +143,7 @@ class Resolvers:
 
     @cached_property
     def servers(self) -> tuple[NameServer, ...]:
-        """Those that are asked; none when the system names none."""
+        """The resolvers in use; empty when the system has none."""
         if self._given is not None:
             return tuple(self._given)
         try:
@@ -161,10 +161,10 @@ class Resolvers:
                 return answer
         names = ", ".join(server.address for server in self.servers) or "none is configured"
         raise ProviderError(
-            f"No resolver told the {record_type} of {name}.",
+            f"No resolver answered for {name} ({record_type}).",
             provider=PROVIDER,
             why=f"Resolvers: {names}.",
-            next_action="Check this machine's network; give `name_servers` in the target's `dns` part to do without.",
+            next_action="Check this machine's network, or set `name_servers` in the target's `dns` part.",
             retryable=True,
         )
 
@@ -175,6 +175,6 @@ class Resolvers:
 
 
 def addresses_in(message: dns.message.Message) -> tuple[str, ...]:
-    """Every address in the answer section, at whatever end of a chain of aliases."""
+    """Every address in the answer section, also after a chain of aliases."""
     kinds = (dns.rdatatype.A, dns.rdatatype.AAAA)
     return tuple(rdata.to_text() for rrset in message.answer if rrset.rdtype in kinds for rdata in rrset)

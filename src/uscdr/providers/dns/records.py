@@ -1,4 +1,4 @@
-"""Record sets between the models' form and the wire's. Source: RFC 1035 section 5, RFC 8659 section 4."""
+"""Converts record sets between the models' form and the wire format. Source: RFC 1035 section 5, RFC 8659 section 4."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from uscdr.models.dns import RecordSet, RecordType
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Host names as the models keep them: absolute, lower case, without a final dot.
+# Host names as in the models: absolute, lower case, without a final dot.
 
 
 def normal(name: str) -> str:
-    """The form of the models; `ConfigError` for what can be no name."""
+    """The name in the models' form; raises `ConfigError` for an invalid name."""
     return wire_name(name).to_text(omit_final_dot=True).lower()
 
 
 def wire_name(name: str) -> dns.name.Name:
-    """The name as a message carries it; international letters become their ASCII form."""
+    """The name as sent; international letters become their ASCII form."""
     try:
         return dns.name.from_text(name.strip().lower())
     except (dns.exception.DNSException, UnicodeError):
         raise ConfigError(
-            f"{name!r} is no host name.", next_action="Correct the name in the target's `dns` part."
+            f"{name!r} is not a host name.", next_action="Correct the name in the target's `dns` part."
         ) from None
 
 
@@ -55,20 +55,20 @@ def is_within(name: str, zone: str) -> bool:
 
 
 SWAPPABLE: frozenset[RecordType] = frozenset({"A", "AAAA", "ALIAS", "CNAME", "TXT"})
-"""What a recovery may change; a zone's own SOA, NS and CAA are not its business."""
+"""Record types that a recovery may change; never the zone's SOA, NS and CAA."""
 
 HOSTS: frozenset[RecordType] = frozenset({"ALIAS", "CNAME", "NS"})
 """Types whose values are host names."""
 
 
 def _from_wire(name: str, record_type: RecordType, rrset: dns.rrset.RRset) -> RecordSet:
-    """The model of a set that a server answered with."""
+    """The model of a record set from a server's answer."""
     values = sorted(_shown(record_type, rdata.to_text()) for rdata in rrset)
     return RecordSet(name=name, type=record_type, ttl=int(rrset.ttl), values=tuple(values))
 
 
 def to_wire(records: RecordSet) -> tuple[dns.rdata.Rdata, ...]:
-    """The values as the wire carries them; `BadInput` for one that its type cannot hold."""
+    """The values in wire format; raises `BadInput` for one that is invalid for its type."""
     return tuple(_rdata(records.type, value) for value in records.values)
 
 
@@ -79,14 +79,14 @@ def answered(message: dns.message.Message, name: str, record_type: RecordType) -
 
 
 def serial(message: dns.message.Message, zone: str) -> int | None:
-    """The serial of `zone`, where an answer carries its SOA."""
+    """The serial of `zone`, if the answer contains its SOA."""
     return next((int(rrset[0].serial) for owner, rrset in _authorities(message) if owner == zone), None)
 
 
 def enclosing_zone(message: dns.message.Message, name: str) -> str | None:
     """The zone that `name` is in, by the SOA in an answer about it: the answer, or the proof that there is none.
 
-    Behind an alias a server may go on with the alias's target, whose zone is another.
+    After an alias, a server may continue with the alias's target, in another zone.
     """
     return next((owner for owner, _ in _authorities(message) if is_within(name, owner)), None)
 
@@ -103,7 +103,7 @@ def _rdata(record_type: RecordType, value: str) -> dns.rdata.Rdata:
         return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(record_type), text)
     except dns.exception.DNSException:
         raise BadInput(
-            f"{value!r} cannot be the value of a record of type {record_type}.",
+            f"{value!r} is not a valid value for a record of type {record_type}.",
             next_action="Correct the value.",
         ) from None
 
@@ -112,21 +112,21 @@ def _shown(record_type: RecordType, text: str) -> str:
     return text.rstrip(".").lower() if record_type in HOSTS else text
 
 
-# Records of a name's own, told from what a wildcard gives to every name that has none. Source: RFC 4592.
+# Tells a name's own records from those of a wildcard, which answers for every name without records. Source: RFC 4592.
 
 
 def may_borrow(name: str, zone: str) -> bool:
-    """Whether a wildcard could answer for it: not for the zone's apex, nor for the wildcard itself."""
+    """Whether a wildcard could answer for it: never for the zone's apex or the wildcard itself."""
     return name != zone and not name.startswith("*.") and bool(parent(name))
 
 
 def unmade(name: str) -> str:
-    """A name beside `name` that nobody has made; the same wildcard covers both."""
+    """A random name beside `name`; the same wildcard covers both."""
     return f"uscdr-{secrets.token_hex(8)}.{parent(name)}"
 
 
 def borrowed(records: RecordSet | None, of_unmade: RecordSet | None) -> bool:
-    """Whether the answer is no other than that for a name that nobody has made."""
+    """Whether the answer equals the one for a random name."""
     if records is None or of_unmade is None:
         return False
     return (records.ttl, sorted(records.values)) == (of_unmade.ttl, sorted(of_unmade.values))

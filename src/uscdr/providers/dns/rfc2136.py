@@ -32,19 +32,19 @@ if TYPE_CHECKING:
     from uscdr.models.dns import RecordSet, RecordType
     from uscdr.providers.http.transport import Record
 
-# A DNS server's refusals as our errors: the table, by response code. Source: RFC 2136 section 3, RFC 8945.
+# Maps a DNS server's errors to ours, by the response code. Source: RFC 2136 section 3, RFC 8945.
 
 
 PROVIDER = "DNS server"
 
-_KEY = "Check the name, secret and algorithm of the TSIG key, and that the server lets it change this zone."
-_REACH = "Check the network and that the server runs, then run the command again."
+_KEY = "Check the name, secret and algorithm of the TSIG key, and that the server allows it to change this zone."
+_REACH = "Check this machine's network and that the server runs, then run the command again."
 _TARGET = "Check `server` and `zone` in the target's `dns` part."
 
 
 @dataclass(frozen=True)
 class _DnsRequest:
-    """What a message is for, in words; `server` is where it goes."""
+    """A message's purpose in words; `server` is its receiver."""
 
     what: str
     server: str
@@ -52,22 +52,22 @@ class _DnsRequest:
 
 
 _WRITING: Mapping[dns.rcode.Rcode, Refusal] = {
-    dns.rcode.REFUSED: Refusal(CredentialsRefused, "it does not let this key change that", _KEY),
-    dns.rcode.NOTAUTH: Refusal(NotFound, "it does not host this zone, or not for changes", _TARGET),
-    dns.rcode.NOTZONE: Refusal(ProviderError, "the name does not lie in the zone", _TARGET),
-    dns.rcode.NOTIMP: Refusal(ProviderError, "it takes no changes; it may be a secondary", _TARGET),
+    dns.rcode.REFUSED: Refusal(CredentialsRefused, "it does not allow this key to change that", _KEY),
+    dns.rcode.NOTAUTH: Refusal(NotFound, "it does not host this zone, or does not accept changes for it", _TARGET),
+    dns.rcode.NOTZONE: Refusal(ProviderError, "the name is not in the zone", _TARGET),
+    dns.rcode.NOTIMP: Refusal(ProviderError, "it accepts no changes; it may be a secondary", _TARGET),
     dns.rcode.FORMERR: Refusal(ProviderError, "it did not understand the message", _TARGET),
 }
 _READING: Mapping[dns.rcode.Rcode, Refusal] = {
-    dns.rcode.REFUSED: Refusal(NotFound, "it does not host that name, or not for this machine", _TARGET),
+    dns.rcode.REFUSED: Refusal(NotFound, "it does not host that name, or does not answer this machine", _TARGET),
     dns.rcode.NOTAUTH: Refusal(CredentialsRefused, "it does not accept the TSIG key", _KEY),
     dns.rcode.FORMERR: Refusal(ProviderError, "it did not understand the message", _TARGET),
-    dns.rcode.NOTIMP: Refusal(ProviderError, "it does not answer such questions", _TARGET),
+    dns.rcode.NOTIMP: Refusal(ProviderError, "it does not answer such queries", _TARGET),
 }
 
 
 def _refused(asked: _DnsRequest, code: dns.rcode.Rcode) -> ProviderError:
-    """The error for any response code but success. A write answered by an unlisted one is in doubt."""
+    """The error for any response code but success. A write with an unlisted code has an unknown outcome."""
     row = (_WRITING if asked.writes else _READING).get(code)
     name = dns.rcode.to_text(code)
     if row is not None:
@@ -84,10 +84,10 @@ def _refused(asked: _DnsRequest, code: dns.rcode.Rcode) -> ProviderError:
 
 
 def _not_accepted(asked: _DnsRequest, error: dns.tsig.PeerError) -> CredentialsRefused:
-    """The server looked at our signature and turned it down: nothing was done."""
+    """The server refused our signature: nothing was done."""
     clock = isinstance(error, dns.tsig.PeerBadTime)
     words = {
-        dns.tsig.PeerBadKey: "it knows no key of that name",
+        dns.tsig.PeerBadKey: "it has no key of that name",
         dns.tsig.PeerBadSignature: "the secret of the key is wrong",
         dns.tsig.PeerBadTime: "the clocks differ by more than five minutes",
     }
@@ -95,7 +95,7 @@ def _not_accepted(asked: _DnsRequest, error: dns.tsig.PeerError) -> CredentialsR
         f"The DNS server refused to {asked.what}: {words.get(type(error), 'it does not accept the signature')}.",
         provider=PROVIDER,
         why=f"{asked.server} answered NOTAUTH to the TSIG signature.",
-        next_action="Set this machine's clock, then run the command again." if clock else _KEY,
+        next_action="Correct this machine's clock, then run the command again." if clock else _KEY,
         error_id=type(error).__name__,
     )
 
@@ -103,7 +103,7 @@ def _not_accepted(asked: _DnsRequest, error: dns.tsig.PeerError) -> CredentialsR
 def _never_arrived(asked: _DnsRequest, error: OSError) -> ProviderError:
     """No connection, so nothing was sent."""
     return ProviderError(
-        f"The DNS server could not be reached to {asked.what}.",
+        f"uscdr could not reach the DNS server to {asked.what}.",
         provider=PROVIDER,
         why=f"{asked.server}: {_network(error)}.",
         next_action=_REACH,
@@ -113,20 +113,20 @@ def _never_arrived(asked: _DnsRequest, error: OSError) -> ProviderError:
 
 
 def _broken(asked: _DnsRequest, error: Exception) -> ProviderError:
-    """The message went out; what came back is nothing, or cannot be trusted."""
+    """The message was sent; the answer is missing or cannot be trusted."""
     if isinstance(error, dns.exception.Timeout):
         nature = "did not answer within the time limit"
     elif isinstance(error, (OSError, EOFError)):
         nature = "cut the connection"
     else:
-        # The library's words can quote the peer's bytes; the kind says enough.
+        # Only the type: the library's words may quote the peer's bytes.
         nature = f"answered something that cannot be verified ({type(error).__name__})"
     return _lost(asked, nature) if asked.writes else _failed(asked, nature)
 
 
 def _lost(asked: _DnsRequest, nature: str) -> AnswerLost:
     return AnswerLost(
-        f"The DNS server was asked to {asked.what}; whether it did is not known.",
+        f"uscdr asked the DNS server to {asked.what}; the outcome is unknown.",
         provider=PROVIDER,
         why=f"{asked.server} {nature}.",
         next_action=LOOK_FIRST,
@@ -135,7 +135,7 @@ def _lost(asked: _DnsRequest, nature: str) -> AnswerLost:
 
 def _failed(asked: _DnsRequest, nature: str) -> ProviderError:
     return ProviderError(
-        f"The DNS server gave no usable answer when asked to {asked.what}.",
+        f"The DNS server sent no usable answer when asked to {asked.what}.",
         provider=PROVIDER,
         why=f"{asked.server} {nature}.",
         next_action=_REACH,
@@ -149,14 +149,14 @@ def _network(error: OSError) -> str:
     return error.strerror.lower() if error.strerror else "no connection"
 
 
-# Messages to the one server that takes changes, over TCP, signed with TSIG. Source: RFC 2136, RFC 8945.
+# Messages to the primary server, over TCP, signed with TSIG. Source: RFC 2136, RFC 8945.
 
 
 def _signing_key(key_name: str, key: SecretStr, algorithm: str) -> dns.tsig.Key:
-    """The TSIG key; `key` is base64. `ConfigError`, without the secret, when it can be none."""
+    """The TSIG key; `key` is base64. Raises `ConfigError`, without the secret, when it is malformed."""
     name = wire_name(algorithm)
     if name not in dns.tsig.mac_sizes or name == dns.tsig.GSS_TSIG:
-        raise ConfigError(f"{algorithm!r} is no TSIG algorithm.", next_action="Use hmac-sha256.")
+        raise ConfigError(f"{algorithm!r} is not a TSIG algorithm.", next_action="Use hmac-sha256.")
     try:
         binascii.a2b_base64(key.get_secret_value(), strict_mode=True)
         return dns.tsig.Key(wire_name(key_name), key.get_secret_value(), name)
@@ -170,8 +170,8 @@ def _signing_key(key_name: str, key: SecretStr, algorithm: str) -> dns.tsig.Key:
 class Primary:
     """One server, one key. `server` is an address or a host name; `timeout` is in seconds, for each message.
 
-    With `read_only` a message that is not a query is refused before a connection is opened. `record` is told
-    of each message just before it is sent.
+    With `read_only` anything but a query is refused before a connection is opened. `record` is called for each message
+    just before it is sent.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class Primary:
     def update(self, message: dns.message.Message, what: str, path: str) -> dns.rcode.Rcode:
         """Send one UPDATE; the code is NOERROR or that of an unmet prerequisite.
 
-        Raises `CredentialsRefused`, `ProviderError` for a surely refused one, `AnswerLost`, `WriteRefused`.
+        Raises `CredentialsRefused`, `ProviderError` for a certain refusal, `AnswerLost`, `WriteRefused`.
         """
         asked = _DnsRequest(what, self._place, writes=True)
         return self._patience.call(lambda: self._write(asked, message, path), writes=True)
@@ -237,7 +237,7 @@ class Primary:
     def _send(self, asked: _DnsRequest, message: dns.message.Message, path: str) -> dns.message.Message:
         kind = dns.opcode.to_text(message.opcode())
         if self.read_only and message.opcode() != dns.opcode.QUERY:
-            raise WriteRefused(f"This run only reads: {kind} {path} was refused and not sent.", provider=PROVIDER)
+            raise WriteRefused(f"This run only reads: uscdr did not send {kind} {path}.", provider=PROVIDER)
         if self._record is not None:
             self._record(kind, path, message.opcode() != dns.opcode.QUERY)
         if self._key is not None:
@@ -267,17 +267,17 @@ class Primary:
 
 
 UNMET = frozenset({dns.rcode.NXDOMAIN, dns.rcode.NXRRSET, dns.rcode.YXDOMAIN, dns.rcode.YXRRSET})
-"""The zone is not as the prerequisites want it, and unchanged (RFC 2136 section 3.2)."""
+"""The zone does not meet the prerequisites and is unchanged (RFC 2136 section 3.2)."""
 
 TIMEOUT = 10.0
-"""Seconds for a connection, and again for an answer."""
+"""Seconds to connect, and again to wait for an answer."""
 
 
 class Rfc2136Zone:
     """`zone` at its primary `server` (address or host name).
 
-    `key` is the base64 secret of the TSIG key `key_name`; without a name messages go unsigned, for servers that
-    trust addresses. Raises `ConfigError` for a key that cannot be one.
+    `key` is the base64 secret of the TSIG key `key_name`; without a name messages are unsigned, for servers that trust
+    addresses. Raises `ConfigError` for a malformed key.
     """
 
     def __init__(
@@ -310,14 +310,14 @@ class Rfc2136Zone:
 
     @property
     def writable(self) -> bool:
-        """True: this zone can be changed by a program."""
+        """True: uscdr can change this zone."""
         return True
 
     def read(self, name: str, record_type: RecordType) -> RecordSet | None:
-        """What the primary holds now (query over TCP, no recursion), of the name's own.
+        """The name's own records on the primary now (query over TCP, no recursion).
 
-        Where a wildcard gives the very same, an UPDATE that only asks (prerequisites, no change) tells whether the
-        name has records; a run that only reads takes it that it has none.
+        When a wildcard gives the same answer, an UPDATE with prerequisites only (no change) tells whether the name has
+        records. A read-only run assumes that it has none.
         """
         _known_on_the_wire(record_type)
         name = normal(name)
@@ -329,7 +329,7 @@ class Rfc2136Zone:
         return held if self._has_own(name, record_type) else None
 
     def obstacle(self, name: str) -> str:
-        """The protocol's: the apex, and what stands beside."""
+        """By the protocol: the apex, and other records at the name."""
         return obstacle(self.zone, normal(name), self.read)
 
     def _answered(self, name: str, record_type: RecordType) -> RecordSet | None:
@@ -344,7 +344,7 @@ class Rfc2136Zone:
         return self._primary.update(question, what, f"{name}/{record_type}") == dns.rcode.NOERROR
 
     def swap(self, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None) -> None:
-        """One UPDATE whose prerequisites are the expected values; then a look whether it took effect."""
+        """One UPDATE with the expected values as prerequisites; then checks that it took effect."""
         _known_on_the_wire(record_type)
         swap = checked(self.zone, name, record_type, expected, wanted)
         held = self.read(swap.name, record_type)
@@ -381,6 +381,6 @@ def _update(swap: RecordSwap) -> dns.update.UpdateMessage:
 def _known_on_the_wire(record_type: RecordType) -> None:
     if record_type == "ALIAS":
         raise BadInput(
-            "An ALIAS is no record of the DNS protocol; a dynamic update cannot set it.",
-            next_action="Use the provider's own API or change it by hand: set `adapter` to cloudflare or manual.",
+            "A dynamic update cannot set an ALIAS: it is not part of the DNS protocol.",
+            next_action="Use the provider's API or change the record by hand: set `adapter` to cloudflare or manual.",
         )

@@ -1,4 +1,4 @@
-"""What is around a name that is to point elsewhere, gathered by questions. What follows is judged in `cautions`."""
+"""Collects the facts around a name before a change. `cautions` derives the warnings."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from uscdr.providers.dns.rfc2136 import PROVIDER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-# Which zone a name is in and which servers it is delegated to, told by the side above it.
+# The zone of a name and its delegated servers, from the parent zone.
 
 
 ENOUGH = 4
-"""Servers of a zone above that are tried before giving up; they are alike."""
+"""Servers of a parent zone to try before giving up; they are equivalent."""
 
 
 @dataclass(frozen=True)
 class Delegation:
-    """A zone, and every address that can be asked for it."""
+    """A zone, and the address of every server of it."""
 
     zone: str
     servers: tuple[NameServer, ...]
@@ -52,7 +52,7 @@ class _Referral:
 
 
 def delegation_of(name: str, resolvers: Resolvers, *, port: int, timeout: float) -> Delegation:
-    """The zone that `name` is in, found from outside. Raises `ProviderError` when it cannot be told."""
+    """The zone of `name`, found from outside. Raises `ProviderError` when it cannot be determined."""
     search = _Search(resolvers, port, timeout)
     enclosing = search.zone_of(parent(name))
     servers = search.servers(enclosing)
@@ -63,7 +63,7 @@ def delegation_of(name: str, resolvers: Resolvers, *, port: int, timeout: float)
 
 
 def delegation_among(name: str, servers: Sequence[NameServer], *, timeout: float) -> Delegation:
-    """The zone that `name` is in by the word of the given servers; `ProviderError` when none hosts it."""
+    """The zone of `name` by the given servers; raises `ProviderError` when none hosts it."""
     for ancestor in ancestors(name):
         answer = first_usable(servers, ancestor, "SOA", timeout=timeout)
         owner = None if answer is None else enclosing_zone(answer, ancestor)
@@ -85,7 +85,7 @@ class _Search:
         self._timeout = timeout
 
     def zone_of(self, name: str) -> str:
-        """The zone that holds `name`, by the SOA that any answer about it carries; empty for the root."""
+        """The zone of `name`, by the SOA in any answer about it; empty for the root."""
         for ancestor in ancestors(name):
             owner = enclosing_zone(self._resolvers.ask(ancestor, "SOA"), ancestor)
             if owner is not None:
@@ -93,7 +93,7 @@ class _Search:
         return ""
 
     def servers(self, zone: str) -> tuple[NameServer, ...]:
-        """Every server that the zone above delegates `zone` to; what resolvers say where it cannot be asked."""
+        """Every server that the parent zone delegates `zone` to; by the resolvers if the parent does not answer."""
         try:
             found = self.referral(zone, islice(self._resolved(self.zone_of(parent(zone))), ENOUGH))
         except ProviderError:
@@ -102,7 +102,7 @@ class _Search:
         return servers or tuple(self._resolved(zone))
 
     def referral(self, name: str, servers: Iterable[NameServer]) -> _Referral:
-        """To whom the servers of the zone above delegate `name`; no host when it is not a zone of its own."""
+        """The hosts that the parent zone delegates `name` to; empty when it is not a zone."""
         for server in servers:
             try:
                 answer = ask(server, name, "NS", timeout=self._timeout)
@@ -111,14 +111,14 @@ class _Search:
             if answer.rcode() in USABLE:
                 return _Referral(tuple(_delegated(answer, name)), _glue(answer))
         raise ProviderError(
-            f"No name server above {name} answered this machine directly.",
+            f"No name server of the parent zones of {name} answered this machine directly.",
             provider=PROVIDER,
-            next_action="Check that this network lets DNS out (port 53), or give `name_servers` in the target.",
+            next_action="Check that this network allows outgoing DNS (port 53), or set `name_servers` in the target.",
             retryable=True,
         )
 
     def addresses(self, found: _Referral) -> tuple[NameServer, ...]:
-        """Every address of every host; one that this machine has no route to only where its host has no other."""
+        """Every address of every host; an unroutable one only if its host has no other."""
         servers = [server for host in sorted(found.hosts) for server in self._askable(host, found.glue.get(host, ()))]
         return tuple({(one.address, one.port): one for one in servers}.values())
 
@@ -131,7 +131,7 @@ class _Search:
         return tuple(server for server in every if has_route(server)) or every
 
     def _resolved(self, zone: str) -> Iterator[NameServer]:
-        """The zone's servers by the resolvers' word; one host after the other, as far as they are wanted."""
+        """The zone's servers by the resolvers, one host after the other, on demand."""
         for host in _delegated(self._resolvers.ask(zone, "NS"), zone):
             yield from self._askable(host, ())
 
@@ -152,15 +152,16 @@ def _glue(answer: dns.message.Message) -> Mapping[str, tuple[str, ...]]:
 
 
 BESIDE = ("A", "AAAA", "MX", "TXT")
-"""Types that people put beside each other, and that a CNAME does not tolerate."""
+"""Common record types that cannot coexist with a CNAME."""
 POINTING: tuple[RecordType, ...] = ("CNAME", "A", "AAAA")
 
 
 @dataclass(frozen=True)
 class NameFacts:
-    """`kinds` are the types at the name besides a CNAME. `target_addresses` is None when nobody could tell.
+    """`kinds` are the types at the name besides a CNAME.
 
-    `caa` is the set that decides on certificates for the name, at itself or above; None when there is none.
+    `target_addresses` is None when unknown. `caa` is the effective CAA set for the name, from itself or a parent; None
+    when there is none.
     """
 
     name: str
@@ -176,7 +177,7 @@ class NameFacts:
 
 
 class NameSurvey:
-    """Asks the zone's own servers, then `explicit` ones and resolvers for what lies outside of it."""
+    """Asks the zone's own servers, then `explicit` ones and resolvers for names outside of it."""
 
     def __init__(
         self, delegation: Delegation, resolvers: Resolvers, *, explicit: tuple[NameServer, ...], timeout: float
@@ -187,7 +188,7 @@ class NameSurvey:
         self._timeout = timeout
 
     def of(self, name: str, target: str) -> NameFacts:
-        """Everything at once; raises `ProviderError` when the zone's servers do not answer."""
+        """Collects everything in parallel; raises `ProviderError` when the zone's servers do not answer."""
         pointing = tuple(self._pointing(name))
         alias = any(records.type == "CNAME" for records in pointing)
         return NameFacts(
@@ -204,7 +205,7 @@ class NameSurvey:
         )
 
     def addresses(self, target: str) -> tuple[str, ...] | None:
-        """Where the target is now; empty when it surely has no address, None when nobody could tell."""
+        """The target's addresses now; empty when it certainly has none, None when unknown."""
         try:
             found = [self._anywhere(target, kind) for kind in ("A", "AAAA")]
         except ProviderError:
@@ -218,7 +219,7 @@ class NameSurvey:
                 yield records
 
     def _holds(self, name: str, kind: str) -> bool:
-        """Of its own: what a wildcard gives does not stand beside a record that is made."""
+        """The name's own types: a wildcard's records do not coexist with a new record."""
         there = self._texts(name, kind)
         if not there or not may_borrow(name, self._delegation.zone):
             return bool(there)
@@ -241,7 +242,7 @@ class NameSurvey:
         return bool(self._inside(zone, "DNSKEY").answer)
 
     def _caa(self, name: str, target: str) -> RecordSet | None:
-        """RFC 8659 section 3: an alias's target speaks for the name, then the names above it, nearest first."""
+        """RFC 8659 section 3: the alias's target decides for the name, then the parent names, nearest first."""
         apex = name == self._delegation.zone
         for owner in (*(() if apex else (target,)), *ancestors(name)):
             try:
@@ -266,20 +267,20 @@ class NameSurvey:
 
     def _unanswered(self, name: str, kind: str) -> dns.message.Message:
         raise ProviderError(
-            f"None of the zone's servers told the {kind} of {name}.",
+            f"None of the zone's servers answered for {name} ({kind}).",
             provider="DNS server",
-            next_action="Check the network and the name servers, then run the command again.",
+            next_action="Check this machine's network and the name servers, then run the command again.",
             retryable=True,
         )
 
 
-# What follows from what is around a name. Pure: facts in, cautions out.
+# Derives warnings from the facts around a name. Pure.
 
 
 ISSUER = "letsencrypt.org"
-"""Who issues the platform's automatic certificates."""
+"""The issuer of the platform's automatic certificates."""
 LONG_TTL = 300
-"""Seconds; beyond it the old answer outlives the patience of those who wait."""
+"""Seconds; with a longer TTL, resolvers keep the old answer for too long."""
 _ISSUE = re.compile(r'\d+ (?P<tag>issue|issuewild) "(?P<value>[^"]*)"', re.IGNORECASE)
 
 
@@ -290,14 +291,14 @@ def judge(around: NameFacts) -> tuple[Caution, ...]:
 
 
 def _proxied(records: RecordSet) -> Caution | None:
-    """What the provider's own word on a record adds: a proxy in front hides the target."""
+    """The warnings from the provider's own settings: a proxy hides the target."""
     if records.extras.get("proxied") != "true":
         return None
     return Caution(
         name=records.name,
-        what="The provider's proxy stands in front of this record.",
-        so="Public answers never show the target, and automatic certificates fail behind it: "
-        "verify by the provider's API and by the site itself, or turn the proxy off first.",
+        what="This record is proxied by the provider.",
+        so="Public answers never show the target, and automatic certificates fail behind a proxy. "
+        "Turn the proxy off first, or verify by the provider's API and by the site.",
     )
 
 
@@ -312,25 +313,25 @@ def _allows_issuer(records: RecordSet, *, wildcard: bool) -> bool:
 
 def _target(around: NameFacts) -> Iterator[Caution]:
     if not around.target:
-        return  # the platform names it when the new application has the hostname
+        return  # the platform names the target once the new application has the hostname
     if around.target_addresses == ():
         yield Caution(
             name=around.name,
             what=f"The target {around.target} has no address.",
-            so="Pointing there would take the name off the net.",
+            so="With this target the name would not resolve.",
             blocks=True,
         )
     elif around.target_addresses is None:
         yield Caution(
             name=around.name,
-            what=f"Nobody could tell the addresses of the target {around.target}.",
-            so="Look that it exists before pointing there.",
+            what=f"No server answered for the addresses of the target {around.target}.",
+            so="Make sure that it exists before the change.",
         )
     if around.target.endswith(".herokuapp.com"):
         yield Caution(
             name=around.name,
-            what=f"The target {around.target} is the app's own name, not the domain's DNS target.",
-            so="Automatic certificates will not be issued: use the target that the platform gives for this domain.",
+            what=f"The target {around.target} is the app's own host name, not the domain's DNS target.",
+            so="The platform will not issue automatic certificates: use the DNS target that it gives for this domain.",
         )
 
 
@@ -339,8 +340,8 @@ def _apex(around: NameFacts) -> Iterator[Caution]:
         yield Caution(
             name=around.name,
             what="This is the apex of its zone.",
-            so="A CNAME cannot stand here: use an ALIAS or the provider's flattening; "
-            "it is verified by comparing addresses.",
+            so="A CNAME is not allowed here: use an ALIAS or the provider's flattening. "
+            "uscdr verifies it by comparing addresses.",
         )
 
 
@@ -349,7 +350,7 @@ def _caa(around: NameFacts) -> Iterator[Caution]:
         yield Caution(
             name=around.name,
             what=f"CAA at {around.caa.name} does not allow {ISSUER}: {', '.join(around.caa.values)}.",
-            so="Automatic certificates will not be issued; upload one, or add that issuer before the switch.",
+            so="The platform cannot issue automatic certificates: upload one, or add that issuer before the cutover.",
             no_certificate=True,
         )
 
@@ -360,8 +361,8 @@ def _beside(around: NameFacts) -> Iterator[Caution]:
     kinds = ", ".join(around.kinds)
     yield Caution(
         name=around.name,
-        what=f"Other records stand at this name: {kinds}.",
-        so="A CNAME cannot stand beside them: a server may say yes and ignore it. Remove them in the same change.",
+        what=f"Other records exist at this name: {kinds}.",
+        so="A CNAME cannot coexist with them: a server may accept it and ignore it. Remove them in the same change.",
     )
 
 
@@ -369,8 +370,8 @@ def _leftover(around: NameFacts) -> Iterator[Caution]:
     if "AAAA" in around.kinds:
         yield Caution(
             name=around.name,
-            what="An AAAA record stands at this name.",
-            so="If it stays, clients with IPv6 go on to the old place.",
+            what="An AAAA record exists at this name.",
+            so="If it stays, IPv6 clients keep using the old address.",
         )
 
 
@@ -379,8 +380,8 @@ def _ttl(around: NameFacts) -> Iterator[Caution]:
     if longest > LONG_TTL:
         yield Caution(
             name=around.name,
-            what=f"The present record has a TTL of {longest} s.",
-            so=f"Resolvers may keep the old answer for up to {longest} s after the switch; lower it beforehand.",
+            what=f"The current record has a TTL of {longest} s.",
+            so=f"Resolvers may keep the old answer for up to {longest} s after the cutover; lower the TTL beforehand.",
         )
 
 
@@ -389,7 +390,7 @@ def _signed(around: NameFacts) -> Iterator[Caution]:
         yield Caution(
             name=around.name,
             what=f"The zone {around.zone} is signed (DNSSEC).",
-            so="Its own servers sign a change by themselves; moving the zone elsewhere would break it.",
+            so="Its own servers sign a change automatically; moving the zone to other servers would break it.",
         )
 
 
@@ -408,7 +409,7 @@ def _wildcard(around: NameFacts) -> Iterator[Caution]:
         name=around.name,
         what=f"The wildcard {star.name} ({star.type}) covers this name"
         + (" and may be what answers for it." if borrowed else "."),
-        so="Without a record of its own the name is not unknown but points where the wildcard points.",
+        so="Without its own record the name points to the wildcard's target.",
     )
 
 
@@ -418,8 +419,8 @@ def _hidden(around: NameFacts) -> Iterator[Caution]:
     if behind and around.pointing and not aliased and around.name != around.zone:
         yield Caution(
             name=around.name,
-            what="The name answers with addresses only, from servers of a proxying provider.",
-            so="A proxy may stand in front of it: public answers would never show the target.",
+            what="The name has only addresses, from servers of a provider with a proxy.",
+            so="It may be proxied: then public answers never show the target.",
         )
 
 

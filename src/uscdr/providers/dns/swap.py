@@ -1,4 +1,4 @@
-"""What every zone's swap has in common: the checks before it, and the errors that show both values. Pure."""
+"""Shared by every zone's swap: the checks before it, and the errors that show both values. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from uscdr.errors import BadInput, Conflict, ProviderError
 from uscdr.models.dns import RecordSet, RecordType
 from uscdr.providers.dns.records import HOSTS, SWAPPABLE, is_within, normal, to_wire
 
-# What a person would change by hand: the exact record lines, old and new, in zone-file form.
+# The manual change: the exact record lines, old and new, in zone-file form.
 
 
 def _lines(records: RecordSet) -> tuple[str, ...]:
-    """One line a value, as a zone file holds it: name, TTL in seconds, class, type, value."""
+    """One zone-file line for each value: name, TTL in seconds, class, type, value."""
     dot = "." if records.type in HOSTS else ""
     return tuple(f"{records.name}. {records.ttl} IN {records.type} {value}{dot}" for value in records.values)
 
@@ -26,16 +26,16 @@ def _described(records: RecordSet | None) -> str:
 
 
 def by_hand(zone: str, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
-    """What to type or click at the place where `zone` is edited."""
+    """Instructions for editing `zone` at its provider."""
     if expected is None and wanted is None:
-        return ("Nothing has to change.",)
+        return ("No change is needed.",)
     steps = [f"In the zone {zone}, at its DNS provider:"]
     if expected is not None:
         steps += [_verb(line, wanted) for line in _lines(expected)]
     if wanted is not None:
         steps += [f"  {'with' if expected is not None else 'add'}: {line}" for line in _lines(wanted)]
         steps.append(f"  TTL: {wanted.ttl} seconds" + (f" (was {expected.ttl})" if expected is not None else ""))
-    steps.append("Leave every other record as it is. Keep the old line: it is the way back.")
+    steps.append("Leave every other record unchanged. Keep the old line for a rollback.")
     return tuple(steps)
 
 
@@ -45,7 +45,7 @@ def _verb(line: str, wanted: RecordSet | None) -> str:
 
 @dataclass(frozen=True)
 class RecordSwap:
-    """One change that makes sense: `name` lies in `zone`; `expected` and `wanted` are sets of it, or None."""
+    """One valid change: `name` is in `zone`; `expected` and `wanted` are its record sets, or None."""
 
     zone: str
     name: str
@@ -55,7 +55,7 @@ class RecordSwap:
 
     @property
     def only_ttl(self) -> bool:
-        """Whether the values stay and the TTL alone changes."""
+        """Whether only the TTL changes."""
         return same(self.expected, self.wanted) and self.expected != self.wanted
 
     def is_done(self, held: RecordSet | None) -> bool:
@@ -68,15 +68,15 @@ class RecordSwap:
 def checked(
     zone: str, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None
 ) -> RecordSwap:
-    """The change in normal form. `BadInput` for one that no zone could make: nothing was called."""
+    """The change in normal form. Raises `BadInput` for an impossible change, before any call."""
     name = normal(name)
     if record_type not in SWAPPABLE:
-        raise _senseless(f"Records of type {record_type} are not changed by a recovery.")
+        raise _senseless(f"A recovery does not change records of type {record_type}.")
     if not is_within(name, zone):
-        raise _senseless(f"{name} does not lie in the zone {zone}.")
+        raise _senseless(f"{name} is not in the zone {zone}.")
     for records in (expected, wanted):
         if records is not None and (normal(records.name), records.type) != (name, record_type):
-            raise _senseless(f"A record of {records.name} ({records.type}) cannot stand at {name} ({record_type}).")
+            raise _senseless(f"A record of {records.name} ({records.type}) does not belong to {name} ({record_type}).")
     if wanted is not None:
         _check_values(wanted)
     return RecordSwap(zone, name, record_type, _named(expected, name), _named(wanted, name))
@@ -90,39 +90,41 @@ def _check_values(wanted: RecordSet) -> None:
     if not wanted.values or wanted.ttl < 0:
         raise _senseless(f"{wanted.name}: a record needs a value, and a TTL that is not negative.")
     if wanted.type in HOSTS and len(wanted.values) > 1:
-        raise _senseless(f"{wanted.name}: a {wanted.type} has one target only.")
+        raise _senseless(f"{wanted.name}: a {wanted.type} has exactly one target.")
     if wanted.type != "ALIAS":
         to_wire(wanted)
 
 
 def same(one: RecordSet | None, other: RecordSet | None) -> bool:
-    """Whether both hold the same values; two absences do."""
+    """Whether both have the same values; two missing sets count as equal."""
     return other is None if one is None else one.same_values(other)
 
 
 def conflict(swap: RecordSwap, held: RecordSet | None, *, provider: str) -> Conflict:
-    """The error for a zone that no longer holds what was expected; it is unchanged."""
+    """The error for a zone without the expected records; the zone is unchanged."""
     return Conflict(
-        f"{swap.name} ({swap.type}) was changed by somebody else; it was left as it is.",
+        f"{swap.name} ({swap.type}) was changed by somebody else; uscdr did not change it.",
         provider=provider,
         why=f"Expected: {_described(swap.expected)}. Found: {_described(held)}. Wanted: {_described(swap.wanted)}.",
-        next_action="Find out who changed it, then plan again from what the zone holds now.",
+        next_action="Find out who changed it, then run the command again to plan from the current records.",
     )
 
 
 def ignored(swap: RecordSwap, held: RecordSet | None, *, provider: str) -> ProviderError:
-    """The error for a change that was answered with yes and is not there."""
+    """The error for a change that the server accepted but did not apply."""
     hint = ""
     if swap.type == "CNAME":
         apex = swap.name == swap.zone
-        hint = " A CNAME cannot stand at the apex of a zone." if apex else " A CNAME cannot stand beside other records."
+        hint = (
+            " A CNAME is not allowed at the apex of a zone." if apex else " A CNAME cannot coexist with other records."
+        )
     return ProviderError(
-        f"{swap.name} ({swap.type}): the change was accepted, but the zone does not show it.",
+        f"{swap.name} ({swap.type}): the provider accepted the change, but the zone does not show it.",
         provider=provider,
         why=f"Wanted: {_described(swap.wanted)}. Found: {_described(held)}.{hint}",
-        next_action="Use an ALIAS or the provider's flattening for an apex; else remove what stands beside first."
+        next_action="At an apex, use an ALIAS or the provider's flattening. Otherwise remove the other records first."
         if swap.type == "CNAME"
-        else "Look at the zone at its provider, then plan again.",
+        else "Check the zone at its provider, then run the command again.",
     )
 
 
@@ -137,24 +139,24 @@ Read = Callable[[str, RecordType], RecordSet | None]
 """The records of a name's own."""
 
 BESIDE: tuple[RecordType, ...] = ("A", "AAAA", "MX", "TXT", "CAA", "SRV", "HTTPS", "NS")
-"""Types that people put at a host name, and that a CNAME does not tolerate."""
+"""Common record types that cannot coexist with a CNAME."""
 
 
 def outside(zone: str, name: str) -> str:
-    """That the name lies elsewhere; empty when it lies in the zone."""
-    return "" if is_within(name, zone) else f"it does not lie in the zone {zone}"
+    """Says that the name is in another zone; empty when it is in this one."""
+    return "" if is_within(name, zone) else f"it is not in the zone {zone}"
 
 
 def obstacle(zone: str, name: str, read: Read) -> str:
-    """Why it cannot be a CNAME by the protocol's rules; empty when it can."""
+    """Why the protocol forbids a CNAME there; empty when it does not."""
     if name == zone:
-        return "it is the apex of its zone, where no CNAME can stand"
+        return "it is the apex of its zone, where a CNAME is not allowed"
     return outside(zone, name) or beside(name, read, BESIDE)
 
 
 def beside(name: str, read: Read, kinds: Sequence[RecordType]) -> str:
-    """That records of these types stand in the way of a first CNAME; empty when none does, or there is a CNAME."""
+    """Says that these record types prevent a first CNAME; empty when none does, or a CNAME exists."""
     if read(name, "CNAME") is not None:
         return ""
     there = [kind for kind in kinds if read(name, kind) is not None]
-    return f"it has records that a CNAME cannot stand beside: {', '.join(there)}" if there else ""
+    return f"it has records that cannot coexist with a CNAME: {', '.join(there)}" if there else ""

@@ -1,4 +1,4 @@
-"""The `Verifier` port: every authoritative server is asked itself, and they alone decide."""
+"""The `Verifier` port: asks every authoritative server directly; only their answers count."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TIMEOUT = 3.0
-"""Seconds for one attempt; a server is given one by UDP and one by TCP."""
+"""Seconds for one attempt; each server gets one by UDP and one by TCP."""
 FRESH = 60.0
-"""Seconds for which a found set of servers is asked again without being looked up again."""
+"""Seconds for which a found set of servers is reused without a new lookup."""
 AT_ONCE = 16
 
 
 class DnsVerifier:
     """`resolvers` find the servers (None: the system's; empty: none); they are never asked for the name itself.
 
-    `servers` replaces finding them. `port` is that of found servers.
+    `servers` replaces the lookup. `port` is that of found servers.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class DnsVerifier:
         return self._delegation(normal(name)).zone
 
     def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
-        """What each server says now, asked at once, with the serial of its copy of the zone."""
+        """Each server's current answer, asked in parallel, with the serial of its copy of the zone."""
         name = normal(name)
         delegation = self._delegation(name)
         if record_type == "ALIAS":
@@ -68,7 +68,7 @@ class DnsVerifier:
         return self._survey(Delegation("", ())).addresses(normal(name))
 
     def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
-        """What will make pointing `name` at `target` fail or mislead, the blocking ones first."""
+        """Reasons why pointing `name` at `target` may fail or mislead, the blocking ones first."""
         name, target = normal(name), normal(target)
         return judge(self._survey(self._delegation(name)).of(name, target))
 
@@ -91,7 +91,7 @@ class DnsVerifier:
         return message is not None and borrowed(records, answered(message, other, records.type))
 
     def _alias(self, zone: str, name: str, target: str, addresses: frozenset[str], server: NameServer) -> ServerAnswer:
-        """Servers do not say ALIAS: sharing one address with the target counts, for answers rotate."""
+        """Servers do not show an ALIAS: one shared address with the target counts, because answers rotate."""
         seen: set[str] = set()
         ttl = 0
         for kind in ("A", "AAAA"):

@@ -1,6 +1,6 @@
-"""The one way to open an HTTP client: time limits, verified certificates, and a transport that refuses writes.
+"""Opens HTTP clients: with time limits, verified certificates, and a transport that can refuse writes.
 
-Dry run is safe by construction: a client opened `read_only` cannot send a write (`transports`).
+A dry run is safe by construction: a client opened `read_only` cannot send a write (`transport`).
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 
 USER_AGENT = f"uscdr/{__version__}"
 TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=10.0)
-"""Seconds of silence; a read that is given up is asked again."""
+"""Seconds of silence; a read that times out is retried."""
 WRITE_TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=10.0)
-"""As long as the official client waits: a write that is given up has to be looked for."""
+"""As long as the official client waits: after a timed-out write, the caller must check its effect."""
 UNDER_WAY = 30
-"""Seconds for which a machine goes on sending what the other end does not confirm: then the connection is dropped."""
+"""Seconds that sent data may stay unacknowledged; then the connection is dropped."""
 
 
 def _unconfirmed_at_most(seconds: int) -> list[tuple[int, int, int]]:
-    """Socket options that drop a connection whose other end confirms nothing for so long; none where there are none."""
+    """Socket options that drop a connection without acknowledgements for that long; empty where unsupported."""
     if not hasattr(socket, "TCP_USER_TIMEOUT"):
         return []
     return [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)]
@@ -61,24 +61,24 @@ def trust(ca_file: Path | None = None) -> ssl.SSLContext:
 
     Raises `ConfigError` when `ca_file` cannot be read as certificates.
     """
-    # The bundled roots first: a slim container has none of its own.
+    # The bundled roots first: a slim container has no system roots.
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
     if ca_file is not None:
         try:
-            with opened(ca_file):  # a pipe of that name would be waited for
+            with opened(ca_file):  # reading a named pipe would block
                 context.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(
-                f"{ca_file} cannot be read as PEM certificates.",
-                why=error.strerror or "not a certificate file",
+                f"uscdr cannot read {ca_file} as PEM certificates.",
+                why=error.strerror or "it is not a certificate file",
                 next_action="Correct `ca_file` of the target, or remove it.",
             ) from error
     return context
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for `url` (HTTPS_PROXY and its kin), minus NO_PROXY and this machine."""
+    """The environment's proxy for `url` (HTTPS_PROXY and the like), except for NO_PROXY and this machine."""
     parts = urlsplit(url)
     if is_loopback(url) or proxy_bypass(parts.hostname or ""):
         return None
@@ -91,7 +91,7 @@ def is_loopback(url: str) -> bool:
 
 
 def is_private(url: str) -> bool:
-    """Whether nobody on the way can read along: https, or http that stays here. What is no address is not."""
+    """Whether nobody can read the traffic: https, or http on this machine. False for a malformed address."""
     try:
         stays = is_loopback(url)
     except ValueError:
@@ -105,7 +105,7 @@ def require_private(url: str, what: str) -> str:
         return url
     raise ConfigError(
         f"{what} must be an https address (http only on this machine).",
-        why="Credentials and patient data would travel in clear text.",
+        why="Credentials and patient data would be sent unencrypted.",
         next_action="Correct the address in the target.",
     )
 
@@ -122,10 +122,10 @@ def open_client(
     empty_posts: frozenset[str] = frozenset(),
     leave: WriteGuard = ANYHOW,
 ) -> httpx.Client:
-    """A client for one base URL; redirects are not followed, and credentials go to no other.
+    """A client for one base URL; redirects are not followed, and credentials go to no other address.
 
-    With `for_writes` each request has a connection of its own and more time: a kept connection that the
-    server closed meanwhile would look like a lost answer. `leave` is asked before each request that writes.
+    With `for_writes` each request has its own connection and more time: a reused connection that the server has closed
+    would look like a lost answer. `leave` is asked before each writing request.
     """
     dropped = _unconfirmed_at_most(UNDER_WAY) if for_writes else None
     transport: httpx.BaseTransport = LimitedTransport(
@@ -149,21 +149,24 @@ def open_client(
 
 
 def segment(value: str) -> str:
-    """One path segment, percent-encoded. An empty or dotted one would address something else: `BadInput`."""
+    """One path segment, percent-encoded.
+
+    Raises `BadInput` for an empty or dotted one, which would name something else.
+    """
     if value.strip(".") == "" or value != value.strip():
-        raise BadInput(f"{value!r} cannot be the name or id of anything.", next_action="Check the name.")
+        raise BadInput(f"{value!r} is not a valid name or id.", next_action="Check the name.")
     return quote(value, safe="")
 
 
-# What clients of HTTP APIs share: their wiring, connections with a bearer token, what credentials look like.
+# Shared by API clients: wiring, connections with a bearer token, and the check of credentials.
 
 
 CREDENTIAL = re.compile(r"[!-~]+")
-"""What a token, key or secret may consist of."""
+"""The characters of a token, key or secret."""
 
 
 class ClientOptions(TypedDict, total=False):
-    """What every client may be given, by keyword; `ca_file` (PEM) is trusted beside the usual authorities."""
+    """Keyword arguments of every client; `ca_file` (PEM) is trusted in addition to the usual authorities."""
 
     ca_file: Path | None
     read_only: Required[bool]
@@ -177,7 +180,7 @@ class ClientOptions(TypedDict, total=False):
 
 
 def patience(wiring: ClientOptions) -> RetryingCaller:
-    """How such a client waits."""
+    """How the client waits between attempts."""
     return RetryingCaller(
         policy=wiring.get("policy"),
         stop=wiring.get("stop"),
@@ -187,11 +190,10 @@ def patience(wiring: ClientOptions) -> RetryingCaller:
 
 
 class BearerClient:
-    """Connections to one provider's addresses, opened when first used.
+    """Connections to one provider's addresses, opened on first use.
 
-    Thread-safe; `close()` it, or use it as a context.
-
-    Raises `CredentialsRefused` for a token that cannot be one, and `ConfigError` for an unreadable `ca_file`.
+    Thread-safe; `close()` it, or use it as a context manager. Raises `CredentialsRefused` for a malformed token, and
+    `ConfigError` for an unreadable `ca_file`.
     """
 
     def __init__(self, provider: str, token: SecretStr, how_to_get_one: str, **wiring: Unpack[ClientOptions]) -> None:
@@ -203,14 +205,14 @@ class BearerClient:
         self.verify = trust(wiring.get("ca_file"))
         self.read_only = wiring["read_only"]
         self.record = wiring.get("record")
-        """Told of every request; connections of other hosts that serve a call share it."""
+        """Called for every request; connections to other hosts for the same call share it."""
         self.leave = wiring.get("leave", ANYHOW)
-        """Asked before each request that writes, on those connections, too."""
+        """Asked before each writing request, also on those connections."""
         self.patience = patience(wiring)
         self._on_clock = wiring.get("on_clock")
-        """Told once by how many seconds the provider's clock is ahead of this machine's, when that matters."""
+        """Called once with the seconds that the provider's clock is ahead of this machine's, if they matter."""
         self.ahead: float | None = None
-        """Seconds by which the provider's clock is ahead of this machine's, by its last answer; None when none told."""
+        """Seconds that the provider's clock is ahead of this machine's, by its last answer; None if unknown."""
         self._clients: dict[tuple[str, bool], httpx.Client] = {}
         self._opening = threading.Lock()
 
@@ -227,7 +229,7 @@ class BearerClient:
         self._clients.clear()
 
     def exchange(self, base_url: str, call: HttpCall) -> Reply:
-        """Send one request once, with the token; errors as of `exchange`."""
+        """Send one request once, with the token; errors as in `exchange`."""
         reply = exchange(self._client(base_url, for_writes=call.writes), call, provider=self._provider)
         there = http_date(reply.headers.get("Date", ""))
         if there is not None:
@@ -257,10 +259,10 @@ class BearerClient:
 
 
 def require_credentials(what: str, *values: str, provider: str, next_action: str) -> None:
-    """Raise `CredentialsRefused` when one of `values` is empty or holds what no credential does."""
+    """Raise `CredentialsRefused` when one of `values` is empty or has invalid characters."""
     if not all(CREDENTIAL.fullmatch(value) for value in values):
         raise CredentialsRefused(
-            f"The {what} is empty or holds characters that none may have.",
+            f"The {what} is empty or contains invalid characters.",
             provider=provider,
             next_action=next_action,
             sent=False,

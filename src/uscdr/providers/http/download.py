@@ -1,4 +1,4 @@
-"""Downloading what stands at an address that is a permission in itself: no message repeats the address."""
+"""Downloads from a signed address. The address itself grants access, so no message contains it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CHUNK = 256 * 1024
 
 @dataclass(frozen=True)
 class DownloadOrigin:
-    """Whose storage it is, what to do after a fault, and the error for a status that is not 200."""
+    """The provider, what to do after a failure, and the error for a status other than 200."""
 
     provider: str
     next_action: str
@@ -43,7 +43,7 @@ class DownloadOrigin:
         retryable: bool = False,
         kind: type[ProviderError] = ProviderError,
     ) -> ProviderError:
-        """Something that is wrong with the download."""
+        """A failure of the download."""
         return kind(
             message, provider=self.provider, why=why, next_action=self.next_action, status=status, retryable=retryable
         )
@@ -54,7 +54,7 @@ class DownloadOrigin:
 
 
 class Body:
-    """What an answer holds. `size` in bytes is what was announced; memory use does not depend on it."""
+    """The body of an answer. `size` in bytes is the announced length; memory use does not depend on it."""
 
     def __init__(self, response: httpx.Response, origin: DownloadOrigin, stop: threading.Event) -> None:
         self.size = whole(response.headers.get("Content-Length"))
@@ -63,38 +63,38 @@ class Body:
         self._stop = stop
 
     def chunks(self, progress: Progress | None = None) -> Iterator[bytes]:
-        """As they come; `progress` hears of one when the next is asked for.
+        """The chunks as they arrive; `progress` is called for each when the next is requested.
 
-        Raises `ProviderError` (for a short body, too), and `Interrupted` when stopped.
+        Raises `ProviderError` (also for a short body), and `Interrupted` when stopped.
         """
         received = 0
         try:
             for chunk in self._response.iter_raw(_CHUNK):
                 if self._stop.is_set():
-                    action = "Nothing was kept; start it again."
+                    action = "Nothing was kept. Run the command again."
                     raise Interrupted("Interrupted during the download.", next_action=action)
                 received += len(chunk)
                 yield chunk
                 if progress is not None:
                     progress(received, self.size)
         except httpx.HTTPError as error:
-            raise self._origin.broken(f"The download broke off after {received} bytes.", error) from None
+            raise self._origin.broken(f"The connection broke after {received} bytes of the download.", error) from None
         if self.size is not None and received != self.size:
             raise self._origin.fault(f"The download ended after {received} of {self.size} bytes.", retryable=True)
 
 
 @contextmanager
 def opened(client: httpx.Client, url: str, origin: DownloadOrigin, stop: threading.Event) -> Iterator[Body]:
-    """GET the address once. Raises ProviderError when it is in clear text, refused or unreachable."""
+    """GET the address once. Raises ProviderError when it is not https, refused or unreachable."""
     if not is_private(url):
-        raise origin.fault("The download's address is not https, and it must not travel in clear text.")
+        raise origin.fault("The download address is not https; uscdr does not download unencrypted.")
     try:
         request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
         response = client.send(request, stream=True)
     except (httpx.InvalidURL, UnicodeError):
-        raise origin.fault("The download's address is none that can be asked.") from None
+        raise origin.fault("The download address is malformed.") from None
     except httpx.HTTPError as error:
-        raise origin.broken("The download broke off before it began: the storage did not answer.", error) from None
+        raise origin.broken("The storage did not answer the download request.", error) from None
     try:
         if response.status_code != httpx.codes.OK:
             raise origin.refused(response.status_code)
@@ -103,7 +103,7 @@ def opened(client: httpx.Client, url: str, origin: DownloadOrigin, stop: threadi
         response.close()
 
 
-# Writing a stream to a private file: hashed on the way, and named only when it is whole.
+# Writes a stream to a private file: hashed while writing, and named only when complete.
 
 
 @dataclass(frozen=True)
@@ -115,15 +115,15 @@ class WrittenFile:
 
 
 def require_new(destination: Path, *, shown: str) -> None:
-    """Raise `MachineError`, which calls the file `shown`, when there is something already."""
+    """Raise `MachineError`, which names the file `shown`, when the file exists."""
     if destination.exists():
-        raise MachineError(f"{shown} exists already.", next_action="Move it away or choose another name.")
+        raise MachineError(f"{shown} already exists.", next_action="Move it or choose another name.")
 
 
 def write(chunks: Iterable[bytes], destination: Path, *, shown: str) -> WrittenFile:
-    """Write `chunks` to `destination` (0600, replaced if it is there); no partial file is left.
+    """Write `chunks` to `destination` (0600, replaced if it exists); no partial file is left.
 
-    Raises `MachineError`, which calls the file `shown`: a file's name can say whose it is.
+    Raises `MachineError`, which names the file `shown`: a file name can identify a patient.
     """
     digest, size = hashlib.sha256(), 0
     with disk_faults(shown), arriving(destination) as file:
@@ -136,14 +136,14 @@ def write(chunks: Iterable[bytes], destination: Path, *, shown: str) -> WrittenF
 
 @contextmanager
 def disk_faults(shown: str) -> Iterator[None]:
-    """What the disk refuses within, as `MachineError`."""
+    """Turns an OSError of the disk into `MachineError`."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         # `from None`: the cause names the file.
         raise MachineError(
-            f"{shown} could not be written.",
-            why=f"{error.strerror or 'unknown cause'}.",
-            next_action="Free some space or choose another disk." if full else "Choose a directory you may write to.",
+            f"uscdr could not write {shown}.",
+            why=f"{error.strerror or type(error).__name__}.",
+            next_action="Free disk space or choose another disk." if full else "Choose a directory you may write to.",
         ) from None

@@ -1,6 +1,6 @@
-"""One HTTP request and its whole answer, with every way of losing it told apart.
+"""One HTTP request and its whole answer; tells apart every way in which it can fail.
 
-The question that matters after a failure is whether the request may have arrived; `ProviderError.sent` answers it.
+After a failure, `ProviderError.sent` says whether the request may have arrived.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ANSWER_BYTES = 64 * 1024 * 1024
 CODINGS = frozenset({"", "identity", "gzip", "deflate"})
-"""How an answer may be compressed, and only once: twice, a few kilobytes unfold to gigabytes within one read."""
+"""Accepted compressions, and only one of them: two nested ones could turn a few kilobytes into gigabytes."""
 
 
 _NEVER_ARRIVED = (
@@ -38,27 +38,27 @@ _NEVER_ARRIVED = (
     httpx.UnsupportedProtocol,
 )
 
-LOOK_FIRST = "It may have taken effect. Look at the provider before doing it again."
+LOOK_FIRST = "It may have taken effect. Check at the provider before you repeat it."
 
 
 @dataclass(frozen=True)
 class HttpCall:
-    """One request: `what` names it in words for people (`start a backup`), `path` carries no secret."""
+    """One request: `what` describes it for messages (`start a backup`); `path` contains no secret."""
 
     what: str
     method: str
     path: str
     writes: bool
     body: object = field(default=None, repr=False)
-    """Bytes as they are, anything else as JSON."""
+    """Bytes are sent as they are, anything else as JSON."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     hide: tuple[SecretStr, ...] = ()
-    """Secrets that went with the request; a provider may echo them."""
+    """Secrets in the request; a provider may echo them."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete answer. `content` is in bytes and hidden in repr: it may hold secrets."""
+    """A complete answer. `content` is bytes and hidden in repr: it may contain secrets."""
 
     status: int
     headers: httpx.Headers = field(repr=False)
@@ -71,11 +71,11 @@ class Reply:
         return str(told).rpartition(",")[2].strip()[:64]
 
     def json(self) -> object:
-        """The decoded body; ValueError when it is not JSON, or holds what can be written nowhere."""
+        """The decoded body; ValueError when it is not JSON, or contains lone surrogates."""
         try:
             document = json.loads(self.content, parse_constant=_no_number)
             if b"\\u" in self.content or b"\xed" in self.content:
-                # Half of a surrogate pair, which no file or screen takes: a UnicodeEncodeError is a ValueError.
+                # A lone surrogate cannot be written to a file or screen: raises UnicodeEncodeError, a ValueError.
                 json.dumps(document, ensure_ascii=False).encode()
         except RecursionError:
             raise ValueError("nested too deeply") from None
@@ -91,7 +91,7 @@ class Reply:
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def exchange(client: httpx.Client, call: HttpCall, *, provider: str) -> Reply:
@@ -105,11 +105,11 @@ def exchange(client: httpx.Client, call: HttpCall, *, provider: str) -> Reply:
             return Reply(response.status_code, response.headers, b"".join(_bounded(response)))
     except (httpx.InvalidURL, UnicodeError):
         raise unanswered(
-            call, provider=provider, why="Its address, or a header, is none that can be sent.", never_arrived=True,
+            call, provider=provider, why="Its address or a header is malformed.", never_arrived=True,
             final=True, untrusted=False,
         ) from None  # fmt: skip
     except httpx.HTTPError as error:
-        # `from None`: the cause can hold what the peer sent.
+        # `from None`: the cause may quote what the peer sent.
         why = f"{call.method} {call.path}: {describe(error)}."
         raise unanswered(
             call, provider=provider, why=why, never_arrived=never_arrived(error), final=_will_not_pass(error),
@@ -123,22 +123,22 @@ def _content(call: HttpCall) -> bytes | None:
 
 def _bounded(response: httpx.Response) -> Iterator[bytes]:
     if response.headers.get("Content-Encoding", "").strip().lower() not in CODINGS:
-        raise httpx.DecodingError("no coding of ours")
+        raise httpx.DecodingError("an unsupported compression")
     limit = answer_seconds()
     started, size = time.monotonic(), 0
     for chunk in response.iter_bytes():
         size += len(chunk)
         if size > ANSWER_BYTES or time.monotonic() - started > limit:
-            raise _Endless("the answer has no end")
+            raise _Endless("the answer is too long")
         yield chunk
 
 
 class _Endless(httpx.ReadTimeout):
-    """An answer that grew too large or took too long in all: it would do so again."""
+    """An answer that was too large or took too long: a retry would end the same way."""
 
 
 def _will_not_pass(error: httpx.HTTPError) -> bool:
-    """Whether asking again would end alike."""
+    """Whether a retry would end the same way."""
     return isinstance(error, _Endless | GivenUp)
 
 
@@ -150,13 +150,13 @@ def never_arrived(error: httpx.HTTPError) -> bool:
 def unanswered(
     call: HttpCall, *, provider: str, why: str, never_arrived: bool, untrusted: bool, final: bool = False
 ) -> ProviderError:
-    """The error for a request that got no answer.
+    """The error for a request without an answer.
 
-    `untrusted` is a peer whose certificate was refused, `final` a failure that would only come again.
+    `untrusted`: the peer's certificate is not trusted. `final`: a retry would fail too.
     """
     if never_arrived:
         return ProviderError(
-            f"{provider} could not be reached to {call.what}.",
+            f"uscdr could not reach {provider} to {call.what}.",
             provider=provider,
             why=why,
             next_action=_TRUST_ACTION if untrusted else _REACH_ACTION,
@@ -169,16 +169,16 @@ def unanswered(
     return ProviderError(message, provider=provider, why=why, next_action=_REACH_ACTION, retryable=not final)
 
 
-_REACH_ACTION = "Check the network and the provider's status page, then run the command again."
-_TRUST_ACTION = "Check the clock and the certificate authority; set `ca_file` if the network inspects TLS."
+_REACH_ACTION = "Check this machine's network and the provider's status page, then run the command again."
+_TRUST_ACTION = "Check this machine's clock. If the network inspects TLS, set `ca_file`."
 
 
 def answer_lost(
     call: HttpCall, *, provider: str, why: str, status: int | None = None, request_id: str = ""
 ) -> AnswerLost:
-    """The error for a write whose effect is not known."""
+    """The error for a write with an unknown outcome."""
     return AnswerLost(
-        f"{provider} was asked to {call.what}; whether it did is not known.",
+        f"uscdr asked {provider} to {call.what}; the outcome is unknown.",
         provider=provider,
         why=why,
         next_action=LOOK_FIRST,
@@ -188,12 +188,12 @@ def answer_lost(
 
 
 def is_untrusted(error: BaseException) -> bool:
-    """Whether the peer's certificate was refused: waiting does not help."""
+    """Whether the peer's certificate is not trusted: waiting does not help."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, nearest first."""
+    """The error and its causes, nearest first."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -203,10 +203,10 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def describe(error: httpx.HTTPError) -> str:
-    """A network failure in words of our own; the library's words can quote the peer's bytes."""
+    """A network failure in our own words; the library's words may quote the peer's bytes."""
     for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the certificate was not accepted ({cause.verify_message})"
+            return f"the certificate is not trusted ({cause.verify_message})"
         if isinstance(cause, ssl.SSLError):
             return "the TLS connection failed"
         if isinstance(cause, OSError) and cause.strerror:
@@ -216,23 +216,23 @@ def describe(error: httpx.HTTPError) -> str:
 
 _WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
     (GivenUp, GIVEN_UP),
-    (_Endless, "the answer has no end"),
+    (_Endless, "the answer is too long"),
     (httpx.ConnectTimeout, "no connection within the time limit"),
     (httpx.TimeoutException, "no answer within the time limit"),
     (httpx.ProxyError, "the proxy refused the connection"),
     (httpx.ConnectError, "no connection"),
-    (httpx.RemoteProtocolError, "the answer broke off or was not HTTP"),
+    (httpx.RemoteProtocolError, "the answer was incomplete or not HTTP"),
     (httpx.ReadError, "the connection was cut while waiting for the answer"),
     (httpx.WriteError, "the connection was cut while sending"),
-    (httpx.DecodingError, "the answer could not be decompressed"),
+    (httpx.DecodingError, "uscdr could not decompress the answer"),
 )
 
 
-# Times in an answer's headers. What is not exactly that is passed over: the peer may send anything.
+# Times in an answer's headers. Anything malformed is ignored: the peer may send anything.
 
 
 def http_date(value: str) -> datetime | None:
-    """An HTTP date, in UTC where it names no zone; None when it is none."""
+    """An HTTP date, in UTC if it names no zone; None when malformed."""
     try:
         found = email.utils.parsedate_to_datetime(value)
         return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
@@ -249,16 +249,16 @@ def retry_after(value: str | None, *, now: datetime) -> float | None:
     return None if until is None else max(0.0, (until - now).total_seconds())
 
 
-# How far a list of pages is followed: to its end, or to where it shows that it has none.
+# Limits for following a list's pages: a faulty list may have no end.
 
 
 LIST_SECONDS = 300.0
 ALIKE = 3
-"""So many pages in a row that say the same are no list."""
+"""The most equal pages in a row."""
 
 
 class Pages:
-    """One list's pages: at most `most`, in `LIST_SECONDS`, none named twice, few in a row alike."""
+    """One list's pages: at most `most` within `LIST_SECONDS`, no page twice, few equal ones in a row."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -268,7 +268,7 @@ class Pages:
         self._alike = 0
 
     def go_on(self, following: str, page: object) -> bool:
-        """Whether the page that is called `following` may be asked for, after `page` came."""
+        """Whether the page `following` may be requested after `page`."""
         self._alike = self._alike + 1 if page == self._last else 0
         if (
             following in self._named

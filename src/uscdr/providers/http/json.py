@@ -1,4 +1,4 @@
-"""Taking fields out of decoded JSON. What is missing or of another type raises `ShapeError`, naming the field only."""
+"""Reads fields from decoded JSON. A missing field or wrong type raises `ShapeError`, which names only the field."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ class ShapeError(ValueError):
 def record(value: object) -> Mapping[str, object]:
     """A JSON object."""
     if not isinstance(value, dict):
-        raise ShapeError(f"an object was expected, not {_kind(value)}")
+        raise ShapeError(f"expected an object, got {_kind(value)}")
     return value
 
 
 def items(value: object, decode: Callable[[object], T]) -> tuple[T, ...]:
     """A JSON array, each item decoded."""
     if not isinstance(value, list):
-        raise ShapeError(f"a list was expected, not {_kind(value)}")
+        raise ShapeError(f"expected a list, got {_kind(value)}")
     return tuple(decode(item) for item in value)
 
 
 def about(ref: str, decode: Callable[[object], T], called: Callable[[T], tuple[object, ...]]) -> Callable[[object], T]:
-    """The same decoder, which refuses an answer about another thing than the one that was asked for as `ref`."""
+    """The same decoder, which refuses an answer about anything other than `ref`."""
 
     def checked(body: object) -> T:
         found = decode(body)
         if ref.casefold() not in (str(name).casefold() for name in called(found)):
-            raise ShapeError("it is about another one than was asked for")
+            raise ShapeError("it is about another object than the requested one")
         return found
 
     return checked
 
 
 def distinct(value: object) -> object:
-    """A list in which no entry with an id stands twice; anything else as it is."""
+    """The list without repeated ids; any other value unchanged."""
     if not isinstance(value, list):
         return value
     seen: dict[str, object] = {}
@@ -65,13 +65,13 @@ def distinct(value: object) -> object:
 
 
 def text(source: Mapping[str, object], name: str) -> str:
-    """A non-empty string that must be there."""
+    """A required, non-empty string."""
     value = source.get(name)
     if not isinstance(value, str) or not value:
         raise ShapeError(f"`{name}` is missing or is {_kind(value)}")
-    # JSON can hold half of a surrogate pair, which no file or screen takes.
+    # JSON may contain a lone surrogate, which cannot be written to a file or screen.
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ShapeError(f"`{name}` is no valid text")
+        raise ShapeError(f"`{name}` is not valid text")
     return value
 
 
@@ -81,14 +81,14 @@ def optional_text(source: Mapping[str, object], name: str) -> str:
 
 
 def web_address(source: Mapping[str, object], name: str) -> str:
-    """The address of a page or a file that must be there; whether it may be asked is for its reader to judge."""
+    """The required address of a page or file; the caller decides whether to request it."""
     value = text(source, name)
     try:
         host = urlsplit(value).hostname and httpx.URL(value).host
     except (ValueError, httpx.InvalidURL):
         host = ""
     if not host or not value.startswith(("https://", "http://")):
-        raise ShapeError(f"`{name}` is no address")
+        raise ShapeError(f"`{name}` is not an address")
     return value
 
 
@@ -98,7 +98,7 @@ def optional_web_address(source: Mapping[str, object], name: str) -> str:
 
 
 def flag(source: Mapping[str, object], name: str) -> bool:
-    """A boolean that must be there."""
+    """A required boolean."""
     value = source.get(name)
     if not isinstance(value, bool):
         raise ShapeError(f"`{name}` is missing or is {_kind(value)}")
@@ -106,7 +106,7 @@ def flag(source: Mapping[str, object], name: str) -> bool:
 
 
 def number(source: Mapping[str, object], name: str) -> int:
-    """A whole number that must be there, as a number or as digits in a string."""
+    """A required whole number, as a number or as digits in a string."""
     value = source.get(name)
     if isinstance(value, str) and (found := whole(value)) is not None:
         return found
@@ -127,10 +127,10 @@ def nested(source: Mapping[str, object], name: str) -> Mapping[str, object]:
 
 
 def moment(source: Mapping[str, object], name: str) -> datetime:
-    """A time that must be there, as an aware UTC datetime."""
+    """A required time, as an aware UTC datetime."""
     found = optional_moment(source, name)
     if found is None:
-        raise ShapeError(f"`{name}` is missing or is no time")
+        raise ShapeError(f"`{name}` is missing or is not a time")
     return found
 
 
@@ -141,7 +141,7 @@ def optional_moment(source: Mapping[str, object], name: str) -> datetime | None:
 
 
 def _parse_moment(value: str) -> datetime | None:
-    """ISO 8601 or `2026-11-23 09:33:54 +0000`, as aware UTC; None when it is neither, or no time of our days."""
+    """ISO 8601 or `2026-11-23 09:33:54 +0000`, as aware UTC; None when malformed or implausible."""
     compact = re.sub(r"\s*(UTC|GMT)$", "+00:00", value.strip())
     try:
         found = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", compact))

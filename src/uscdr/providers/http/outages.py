@@ -1,7 +1,7 @@
-"""Places that do not answer a command that only looks: each costs its limit once, and whoever asks it later knows.
+"""Hosts that do not answer a read-only command: each one costs its time limit once, and later requests know that.
 
-A recovery that is under way waits for as long as its steps say, since an outage may pass. A look may not: nobody gains
-by it, and the next look is a command away.
+A running recovery waits as long as its steps allow, because an outage may end. A read-only command does not wait: the
+operator can run it again.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SILENCES = (6.0, 2.0, 1.0, 0.5)
-"""Seconds for which the first place, the second and so on may keep silent; the last for all further ones."""
+"""Seconds of silence allowed for the first host, the second and so on; the last value is for all others."""
 ALIVE = 12.0
-"""Seconds for the first one, if it has answered this command before: it may only be slow."""
+"""Seconds for the first host if it answered this command before: it may only be slow."""
 REFUSALS, AT_LEAST = 3, 1.0
-"""So often in a row, over so many seconds, no connection is taken for an answer that will not change."""
+"""After that many failed connections, over that many seconds, the host counts as down."""
 WAITING = 6.0
-"""Seconds that are waited in all between attempts at one provider that answers, but not well."""
+"""Total seconds of waiting between attempts at one provider that answers with errors."""
 QUOTA = 40.0
-"""The same at one that refuses for its rate: its pool fills up again, but not for one that asks for ever."""
+"""The same for a provider that limits our rate: its quota refills, but the wait must end."""
 ANSWER = 10.0
-"""Seconds that one whole answer may take, to a command that only looks."""
+"""Seconds for one whole answer, to a read-only command."""
 ANSWER_SECONDS = 120.0
-"""To any other: the time-outs of silence alone would let a dripping server hold us for ever."""
+"""The same for any other command: without it a slowly dripping server could block us without end."""
 REMEMBERED = 60.0
-"""Seconds after which such a place is asked again, by a command that looks again and again."""
+"""Seconds after which a repeating read-only command tries such a host again."""
 
 
 class Outages:
-    """What one command knows of places (`host:port`) that keep silent. Thread-safe."""
+    """What one command knows about silent hosts (`host:port`). Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._turn = threading.Lock()
         self._since: dict[str, float] = {}
-        """Place -> when it was first asked in vain since its last answer."""
+        """Host -> time of the first unanswered request since its last answer."""
         self._failures: dict[str, int] = {}
         self._given_up: dict[str, float] = {}
         self._alive: set[str] = set()
         self._waited: dict[str, float] = {}
 
     def left(self, place: str) -> float:
-        """Seconds for which the place may still keep silent; 0 when it is not asked again."""
+        """Seconds that the host may still stay silent; 0 when it is not tried again."""
         with self._turn:
             now = self._clock()
             if now - self._given_up.get(place, now) > REMEMBERED:
@@ -58,23 +58,23 @@ class Outages:
             return max(0.0, self._limit(place) - (now - self._since.get(place, now)))
 
     def silent(self, place: str, begun: float) -> None:
-        """The place was asked at `begun` (monotonic), and no answer came."""
+        """Record that a request at `begun` (monotonic) got no answer."""
         with self._turn:
             first = self._since.setdefault(place, begun)
             self._failures[place] = self._failures.get(place, 0) + 1
-            # a timer may ring a moment early
+            # a timer may fire slightly early
             spent = self._clock() - first + 0.1
             if spent >= self._limit(place) or (spent >= AT_LEAST and self._failures[place] >= REFUSALS):
                 self._given_up.setdefault(place, self._clock())
 
     def answered(self, place: str) -> None:
-        """The place answered, whatever it said."""
+        """Record that the host answered, with any status."""
         with self._turn:
             self._forget(place)
             self._alive.add(place)
 
     def may_wait(self, provider: str, seconds: float, share: float = WAITING) -> bool:
-        """Whether so long a wait before the next attempt is within the provider's share; it is counted."""
+        """Whether that wait before the next attempt is within the provider's limit; counts it."""
         with self._turn:
             waited = self._waited.get(provider, 0.0) + seconds
             if waited > share:
@@ -96,13 +96,13 @@ _LOOKING: list[Outages] = []
 
 
 def known() -> Outages | None:
-    """What the command that looks knows; None while none does, and every place is asked as it comes."""
+    """The knowledge of the current read-only command; None otherwise, and then every host is tried."""
     return _LOOKING[-1] if _LOOKING else None
 
 
 @contextmanager
 def looking() -> Iterator[Outages]:
-    """Whoever asks any place within, on any thread, shares what is known of it."""
+    """All requests within this context, on any thread, share the knowledge."""
     _LOOKING.append(Outages())
     try:
         yield _LOOKING[-1]
@@ -111,7 +111,7 @@ def looking() -> Iterator[Outages]:
 
 
 def resolved(host: str, seconds: float) -> None:
-    """Wait until the name is resolved, well or not; TimeoutError when that takes longer: nothing else limits it."""
+    """Wait until the name lookup ends; TimeoutError after the limit: nothing else limits the lookup."""
     if host in _RESOLVED:
         return
     done = threading.Event()
@@ -123,7 +123,7 @@ def resolved(host: str, seconds: float) -> None:
 
     threading.Thread(target=ask, daemon=True, name="resolving").start()
     if not done.wait(seconds):
-        raise TimeoutError(errno.ETIMEDOUT, "the name was not resolved within the time limit")
+        raise TimeoutError(errno.ETIMEDOUT, "no DNS answer within the time limit")
     _RESOLVED.add(host)
 
 
@@ -132,9 +132,10 @@ _RESOLVED: set[str] = set()
 
 @contextmanager
 def borne(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSError,)) -> Iterator[float]:
-    """For how many seconds `place` may keep silent, `usual` at most; an error among `silence` is no answer.
+    """Yields the seconds that `place` may stay silent, at most `usual`.
 
-    Raises TimeoutError when the command does not wait for that place any more.
+    An error of the types `silence` counts as no answer. Raises TimeoutError when the command no longer waits for that
+    host.
     """
     outages = known()
     if outages is None:
@@ -152,9 +153,9 @@ def borne(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSEr
     outages.answered(place)
 
 
-GIVEN_UP = "it kept silent before, and is not waited for again"
+GIVEN_UP = "it did not answer before, so this command does not wait for it again"
 
 
 def answer_seconds() -> float:
-    """How long one whole answer may take, in seconds; its head alone may not take longer."""
+    """Seconds that one whole answer may take, including its headers."""
     return ANSWER_SECONDS if known() is None else ANSWER

@@ -1,6 +1,6 @@
-"""A provider's refusals as our errors: what a refusal is, what may be tried again, what is in doubt.
+"""Maps a provider's refusals to our errors: what is refused, what can be retried, and what has an unknown outcome.
 
-Each adapter has a table of what its own codes mean, and says whether it was the API that spoke.
+Each adapter has a table of its codes, and says whether the API itself answered.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 _REFUSED_WHATEVER_THE_BODY = frozenset({401, 407, 429})
-"""A gateway may answer these before the API, in HTML, and nothing was done."""
-_ADDRESS = "Check the API address of the target, and that no captive portal is in the way."
+"""A gateway may send these statuses in HTML instead of the API; the request then had no effect."""
+_ADDRESS = "Check the API address of the target, and whether this network has a captive portal."
 
 
 @dataclass(frozen=True)
 class Provider:
-    """Who refuses. `failing` is what to do when it is unwell; `surely` are more statuses that need no body."""
+    """The provider. `failing` is the next action during its outage; `surely` has more statuses that need no body."""
 
     name: str
     failing: str
@@ -34,7 +34,7 @@ class Provider:
 
 @dataclass(frozen=True)
 class Refusal:
-    """How one kind of refusal is told: our class, what is wrong, what to do."""
+    """One kind of refusal: our error class, the reason, the next action."""
 
     kind: type[ProviderError]
     says: str
@@ -43,10 +43,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class AnswerReading:
-    """What an adapter read out of an answer: which refusal it would be, and whether the body is the API's own.
+    """What an adapter read from an answer: the kind of refusal, and whether the body is the API's own.
 
-    `quote` ends the sentence that says what was answered. `wait` is in seconds, where the provider tells it
-    otherwise than by `Retry-After`.
+    `quote` is appended to the sentence about the answer. `wait` is in seconds, if the provider gives it other than by
+    `Retry-After`.
     """
 
     row: Refusal
@@ -58,9 +58,9 @@ class AnswerReading:
 
 
 def refused(provider: Provider, reply: Reply, call: HttpCall, reading: AnswerReading) -> ProviderError:
-    """The error for an answer that is no success.
+    """The error for an unsuccessful answer.
 
-    Only what surely is a refusal is told by its row. Anything else is `AnswerLost` for a write; a read failed.
+    Only a certain refusal uses its row. Anything else is `AnswerLost` for a write, and a failure for a read.
     """
     if not _surely_refused(provider, reply.status, reading):
         return _failed(provider, reply, call)
@@ -90,14 +90,14 @@ def refused(provider: Provider, reply: Reply, call: HttpCall, reading: AnswerRea
 
 
 def unreadable(provider: Provider, reply: Reply, call: HttpCall, problem: str) -> ProviderError:
-    """The error for a success whose body is not what the endpoint documents."""
-    again = "Run the command again; if it stays so, check the API address of the target."
-    message = f"{provider.name}'s answer could not be understood when asked to {call.what}."
+    """The error for a successful status with an undocumented body."""
+    again = "Run the command again. If it fails again, check the API address of the target."
+    message = f"{provider.name} sent an unexpected answer when asked to {call.what}."
     return _unusable(provider, reply, call, message, problem, again, retryable=True)
 
 
 def may_pass(status: int) -> bool:
-    """Whether the same request may be answered otherwise a moment later."""
+    """Whether a retry of the same request may succeed."""
     return httpx.codes.is_server_error(status) or status in (
         httpx.codes.REQUEST_TIMEOUT,
         httpx.codes.TOO_MANY_REQUESTS,
@@ -105,13 +105,13 @@ def may_pass(status: int) -> bool:
 
 
 def _where(reply: Reply, call: HttpCall) -> str:
-    """`GET /ping answered 503, request abc`; without the query, which may hold a signature."""
+    """`GET /ping answered 503, request abc`; without the query, which may contain a signature."""
     request = f", request {reply.request_id}" if reply.request_id else ""
     return f"{call.method} {call.path.partition('?')[0]} answered {reply.status}{request}"
 
 
 def _surely_refused(provider: Provider, status: int, reading: AnswerReading) -> bool:
-    """Whether nothing was done. A success can be one too, where the body is what says no."""
+    """Whether the request certainly had no effect. Even a 2xx may be a refusal, when its body says so."""
     final = httpx.codes.is_success(status) or httpx.codes.is_client_error(status)
     if not final or status == httpx.codes.REQUEST_TIMEOUT:
         return False
@@ -120,7 +120,7 @@ def _surely_refused(provider: Provider, status: int, reading: AnswerReading) -> 
 
 def _failed(provider: Provider, reply: Reply, call: HttpCall) -> ProviderError:
     if httpx.codes.is_redirect(reply.status):
-        message = f"{provider.name} sent us elsewhere when asked to {call.what}; we did not follow."
+        message = f"{provider.name} answered with a redirect when asked to {call.what}; uscdr did not follow it."
     else:
         message = f"{provider.name} failed when asked to {call.what}."
     passes = may_pass(reply.status)
@@ -131,7 +131,7 @@ def _failed(provider: Provider, reply: Reply, call: HttpCall) -> ProviderError:
 def _unusable(
     provider: Provider, reply: Reply, call: HttpCall, message: str, problem: str, next_action: str, *, retryable: bool
 ) -> ProviderError:
-    """An answer that tells nothing of what was done: a write is in doubt."""
+    """The error for an answer that does not say what was done: a write's outcome is unknown."""
     why = f"{_where(reply, call)}: {problem}."
     if call.writes:
         return answer_lost(call, provider=provider.name, why=why, status=reply.status, request_id=reply.request_id)
@@ -164,8 +164,8 @@ _SECRETS = (
 
 
 def clean(text: str, hide: tuple[SecretStr, ...] = ()) -> str:
-    """A provider's sentence, fit to be shown: no address, token or long opaque word, at most 300 characters."""
-    # All at once and the longest first: one value may be part of another, or of the word that replaces it.
+    """A provider's text for display: without addresses, tokens and long opaque words, at most 300 characters."""
+    # In one pass, longest first: one value may be part of another, or of its replacement.
     values = sorted({value for secret in hide if (value := secret.get_secret_value())}, key=len, reverse=True)
     if values:
         text = re.sub("|".join(map(re.escape, values)), "[hidden]", text)

@@ -1,4 +1,4 @@
-"""The one retry loop. A read may be sent again; a write only when it surely never took effect."""
+"""The retry loop. A read may be sent again; a write only when it certainly had no effect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 class RetryPolicy:
     """Limits of one call: `attempts` in all, `seconds` in all, first and longest wait in seconds.
 
-    `rate_floor` is the least wait after a refused rate when the provider names none: its pool refills slowly.
+    `rate_floor` is the least wait after a rate limit without `Retry-After`: the quota refills slowly.
     """
 
     attempts: int = 6
@@ -33,7 +33,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Wait:
-    """A wait that is about to begin, for the screen: how long, after which attempt, and why."""
+    """A wait that starts now, for the screen: how long, after which attempt, and why."""
 
     seconds: float
     attempt: int
@@ -45,10 +45,10 @@ OnWait = Callable[[Wait], None]
 
 
 class RetryingCaller:
-    """How a caller waits between attempts: by which policy, interruptible by which token, told to whom.
+    """How a caller waits between attempts: the policy, the stop token, and the callback.
 
-    `sleep` replaces the waiting itself. Setting `stop` interrupts a wait (`Interrupted`) but forbids no call:
-    what an interrupted run has to put back must still get through.
+    `sleep` replaces the waiting itself. Setting `stop` interrupts a wait (`Interrupted`) but blocks no call: an
+    interrupted run must still be able to undo its changes.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class RetryingCaller:
         self._sleep = sleep or self._pause
 
     def call(self, attempt: Callable[[], T], *, writes: bool) -> T:
-        """Call `attempt` until it returns, fails for good, or the policy is used up; the last error is raised."""
+        """Call `attempt` until it returns, fails permanently, or reaches the policy's limit; raises the last error."""
         loop = Retrying(
             retry=retry_if_exception(lambda error: _may_resend(error, writes=writes)),
             wait=_ProviderWait(self.policy),
@@ -88,14 +88,14 @@ class RetryingCaller:
 
 
 def _may_resend(error: BaseException, *, writes: bool) -> bool:
-    """Whether the same request may be sent again: a write only if it never arrived or was refused for its rate."""
+    """Whether the request may be sent again: a write only if it never arrived or was rate-limited."""
     if not isinstance(error, ProviderError) or not error.retryable:
         return False
     return not writes or not error.sent or isinstance(error, RateLimited)
 
 
 class _ProviderWait(wait_base):
-    """What the provider asks for, else exponential with jitter."""
+    """The provider's `Retry-After`, else exponential with jitter."""
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._floor = policy.rate_floor
@@ -109,7 +109,7 @@ class _ProviderWait(wait_base):
 
 
 class _WaitedEnough(stop_base):
-    """Ends the loop before a wait that would exceed the limit, counted in time waited and in time passed."""
+    """Ends the loop before a wait that would exceed the limit, in waited time or in total time."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -120,7 +120,7 @@ class _WaitedEnough(stop_base):
 
 
 class _LookedEnough(stop_base):
-    """Ends the loop of a command that only looks, once the provider has cost its share; a quota has a larger one."""
+    """Ends the loop of a read-only command at the provider's total limit; rate limits have a larger one."""
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         outages, error = known(), _failure(retry_state)

@@ -1,6 +1,6 @@
-"""What each request passes on its way out: a refusal of writes, patience, a record, its origin, and leave to be sent.
+"""The layers of each request: refuse writes, limit the wait, record, check the origin, and ask for permission to send.
 
-Dry run is safe by construction: what is behind `ReadOnlyTransport` cannot send a write, whatever the code above asks.
+A dry run is safe by construction: nothing above `ReadOnlyTransport` can send a write.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 Record = Callable[[str, str, bool], None]
-"""Told of every request just before it is sent: method, path without query, whether it writes."""
+"""Called for every request just before it is sent: method, path without query, whether it writes."""
 
 READING_POSTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("POST", re.compile(r"/actions/addon-attachments/resolve")),
     ("POST", re.compile(r"/client/v11/apps/[^/]+/transfers/[^/]+/actions/public-url")),
     ("POST", re.compile(r"/apps/[^/]+/log-sessions")),
 )
-"""The POSTs that change nothing, each named by method and whole path."""
+"""The POSTs that change nothing, by method and whole path."""
 
 
 def _only_reads(method: str, path: str) -> bool:
@@ -43,17 +43,17 @@ def _only_reads(method: str, path: str) -> bool:
 
 
 def _sent_path(request: httpx.Request) -> str:
-    """The path as it goes over the wire, without the query: a query may hold a signature."""
+    """The path as sent, without the query, which may contain a signature."""
     return request.url.raw_path.partition(b"?")[0].decode("ascii")
 
 
 _BOUNDARY = "uscdr-empty-form"
 EMPTY_FORM, EMPTY_FORM_TYPE = f"--{_BOUNDARY}--\r\n".encode(), f"multipart/form-data; boundary={_BOUNDARY}"
-"""A multipart form without a field, and the type that says so."""
+"""A multipart form without fields, and its content type."""
 
 
 class Around(httpx.BaseTransport):
-    """Stands around another transport, which is closed with it."""
+    """Wraps another transport, and closes it too."""
 
     def __init__(self, inner: httpx.BaseTransport) -> None:
         self._inner = inner
@@ -66,8 +66,8 @@ class Around(httpx.BaseTransport):
 class ReadOnlyTransport(Around):
     """Refuses every request that could write, before a connection is opened.
 
-    `empty_posts` are paths that may be sent an empty form, `{}` or EMPTY_FORM: it is refused there, and shows that
-    it would be.
+    `empty_posts` are paths to which an empty form (`{}` or EMPTY_FORM) may be sent: the application refuses it, and the
+    check wants that refusal.
     """
 
     def __init__(self, inner: httpx.BaseTransport, *, provider: str, empty_posts: frozenset[str] = frozenset()) -> None:
@@ -79,7 +79,7 @@ class ReadOnlyTransport(Around):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         path = _sent_path(request)
         if not _only_reads(request.method, path) and not self._is_empty_form(request, path):
-            message = f"This run only reads: {request.method} {path} was refused and not sent."
+            message = f"This run only reads: uscdr did not send {request.method} {path}."
             raise WriteRefused(message, provider=self._provider)
         return self._inner.handle_request(request)
 
@@ -88,13 +88,13 @@ class ReadOnlyTransport(Around):
 
 
 class GivenUp(httpx.ConnectError):
-    """Nothing was sent: the host has kept silent for as long as this command waits for it."""
+    """Nothing was sent: the host stayed silent for the longest time that this command waits."""
 
 
 class KnowingTransport(Around):
-    """Waits for a host no longer than what is left of the patience of a command that only looks, if it is one.
+    """In a read-only command, waits for a host only as long as the command's remaining limit allows.
 
-    `direct`: no proxy is between, which would resolve the host's name.
+    `direct`: without a proxy, which would resolve the host name.
     """
 
     def __init__(self, inner: httpx.BaseTransport, *, direct: bool) -> None:
@@ -130,7 +130,7 @@ class KnowingTransport(Around):
 
 
 class RecordingTransport(Around):
-    """Tells `record` of each request that is about to be sent."""
+    """Calls `record` for each request before it is sent."""
 
     def __init__(self, inner: httpx.BaseTransport, record: Record) -> None:
         super().__init__(inner)
@@ -147,7 +147,7 @@ CREDENTIALS = ("Authorization", "Cookie")
 
 
 class BoundTransport(Around):
-    """Credentials stay with the address that they are for, whatever an answer or a caller names as the next one."""
+    """Refuses to send credentials to another address, even if an answer or a caller names one."""
 
     def __init__(self, inner: httpx.BaseTransport, base_url: str, *, provider: str) -> None:
         super().__init__(inner)
@@ -158,17 +158,17 @@ class BoundTransport(Around):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if _origin(request.url) != self._origin and any(name in request.headers for name in CREDENTIALS):
             raise ProviderError(
-                f"A request with credentials was on its way to {request.url.host}, and was not sent.",
+                f"uscdr did not send a request with credentials to {request.url.host}.",
                 provider=self._provider,
-                why=f"They are for {self._origin[1]} alone.",
-                next_action="Find out who names that address.",
+                why=f"These credentials are only for {self._origin[1]}.",
+                next_action="Check the addresses in the target, and find out where this one comes from.",
                 sent=False,
             )
         return self._inner.handle_request(request)
 
 
 class AskingTransport(Around):
-    """Asks for leave once the connection of a request that writes stands, before its first byte and its body."""
+    """Asks for permission to write once the connection is open, before the request's first byte and before its body."""
 
     def __init__(self, inner: httpx.BaseTransport, leave: WriteGuard) -> None:
         super().__init__(inner)
@@ -189,7 +189,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 class _Departure:
-    """Follows one request out of the house, by what the HTTP library tells of it."""
+    """Follows the sending of one request, by the HTTP library's trace events."""
 
     def __init__(self, leave: WriteGuard, request: httpx.Request, stack: ExitStack) -> None:
         self._leave = leave
@@ -208,16 +208,17 @@ class _Departure:
 
 
 _HEAD, _BODY, _SENT = ".send_request_headers.started", ".send_request_body.started", ".send_request_"
-"""How the HTTP library calls the moments right before bytes go out, and begins all that it tells of sending."""
+"""The HTTP library's event names right before sending, and the prefix of all its sending events."""
 
 
-# How long an answer may take in all, however it trickles in: the libraries limit each silence, and no more.
+# The total time of an answer, even if it trickles in: the libraries only limit each silence.
 
 
 class LimitedTransport(httpx.HTTPTransport):
-    """The real transport. From its request's last byte on, the head of an answer has `answer_seconds`.
+    """The real transport.
 
-    Unless it `keeps` connections, each request has one of its own.
+    The headers must arrive within `answer_seconds` of the request's last byte. Each request has its own connection,
+    unless `keeps` is set.
     """
 
     def __init__(
@@ -227,7 +228,7 @@ class LimitedTransport(httpx.HTTPTransport):
         limits = httpx.Limits(max_keepalive_connections=None if keeps else 0)
         super().__init__(verify=verify, limits=limits, proxy=proxy, trust_env=False, socket_options=socket_options)
         self._heads = _Heads()
-        # There is no public way to give a transport its sockets.
+        # httpx has no public way to set a transport's sockets.
         self._pool._network_backend = _Backend(self._pool._network_backend, self._heads)  # noqa: SLF001
 
     @override
@@ -240,13 +241,13 @@ class LimitedTransport(httpx.HTTPTransport):
 
 
 class _Heads(threading.local):
-    """Whether this thread waits for the head of an answer."""
+    """Whether this thread waits for the headers of an answer."""
 
     awaited = False
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection that knows since when it has been answering."""
+    """A connection that knows when its answer began."""
 
     def __init__(self, inner: httpcore.NetworkStream, heads: _Heads) -> None:
         self._inner = inner
@@ -259,7 +260,7 @@ class _Stream(httpcore.NetworkStream):
             if self._end is None:
                 self._end = time.monotonic() + answer_seconds()
             elif time.monotonic() > self._end:
-                raise httpcore.ReadTimeout("the answer does not begin")
+                raise httpcore.ReadTimeout("the answer did not begin")
         return self._inner.read(max_bytes, timeout)
 
     @override
@@ -302,9 +303,10 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class Cut:
-    """Whoever reads from the connection finds it ended `seconds` from now, unless `cancel` is called before.
+    """Ends the connection `seconds` from now, unless `cancel` is called before.
 
-    For readers that take no limit in all. One may take the end for that of the answer: `require_time_left` tells.
+    For readers without a total limit. A reader may take this for the end of the answer: `require_time_left` tells them
+    apart.
     """
 
     def __init__(self, seconds: float, connection: socket.socket) -> None:
@@ -325,6 +327,6 @@ class Cut:
 
     def _end(self) -> None:
         self._over = True
-        # Not by the TLS layer, which would take itself away from under the reader.
+        # On the socket itself: unwrapping TLS would pull the layer away from the reader.
         with suppress(OSError, ValueError), socket.socket(fileno=socket.dup(self._connection.fileno())) as other:
             other.shutdown(socket.SHUT_RDWR)
