@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ThisMachine:
-    """`work` is the run's private directory, where dumps go; `own_server`: whether they are restored elsewhere."""
+    """`work` is the run's private directory for dumps; `own_server`: whether they are restored on another server."""
 
     work: Path
     own_server: bool = False
 
     def postgres(self, server_major: int) -> Programs:
-        """As `providers.scratch` and `providers.postgres.archive` find them. Raises MachineError."""
+        """As `scratch` and `archive` find them. Raises MachineError."""
         restores = find_tool("pg_restore", minimum_major=first_reader(server_major))
         if self.own_server:
             return Programs(restores.version[0], None)
@@ -38,9 +38,12 @@ class ThisMachine:
         return settings.program(name)
 
     def downloads(self) -> Room:
-        """Tried with a file that is gone at once. Raises MachineError."""
+        """Tests it with a temporary file. Raises MachineError."""
         with (
-            disk_errors(f"Nothing can be written to {self.work}.", "Make room there, or name another: USCDR_STATE_DIR"),
+            disk_errors(
+                f"uscdr cannot write to {self.work}.",
+                "Free disk space there, or set USCDR_STATE_DIR to another directory.",
+            ),
             tempfile.TemporaryFile(dir=self.work) as file,
         ):
             file.write(b"\0" * 4096)
@@ -48,11 +51,11 @@ class ThisMachine:
         return room(self.work)
 
     def databases(self) -> Room | None:
-        """The private server of a proof keeps its files there."""
+        """A proof's private server has its files there."""
         return None if self.own_server else room(files_under(self.work))
 
     def memory(self) -> int | None:
-        """As psutil tells; None where the system does not."""
+        """By psutil; None where the system does not report it."""
         import psutil
 
         try:
@@ -62,5 +65,5 @@ class ThisMachine:
 
 
 def room(place: Path) -> Room:
-    """What a file system has left for this user."""
+    """The free space of a file system for this user."""
     return Room(place, shutil.disk_usage(place).free, place.stat().st_dev)

@@ -27,11 +27,11 @@ GOOGLE = "https://oauth2.googleapis.com/token"
 TIMEOUT = 10.0
 """Seconds of silence."""
 ONCE_MORE = RetryPolicy(attempts=2, seconds=15.0)
-LATER = "Try again later; look at the provider's status page."
+LATER = "Check the provider's status page, then run the command again."
 FIELDS = ("client_id", "client_secret", "refresh_token")
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 REASON = re.compile(r"[a-z][a-z0-9_]{1,40}")
-"""How an error of section 5.2 is spelt."""
+"""The form of an error code of section 5.2."""
 
 
 class MailProbe:
@@ -51,7 +51,7 @@ class MailProbe:
         self._patience = patience or RetryingCaller(policy=ONCE_MORE)
 
     def accepts(self, credentials: Mapping[str, SecretStr]) -> str:
-        """`POST` of `grant_type=refresh_token`: it changes nothing, and the token that it gives is dropped."""
+        """`POST` of `grant_type=refresh_token`: it changes nothing, and the returned token is discarded."""
         secrets = tuple(credentials[name] for name in FIELDS)
         form = {name: secret.get_secret_value() for name, secret in zip(FIELDS, secrets, strict=True)}
         body = urlencode({"grant_type": "refresh_token", **form}).encode()
@@ -77,18 +77,18 @@ class MailProbe:
 
 
 class TokenRequestOnly(httpx.BaseTransport):
-    """Sends nothing but the form that asks one address for an access token."""
+    """Sends only the form that requests an access token from one address."""
 
     def __init__(self, inner: httpx.BaseTransport, url: httpx.URL) -> None:
         self._inner = inner
         self._url = url
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass that request on; raise `WriteRefused` for any other."""
+        """Send that request; raise `WriteRefused` for any other."""
         form = parse_qs(request.read().decode("ascii", "replace"), keep_blank_values=True)
         asks_for_token = form.get("grant_type") == ["refresh_token"] and set(form) == {"grant_type", *FIELDS}
         if request.method != "POST" or request.url != self._url or not asks_for_token:
-            message = f"This run only reads: {request.method} was refused and not sent."
+            message = f"This run only reads: uscdr did not send the {request.method} request."
             raise WriteRefused(message, provider=PROVIDER)
         return self._inner.handle_request(request)
 
@@ -98,9 +98,9 @@ class TokenRequestOnly(httpx.BaseTransport):
 
 
 def _judged(reply: Reply) -> str | RateLimited:
-    """The reason of a refusal, empty for none. Nothing else of the answer is kept.
+    """The reason of a refusal, empty for none.
 
-    Too many requests are given back, not raised: asking again would only use up more.
+    Nothing else of the answer is kept. A rate limit is returned, not raised: a retry would only use up more.
     """
     body = reply.fields()
     if reply.status == httpx.codes.OK and isinstance(body.get("access_token"), str) and body["access_token"]:
@@ -110,7 +110,7 @@ def _judged(reply: Reply) -> str | RateLimited:
         return reason if REASON.fullmatch(reason) else "refused"
     if reply.status == httpx.codes.TOO_MANY_REQUESTS:
         return RateLimited(
-            "The mail account's provider was asked too often.",
+            "The mail account's provider refused: too many requests.",
             provider=PROVIDER,
             retry_after=retry_after(reply.headers.get("Retry-After"), now=datetime.now(UTC)),
             why=f"It answered {reply.status}.",
@@ -118,7 +118,7 @@ def _judged(reply: Reply) -> str | RateLimited:
             status=reply.status,
         )
     raise ProviderError(
-        "The mail account's provider does not tell whether it accepts the account.",
+        "The mail account's provider did not say whether it accepts the account.",
         provider=PROVIDER,
         why=f"It answered {reply.status}.",
         next_action=LATER,

@@ -28,7 +28,7 @@ SCHEMES = ("redis", "rediss")
 
 
 class QueueProbe:
-    """Three commands that only read, in one exchange. `timeout` in seconds."""
+    """Three read-only commands in one exchange. `timeout` in seconds."""
 
     def __init__(self, *, timeout: float = TIMEOUT, patience: RetryingCaller | None = None) -> None:
         self._timeout = timeout
@@ -60,7 +60,7 @@ class QueueProbe:
 
 
 def _options(url: SecretStr, timeout: float) -> dict[str, Any]:
-    """What to connect to. The query is left out: each client has its own words there."""
+    """The address to connect to, without the query, which is specific to each client."""
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
@@ -78,13 +78,13 @@ def _options(url: SecretStr, timeout: float) -> dict[str, Any]:
         "username": unquote(parts.username or "") or None,
         "password": unquote(parts.password or "") or None,
         "ssl": parts.scheme == "rediss",
-        # The platform's small plans have certificates of their own making, which the application takes too.
+        # The platform's small plans have self-signed certificates, which the application accepts too.
         "ssl_cert_reqs": "none",
         "ssl_check_hostname": False,
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
         "protocol": 2,
-        "driver_info": None,  # leaves no trace in the list of clients
+        "driver_info": None,  # sets no client name or library in the server's client list
         "retry": Retry(NoBackoff(), 0),
     }
 
@@ -93,7 +93,7 @@ def _facts(pong: object, server: object, lengths: Mapping[str, object]) -> Queue
     if isinstance(pong, Exception):
         raise _mapped(pong)
     if pong is not True:
-        raise _broken("What answers is no Redis")
+        raise _broken("The host that answers is not a Redis server")
     refused = next((name for name, length in lengths.items() if not isinstance(length, int)), None)
     if refused is not None:
         raise _unread(refused)
@@ -108,7 +108,7 @@ def _in_our_words() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
-        # `from None`: the cause may quote what was sent.
+        # `from None`: the cause may quote the password that was sent.
         raise _mapped(error) from None
 
 
@@ -119,25 +119,25 @@ def _mapped(error: Exception) -> ProviderError:
                told.NoPermissionError)  # fmt: skip
     if isinstance(error, refused):
         return CredentialsRefused(
-            "The message broker does not accept the password.",
+            "The message broker refused the password.",
             provider=PROVIDER,
-            next_action="Compare the variable with the add-on's own; credentials may have been rotated.",
+            next_action="Compare the variable with the add-on's own URL; its credentials may have been rotated.",
         )
     if isinstance(error, told.TimeoutError | TimeoutError):
         return _broken("It did not answer within the time limit", retryable=True)
     if isinstance(error, told.BusyLoadingError):
         return _broken("It is still loading its data", retryable=True)
     if str(error) == "max number of clients reached":
-        return _broken("It has no connection left: too many clients", retryable=True)
+        return _broken("It has no free connection: too many clients", retryable=True)
     if isinstance(error, told.ConnectionError | OSError):
         return _broken(_cause(error), retryable=True)
-    return _broken("What answers is no Redis, or it refuses to be asked")
+    return _broken("The host that answers is not a Redis server, or it refuses the command")
 
 
 def _cause(error: Exception) -> str:
     for cause in causes(error):
         if isinstance(cause, OSError) and not isinstance(cause, TimeoutError) and cause.strerror:
-            # OpenSSL's own words are for its developers.
+            # OpenSSL's own words are meant for its developers.
             words = "the TLS connection failed" if isinstance(cause, ssl.SSLError) else cause.strerror
             return words[:1].upper() + words[1:].lower()
     return "The connection was cut"
@@ -145,25 +145,25 @@ def _cause(error: Exception) -> str:
 
 def _broken(why: str, *, retryable: bool = False) -> ProviderError:
     return ProviderError(
-        "The message broker cannot be used.",
+        "uscdr cannot use the message broker.",
         provider=PROVIDER,
         why=f"{why}.",
-        next_action="Look at the add-on: heroku redis:info",
+        next_action="Check the add-on: heroku redis:info",
         retryable=retryable,
     )
 
 
 def _unread(queue: str) -> ProviderError:
     return ProviderError(
-        f"The message broker does not tell how many messages wait in {queue}.",
+        f"The message broker did not return the number of messages in {queue}.",
         provider=PROVIDER,
-        why="The key is no list, or the account may not read it.",
-        next_action="Check `queues` of the check, and the account's rights.",
+        why="The key is not a list, or the account may not read it.",
+        next_action="Check `queues` of the check, and the account's permissions.",
     )
 
 
 def _no_address() -> BadInput:
     return BadInput(
-        "The message broker's address is none of Redis.",
-        next_action="It is redis://… or rediss://…, with a host; compare the variable with the add-on's own.",
+        "The message broker's address is not a Redis URL.",
+        next_action="It must be redis://… or rediss://…, with a host. Compare the variable with the add-on's own URL.",
     )

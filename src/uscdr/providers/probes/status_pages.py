@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUICK = RetryPolicy(attempts=2, seconds=5.0)
-"""A status page only advises: it must not hold anybody up."""
+"""A status page is advice only: it must not delay a command."""
 _BY_INDICATOR = {"none": "green", "minor": "yellow", "maintenance": "yellow", "major": "red", "critical": "red"}
 _BY_COMPONENT = {"operational": "green", "partial_outage": "yellow", "degraded_performance": "yellow",
                  "under_maintenance": "yellow", "major_outage": "red"}  # fmt: skip
@@ -26,7 +26,7 @@ _BY_COMPONENT = {"operational": "green", "partial_outage": "yellow", "degraded_p
 
 @dataclass(frozen=True)
 class Page:
-    """How one kind of page is asked, and how its body is read for a named service (raises ShapeError)."""
+    """How one kind of page is requested, and how its body is decoded for a service (raises ShapeError)."""
 
     path: str
     decode: Callable[[object, str], StatusReport]
@@ -48,7 +48,7 @@ class StatusPage:
         return self._patience.call(self._once, writes=False)
 
     def _once(self) -> StatusReport:
-        call = HttpCall("tell its status", "GET", self._page.path, writes=False)
+        call = HttpCall("report its status", "GET", self._page.path, writes=False)
         reply = exchange(self._client, call, provider=f"{self._service} status page")
         if reply.status != httpx.codes.OK:
             raise self._unusable(reply, f"it answered {reply.status}", retryable=may_pass(reply.status))
@@ -61,7 +61,7 @@ class StatusPage:
 
     def _unusable(self, reply: Reply, why: str, *, retryable: bool) -> ProviderError:
         return ProviderError(
-            f"{self._service}'s status page told nothing usable.",
+            f"{self._service}'s status page sent no usable answer.",
             provider=f"{self._service} status page",
             why=f"{why.capitalize()}.",
             next_action=f"Open {self._client.base_url.host} in a browser.",
@@ -85,7 +85,7 @@ def _system(body: object) -> ServiceColor:
 
 
 def _statuspage(body: object, service: str) -> StatusReport:
-    """The page as a whole, every component that is not well, and the titles of open incidents."""
+    """The page as a whole, every component with a problem, and the titles of open incidents."""
     source = record(body)
     whole = _BY_INDICATOR.get(text(nested(source, "status"), "indicator"), "yellow")
     components = items(source.get("components") or [], _component)

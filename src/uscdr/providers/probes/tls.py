@@ -1,7 +1,7 @@
-"""Adapter of the port `Tls`: handshakes with whoever serves a hostname.
+"""Adapter of the port `Tls`: TLS handshakes with a hostname's server.
 
-Python's ssl tells what a certificate says only of one that it trusts. One that it refuses is therefore fetched
-without trust, and then trusted alone, whatever its dates, for a handshake that only reads them.
+Python's ssl decodes only a trusted certificate. So a refused one is fetched without verification, and then trusted
+alone, regardless of its dates, for a second handshake that only reads it.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ PROBLEMS: Mapping[int, str] = {
     EXPIRED: "expired",
     18: "self-signed",
     19: "signed by an authority that is not trusted",
-    20: "its issuer is not trusted, or the chain to it is not served",
-    21: "its issuer is not trusted, or the chain to it is not served",
-    62: "made out to another name",
-    64: "made out to another name",
+    20: "its issuer is not trusted, or the server does not send the chain",
+    21: "its issuer is not trusted, or the server does not send the chain",
+    62: "issued for another name",
+    64: "issued for another name",
 }
 """By code of X509_verify_cert_error_string(3)."""
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """One handshake's end; `says` is empty unless the certificate was trusted."""
+    """One handshake's result; `says` is empty unless the certificate was trusted."""
 
     says: Mapping[str, Any]
     der: bytes = field(repr=False)
@@ -53,7 +53,7 @@ class _Seen:
 
 
 class TlsProbe:
-    """Asks `hostname` port 443, or `address` for every hostname; `ca_file` (PEM) is trusted beside the usual roots."""
+    """Asks `hostname` port 443, or `address` for every hostname; `ca_file` (PEM) is trusted too."""
 
     def __init__(
         self, *, ca_file: Path | None = None, address: tuple[str, int] | None = None, timeout: float = TIMEOUT
@@ -84,22 +84,22 @@ class TlsProbe:
                 return _status(tls, seconds)
         except ssl.SSLCertVerificationError as error:
             raise ProviderError(
-                f"The certificate that is served for {hostname} is not accepted.",
+                f"The certificate of {hostname} is not valid.",
                 provider=PROVIDER,
                 why=f"It is {PROBLEMS.get(error.verify_code, error.verify_message)}.",
-                next_action=f"Look at it in a browser: https://{hostname}/; and at the platform: heroku certs:auto",
+                next_action=f"Open https://{hostname}/ in a browser, and check the platform: heroku certs:auto",
             ) from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise _unreachable(hostname, error) from None
 
     def _browser(self) -> ssl.SSLContext:
         context = trust(self._ca_file)
-        # Newer Pythons refuse certificates for lapses of form that browsers let pass.
+        # Newer Python versions refuse malformed certificates that browsers accept.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
     def _read(self, hostname: str) -> _Seen:
-        """What the refused certificate says; nothing of it when it changes meanwhile or is beyond reading."""
+        """The content of the refused certificate; empty when it changes meanwhile or cannot be read."""
         seen = self._handshake(hostname, _trusting_all())
         try:
             return self._handshake(hostname, _trusting_only(seen.der))
@@ -109,7 +109,7 @@ class TlsProbe:
     def _handshake(self, hostname: str, context: ssl.SSLContext) -> _Seen:
         address = self._address or (hostname, HTTPS)
         try:
-            hostname.encode("idna")  # before there is a socket: ssl would lose it
+            hostname.encode("idna")  # before a socket exists: ssl would leak it
             with (
                 borne(f"{address[0]}:{address[1]}", self._timeout) as seconds,
                 socket.create_connection(address, seconds) as plain,
@@ -123,7 +123,7 @@ class TlsProbe:
 
 
 def _status(connection: ssl.SSLSocket, seconds: float) -> int:
-    """Of the answer, which begins within so long: interim ones, or a line that trickles in, are none."""
+    """The final status, within the time limit: interim answers and trickling lines do not extend it."""
     watch = Cut(seconds, connection)
     try:
         reply = http.client.HTTPResponse(connection)
@@ -163,7 +163,7 @@ def _told(hostname: str, seen: _Seen, problem: str) -> Certificate:
 
 
 def _problem(error: ssl.SSLCertVerificationError, seen: _Seen) -> str:
-    words = PROBLEMS.get(error.verify_code, f"not accepted ({error.verify_message})")
+    words = PROBLEMS.get(error.verify_code, f"not trusted ({error.verify_message})")
     now = datetime.now(UTC)
     end, start = _moment(seen.says, "notAfter"), _moment(seen.says, "notBefore")
     if (error.verify_code == EXPIRED and end and end > now) or (error.verify_code == NOT_YET and start and start < now):
@@ -183,14 +183,14 @@ def _moment(says: Mapping[str, Any], name: str) -> datetime | None:
 
 def _unreachable(hostname: str, error: Exception) -> ProviderError:
     if isinstance(error, ssl.SSLError):
-        what, why = f"{hostname} answers, but no TLS connection comes about.", "The handshake failed."
+        what, why = f"{hostname} answers, but the TLS handshake failed.", "The server ended the handshake."
     else:
-        what, why = f"{hostname} could not be reached for its certificate.", _cause(error)
+        what, why = f"uscdr could not reach {hostname} to read its certificate.", _cause(error)
     return ProviderError(
         what,
         provider=PROVIDER,
         why=why,
-        next_action=f"Look at it in a browser: https://{hostname}/; check the domain's records and this network.",
+        next_action=f"Open https://{hostname}/ in a browser; check the domain's DNS records and this network.",
         retryable=not isinstance(error, UnicodeError),
     )
 
@@ -200,4 +200,4 @@ def _cause(error: Exception) -> str:
         return "No answer within the time limit."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror.capitalize()}."
-    return "The name cannot be asked for."
+    return "The name is not valid in DNS."

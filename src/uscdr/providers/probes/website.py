@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 PROVIDER = "the application"
 GATEWAY_ERRORS = (502, 503, 504)
 LIMITED = 429
-"""Raised as RateLimited, whatever was asked: it is never an answer."""
+"""Always raised as RateLimited, never returned as an answer."""
 LOGIN = "/api/auth/login/"
 
 
 class ApplicationWebsite:
     """Adapter of the port `Website` for one base address.
 
-    A gateway's error (502, 503, 504) is asked again for a short while: the platform's router may lag behind.
+    A gateway error (502, 503, 504) is retried for a short while: the platform's router may lag behind.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class ApplicationWebsite:
         empty_form: bool = False,
         once: bool = False,
     ) -> WebAnswer:
-        """One request; the answer's status is the caller's to judge, but for LIMITED."""
+        """One request; the caller judges the status, except LIMITED."""
         headers = {} if token is None else self._signed(token)
         if empty_form or json_body is not None:
             headers["Content-Type"] = EMPTY_FORM_TYPE if empty_form else "application/json"
         hide = () if token is None else (token,)
-        # Only refused POSTs are ever sent by checks: asking again changes nothing, unless the application counts them.
+        # Checks send only POSTs that the application refuses: a retry changes nothing, unless it counts requests.
         call = HttpCall(f"answer {method} {path.partition('?')[0]}", method, path, writes=once,
                     body=EMPTY_FORM if empty_form else json_body, headers=headers, hide=hide)  # fmt: skip
         return self._answer(call)
@@ -75,7 +75,7 @@ class ApplicationWebsite:
             where = urljoin(self._address, address)
             urlsplit(where)
         except ValueError:
-            raise ProviderError("The application names an address that is none.", provider=PROVIDER) from None
+            raise ProviderError("The application returned a malformed address.", provider=PROVIDER) from None
         return self._answer(HttpCall(f"give what {urlsplit(where).netloc} holds", "GET", where, writes=False))
 
     def send(self, sending: Sending, token: SecretStr) -> WebAnswer:
@@ -92,7 +92,7 @@ class ApplicationWebsite:
         return {"Authorization": f"Token {token.get_secret_value()}"}
 
     def _require_private(self) -> None:
-        """Before anything of the check account is sent. Raises ConfigError."""
+        """Checked before the check account's credentials are sent. Raises ConfigError."""
         require_private(self._address, "The application's address, where the check account signs in,")
 
     def close(self) -> None:
@@ -122,26 +122,26 @@ class ApplicationWebsite:
         """`POST` to LOGIN with the check account; its token."""
         self._require_private()
         body = {"email": email, "password": password.get_secret_value()}
-        answer = self.ask("POST", LOGIN, json_body=body, once=True)  # a refused one is counted
+        answer = self.ask("POST", LOGIN, json_body=body, once=True)  # the application counts refused logins
         try:
             token = json.loads(answer.body)["token"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise ProviderError(
-                f"The check account could not sign in (status {answer.status}).",
+                f"The application refused the check account's login (status {answer.status}).",
                 provider=PROVIDER,
                 status=answer.status,
-                next_action="Check USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD; five failures lock an account out.",
+                next_action="Check USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD. Five failures lock an account.",
             ) from None
         return SecretStr(str(token))
 
 
 def _limited(reply: Reply, call: HttpCall) -> RateLimited:
-    """Somebody counts requests and takes no more for now: that tells nothing of what was asked for."""
+    """The error for a rate limit, which says nothing about the requested page."""
     return RateLimited(
-        f"{call.path.partition('?')[0]}: {LIMITED}, the application was asked too often for now",
+        f"{call.path.partition('?')[0]}: {LIMITED}, the application refused: too many requests",
         provider=PROVIDER,
         retry_after=retry_after(reply.headers.get("Retry-After"), now=datetime.now(UTC)),
-        next_action="Wait; nothing is asked again before the limit's time is over.",
+        next_action="Wait for the end of the rate limit, then run the command again.",
         status=LIMITED,
     )
 

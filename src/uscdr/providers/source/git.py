@@ -1,7 +1,6 @@
-"""Running the `git` program: without prompts, hooks or programs of a configuration, with a time limit and a stop.
+"""Runs the `git` program: without prompts, hooks or configured programs, with a time limit and a stop token.
 
-The user's own configuration stays in force for what reaching a private repository needs: credential helpers,
-proxies, certificates.
+The user's own configuration still applies to access: credential helpers, proxies, certificates.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# What git complains of, as our errors. Its words are not shown: they can hold addresses with credentials.
+# Maps git's errors to ours. Its text is not shown: it may contain addresses with credentials.
 
 
 PROVIDER = "Git"
@@ -62,42 +61,45 @@ _NETWORK = re.compile(
 
 
 class ObjectMissing(NotFound):
-    """The repository answered, and does not give the commit asked for."""
+    """The repository answered, but does not have the commit."""
 
 
 def _explain(complaint: str, status: int) -> UscdrError:
-    """The error for a failed git, by what it printed on standard error."""
+    """The error for a failed git command, by its standard error."""
     if _MISSING_OBJECT.search(complaint):
         return _provider(ObjectMissing, "The source repository has no such commit.", "Check the commit id.")
     if _AUTH.search(complaint):
         return _provider(
             CredentialsRefused,
-            "The source repository lets nobody in without credentials, or refuses those it got.",
-            "Check the address; for a private one log in once with `git ls-remote` so that a credential helper knows.",
+            "The source repository refused the credentials, or requires some.",
+            "Check the address. For a private repository, log in once with `git ls-remote` so that the "
+            "credential helper stores it.",
         )
     if _OWNER.search(complaint):
         return MachineError(
-            "Git does not read the source repository: it belongs to another user of this machine.",
+            "Git refused the source repository: it belongs to another user of this machine.",
             next_action="Allow it with `git config --global --add safe.directory PATH`, or clone it.",
         )
     if _SPACE.search(complaint):
-        return MachineError("No space is left for the source.", next_action="Free some space, then go on.")
+        return MachineError(
+            "The disk has no space left for the source.", next_action="Free disk space, then run the command again."
+        )
     if _MISSING.search(complaint):
-        return _provider(NotFound, "There is no source repository at that address.", "Correct `app.source.git`.")
+        return _provider(NotFound, "No source repository exists at that address.", "Correct `app.source.git`.")
     return _unreachable(complaint, status)
 
 
 def _unreachable(complaint: str, status: int) -> ProviderError:
     if _TRUST.search(complaint):
-        action = "Check the clock; set `http.sslCAInfo` of git if the network inspects TLS."
-        return _provider(ProviderError, "The source repository's certificate was not accepted.", action)
+        action = "Check this machine's clock. If the network inspects TLS, set git's `http.sslCAInfo`."
+        return _provider(ProviderError, "The source repository's certificate is not trusted.", action)
     passing = _NETWORK.search(complaint) is not None
-    why = "The network or the server failed." if passing else f"Git ended with status {status}."
+    why = "The network or the server failed." if passing else f"Git exited with status {status}."
     return ProviderError(
-        "The source repository could not be read.",
+        "Git could not read the source repository.",
         provider=PROVIDER,
         why=why,
-        next_action="Try `git ls-remote` with its address; a clone on this machine will do as `app.source.git` too.",
+        next_action="Test the address with `git ls-remote`, or set `app.source.git` to a clone on this machine.",
         retryable=passing,
     )
 
@@ -114,7 +116,7 @@ _PASSED_ON = re.compile(
     r"|GIT_(?:SSL_\w+|SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|EXEC_PATH|CONFIG_\w+|PROXY_\w+)",
     re.IGNORECASE,
 )
-"""What git and a credential helper need; secrets of other providers stay here."""
+"""The variables that git and a credential helper need, without other providers' secrets."""
 _OURS: Mapping[str, str] = {
     "core.hooksPath": os.devnull,
     "core.attributesFile": os.devnull,
@@ -131,7 +133,7 @@ _OURS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class GitLimit:
-    """When to give up: `end` on the monotonic clock, `seconds` as it was set, or when `stop` is set."""
+    """The time limit: `end` on the monotonic clock, `seconds` as configured; also ends when `stop` is set."""
 
     end: float
     seconds: float
@@ -148,15 +150,15 @@ class GitLimit:
             raise Interrupted("Interrupted while reading the source repository; nothing was changed.")
         if time.monotonic() > self.end:
             raise ProviderError(
-                f"The source repository was not read within {duration(self.seconds)}.",
+                f"Git did not finish reading the source repository within {duration(self.seconds)}.",
                 provider=PROVIDER,
-                next_action="Check the network, or clone it and give the path of the clone as `app.source.git`.",
+                next_action="Check this machine's network, or set `app.source.git` to a clone on this machine.",
                 retryable=True,
             )
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment of git: what it needs of `env`, and settings that outrank every configuration file."""
+    """The environment of git: the needed variables of `env`, and settings that override every configuration file."""
     passed = {name: value for name, value in env.items() if _PASSED_ON.fullmatch(name)}
     count = whole(passed.get("GIT_CONFIG_COUNT")) or 0
     for place, (key, value) in enumerate(_OURS.items(), start=count):
@@ -186,7 +188,7 @@ class Git:
         return b"".join(self.chunks(*arguments))
 
     def chunks(self, *arguments: str) -> Iterator[bytes]:
-        """Standard output as it comes; a failure of git raises after the last of it."""
+        """Standard output as it arrives; a failure of git raises after the last chunk."""
         with tempfile.TemporaryFile() as complaints:
             process = self._start(arguments, complaints)
             try:
@@ -202,8 +204,8 @@ class Git:
         git = program("git", self.env)
         if git is None:
             raise MachineError(
-                "The `git` program is not on this machine.",
-                why="The source of the application is read with it.",
+                "The `git` program is not installed on this machine.",
+                why="uscdr needs it to read the application's source.",
                 next_action="Install git (2.39 or newer), then run the command again.",
             )
         return subprocess.Popen(
@@ -212,8 +214,8 @@ class Git:
             stdout=subprocess.PIPE,
             stderr=complaints,
             env=dict(self.env),
-            # A repository where the command was given would have its own configuration obeyed: other addresses for
-            # the one asked, programs that are given the credentials.
+            # Not in the current directory: git would obey the configuration of a repository there, which can redirect
+            # addresses and run programs with the credentials.
             cwd="/",
             start_new_session=True,
         )
@@ -233,7 +235,7 @@ class Git:
                 yield chunk
 
     def _ended(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for the end of a process that has closed its output."""
+        """Wait for a process that has closed its output."""
         while True:
             self.limit.heed()
             with suppress(subprocess.TimeoutExpired):
@@ -242,7 +244,7 @@ class Git:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Git starts processes of its own, which must not outlive it."""
+    """Git starts child processes, which must not outlive it."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -251,7 +253,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stdout.close()
 
 
-# Where the code lives: a path on this machine, or an https, ssh or file address that carries no secret.
+# The repository's address: a path on this machine, or an https, ssh or file URL without a secret.
 
 
 _SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:(?!//)\S+")
@@ -271,10 +273,12 @@ def checked(git: str) -> str:
         parts = urlsplit(git)
         user, password = parts.username or "", parts.password
     except ValueError:
-        raise _wrong("The source address cannot be read.", "Correct `app.source.git`.") from None
+        raise _wrong("The source address is malformed.", "Correct `app.source.git`.") from None
     if password is not None or (parts.scheme != "ssh" and _TOKEN_LIKE.match(user)):
-        message = "The source address holds a password or token."
-        raise _wrong(message, "Take it out, and give it to git with a credential helper (`git credential approve`).")
+        message = "The source address contains a password or token."
+        raise _wrong(
+            message, "Remove it from the address, and store it in a credential helper with `git credential approve`."
+        )
     if parts.scheme in _ALLOWED or (parts.scheme == "http" and is_loopback(git)):
         return git
     raise _wrong("The source address must be a path, or begin with https:// or ssh://.", "Correct `app.source.git`.")
@@ -284,7 +288,7 @@ def _wrong(message: str, next_action: str) -> ConfigError:
     return ConfigError(message, next_action=next_action)
 
 
-# Whether a repository's host takes connections at all: git itself waits for minutes for one that does not.
+# Whether a repository's host accepts connections: git itself waits minutes for one that does not.
 
 
 CONNECT_SECONDS = 10.0
@@ -292,7 +296,7 @@ PORTS = {"https": 443, "http": 80}
 
 
 def require_host(address: str) -> None:
-    """For a command that only looks, and an address that is reached directly. Raises ProviderError."""
+    """For a read-only command and an address without a proxy. Raises ProviderError."""
     parts = urlsplit(address) if "://" in address else None
     if known() is None or parts is None or parts.scheme not in PORTS or not parts.hostname or proxy_for(address):
         return
@@ -302,29 +306,29 @@ def require_host(address: str) -> None:
             socket.create_connection(where, seconds).close()
     except OSError as error:
         raise ProviderError(
-            "The source repository could not be reached.",
+            "uscdr could not reach the source repository.",
             provider=PROVIDER,
             why=f"{where[0]}: {(error.strerror or 'no connection within the time limit').lower()}.",
-            next_action="Check the network, or clone it and give the path of the clone as `app.source.git`.",
+            next_action="Check this machine's network, or set `app.source.git` to a clone on this machine.",
             sent=False,
         ) from None
 
 
 def patience() -> Mapping[str, str]:
-    """Git's environment: it gives up a server that sends nothing for so long."""
+    """Git's environment: it drops a server that sends nothing for that long."""
     return {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60" if known() is None else "8"}
 
 
-# Whether a file would be published with the Git checkout that it happens to lie in.
+# Whether a file could be published with the Git checkout that contains it.
 
 
 SECONDS = 5.0
 
 
 def published(path: Path, env: Mapping[str, str]) -> str:
-    """Why a secret in this file could be published, and the cure; empty when it lies in no checkout or is ignored.
+    """Why a secret in this file could be published, and the fix; empty when it is in no checkout or is ignored.
 
-    A checkout that git itself does not tell anything of is one that ignores nothing.
+    If git cannot read the checkout, nothing counts as ignored.
     """
     try:
         file = path.resolve(strict=True)
@@ -333,14 +337,12 @@ def published(path: Path, env: Mapping[str, str]) -> str:
         return ""
     if root is None or _ignored(root, file, env):
         return ""
-    return (
-        f"{path} lies in the Git checkout {root}, which does not ignore it: `git add` would publish it. "
-        f"Move it out of there: `mkdir -p -m 700 ~/.config/uscdr && mv {path} ~/.config/uscdr/`."
-    )
+    return f"{path} is in the Git checkout {root}, which does not ignore it: `git add` would publish it. "
+        f"Move it: `mkdir -p -m 700 ~/.config/uscdr && mv {path} ~/.config/uscdr/`."
 
 
 def _ignored(root: Path, file: Path, env: Mapping[str, str]) -> bool:
-    """A file that is tracked is not ignored, whatever the patterns say."""
+    """A tracked file is not ignored, even if a pattern matches."""
     command = ("git", "-C", str(root), "check-ignore", "--quiet", "--", str(file))
     given = {name: value for name, value in environment(env).items() if name != "GIT_LITERAL_PATHSPECS"}  # refused here
     try:

@@ -1,4 +1,4 @@
-"""The `SourceCode` port on any Git repository, by the `git` program."""
+"""The `SourceCode` port on any Git repository, with the `git` program."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ if TYPE_CHECKING:
 
     from uscdr.models.migrations import CodeMigrations
 
-# Private copies of single commits: one bare repository each, made under another name and renamed when whole.
+# Private copies of single commits: one bare repository each, renamed when complete.
 
 
 KEEP = 3
 """How many commits of one repository are kept."""
 _ABANDONED_SECONDS = 86_400
 _WHOLE = str(2**31 - 1)
-"""The depth that git takes for everything."""
-# What `git archive` may do to a tree, and must not: the platform gets the commit as it is.
+"""The depth that means the full history."""
+# Disables what `git archive` may change: the platform gets the commit unchanged.
 _AS_IT_IS = "* -export-ignore -export-subst -text -eol -ident -filter -working-tree-encoding\n"
 
 
 @dataclass(frozen=True)
 class _CommitStore:
-    """The copies below `root` of the repository at `address`; what is not whole yet is in `work`."""
+    """The copies below `root` of the repository at `address`; incomplete ones are in `work`."""
 
     root: Path
     address: str
     work: Path
 
     def copy(self, git: Git, commit: str) -> Path:
-        """A bare repository that holds the commit with this full id; fetched unless it is there. `NotFound`."""
+        """A bare repository with the commit of this full id; fetched if missing. Raises `NotFound`."""
         place = self._place(commit)
         if _holds(git, place, commit):
             with suppress(OSError):
@@ -65,7 +65,7 @@ class _CommitStore:
         return place
 
     def expand(self, git: Git, short: str) -> str:
-        """The full id of an abbreviated one; needs the whole history unless a copy is there. `NotFound`."""
+        """The full id of an abbreviated one; fetches the whole history unless a copy exists. Raises `NotFound`."""
         known = sorted(self.root.glob(f"{self._key}-{short}*.git"))
         if len(known) == 1:
             return known[0].stem.rpartition("-")[2]
@@ -96,15 +96,15 @@ class _CommitStore:
             yield fresh
         except OSError as error:
             raise MachineError(
-                f"The cache of the source in {self.root} cannot be used.",
+                f"uscdr cannot use the source cache in {self.root}.",
                 why=f"{error.strerror}.",
-                next_action="Free some space, or correct the rights of that directory.",
+                next_action="Free disk space, or correct the permissions of that directory.",
             ) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
     def _fetch(self, git: Git, fresh: Path, commit: str) -> None:
-        """That commit alone; everything when the server gives only what it has a name for."""
+        """Only that commit; everything when the server sends only named refs."""
         try:
             self._ask(git, fresh, "--depth=1", "--", self.address, commit)
         except ObjectMissing:
@@ -129,12 +129,12 @@ class _CommitStore:
         try:
             fresh.rename(place)
         except OSError:
-            # Another run was faster: what it made is whole.
+            # Another run was faster: its copy is complete.
             if not place.is_dir():
                 raise
 
     def _tidy(self) -> None:
-        """Drop the oldest copies, and what a killed run left."""
+        """Remove the oldest copies, and what a killed run left."""
         copies = sorted(self.root.glob(f"{self._key}-*.git"), key=_age)
         left = [part for part in self.root.glob(".*.part") if _age(part) > _ABANDONED_SECONDS]
         for gone in (*copies[KEEP - 1 :], *left):
@@ -163,11 +163,11 @@ def _missing(commit: str) -> ProviderError:
     return ObjectMissing(
         f"The source repository has no commit {commit}.",
         provider=PROVIDER,
-        next_action="Check the commit id; was it pushed?",
+        next_action="Check the commit id, and that the commit was pushed.",
     )
 
 
-# Branches and tags of a repository: which commit a name means. No name is ever guessed.
+# Resolves branches and tags to commits. It never guesses a name.
 
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -178,10 +178,10 @@ _NEAR = 5
 
 
 def check(ref: str) -> None:
-    """`BadInput` for what can be no name or id at all."""
+    """Raises `BadInput` for an invalid name or id."""
     if not ref or _FORBIDDEN.search(ref):
         raise BadInput(
-            f"{ref!r} cannot be a branch, tag or commit.", next_action="Correct `app.source.ref` or `--ref`."
+            f"{ref!r} is not a valid branch, tag or commit.", next_action="Correct `app.source.ref` or `--ref`."
         )
 
 
@@ -198,20 +198,20 @@ def _parse_refs(listing: bytes) -> dict[str, str]:
 
 
 def _choose(refs: Mapping[str, str], ref: str) -> str | None:
-    """The commit id of `ref`, None when no branch or tag has that name; `BadInput` when two of them differ."""
+    """The commit id of `ref`, None when no branch or tag has that name; `BadInput` when two differ."""
     if ref in refs:
         return refs[ref]
     found = {full: refs[full] for full in (f"refs/heads/{ref}", f"refs/tags/{ref}") if full in refs}
     if len(set(found.values())) > 1:
         raise BadInput(
             f"{ref} is both a branch and a tag, of different commits.",
-            next_action=f"Say which one you mean: {' or '.join(found)}.",
+            next_action=f"Give the full name: {' or '.join(found)}.",
         )
     return next(iter(found.values()), None)
 
 
 def _unknown(refs: Mapping[str, str], ref: str) -> NotFound:
-    """The error for a name that is not there, with names that are like it."""
+    """The error for an unknown name, with similar names."""
     names = sorted({re.sub(r"^refs/(?:heads|tags)/", "", name) for name in refs})
     near = difflib.get_close_matches(ref, names, n=_NEAR, cutoff=0.5) or names[:_NEAR]
     return NotFound(
@@ -222,7 +222,7 @@ def _unknown(refs: Mapping[str, str], ref: str) -> NotFound:
     )
 
 
-# What a packed commit names and does not hold: pointers to other stores, links that lead out of it.
+# Content that a packed commit references but lacks: pointers to other stores, links out of the tree.
 
 
 _LONGEST_POINTER = 1024
@@ -233,7 +233,7 @@ _CRYPT = b"\0GITCRYPT\0"
 
 
 def _submodules(paths: Sequence[str]) -> tuple[Lack, ...]:
-    """Other repositories, of which a commit only names a commit."""
+    """Submodules: a commit only references them."""
     return tuple(Lack(path=path, what="submodule") for path in paths)
 
 
@@ -273,16 +273,16 @@ def _leads_out(link: tarfile.TarInfo) -> bool:
     return target == ".." or target.startswith("../")
 
 
-# Packing a tar stream: gzipped, hashed on the way, private, and named only when it is whole.
+# Packs a tar stream: gzipped, hashed while writing, private, and named only when complete.
 
 
 _LEVEL = 6
 
 
 def _pack(tar: Iterable[bytes], destination: Path) -> download.WrittenFile:
-    """Write `tar` gzipped to `destination` (0600, replaced if it is there).
+    """Write `tar` gzipped to `destination` (0600, replaced if it exists).
 
-    The same tar gives the same bytes: no name and no time are in the header. `MachineError`.
+    The same tar gives the same bytes: the header has no name and no time. Raises `MachineError`.
     """
     shown = str(destination)
     with download.disk_faults(shown):
@@ -306,7 +306,7 @@ def _drained(buffer: io.BytesIO) -> bytes:
     return data
 
 
-# What can be read from a commit's list of files: submodules, process types. Pure.
+# Reads submodules and process types from a commit's files. Pure.
 
 
 PROCFILE = "Procfile"
@@ -316,7 +316,7 @@ _PROCESS = re.compile(r"([A-Za-z0-9_-]+):[ \t]*(\S.*?)\s*")
 
 @dataclass(frozen=True)
 class _Tree:
-    """The files of a commit, and the paths of its submodules, whose content is in other repositories."""
+    """The files of a commit, and the paths of its submodules."""
 
     files: tuple[str, ...]
     submodules: tuple[str, ...]
@@ -330,7 +330,7 @@ def _parse_tree(listing: bytes) -> _Tree:
 
 
 def procfile(text: str) -> dict[str, str]:
-    """Process type -> command; comments and anything else are passed over, as the platform does."""
+    """Process type -> command; other lines are ignored, as on the platform."""
     found = (_PROCESS.fullmatch(line) for line in text.splitlines())
     return {match[1]: match[2] for match in found if match}
 
@@ -341,10 +341,9 @@ ATTEMPTS = 3
 class GitSource:
     """The code at `git`, a path on this machine or an https or ssh address; it is only ever read.
 
-    `cache` is a private directory for fetched commits; what is being fetched lies in `work`, a directory of this
-    process on the same disk, or in `cache` too. `timeout` is the
-    seconds one call may take in all.
-    Raises `ConfigError` for an address that holds a secret or would be read in clear text.
+    `cache` is a private directory for fetched commits; incomplete fetches are in `work`, a directory of this process on
+    the same disk, or in `cache`. `timeout` is the total seconds of one call. Raises `ConfigError` for an address with a
+    secret or without encryption.
     """
 
     def __init__(
@@ -366,13 +365,13 @@ class GitSource:
         self._patience = RetryingCaller(policy=policy, stop=stop, on_wait=on_wait)
 
     def resolve(self, ref: str) -> str:
-        """`git ls-remote` for a name; an id is looked for in the repository itself."""
+        """`git ls-remote` for a name; an id is looked up in the repository itself."""
         check(ref)
         git = self._git()
         return self._patience.call(lambda: self._resolve(git, ref), writes=False)
 
     def archive(self, ref: str, directory: Path) -> SourceArchive:
-        """`git archive` of the commit, as it is: no attribute, filter or submodule changes what is packed."""
+        """`git archive` of the unchanged commit: no attribute, filter or submodule changes it."""
         check(ref)
         git = self._git()
         return self._patience.call(lambda: self._archive(git, ref, directory), writes=False)

@@ -1,4 +1,4 @@
-"""Django's migrations in a commit's files: their names, and what squashed ones replace. No code is executed. Pure."""
+"""Django's migrations in a commit's files: their names, and what squashed ones replace. Executes no code. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.schema import FieldMade, MigrationFile, Operation
 
-# What a migration's file does to tables, read from its syntax tree. No code is executed. Pure.
+# A migration's effect on tables, from the file's syntax tree. Executes no code. Pure.
 
 
 _NO_COLUMN = frozenset({"ManyToManyField", "GenericForeignKey", "GenericRelation", "CompositePrimaryKey"})
@@ -40,20 +40,20 @@ _WITHOUT_TABLES = frozenset(
         "CreateCollation", "RemoveCollation",
     }
 )  # fmt: skip
-"""Operations that neither make, drop nor rename a table or column that a model names."""
+"""Operations that do not create, drop or rename a model's table or column."""
 
 _Arguments = Mapping[str, ast.expr]
 
 
 class _Unclear(Exception):
-    """The text does not say it as a literal."""
+    """The value is not a literal."""
 
 
 def _parse(name: str, text: str) -> MigrationFile:
-    """The migration `app.name` of that text; not `understood` where it is anything but plain lists of calls."""
+    """The migration `app.name` of that text; not `understood` unless it consists of plain lists of calls."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of strings with stray backslashes in other people's code
+            warnings.simplefilter("ignore")  # other people's code may have invalid escapes in strings
             body = _body(ast.parse(text))
         given = dict(_assigned(body))
         needs = tuple(_dependencies(given.get("dependencies")))
@@ -80,7 +80,7 @@ def _assigned(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _dependencies(value: ast.expr | None) -> Iterator[str]:
-    """Those that are named; one that settings decide (`swappable_dependency`) is not."""
+    """The named ones; not one that settings decide (`swappable_dependency`)."""
     for one in _items(value) if value is not None else ():
         if isinstance(one, ast.Tuple | ast.List) and len(one.elts) == 2:  # noqa: PLR2004 - app and name
             app, name = _text(one.elts[0]), _text(one.elts[1])
@@ -201,7 +201,7 @@ _READERS: Mapping[str, tuple[tuple[str, ...], Callable[[_Arguments], Iterator[Op
 
 
 def _field(name: str, node: ast.expr) -> FieldMade:
-    """A field's column: as `db_column` says, else by its kind."""
+    """A field's column: `db_column`, else by its kind."""
     kind = _called(node) if isinstance(node, ast.Call) else ""
     if kind in _NO_COLUMN:
         return FieldMade(name=name)
@@ -218,7 +218,7 @@ def _field(name: str, node: ast.expr) -> FieldMade:
 
 
 def _arguments(node: ast.Call, names: tuple[str, ...]) -> _Arguments:
-    """By name; a missing one that is needed raises KeyError's kin. Raises _Unclear for `*` and `**`."""
+    """Arguments by name; a missing required one raises LookupError. Raises _Unclear for `*` and `**`."""
     if any(isinstance(one, ast.Starred) for one in node.args) or any(one.arg is None for one in node.keywords):
         raise _Unclear
     given = dict(zip(names, node.args, strict=False)) | {str(one.arg): one.value for one in node.keywords}
@@ -226,7 +226,7 @@ def _arguments(node: ast.Call, names: tuple[str, ...]) -> _Arguments:
 
 
 class _Given(dict[str, ast.expr]):
-    """A call's arguments; one that is asked for and not given makes the whole unclear."""
+    """A call's arguments; a missing required one raises _Unclear."""
 
     def __missing__(self, key: str) -> ast.expr:
         raise _Unclear(key)
@@ -276,11 +276,11 @@ def _text(node: ast.expr) -> str:
 
 
 _FILE = re.compile(r"(?:.*/)?([^/]+)/migrations/((?!_)\w+)\.py")
-"""Django takes every module there for a migration whose name does not begin with an underscore."""
+"""Django treats every module there as a migration unless its name starts with an underscore."""
 _NUMBERED = re.compile(r"\d{4}_")
 _CLASS = re.compile(r"^class\s+Migration\b", re.MULTILINE)
 _INSTALLED = frozenset({"site-packages", "dist-packages", "node_modules"})
-"""Libraries that were committed with the code; the platform installs its own."""
+"""Libraries committed with the code; the platform installs its own."""
 
 
 def names(files: Iterable[str]) -> dict[str, str]:
@@ -290,9 +290,9 @@ def names(files: Iterable[str]) -> dict[str, str]:
 
 
 def read(paths: Mapping[str, str], tar: bytes) -> CodeMigrations:
-    """Which of `names` are migrations: numbered ones, and those whose text has a Migration; other code may lie there.
+    """Which of `names` are migrations: numbered ones, and those with a Migration class; other code may be there.
 
-    `tar` holds their texts, and is not compressed.
+    `tar` contains their texts, uncompressed.
     """
     texts = _texts(tar) if paths else {}
     known = {
@@ -313,7 +313,7 @@ def _each(known: Mapping[str, str]) -> list[str]:
 
 
 def _file(name: str, texts: set[str]) -> MigrationFile:
-    """What it does; not understood where several files of that name say different things."""
+    """Its effect; not understood when several files of that name differ."""
     return _parse(name, texts.pop()) if len(texts) == 1 else MigrationFile(name=name, understood=False)
 
 
@@ -329,7 +329,7 @@ def _replaced(text: str) -> tuple[str, ...]:
         return ()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of strings with stray backslashes in other people's code
+            warnings.simplefilter("ignore")  # other people's code may have invalid escapes in strings
             pairs = [ast.literal_eval(value) for value in _values(ast.parse(text))]
         return tuple(f"{app}.{name}" for found in pairs for app, name in found)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
@@ -337,7 +337,7 @@ def _replaced(text: str) -> tuple[str, ...]:
 
 
 def _values(module: ast.Module) -> Iterator[ast.expr]:
-    """What is assigned to `replaces` in the class Migration."""
+    """The value of `replaces` in the class Migration."""
     classes = (one for one in module.body if isinstance(one, ast.ClassDef) and one.name == "Migration")
     for node in (node for one in classes for node in one.body):
         if isinstance(node, ast.Assign) and any(map(_is_replaces, node.targets)):
