@@ -1,4 +1,4 @@
-"""What processes make for a while, and what the next one finds of it when its maker died.
+"""Temporary things of processes, and the cleanup after a killed one.
 
 There is one register, `scratch` in the state directory: each process has a directory of its own there, which it keeps
 locked while it lives. In it, or noted in it (`elsewhere`), is everything that must not outlive the process: dumps and
@@ -41,7 +41,7 @@ def workplace(state: Path, name: str) -> Iterator[Path]:
     """A private directory of this process, gone at the end with all that it noted. Raises MachineError."""
     register = state / _REGISTER
     place = register / name
-    if place.exists():  # of a killed process with the same run, which noted what cannot be removed yet
+    if place.exists():  # left by a killed process of the same run, with notes of things that cannot be removed yet
         place = register / f"{name}-{secrets.token_hex(4)}"
     try:
         with own_directory(place, above=private_directory, gone=_Clearing().tidy) as own:
@@ -61,7 +61,7 @@ def sweep(state: Path, scratch: SecretStr | None = None) -> tuple[str, ...]:
     if not register.exists():
         return ()
     clearing = _Clearing(scratch)
-    with disk_errors(f"What is in {register} cannot be removed."), suppress(FileNotFoundError):
+    with disk_errors(f"uscdr cannot remove the content of {register}."), suppress(FileNotFoundError):
         clear_away(register, clearing.clear)
     with suppress(OSError):
         register.rmdir()
@@ -74,7 +74,7 @@ class _Clearing:
     left: list[str] = field(default_factory=list)
 
     def clear(self, place: Path) -> None:
-        """Everything of a dead process, those first that could still write there."""
+        """Removes everything of a dead process, starting with what could still write there."""
         try:
             end_users_of(place)
         except UscdrError as error:
@@ -83,7 +83,7 @@ class _Clearing:
             self.tidy(place)
 
     def tidy(self, place: Path) -> None:
-        """The things, then the directory that names them: who is cut off here leaves the rest to the next."""
+        """Removes the things, then the directory that lists them: after a kill the next cleanup continues."""
         try:
             _end_sandbox(place / SANDBOX)
             for directory in (one.parent for one in (*place.glob("server.json"), *place.glob("*/server.json"))):
@@ -119,8 +119,8 @@ class _Clearing:
         except ProviderError as error:
             why = f" ({error.message})"
         self.left.append(
-            f"A proof that was killed left the database and the role {name} on the PostgreSQL at {place}{why}: "
-            f"patients' data. They go with the next command that has its URL: --scratch or {SCRATCH}."
+            f"A killed proof left the database and the role {name}, with patient data, on the PostgreSQL at "
+            f"{place}{why}. The next command with the server's URL (--scratch or {SCRATCH}) removes them."
         )
         return False
 
@@ -135,7 +135,7 @@ def _scratch_of_environment() -> SecretStr | None:
 
 
 def _directory_removed(path: Path) -> bool:
-    """One that bears a name such as only we give; a note may have been damaged."""
+    """Accepts only a name that uscdr itself creates, because a note may be damaged."""
     if _OWN_NAME.fullmatch(path.name):
         remove_tree(path)
         return not path.exists()
@@ -143,7 +143,7 @@ def _directory_removed(path: Path) -> bool:
 
 
 def _staging_cleared(path: Path) -> bool:
-    """Others may be at work in it: only what nobody holds goes. A drive that is not there now is no reason to wait."""
+    """Others may use the store: only unlocked directories are removed. A missing drive is skipped."""
     if path.name == STAGING and path.is_dir():
         with suppress(OSError):
             clear_away(path)
@@ -162,7 +162,7 @@ def _end_sandbox(root: Path) -> None:
 
 
 def _empty(place: Path, keep: set[Path]) -> None:
-    """All but what is kept, and what leads there."""
+    """Removes everything except what is kept, and the directories above that."""
     if not keep:
         shutil.rmtree(place, ignore_errors=True)
         return

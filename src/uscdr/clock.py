@@ -1,4 +1,4 @@
-"""The clock by which leases and runs are judged: this machine's own, which runs on in a sleep and is never set."""
+"""The clock for leases and runs: monotonic, and it counts while the machine sleeps."""
 
 from __future__ import annotations
 

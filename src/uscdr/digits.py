@@ -1,4 +1,4 @@
-r"""The one reader of whole numbers in text that is not our own: ASCII digits, no more than fifteen, or nothing.
+r"""Reads whole numbers from foreign text: at most fifteen ASCII digits.
 
 `str.isdigit` takes `²`, `\d` takes the digits of every script, and `int` takes `1_0` and refuses what is very long.
 """

@@ -1,6 +1,6 @@
-"""Every error a person may meet: what happened, why, what to do next, and the exit code.
+"""All expected errors: what happened, why, the next action, and the exit code.
 
-The codes are a contract with scripts and are never renumbered.
+The codes are a contract with scripts and never change.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ class CheckFailed(UscdrError):
 
 
 class Declined(UscdrError):
-    """The operator said no, or no confirmation could be had."""
+    """The operator declined, or could not confirm."""
 
     exit_code = ExitCode.DECLINED
 
 
 class Outdated(Declined):
-    """What was approved is not what a step would do now that its turn has come: it did nothing."""
+    """A step would now do something other than what the operator approved; it did nothing."""
 
 
 class OutcomeUnknown(UscdrError):
-    """A write was sent and its effect could not be established."""
+    """A write was sent, but its outcome is unknown."""
 
     exit_code = ExitCode.UNKNOWN
 
@@ -86,12 +86,14 @@ class MachineError(UscdrError):
 
 
 class MissingExtra(MachineError):
-    """A library is missing that comes with one of this package's extras."""
+    """A library from one of this package's extras is missing."""
 
     def __init__(self, message: str, *, extra: str, module: str) -> None:
         from uscdr.installation import install
 
-        super().__init__(message, why=f"The module {module} is missing.", next_action=f"Install it: {install(extra)}")
+        super().__init__(
+            message, why=f"The Python module {module} is not installed.", next_action=f"Install it: {install(extra)}"
+        )
 
 
 class JournalError(MachineError):
@@ -99,7 +101,7 @@ class JournalError(MachineError):
 
 
 class ProviderError(UscdrError):
-    """A provider refused or failed, and nothing is in doubt.
+    """A provider refused or failed, and the outcome is known.
 
     `sent` tells whether the request may have reached the provider; a write may be resent only
     when it is False. `retryable` tells whether the same call may succeed later unchanged.
@@ -128,7 +130,7 @@ class ProviderError(UscdrError):
 
 
 class CredentialsRefused(ProviderError):
-    """The provider does not accept the credentials, or they lack a right or a second factor."""
+    """The provider does not accept the credentials, or they lack a permission or a second factor."""
 
     exit_code = ExitCode.FAILED
 
@@ -138,11 +140,11 @@ class NotFound(ProviderError):
 
 
 class WrongContent(ProviderError):
-    """What the provider delivered is whole and is something else; asking again would give the same."""
+    """The provider's answer is complete but of the wrong kind; a retry would give the same."""
 
 
 class Conflict(ProviderError):
-    """The provider's state forbids the call now."""
+    """The provider's current state does not allow the call."""
 
 
 class RateLimited(ProviderError):
@@ -174,15 +176,15 @@ class RateLimited(ProviderError):
 
 
 class AnswerLost(ProviderError):
-    """The request may have arrived, its answer did not: look before doing anything else."""
+    """The request may have arrived, but its answer did not: check before anything else."""
 
 
 class EffectFailed(ProviderError):
-    """An accepted write surely ended in failure at the provider: nothing of it is under way any more."""
+    """An accepted write certainly failed at the provider, and nothing of it is still running."""
 
 
 class WriteRefused(ProviderError):
-    """A read-only wiring refused a write: nothing was sent."""
+    """A read-only client refused a write: nothing was sent."""
 
     def __init__(self, message: str, *, provider: str) -> None:
         super().__init__(message, provider=provider, sent=False)

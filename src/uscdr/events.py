@@ -1,4 +1,4 @@
-"""The one stream of events: stamped once, redacted once, first to the ledgers, then to the viewers.
+"""The stream of events: each is stamped and redacted once, then sent to the ledgers, then to the viewers.
 
 A ledger (the journal) that fails aborts the run; a viewer (screen, JSON lines) that fails is detached.
 Progress events are not given to ledgers and take no sequence number, so a gap in the numbers means loss.
@@ -17,7 +17,7 @@ from uscdr import clock
 from uscdr.models.events import PAYLOAD, Event, Note, RunFinished, Stamped, StepProgress
 
 MIN_SECRET_LENGTH = 6
-"""Shorter values would blot out ordinary words."""
+"""Shorter values would redact ordinary words."""
 
 
 class Redactor:
@@ -55,7 +55,7 @@ class Redactor:
 
 
 def _in_base64(value: str) -> Iterator[str]:
-    """How `value` looks inside base64 text: three ways, by what stands before it, without the ends that mix."""
+    """The three forms of `value` inside base64 text, by its offset, without the mixed ends."""
     data = value.encode(errors="surrogateescape")
     for before in range(3):
         first = -(-before * 8 // 6)
@@ -76,7 +76,7 @@ Viewer = Callable[[Stamped], None]
 
 
 class Bus:
-    """Stamps, redacts and hands out events, one at a time, on the caller's thread."""
+    """Stamps, redacts and delivers events, one at a time, on the caller's thread."""
 
     def __init__(self, run: str, redactor: Redactor, *, first_seq: int = 0) -> None:
         self._run = run
@@ -115,10 +115,12 @@ class Bus:
         for viewer in tuple(self._viewers):
             try:
                 viewer(stamped)
-            except Exception as error:  # noqa: BLE001 - closed or defective, a screen may not stop a recovery
+            except Exception as error:  # noqa: BLE001 - a closed or defective screen must not stop a recovery
                 self._viewers.remove(viewer)
                 lost.append((isinstance(error, OSError) and error.strerror) or type(error).__name__)
         if isinstance(stamped.event, RunFinished):
-            return  # the journal ends with it, and no work goes on
+            return  # the journal ends here, and the run stops
         for kind in lost:
-            self.emit(Note(level="warning", text=f"A screen shows nothing any more ({kind}); the work goes on."))
+            self.emit(
+                Note(level="warning", text=f"A screen failed ({kind}) and shows nothing more; the run continues.")
+            )

@@ -1,4 +1,4 @@
-"""Private files and directories: written whole or not at all, durably, and marked while a living process uses them."""
+"""Private files and directories: written completely or not at all, durably, and marked while a process uses them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
 OCCUPIED = ".in-use"
 DRAFT, DRAFT_SECONDS = ".new-", 60.0
-"""How directories are called before they have their mark, and for how many seconds they are left alone."""
+"""The prefix of directories without their mark yet, and the seconds that cleanup ignores them."""
 _ATTEMPTS = 20
-ELSEWHERE = "Make room or fix the permissions, or set USCDR_STATE_DIR to a place that can be written."
+ELSEWHERE = "Free disk space or fix the permissions, or set USCDR_STATE_DIR to a writable directory."
 
 
 @contextmanager
@@ -40,9 +40,9 @@ def disk_errors(message: str, next_action: str = ELSEWHERE) -> Iterator[None]:
 
 def private_directory(path: Path) -> Path:
     """Create `path` readable by its owner only. Raises MachineError."""
-    with disk_errors(f"The state directory {path} cannot be used."):
+    with disk_errors(f"uscdr cannot use the state directory {path}."):
         for above in reversed(path.parents):
-            if not above.exists():  # `parents=True` would open those to everybody
+            if not above.exists():  # `parents=True` would create parents that everybody can read
                 above.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
         path.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
         path.chmod(PRIVATE_DIRECTORY)
@@ -50,15 +50,15 @@ def private_directory(path: Path) -> Path:
 
 
 def new_file(path: Path) -> BinaryIO:
-    """Open a new private file for writing. Raises OSError; FileExistsError when there is one of that name."""
+    """Open a new private file for writing. Raises OSError, and FileExistsError when the name exists."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE), "wb")
 
 
 @contextmanager
 def arriving(path: Path) -> Iterator[BinaryIO]:
-    """A private file that takes the name `path`, durably, when the block ends well, and is gone otherwise.
+    """A private file that gets the name `path`, durably, when the block succeeds, and is removed otherwise.
 
-    Raises OSError; what had the name is then as it was.
+    Raises OSError; an old file of that name is then unchanged.
     """
     draft = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
@@ -74,18 +74,18 @@ def arriving(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, data: bytes, next_action: str = ELSEWHERE) -> None:
-    """Put a private file in its place at once and durably. Raises MachineError; what stood there is then as it was."""
-    with disk_errors(f"{path} cannot be written.", next_action), arriving(path) as file:
+    """Replace a private file atomically and durably. Raises MachineError; the old file is then unchanged."""
+    with disk_errors(f"uscdr cannot write {path}.", next_action), arriving(path) as file:
         file.write(data)
 
 
 def publish(path: Path, data: bytes, next_action: str) -> None:
-    """`write_whole` for a place that a person named: the file that a link leads to; a pipe or device stays one.
+    """`write_whole` for a path from the operator: follows a link, and writes into a pipe or device.
 
     Raises MachineError.
     """
-    with disk_errors(f"{path} cannot be written.", next_action):
-        special = _is_device(path) or (path.exists() and not path.is_file())
+    with disk_errors(f"uscdr cannot write {path}.", next_action):
+        special = path.parts[:2] in (("/", "dev"), ("/", "proc")) or (path.exists() and not path.is_file())
         if special:
             with path.open("wb") as file:
                 file.write(data)
@@ -108,7 +108,7 @@ def sync(path: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove what can be removed."""
+    """Remove a tree as far as possible."""
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -118,11 +118,11 @@ def own_directory(
 ) -> Iterator[Path]:
     """A new private directory that is marked as this process's from the moment it has its name; gone at the end.
 
-    Nobody is waited for: a process that was stopped half way keeps no other from making or clearing away its own.
+    Never waits: a stopped process does not prevent others from creating or removing their own.
     `above` makes the directory above, which another may remove as long as it is empty; `gone` removes this one.
     Raises MachineError.
     """
-    draft, refused = place.with_name(f"{DRAFT}{secrets.token_hex(8)}"), f"The directory {place} cannot be made."
+    draft, refused = place.with_name(f"{DRAFT}{secrets.token_hex(8)}"), f"uscdr cannot create the directory {place}."
     try:
         with disk_errors(refused):
             _make(draft, above)
@@ -139,7 +139,7 @@ def own_directory(
 
 
 def _sign(mark: Path, place: Path) -> None:
-    """Say which file the mark is, and where: a copy of it says the same."""
+    """Write the mark's own identity and path into it, so that a copy can be recognised."""
     mark.write_text(f"{_identity(mark)} {place.absolute()}", errors="surrogateescape")
 
 
@@ -149,7 +149,7 @@ def _identity(path: Path) -> str:
 
 
 def _is_copy(directory: Path) -> bool:
-    """Whether the one that it was copied from is still there: what lies elsewhere is that one's."""
+    """Whether the original of a copied mark still exists: then things noted elsewhere belong to the original."""
     mark = directory / OCCUPIED
     with suppress(OSError):
         identity, _, place = mark.read_text(errors="surrogateescape").partition(" ")
@@ -168,9 +168,10 @@ def _make(draft: Path, above: Callable[[Path], object] | None) -> None:
 
 
 def clear_away(above: Path, gone: Callable[[Path], None] = remove_tree) -> None:
-    """Remove what killed processes left in `above`. One that is being made is left alone for a minute.
+    """Remove what killed processes left in `above`.
 
-    A copy of another that is still there is removed alone, without `gone`.
+    A directory under creation is ignored for a minute. A copy of an existing one is only removed, without calling
+    `gone`.
     """
     for left in sorted(above.iterdir()):
         if not left.is_dir():
@@ -181,11 +182,11 @@ def clear_away(above: Path, gone: Callable[[Path], None] = remove_tree) -> None:
 
 
 def _clear(left: Path, gone: Callable[[Path], None]) -> None:
-    """Unless its process lives, or another is clearing it away."""
+    """Does nothing if its process runs, or another process is removing it."""
     if not (left / OCCUPIED).exists():
         gone(left)
         return
-    with suppress(FileNotFoundError, PermissionError):  # gone meanwhile; another user's
+    with suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or another user's
         descriptor = os.open(left / OCCUPIED, os.O_RDWR | os.O_CLOEXEC)
         try:
             if try_lock(descriptor):
@@ -195,7 +196,7 @@ def _clear(left: Path, gone: Callable[[Path], None]) -> None:
 
 
 def _is_being_made(directory: Path) -> bool:
-    """By its name, and by its age on a clock that may be another machine's."""
+    """By its name and age; the clock may be another machine's."""
     try:
         return directory.name.startswith(DRAFT) and abs(time.time() - directory.stat().st_mtime) < DRAFT_SECONDS
     except FileNotFoundError:
@@ -204,7 +205,7 @@ def _is_being_made(directory: Path) -> bool:
 
 @contextmanager
 def _occupy(directory: Path) -> Iterator[None]:
-    """Mark a directory as in use by this process; the mark dies with the process."""
+    """Mark a directory as in use by this process; the mark ends with the process."""
     descriptor = open_lock(directory / OCCUPIED)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -214,16 +215,16 @@ def _occupy(directory: Path) -> Iterator[None]:
 
 
 def open_lock(path: Path) -> int:
-    """The descriptor of a lock file, which is made when it is missing. Raises MachineError.
+    """The descriptor of a lock file, created if missing.
 
-    What is no file of its own, as a link or a pipe, is no lock: a holder writes its name into it.
+    Raises MachineError. A link or pipe is not accepted, because a holder writes its name into the file.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     with lock_errors(path):
         descriptor = os.open(path, flags, PRIVATE_FILE)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "It is no file.")
+            raise OSError(errno.EINVAL, "It is not a regular file.")
         return descriptor
 
 
@@ -248,14 +249,14 @@ def is_at(descriptor: int, path: Path) -> bool:
 
 def lock_errors(path: Path) -> AbstractContextManager[None]:
     """`disk_errors` of a lock file."""
-    return disk_errors(f"The lock file {path} cannot be used.")
+    return disk_errors(f"uscdr cannot use the lock file {path}.")
 
 
-# Opening files that somebody else made: at once, and only what is a file. No third-party module.
+# Opens files that others created: without waiting, and only regular files. No third-party module.
 
 
 PIPE_SECONDS = 10.0
-"""How long a pipe that the shell gave us (`<(…)`) may take."""
+"""Seconds that a pipe from the shell (`<(…)`) may take."""
 PIECE = 1 << 16
 _GIVEN = (Path("/dev/fd"), Path("/proc/self/fd"))
 _OTHERS = 0o077
@@ -270,22 +271,22 @@ _WHAT = (
 
 
 class NotAFile(OSError):
-    """What has that name is no file to be read: `strerror` says what it is."""
+    """The path is not a regular file: `strerror` says what it is."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(errno.EINVAL, what, str(path))
 
 
 def opened(path: Path, *, links: bool = True) -> BinaryIO:
-    """A regular file, open for reading; nothing is waited for, and no device is touched. `links`: whether to follow.
+    """A regular file, open for reading; never blocks and never opens a device.
 
-    Raises OSError, of which NotAFile is one; each has a `strerror` for people.
+    `links`: whether to follow. Raises OSError, such as NotAFile; each has a readable `strerror`.
     """
     _require_file(path, path.stat() if links else path.lstat())
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
     descriptor = os.open(path, flags)
     try:
-        _require_file(path, os.fstat(descriptor))  # another may have taken the name meanwhile
+        _require_file(path, os.fstat(descriptor))  # another file may have the name by now
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -293,9 +294,10 @@ def opened(path: Path, *, links: bool = True) -> BinaryIO:
 
 
 def below(top: Path) -> Iterator[Path]:
-    """What is no directory, at any depth. What goes away meanwhile, and a `top` that is none, is left out.
+    """Every path that is not a directory, at any depth.
 
-    Raises OSError for a directory that cannot be listed: what is in it is unknown.
+    Skips paths removed meanwhile, and a `top` that is not a directory. Raises OSError for an unreadable directory: its
+    content is unknown.
     """
     for directory, _, names in os.walk(top, onerror=_unlisted):
         yield from (Path(directory, name) for name in names)
@@ -307,7 +309,7 @@ def _unlisted(error: OSError) -> None:
 
 
 def whole(path: Path, most: int, *, links: bool = True) -> bytes:
-    """The bytes of a regular file of at most `most` bytes, or of a pipe that the shell gave us. Raises as `opened`."""
+    """The bytes of a regular file of at most `most` bytes, or of a pipe from the shell. Raises as `opened`."""
     if path.parent in _GIVEN and stat.S_ISFIFO(path.stat().st_mode):
         data = _piped(path, most)
     else:
@@ -319,29 +321,31 @@ def whole(path: Path, most: int, *, links: bool = True) -> bytes:
 
 
 def exposure(path: Path) -> str:
-    """What is wrong with who may read or write a file with a secret, and the cure; empty when nothing is."""
+    """The problem with a secret file's permissions, and the fix; empty without one."""
     try:
         found = path.stat()
     except OSError:
         return ""
     if not stat.S_ISREG(found.st_mode) or not stat.S_IMODE(found.st_mode) & _OTHERS:
         return ""
-    return f"{path} can be read by others: `chmod 600 {path}`."
+    return f"Other users can read {path}. Run: chmod 600 {path}"
 
 
 def _require_file(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise NotAFile(path, next((words for is_one, words in _WHAT if is_one(found.st_mode)), "it is no file"))
+        raise NotAFile(
+            path, next((words for is_one, words in _WHAT if is_one(found.st_mode)), "it is not a regular file")
+        )
 
 
 def _piped(path: Path, most: int) -> bytes:
-    """What comes through a pipe until its end, or one byte more than `most`."""
+    """The content of a pipe until its end, or up to one byte more than `most`."""
     data, until = b"", time.monotonic() + PIPE_SECONDS
     with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as pipe:
         while len(data) <= most:
             ready, _, _ = select.select([pipe], [], [], max(until - time.monotonic(), 0))
             if not ready:
-                raise NotAFile(path, f"nothing came through this pipe for {PIPE_SECONDS:g} seconds")
+                raise NotAFile(path, f"no data arrived through this pipe for {PIPE_SECONDS:g} seconds")
             piece = pipe.read(min(PIECE, most + 1 - len(data)))
             if piece == b"":
                 break

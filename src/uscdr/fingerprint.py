@@ -1,4 +1,4 @@
-"""A secret by its fingerprint: two can be told apart, and neither can be found from it."""
+"""Fingerprints of secrets: they tell two secrets apart without revealing them."""
 
 from __future__ import annotations
 

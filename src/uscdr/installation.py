@@ -1,6 +1,6 @@
-"""Where this very installation came from, so that what is missing is installed from there and from nowhere else.
+"""The source of this installation, so that missing extras are installed only from there.
 
-No public index has a package of ours: whoever registers the name there would be installed, and run.
+uscdr is not on a public index: somebody else's package of that name would be installed and run.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ NAME = "uscdr"
 
 
 def install(extra: str) -> str:
-    """The command that installs an extra for the very interpreter that runs this.
+    """The command that installs an extra for the running interpreter.
 
-    From the checkout or wheel that this came from; where that is gone, the libraries by their own names.
+    From its checkout or wheel, or else the libraries by name.
     """
     place = origin()
     if place is None:
@@ -29,7 +29,7 @@ def install(extra: str) -> str:
 
 
 def origin() -> Path | None:
-    """The checkout or the wheel file that this was installed from (PEP 610), if it is still there."""
+    """The checkout or wheel file of this installation (PEP 610), if it still exists."""
     try:
         text = distribution(NAME).read_text("direct_url.json")
         address = urlsplit(str(json.loads(text or "{}").get("url", "")))
@@ -40,7 +40,7 @@ def origin() -> Path | None:
 
 
 def _libraries(extra: str) -> tuple[str, ...]:
-    """What an extra brings, as requirements of its own."""
+    """The requirements of an extra."""
     try:
         required = distribution(NAME).requires or []
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Values that are imported by name when they are first asked for: a command loads what it uses."""
+"""Values that are imported by name on first use: a command loads only what it uses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing_extensions import override
 T = TypeVar("T")
 
 
-def imported(place: str) -> Any:  # noqa: ANN401 - of whatever type stands there
-    """What stands at `package.module:name`. Raises ImportError or AttributeError: a defect."""
+def _imported(place: str) -> Any:  # noqa: ANN401 - of whatever type stands there
+    """The value at `package.module:name`. Raises ImportError or AttributeError: a defect."""
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
 

@@ -1,4 +1,4 @@
-"""This machine: where things live on it, by the environment, and what is its own. No third-party module."""
+"""This machine's directories, operator and programs, by the environment. No third-party module."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def config_directory() -> Path:
 
 
 def home_directory(env: Mapping[str, str]) -> Path:
-    """`$HOME`, else what the machine knows of the user. Raises MachineError."""
+    """`$HOME`, else the machine's entry for the user. Raises MachineError."""
     return Path(env["HOME"]) if env.get("HOME") else user_path("~")
 
 
 def user_path(text: str | Path) -> Path:
-    """A path as a person writes it: `~` is the home directory. Raises MachineError when nobody knows that."""
+    """A path from the operator: `~` is the home directory. Raises MachineError when that is unknown."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -50,7 +50,7 @@ def user_path(text: str | Path) -> Path:
 
 
 def _of_user(find: Callable[[], Path]) -> Path:
-    """Never one that depends on the directory of the call: the next command would not find it, nor its locks."""
+    """Never relative to the current directory: the next command would not find the state or its locks."""
     try:
         path = find()
     except RuntimeError:
@@ -62,9 +62,9 @@ def _of_user(find: Callable[[], Path]) -> Path:
 
 def _homeless() -> MachineError:
     return MachineError(
-        "It is not known where this user's home directory is.",
+        "uscdr cannot find this user's home directory.",
         why="HOME is not set, and the machine has no entry for this user.",
-        next_action="Set HOME, or USCDR_STATE_DIR to a directory of your own.",
+        next_action="Set HOME, or set USCDR_STATE_DIR to your own directory.",
     )
 
 
@@ -81,15 +81,15 @@ class Operator:
 
 
 def operator(env: Mapping[str, str]) -> Operator:
-    """The person at this machine; `$USCDR_OPERATOR` names somebody else than the login."""
+    """The operator at this machine; `$USCDR_OPERATOR` overrides the login name."""
     user = env.get("USCDR_OPERATOR") or env.get("USER") or env.get("LOGNAME") or f"uid {os.getuid()}"
-    user = user.encode(errors="backslashreplace").decode()  # the environment may hold bytes that are no UTF-8
+    user = user.encode(errors="backslashreplace").decode()  # the environment may contain bytes that are not UTF-8
     return Operator(user=user, host=socket.gethostname(), pid=os.getpid())
 
 
 def is_gone(pid: int) -> bool:
-    """Whether no process of this machine has that id. One that we may not signal is there; a thread is no process."""
-    import psutil  # 0.1 s, and asked only where somebody else's lock is found
+    """Whether no process of this machine has that id. One that we may not signal exists; a thread does not count."""
+    import psutil  # 0.1 s, and called only when another operator's lock is found
 
     try:
         return not psutil.pid_exists(pid)
@@ -98,7 +98,7 @@ def is_gone(pid: int) -> bool:
 
 
 def boot() -> str:
-    """Which start of this machine's kernel this is; empty where that is not told."""
+    """The id of this boot of the machine; empty when unavailable."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -113,15 +113,14 @@ def is_loopback_host(host: str) -> bool:
         return host == "localhost"
 
 
-# Finding programs on the PATH: only in directories that it names whole. No third-party module.
+# Finds programs on the PATH, only in absolute directories. No third-party module.
 
 
 def program(name: str, env: Mapping[str, str] | None = None) -> Path | None:
     """The program of that name by the PATH of `env`, of this process without one; None when there is none.
 
-    An empty entry of the PATH, or a relative one, is the directory that the command happens to be given in: whatever
-    lies there may be anybody's, and is not run. A PATH that is empty altogether, as some schedulers leave it, is the
-    system's own.
+    An empty or relative entry of the PATH depends on the current directory, where anybody may have put a program: it is
+    ignored. An empty PATH, as from some schedulers, means the system's default.
     """
     path = (os.environ if env is None else env).get("PATH") or os.defpath
     whole = [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute()]

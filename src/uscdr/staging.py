@@ -1,6 +1,6 @@
-"""Notes in a process's own directory about what it makes outside of it, so that the next process can remove that.
+"""Notes in a process's directory about what it creates elsewhere, so that the next process can remove it.
 
-A note is written before the thing and struck out after it. It holds no secret.
+A note is written before the thing exists and removed after it. It contains no secret.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Kind = Literal["directory", "staging", "database"]
 
 @dataclass(frozen=True)
 class CleanupNote:
-    """One thing that lies elsewhere: what it is, and what is needed to find it."""
+    """One thing elsewhere: its kind, and how to find it."""
 
     path: Path
     kind: str
@@ -33,7 +33,7 @@ class CleanupNote:
 
     def strike(self) -> None:
         """The thing is gone. Raises MachineError."""
-        with disk_errors(f"{self.path} cannot be removed."):
+        with disk_errors(f"uscdr cannot remove {self.path}."):
             self.path.unlink(missing_ok=True)
             with suppress(OSError):
                 self.path.parent.rmdir()
@@ -43,7 +43,7 @@ def note(place: Path, kind: Kind, facts: Mapping[str, str]) -> CleanupNote:
     """Writes down, durably, what is about to be made for the owner of `place`. Raises MachineError."""
     above = place / _NOTES
     made = CleanupNote(above / f"{secrets.token_hex(8)}.json", kind, facts)
-    with disk_errors(f"Nothing can be written to {place}."):
+    with disk_errors(f"uscdr cannot write to {place}."):
         above.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
         with new_file(made.path) as file:
             file.write(json.dumps({"kind": kind, **facts}).encode())
@@ -54,7 +54,7 @@ def note(place: Path, kind: Kind, facts: Mapping[str, str]) -> CleanupNote:
 
 
 def notes(place: Path) -> Iterator[CleanupNote]:
-    """What is noted in `place`. One that was torn is passed over: its thing was not made yet."""
+    """The notes in `place`. An incomplete note is skipped: its thing was not created yet."""
     for path in sorted((place / _NOTES).glob("*.json")):
         with suppress(OSError, ValueError, RecursionError):
             found = json.loads(whole(path, _LARGEST))
@@ -62,7 +62,7 @@ def notes(place: Path) -> Iterator[CleanupNote]:
                 yield CleanupNote(path, found.pop("kind", ""), found)
 
 
-# Files under way: private directories that die with their process.
+# Temporary files: private directories that end with their process.
 
 
 STAGING = ".staging"
@@ -77,7 +77,7 @@ class Staged(Protocol):
         ...
 
     def staging(self) -> AbstractContextManager[Path]:
-        """A private directory for what is under way."""
+        """A private directory for temporary files."""
         ...
 
 
@@ -88,7 +88,7 @@ def staging_below(above: Path) -> Iterator[Path]:
     Raises MachineError.
     """
     with ExitStack() as own:
-        with disk_errors(f"{above} cannot be written.", "Make room or fix the permissions."):
+        with disk_errors(f"uscdr cannot write to {above}.", "Free disk space or fix the permissions."):
             clear_away(above)
             place = own.enter_context(own_directory(above / secrets.token_hex(8)))
         yield place

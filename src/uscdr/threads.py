@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOOK = 0.1
-"""Seconds between two looks at the stop token."""
+"""Seconds between two checks of the stop token."""
 
 
 def run_all(
@@ -60,4 +60,4 @@ def _watch(futures: Sequence[Future[T]], stop: threading.Event | None) -> None:
         if not pending:
             return
         if stop is not None and stop.is_set():
-            raise Interrupted("stopped before all the work was done", next_action="start it again")
+            raise Interrupted("Interrupted before all tasks were done", next_action="run the command again")

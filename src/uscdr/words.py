@@ -1,4 +1,4 @@
-"""Words for a person: spans of time, sizes, moments and plurals, one rule each; foreign text made harmless.
+"""Formats durations, sizes, times and plurals, with one rule each; escapes foreign text.
 
 A span is to the nearest second, below one second to the tenth. From a minute on, its two largest units
 are shown (days from the second day on), the rest is cut off, and a second unit of zero is left out.
@@ -22,7 +22,7 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 def duration(seconds: float) -> str:
     """Seconds as `0 s`, `0.4 s`, `42 s`, `5 min 03 s`, `10 min`, `4 h`, `26 h 05 min` or `3 d 04 h`.
 
-    Less than nothing, as clocks that differ make an age, is `0 s`.
+    A negative duration, from clocks that differ, is `0 s`.
     """
     tenths, whole = round(max(0.0, seconds), 1), round(max(0.0, seconds))
     if tenths < 1:
@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
 
 
 def hours(seconds: float) -> str:
-    """Whole hours that have passed, `under 1 h` or `3 h`: for what somebody types while the clock goes on."""
+    """Whole hours that have passed, `under 1 h` or `3 h`: for text that the operator types while time passes."""
     passed = int(max(0.0, seconds) // HOUR)
     return f"{passed} h" if passed else "under 1 h"
 
@@ -75,7 +75,7 @@ def plural(number: int, noun: str, many: str = "") -> str:
 
 
 def first_of(names: Collection[str], most: int = SHOWN, comma: str = ", ") -> str:
-    """`a, b, c and 4 more`, each on one line: a name that somebody gave may not look like a line of ours."""
+    """`a, b, c and 4 more`, each on one line: a foreign name must not look like a line of ours."""
     shown = [escape(name) for name in list(names)[:most]]
     more = len(names) - len(shown)
     return comma.join(shown) + (f" and {more:,} more" if more else "")

@@ -1,8 +1,8 @@
-"""Leave to change something: asked for just before each request that does, of all who can take it away.
+"""Permission to write: checked just before each writing request, with everyone who can revoke it.
 
-The lock of this machine and the lease of the team give it for a run. Clients ask when their connection stands, with
-nothing but the sending left to do. A process may be stopped at that very point, and continued when its lease is long
-another's: so a timer of the kernel's is set first, which ends it then before it does anything more.
+The machine's lock and the team's lease grant it for a run. Clients ask once their connection is open, right before
+sending. A process may be suspended at that point and continue when another operator has the lease. So a kernel timer is
+set first, which ends the process before it sends anything.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class WriteGuard:
         """Is told what there is to say."""
 
     def __call__(self) -> None:
-        """Ask all of them. Raises LockHeld and MachineError, among others: then nothing may be sent."""
+        """Ask all of them. Raises LockHeld, MachineError and others: then nothing may be sent."""
         for answer, _ in self._of:
             if words := answer():
                 self.tell(words)
@@ -51,9 +51,9 @@ class WriteGuard:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Ask, and send something short inside: a process that stands still there for longer than its leave holds ends.
+        """Ask, then send something short inside.
 
-        Raises as a call does.
+        A process suspended there for longer than its permission lasts is ended. Raises as a call does.
         """
         for _ in range(_TRIES):
             self()
@@ -61,12 +61,12 @@ class WriteGuard:
                 yield
                 return
             with _FUSE.lit(seconds):
-                if self._lasts() > _ENOUGH:  # it may have stood still before the timer was set
+                if self._lasts() > _ENOUGH:  # it may have been suspended before the timer was set
                     yield
                     return
         raise MachineError(
-            "This process stands still so often that it cannot be sure to be the one that works.",
-            next_action="Go on when the machine is less busy: uscdr runs resume",
+            "This process was suspended so often that uscdr cannot be sure it still holds the lock.",
+            next_action="When the machine is less busy, run: uscdr runs resume",
         )
 
     def _lasts(self) -> float:
@@ -98,11 +98,11 @@ class _Fuse:
         with self._turn:
             change()
             if signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
-                return  # it is somebody else's
+                return  # it belongs to another user of the timer
             left = min(self._ends) - time.monotonic() if self._ends else 0.0
             signal.setitimer(signal.ITIMER_REAL, max(left, 0.001) if self._ends else 0.0)
 
 
 _FUSE = _Fuse()
 ANYHOW = WriteGuard()
-"""For a client that belongs to no run: nobody is asked."""
+"""For a client outside of a run: asks nobody."""

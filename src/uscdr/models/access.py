@@ -1,7 +1,8 @@
-"""Who could get in, before and after: what a restore gives back of access that was withdrawn since the backup. Pure.
+"""Compares access before and after: the access withdrawn since the backup that a restore would give back. Pure.
 
-Accounts are named by their keys, sessions and permissions by a digest of theirs: never a token, a name or a password.
-Digests are journalled, so they are keyed: who has a journal and a list of addresses must not be able to confirm one.
+Accounts are identified by their keys, sessions and permissions by a digest of their keys: never by a token, name or
+password. Digests are journalled, so they are keyed: a reader of the journal with a list of addresses cannot confirm
+one.
 """
 
 from __future__ import annotations
@@ -18,26 +19,26 @@ from uscdr.models.base import Fact
 from uscdr.models.postgres_names import TableText
 from uscdr.words import first_of, plural
 
-# Rights that stand in a word, and names to sign in with: what an account has now, against the backup. Pure.
+# Roles and login names: an account's current values against the backup. Pure.
 
 
 UNSHOWN = "#"
-"""Begins the digest of a value that is not shown."""
+"""Prefix of the digest of a hidden value."""
 WORD = "^([A-Za-z][A-Za-z0-9_-]{0,31}|-?[0-9]{1,9}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
-"""What a role looks like: a short word, a number, a UUID. Anything else may be somebody's data, and is not shown."""
+"""What a role looks like: a short word, a number, a UUID. Anything else may be personal data and is not shown."""
 MASS, FEWEST = 0.2, 5
-"""A change of so large a share, and of so many, is damage: nobody shuts a fifth of all people out one by one."""
+"""A change of this share and number of accounts is damage: nobody deactivates a fifth of them individually."""
 ALONE = 3
-"""When so many had another value and all have the same one now, one statement without its condition did it."""
+"""When this many accounts had different values and all have the same one now, it was a statement without its WHERE."""
 MOST_KINDS = 6
 
 V = TypeVar("V")
 Value = str | None
-"""A word, empty, UNSHOWN with a digest, or None where nothing stands."""
+"""A word, empty, UNSHOWN with a digest, or None for no value."""
 
 
 class Move(Fact):
-    """What stands in one column of an account: in the backup, and now."""
+    """One column's value for an account: in the backup, and now."""
 
     then: Value
     now: Value
@@ -51,12 +52,12 @@ class Move(Fact):
 
 
 def _mass(lost: Collection[object], had: int) -> bool:
-    """Whether so many of `had` are damage."""
+    """Whether this many of `had` count as damage."""
     return len(lost) >= FEWEST and len(lost) / had >= MASS
 
 
 def _withdrawn(pairs: Mapping[str, Move]) -> tuple[dict[str, Move], dict[str, Move]]:
-    """By account, those whose value changed: one by one, and by damage."""
+    """The accounts whose value changed: individually, and by damage."""
     changed = {key: pair for key, pair in pairs.items() if pair.then != pair.now}
     damaged: set[str] = set(changed) if _mass(changed, len(pairs)) else set()
     before = Counter(pair.then for pair in pairs.values())
@@ -74,7 +75,7 @@ def _withdrawn(pairs: Mapping[str, Move]) -> tuple[dict[str, Move], dict[str, Mo
 
 
 def _told(column: str, moves: Mapping[str, Move]) -> Iterator[str]:
-    """For a person, most first."""
+    """For messages, most frequent first."""
     kinds = sorted(_by(moves, lambda move: move.words).items(), key=lambda kind: -len(kind[1]))
     for words, keys in islice(kinds, MOST_KINDS):
         named = first_of(in_order(keys))
@@ -85,7 +86,7 @@ def _told(column: str, moves: Mapping[str, Move]) -> Iterator[str]:
 
 
 def in_order(keys: Collection[str]) -> tuple[str, ...]:
-    """Numbers by size."""
+    """Numbers in numeric order."""
     return tuple(sorted(keys, key=lambda key: (len(key), key)))
 
 
@@ -101,62 +102,65 @@ def _shown(value: Value) -> str:
 
 
 Unshown = Mapping[tuple[str, str], SecretStr]
-"""By column and account, what is never shown nor written down: hashes of passwords, names to sign in with."""
+"""By column and account, values that are never shown or stored: password hashes and login names."""
 MOST_ROWS = 5000
-"""Sessions that are named one by one; beyond that every one is ended. Rights are always named: others keep theirs."""
+"""The most sessions listed individually; above that, all are ended.
+
+Permissions are always listed: others keep theirs.
+"""
 _MARK = 8
 
 
 class AccessTables(Fact):
-    """Where the application keeps who may get in."""
+    """Where the application stores accounts, sessions and permissions."""
 
     accounts: TableText
     """The table of accounts."""
     flags: tuple[str, ...] = ("is_active", "is_staff", "is_superuser")
-    """Its columns that let somebody in, or let them do more, while they are true."""
+    """Its boolean columns that grant access or permissions."""
     password: str = "password"  # noqa: S105 - a column's name
-    """Its column with the hash of the password; empty when there is none."""
+    """Its column with the password hash; empty when there is none."""
     roles: tuple[str, ...] = ()
-    """Its columns that hold what an account may do as a word, a number, or a reference to a role or a group."""
+    """Its columns with an account's role: a word, a number, or a reference to a role or group."""
     logins: tuple[str, ...] = ()
-    """Its columns with the name to sign in with, or where a new password is sent to; never shown."""
+    """Its columns with the login name, or the address for password resets; never shown."""
     sessions: tuple[TableText, ...] = ()
-    """Tables whose rows are somebody's way in: tokens, sessions, keys. Without them one has to sign in again."""
+    """Tables whose rows grant access: tokens, sessions, keys. Without a row the user must sign in again."""
     permissions: tuple[TableText, ...] = ()
-    """Tables whose rows let an account do more: its groups, its permissions; or let somebody make an account."""
+    """Tables whose rows grant permissions: groups, permissions, invitations to create an account."""
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The columns whose value is compared as it stands."""
+        """The columns that are compared by value."""
         return (*self.roles, *self.logins)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column of the accounts that is looked at."""
+        """Every column of the accounts that is read."""
         return (*self.flags, *self.named, self.password)
 
 
 class KeyedAccess(AccessTables):
-    """The tables, and what digests of their values are keyed with; empty in journals of earlier versions."""
+    """The tables, and the secret that keys the digests; empty in journals of earlier versions."""
 
     secret: SecretStr = Field(exclude=True, repr=False)
 
     @property
     def mark(self) -> str:
-        """By what a later process knows whether it has the same secret; empty without one."""
+        """The secret's fingerprint: a later process checks that it has the same one. Empty without a secret."""
         return self.digest(SecretStr(""))[:_MARK] if self.secret.get_secret_value() else ""
 
     def digest(self, value: SecretStr) -> str:
-        """Hexadecimal digits; those of SQL (`access_keys.Keyed.digest`) are the first of them."""
+        """Hexadecimal digits; digests made in SQL are a prefix of them."""
         return sha256((self.secret.get_secret_value() + value.get_secret_value()).encode()).hexdigest()
 
     def as_noted(self, back: AccessBack) -> KeyedAccess:
-        """The same for a journal that an earlier version wrote."""
+        """The same for a journal of an earlier version."""
         return self if back.mark else self.model_copy(update={"secret": SecretStr("")})
 
 
 class AccountSeen(Fact):
-    """One account: the flags that are true, what stands in its roles and logins, and a digest of its password."""
+    """One account: its true flags, its roles and logins, and a digest of its password."""
 
     flags: frozenset[str] = frozenset()
     values: Mapping[str, Value] = Field(default_factory=dict, repr=False)
@@ -164,7 +168,7 @@ class AccountSeen(Fact):
 
 
 class AccessSeen(Fact):
-    """Who may get in, at one moment. Never journalled. `missing`: tables and columns that could not be read."""
+    """Who has access, at one moment. Never journalled. `missing`: tables and columns that could not be read."""
 
     accounts: Mapping[str, AccountSeen] = Field(default_factory=dict, repr=False)
     rows: Mapping[str, frozenset[str]] = Field(default_factory=dict, repr=False)
@@ -175,41 +179,41 @@ class AccessSeen(Fact):
 
 
 class AccessBack(Fact):
-    """What the restore gives back, by key. `doubts`: what looks like damage, or could not be told."""
+    """The access that the restore gives back, by key. `doubts`: what looks like damage or is unclear."""
 
     flags: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Flag -> accounts that have it in the backup and no more."""
+    """Flag -> accounts that have it in the backup and not now."""
     deleted: tuple[str, ...] = ()
-    """Accounts that are there no more."""
+    """Accounts that no longer exist."""
     passwords: tuple[str, ...] = ()
-    """Accounts whose password was changed: the earlier one opens them again."""
+    """Accounts with a changed password: after the restore the earlier one works again."""
     prints: dict[str, str] = Field(default_factory=dict, repr=False)
-    """Account -> a digest of the newer hash, by which it is known where it stands already."""
+    """Account -> a digest of the newer hash, to detect that it is already set."""
     moves: dict[str, dict[str, Move]] = Field(default_factory=dict)
-    """Column of a role or a login -> accounts that have another one now."""
+    """Role or login column -> accounts with another value now."""
     rows: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Table -> digests of rows that are there no more."""
+    """Table -> digests of rows that no longer exist."""
     counts: dict[str, int] = Field(default_factory=dict)
-    """Table -> how many those are; more than `rows` names when there are too many."""
+    """Table -> their number, also when there are too many to list in `rows`."""
     doubts: tuple[str, ...] = ()
     mark: str = ""
-    """By what the secret is known that digests in here are keyed with; empty in journals of earlier versions."""
+    """The fingerprint of the secret that keys these digests; empty in journals of earlier versions."""
     asked: bool = True
-    """False when scenarios.yaml does not say where access is kept."""
+    """False when scenarios.yaml does not say where the application stores access."""
 
     @property
     def amount(self) -> int:
-        """Things to withdraw again."""
+        """The number of things to withdraw again."""
         accounts = {key for keys in (*self.flags.values(), *self.moves.values()) for key in keys}
         return len(accounts | {*self.deleted, *self.passwords}) + sum(self.counts.values())
 
     @property
     def words(self) -> str:
-        """All of it for a person; empty when nothing comes back."""
+        """All of it for messages; empty when the restore gives nothing back."""
         return "; ".join(self._parts())
 
     def prints_of(self, tables: AccessTables) -> dict[tuple[str, str], str]:
-        """By column and account, how the digest begins of each value that is not in here."""
+        """By column and account, the digest's prefix of each value that is not in here."""
         moved = {
             (column, key): move.now.removeprefix(UNSHOWN)
             for column, moves in self.moves.items()
@@ -219,7 +223,7 @@ class AccessBack(Fact):
         return moved | {(tables.password, key): self.prints.get(key, "") for key in self.passwords}
 
     def fitting(self, tables: KeyedAccess, values: Unshown) -> dict[tuple[str, str], SecretStr]:
-        """Those of `values` that are still what they were."""
+        """Those of `values` that are unchanged."""
         prints = self.prints_of(tables)
         return {
             name: value
@@ -245,31 +249,38 @@ class AccessBack(Fact):
 
 
 class AccessAgain(Fact):
-    """What was done to withdraw access again."""
+    """The result of withdrawing access again."""
 
     changed: int
     """Rows that were changed or deleted."""
     shut: tuple[str, ...] = ()
-    """Accounts of which a role or a login could not be set again, and that are shut out for that."""
+    """Accounts deactivated because a role or login could not be set again."""
     reset: tuple[str, ...] = ()
-    """Accounts whose newer password is not known any more: nobody can sign in until it is reset."""
+    """Accounts whose newer password is unknown now: nobody can sign in until it is reset."""
 
 
 def given_back(tables: KeyedAccess, now: AccessSeen, then: AccessSeen) -> AccessBack:
-    """What `then`, the backup, has of access that `now`, the live database, has not."""
+    """The access in the backup (`then`) that the live database (`now`) does not have."""
     doubts = list(_untold(now, then))
     flags = _flags(tables, now, then, doubts)
     moves = _moves(tables, now, then, doubts)
     deleted = [key for key in then.accounts if key not in now.accounts]
     if _mass(deleted, len(then.accounts)) or (deleted and not now.accounts):
-        doubts.append(f"{len(deleted):,} of {plural(len(then.accounts), 'account')} are gone: that looks like damage")
+        doubts.append(
+            f"{len(deleted):,} of {plural(len(then.accounts), 'account')} are missing, which looks like damage"
+        )
         deleted = []
-    emptied = not now.accounts and tables.accounts not in now.missing  # a dropped table takes no other's rows along
+    emptied = (
+        not now.accounts and tables.accounts not in now.missing
+    )  # a dropped table does not delete other tables' rows
     found, more = _rows(tables, now, then, then.accounts.keys() if emptied else ())
     changed = _changed(now, then)
     if _mass(changed, len(then.accounts)):
         of = f"{len(changed):,} of {plural(len(then.accounts), 'account')}"
-        more.append(f"{of} have another password now: that looks like damage, and the earlier ones open them again")
+        more.append(
+            f"{of} have another password now, which looks like damage. After the restore the earlier passwords "
+            "work again"
+        )
         changed = []
     return AccessBack(
         flags=flags, moves=moves, deleted=in_order(deleted), passwords=in_order(changed),
@@ -284,7 +295,7 @@ def given_back(tables: KeyedAccess, now: AccessSeen, then: AccessSeen) -> Access
 def _flags(
     tables: AccessTables, now: AccessSeen, then: AccessSeen, doubts: list[str]
 ) -> dict[str, tuple[str, ...]]:  # fmt: skip
-    """Flag -> who lost it one by one; a flag whose column is gone was taken from nobody."""
+    """Flag -> accounts that lost it individually; a dropped column took the flag from nobody."""
     flags: dict[str, tuple[str, ...]] = {}
     for flag in tables.flags:
         if not now.accounts or f"{tables.accounts}.{flag}" in now.missing:
@@ -292,7 +303,7 @@ def _flags(
         had = [key for key, one in then.accounts.items() if flag in one.flags]
         lost = [key for key in had if key in now.accounts and flag not in now.accounts[key].flags]
         if _mass(lost, len(had)):
-            doubts.append(f"{len(lost):,} of {plural(len(had), 'account')} lost {flag}: that looks like damage")
+            doubts.append(f"{len(lost):,} of {plural(len(had), 'account')} lost {flag}, which looks like damage")
         elif lost:
             flags[flag] = in_order(lost)
     return flags
@@ -301,7 +312,7 @@ def _flags(
 def _moves(
     tables: AccessTables, now: AccessSeen, then: AccessSeen, doubts: list[str]
 ) -> dict[str, dict[str, Move]]:  # fmt: skip
-    """Column -> accounts on both sides whose value was changed one by one."""
+    """Column -> accounts on both sides whose value was changed individually."""
     moves: dict[str, dict[str, Move]] = {}
     for column in tables.named:
         pairs = {
@@ -313,7 +324,7 @@ def _moves(
         if damaged:
             of = f"{len(damaged):,} of {plural(len(pairs), 'account')} have another {column} now"
             kinds = first_of(sorted({move.words for move in damaged.values()}))
-            doubts.append(f"{of} ({kinds}): that looks like damage, and comes back")
+            doubts.append(f"{of} ({kinds}), which looks like damage. The restore brings the earlier values back")
         if taken:
             moves[column] = {key: taken[key] for key in in_order(taken)}
     return moves
@@ -330,17 +341,26 @@ def _rows(
         gone = set(then.rows[table] - now.rows.get(table, frozenset()))
         went = _went_along(table, gone, then, vanished) if not now.rows.get(table) else set()
         if went:
-            doubts.append(f"{plural(len(went), 'row')} of {table} went with them: who had those can sign in again")
+            doubts.append(
+                f"{plural(len(went), 'row')} of {table} were deleted with them: after the restore their owners "
+                "can sign in again"
+            )
             gone -= went
         if table in tables.permissions and _mass(gone, len(then.rows[table])):
-            doubts.append(f"{len(gone):,} of {plural(len(then.rows[table]), 'row')} of {table} are gone: like damage")
+            doubts.append(
+                f"{len(gone):,} of {plural(len(then.rows[table]), 'row')} of {table} are missing, which looks "
+                "like damage"
+            )
         elif gone:
             found[table] = gone
     return found, doubts
 
 
 def _went_along(table: str, gone: set[str], then: AccessSeen, vanished: Collection[str]) -> set[str]:
-    """Rows that went with all the accounts. Others stay gone: they may have been withdrawn; to sign in costs little."""
+    """Rows deleted together with all the accounts.
+
+    Other rows stay deleted: they may have been withdrawn, and signing in again is easy.
+    """
     owners = then.owners.get(table, {})
     return {row for row in gone if owners.get(row) in vanished}
 
@@ -354,12 +374,12 @@ def _changed(now: AccessSeen, then: AccessSeen) -> list[str]:
 
 
 def _untold(now: AccessSeen, then: AccessSeen) -> Iterator[str]:
-    """What only one side has, or neither."""
+    """Tables and columns that only one side has, or neither."""
     for name in now.missing:
         if name not in then.missing:
-            yield f"whether {name} lets somebody in again cannot be told: it cannot be read"
+            yield f"uscdr cannot read {name}, so the restore may give back access through it"
         else:
-            yield f"scenarios.yaml names {name} (access:), which neither the database nor the backup has"
+            yield f"scenarios.yaml lists {name} under access:, but neither the database nor the backup has it"
     for name in then.missing:
         if name not in now.missing:
-            yield f"the backup has no {name} that can be read: what that lets in after the restore cannot be told"
+            yield f"uscdr cannot read {name} in the backup, so the restore may give back access through it"

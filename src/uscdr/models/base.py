@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 REVEAL = {"reveal": True}
-"""Serialisation context with which secrets are written out: only into what is encrypted next."""
+"""Serialisation context that writes secrets in full: only for data that is encrypted next."""
 
 
 class Fact(BaseModel):
-    """An immutable record. Unknown fields are an error, so that a typo cannot pass as data; so are endless numbers."""
+    """An immutable record. Unknown fields are an error, so that a typo is found; so are infinite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
@@ -37,34 +37,34 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
 
 def is_ours(value: datetime) -> bool:
-    """Whether the time can be one of a document, a provider or a journal: with any zone and any age to be reckoned."""
+    """Whether the time is plausible: zone conversion and ages must not overflow."""
     return _FIRST_YEAR <= value.year <= _LAST_YEAR
 
 
 def _in_our_times(value: datetime) -> datetime:
     if not is_ours(value):
-        raise ValueError(f"the year {value.year} is none of ours")
+        raise ValueError(f"the year {value.year} is out of range")
     return value
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_our_times)]
-"""A time in a document that is read again: with its zone, and such that ages can be reckoned from it."""
+"""A time in a stored document: with its zone, and in a plausible range."""
 
 Span = Annotated[float, Field(ge=0, le=1e11)]
-"""Seconds, of a thing that took or may take so long."""
+"""A duration in seconds."""
 
 ProcessId = Annotated[int, Field(gt=0, lt=1 << 31)]
 Count = Annotated[int, Field(ge=0, le=(1 << 63) - 1)]
-"""How many things or bytes, in a document that is read again."""
+"""A count or a number of bytes in a stored document."""
 
 
 def spelled(value: SecretStr, info: SerializationInfo) -> str:
-    """A secret for a field's serializer: its stars, unless the context is REVEAL."""
+    """A secret for a field's serializer: masked, unless the context is REVEAL."""
     reveal = bool(info.context and info.context.get("reveal"))
     return value.get_secret_value() if reveal else str(value)
 
 
-# Durations as people write them, `4h`, `10m`, `90s`, `7d`, and as they pass; held as seconds.
+# Parses durations (`4h`, `10m`, `90s`, `7d`) and formats ages; held as seconds.
 
 
 DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[smhd])")
@@ -77,7 +77,7 @@ def seconds(value: object) -> float:
     match = DURATION.fullmatch(value) if isinstance(value, str) else None
     found = float(match["number"]) * SECONDS[match["unit"]] if match else None
     if found is None or found > LONGEST:
-        raise ValueError("write a duration such as 90s, 10m, 4h or 7d, of a hundred years at most")
+        raise ValueError("write a duration such as 90s, 10m, 4h or 7d, at most a hundred years")
     return found
 
 
@@ -85,22 +85,22 @@ Duration = Annotated[float, BeforeValidator(seconds)]
 
 
 CLOCKS = 60.0
-"""Seconds by which the clocks of a provider and of this machine may differ without a word."""
+"""Seconds that a provider's clock may differ from this machine's without a warning."""
 
 
 def aged(at: datetime, now: datetime) -> str:
-    """The age of what is dated `at`, in words; what is dated later than `now` is of now, and that is said."""
+    """The age of a time `at`, in words; a time after `now` has the age 0, with a note."""
     ahead = elapsed(now, at)
     old = duration(elapsed(at, now))
     return old if ahead <= CLOCKS else f"{old} (dated {duration(ahead)} in the future: the clocks differ)"
 
 
 def elapsed(since: datetime, until: datetime) -> float:
-    """Seconds from one moment to the other; never negative: the clocks of two machines differ."""
+    """Seconds between two times; never negative, because two machines' clocks differ."""
     return max(0.0, (until - since).total_seconds())
 
 
-# Which fields of scenarios.yaml decide where requests, credentials, keys or code go to or come from.
+# Marks the fields of scenarios.yaml that decide where requests, credentials, keys or code go to or come from.
 
 
 def _never(_value: Any) -> bool:  # noqa: ANN401 - of any field
@@ -109,16 +109,16 @@ def _never(_value: Any) -> bool:  # noqa: ANN401 - of any field
 
 @dataclass(frozen=True)
 class Destination:
-    """Marks such a field, as `Annotated[str, Destination()]`. Its default is the provider's own.
+    """Marks such a field, as `Annotated[str, Destination()]`.
 
-    `harmless` tells of another value that anybody may give.
+    The default is the provider's own. `harmless` says whether another value is safe from anybody.
     """
 
     harmless: Callable[[Any], bool] = _never
 
 
 def is_directory(place: str | None) -> bool:
-    """Whether a store is a directory of this machine: no credentials go there."""
+    """Whether a store is a directory on this machine, which gets no credentials."""
     return place is None or "://" not in place
 
 
@@ -126,7 +126,7 @@ Location = tuple[str | int, ...]
 
 
 def destinations(node: Any, at: Location = ()) -> Iterator[Location]:  # noqa: ANN401 - a model's values
-    """Where in a model such a field has another value than its default; keys are spelt as in the file."""
+    """The paths of such fields with a value other than the default; keys as in the file."""
     if isinstance(node, BaseModel):
         for name, field in type(node).model_fields.items():
             value, here = getattr(node, name), (*at, field.alias or name)

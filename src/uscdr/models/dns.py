@@ -1,4 +1,4 @@
-"""Records and what name servers say of them. TTLs are seconds; names are absolute, lower case, without a final dot."""
+"""DNS records and name servers' answers. TTLs are seconds; names are absolute, lower case, without a final dot."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class RecordSet(Fact):
     ttl: int
     values: tuple[str, ...]
     extras: dict[str, str] = Field(default_factory=dict)
-    """What only this provider knows of it, e.g. `proxied: true`; part of a rollback, never of a comparison."""
+    """Provider-specific settings, such as `proxied: true`; part of a rollback, never of a comparison."""
 
     def same_values(self, other: RecordSet | None) -> bool:
-        """Whether both name the same targets, whatever their order, TTL and letter case."""
+        """Whether both have the same targets, regardless of order, TTL and letter case."""
         if other is None or (self.name, self.type) != (other.name, other.type):
             return False
         return {v.lower().rstrip(".") for v in self.values} == {v.lower().rstrip(".") for v in other.values}
@@ -37,45 +37,45 @@ class NameServer(Fact):
 
 
 class ServerAnswer(Fact):
-    """What one authoritative server said when asked directly, without recursion."""
+    """One authoritative server's answer to a direct query without recursion."""
 
     server: NameServer
     state: Literal["answered", "no such record", "lame", "refused", "timeout"]
     records: RecordSet | None = None
     serial: int | None = None
     borrowed: bool = False
-    """Whether a wildcard gives these records to every name beside it: as far as answers show, the name has no own."""
+    """Whether a wildcard gives the same records to other names: then the name seems to have none of its own."""
 
     @property
     def own(self) -> RecordSet | None:
-        """The records of the name's own; None where only a wildcard answers for it."""
+        """The name's own records; None when only a wildcard answers."""
         return None if self.borrowed else self.records
 
 
 class Sighting(Fact):
-    """What every authoritative server says now."""
+    """Every authoritative server's current answer."""
 
     answers: tuple[ServerAnswer, ...]
 
     def all_say(self, wanted: RecordSet) -> bool:
-        """Whether every server answered, authoritatively, with the wanted values. No server at all is no yes."""
+        """Whether every server answered, authoritatively, with the wanted values. False without any server."""
         return bool(self.answers) and all(
             one.records is not None and one.state == "answered" and wanted.same_values(one.records)
             for one in self.answers
         )
 
     def none_has(self) -> bool:
-        """Whether every server answered that the name has no such record of its own."""
+        """Whether every server answered that the name has no such own record."""
         states = ("answered", "no such record")
         return bool(self.answers) and all(one.state in states and one.own is None for one in self.answers)
 
 
 class Caution(Fact):
-    """What about a name will make a change fail or mislead: `what` was found, `so` what follows."""
+    """A warning before a change of a name: `what` was found, and its consequence `so`."""
 
     name: str
     what: str
     so: str
     blocks: bool = False
     no_certificate: bool = False
-    """Whether no certificate is issued for the name while it stands."""
+    """Whether it prevents a certificate for the name."""

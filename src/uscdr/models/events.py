@@ -1,4 +1,4 @@
-"""The closed set of events and their envelope: values fit for a journal, no secret, no patient."""
+"""The closed set of events and their envelope: values safe for a journal, without secrets and patient data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uscdr.models.base import Count, Moment, Span
 
 
 class Event(BaseModel):
-    """Base of all payloads. `kind` tells which."""
+    """Base of all payloads. `kind` names the payload."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     kind: str
@@ -26,7 +26,7 @@ class Call(Event):
 
 
 class PlannedStep(Event):
-    """One line of the plan. `manual` is what a person types if uscdr is broken, secrets as `$NAMES`."""
+    """One line of the plan. `manual` is the command to type if uscdr is broken, with secrets as `$NAMES`."""
 
     kind: Literal["planned_step"] = "planned_step"
     id: str
@@ -37,22 +37,22 @@ class PlannedStep(Event):
     action: Literal["read", "change", "noop", "skip", "later", "blocked"]
     summary: str
     destructive: bool = False
-    """Asks for its phrase. Unless it can be repeated, it destroys something itself."""
+    """Asks for its phrase. Unless it can be repeated, the step itself is destructive."""
     params: dict[str, Any] = Field(default_factory=dict)
     seen: dict[str, Any] = Field(default_factory=dict)
     calls: tuple[Call, ...] = ()
     manual: tuple[str, ...] = ()
     approved: dict[str, str] = Field(default_factory=dict)
-    """What the person approves of it; if any of that is different later, even in a resumed run, the run stops."""
+    """The facts that the operator approves. If one differs later, even in a resumed run, the run stops."""
 
     @property
     def destroys(self) -> bool:
-        """Whether it overwrites something itself; a decision that can be taken again only asks."""
+        """Whether the step itself overwrites something; a repeatable decision only asks."""
         return self.destructive and self.effect != "idempotent"
 
 
 class RunStarted(Event):
-    """The first line of a journal: what was asked, by whom, where, with which version."""
+    """The first line of a journal: the command, the operator, the machine and the version."""
 
     kind: Literal["run.started"] = "run.started"
     scenario: str
@@ -68,7 +68,7 @@ class RunStarted(Event):
 
 
 class RunResumed(Event):
-    """A second process took the run up again."""
+    """A second process resumed the run."""
 
     kind: Literal["run.resumed"] = "run.resumed"
     user: str
@@ -99,20 +99,20 @@ class StepStarted(Event):
     effect: str
     attempt: Count = 1
     baseline: dict[str, Any] = Field(default_factory=dict)
-    """What was seen just before, as far as a later settling or undoing needs it."""
+    """The state just before, as far as a later check or undo needs it."""
     says_when_sent: bool = False
-    """Whether `step.sending` follows before the request goes out; until then nothing was sent."""
+    """Whether `step.sending` follows before the request is sent; until then nothing was sent."""
 
 
 class StepSending(Event):
-    """The request that changes something goes out next: from here on it may take effect, whatever is heard of it."""
+    """The writing request is sent next: from here on it may take effect, even without an answer."""
 
     kind: Literal["step.sending"] = "step.sending"
     step: str
 
 
 class StepAccepted(Event):
-    """The provider took the write and named it."""
+    """The provider accepted the write and gave it an id."""
 
     kind: Literal["step.accepted"] = "step.accepted"
     step: str
@@ -121,7 +121,7 @@ class StepAccepted(Event):
 
 
 class StepProgress(Event):
-    """How far the step under way is; never journalled. Bytes or items, `unit` says which."""
+    """The running step's progress; never journalled. `unit` says whether bytes or items."""
 
     kind: Literal["step.progress"] = "step.progress"
     step: str
@@ -132,7 +132,7 @@ class StepProgress(Event):
 
 
 class StepSucceeded(Event):
-    """Done and looked at again. `result` is the step's typed result."""
+    """Done and verified. `result` is the step's typed result."""
 
     kind: Literal["step.succeeded"] = "step.succeeded"
     step: str
@@ -165,13 +165,13 @@ class StepFailed(Event):
     next_action: str = ""
     known: bool = True
     over: bool = False
-    """The write surely ended in failure and nothing of it is under way: it may be tried anew, with a new answer."""
+    """The write certainly failed and nothing of it is still running: it may be retried, with a new answer."""
     begun: bool = True
-    """False when its turn ended, as when a question was declined, before anything of it was sent."""
+    """False when the step ended before anything was sent, such as after a declined question."""
 
 
 class StepSettled(Event):
-    """How a `started, not finished` was answered: what was looked at, what was found, what was decided."""
+    """The resolution of a `started, not finished`: what was checked, found and decided."""
 
     kind: Literal["step.settled"] = "step.settled"
     step: str
@@ -202,14 +202,14 @@ class GateAnswered(Event):
 
 
 class ChecksStarted(Event):
-    """A round of checks begins: which checks, and which lines of the checklists they stand for."""
+    """A round of checks starts: its checks, and their lines of the checklists."""
 
     kind: Literal["checks.started"] = "checks.started"
     checks: tuple[str, ...]
     items: Count
     round: Count = 1
     baseline_at: Moment | None = None
-    """When the baseline was taken that it is compared with; None without one."""
+    """The time of the baseline to compare with; None without one."""
 
 
 class CheckFinished(Event):
@@ -222,11 +222,11 @@ class CheckFinished(Event):
     evidence: str
     seconds: Span = 0.0
     why: str = ""
-    """What a failure means, or what to do about it."""
+    """The meaning of a failure, or what to do about it."""
 
 
 class ChecklistResult(Event):
-    """One line of the runbook's checklists with the verdict that its checks add up to."""
+    """One line of the runbook's checklists, with the combined verdict of its checks."""
 
     kind: Literal["checklist.item"] = "checklist.item"
     list: str
@@ -234,11 +234,11 @@ class ChecklistResult(Event):
     verdict: Literal["pass", "fail", "inconclusive", "not checked"]
     checks: tuple[str, ...]
     skipped: tuple[str, ...] = ()
-    """Checks of it that the operator left out (manual ones, with --skip-manual)."""
+    """Its checks that the operator skipped (manual ones, with --skip-manual)."""
 
 
 class ChecksFinished(Event):
-    """A round's end: every line of the checklists that was asked for, and the sum."""
+    """The end of a round: every requested line of the checklists, and the totals."""
 
     kind: Literal["checks.finished"] = "checks.finished"
     round: Count = 1
@@ -254,7 +254,7 @@ class ChecksFinished(Event):
 
 
 class Note(Event):
-    """Something the operator should know now."""
+    """A message for the operator."""
 
     kind: Literal["note"] = "note"
     level: Literal["info", "warning"]
@@ -262,14 +262,14 @@ class Note(Event):
 
 
 class RunFinished(Event):
-    """The end of one process's work on the run, with the exit code it will leave with."""
+    """The end of one process's work on the run, with its exit code."""
 
     kind: Literal["run.finished"] = "run.finished"
     outcome: Literal["done", "failed", "declined", "unknown", "interrupted"]
     exit_code: int
     summary: str
     left: dict[str, str] = Field(default_factory=dict)
-    """The state that was left behind, e.g. maintenance: on."""
+    """The state left behind, such as maintenance: on."""
     follow_up: tuple[str, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""What the platform says of itself. Times are aware UTC datetimes, sizes are bytes."""
+"""The platform's data. Times are aware UTC datetimes, sizes are bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEEP_DATA = (
     POSTGRES, "heroku-kafka", "jawsdb", "jawsdb-maria", "cleardb", "mongolab", "ormongo", "graphenedb", "timescale",
     "bonsai", "searchbox", "bucketeer", "cloudcube",
 )  # fmt: skip
-"""Services that keep what nothing else has. A queue or cache is none of them: what lasts is not kept there."""
+"""Services with permanent data. A queue or cache is not one: its data is temporary."""
 
 
 class Account(Fact):
@@ -65,8 +65,8 @@ class Dyno(Fact):
 class OneOffResult(Fact):
     """The end of an attached one-off dyno.
 
-    `exit_status` is None when the connection ended without the exit mark: the outcome is unknown.
-    `output` may hold personal data: it is never journalled or shown whole, and hidden in repr.
+    `exit_status` is None when the connection ended without the exit mark: the outcome is unknown. `output` may contain
+    personal data: it is never journalled or shown in full, and hidden in repr.
     """
 
     name: str
@@ -100,7 +100,7 @@ class AddOn(Fact):
     app_id: str = ""
     app_name: str = ""
     config_vars: tuple[str, ...] = ()
-    """As the owning app has them; an app that it is attached to has its own names."""
+    """The owning app's names; an app with an attachment has its own names."""
 
     @property
     def service(self) -> str:
@@ -109,11 +109,11 @@ class AddOn(Fact):
 
     @property
     def keeps_data(self) -> bool:
-        """Whether what it holds is lost with it."""
+        """Whether its data is lost with it."""
         return self.service in KEEP_DATA
 
     def owned_by(self, app: str) -> bool:
-        """Whether it is this application's own; an add-on that tells no owner is."""
+        """Whether this application owns it; an add-on without a named owner counts as owned."""
         return self.app_name in ("", app)
 
 
@@ -184,11 +184,11 @@ class Download(Fact):
     sha256: str
 
 
-# What a new place at the platform is made of. Times are aware UTC datetimes.
+# The parts of a new application on the platform. Times are aware UTC datetimes.
 
 
 class AddonPlan(Fact):
-    """One add-on plan that is sold now: `heroku-postgresql:essential-0`; cents a month, None when not told."""
+    """One available add-on plan: `heroku-postgresql:essential-0`; cents a month, None when unknown."""
 
     name: str
     state: str = ""
@@ -197,7 +197,7 @@ class AddonPlan(Fact):
 
 
 class Domain(Fact):
-    """One hostname of an app. `cname` is the DNS target, None while the platform has not made it yet."""
+    """One hostname of an app. `cname` is the DNS target, None until the platform has created it."""
 
     id: str
     hostname: str
@@ -224,15 +224,16 @@ class Build(Fact):
 
 
 def commit_of(slug_id: str | None, builds: Iterable[Build]) -> str:
-    """The commit that a slug was built from; empty without a slug, and when no build tells."""
+    """The commit of a slug; empty without a slug, or when no build names it."""
     made = (build.commit for build in builds if build.slug_id == slug_id and build.commit)
     return next(made, "") if slug_id is not None else ""
 
 
 class LogDrain(Fact):
-    """One log drain. Its address may carry credentials: of it only the host is for people.
+    """One log drain.
 
-    `url` is None where only the host was told; `addon` is the add-on that brings it along, or empty.
+    Its address may contain credentials: only the host is shown. `url` is None when only the host is known; `addon` is
+    the add-on that created it, or empty.
     """
 
     id: str
@@ -245,23 +246,47 @@ class LogDrain(Fact):
         return spelled(url, info) if url is not None else None
 
 
-# What hangs on an application beside its code, data, config and processes, as far as the platform tells it.
+class Lack(Fact):
+    """A path of a commit whose content is not in its archive: `backend/shared (submodule)`."""
+
+    path: str
+    what: Literal["submodule", "Git LFS pointer", "git-annex pointer", "link out of the tree", "locked by git-crypt"]
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.what})"
+
+
+class SourceArchive(CodeMigrations):
+    """A gzipped tarball of one commit, on this machine."""
+
+    path: str
+    commit: str
+    sha256: str
+    size: int
+    files: tuple[str, ...]
+    """Every path in the tree, to check for files such as `Procfile` or `backend/manage.py`."""
+    lacks: tuple[Lack, ...] = ()
+    """Paths whose content is elsewhere and so is not in the archive."""
+    procfile: dict[str, str] = Field(default_factory=dict)
+
+
+# What belongs to an application beside its code, data, config and processes, as far as the platform lists it.
 
 
 class Belongings(Fact):
-    """Names and hosts only: addresses of webhooks carry secrets."""
+    """Names and hosts only: addresses of webhooks contain secrets."""
 
     features: tuple[str, ...] = ()
-    """Those that are turned on."""
+    """The enabled ones."""
     webhooks: tuple[str, ...] = ()
     """Hosts."""
     pipeline: str = ""
     """Name and stage, `clinic (production)`."""
     certificates: tuple[str, ...] = ()
-    """Uploaded ones, by the names that they are for; without those that the platform manages."""
+    """Uploaded certificates, by their hostnames; without those that the platform manages."""
     team: str = ""
-    """Whose members' rights come from the team; empty for an application of a person."""
+    """The owning team; empty for a personal application."""
     space: str = ""
-    """The private space it runs in."""
+    """Its private space."""
     unknown: dict[str, str] = Field(default_factory=dict)
-    """What could not be asked, and why: `webhooks` -> the reason."""
+    """What the platform refused to list, and why: `webhooks` -> the reason."""

@@ -1,4 +1,4 @@
-"""What a media service holds. Times are aware UTC datetimes, sizes are bytes, digests lower-case hex."""
+"""The content of a media service. Times are aware UTC datetimes, sizes are bytes, digests lower-case hex."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ResourceType = Literal["image", "raw", "video"]
 RESOURCE_TYPES: tuple[ResourceType, ...] = ("image", "raw", "video")
 Delivery = Literal["upload", "private", "authenticated"]
 DELIVERIES: tuple[Delivery, ...] = ("upload", "private", "authenticated")
-"""How an asset is delivered: to anybody, or to who shows a signed address (the original, for `private`)."""
+"""How an asset is delivered: to anybody, or only with a signed address (for `private`: the original)."""
 CLOUD, KEY, SECRET = "CLOUDINARY_CLOUD_NAME", "CLOUDINARY_API_KEY", "CLOUDINARY_API_SECRET"
-"""The variables of the application that hold its account."""
+"""The application's variables for its media account."""
 
 
 class AssetKey(Fact):
-    """What names an asset in a cloud: raw ids include the extension, image and video ids do not."""
+    """The key of an asset in a cloud: raw ids include the extension, image and video ids do not."""
 
     resource_type: ResourceType
     public_id: str
@@ -39,7 +39,7 @@ class AssetKey(Fact):
 
 
 class AccessRule(Fact):
-    """One rule of an asset's access control: who, and from when to when. Times as the service writes them."""
+    """One rule of an asset's access control: who, from when, to when. Times in the service's format."""
 
     access_type: str
     start: str = ""
@@ -47,14 +47,14 @@ class AccessRule(Fact):
 
 
 class Access(Fact):
-    """Who may have an asset beside what its delivery type says: anybody, or who shows a token."""
+    """The access to an asset beside its delivery type: anybody, or only with a token."""
 
     mode: str = "public"
     rules: tuple[AccessRule, ...] = ()
 
     @property
     def restricted(self) -> bool:
-        """Whether an address alone may be not enough."""
+        """Whether the address alone may not be enough."""
         return self.mode != "public" or bool(self.rules)
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class Asset(Fact):
     bytes: int = 0
     etag: str = ""
     placeholder: bool = False
-    """Deleted, but its backup is kept: a row without a file, never to be counted as present."""
+    """Deleted, but its backup is kept: an entry without a file, which never counts as present."""
     created_at: Moment | None = None
     url: str = ""
     """Where the original is delivered (https unless the target says otherwise)."""
@@ -86,16 +86,16 @@ class Asset(Fact):
     display_name: str | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
     access: Access | None = None
-    """None where the call does not tell it."""
+    """None when the call does not return it."""
 
     @property
     def restricted(self) -> bool:
-        """Whether somebody without a signature or token is to be refused."""
+        """Whether the service must refuse a request without a signature or token."""
         return self.key.delivery != "upload" or (self.access is not None and self.access.restricted)
 
     @property
     def present(self) -> bool:
-        """Whether there is a file behind the row."""
+        """Whether the entry has a file."""
         return not self.placeholder
 
 
@@ -117,7 +117,7 @@ class AssetDetails(Fact):
 
 
 class RestoredAsset(Fact):
-    """One item of a batch restore: the asset as it is now, or why it did not come back."""
+    """One item of a batch restore: the asset now, or why it was not restored."""
 
     key: AssetKey
     asset: Asset | None = None
@@ -125,7 +125,7 @@ class RestoredAsset(Fact):
 
 
 class Quota(Fact):
-    """How many Admin API calls are left in the current hour, as the last answer told."""
+    """The Admin API calls left in the current hour, by the last answer."""
 
     limit: int
     remaining: int
@@ -133,7 +133,7 @@ class Quota(Fact):
 
 
 class MediaUsage(Fact):
-    """The account's plan and what it holds."""
+    """The account's plan and usage."""
 
     plan: str
     objects: int
@@ -158,15 +158,15 @@ class MediaAccount(Fact):
 
 
 class KnownAsset(Fact):
-    """What a copy kept elsewhere says of an asset: enough to compare the original with, and to put it back.
+    """The description of an asset in a copy: enough to compare with the original and to upload it again.
 
-    `md5` is what the service calls `etag`; `bytes`, `md5` and `sha256` are of the original file.
+    `md5` is the service's `etag`; `bytes`, `md5` and `sha256` are of the original file.
     """
 
     bytes: int
     md5: str
     sha256: str = ""
-    """Empty when the copy holds only the description, not the file."""
+    """Empty when the copy has only the description, not the file."""
     version: int = 0
     format: str = ""
     tags: tuple[str, ...] = ()
@@ -175,26 +175,26 @@ class KnownAsset(Fact):
     display_name: str | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
     access: Access | None = None
-    """None where the copy does not know it."""
+    """None when the copy lacks it."""
 
 
 class ReferenceColumn(Fact):
     """A column that names stored files: `table.column`, or `schema.table.column`.
 
-    A text column holds names. A JSON column is searched for addresses and paths of files; nothing else is read.
+    A text column has names. A JSON column is searched for addresses and paths of files; nothing else is read.
     """
 
     column: ColumnText
     resource_type: ResourceType | Literal["by_extension"] = "by_extension"
-    """What the column's storage makes of a name; `by_extension` looks at the name, as one storage for all does."""
+    """The resource type that the column's storage uses; `by_extension` decides by the name."""
     written: str = "created_at"
-    """The column of the same table that tells when the row was written."""
+    """The column of the same table with the time of writing."""
     size: str = "file_size"
-    """The column of the same table that tells the file's size in bytes, where there is one (names only, not JSON)."""
+    """The column of the same table with the file's size in bytes, if any (names only, not JSON)."""
 
 
 class StoredReference(Fact):
-    """One name or address of a file as a row holds it. `value` may hold a person's name: it is never shown."""
+    """One name or address of a file from a row. `value` may contain a person's name: it is never shown."""
 
     table: str
     column: str
@@ -202,7 +202,7 @@ class StoredReference(Fact):
     value: str = Field(repr=False)
     created_at: Moment | None = None
     odd_time: bool = False
-    """The row has a time, which cannot be (in the future, before the year 1): then `created_at` is not known."""
+    """The row has an impossible time (in the future, before the year 1): then `created_at` is None."""
     bytes: int | None = None
 
     @property
@@ -212,28 +212,28 @@ class StoredReference(Fact):
 
     @property
     def place(self) -> str:
-        """`table.column #key`, for people."""
+        """`table.column #key`, for messages."""
         return f"{self.source} #{self.key}"
 
 
 class FileReferences(Fact):
-    """Every reference there is, and the columns that were asked for and do not exist."""
+    """Every reference, and the requested columns that do not exist."""
 
     found: tuple[StoredReference, ...] = Field(default=(), repr=False)
     absent: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    """Columns that are there and whose type holds no names: `table.column (integer)`."""
+    """Existing columns whose type has no names: `table.column (integer)`."""
     unreadable: tuple[Unread, ...] = ()
-    """Columns that are there and could not be read: which files they name is not known."""
+    """Existing columns that could not be read: their files are unknown."""
 
     @property
     def odd_times(self) -> dict[str, int]:
-        """By table the rows that name files and whose time cannot be."""
+        """By table, the rows with files and an impossible time."""
         rows = {(one.table, one.key) for one in self.found if one.odd_time}
         return dict(Counter(table for table, _ in rows))
 
 
-# Addresses of files with a media service: delivery of every kind, signed or not, and signed downloads.
+# Parses file addresses of a media service: every kind of delivery, signed or not, and signed downloads.
 
 
 _ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//\S", re.ASCII)
@@ -250,7 +250,7 @@ _NAMES = {
     "files": ("raw", "upload"),
     "videos": ("video", "upload"),
 }
-"""What stands for types in an address that ends in a name for search engines."""
+"""The replacements for types in an address with an SEO suffix."""
 _DOWNLOAD = re.compile(r"/v1_1/(?P<cloud>[^/]+)/(?P<type>image|raw|video)/download")
 _SIGNATURE = re.compile(r"s--[A-Za-z0-9_-]{8,32}--")
 _VERSION = re.compile(r"v\d+")
@@ -260,10 +260,10 @@ _SERVICE = re.compile(r"(?:res(?:-\d+)?|api(?:-[a-z]+)?)\.cloudinary\.com|(?P<cl
 
 @dataclass(frozen=True)
 class _MediaAddress:
-    """What an address says. `ids`: what the file's public id may be, the likeliest first; none: it is not told.
+    """A parsed address.
 
-    `ours`: one of our clouds is named. `exact`: the id is told as it is, not as a part of a path. `path` is as given,
-    empty when another cloud is named.
+    `ids`: possible public ids, the likeliest first; empty when unknown. `ours`: it names one of our clouds. `exact`:
+    the id is given literally, not as a part of a path. `path` is as given, empty for another cloud.
     """
 
     ours: bool
@@ -277,16 +277,16 @@ class _MediaAddress:
 FOREIGN = _MediaAddress(ours=False, path="")
 """Of another cloud."""
 UNREADABLE = _MediaAddress(ours=True, path="")
-"""Nobody can tell whose it is."""
+"""Its owner is unknown."""
 
 
 def _is_address(value: str) -> bool:
-    """Whether it names a host."""
+    """Whether it has a host."""
     return _ADDRESS.match(value) is not None
 
 
 def _address_of(value: str, clouds: frozenset[str]) -> _MediaAddress:
-    """Read an address. One of another cloud is nobody's of ours and tells no id."""
+    """Parse an address. One of another cloud is not ours and has no id."""
     try:
         parts = urlsplit(value)
     except ValueError:
@@ -310,9 +310,9 @@ def _address_of(value: str, clouds: frozenset[str]) -> _MediaAddress:
 
 
 def _splits(rest: str) -> tuple[str, ...]:
-    """What the public id may be in what follows the types: signature, transformations and version come before it.
+    """The possible public ids in the rest of a path, after signature, transformations and version.
 
-    A folder may look like a transformation or a version, so that the whole and what lies between count, too.
+    A folder may look like a transformation or a version, so longer parts of the path are possible ids too.
     """
     segments = [segment for segment in rest.split("/") if segment]
     if len(segments) > 1 and _SIGNATURE.fullmatch(segments[0]):
@@ -341,7 +341,7 @@ def _downloaded(parts: SplitResult, found: re.Match[str], clouds: frozenset[str]
 
 
 def _cloud(parts: SplitResult, before: str) -> str | None:
-    """The cloud that is named: before the types, or in the host's name; None when it is not."""
+    """The named cloud: before the types, or in the host name; None without one."""
     if before:
         return before.rpartition("/")[2]
     service = _SERVICE.fullmatch(parts.hostname or "")
@@ -355,15 +355,15 @@ def _names_cloud(parts: SplitResult, path: str, clouds: frozenset[str]) -> bool:
     return service["cloud"] in clouds or any(segment in clouds for segment in path.split("/"))
 
 
-# From what a row holds to what the service calls the file.
+# Maps a stored name to the service's file ids.
 
 
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp"})
 _VIDEOS = frozenset({".mp4", ".mov", ".webm", ".avi", ".mkv", ".mp3", ".wav"})
 _PATH = re.compile(r"(?P<type>image|raw|video)/(?P<delivery>upload|private|authenticated)/(?P<rest>[^#]+)(?:#.*)?")
-"""As the service's own model field stores a file: types, version, id and format, and perhaps a signature."""
+"""The format of the service's own model field: types, version, id and format, and perhaps a signature."""
 MEDIA = "media/"
-"""Where Django serves files by default: a name may carry it although the storage has no prefix."""
+"""Django's default address of files: a name may start with it even without a storage prefix."""
 _LONGEST = 1000
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f]|^data:|^[\[{]")
 Kind = ResourceType | Literal["by_extension"]
@@ -372,11 +372,10 @@ Where = Literal["here", "elsewhere", "not understood"]
 
 @dataclass(frozen=True)
 class NameReading:
-    """What a stored name means.
+    """The meaning of a stored name.
 
-    `names`: what the file may be called, the likeliest first; `others`: what it may be called if none of those is
-    there. `where` counts when none of all these is known: the file is missed `here`, lies with somebody else, or
-    nobody can tell.
+    `names`: the file's possible ids, the likeliest first; `others`: more ids, if none of those exists. `where` applies
+    when no id is known: the file is missing `here`, is stored elsewhere, or is unknown.
     """
 
     where: Where
@@ -385,9 +384,9 @@ class NameReading:
 
 
 def read(value: str, kind: Kind, *, prefix: str, clouds: frozenset[str]) -> NameReading:
-    """A row holds a name (with or without the storage's prefix) or a delivery address, of one of `clouds` or not.
+    """A row has a name (with or without the storage's prefix) or a delivery address, of one of `clouds` or another.
 
-    An image's id has no extension although the name may have one; a raw file's id has it.
+    An image's id has no extension even if the name has one; a raw file's id includes it.
     """
     value = value.strip()
     if not value or len(value) > _LONGEST or _NO_NAME.search(value):
@@ -400,12 +399,12 @@ def read(value: str, kind: Kind, *, prefix: str, clouds: frozenset[str]) -> Name
 
 
 def is_absolute(value: str) -> bool:
-    """Whether the row names the cloud too, so that a move to another cloud leaves it behind."""
+    """Whether the row also names the cloud, so that it is wrong after a move to another cloud."""
     return _is_address(value.strip())
 
 
 def digest(key: AssetKey) -> str:
-    """Eight hexadecimal digits that tell files apart without showing a name."""
+    """Eight hexadecimal digits that identify a file without its name."""
     import hashlib
 
     return hashlib.sha256(str(key).encode()).hexdigest()[:8]
@@ -414,20 +413,20 @@ def digest(key: AssetKey) -> str:
 def _of_address(value: str, kind: Kind, prefix: str, clouds: frozenset[str]) -> NameReading:
     found = _address_of(value, clouds)
     if found.ids:
-        # Without a cloud in it, as on a host of the account's own: ours if we know the file.
+        # Without a cloud, as on the account's own host: ours if we know the file.
         where: Where = "here" if found.ours else "not understood"
         exact = _of_rest(where, found.resource_type, found.delivery, found.ids)
         return exact if not found.exact else NameReading(where, exact.names[-1:], exact.names[:-1])
     if found.ours:
         return NameReading("not understood")
     _, inside, rest = unquote(found.path).partition(f"/{prefix or MEDIA}")
-    # The application's own address of a file, made of the storage's name.
+    # The application's own address of a file, with the storage's name.
     names = _of_name(prefix + rest, kind, prefix) if inside else NameReading("elsewhere")
     return NameReading("elsewhere", (), (*names.names, *names.others))
 
 
 def _of_rest(where: Where, kind: str, delivery: str, ids: tuple[str, ...]) -> NameReading:
-    """Of several ids the first is the likeliest."""
+    """The first of several ids is the likeliest."""
     ways = [
         tuple(key.model_copy(update={"delivery": delivery}) for key in _forms(one, kind)) for one in dict.fromkeys(ids)
     ]
@@ -461,7 +460,7 @@ def _by_kind(public_id: str, kind: Kind) -> Iterator[AssetKey]:
         yield from _forms(public_id, kind)
         return
     suffix = PurePosixPath(public_id).suffix.lower()
-    # One without an extension was made by the image storage; any other but a picture is kept as it is.
+    # A file without an extension came from the image storage; any other non-image is raw.
     order = ("image", "raw") if suffix in IMAGES or not suffix else ("raw", "image")
     for one in (*order, "video") if suffix in _VIDEOS else order:
         yield from _forms(public_id, one)

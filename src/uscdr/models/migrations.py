@@ -1,7 +1,7 @@
-"""Django's migrations: those of the code against those that a database records. One judgement for every command; pure.
+"""Compares the code's Django migrations with those that a database records. Used by every command. Pure.
 
-A squashed migration counts as applied when all that it replaces are, as Django itself has it; recorded migrations
-that a squashed one of the code replaces are not ahead of that code. Names are `app.name`.
+As in Django, a squashed migration counts as applied when all that it replaces are. Recorded migrations that a squashed
+one of the code replaces do not count as ahead of the code. Names are `app.name`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _Chain:
         return set(old) if new in pending or not set(old) <= set(names) else {new}
 
     def disordered(self) -> tuple[str, ...]:
-        """Applied ones whose ground is not applied, and ends of one application that nothing merges."""
+        """Applied ones whose dependency is not applied, and several leaf migrations of one application."""
         early = [
             f"{one.name} before {ground}"
             for one in self._files.values()
@@ -117,7 +117,7 @@ _NUMBERED = re.compile(r"[^.]+\.\d{4}_\w+")
 
 
 class CodeMigrations(Fact):
-    """The migrations that a commit holds; none at all means that they are not known."""
+    """The migrations that a commit holds; empty means unknown."""
 
     migrations: tuple[str, ...] = ()
     replaces: dict[str, tuple[str, ...]] | None = Field(default_factory=dict)
@@ -166,15 +166,15 @@ class MigrationsVerdict(Fact):
     """`a before b`: a is recorded, and b, which it rests on, is not; or `a and b`: both are the last of one
     application. Django migrates nothing then."""
     obstacles: tuple[str, ...] = ()
-    """Why the pending ones would fail: half of their work is there already, or what they rest on is not."""
+    """Why the pending ones would fail: a part of their work exists already, or a dependency is missing."""
     lacking: tuple[str, ...] = ()
-    """Tables and columns that recorded migrations made, and that are not there."""
+    """Missing tables and columns that recorded migrations created."""
     unfillable: tuple[str, ...] = ()
-    """Columns that must be filled and that the code does not know: it can save no row of their tables."""
+    """Required columns that the code does not know: it cannot save rows in their tables."""
     unclear: tuple[str, ...] = ()
-    """Applications whose tables were not looked at: what their migrations do cannot be read from the files."""
+    """Applications whose tables were not checked: their migration files could not be interpreted."""
     runs_code: tuple[str, ...] = ()
-    """Pending ones that run Python of their own, which nothing can try beforehand."""
+    """Pending ones with their own Python code, which cannot be tried beforehand."""
 
     @property
     def known(self) -> bool:
@@ -183,33 +183,33 @@ class MigrationsVerdict(Fact):
 
     @property
     def up_to_date(self) -> bool:
-        """Whether surely nothing is pending."""
+        """Whether certainly nothing is pending."""
         return self.known and not self.pending
 
     @property
     def fits(self) -> bool:
-        """Whether the code and the database are surely of one kind: nothing pending, ahead, half done or lacking."""
+        """Whether the code and the database certainly match: nothing pending, ahead, half done or missing."""
         return self.verdict == "same" and not self.problems
 
     @property
     def stuck(self) -> tuple[str, ...]:
-        """Why `migrate` of this code would fail on this database, in words; empty when nothing is known to."""
+        """Why `migrate` of this code would fail on this database, in words; empty without a known reason."""
         return tuple(
             f"{words}: {first_of(names, comma='; ')}"
             for words, names in (
-                ("the history of migrations is not in order, so that Django migrates nothing", self.disordered),
-                ("a migration was left half done, or its tables were changed by hand", self.obstacles),
+                ("the migration history is inconsistent, so Django refuses to migrate", self.disordered),
+                ("a migration was applied only in part, or its tables were changed by hand", self.obstacles),
             )
             if names
         )
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Everything that is wrong between the two, in words, the worst first."""
+        """Every difference between the two, in words, the worst first."""
         found = (
-            ("recorded as applied, but not there", self.lacking),
+            ("recorded as applied, but missing in the database", self.lacking),
             (
-                "a column must be filled that is unknown to the deployed code, which can save no row there",
+                "required column unknown to the deployed code, which cannot save rows in that table",
                 self.unfillable,
             ),
             *((words, ("",)) for words in self.stuck),
@@ -257,7 +257,7 @@ def compare(
 def _files_judged(
     code: CodeMigrations, done: frozenset[str], pending: Collection[str], columns: Collection[TableColumn] | None
 ) -> dict[str, tuple[str, ...]]:
-    """What the files tell beyond the names."""
+    """What the files say beyond the names."""
     if not code.steps:
         return {}
     chain = _Chain(code.steps, code.replaces or {}, done, pending)
@@ -313,7 +313,7 @@ def with_listed(
 
 
 def covered(code: CodeMigrations) -> frozenset[str]:
-    """Every name that the code stands for: its own, and those that it replaces."""
+    """Every name that the code covers: its own, and those that it replaces."""
     return frozenset(code.migrations).union(*(code.replaces or {}).values())
 
 

@@ -1,4 +1,4 @@
-"""What a PostgreSQL database says of itself. Counts, keys and digests only: never a patient's values."""
+"""Observations of a PostgreSQL database: counts, keys and digests, never patient data."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class TableSize(Fact):
     name: str
     bytes: int
     keyed: bool = True
-    """Whether it has a primary key, which lets no row be there twice."""
+    """Whether it has a primary key, which prevents duplicate rows."""
 
 
 class TableColumn(Fact):
-    """One column of a table that statements find by its bare name, as the application's do.
+    """One column of a table that is visible without a schema name.
 
-    `must_be_given`: it takes no NULL, and nothing fills it (default, identity, a trigger before the row is written).
+    `must_be_given`: it is NOT NULL, and nothing fills it (default, identity, BEFORE INSERT trigger).
     """
 
     table: str
@@ -59,37 +59,37 @@ class TableDigest(Fact):
 
 
 class Unread(Fact):
-    """A table that could not be read, and why. `damaged`: what is stored is broken; else it is only out of reach."""
+    """A table that could not be read, and why. `damaged`: the stored data is corrupt; else it is only inaccessible."""
 
     table: str
     why: str
     damaged: bool = False
     hidden: bool = False
-    """Row-level security keeps rows of it from us: it is meant so, waiting changes nothing, users may see them."""
+    """Row-level security hides its rows from us. This is intended, waiting does not help, and users may see them."""
 
     def words(self, done: str) -> str:
-        """As a finding; `done` is what could not be done with it, such as "counted"."""
+        """As a finding; `done` is the failed action, such as "counted"."""
         return f"{self.table}: {self.why}" if self.damaged else f"{self.table}: cannot be {done}: {self.why}"
 
 
 class TableCounts(Fact):
-    """Exact row counts of those tables that can be counted, and the others."""
+    """Exact row counts of the readable tables, and the unreadable tables."""
 
     rows: dict[str, int] = Field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
 
 
 class TableDigests(Fact):
-    """Digests of those tables that can be read whole, and the others."""
+    """Digests of the fully readable tables, and the other tables."""
 
     tables: tuple[TableDigest, ...] = ()
     unread: tuple[Unread, ...] = ()
 
 
 class NewestTime(Fact):
-    """What a column of times tells: its `newest`, ISO 8601 UTC, of those that can be; None when there is none.
+    """The times of a column: `newest` is the newest possible one, ISO 8601 UTC, or None.
 
-    `beyond`: rows with a time that cannot be, in the future or before the year 1; they count as no newest one.
+    `beyond`: rows with an impossible time, in the future or before the year 1; `newest` ignores them.
     """
 
     newest: str | None = None
@@ -97,11 +97,11 @@ class NewestTime(Fact):
     unread: Unread | None = None
 
     def problem(self, column: str) -> str:
-        """As a finding of `column`; empty when there is nothing to say."""
+        """As a finding about `column`; empty without one."""
         if self.unread is not None:
             return self.unread.words("read")
         rows = "1 row has a time" if self.beyond == 1 else f"{self.beyond:,} rows have times"
-        return f"{column}: {rows} that cannot be (in the future, or before the year 1)" if self.beyond else ""
+        return f"{column}: {rows} that are impossible (in the future, or before the year 1)" if self.beyond else ""
 
 
 class TableKeys(Fact):
@@ -114,7 +114,7 @@ class TableKeys(Fact):
     column: str | None
     keys: tuple[str, ...] | None
     prints: tuple[int, ...] = Field(default=(), repr=False)
-    """For each key a 32-bit fingerprint of its whole row: equal rows have equal ones on any server."""
+    """For each key a 32-bit fingerprint of its whole row, equal for equal rows on any server."""
 
 
 class Invariant(Fact):
@@ -132,18 +132,18 @@ class Invariant(Fact):
 
 
 class InvariantResult(Fact):
-    """What an invariant gave. `holds` is None when the query failed; `seen` is a number or a word."""
+    """An invariant's result. `holds` is None when the query failed; `seen` is a number or a word."""
 
     name: str
     holds: bool | None
     seen: str
     expected: str
     forbidden: bool = False
-    """Whether the server refused the query for the sake of rights or row-level security."""
+    """Whether the server refused the query because of permissions or row-level security."""
 
 
 class CanaryColumn(Fact):
-    """An encrypted column of pgcrypto and the plain one beside it: a key that fits makes them equal."""
+    """A pgcrypto column and its plain counterpart: with the right key they are equal."""
 
     table: TableText
     encrypted: str
@@ -151,11 +151,11 @@ class CanaryColumn(Fact):
 
 
 MANY_APART, SHARE_APART = 5, 0.1
-"""Fewer values, and a smaller share of a column's sample, are somebody's work by hand."""
+"""Below this number and share of a column's sample, differences count as manual edits."""
 
 
 class CanaryResult(Fact):
-    """What a key made of the encrypted `column`: numbers of rows, never a value.
+    """The result of decrypting `column` with a key: numbers of rows, never a value.
 
     `sampled` is the sum of `matching`, `differing` (decrypted to something else), `blank` (decrypted, but
     the plain column is empty, so there is nothing to compare with) and `unreadable` (wrong key or damaged).
@@ -171,36 +171,36 @@ class CanaryResult(Fact):
     unreadable: int = 0
     unencrypted: int = 0
     missing: str = ""
-    """What is not there, such as `table patients_patient` or `extension pgcrypto`; then all numbers are 0."""
+    """What is missing, such as `table patients_patient` or `extension pgcrypto`; then all numbers are 0."""
     unread: Unread | None = None
     """Why the table cannot be read; then all numbers are 0, too."""
 
     @property
     def fits(self) -> bool | None:
-        """Whether the key opened every row of the sample as it should; None when no row could tell."""
+        """Whether the key decrypted every row of the sample correctly; None when no row was comparable."""
         if self.missing or self.unread or self.sampled == 0:
             return None
         return self.wrong == 0
 
     @property
     def apart(self) -> int:
-        """Values that all open, and few of which say something else than stands beside them: no other key's work."""
+        """All values decrypt, and few differ from the plain value: not the effect of another key."""
         few = self.differing < MANY_APART and self.differing < self.sampled * SHARE_APART
         return self.differing if few and not self.unreadable else 0
 
     @property
     def wrong(self) -> int:
-        """Values that do not open, or too many of which say something else."""
+        """Values do not decrypt, or too many differ from the plain value."""
         return self.unreadable + self.differing - self.apart
 
 
 class SequenceState(Fact):
-    """A sequence that gives a column its keys.
+    """A sequence for a column's keys.
 
-    `next` is what it gives out next, `last` what it gave out last (None when never used), `greatest` the key
-    furthest in its direction, the lowest when `step` is negative (None when the table is empty). `alone`: the table
-    has one row. `ahead`: rows whose keys it has not passed. `taken`: its next value is the key of a row; `soon`: one
-    of its next hundred values is.
+    `next` is its next value, `last` its last one (None when never used). `greatest` is the furthest key in its
+    direction: the lowest when `step` is negative, None for an empty table. `alone`: the table has one row. `ahead`: the
+    number of rows with keys beyond it. `taken`: its next value is a row's key; `soon`: one of its next hundred values
+    is.
     """
 
     table: str
@@ -214,33 +214,34 @@ class SequenceState(Fact):
     taken: bool = False
     soon: bool = False
     unread: Unread | None = None
-    """Why its column could not be read; then nothing of it is known."""
+    """Why its column could not be read; then the other fields are unknown."""
 
     @property
     def behind(self) -> bool:
-        """Whether it would give out keys that are taken or passed already."""
+        """Whether it would return keys that are taken or passed already."""
         if self.greatest is None:
             return False
         return self.next <= self.greatest if self.step > 0 else self.next >= self.greatest
 
     @property
     def collides(self) -> bool:
-        """Whether saving is about to meet a key that is taken.
+        """Whether an insert will soon meet a taken key.
 
-        A sequence that stands behind in good order: nobody ever used it and the only row was saved under a key of the
-        code's own choice (a singleton), or a single row was given a key far ahead and the next value is free.
+        Two cases of a sequence behind its keys are normal. It was never used, and the only row has a key chosen by the
+        code (a singleton). Or a single row has a key far ahead, and the next value is free.
         """
         if not self.behind:
             return False
-        if self.ahead > 1:  # the table has grown past it
+        if self.ahead > 1:  # the table has keys beyond it
             return self.soon
         return self.taken and not (self.alone and self.last is None)
 
 
 class ForeignKey(Fact):
-    """A foreign key of `table`. `orphans`: rows of the table whose other row is not there.
+    """A foreign key of `table`.
 
-    `unread`: why they could not be counted, named by the key's own table although the other may be the cause.
+    `orphans`: rows of the table without the referenced row. `unread`: why they could not be counted; it names the key's
+    own table although the other one may be the cause.
     """
 
     table: str
@@ -250,19 +251,19 @@ class ForeignKey(Fact):
     columns: tuple[str, ...] = ()
     other: str = ""
     others: tuple[str, ...] = ()
-    """The columns of `table`, and those of the table `other` that they must be found in."""
+    """The columns of `table`, and the referenced columns of the table `other`."""
     unread: Unread | None = None
 
 
 class UniqueKey(Fact):
-    """Columns of `table` that are together in one row only."""
+    """Columns of `table` that are unique together."""
 
     table: str
     columns: tuple[str, ...]
 
 
 class PasswordResult(Fact):
-    """How many accounts were tried with passwords that everybody can read.
+    """The number of accounts that were tried with published passwords.
 
     `matching` are the ids of those that have one: numbers and UUIDs as they are, any other as 16 hexadecimal
     digits of its SHA-256. `untestable` have a hash of an unknown kind, or there were too many for the time.
@@ -288,12 +289,12 @@ class Migration(Fact):
 
     @property
     def full_name(self) -> str:
-        """As the code's migrations are named: `app.name`."""
+        """The name in the code's notation: `app.name`."""
         return f"{self.app}.{self.name}"
 
 
 class Session(Fact):
-    """Another client's session on the database; no query text, which may hold personal data."""
+    """Another client's session on the database; without the query text, which may contain personal data."""
 
     pid: int
     user: str
@@ -303,7 +304,7 @@ class Session(Fact):
 
 
 class LeftOut(Fact):
-    """One object of a dump that a restore does without, and why; `of_platform`: it was never the application's."""
+    """One object of a dump that a restore leaves out, and why; `of_platform`: it belongs to the platform."""
 
     what: str
     why: str
@@ -311,5 +312,5 @@ class LeftOut(Fact):
 
 
 def words_of(left_out: Sequence[LeftOut]) -> str:
-    """For a person: `event trigger own (only a superuser may make an event trigger); view near (…) and 3 more`."""
+    """For messages: `event trigger own (only a superuser may create an event trigger); view near (…) and 3 more`."""
     return first_of([f"{one.what} ({one.why})" for one in left_out], _SHOWN, "; ")

@@ -1,9 +1,8 @@
-"""Tables and columns by schema and name, as text that names exactly one: quoted as PostgreSQL quotes.
+"""Names of tables and columns, as text that identifies exactly one: quoted like PostgreSQL.
 
-`visits` is the table of the schema `public`, `audit.visits` that of another; a part that is more than lower-case
-letters, digits and underscores stands in quotation marks, as `"Odd name"` and `audit."a.b"` do.
-What people write and what was kept by earlier versions may have such parts without the marks, too: they are taken
-as they stand.
+`visits` is the table of the schema `public`, `audit.visits` that of another; a part with more than lower-case letters,
+digits and underscores is quoted, as `"Odd name"` and `audit."a.b"` do. Input from people and from earlier versions may
+have such parts without quotes: they are taken literally.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _PART = re.compile(r'"((?:[^"]|"")+)"(?=\.|$)|([^.]+)')
 
 @dataclass(frozen=True, order=True)
 class TableName:
-    """One table. `str` gives what `parse` takes, another text for every other table."""
+    """One table. `str` returns what `parse` accepts, and is unique for each table."""
 
     schema: str
     relation: str
@@ -50,7 +49,7 @@ class ColumnName:
         """The column that `table.column` names. Raises ValueError when it names none."""
         *table, column = _parts(text)
         if not table:
-            raise ValueError(f"“{text}” names a column of no table")
+            raise ValueError(f"“{text}” does not name a table's column")
         return cls(_table(table), column)
 
     def __str__(self) -> str:
@@ -62,7 +61,7 @@ def _table(parts: Sequence[str]) -> TableName:
 
 
 def _quoted(name: str) -> str:
-    """One part of a name, in quotation marks where it needs them to be told apart."""
+    """One part of a name, quoted where necessary."""
     return name if _PLAIN.fullmatch(name) else '"{}"'.format(name.replace('"', '""'))
 
 
@@ -71,7 +70,7 @@ def _parts(text: str) -> Iterator[str]:
     while at <= len(text):
         found = _PART.match(text, at)
         if found is None:
-            raise ValueError(f"“{text}” is no name of the form table, schema.table or table.column")
+            raise ValueError(f"“{text}” must have the form table, schema.table or table.column")
         marked, plain = found.groups()
         yield plain if marked is None else marked.replace('""', '"')
         at = found.end() + 1
@@ -88,12 +87,12 @@ def column_text(text: str) -> str:
 
 
 TableText = Annotated[str, AfterValidator(table_text)]
-"""A table as `TableName` prints it, whatever was given."""
+"""A table in the form of `TableName`, from any accepted form."""
 ColumnText = Annotated[str, AfterValidator(column_text)]
-"""A column of a table as `ColumnName` prints it, whatever was given."""
+"""A column in the form of `ColumnName`, from any accepted form."""
 
 
-# What PostgreSQL says of names alone, and so may be repeated: its other words may quote what a row holds. Pure.
+# PostgreSQL messages that contain only names and may be shown; others may quote a row's values. Pure.
 
 
 _NAMES = re.compile(
@@ -122,5 +121,5 @@ _NAMES = re.compile(
 
 
 def of_names(message: str) -> str:
-    """The message, when it tells of names of tables, columns and the like and of nothing else; else nothing."""
+    """The message if it contains only names of tables, columns and the like; else empty."""
     return message if _NAMES.match(message) else ""

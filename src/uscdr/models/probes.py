@@ -1,4 +1,4 @@
-"""What the application answers over HTTP."""
+"""The application's HTTP answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uscdr.models.base import Fact
 
 
 class WebAnswer(Fact):
-    """One answer. `body` may hold personal data: hidden in repr, never journalled or shown."""
+    """One answer. `body` may contain personal data: hidden in repr, never journalled or shown."""
 
     status: int
     content_type: str = ""
@@ -37,11 +37,11 @@ class Sending(Fact):
     content: bytes = Field(default=b"", repr=False)
 
 
-# What small looks at certificates, queues and mail accounts give.
+# Results of the checks of certificates, queues and mail accounts.
 
 
 class Certificate(Fact):
-    """The certificate served for a hostname. Times are aware UTC datetimes, None when they could not be read."""
+    """The certificate served for a hostname. Times are aware UTC datetimes, None when unreadable."""
 
     hostname: str
     issuer: str = ""
@@ -49,12 +49,12 @@ class Certificate(Fact):
     expires_at: datetime | None = None
     protocol: str = ""
     problem: str = ""
-    """Why a browser would refuse it; empty when it would not."""
+    """Why a browser would refuse it; empty when it would accept it."""
 
 
 class QueueFacts(Fact):
-    """A broker that answers: its version and how many messages wait by queue."""
+    """A broker that answers: its version and the number of messages by queue."""
 
     version: str = ""
-    """Empty when the account may not ask for it."""
+    """Empty when the account may not read it."""
     waiting: Mapping[str, int] = Field(default_factory=dict)

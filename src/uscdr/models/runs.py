@@ -1,4 +1,4 @@
-"""Kinds of runs: recoveries, single writes, looks; and rounds of checks in words that screens and reports share."""
+"""Kinds of runs: recoveries, single writes, read-only runs; and the words for rounds of checks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LOOKING = ("verify", "watch")
-"""First words of the scenarios of runs that only look."""
+"""First words of the scenarios of read-only runs."""
 VERDICTS = ("pass", "fail", "inconclusive", "not checked")
-"""In the order in which they are counted."""
+"""In counting order."""
 LIST_TITLES = {"db": "Database recovery", "app": "Application recovery", "integration": "System integration"}
 """The runbook's three lists, in its order."""
 NO_BASELINE = "no baseline: counts are not compared"
@@ -21,10 +21,10 @@ OPERATIONS = {
     "schedule": "uscdr backup schedule --apply",
     "prune": "uscdr backup prune",
 }
-"""Runs of one step that recover nothing: the scenario, and the command that begins it."""
+"""Runs of one step that recover nothing: the scenario, and its command."""
 _COMMANDS = {**OPERATIONS, "dns": "uscdr dns rollback"}
 ANY_RECOVERY = "uscdr recover …"
-"""Stands in a message for the command of the run it is told of, where that is not known."""
+"""The placeholder in a message for an unknown command."""
 
 
 def only_looks(scenario: str) -> bool:
@@ -33,17 +33,17 @@ def only_looks(scenario: str) -> bool:
 
 
 def recovers(scenario: str) -> bool:
-    """Whether a run of this scenario is a recovery: it has objectives, a clock, and may leave the application shut."""
+    """Whether a run of this scenario is a recovery: it has objectives, and may leave maintenance mode on."""
     return not only_looks(scenario) and scenario not in OPERATIONS
 
 
 def command_of(scenario: str) -> str:
-    """What begins a run of this scenario."""
+    """The command that starts a run of this scenario."""
     return _COMMANDS.get(scenario, f"uscdr recover {scenario}")
 
 
 def named(words: str, scenario: str) -> str:
-    """What a person is told to do after a run of this scenario, with a command that can be pasted."""
+    """The next action after a run of this scenario, with a command to paste."""
     return words.replace(ANY_RECOVERY, command_of(scenario))
 
 
@@ -56,7 +56,7 @@ def sum_words(lines: Sequence[str], *, skipped_manual: bool) -> str:
     """The verdicts of the checklists' lines as `19 of 22 lines pass, 2 fail, 1 not checked`."""
     manual = " (manual checks were skipped: --skip-manual)" if skipped_manual else ""
     if not lines:
-        return f"no line of the checklists was judged{manual}"
+        return f"no line of the checklists was checked{manual}"
     passed = lines.count("pass")
     words = [f"{passed} of {len(lines)} {'line passes' if len(lines) == 1 else 'lines pass'}"]
     words += _counted([line for line in lines if line != "pass"])
@@ -69,5 +69,5 @@ def count_words(verdicts: Sequence[str]) -> str:
 
 
 def _counted(verdicts: Sequence[str]) -> list[str]:
-    """One of another version is counted too, after those that are known."""
+    """An unknown verdict (of another version) is counted too, after the known ones."""
     return [f"{verdicts.count(one)} {one}" for one in dict.fromkeys((*VERDICTS, *verdicts)) if one in verdicts]

@@ -1,8 +1,8 @@
-"""A database's tables against what the code's migrations make of them. Pure.
+"""Compares a database's tables with the result of the code's migrations. Pure.
 
-The models' state after some migrations is what the code reads and writes; a column of it that the table lacks makes
-every read fail, and one that the table has, that must be filled and that no model knows makes every new row fail.
-What a file does not say plainly is not judged: an application with such a file is named as unclear.
+The code reads and writes the models' state after its migrations. A missing column makes every read fail. A required
+column that no model knows makes every insert fail. A file that cannot be interpreted is not judged: its application is
+listed as unclear.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from uscdr.models.postgres import TableColumn
 
-# What one migration of the code does to tables, as its file says. Names are `app.name`, models in lower case.
+# The effect of one migration on tables, by its file. Names are `app.name`, models in lower case.
 
 
 Kind = Literal[
@@ -34,7 +34,7 @@ class FieldMade(Fact):
     name: str
     columns: tuple[str, ...] = ()
     sure: bool = True
-    """False for a field of an unknown kind: its column may have another name, or not be there."""
+    """False for a field of an unknown kind: its column may have another name, or not exist."""
 
 
 class Operation(Fact):
@@ -44,18 +44,18 @@ class Operation(Fact):
     model: str = ""
     fields: tuple[FieldMade, ...] = ()
     field: str = ""
-    """Of `remove` and `rename_field`: the field's name until then."""
+    """Of `remove` and `rename_field`: the old name of the field."""
     new: str = ""
-    """Of `rename` and `rename_field`: the name from then on."""
+    """Of `rename` and `rename_field`: the new name."""
     table: str = ""
     """Of `create` and `table`: the table's name when it is given; `sql`: the statements, empty when not literal."""
     managed: bool = True
-    """False for a model whose table Django neither makes nor drops."""
+    """False for a model whose table Django does not create or drop."""
     side: Literal["both", "state", "database"] = "both"
 
 
 class MigrationFile(Fact):
-    """One migration's file. `understood` is False when what it does could not be read from its text."""
+    """One migration's file. `understood` is False when its effect cannot be read from its text."""
 
     name: str
     dependencies: tuple[str, ...] = ()
@@ -69,17 +69,17 @@ class MigrationFile(Fact):
 
     @property
     def runs_code(self) -> bool:
-        """Whether Python of its own runs in it, which no look at the SQL can try."""
+        """Whether it runs its own Python code, which a trial of its SQL does not cover."""
         return any(one.kind == "python" for one in self.operations)
 
 
 LONGEST = 63
-"""PostgreSQL's limit of a name; Django shortens longer ones in a way of its own."""
+"""PostgreSQL's limit for names; Django shortens longer ones with its own rule."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model as the migrations left it."""
+    """A model after the migrations."""
 
     table: str
     fields: Mapping[str, FieldMade] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class SchemaState:
 
     models: dict[tuple[str, str], Model] = field(default_factory=dict)
     unclear: set[str] = field(default_factory=set)
-    """Applications of which a file could not be understood."""
+    """Applications with a file that could not be interpreted."""
 
     def tables(self) -> dict[str, Model]:
         """Table -> model, of those whose table Django makes and that are understood."""
@@ -109,7 +109,7 @@ class SchemaState:
 
 
 def state_of(files: Iterable[MigrationFile]) -> SchemaState:
-    """What the models are after these migrations, in this order."""
+    """The models after these migrations, in this order."""
     state = SchemaState()
     for one in files:
         if not one.understood:
@@ -144,7 +144,7 @@ def _fields(one: Operation) -> dict[str, FieldMade]:
 
 
 def _changed(model: Model, app: str, one: Operation) -> Model:
-    """What an operation on a model makes of it."""
+    """The model after an operation."""
     if one.kind == "table":
         return replace(model, table=one.table or f"{app}_{one.model}", given=bool(one.table))
     if one.kind == "managed":
@@ -160,7 +160,7 @@ def _changed(model: Model, app: str, one: Operation) -> Model:
 
 
 def _renamed(made: FieldMade, old: str, new: str) -> FieldMade:
-    """A field under its new name: a column that was named after it is, too."""
+    """A field with its new name; a column named after it is renamed too."""
     columns = tuple({old: new, f"{old}_id": f"{new}_id"}.get(column, column) for column in made.columns)
     return made.model_copy(update={"name": new, "columns": columns})
 
@@ -179,9 +179,9 @@ def lacking(state: SchemaState, columns: Collection[TableColumn]) -> tuple[str, 
 
 
 def unfillable(state: SchemaState, before: SchemaState, columns: Collection[TableColumn]) -> tuple[str, ...]:
-    """`table.column`s that must be filled and that the code does not know: it can save no row there.
+    """Required `table.column`s that the code does not know: it cannot save rows there.
 
-    `state` is that of all its migrations, `before` that of the applied ones: what a pending one takes away is left out.
+    `state` is that of all its migrations, `before` that of the applied ones: what a pending one removes is left out.
     """
     known, earlier = state.tables(), before.tables()
     found = [
@@ -204,9 +204,9 @@ def _by_table(columns: Iterable[TableColumn]) -> dict[str, set[str]]:
 def obstacles(
     pending: Iterable[MigrationFile], before: SchemaState, columns: Collection[TableColumn]
 ) -> tuple[str, ...]:  # fmt: skip
-    """Why pending migrations would fail on this database: `app.name: what is there already, or is not there`.
+    """Why pending migrations would fail on this database: `app.name: what exists already or is missing`.
 
-    Only what is sure: after statements of SQL that cannot be read, or an operation that is not known, no more is said.
+    Only certain reasons: after SQL that cannot be parsed, or an unknown operation, nothing more is reported.
     """
     rehearsal = _Rehearsal(_by_table(columns), before)
     found: list[str] = []
@@ -221,17 +221,17 @@ def obstacles(
 
 
 class _Rehearsal:
-    """The database's tables while pending migrations are gone through."""
+    """The database's tables while pending migrations are replayed."""
 
     def __init__(self, there: dict[str, set[str]], before: SchemaState) -> None:
         self._there = there
         self._state = SchemaState(dict(before.models), set(before.unclear))
         self._touched: set[str] = set()
-        """Tables that statements of SQL name: what they are afterwards is not known."""
+        """Tables named in SQL statements: their state afterwards is unknown."""
         self.blind = False
 
     def run(self, app: str, one: Operation) -> list[str]:
-        """What stands in the way of one operation."""
+        """What prevents one operation."""
         if one.kind == "opaque":
             self.blind = True
         if one.kind == "sql":
@@ -265,7 +265,7 @@ class _Rehearsal:
         if old is None:
             return []
         if old.table not in self._there:
-            return [f"there is no table {old.table}"]
+            return [f"the table {old.table} does not exist"]
         if one.kind == "delete":
             del self._there[old.table]
             return []
@@ -275,7 +275,7 @@ class _Rehearsal:
 
     def _make(self, new: Model) -> list[str]:
         if new.table in self._there:
-            return [f"the table {new.table} is there already"]
+            return [f"the table {new.table} already exists"]
         self._there[new.table] = set(new.columns())
         return []
 
@@ -283,7 +283,7 @@ class _Rehearsal:
         if old == new:
             return []
         if new in self._there:
-            return [f"the table {new} is there already"]
+            return [f"the table {new} already exists"]
         self._there[new] = self._there.pop(old)
         return []
 
@@ -295,9 +295,9 @@ class _Rehearsal:
         if one.kind == "add":
             gone = None
         if gone is not None and gone not in columns:
-            return [f"there is no column {old.table}.{gone}"]
+            return [f"the column {old.table}.{gone} does not exist"]
         if made is not None and made != gone and made in columns:
-            return [f"the column {old.table}.{made} is there already"]
+            return [f"the column {old.table}.{made} already exists"]
         if gone is not None and (one.kind == "remove" or made is not None):
             columns.discard(gone)
         columns.update(becomes.columns if becomes is not None else ())

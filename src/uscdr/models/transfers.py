@@ -1,4 +1,4 @@
-"""Backups, restores and copies at the platform, and the one judgement of whether and whose and how old a backup is."""
+"""Backups, restores and copies on the platform; the only judgement of a backup's usability, owner and age."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class DatabaseEnd(Fact):
-    """A database as one end of a transfer. What the platform does not tell is empty; never a credential."""
+    """A database as one end of a transfer. Unknown fields are empty; never a credential."""
 
     label: str = ""
     """The attachment's name when the transfer began: `DATABASE`. Another database may have that name now."""
@@ -29,7 +29,7 @@ class DatabaseEnd(Fact):
 
 
 class DatabaseInfo(Fact):
-    """The data API's description of a database, in its own words: label -> values, in order."""
+    """The data API's description of a database: label -> values, in order."""
 
     addon_id: str
     facts: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -42,12 +42,12 @@ class DatabaseInfo(Fact):
 
     @property
     def server_version(self) -> str:
-        """Of PostgreSQL, such as `17.2`; empty when the platform does not tell it."""
+        """PostgreSQL's version, such as `17.2`; empty when unknown."""
         return self.value("PG Version")
 
 
 class TransferKind(StrEnum):
-    """What a transfer is, from its end points."""
+    """The kind of a transfer, from its endpoints."""
 
     MANUAL_BACKUP = "manual backup"
     SCHEDULED_BACKUP = "scheduled backup"
@@ -56,9 +56,10 @@ class TransferKind(StrEnum):
 
 
 class TransferState(StrEnum):
-    """How far a transfer got. Only COMPLETED is success, only FAILED and CANCELED are surely none.
+    """The state of a transfer.
 
-    UNTOLD is one that has an end of which the platform does not say whether it was a success.
+    Only COMPLETED is a success; only FAILED and CANCELED are certain failures. UNTOLD has ended, but the platform does
+    not say whether it succeeded.
     """
 
     PENDING = "pending"
@@ -70,7 +71,7 @@ class TransferState(StrEnum):
 
 
 class Whose(StrEnum):
-    """Which database a transfer is of, as seen from the add-on that was asked about. Only OURS counts as its own."""
+    """The database of a transfer, relative to the requested add-on. Only OURS counts as its own."""
 
     OURS = "this database"
     OTHER = "another database"
@@ -80,7 +81,7 @@ class Whose(StrEnum):
 class Transfer(Fact):
     """A backup, restore or copy. `name` is `b001`, `a002`, `r003`, `c004`; `num` is its number.
 
-    Whether a backup can be used, why not, and how old it is, is judged here and nowhere else.
+    This class alone judges whether a backup can be used, why not, and how old it is.
     """
 
     id: str
@@ -99,12 +100,12 @@ class Transfer(Fact):
     source_bytes: int = 0
     num_keep: int | None = None
     expired: bool = False
-    """The platform has dropped the stored file (deleted or purged)."""
+    """The platform has deleted the stored file (deleted or purged)."""
     logs: tuple[str, ...] = Field(default=(), repr=False)
     stored_at: SecretStr | None = None
-    """Where the platform keeps a backup; goes into a restore request and nowhere else."""
+    """The backup's storage address; used only in a restore request."""
     taken_from: SecretStr | None = None
-    """Of a restore: the address that it reads, as the platform tells it."""
+    """Of a restore: the address that it reads."""
 
     @property
     def is_backup(self) -> bool:
@@ -113,19 +114,16 @@ class Transfer(Fact):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether it has ended."""
         return self.state not in (TransferState.PENDING, TransferState.RUNNING)
 
     @property
     def whole(self) -> bool:
-        """Whether the whole database was once stored; the platform may have dropped it since."""
+        """Whether the whole database was stored; the platform may have deleted the file since."""
         return self.is_backup and self.state is TransferState.COMPLETED and self.processed_bytes > 0
 
     def reads(self, backup: Transfer) -> bool | None:
-        """Whether this restore reads that backup, by the place where it is stored, else by its size.
-
-        None when neither is told.
-        """
+        """Whether this restore reads that backup, by the storage address, else by the size. None when unknown."""
         if self.taken_from is not None and backup.stored_at is not None:
             ours, theirs = (urlsplit(one.get_secret_value()).path for one in (backup.stored_at, self.taken_from))
             return ours == theirs
@@ -135,7 +133,7 @@ class Transfer(Fact):
 
     @property
     def taken_at(self) -> datetime:
-        """The moment that a backup stands for: when its snapshot was taken. What was written later is not in it."""
+        """The time of a backup's snapshot. Later writes are not in it."""
         return self.started_at or self.created_at
 
     def age(self, at: datetime) -> float:
@@ -144,21 +142,21 @@ class Transfer(Fact):
 
     @property
     def unusable(self) -> str:
-        """Why a backup cannot be restored, even when it is asked for by name; empty when it can.
+        """Why a backup cannot be restored, even by name; empty when it can.
 
-        Warnings, a date in the future and a missing time of its end are `remarks`: they make none unusable.
+        Warnings, a future date and a missing end time are only `remarks`.
         """
         if self.whose is Whose.OTHER:
             return self._of_another
         if self.expired:
-            return "expired (the platform has dropped the file)"
+            return "expired (the platform has deleted the file)"
         if self.state is not TransferState.COMPLETED:
             return self.state.value if self.ended else f"not finished ({self.state.value})"
         return "" if self.processed_bytes else "empty"
 
     @property
     def unfit(self) -> str:
-        """Why a backup is not chosen unless it is named, and counts for nothing; empty when it is a good one."""
+        """Why a backup is used only when given by name, and never counts otherwise; empty for a good one."""
         return self._of_another if self.whose is Whose.UNKNOWN else self.unusable
 
     @property
@@ -167,7 +165,7 @@ class Transfer(Fact):
         return f"of {self.whose.value}" + (f" ({labels})" if labels else "")
 
     def remarks(self, at: datetime) -> tuple[str, ...]:
-        """What a person should know of a backup although it can be used."""
+        """Remarks on a usable backup."""
         unknown = self._of_another if self.whose is Whose.UNKNOWN else ""
         return tuple(filter(None, (unknown, warned(self.warnings), ahead(self.taken_at, at))))
 
@@ -176,14 +174,14 @@ class Transfer(Fact):
         return ref.lower() in (self.name, self.id)
 
     def seen_from(self, addon: Attachment, address: DatabaseEnd) -> Transfer:
-        """The same, with `whose` told; `address` is that of the add-on's database, empty when not known."""
+        """The same, with `whose`; `address` is that of the add-on's database, empty when unknown."""
         ends = [_whose(end, addon, address) for end in self.databases]
         told = next((one for one in (Whose.OURS, Whose.UNKNOWN, Whose.OTHER) if one in ends), Whose.UNKNOWN)
         return self.model_copy(update={"whose": told})
 
 
 def _whose(end: DatabaseEnd, addon: Attachment, address: DatabaseEnd) -> Whose:
-    """By the database's address, which a promotion does not change; by its label where that is not told."""
+    """By the database's address, which a promotion does not change; by its label if the address is unknown."""
     if end.name and address.name:
         if end.name != address.name:
             return Whose.OTHER
@@ -193,32 +191,32 @@ def _whose(end: DatabaseEnd, addon: Attachment, address: DatabaseEnd) -> Whose:
     return Whose.OURS if end.label in labels - {""} else Whose.UNKNOWN
 
 
-DAMAGED = "taken of a damaged state"
+DAMAGED = "taken of damaged data"
 
 
 def usable(transfers: Iterable[Transfer], damaged: Collection[str]) -> tuple[Transfer, ...]:
-    """The backups among them that can be relied on, in the same order; `damaged`: ids of those of a damaged state."""
+    """The reliable backups among them, in the same order; `damaged`: ids of backups of damaged data."""
     return tuple(one for one in transfers if one.is_backup and not one.unfit and one.id not in damaged)
 
 
 def under_way(transfers: Iterable[Transfer], app: str) -> str:
     """What blocks a further transfer of this database, and the way out, in words; empty when nothing does.
 
-    One of a database that is not known may be of this one. `app` is the owning app.
+    One of an unknown database may be of this one. `app` is the owning app.
     """
     running = next((one for one in transfers if not one.ended and one.whose is not Whose.OTHER), None)
     if running is None:
         return ""
     return (
-        f"{running.name} ({running.kind.value}, {running.state.value} since {moment(running.taken_at)}) is "
-        f"not finished. Wait for its end, or cancel it: heroku pg:backups:cancel {running.name} --app {app}"
+        f"{running.name} ({running.kind.value}, {running.state.value} since {moment(running.taken_at)}) has not "
+        f"finished. Wait for its end, or cancel it: heroku pg:backups:cancel {running.name} --app {app}"
     )
 
 
 def pushed_out(transfers: Iterable[Transfer]) -> tuple[Transfer, int] | None:
-    """The manual backup that the platform drops for the next one, and how many it keeps; None when it has room.
+    """The manual backup that the platform deletes for the next one, and how many it keeps; None below the limit.
 
-    It keeps them per application, so that those of its other databases count.
+    The limit is for each application, so backups of its other databases count.
     """
     manual = [
         one for one in transfers if one.kind is TransferKind.MANUAL_BACKUP and one.ended and not one.expired
@@ -228,12 +226,12 @@ def pushed_out(transfers: Iterable[Transfer]) -> tuple[Transfer, int] | None:
 
 
 def warned(warnings: int) -> str:
-    """That a backup finished with so many warnings, in words; empty for none."""
+    """The remark on a backup's warnings; empty without any."""
     return f"finished with {plural(warnings, 'warning')}" if warnings else ""
 
 
 def ahead(taken_at: datetime, at: datetime) -> str:
-    """That a backup is dated after `at`, in words; empty when it is not, or by no more than clocks differ."""
+    """The remark on a backup dated after `at`; empty within the tolerance for clocks."""
     if elapsed(at, taken_at) <= CLOCKS:
         return ""
     return f"dated in the future ({moment(taken_at)}): the platform's clock and this machine's differ"

@@ -1,4 +1,4 @@
-"""Migrations as SQL: what the code writes of each, what came of trying it on a copy, and what that proves. Pure."""
+"""Migrations as SQL: the code's SQL for each, the result of trying it on a copy, and what that proves. Pure."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ if TYPE_CHECKING:
     from uscdr.models.migrations import MigrationsVerdict
 
 BEGUN, ENDED = "uscdr-sql-of", "uscdr-sql-end"
-"""Marks in a dyno's output: before the SQL of a migration its name, after it the exit status."""
+"""Markers in a dyno's output: the migration's name before its SQL, the exit status after it."""
 _ONE = re.compile(
     rf"^-- {BEGUN} (?P<name>\w+\.\w+)\n(?P<text>.*?)^-- {ENDED} (?P<status>\d+)$", re.MULTILINE | re.DOTALL
 )
 _PYTHON = re.compile(r"^-- THIS OPERATION CANNOT BE WRITTEN AS SQL[ \t]*$", re.MULTILINE)
 _FIRST = re.compile(r"^(?:BEGIN;|--)[ \t]*$", re.MULTILINE)
-"""The first line that Django writes itself; before it a program may have said anything."""
+"""The first line from Django; a program may have printed anything before it."""
 _LAST = re.compile(r"^COMMIT;[ \t]*$", re.MULTILINE)
 _AT_ONCE = re.compile(r"\b((?:CREATE(?:\s+UNIQUE)?|DROP)\s+INDEX)\s+CONCURRENTLY\b", re.IGNORECASE)
 
 
 class MigrationScript(Fact):
-    """What the code wrote of one migration. `parts` is its SQL, cut where Python of its own runs; it may quote rows."""
+    """The code's SQL for one migration. `parts` is split where its own Python code runs; it may quote rows."""
 
     name: str
     parts: tuple[str, ...] = Field(default=(), repr=False)
     failed: bool = False
-    """Whether it could not be written; `output` is then what was said instead."""
+    """Whether the code could not write it; `output` is then its output."""
     output: str = Field(default="", repr=False)
 
     @property
     def runs_code(self) -> bool:
-        """Whether Python of its own runs in it, which no SQL stands for."""
+        """Whether it runs its own Python code, which the SQL does not include."""
         return len(self.parts) > 1
 
 
 class ScriptEnd(Fact):
-    """What came of a script on the copy. `words` quote no row; `state` is the SQLSTATE, empty when all of it ran."""
+    """The result of a script on the copy. `words` quote no row; `state` is the SQLSTATE, empty after success."""
 
     name: str
     state: str = ""
     words: str = ""
     after_code: bool = False
-    """Whether what failed stands behind Python of the same migration, which was not run."""
+    """Whether the failure came after Python code of the same migration, which was not run."""
 
     @property
     def ran(self) -> bool:
@@ -68,7 +68,7 @@ class Untried(Fact):
 
 
 class Trial(Fact):
-    """All that was tried. `refused`: what surely fails on these rows, and the server's reason."""
+    """The results of all trials. `refused`: what certainly fails on these rows, and the server's reason."""
 
     ran: tuple[str, ...] = ()
     untried: tuple[Untried, ...] = ()
@@ -91,15 +91,14 @@ def _script(found: re.Match[str]) -> MigrationScript:
 
 
 _BY_ROWS = re.compile(r"22(?!023)|23")
-"""Classes of what rows break: values that do not fit (settings that do not are none of them), and constraints."""
+"""SQLSTATE classes for rows: invalid values (not invalid settings) and constraints."""
 _BY_SHAPE = frozenset({"42P01", "42P06", "42P07", "42P16", "42701", "42703", "42710", "42804", "2BP01", "55006"})
-"""What tables, columns and the like break: not there, there already, of another type, in use."""
+"""SQLSTATEs for tables, columns and the like: missing, existing already, of another type, in use."""
 _BY_ABSENCE = "42704"
 _OURS = re.compile(r"^(?:constraint|index|trigger|rule|policy|sequence) ")
-"""What a database itself lacks; of types, roles and collations this machine's server may be what lacks them."""
+"""SQLSTATEs for missing objects; types, roles and collations may be missing only on this machine's server."""
 _AS_WRITTEN = frozenset({"42P07", "42P16", "42704", "42710", "42804"})
-"""What comes too when the SQL was written beside a database that has the migration already, or that is damaged: Django
-looks there for the constraints that it must drop first, and for their names."""
+"""SQLSTATEs that also occur when the SQL was written for a migrated or damaged database."""
 
 
 def judged(ends: Sequence[ScriptEnd], runs_code: Collection[str], beside: Collection[str]) -> Trial:
@@ -129,7 +128,7 @@ def judged(ends: Sequence[ScriptEnd], runs_code: Collection[str], beside: Collec
     return Trial(ran=tuple(ran), untried=tuple(untried))
 
 
-PYTHON = "Python of its own runs in it"
+PYTHON = "it runs its own Python code"
 
 
 def _proves(end: ScriptEnd, *, behind_code: bool, beside: bool) -> bool:
@@ -142,10 +141,10 @@ def _proves(end: ScriptEnd, *, behind_code: bool, beside: bool) -> bool:
 
 def _why_open(end: ScriptEnd) -> str:
     if _BY_ROWS.match(end.state):
-        return "Python before it was not run, so this proves nothing"
+        return "Python code before it was not run, so this proves nothing"
     if end.state in _AS_WRITTEN:
-        return "its SQL was written beside a database that is not like this copy, so this proves nothing"
-    return "it did not run to its end here, which proves nothing"
+        return "its SQL was written for a database that differs from this copy, so this proves nothing"
+    return "it did not complete here, which proves nothing"
 
 
 def pending_on(
@@ -162,8 +161,8 @@ def pending_on(
     installed = {_app(name) for name in plan}
     elsewhere = [name for name in copy.pending if name not in plan and _app(name) in installed]
     unknown = [
-        *(Untried(name=name, why="whether it is applied under other names is not told") for name in aliases),
-        *(Untried(name=name, why="it is not in the plan that Django makes beside the live database")
+        *(Untried(name=name, why="it may be applied under other names") for name in aliases),
+        *(Untried(name=name, why="it is not in Django's plan for the live database")
           for name in elsewhere),
     ]  # fmt: skip
     return tuple(name for name in missing if name not in aliases), tuple(unknown)
@@ -191,7 +190,7 @@ def without_applied(trial: Trial, live: Collection[str]) -> Trial:
     """The same, for the live database: what it has applied did succeed there, whatever an older copy says."""
     applied = trial.refused is not None and trial.refused.name in live
     return (
-        without_refusal(trial, "it fails on this older copy, and the live database has it already")
+        without_refusal(trial, "it fails on this older copy, but the live database has it already")
         if applied
         else trial
     )
@@ -203,4 +202,4 @@ def behind(names: Sequence[str], trial: Trial) -> Iterator[Untried]:
     yield from (Untried(name=name, why=BEHIND) for name in names if name not in known)
 
 
-BEHIND = "what comes before it was not tried to its end"
+BEHIND = "an earlier migration was not tried completely"

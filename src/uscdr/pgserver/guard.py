@@ -1,7 +1,7 @@
 """The guard of a tied server: ends it and removes its files when the process that started it dies.
 
-It holds the reading end of a pipe whose writing end is in our process alone. However we die, kill -9
-included, the kernel closes the pipe, the guard reads its end, and acts.
+It holds the reading end of a pipe whose writing end is in our process alone. When our process ends in any way,
+including kill -9, the kernel closes the pipe; the guard then acts.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 30.0
 
-# $1 is the data directory; the rest is what to remove. A process id may have been given to another
-# process since: the server's command line names its data directory.
+# $1 is the data directory; the rest is what to remove. The process id may have been reused: the server's command line
+# must name its data directory.
 _SCRIPT = """
 trap '' HUP INT TERM
 data=$1; shift
@@ -48,13 +48,13 @@ done
 
 @dataclass(frozen=True)
 class Guard:
-    """A running guard. It acts when `lifeline` is closed, by us or by our death."""
+    """A running guard. It acts when `lifeline` is closed, by us or by the end of our process."""
 
     process: subprocess.Popen[bytes]
     lifeline: IO[bytes]
 
     def release(self) -> None:
-        """Lets the guard end the server and remove its files, and waits until it has.
+        """Makes the guard end the server and remove its files, and waits for it.
 
         Raises:
             MachineError: it did not finish within half a minute.
@@ -64,9 +64,9 @@ class Guard:
             self.process.wait(_TIMEOUT)
         except subprocess.TimeoutExpired as error:
             raise MachineError(
-                "a private PostgreSQL server is still shutting down",
+                "a private PostgreSQL server has not shut down",
                 why=f"its guard, process {self.process.pid}, has not finished after {duration(_TIMEOUT)}",
-                next_action="look whether the process hangs on the disk, then remove its directory",
+                next_action="check whether the process waits for the disk, then remove its directory",
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""Is this process still the one we started? A process id alone may have been given to another."""
+"""Identifies processes: a process id alone may have been reused."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
 
 _QUIET = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}  # the operator's environment may hold secrets
 _OURS = frozenset({"postgres", "postgres:", "initdb", "pg_ctl", "pg_restore", "psql", "git"})
-"""Programs that work in a private directory. A person's pager or editor that looks into it is none of them."""
+"""Programs that work in a private directory. An operator's pager or editor in it is not one."""
 GUARD = "uscdr-guard"
-"""What a guard is called: the name of its script."""
+"""A guard's process name: the name of its script."""
 _END_LIMIT = 10.0  # seconds
 _POLL = 0.02
 
 
 def birth(pid: int) -> str | None:
-    """A mark that, with `pid`, names one process for ever; None when it is gone or only a zombie.
+    """A mark that, with `pid`, identifies one process permanently; None when it has ended or is a zombie.
 
-    Counted from the start of the kernel: psutil's time of creation moves when somebody sets the clock, and marks are
-    kept in files.
+    Counted from the kernel's start, because marks are stored in files and psutil's creation time moves with the clock.
     """
     if Path("/proc/self/stat").exists():
         return _birth_from_proc(pid)
@@ -37,28 +36,28 @@ def birth(pid: int) -> str | None:
 
 def command_line(pid: int) -> str:
     """The command line of process `pid`, arguments joined by blanks; empty when it is gone."""
-    import psutil  # 0.1 s: for those commands alone that look at processes
+    import psutil  # 0.1 s: imported only by commands that check processes
 
     try:
         return " ".join(psutil.Process(pid).cmdline())
-    except (psutil.Error, ValueError):  # a server that runs alone writes its number with a minus
+    except (psutil.Error, ValueError):  # a single-user server writes its id with a minus sign
         return ""
 
 
 def _users_of(directory: Path) -> list[int]:
-    """Processes of ours at work in `directory`: one of our programs that names it, or a server whose place it is."""
+    """Our processes at work in `directory`: a program that names it, or a server with this data directory."""
     import psutil
 
     return [one.pid for one in psutil.process_iter() if one.pid != os.getpid() and _works_in(directory, one)]
 
 
 def end_users_of(directory: Path) -> None:
-    """Ends those at once, with the workers that they lead, and waits until they are gone. Raises MachineError."""
+    """Kills them, with their workers, and waits until they have ended. Raises MachineError."""
     deadline = time.monotonic() + _END_LIMIT
     while found := _users_of(directory):
         if time.monotonic() > deadline:
             raise MachineError(
-                f"process {found[0]} still works in {directory}, whose owner is dead, and does not end",
+                f"process {found[0]} still works in {directory}, whose owner has ended, and cannot be killed",
                 next_action=f"kill -KILL {found[0]}",
             )
         for pid in found:
@@ -66,7 +65,7 @@ def end_users_of(directory: Path) -> None:
                 if os.getpgid(pid) == pid:
                     os.killpg(pid, signal.SIGKILL)
                 os.kill(pid, signal.SIGKILL)
-        time.sleep(_POLL)  # an interval between two looks: who was just starting another is seen in the next
+        time.sleep(_POLL)  # an interval between two polls: a process that was just starting is seen in the next one
 
 
 def _is_ours(line: str) -> bool:
@@ -79,17 +78,18 @@ def _works_in(directory: Path, process: psutil.Process) -> bool:
 
     try:
         line = " ".join(process.cmdline())
-        # A server's workers tell by their working directory alone; of another user's process it cannot be read.
+        # A server's workers are recognised only by their working directory, which is unreadable for other users'
+        # processes.
         if not _is_ours(line) or not (_names(line, str(directory)) or Path(process.cwd()).is_relative_to(directory)):
             return False
         os.kill(process.pid, 0)
-    except (psutil.Error, OSError):  # it is gone, or nothing that we may end
+    except (psutil.Error, OSError):  # it has ended, or we may not kill it
         return False
     return True
 
 
 def _names(line: str, directory: str) -> bool:
-    """Whether a command line names the directory or what is in it, and not only one whose name begins alike."""
+    """Whether a command line names the directory or a path in it, and not only a path with the same prefix."""
     start = line.find(directory)
     while start >= 0:
         if line[start + len(directory) : start + len(directory) + 1] in ("", "/", " "):

@@ -1,8 +1,8 @@
-"""A private, local PostgreSQL server: started on a free loopback port or a socket alone, found again, removed.
+"""A private, local PostgreSQL server: started on a free loopback port or only a socket, found again, removed.
 
 Its directory holds `server.json` (0600), which says where the server's files are, its port and its
 password. For an ordinary user the files lie in the directory itself; for root they lie in a directory
-of the unprivileged user under /var/tmp, since that user may not be able to reach the directory.
+of the unprivileged user under /var/tmp, because that user may not have access to the directory.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _LARGEST_RECORD = 1 << 16
 _LOOPBACK = "127.0.0.1"
 _OURS = "uscdr-postgres-"
 _NAME = re.compile(rf"{_OURS}[0-9a-f]{{16}}")
-_FOREIGN_HOMES = Path("/var/tmp")  # noqa: S108 - sticky and world-traversable; the name is random and made exclusively
+_FOREIGN_HOMES = Path("/var/tmp")  # noqa: S108 - sticky and world-traversable; the name is random and created exclusively
 _LONGEST_SOCKET = 90
-"""Bytes of a socket's directory: the system allows 103 to 107 for the whole path."""
+"""Most bytes of a socket's directory: systems allow 103 to 107 for the whole path."""
 
 
 @dataclass(frozen=True)
@@ -81,25 +81,25 @@ class LocalPostgres:
 
     @property
     def runs(self) -> bool:
-        """Whether its process is still there."""
+        """Whether its process still runs."""
         return birth(self.pid) is not None
 
     def stop(self) -> None:
-        """Stops the server (open sessions are ended) and keeps its files. Harmless when it is down.
+        """Stops the server (open sessions are ended) and keeps its files. Does nothing when it is down.
 
         Raises:
-            MachineError: it would not stop.
+            MachineError: it did not stop.
         """
         cluster = Cluster(self.home, self.binaries)
         if not clusters.halt(cluster, mode="fast") and not clusters.halt(cluster, mode="immediate"):
             raise MachineError(
-                f"the private PostgreSQL server, process {self.pid}, would not stop",
+                f"the private PostgreSQL server, process {self.pid}, did not stop",
                 why=cluster.log_tail(),
                 next_action=f"kill -QUIT {self.pid}",
             )
 
     def destroy(self) -> None:
-        """Stops the server and removes its directory. Harmless when it is gone already."""
+        """Stops the server and removes its directory. Does nothing when it is gone already."""
         if self.guard is not None:
             self.guard.release()
         reap(self.directory)
@@ -139,7 +139,7 @@ def start(
     if clusters.unprivileged() is not None:
         home = _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
     sockets = _place_of_socket(home) if by_socket else None
-    # Where the files will be is written before they are: `reap` finds them whenever we are killed.
+    # The record is written before the files exist, so that `reap` finds them after a kill at any time.
     _write_record(directory, {"home": str(home), "sockets": str(sockets or "")})
     made = [home, *filter(None, [sockets]), directory]
     guard = guards.post(home / "data", made) if tied else None
@@ -166,7 +166,7 @@ def _bring_up(
     port = clusters.launch(cluster)
     pid = _postmaster(cluster.home)
     if pid is None:
-        raise MachineError("a private PostgreSQL server ended as soon as it was up", why=cluster.log_tail())
+        raise MachineError("a private PostgreSQL server ended right after its start", why=cluster.log_tail())
     record = {
         "home": str(cluster.home),
         "sockets": str(cluster.sockets or ""),
@@ -180,19 +180,19 @@ def _bring_up(
 
 
 def _place_of_socket(home: Path) -> Path:
-    """A directory whose path is short enough for a socket: that of the files, or one of its own."""
+    """A directory with a path short enough for a socket: that of the files, or a separate one."""
     if len(os.fsencode(home)) <= _LONGEST_SOCKET:
         return home
     return _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
 
 
 def files_under(directory: Path) -> Path:
-    """Where the files of a server of `directory` would lie: a directory that exists, or the one that is given."""
+    """The directory for the files of a server of `directory`: an existing one, or the given one."""
     return directory if clusters.unprivileged() is None else _FOREIGN_HOMES.resolve()
 
 
 def _attach(directory: Path) -> LocalPostgres | None:
-    """Finds the server of `directory` that runs already, started by any process; None if none does."""
+    """Finds the running server of `directory`, started by any process; None if none runs."""
     record = _read_record(directory)
     if not record or "pid" not in record or birth(int(record["pid"])) != record["born"]:
         return None
@@ -208,10 +208,10 @@ def _attach(directory: Path) -> LocalPostgres | None:
 
 
 def reap(directory: Path) -> None:
-    """Ends and removes what a killed process left of the server of `directory`. Harmless if nothing is.
+    """Ends and removes what a killed process left of the server of `directory`. Does nothing if nothing is left.
 
-    Programs that were still starting it are ended too, and a guard that was at it. The record goes last: whoever is
-    killed meanwhile leaves it to the next. A directory without a server's record is left alone. Raises MachineError.
+    Also ends programs that were starting it, and its guard. The record is removed last, so that a kill meanwhile leaves
+    it for the next call. A directory without a server's record is left unchanged. Raises MachineError.
     """
     record = _read_record(directory)
     if record is None:
@@ -224,7 +224,7 @@ def reap(directory: Path) -> None:
     _remove(home)
     if sockets := record.get("sockets"):
         _remove(Path(sockets))
-    with suppress(FileNotFoundError):  # another may be at it
+    with suppress(FileNotFoundError):  # another process may be removing it
         for path in directory.iterdir():
             if path.name != _RECORD:
                 _remove(path)
@@ -238,12 +238,12 @@ def _postmaster(home: Path) -> int | None:
     except FileNotFoundError:
         return None
     pid = int(lines[0]) if lines else 0
-    # The file may be that of a dead server whose number another process has been given since.
+    # The file may be a dead server's, whose process id was reused.
     return pid if pid and str(home / "data") in command_line(pid) else None
 
 
 def _end(pid: int) -> None:
-    """Ends the server at once, as its data is to be thrown away, and waits until it is gone."""
+    """Kills the server, whose data is temporary, and waits until it has ended."""
     born = birth(pid)
     for number in (signal.SIGQUIT, signal.SIGKILL):
         deadline = time.monotonic() + 10
@@ -254,14 +254,14 @@ def _end(pid: int) -> None:
         while birth(pid) == born:
             if time.monotonic() > deadline:
                 break
-            time.sleep(0.02)  # an interval between two looks
+            time.sleep(0.02)  # an interval between two polls
         else:
             return
-    raise MachineError(f"the private PostgreSQL server, process {pid}, would not end")
+    raise MachineError(f"the private PostgreSQL server, process {pid}, did not end")
 
 
 def _remove(path: Path) -> None:
-    """Removes a tree or a file; an orphan may write into it for another moment. Raises MachineError."""
+    """Removes a tree or a file; an orphan may still write to it for a moment. Raises MachineError."""
     deadline = time.monotonic() + 5
     while path.is_symlink() or path.exists():
         try:
@@ -274,11 +274,11 @@ def _remove(path: Path) -> None:
         except OSError as error:
             if time.monotonic() > deadline:
                 raise MachineError(
-                    f"{path}, left by a private PostgreSQL server, cannot be removed",
+                    f"uscdr cannot remove {path}, which a private PostgreSQL server left",
                     why=error.strerror or type(error).__name__,
                     next_action=f"rm -rf {path}",
                 ) from error
-            time.sleep(0.02)  # an interval between two looks
+            time.sleep(0.02)  # an interval between two polls
 
 
 def _claim(directory: Path) -> None:
@@ -286,12 +286,12 @@ def _claim(directory: Path) -> None:
     if any(directory.iterdir()):
         raise MachineError(
             f"{directory} is not empty: a private PostgreSQL server needs a directory of its own",
-            next_action="choose another directory, or remove what a former server left there",
+            next_action="choose another directory, or remove the files of a former server there",
         )
 
 
 def _write_record(directory: Path, record: Mapping[str, str]) -> None:
-    """Durably: after a loss of power, too, it tells where the files are."""
+    """Written durably: it must exist after a power loss too."""
     path = directory / _RECORD
     fresh = path.with_suffix(".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -303,7 +303,7 @@ def _write_record(directory: Path, record: Mapping[str, str]) -> None:
 
 
 def _read_record(directory: Path) -> dict[str, str] | None:
-    """None when there is none, or none that names a place of ours: a file may have been damaged, or be another's."""
+    """None when there is none, or it names a directory that is not ours: the file may be damaged, or another's."""
     try:
         record = json.loads(whole(directory / _RECORD, _LARGEST_RECORD))
     except (FileNotFoundError, NotADirectoryError, NotAFile, ValueError, RecursionError):

@@ -425,7 +425,7 @@ def _after_stop(load: _LoadTransaction, result: Future[None]) -> None:
     if isinstance(outcome, AnswerLost):
         raise outcome
     if outcome is not None:
-        raise Interrupted("Interrupted while loading the dump", why=UNCHANGED, next_action="start it again")
+        raise Interrupted("Interrupted while loading the dump", why=UNCHANGED, next_action="run the command again")
 
 
 def _work(load: _LoadTransaction, result: Future[None]) -> None:

@@ -163,7 +163,7 @@ def _wait(process: subprocess.Popen[str], look: Callable[[], None], stop: thread
             return process.wait(_INTERVAL)
         except subprocess.TimeoutExpired:
             if stop is not None and stop.is_set():
-                raise Interrupted("Interrupted during the test restore", next_action="start it again") from None
+                raise Interrupted("Interrupted during the test restore", next_action="run the command again") from None
             look()
 
 

@@ -337,8 +337,10 @@ def published(path: Path, env: Mapping[str, str]) -> str:
         return ""
     if root is None or _ignored(root, file, env):
         return ""
-    return f"{path} is in the Git checkout {root}, which does not ignore it: `git add` would publish it. "
+    return (
+        f"{path} is in the Git checkout {root}, which does not ignore it: `git add` would publish it. "
         f"Move it: `mkdir -p -m 700 ~/.config/uscdr && mv {path} ~/.config/uscdr/`."
+    )
 
 
 def _ignored(root: Path, file: Path, env: Mapping[str, str]) -> bool:
