@@ -139,7 +139,7 @@ def test_buildpacks_and_config_are_set_at_once(
 def test_a_hostname_belongs_to_one_app(port: HerokuProvisioning, live: Live, new_app: str) -> None:
     hostname = "move.clinic.example"
     port.add_domain(live.app, hostname)
-    with pytest.raises(Conflict, match="held by another app"):
+    with pytest.raises(Conflict, match="Another app has the hostname"):
         port.add_domain(new_app, hostname)
     with pytest.raises(Conflict, match="already"):
         port.add_domain(live.app, hostname)

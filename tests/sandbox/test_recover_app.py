@@ -112,7 +112,7 @@ def test_a_migration_that_is_half_done_does_not_close_a_working_application(desk
     before = desk.writes()
     for more in ((), ("--dry-run",)):
         refused = desk.call(*RECOVER, *more, "--confirm", "usc-pis v0: nothing", code=1)
-        assert "the column authentication_user.preferred_name is there already" in refused.stderr
+        assert "the column authentication_user.preferred_name already exists" in refused.stderr
         assert "migrate --fake authentication" in refused.stderr
     assert (desk.writes(), page(desk)) == (before, 200)
     change(desk, "ALTER TABLE authentication_user DROP preferred_name")

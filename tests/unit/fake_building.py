@@ -109,7 +109,7 @@ class PlaceProvisioning(FakeProvisioning):
     def add_domain(self, app: str, hostname: str) -> Domain:
         def effect() -> Domain:
             if any(one.hostname == hostname for place in self._places.apps.values() for one in place.hosts):
-                raise Conflict(f"{hostname} is held by another app.", provider="fake", status=422)
+                raise Conflict(f"Another app has the hostname {hostname}.", provider="fake", status=422)
             made = Domain(id=f"{hostname}-{app}", hostname=hostname, kind="custom")
             self._places.place(app).hosts.append(made)
             return made

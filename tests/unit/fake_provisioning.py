@@ -62,7 +62,7 @@ class FakeProvisioning:
     def add_domain(self, app: str, hostname: str) -> Domain:
         def effect() -> Domain:
             if any(one.hostname == hostname for held in self._world.domains.values() for one in held):
-                raise Conflict(f"{hostname} is held by another app.", provider="fake", status=422)
+                raise Conflict(f"Another app has the hostname {hostname}.", provider="fake", status=422)
             made = Domain(id=hostname, hostname=hostname, kind="custom", cname=f"{app}.dns.example")
             self._world.domains.setdefault(app, []).append(made)
             return made

@@ -478,7 +478,7 @@ class FakePlatform:
 
     def scale(self, app: str, quantities: Mapping[str, int]) -> tuple[ProcessType, ...]:
         if not quantities:
-            raise BadInput("No process type was named to scale.")
+            raise BadInput("No process type was given to scale.")
         self._world.write("scale", lambda: self._world.scale(quantities), str(dict(quantities)))
         return ()
 

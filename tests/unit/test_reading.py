@@ -95,7 +95,7 @@ def test_a_pipe_that_gives_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("uscdr.files.PIPE_SECONDS", 0.05)
     reading, writing = os.pipe()
     try:
-        with pytest.raises(NotAFile, match="nothing came through this pipe"):
+        with pytest.raises(NotAFile, match="no data arrived through this pipe for"):
             whole(Path(f"/dev/fd/{reading}"), 10)
     finally:
         os.close(reading)
@@ -109,4 +109,4 @@ def test_a_secret_that_others_may_read_is_told_of(mode: int, said: bool, tmp_pat
     path = tmp_path / "identity.txt"
     path.touch()
     path.chmod(mode)
-    assert exposure(path) == (f"{path} can be read by others: `chmod 600 {path}`." if said else "")
+    assert exposure(path) == (f"Other users can read {path}. Run: chmod 600 {path}" if said else "")

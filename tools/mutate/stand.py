@@ -19,7 +19,7 @@ from tools.mutate import failing
 from tools.mutate.mutant import Mutant, Place, mutated
 
 _FAILED, _UNREAD = 1, 2
-"""What pytest says when a test failed, and when a module of tests could not be read."""
+"""What pytest says when a test failed, and when a module of uscdr could not read tests."""
 _LACKING = re.compile(r"^ERROR: (?:file or directory )?not found: (\S+)", re.MULTILINE)
 
 

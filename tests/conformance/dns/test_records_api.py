@@ -168,7 +168,7 @@ def test_a_zone_without_rights(emulated: Place) -> None:
 
 def test_a_zone_that_the_token_does_not_see(emulated: Place) -> None:
     for nowhere in opened(emulated, zone="example.org"):
-        with pytest.raises(ProviderError, match="shows no zone"):
+        with pytest.raises(ProviderError, match="for this token"):
             nowhere.read("www.example.org", "CNAME")
 
 

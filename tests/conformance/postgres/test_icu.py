@@ -102,7 +102,9 @@ def test_collations_of_icu(debian: Debian, tmp_path: Path, script: str, lack: st
     ):
         pytest.fail("restored without ICU")
     assert lacking.value.message == f"this machine's PostgreSQL {lack}"
-    assert lacking.value.next_action.startswith("Prove it on a PostgreSQL server that has it: --scratch")
+    assert lacking.value.next_action.startswith(
+        "Prove the backup on a PostgreSQL server that has it: --scratch postgresql://"
+    )
     with OwnScratch(SecretStr(debian.url()), list).restore(dump, ignore) as database:
         assert database.counts(["contact"]) == {"contact": 1}
         assert len(debian.proofs()) == 1

@@ -80,5 +80,5 @@ def test_keys_that_others_can_read_are_warned_of_once(
     given.warn_of(key)
     shown = capsys.readouterr().err
     for one in (key, netrc):
-        assert shown.count(f"{one} can be read by others: `chmod 600 {one}`.") == 1, shown
+        assert shown.count(f"Other users can read {one}. Run: chmod 600 {one}") == 1, shown
     assert "canary" not in shown

@@ -92,7 +92,7 @@ def test_a_viewer_that_fails_is_not_asked_again_disturbs_nobody_and_is_told_of(e
     made.emit(note("b"))
     assert len(asked) == 1
     said = [getattr(one.event, "text", "") for one in shelf.kept]
-    assert said == ["a", f"A screen shows nothing any more ({type(error).__name__}); the work goes on.", "b"]
+    assert said == ["a", f"A screen failed ({type(error).__name__}) and shows nothing more; the run continues.", "b"]
     assert [one.seq for one in shelf.kept] == [0, 1, 2]
     assert shown == shelf.kept
 

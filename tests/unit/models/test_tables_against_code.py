@@ -63,15 +63,15 @@ def test_what_fits_is_no_finding() -> None:
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
-        ({"patients_patient": ("id", "name", "phone")}, "the column patients_patient.phone is there already"),
-        ({"patients_note": ("id",)}, "the table patients_note is there already"),
+        ({"patients_patient": ("id", "name", "phone")}, "the column patients_patient.phone already exists"),
+        ({"patients_note": ("id",)}, "the table patients_note already exists"),
         ({"patients_patient": ("id", "name"), "patients_note": ("id", "text")}, "the table patients_note is there"),
     ],
 )
 def test_work_that_is_there_without_its_row_is_half_done(tables: dict[str, tuple[str, ...]], words: str) -> None:
     found = judged(ONE, TWO, more=tables)
     assert found.obstacles[0].startswith(f"{THREE}: {words}")
-    assert "a migration was left half done" in found.stuck[0]
+    assert "a migration was applied only in part, or its tables were changed by hand" in found.stuck[0]
 
 
 PENDING = {
@@ -85,7 +85,7 @@ PENDING = {
 def test_what_a_pending_one_rests_on_must_be_there(case: str) -> None:
     operation, there = PENDING[case]
     found = judged(ONE, TWO, files=(*FILES[:2], file(THREE, operation, after=(TWO,))), patients_patient=there)
-    assert found.obstacles == (f"{THREE}: there is no column patients_patient.name",)
+    assert found.obstacles == (f"{THREE}: the column patients_patient.name does not exist",)
 
 
 DROPPED = "ALTER TABLE patients_patient DROP x"
@@ -126,7 +126,7 @@ def test_a_field_of_an_unknown_kind_is_not_missed() -> None:
 def test_a_column_that_must_be_filled_and_that_no_model_knows_stops_every_save() -> None:
     found = judged(ONE, TWO, "patients.0004_consent", files=FILES[:2], must="patients_patient.consent")
     assert (found.ahead, found.unfillable) == (("patients.0004_consent",), ("patients_patient.consent",))
-    assert "can save no row" in found.problems[0]
+    assert "required column unknown to the deployed code, which cannot save rows in that table" in found.problems[0]
     assert judged(ONE, TWO, files=FILES[:2], must="patients_patient.consent").unfillable == (
         "patients_patient.consent",
     )

@@ -77,7 +77,7 @@ def test_a_flag_that_most_accounts_lost_is_damage_and_comes_back(quick: Path) ->
     assert ending is not None
     assert ending.code is ExitCode.DONE
     assert run.world.live.accounts[9] == {"is_active", "is_staff"}
-    words = "40 of 40 accounts lost is_active: that looks like damage"
+    words = "40 of 40 accounts lost is_active, which looks like damage"
     assert words in json.dumps(run.events("note"))
     (finished,) = run.events("run.finished")
     assert f"See who can sign in now: {words}" in finished["follow_up"], "it is said again at the end"

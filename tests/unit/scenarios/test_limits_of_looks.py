@@ -29,7 +29,7 @@ def rehearsal(state: Path, monkeypatch: pytest.MonkeyPatch, *limited: str, broke
     def ask(site: FakeWebsite, method: str, path: str, **more: Any) -> WebAnswer:
         answer = real(site, method, path, **more)
         if answer.status == 200 and path in limited:
-            raise RateLimited(f"{path}: 429, the application was asked too often for now", provider="the application")
+            raise RateLimited(f"{path}: 429, the application refused: too many requests", provider="the application")
         status = 500 if path == broken else 400 if method == "POST" else 200
         return answer.model_copy(update={"status": status}) if answer.status == 200 else answer
 

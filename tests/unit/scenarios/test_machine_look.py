@@ -39,7 +39,7 @@ def large(bytes_: int) -> World:
 def test_without_the_tools_nothing_is_begun_and_the_command_that_installs_them_is_named(
     quick: Path, dry_run: bool
 ) -> None:
-    run = Rehearsal(quick, machine=FakeMachine(lacks="pg_restore of PostgreSQL 17 or newer is needed on this machine"))
+    run = Rehearsal(quick, machine=FakeMachine(lacks="this machine needs pg_restore of PostgreSQL 17 or newer"))
     words = refused(run, dry_run=dry_run)
     assert "pg_restore of PostgreSQL 17" in words
     assert install("sandbox") in words

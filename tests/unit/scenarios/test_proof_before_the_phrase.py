@@ -71,7 +71,7 @@ def test_a_key_that_does_not_open_the_backup_ends_the_run_before_the_phrase(quic
 def test_what_is_not_proven_of_a_backup_is_said_and_stops_nothing(quick: Path) -> None:
     run = clinic(quick, key="a value")
     run.world.not_restored = (
-        LeftOut(what="event trigger own", why="only a superuser may make an event trigger"),
+        LeftOut(what="event trigger own", why="only a superuser may create an event trigger"),
         LeftOut(what="schema _heroku", why="it belongs to the platform", of_platform=True),
     )
     ending = run.begin()
@@ -114,7 +114,7 @@ def test_a_backup_without_a_column_that_must_be_tried_is_refused(quick: Path) ->
         update={"recovery": run.config.recovery.model_copy(update={"canaries": (gone,)})}
     )
     words = refused(run)
-    assert "there is no table patients_old" in words
+    assert "the table patients_old does not exist" in words
     assert "recovery.canaries" in words
 
 
@@ -206,13 +206,14 @@ def test_a_column_that_pending_migrations_may_bring_is_told_and_any_other_refuse
     )
     monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: found)
     if not pending:
-        assert f"Whether {KEY} fits the backup b001 is not known: there is no column patients_patient.phone_enc" in (
-            refused(run)
+        assert (
+            f"Whether {KEY} fits the backup b001 is not known: the column patients_patient.phone_enc does not exist"
+            in (refused(run))
         )
         return
     run.begin(dry_run=True)
     assert run.events("plan.ready")[-1]["phrase"]
-    assert "there is no column patients_patient.phone_enc" in warnings(run)
+    assert "the column patients_patient.phone_enc does not exist" in warnings(run)
     assert "looked at after them" in warnings(run)
 
 

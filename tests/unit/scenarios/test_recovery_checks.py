@@ -87,7 +87,7 @@ def deps(site: Site, token: Callable[[], SecretStr | None] = lambda: SecretStr("
 
 
 def refuse() -> SecretStr | None:
-    raise ProviderError("The check account could not sign in (status 400).", provider="app")
+    raise ProviderError("The application refused the check account's login (status 400).", provider="app")
 
 
 def test_a_dead_application_is_asked_once() -> None:
@@ -112,7 +112,7 @@ def test_a_login_that_fails_is_no_fault_of_the_application() -> None:
     found = list(ask_until_dead(deps(Site(200), refuse), application_checks(config()), heard))
     assert failing(found) == ({}, 2)
     assert (found[-1].check.name, found[-1].finding.verdict) == ("profile", "not checked")
-    assert heard.warned == ["The check account could not sign in (status 400)."]
+    assert heard.warned == ["The application refused the check account's login (status 400)."]
 
 
 def test_only_the_application_is_asked_what_is_wrong_with_it() -> None:

@@ -56,7 +56,7 @@ def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> No
         lambda: user_path("~/kits"),
     )
     for look in looks:
-        with pytest.raises(MachineError, match="It is not known where this user's home directory is"):
+        with pytest.raises(MachineError, match="uscdr cannot find this user's home directory"):
             look()
     assert home_directory({"HOME": "/x"}) == Path("/x")
 

@@ -44,7 +44,7 @@ def result(end: ChecksFinished, *checks: CheckFinished, width: int | None = None
         ),
         (["inconclusive", "fail"], False, "0 of 2 lines pass, 1 fail, 1 inconclusive"),
         (["pass", "odd"], False, "1 of 2 lines pass, 1 odd"),
-        ([], False, "no line of the checklists was judged"),
+        ([], False, "no line of the checklists was checked"),
     ],
 )
 def test_the_sum(verdicts: list[str], skipped: bool, words: str) -> None:

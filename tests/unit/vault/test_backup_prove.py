@@ -43,7 +43,7 @@ def decoded(_: Path) -> Decoded:
 
 
 def refusing(_: Path) -> Decoded:
-    raise CheckFailed("the dump does not decode", why="it is a web page")
+    raise CheckFailed("pg_restore cannot decode the dump", why="it is a web page")
 
 
 def proven(
@@ -101,7 +101,7 @@ def test_each_lack_lowers_the_grade_and_is_named(tmp_path: Path, case: str) -> N
 
 def test_what_does_not_decode_or_restore_is_told_in_a_document(tmp_path: Path) -> None:
     found = proven(tmp_path, decode=refusing)
-    assert (found.grade, found.why) == (Grade.EXISTS, "the dump does not decode it is a web page")
+    assert (found.grade, found.why) == (Grade.EXISTS, "pg_restore cannot decode the dump it is a web page")
     world = World()
     world.dumps[1].tables.clear()
     dump = tmp_path / "b001.dump"
@@ -127,7 +127,7 @@ def test_an_extension_that_was_left_out_and_said_lowers_no_grade(
 
 def test_a_machine_that_fails_proves_nothing_against_the_dump(tmp_path: Path) -> None:
     def failing(_: Path) -> Decoded:
-        raise MachineError("pg_restore is needed on this machine")
+        raise MachineError("this machine needs pg_restore")
 
     with pytest.raises(MachineError):
         proven(tmp_path, decode=failing)

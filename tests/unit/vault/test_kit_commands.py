@@ -60,10 +60,10 @@ def test_with_the_identity_parts_and_ages_are_listed_and_nothing_else(
     ("mode", "checkout", "ignored", "said"),
     [
         (0o600, False, False, ()),
-        (0o644, False, False, ("can be read by others: `chmod 600",)),
+        (0o644, False, False, ("Other users can read",)),
         (0o600, True, False, ("which does not ignore it",)),
         (0o600, True, True, ()),
-        (0o640, True, False, ("can be read by others", "which does not ignore it")),
+        (0o640, True, False, ("Other users can read", "which does not ignore it")),
     ],
 )
 def test_a_key_that_is_ill_kept_is_warned_of(

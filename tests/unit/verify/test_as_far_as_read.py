@@ -59,5 +59,5 @@ def test_names_in_scenarios_yaml_mean_one_table_each() -> None:
 
 
 def test_a_column_without_its_table_is_refused() -> None:
-    with pytest.raises(ValidationError, match="a column of no table"):
+    with pytest.raises(ValidationError, match="does not name a table's column"):
         ApplicationConfig(name="clinic", freshness=("created_at",))

@@ -249,7 +249,9 @@ def test_a_large_book_forgets_what_is_old(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def refuse() -> str:
-    raise ProviderError("The check account could not sign in (status 401).", provider="the application", status=401)
+    raise ProviderError(
+        "The application refused the check account's login (status 401).", provider="the application", status=401
+    )
 
 
 def test_a_wrong_password_is_not_tried_until_people_are_locked_out(tmp_path: Path) -> None:

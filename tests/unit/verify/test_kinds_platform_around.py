@@ -81,7 +81,7 @@ def served(days: float | None, problem: str = "", *, begins: float | None = None
         (served(14), "pass", "14 days left"),
         (served(13.9), "fail", "ends in 14 days (2026-12-09), at least 14 are wanted"),
         (served(-3, "expired"), "fail", f"{HOST}: its certificate is not accepted: expired (valid until 2026-11-22)"),
-        (served(60, "made out to another name"), "fail", "made out to another name (valid until 2027-01-24)"),
+        (served(60, "issued for another name"), "fail", "issued for another name (valid until 2027-01-24)"),
         (served(90, "not yet valid", begins=2), "fail", "not yet valid (valid from 2026-11-27, until 2027-02-23)"),
         (served(None, "self-signed"), "fail", "not accepted: self-signed"),
         (served(None), "inconclusive", "could not be read"),
@@ -177,7 +177,7 @@ def test_a_mail_account_that_is_accepted() -> None:
     [
         ("invalid_grant", "invalid_grant: the refresh token was revoked, or has expired"),
         ("invalid_client", "invalid_client: the client id or its secret is wrong"),
-        (PLANTED, "not accepted (refused)"),
+        (PLANTED, "not trusted (refused)"),
     ],
 )
 def test_a_mail_account_that_is_refused(reason: str, words: str) -> None:

@@ -111,7 +111,7 @@ def test_why_a_dyno_is_down_is_told_when_the_log_knows() -> None:
 def test_a_log_that_cannot_be_read_says_so_and_hides_nothing_else() -> None:
     class Deaf(Place):
         def log_lines(self, app: str, *, lines: int) -> Any:
-            raise ProviderError("The log could not be read.", provider="heroku")
+            raise ProviderError("The uscdr could not read log.", provider="heroku")
 
     found, words = verdict(world(Deaf(released=[RELEASE])), "dynos")
     assert (found, "whether one crashed before is not known" in words) == ("pass", True)

@@ -321,7 +321,7 @@ LEAVE = (
     ),
     _leave(
         "never-sure",
-        'raise MachineError(\n"This process stands still so often that it cannot be sure to be the one that works.",\nnext_action="Go on when the machine is less busy: uscdr runs resume",\n)',
+        'raise MachineError(\n"This process was suspended so often that uscdr cannot be sure it still holds the lock.",\nnext_action="When the machine is less busy, run: uscdr runs resume",\n)',
         "yield",
         "who never has the time to send sends",
     ),

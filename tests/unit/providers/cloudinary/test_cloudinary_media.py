@@ -121,7 +121,7 @@ def test_a_restore_answers_for_each_item(stub: Stub, media: CloudinaryMedia) -> 
     assert first.asset is not None
     assert first.asset.present
     assert first.asset.bytes == 5
-    assert (second.asset, second.error) == (None, "there is no backup of it")
+    assert (second.asset, second.error) == (None, "Cloudinary has no backup of it")
     (chosen,) = media.restore([image("media/a")], ["v1"])
     assert chosen.asset is not None
     assert chosen.asset.etag == hashlib.md5(b"old").hexdigest()

@@ -131,7 +131,7 @@ def test_a_lost_answer_to_an_update_is_in_doubt_and_never_sent_twice(update: Ans
     responder = start(then(update))
     with pytest.raises(AnswerLost) as caught:
         zone(responder).swap(WWW, "CNAME", OLD, NEW)
-    assert "Look at the provider" in caught.value.next_action
+    assert "It may have taken effect. Check at the provider before you repeat it" in caught.value.next_action
     assert [kind for _, _, kind in responder.asked].count("SOA") == 1
 
 

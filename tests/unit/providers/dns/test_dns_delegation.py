@@ -87,12 +87,12 @@ def test_a_resolver_that_fails_is_passed_over_and_none_left_is_an_error() -> Non
     bad = Responder(code(dns.rcode.SERVFAIL))
     try:
         looking = DnsVerifier([NameServer(host="r", address="127.0.0.1", port=bad.port)], timeout=0.5)
-        with pytest.raises(ProviderError, match="No resolver told") as caught:
+        with pytest.raises(ProviderError, match="No resolver answered for") as caught:
             looking.look(WWW, "CNAME")
         assert caught.value.retryable
     finally:
         bad.close()
-    with pytest.raises(ProviderError, match="No resolver told"):
+    with pytest.raises(ProviderError, match="No resolver answered for"):
         DnsVerifier(()).look(WWW, "CNAME")
 
 

@@ -45,9 +45,9 @@ FAULTS: dict[str, tuple[Answer, str, bool]] = {
     "reset": (reset, "did not answer", True),
     "reset in the body": (reset_in_body, "broke off|did not answer", True),
     "expired": (answer(403, b"<Error>canary Request has expired</Error>"), "link has expired", True),
-    "missing": (answer(404, b"<Error>canary</Error>"), "not there", False),
-    "failing": (answer(503, b"canary"), "could not be downloaded", True),
-    "redirect": (answer(302, b"", Location="http://127.0.0.1:1/canary"), "could not be downloaded", False),
+    "missing": (answer(404, b"<Error>canary</Error>"), "The backup file does not exist", False),
+    "failing": (answer(503, b"canary"), "uscdr could not download the backup", True),
+    "redirect": (answer(302, b"", Location="http://127.0.0.1:1/canary"), "uscdr could not download the backup", False),
 }
 
 
@@ -72,7 +72,7 @@ def test_nothing_listens() -> None:
 
 def test_clear_text_over_the_network_is_refused() -> None:
     with (
-        pytest.raises(ProviderError, match="clear text"),
+        pytest.raises(ProviderError, match="the stream's address is not https"),
         open_stream(SignedUrl(url=SecretStr("http://storage.example/x")), verify=trust(), stop=threading.Event()),
     ):
         raise AssertionError

@@ -161,7 +161,7 @@ def test_an_archive_that_changed_is_not_built(
 
 
 def test_an_upload_in_clear_text_is_refused(peer: StartPeer, connect: Connect, archive: SourceArchive) -> None:
-    with pytest.raises(ProviderError, match="could not be uploaded"):
+    with pytest.raises(ProviderError, match="uscdr could not upload the source archive"):
         HerokuDeploys(connect(peer(blob("http://storage.example")).url)).start_build("clinic", archive)
 
 
@@ -223,7 +223,7 @@ def test_output_that_cannot_be_had_is_no_success(
     fault: Answer, attempts: int, peer: StartPeer, connect: Connect
 ) -> None:
     server = peer(fault)
-    with pytest.raises(ProviderError, match="did not give the output"):
+    with pytest.raises(ProviderError, match="did not return the output"):
         HerokuDeploys(connect()).follow(f"{server.url}/s/1?key=secret", lambda _: None)
     assert len(server.requests) == attempts
 
@@ -255,7 +255,7 @@ def test_a_line_without_end_does_not_fill_the_memory(peer: StartPeer, connect: C
 
 
 def test_output_over_clear_text_is_not_read(connect: Connect) -> None:
-    with pytest.raises(ProviderError, match="did not give the output"):
+    with pytest.raises(ProviderError, match="did not return the output"):
         HerokuDeploys(connect()).follow("http://build-output.example/s/1", lambda _: None)
 
 

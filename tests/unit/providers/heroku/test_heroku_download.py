@@ -74,9 +74,9 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "almost": (answer(200, b"PGDM"), "not a PostgreSQL dump"),
     "empty": (answer(200, b""), "not a PostgreSQL dump"),
     "expired": (answer(403, b"<Error>canary Request has expired</Error>"), "link has expired"),
-    "missing": (answer(404, b"<Error>canary</Error>"), "not there"),
-    "failing": (answer(503, b"canary"), "could not be downloaded"),
-    "redirect": (answer(302, b"", Location="http://127.0.0.1:1/canary"), "could not be downloaded"),
+    "missing": (answer(404, b"<Error>canary</Error>"), "The backup file does not exist"),
+    "failing": (answer(503, b"canary"), "uscdr could not download the backup"),
+    "redirect": (answer(302, b"", Location="http://127.0.0.1:1/canary"), "uscdr could not download the backup"),
 }
 
 
@@ -87,7 +87,9 @@ def test_a_fault_is_an_error_and_not_a_file(fault: str, peer: StartPeer, connect
     with pytest.raises(ProviderError, match=words) as caught:
         fetch(connect(silent_after=patience(script)), server, target)
     assert not target.exists()
-    assert "fresh link" in caught.value.next_action
+    assert (
+        "Run the command again: it requests a new link. A link is valid for an hour at most" in caught.value.next_action
+    )
     assert "canary" not in f"{caught.value!r} {vars(caught.value)}"
     assert len(server.requests) == 1
 
@@ -108,7 +110,7 @@ def test_a_full_disk_is_this_machines_fault(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(MachineError, match="could not be written") as caught:
+    with pytest.raises(MachineError, match="uscdr could not write") as caught:
         fetch(connect(), peer(answer(200, DUMP)), target)
     assert "No space left" in caught.value.why
     assert "Free some space" in caught.value.next_action
@@ -170,7 +172,7 @@ def test_storage_with_an_untrusted_certificate_is_refused(peer: StartPeer, conne
     server.url = server.url.replace("http:", "https:")
     with pytest.raises(ProviderError) as caught:
         fetch(connect(), server, target)
-    assert "certificate was not accepted" in caught.value.why.lower()
+    assert "the certificate is not trusted" in caught.value.why.lower()
     assert caught.value.retryable is False
 
 

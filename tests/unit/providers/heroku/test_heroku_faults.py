@@ -105,7 +105,9 @@ FAULTS: dict[str, Answer] = {
     "500": answer(500, {"id": "internal", "message": "canary"}),
     "502": answer(502, HTML),
     "503 HTML": answer(503, HTML),
-    "503 JSON": answer(503, {"id": "unavailable", "message": "try again"}),
+    "503 JSON": answer(
+        503, {"id": "unavailable", "message": "Check the app in the dashboard, wait, then run the command again"}
+    ),
     "200 HTML": answer(200, HTML),
     "200 empty": answer(200, b""),
     "200 truncated JSON": answer(200, b'{"uuid": "t1", "na'),
@@ -345,15 +347,15 @@ def test_a_read_timeout_in_a_dripping_body_ends(
 def test_a_read_that_is_answered_without_a_body_told_nothing(peer: StartPeer, connect: Connect) -> None:
     """Not: there are no config vars."""
     server = peer(*[answer(204)] * 6)
-    with pytest.raises(ProviderError, match="could not be understood"):
+    with pytest.raises(ProviderError, match="sent an unexpected answer when asked to"):
         HerokuPlatform(connect(server.url)).config_vars("clinic")
 
 
 def test_a_list_that_is_cut_and_tells_no_next_page_is_not_whole(peer: StartPeer, connect: Connect) -> None:
     server = peer(*[answer(206, [])] * 6)
-    with pytest.raises(ProviderError, match="could not be understood") as caught:
+    with pytest.raises(ProviderError, match="sent an unexpected answer when asked to") as caught:
         HerokuPlatform(connect(server.url)).addons("clinic")
-    assert "does not tell where it goes on" in caught.value.why
+    assert "the list is incomplete and does not name its next page" in caught.value.why
 
 
 @pytest.mark.parametrize(
@@ -362,9 +364,9 @@ def test_a_list_that_is_cut_and_tells_no_next_page_is_not_whole(peer: StartPeer,
 def test_an_address_in_an_answer_that_is_none(address: str, peer: StartPeer, connect: Connect) -> None:
     app = {"id": "a1", "name": "clinic", "maintenance": False, "web_url": address}
     server = peer(*[answer(200, app)] * 6)
-    with pytest.raises(ProviderError, match="could not be understood") as caught:
+    with pytest.raises(ProviderError, match="sent an unexpected answer when asked to") as caught:
         HerokuPlatform(connect(server.url)).app("clinic")
-    assert "`web_url` is no address" in caught.value.why
+    assert "`web_url` is not an address" in caught.value.why
 
 
 @pytest.mark.parametrize(
@@ -372,7 +374,7 @@ def test_an_address_in_an_answer_that_is_none(address: str, peer: StartPeer, con
 )
 def test_what_can_be_written_nowhere_is_no_answer(body: bytes, peer: StartPeer, connect: Connect) -> None:
     server = peer(*[answer(200, body)] * 6)
-    with pytest.raises(ProviderError, match="could not be understood"):
+    with pytest.raises(ProviderError, match="sent an unexpected answer when asked to"):
         HerokuPlatform(connect(server.url)).config_vars("clinic")
 
 
@@ -411,7 +413,7 @@ def test_a_name_that_would_address_something_else_is_refused(name: str, connect:
 
 def test_text_that_is_no_text_is_an_unreadable_answer(peer: StartPeer, connect: Connect) -> None:
     server = peer(answer(200, b'{"email": "canary\\ud800"}'))
-    with pytest.raises(ProviderError, match="could not be understood") as caught:
+    with pytest.raises(ProviderError, match="sent an unexpected answer when asked to") as caught:
         HerokuPlatform(connect(server.url)).account()
     assert "canary" not in told(caught.value)
 

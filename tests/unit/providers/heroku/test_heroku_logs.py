@@ -32,13 +32,13 @@ def test_a_broken_stream_is_begun_again_with_a_new_session(peer: StartPeer, conn
 def test_what_is_no_event_stream_is_an_error(stream: Answer, peer: StartPeer, connect: Connect) -> None:
     source = peer(stream)
     api = peer(answer(201, {"logplex_url": f"{source.url}/stream/x"}))
-    with pytest.raises(ProviderError, match="did not give the log"):
+    with pytest.raises(ProviderError, match="did not return the log"):
         HerokuPlatform(connect(api.url)).log_lines("clinic")
 
 
 def test_a_stream_in_clear_text_over_the_network_is_refused(peer: StartPeer, connect: Connect) -> None:
     api = peer(answer(201, {"logplex_url": "http://logs.example/stream/canary"}))
-    with pytest.raises(ProviderError, match="did not give the log") as caught:
+    with pytest.raises(ProviderError, match="did not return the log") as caught:
         HerokuPlatform(connect(api.url)).log_lines("clinic")
     assert "canary" not in caught.value.why
 

@@ -68,7 +68,7 @@ def test_a_taken_name_is_a_conflict_that_says_whose_it_is(
 @pytest.mark.parametrize(
     ("refusal", "words"),
     [
-        (refused("You've reached the limit of 100 apps."), "limit is reached"),
+        (refused("You've reached the limit of 100 apps."), "The account has reached its limit of apps"),
         (refused("Please verify your account", "verification_required", 402), "no verified card"),
         (refused("Please verify your account", "verification_needed"), "no verified card"),
         (refused("Name must start with a letter"), "does not accept the values"),
@@ -206,8 +206,8 @@ def test_a_domain_is_added_with_the_key_that_must_be_there(peer: StartPeer, conn
 @pytest.mark.parametrize(
     ("refusal", "words"),
     [
-        (refused("www.clinic.example is currently in use by another app."), "held by another app"),
-        (refused("www.clinic.example is already in use", "conflict", 409), "held by another app"),
+        (refused("www.clinic.example is currently in use by another app."), "Another app has the hostname"),
+        (refused("www.clinic.example is already in use", "conflict", 409), "Another app has the hostname"),
         (refused("Domain already added to this app."), "a hostname of recovery already"),
     ],
 )

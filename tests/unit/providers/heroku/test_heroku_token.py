@@ -110,7 +110,7 @@ def test_a_useless_netrc_is_explained_without_quoting_it(text: str, reason: str,
 
 def test_a_netrc_that_is_no_text(home: Path) -> None:
     (home / ".netrc").write_bytes(b"\xff\xfe\x00machine")
-    with pytest.raises(CredentialsRefused, match="No Heroku token"):
+    with pytest.raises(CredentialsRefused, match="uscdr found no Heroku token"):
         find_token(env(home))
 
 
@@ -125,7 +125,7 @@ def test_a_netrc_without_an_end_is_not_read_to_it(home: Path) -> None:
 def test_every_place_is_named_when_there_is_no_token(home: Path) -> None:
     with pytest.raises(CredentialsRefused) as caught:
         find_token(env(home, HEROKU_API_KEY="two words"))
-    assert "HEROKU_API_KEY holds no usable token" in caught.value.why
+    assert "HEROKU_API_KEY does not contain a valid token" in caught.value.why
     assert "CLI is not installed" in caught.value.why
     assert ".netrc does not exist" in caught.value.why
     assert "heroku auth:token" in caught.value.next_action
@@ -138,4 +138,4 @@ def test_a_client_that_cannot_be_started(home: Path) -> None:
     program.chmod(0o755)
     with pytest.raises(CredentialsRefused) as caught:
         find_token(env(home))
-    assert "gave no token" in caught.value.why
+    assert "returned no token: not logged in" in caught.value.why

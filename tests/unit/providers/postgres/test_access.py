@@ -124,7 +124,7 @@ def test_what_is_not_there_is_a_doubt_and_damage_is_not_withdrawn(pair: tuple[An
     assert back.deleted == ()
     assert "account_groups" not in back.counts
     assert any("whether token lets somebody in again cannot be told" in doubt for doubt in back.doubts)
-    assert any("18 of 30 accounts are gone: that looks like damage" in doubt for doubt in back.doubts)
+    assert any("18 of 30 accounts are missing, which looks like damage" in doubt for doubt in back.doubts)
 
 
 def test_tokens_that_went_with_their_accounts_are_damage_too(pair: tuple[Any, Any]) -> None:
@@ -133,7 +133,9 @@ def test_tokens_that_went_with_their_accounts_are_damage_too(pair: tuple[Any, An
     live.run("TRUNCATE account; TRUNCATE token; TRUNCATE session")
     back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     assert back.counts == {"session": 5, "account_groups": 1}
-    assert back.doubts[1:] == ("30 rows of token went with them: who had those can sign in again",)
+    assert back.doubts[1:] == (
+        "30 rows of token were deleted with them: after the restore their owners can sign in again",
+    )
 
 
 @pytest.mark.parametrize("damage", ["DROP TABLE account", "TRUNCATE account"])
@@ -153,7 +155,7 @@ def test_while_accounts_are_left_every_token_that_is_gone_is_withdrawn(pair: tup
     live.run("DELETE FROM account WHERE id > 12; DELETE FROM token WHERE user_id > 27")
     back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     assert back.counts == {"token": 4, "session": 5, "account_groups": 1}
-    assert back.doubts == ("18 of 30 accounts are gone: that looks like damage",)
+    assert back.doubts == ("18 of 30 accounts are missing, which looks like damage",)
     backup.adapter(read_only=False).withdraw(TABLES, back, {})
     assert value(backup, "SELECT count(*) FROM token WHERE user_id IN (7, 28, 29, 30)") == [(0,)]
     assert value(backup, "SELECT count(*) FROM token") == [(26,)]
@@ -206,4 +208,4 @@ def test_a_table_that_cannot_be_read_is_a_doubt_and_the_others_are_looked_at(pai
     assert seen.missing == ("token",)
     back = given_back(TABLES, seen, backup.adapter().access(TABLES))
     assert back.counts == {"session": 5, "account_groups": 1}
-    assert back.doubts == ("whether token lets somebody in again cannot be told: it cannot be read",)
+    assert back.doubts == ("uscdr cannot read token, so the restore may give back access through it",)

@@ -100,7 +100,7 @@ def test_roles_that_one_statement_changed_come_back_and_that_is_said(pair: tuple
     assert back.amount == 0
     (doubt,) = back.doubts
     assert "of 40 accounts have another role now" in doubt
-    assert "that looks like damage, and comes back" in doubt
+    assert "which looks like damage. The restore brings the earlier values back" in doubt
 
 
 def test_the_few_that_are_more_than_students_lost_it_all_at_once(pair: tuple[Any, Any]) -> None:
@@ -139,8 +139,8 @@ def test_a_column_that_the_backup_lacks_or_neither_has_is_said(pair: tuple[Any, 
     back = back_of(pair, TABLES.model_copy(update={"roles": ("role", "rank")}))
     assert back.moves == {}
     assert back.doubts == (
-        "scenarios.yaml names account.rank (access:), which neither the database nor the backup has",
-        "the backup has no account.role that can be read: what that lets in after the restore cannot be told",
+        "scenarios.yaml lists account.rank under access:, but neither the database nor the backup has it",
+        "uscdr cannot read account.role in the backup, so the restore may give back access through it",
     )
 
 

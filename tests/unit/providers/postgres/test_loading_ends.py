@@ -1,4 +1,4 @@
-"""However a load ends early, the database is as it was and nothing runs on."""
+"""However a load ends early, the database is unchanged and nothing runs on."""
 
 from __future__ import annotations
 

@@ -152,14 +152,14 @@ def test_what_an_owner_may_not_make_is_left_out_and_named(owned: Owned, new_data
     owned.clinic.run("CREATE EXTENSION postgres_fdw")  # as a platform that lets nobody else make it
     left = loader().load(owned.url, whole, ignore)
     said = {one.what: one.why for one in left}
-    assert said["policy notes mine"] == "the role analyst_ro does not exist in the new place"
-    assert said["server far"].startswith("the owner of the new database may not make it")
+    assert said["policy notes mine"] == "the role analyst_ro does not exist in the new database"
+    assert said["server far"].startswith("the owner of the new database may not create it")
     assert said["foreign table far_table"] == "it hangs on server far, which is left out"
     assert said["view over_there"] == "it hangs on server far, which is left out"
-    assert said["extension pg_stat_statements"].startswith("the owner of the new database may not make it")
+    assert said["extension pg_stat_statements"].startswith("the owner of the new database may not create it")
     assert said["view slowest"] == "it hangs on extension pg_stat_statements, which is left out"
-    assert said["event trigger own"] == "only a superuser may make an event trigger"
-    assert said["publication changes"] == "replication is not set up by a restore"
+    assert said["event trigger own"] == "only a superuser may create an event trigger"
+    assert said["publication changes"] == "a restore does not set up replication"
     assert {one.what for one in left if one.of_platform} == {
         "schema _heroku",
         "function _heroku.create_ext()",

@@ -40,7 +40,7 @@ def test_nothing_is_read_where_the_settings_do_not_take(clinic: Any, ignored: by
         with pytest.raises(ProviderError) as caught, link.moment(deaf):
             raise AssertionError("it went on")
         real.execute("ROLLBACK")
-    assert "cannot be held to reading" in caught.value.message
+    assert "uscdr reads nothing from the database at" in caught.value.message
     assert "pooler" in caught.value.why
     assert "PgBouncer" in caught.value.why
     assert "instead of the pooler's" in caught.value.next_action

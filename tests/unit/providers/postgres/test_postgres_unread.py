@@ -85,7 +85,7 @@ def test_a_missing_file_is_a_finding(clinic: Any) -> None:
     spoil(clinic, "audit.event", removed=True)
     found = clinic.adapter().counted(["audit.event", "visits_2026"])
     assert found.rows == {"visits_2026": 2}
-    assert [one.words("counted") for one in found.unread] == ["audit.event: data corrupted (a file of it is missing)"]
+    assert [one.words("counted") for one in found.unread] == ["audit.event: data corrupted (a data file is missing)"]
 
 
 def test_a_damaged_value_that_is_stored_apart_can_be_counted_but_not_compared(clinic: Any) -> None:
@@ -127,7 +127,7 @@ def test_forced_row_level_security_and_want_of_a_right(clinic: Any) -> None:
         assert found.rows == {"django_migrations": 2}
         assert [one.words("counted") for one in found.unread] == [
             "patients_patient: cannot be counted: row-level security is forced",
-            "visits_2026: cannot be counted: the database user lacks the right to read it",
+            "visits_2026: cannot be counted: the database user lacks the permission to read it",
         ]
         assert [one.hidden for one in found.unread] == [True, False]
         asked = [Invariant(name=one, sql=f"SELECT count(*) FROM {one}", minimum=0)
@@ -185,5 +185,5 @@ def test_a_time_that_cannot_be_is_counted_and_is_no_newest_one(clinic: Any, odd:
         ("2026-01-13T11:00:00.000000Z", 1),
         ("1990-10-27T00:00:00.000000Z", 1),
     ]
-    words = "patients_patient.born: 1 row has a time that cannot be (in the future, or before the year 1)"
+    words = "patients_patient.born: 1 row has a time that are impossible (in the future, or before the year 1)"
     assert found["patients_patient.born"].problem("patients_patient.born") == words

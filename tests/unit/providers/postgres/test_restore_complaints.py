@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from uscdr.providers.postgres.complaints import blames_machine, lack, lacked, lacking, reasons
 
-WITHHELD = "the server's message is withheld: it may quote rows"
+WITHHELD = "uscdr does not show the server's message: it may quote rows"
 
 
 @pytest.mark.parametrize(

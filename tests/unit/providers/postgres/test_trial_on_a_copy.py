@@ -102,7 +102,7 @@ def test_good_sql_runs_in_order_and_leaves_nothing_behind(restored: Copy) -> Non
         ),
         (
             'ALTER TABLE "patients_patient" ALTER COLUMN "name" TYPE integer USING "name"::integer;',
-            "invalid text representation (the server's words may quote a row and are not shown)",
+            "invalid text representation (uscdr does not show the server's message, which may quote a row)",
         ),
         (
             "INSERT INTO patients_patient (id, name) VALUES (7, 'Ada Lovelace');",
@@ -148,7 +148,7 @@ def test_python_is_named_and_rows_behind_it_prove_nothing(restored: Copy) -> Non
     trial = tried(restored, a=atomic(nullable), b=atomic(of_python()), c=atomic(must))
     assert (trial.ran, trial.refused) == (("patients.a", "patients.b"), None)
     assert [one.name for one in trial.untried] == ["patients.b", "patients.c"]
-    assert "Python before it was not run" in trial.untried[1].why
+    assert "Python code before it was not run, so this proves nothing" in trial.untried[1].why
     assert tried(restored, a=atomic(nullable, of_python(), must)).refused is None, "in the same migration too"
     before = tried(restored, a=atomic(nullable, must, of_python()))
     assert "contains null values" in refusal(before), "what stands before it does count"
@@ -165,7 +165,7 @@ def test_too_slow_is_no_failure(restored: Copy) -> None:
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("CREATE EXTENSION nowhere_to_be_had;", "the server of the copy lacks the extension nowhere_to_be_had"),
+        ("CREATE EXTENSION nowhere_to_be_had;", "the copy's server lacks the extension nowhere_to_be_had"),
         ('ALTER TABLE "patients_patient" ADD COLUMN "p" geometry;', 'type "geometry" does not exist'),
         ("ALTER SYSTEM SET work_mem = '1MB';", "proves nothing"),
         ("GRANT SELECT ON patients_patient TO somebody_else;", 'role "somebody_else" does not exist'),

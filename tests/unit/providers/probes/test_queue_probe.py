@@ -150,10 +150,10 @@ def test_a_queue_that_is_none() -> None:
     ("said", "why"),
     [
         (b"-LOADING Redis is loading the dataset in memory\r\n", "It is still loading its data."),
-        (b"-ERR max number of clients reached\r\n", "It has no connection left: too many clients."),
-        (b"-MISCONF planted\r\n", "What answers is no Redis, or it refuses to be asked."),
-        (b"HTTP/1.1 400 planted\r\n", "What answers is no Redis, or it refuses to be asked."),
-        (b"+planted\r\n", "What answers is no Redis."),
+        (b"-ERR max number of clients reached\r\n", "It has no free connection: too many clients."),
+        (b"-MISCONF planted\r\n", "The host that answers is not a Redis server, or it refuses the command."),
+        (b"HTTP/1.1 400 planted\r\n", "The host that answers is not a Redis server, or it refuses the command."),
+        (b"+planted\r\n", "The host that answers is not a Redis server."),
         (None, "The connection was cut."),
     ],
 )
@@ -182,7 +182,7 @@ def test_silence_ends() -> None:
 def test_plain_where_tls_is_wanted() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(context)
-    with pytest.raises(ProviderError, match="cannot be used"):
+    with pytest.raises(ProviderError, match="uscdr cannot use the message broker"):
         look(Broker(tls=context), "redis://{}")
 
 

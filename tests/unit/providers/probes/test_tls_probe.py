@@ -104,14 +104,14 @@ def test_a_certificate_of_tomorrow(authority: trustme.CA, ca_file: Path) -> None
 def test_a_certificate_of_another_name(authority: trustme.CA, ca_file: Path) -> None:
     end = NOW + timedelta(days=40)
     found = seen(Tls(authority.issue_cert("other.example", not_after=end)), ca_file)
-    assert (found.problem, found.expires_at) == ("made out to another name", end)
+    assert (found.problem, found.expires_at) == ("issued for another name", end)
 
 
 def test_a_certificate_of_an_unknown_authority(ca_file: Path) -> None:
     end = NOW + timedelta(days=40)
     stranger = trustme.CA(organization_name="Stranger")
     found = seen(Tls(stranger.issue_cert(HOST, not_after=end)), ca_file)
-    assert found.problem == "its issuer is not trusted, or the chain to it is not served"
+    assert found.problem == "its issuer is not trusted, or the server does not send the chain"
     assert (found.issuer, found.expires_at) == ("Stranger", end)
 
 
@@ -119,7 +119,7 @@ def test_a_chain_with_its_middle_left_out(authority: trustme.CA, ca_file: Path) 
     certificate = authority.create_child_ca().issue_cert(HOST)
     assert seen(Tls(certificate), ca_file).problem == ""
     alone = trustme.LeafCert(certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes(), [])
-    assert seen(Tls(alone), ca_file).problem == "its issuer is not trusted, or the chain to it is not served"
+    assert seen(Tls(alone), ca_file).problem == "its issuer is not trusted, or the server does not send the chain"
 
 
 def test_a_certificate_that_speaks_for_itself(ca_file: Path) -> None:
@@ -156,19 +156,19 @@ def test_a_certificate_that_changes_between_two_looks(authority: trustme.CA, ca_
         servers.pop()(connection)
 
     found = seen(next_one, ca_file)
-    assert (found.problem, found.expires_at, servers) == ("made out to another name", None, [])
+    assert (found.problem, found.expires_at, servers) == ("issued for another name", None, [])
 
 
 def test_nobody_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
-    with pytest.raises(ProviderError, match="could not be reached") as raised:
+    with pytest.raises(ProviderError, match="to read its certificate") as raised:
         TlsProbe(address=address, timeout=5).certificate(HOST)
     assert raised.value.why == "Connection refused."
 
 
 def test_what_answers_is_no_tls() -> None:
-    with pytest.raises(ProviderError, match="no TLS connection comes about"):
+    with pytest.raises(ProviderError, match="answers, but the TLS handshake failed"):
         seen(lambda connection: connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n"), None)
 
 
@@ -176,7 +176,7 @@ def test_the_server_knows_no_such_name(authority: trustme.CA, ca_file: Path) -> 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(HOST).configure_cert(context)
     context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
-    with pytest.raises(ProviderError, match="no TLS connection comes about"):
+    with pytest.raises(ProviderError, match="answers, but the TLS handshake failed"):
         seen(lambda connection: context.wrap_socket(connection, server_side=True).close(), ca_file)
 
 

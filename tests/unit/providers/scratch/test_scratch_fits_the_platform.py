@@ -153,7 +153,7 @@ def test_a_collation_that_this_machine_lacks(
     with pytest.raises(MachineError) as lacking, LocalScratch(base).restore(dump, ignore):
         pytest.fail("restored without its collation")
     assert lacking.value.message == f"this machine's PostgreSQL lacks {lack}"
-    assert lacking.value.why == "the dump itself may be sound"
+    assert lacking.value.why == "the dump itself may be valid"
     assert "--scratch" in lacking.value.next_action
 
 
@@ -167,7 +167,7 @@ CREATE OR REPLACE FUNCTION fits(text) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SE
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ((b"", b""), CheckFailed, "the dump does not restore: 1 error"),
+        ((b"", b""), CheckFailed, "pg_restore could not restore the dump: 1 error"),
         ((b"'C.UTF-8'", b"'X.UTF-8'"), MachineError, "this machine's PostgreSQL lacks the locale X.UTF-8"),
         ((b"\x0017.", b"\x0099."), MachineError, "this machine's PostgreSQL lacks what PostgreSQL 99 has"),
     ],

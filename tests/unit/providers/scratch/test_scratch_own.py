@@ -139,7 +139,7 @@ def test_productions_own_server_is_refused(good: Path, own: Own, spelling: str) 
         "another database": own.server.dsn("template1"),
     }
     with (
-        pytest.raises(BadInput, match="is the server of the application's own database") as refused,
+        pytest.raises(BadInput, match="hosts the application's own database: uscdr proves no backup there") as refused,
         own.scratch([urls[spelling]]).restore(good, ignore),
     ):
         pytest.fail("restored beside the patients")
@@ -182,7 +182,7 @@ def test_a_server_that_lets_no_new_role_in(good: Path, own: Own) -> None:
     own.run("SELECT pg_reload_conf()")
     try:
         with (
-            pytest.raises(BadInput, match="does not let in the role that was made for the proof"),
+            pytest.raises(BadInput, match="refused the login of the role created for the proof"),
             own.scratch().restore(good, ignore),
         ):
             pytest.fail("restored by a role that has more rights")
@@ -201,7 +201,7 @@ def test_an_extension_that_reaches_elsewhere_is_left_out_and_the_rest_is_proven(
     with own.scratch().restore(dump, ignore) as database:
         assert database.counts(["plain"]) == {"plain": 1}
         assert [(one.what, one.why) for one in database.left_out] == [
-            ("extension postgres_fdw", "it may reach beyond its database, so no proof makes it")
+            ("extension postgres_fdw", "it may reach beyond its database, so no proof creates it")
         ]
 
 

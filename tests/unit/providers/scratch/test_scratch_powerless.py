@@ -110,7 +110,7 @@ def test_event_triggers_are_left_out_and_said(other: Any, base: Path, tmp_path: 
     with LocalScratch(base).restore(dump, ignore) as database:
         assert database.counts(["t"]) == {"t": 1}
         assert [(one.what, one.why) for one in database.left_out] == [
-            ("event trigger told", "only a superuser may make an event trigger")
+            ("event trigger told", "only a superuser may create an event trigger")
         ]
 
 
@@ -123,7 +123,7 @@ def test_a_forged_statement_has_no_more_rights(other: Any, base: Path, tmp_path:
     forged(dump, plain, f"COPY (SELECT 1) TO PROGRAM 'id >{mark}'; RESET ROLE;\n".encode())
     with LocalScratch(base).restore(dump, ignore) as database:
         assert [(one.what, one.why) for one in database.left_out] == [
-            ("collation c", "the owner of a database may not make it")
+            ("collation c", "the owner of a database may not create it")
         ]
         assert database.counts(["t"]) == {"t": 0}
     assert not mark.exists()
@@ -169,10 +169,10 @@ def test_extensions_that_reach_beyond_their_database_are_left_out_and_the_others
         assert holds(database, "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%gin_trgm_ops%'", "1")
         why = {one.what: one.why for one in database.left_out}
     assert why == {
-        "extension dblink": "it may reach beyond its database, so no proof makes it",
-        "extension file_fdw": "it may reach beyond its database, so no proof makes it",
-        "extension pageinspect": "it may reach beyond its database, so no proof makes it",
-        "server files": "it reaches data that lies elsewhere, which no dump holds",
+        "extension dblink": "it may reach beyond its database, so no proof creates it",
+        "extension file_fdw": "it may reach beyond its database, so no proof creates it",
+        "extension pageinspect": "it may reach beyond its database, so no proof creates it",
+        "server files": "it reads data on another server, which no dump contains",
         "foreign table far": "it hangs on server files, which is left out",
         "view near": "it hangs on server files, which is left out",
     }
@@ -182,11 +182,13 @@ def test_rows_that_hang_on_such_an_extension_are_not_left_out(other: Any, base: 
     made = "CREATE EXTENSION dblink; CREATE TABLE t (a dblink_pkey_results); INSERT INTO t VALUES (NULL)"
     dump = other.dump(tmp_path / "d", made)
     with (
-        pytest.raises(MachineError, match="rows of the dump need what no proof makes: extension dblink") as refused,
+        pytest.raises(
+            MachineError, match="rows of the dump need objects that no proof creates: extension dblink"
+        ) as refused,
         LocalScratch(base).restore(dump, ignore),
     ):
         pytest.fail("proven without its rows")
-    assert "the dump itself may be sound" in refused.value.why
+    assert "the dump itself may be valid" in refused.value.why
 
 
 @pytest.mark.parametrize("used", ["no", "by an index", "by a table"])
@@ -228,7 +230,7 @@ def test_what_an_ordinary_owner_may_not_make_is_left_out_with_what_hangs_on_it(
         assert database.counts(["t"]) == {"t": 1}
         assert holds(database, "SELECT count(*) FROM pg_indexes WHERE tablename = 't'", "1")
         assert [(one.what, one.why) for one in database.left_out] == [
-            ("function quiet(text)", "the owner of a database may not make it"),
+            ("function quiet(text)", "the owner of a database may not create it"),
             ("view shown", "it hangs on function quiet(text), which is left out"),
         ]
 
@@ -267,7 +269,7 @@ def test_rows_that_fill_the_disk_are_stopped_before_it_is_full(
         LocalScratch(base).restore(dump, ignore),
     ):
         pytest.fail("went on")
-    assert "are restored, and it is not all" in caught.value.why
+    assert "are restored so far; uscdr stopped the restore" in caught.value.why
 
 
 def test_the_server_has_a_socket_only_and_nothing_of_the_environment(
@@ -298,10 +300,10 @@ def test_what_is_killed_is_told_and_the_dump_not_blamed(
             struck.set()
             os.kill(pids[0], signal.SIGKILL)
 
-    wanted = "pg_restore was killed by signal 9" if victim == "pg_restore" else "PostgreSQL ended while the dump"
+    wanted = "signal 9 killed pg_restore" if victim == "pg_restore" else "PostgreSQL ended while the dump"
     with pytest.raises(MachineError, match=wanted) as caught, LocalScratch(base).restore(dump, strike):
         pytest.fail("restored")
-    assert "the backup itself is not in question" in caught.value.why
+    assert "this does not mean that the backup is damaged" in caught.value.why
     assert "memory" in caught.value.next_action
     assert not _restores(dump)
 
@@ -320,7 +322,7 @@ def test_a_process_of_the_server_that_was_killed_is_said_to_be(error: psycopg.Er
     """The kernel ends one session for want of memory, and the server ends the others."""
     server: Any = SimpleNamespace(runs=True)
     with (
-        pytest.raises(MachineError, match="lost one of its processes: it was killed, as for want of memory"),
+        pytest.raises(MachineError, match="lost one of its processes: it crashed, or was killed"),
         _judged(server),
     ):
         raise mapped(error, where)

@@ -343,7 +343,7 @@ def test_an_address_with_a_secret_or_without_protection_is_refused(git_address: 
 
 
 def test_a_place_without_a_repository(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="no source repository"):
+    with pytest.raises(NotFound, match="No source repository exists at that address"):
         GitSource(str(tmp_path), cache=tmp_path / "cache", timeout=30, env=ENV).resolve("main")
 
 

@@ -54,7 +54,7 @@ def test_a_migration_that_is_half_done_is_seen_before_users_are_shut_out(quick: 
     ending = run.begin()
     code, message = ended(ending)
     assert code is ExitCode.CHECK_FAILED
-    assert f"{THREE}: the column patients_patient.phone is there already" in message
+    assert f"{THREE}: the column patients_patient.phone already exists" in message
     assert "migrate --fake patients 0003_phone" in message
     assert (run.world.writes, run.world.maintenance) == ([], False)
 
@@ -189,7 +189,7 @@ def test_a_column_that_something_fills_is_no_finding(quick: Path) -> None:
 def test_a_column_that_is_recorded_and_gone_is_not_recovered(quick: Path) -> None:
     run = known(broken(quick), "id")
     code, message = ended(run.begin())
-    assert (code, "recorded as applied, but not there: patients_patient.name" in message) == (
+    assert (code, "recorded as applied, but missing in the database: patients_patient.name" in message) == (
         ExitCode.CHECK_FAILED, True,
     )  # fmt: skip
 
@@ -211,7 +211,7 @@ def test_the_worst_is_named_first(quick: Path) -> None:
     message = ended(run.begin())[1]
     order = [
         "cannot save: patients.Patient: cannot be saved",
-        "recorded as applied, but not there",
+        "recorded as applied, but missing in the database",
         "a column must be filled",
     ]
     assert sorted(order, key=message.index) == order
@@ -298,6 +298,6 @@ def test_where_no_release_helps_the_scenario_that_does_is_named(quick: Path) -> 
     ending = run.begin()
     code, message = ended(ending)
     assert (code, run.world.writes) == (ExitCode.CHECK_FAILED, [])
-    assert "recorded as applied, but not there: patients_patient.name" in message
+    assert "recorded as applied, but missing in the database: patients_patient.name" in message
     assert "uscdr recover db" in message
     assert advice(ending) == "This run changed nothing; what is left was so before it (uscdr runs list)."

@@ -56,5 +56,5 @@ def test_what_the_live_database_has_applied_is_not_refused_for_an_older_copy(qui
     run.world.sql_ends[TWO] = ScriptEnd(name=TWO, state="42701", words='column "name" already exists')
     run.begin()
     assert "set_maintenance True" in run.world.writes
-    assert f"{TWO} (it fails on this older copy, and the live database has it already" in notes(run)
-    assert f"{THREE} (what comes before it was not tried to its end)" in notes(run)
+    assert f"{TWO} (it fails on this older copy, but the live database has it already" in notes(run)
+    assert f"{THREE} (an earlier migration was not tried completely)" in notes(run)

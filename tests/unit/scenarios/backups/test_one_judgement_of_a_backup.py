@@ -62,7 +62,7 @@ def ahead() -> dict[str, Any]:
 
 ODD: dict[str, Callable[[], Odd]] = {
     "0 bytes": lambda: Odd({"processed_bytes": 0}, "empty"),
-    "expired": lambda: Odd({"expired": True}, "expired (the platform has dropped the file)"),
+    "expired": lambda: Odd({"expired": True}, "expired (the platform has deleted the file)"),
     "failed": lambda: Odd({"state": TransferState.FAILED}, "failed"),
     "canceled": lambda: Odd({"state": TransferState.CANCELED}, "canceled"),
     "unfinished": lambda: Odd(

@@ -60,10 +60,10 @@ def test_a_dry_run_writes_neither_to_the_platform_nor_to_the_vault(clinic: Clini
 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_without_the_programs_for_its_proof_no_backup_is_made(clinic: Clinic, dry_run: bool) -> None:
-    clinic.machine = FakeMachine(lacks="pg_restore is needed on this machine")
+    clinic.machine = FakeMachine(lacks="this machine needs pg_restore")
     code, words = ended(clinic.begin(dry_run=dry_run))
     assert code is ExitCode.FAILED
-    assert "pg_restore is needed on this machine" in words
+    assert "this machine needs pg_restore" in words
     assert clinic.world.writes == []
 
 

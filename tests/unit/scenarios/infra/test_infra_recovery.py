@@ -414,7 +414,7 @@ def _end_release(run: Recovery) -> None:
 def test_what_the_load_left_out_is_said_with_the_reason(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = (
         LeftOut(what="schema _heroku", why="it belongs to the platform", of_platform=True),
-        LeftOut(what="policy notes mine", why="the role analyst_ro does not exist in the new place"),
+        LeftOut(what="policy notes mine", why="the role analyst_ro does not exist in the new database"),
     )
     monkeypatch.setattr(World, "left_out", left)
     run = lost(quick)

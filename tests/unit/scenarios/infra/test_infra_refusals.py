@@ -72,10 +72,10 @@ def test_without_the_key_nothing_is_created(quick: Path) -> None:
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_without_tools_and_room_on_this_machine_nothing_is_created(quick: Path, dry_run: bool) -> None:
     run = lost(quick)
-    run.machine = FakeMachine(lacks="pg_restore is needed on this machine", free=1000)
+    run.machine = FakeMachine(lacks="this machine needs pg_restore", free=1000)
     ending = run.begin(dry_run=dry_run)
     words = ended(ending)[1]
-    assert "pg_restore is needed on this machine" in words
+    assert "this machine needs pg_restore" in words
     assert "/here has 1.0 kB free" in words
     assert install("sandbox") in advice(ending)
     assert run.places.writes == []
@@ -173,7 +173,7 @@ def test_a_release_phase_that_would_fail_on_the_data_stops_the_run_before_the_bu
     monkeypatch.setattr(World, "columns", (TableColumn(table="notes_note", name="id"),))
     code, words = ended(run.begin())
     assert (code, sent(run, "start_build")) == (CHECK, [])
-    assert "notes.0001_initial: the table notes_note is there already" in words
+    assert "notes.0001_initial: the table notes_note already exists" in words
     assert "migrate --fake notes 0001_initial" in words
 
 

@@ -22,7 +22,7 @@ from uscdr.wiring.past_runs import remember
 DONE, CHECK = ExitCode.DONE, ExitCode.CHECK_FAILED
 NEW = "usc-pis-recovery"
 CLINIC, APEX = "clinic.usc-pis.example", "usc-pis.example"
-WHY = "it is the apex of its zone, where no CNAME can stand"
+WHY = "it is the apex of its zone, where a CNAME is not allowed"
 
 
 def also_at(run: Recovery, hostname: str) -> Recovery:
@@ -157,7 +157,7 @@ def test_a_place_that_refuses_its_public_name_is_not_recovered(quick: Path) -> N
     assert f"https://{HOST}/ answers 400, the application's own address 200" in words
 
     def unreachable(hostname: str, address: str) -> int:
-        raise ProviderError(f"The certificate that is served for {hostname} is not accepted.", provider="tls")
+        raise ProviderError(f"The certificate of {hostname} is not valid.", provider="tls")
 
     seen_from_outside(run, unreachable)
     assert f"{HOST}: The certificate" in ended(run.resume())[1]
