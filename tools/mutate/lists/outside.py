@@ -185,7 +185,7 @@ ON_THE_BUS = (
     _bus("viewer", "self._viewers.remove(viewer)\nlost", "lost", "a screen that failed is asked again"),
     _bus(
         "viewer-stops",
-        "except Exception as error:  # noqa: BLE001 - closed or defective, a screen may not stop a recovery",
+        "except Exception as error:  # noqa: BLE001 - a closed or defective screen must not stop a recovery",
         "except KeyError as error:",
         "a screen that fails stops a recovery",
     ),
