@@ -226,7 +226,7 @@ def test_why_a_name_can_have_no_alias(place: Place, name: str, records: tuple[st
 
 def test_why_the_apex_and_a_foreign_name_can_have_none(place: Place) -> None:
     assert "apex" in place.open().obstacle(place.zone)
-    assert "does not lie in the zone" in place.open().obstacle("www.elsewhere.example.net")
+    assert "is not in the zone" in place.open().obstacle("www.elsewhere.example.net")
 
 
 def test_a_wrong_secret_is_found_while_reading(place: Place, name: str) -> None:

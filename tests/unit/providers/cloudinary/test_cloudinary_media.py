@@ -357,8 +357,8 @@ except ConfigError as error:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("CLOUDINARY_URL", "https://key:hidden-secret@elsewhere", "keep the Cloudinary SDK from loading. None"),
-        ("CLOUDINARY_API_PROXY", "ftp://hidden-secret", "keep the Cloudinary SDK from loading. None"),
+        ("CLOUDINARY_URL", "https://key:hidden-secret@elsewhere", "environment variable. None"),
+        ("CLOUDINARY_API_PROXY", "ftp://hidden-secret", "environment variable. None"),
         ("CLOUDINARY_URL", "cloudinary://a:b@other?upload_prefix=http://127.0.0.1:1&timeout=5", "pong"),
         ("CLOUDINARY_TIMEOUT", "5", "pong"),
     ],

@@ -233,7 +233,7 @@ def test_silence_is_given_up(peer: StartPeer, connect: Connect, monkeypatch: pyt
     server = peer(silence)
     with pytest.raises(ProviderError) as caught:
         HerokuDeploys(connect(), idle=0.2).follow(f"{server.url}/s/1", lambda _: None)
-    assert "nothing came for 0.2 s" in caught.value.why
+    assert "no output for 0.2 s" in caught.value.why
 
 
 def test_following_is_stopped_while_nothing_comes(

@@ -148,7 +148,7 @@ def test_a_write_that_may_have_arrived_is_sent_once_and_its_answer_is_lost(
     assert len(server.requests) == 1
     assert waits == []
     assert "canary" not in told(caught.value)
-    assert "Look" in caught.value.next_action
+    assert "Check" in caught.value.next_action
 
 
 @pytest.mark.parametrize("call", READS | WRITES)

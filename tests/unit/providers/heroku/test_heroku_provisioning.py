@@ -208,7 +208,7 @@ def test_a_domain_is_added_with_the_key_that_must_be_there(peer: StartPeer, conn
     [
         (refused("www.clinic.example is currently in use by another app."), "Another app has the hostname"),
         (refused("www.clinic.example is already in use", "conflict", 409), "Another app has the hostname"),
-        (refused("Domain already added to this app."), "a hostname of recovery already"),
+        (refused("Domain already added to this app."), "already has the hostname"),
     ],
 )
 def test_a_hostname_that_is_held_is_a_conflict(refusal: Any, words: str, peer: StartPeer, connect: Connect) -> None:

@@ -93,9 +93,9 @@ def _gone(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("machine api.heroku.com\n  login o\n  passwort canary-secret\n", "line 3 is wrong"),
+        ("machine api.heroku.com\n  login o\n  passwort canary-secret\n", "line 3 is malformed"),
         ("machine example.org\n  login o\n  password canary-secret\n", "no token for api.heroku.com"),
-        ("machine api.heroku.com login o\n", "no token for api.heroku.com|is wrong"),
+        ("machine api.heroku.com login o\n", "no token for api.heroku.com|is malformed"),
     ],
 )
 def test_a_useless_netrc_is_explained_without_quoting_it(text: str, reason: str, home: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_page_that_tells_nothing_is_an_error_after_retries(
         route = respx.get(f"{BASE}/api/v4/current-status").mock(
             side_effect=lambda _: httpx.Response(answer.status_code, content=answer.content)
         )
-        with pytest.raises(ProviderError, match="nothing usable"):
+        with pytest.raises(ProviderError, match="no usable answer"):
             ask().current()
     assert route.call_count == 6
 

@@ -54,5 +54,5 @@ def test_what_the_disk_refuses_is_told_in_the_given_words(tmp_path: Path) -> Non
         download.write([b"x"], tmp_path / "missing" / "canary", shown="The copy")
     assert caught.value.why == "No such file or directory."
     assert caught.value.__cause__ is None
-    with pytest.raises(MachineError, match=r"^The copy exists already\.$"):
+    with pytest.raises(MachineError, match=r"^The copy already exists\.$"):
         download.require_new(tmp_path, shown="The copy")

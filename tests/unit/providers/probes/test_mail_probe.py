@@ -121,7 +121,7 @@ def test_asked_too_often() -> None:
 def test_nobody_answers() -> None:
     with running(Endpoint()) as url:
         pass
-    with pytest.raises(ProviderError, match="to read its certificate") as raised:
+    with pytest.raises(ProviderError, match="uscdr could not reach") as raised:
         probe(url).accepts(CREDENTIALS)
     assert "planted" not in words_of(raised.value)
 

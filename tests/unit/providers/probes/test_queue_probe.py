@@ -142,7 +142,7 @@ def test_an_account_that_may_count_but_not_ask_for_more() -> None:
 
 def test_a_queue_that_is_none() -> None:
     broker = Broker(says={"LLEN": b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"})
-    with pytest.raises(ProviderError, match="how many messages wait in celery"):
+    with pytest.raises(ProviderError, match="the number of messages in celery"):
         look(broker)
 
 
