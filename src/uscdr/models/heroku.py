@@ -246,30 +246,6 @@ class LogDrain(Fact):
         return spelled(url, info) if url is not None else None
 
 
-class Lack(Fact):
-    """A path of a commit whose content is not in its archive: `backend/shared (submodule)`."""
-
-    path: str
-    what: Literal["submodule", "Git LFS pointer", "git-annex pointer", "link out of the tree", "locked by git-crypt"]
-
-    def __str__(self) -> str:
-        return f"{self.path} ({self.what})"
-
-
-class SourceArchive(CodeMigrations):
-    """A gzipped tarball of one commit, on this machine."""
-
-    path: str
-    commit: str
-    sha256: str
-    size: int
-    files: tuple[str, ...]
-    """Every path in the tree, to check for files such as `Procfile` or `backend/manage.py`."""
-    lacks: tuple[Lack, ...] = ()
-    """Paths whose content is elsewhere and so is not in the archive."""
-    procfile: dict[str, str] = Field(default_factory=dict)
-
-
 # What belongs to an application beside its code, data, config and processes, as far as the platform lists it.
 
 

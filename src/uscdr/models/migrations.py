@@ -128,7 +128,7 @@ class CodeMigrations(Fact):
 
 
 class Lack(Fact):
-    """A path of a commit whose content is not in an archive of it: `backend/shared (submodule)`."""
+    """A path of a commit whose content is not in its archive: `backend/shared (submodule)`."""
 
     path: str
     what: Literal["submodule", "Git LFS pointer", "git-annex pointer", "link out of the tree", "locked by git-crypt"]
@@ -145,9 +145,9 @@ class SourceArchive(CodeMigrations):
     sha256: str
     size: int
     files: tuple[str, ...]
-    """Every path in the tree, for looks such as `Procfile` or `backend/manage.py`."""
+    """Every path in the tree, to check for files such as `Procfile` or `backend/manage.py`."""
     lacks: tuple[Lack, ...] = ()
-    """Paths whose content is somewhere else, and so is not in the archive."""
+    """Paths whose content is elsewhere and so is not in the archive."""
     procfile: dict[str, str] = Field(default_factory=dict)
 
 

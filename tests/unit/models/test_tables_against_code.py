@@ -65,7 +65,10 @@ def test_what_fits_is_no_finding() -> None:
     [
         ({"patients_patient": ("id", "name", "phone")}, "the column patients_patient.phone already exists"),
         ({"patients_note": ("id",)}, "the table patients_note already exists"),
-        ({"patients_patient": ("id", "name"), "patients_note": ("id", "text")}, "the table patients_note already exists"),
+        (
+            {"patients_patient": ("id", "name"), "patients_note": ("id", "text")},
+            "the table patients_note already exists",
+        ),
     ],
 )
 def test_work_that_is_there_without_its_row_is_half_done(tables: dict[str, tuple[str, ...]], words: str) -> None:

@@ -157,9 +157,6 @@ def waits() -> list[float]:
     return []
 
 
-trust = http.trust  # before a test puts `roots` in its place
-
-
 @functools.cache
 def roots(ca_file: Path | None = None) -> ssl.SSLContext:
     """Reading the system's roots takes longer than most tests here."""
