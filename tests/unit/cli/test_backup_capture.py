@@ -251,7 +251,7 @@ def test_a_copy_that_came_while_pruning_waited_for_its_turn_changes_the_plan(
         yield
 
     before: list[str] = []
-    monkeypatch.setattr(assembly, "turn", after_another)
+    monkeypatch.setattr(assembly.WriterQueue, "turn", after_another)
     assert main.run(["backup", "prune", "--confirm", phrase]) == 4
     assert "changed since this was shown" in capsys.readouterr().err
     assert list(safe.store.names("backups")) == before
