@@ -143,7 +143,7 @@ def disk_faults(shown: str) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         # `from None`: the cause names the file.
         raise MachineError(
-            f"uscdr could not write {shown}.",
+            f"{shown} could not be written.",
             why=f"{error.strerror or type(error).__name__}.",
             next_action="Free disk space or choose another disk." if full else "Choose a directory you may write to.",
         ) from None

@@ -110,7 +110,7 @@ def test_a_full_disk_is_this_machines_fault(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(MachineError, match="uscdr could not write") as caught:
+    with pytest.raises(MachineError, match="could not be written") as caught:
         fetch(connect(), peer(answer(200, DUMP)), target)
     assert "No space left" in caught.value.why
     assert "Free disk space" in caught.value.next_action

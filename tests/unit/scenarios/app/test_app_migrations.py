@@ -73,7 +73,7 @@ def test_a_rollback_whose_release_phase_would_fail_is_not_begun_either(quick: Pa
     run = known(broken(quick), "id", "name", "phone")
     run.world.deployed.append(THREE)
     code, message = ended(run.begin())
-    assert (code, "is there already" in message, run.world.writes) == (ExitCode.CHECK_FAILED, True, [])
+    assert (code, "already exists" in message, run.world.writes) == (ExitCode.CHECK_FAILED, True, [])
 
 
 def test_a_listed_danger_is_seen_before_users_are_shut_out(quick: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_resumed_run_looks_again_before_it_migrates(quick: Path) -> None:
     before = len(run.world.writes)
     ending = run.resume()
     code, message = ended(ending)
-    assert (code, "is there already" in message) == (ExitCode.CHECK_FAILED, True)
+    assert (code, "already exists" in message) == (ExitCode.CHECK_FAILED, True)
     assert run.world.writes[before:] == ["run_one_off showmigrations --plan"]
     assert "heroku maintenance:off" in advice(ending)
 
