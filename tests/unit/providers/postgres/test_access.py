@@ -123,7 +123,7 @@ def test_what_is_not_there_is_a_doubt_and_damage_is_not_withdrawn(pair: tuple[An
     back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     assert back.deleted == ()
     assert "account_groups" not in back.counts
-    assert any("whether token lets somebody in again cannot be told" in doubt for doubt in back.doubts)
+    assert any("uscdr cannot read token, so the restore may give back access" in doubt for doubt in back.doubts)
     assert any("18 of 30 accounts are missing, which looks like damage" in doubt for doubt in back.doubts)
 
 
@@ -166,7 +166,7 @@ def test_passwords_that_changed_by_the_dozen_come_back_and_that_is_said(pair: tu
     live.run("UPDATE account SET password = 'scrambled-' || id WHERE id < 20")
     back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     assert back.passwords == ()
-    assert any("of 30 accounts have another password now: that looks like damage" in doubt for doubt in back.doubts)
+    assert any("of 30 accounts have another password now, which looks like damage" in doubt for doubt in back.doubts)
 
 
 def test_many_rights_that_were_taken_away_leave_those_of_others(pair: tuple[Any, Any]) -> None:

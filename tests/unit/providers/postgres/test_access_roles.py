@@ -111,7 +111,10 @@ def test_the_few_that_are_more_than_students_lost_it_all_at_once(pair: tuple[Any
     back = back_of(pair)
     assert back.moves == {}
     (doubt,) = back.doubts
-    assert doubt == "3 of 40 accounts have another role now (ADMIN -> STUDENT): that looks like damage, and comes back"
+    assert (
+        doubt
+        == "3 of 40 accounts have another role now (ADMIN -> STUDENT), which looks like damage. The restore brings the earlier values back"
+    )
 
 
 def test_beside_a_role_that_got_another_name_a_withdrawn_one_stays_so(pair: tuple[Any, Any]) -> None:

@@ -33,8 +33,8 @@ def test_what_hangs_on_it_goes_with_it_and_is_named() -> None:
     assert less.entries == ()
     assert [(one.what, one.why) for one in less.left_out] == [
         ("extension pg_stat_statements", "it is not there"),
-        ("view slow", "it hangs on extension pg_stat_statements, which is left out"),
-        ("view slower", "it hangs on extension pg_stat_statements, which is left out"),
+        ("view slow", "it depends on extension pg_stat_statements, which is left out"),
+        ("view slower", "it depends on extension pg_stat_statements, which is left out"),
     ]
 
 
@@ -59,8 +59,8 @@ def test_several_go_with_what_hangs_on_them_and_what_rows_hang_on_stays() -> Non
     assert less.entries == (needed, table)
     assert [(one.what, one.why) for one in less.left_out] == [
         ("foreign data wrapper w", "first"),
-        ("server s", "it hangs on foreign data wrapper w, which is left out"),
-        ("view v", "it hangs on foreign data wrapper w, which is left out"),
+        ("server s", "it depends on foreign data wrapper w, which is left out"),
+        ("view v", "it depends on foreign data wrapper w, which is left out"),
     ]
 
 

@@ -143,7 +143,7 @@ def test_another_format_is_left_to_pg_restore(tmp_path: Path) -> None:
     dump = tmp_path / "newer.dump"
     dump.write_bytes(b"PGDMP\x01\x11\x00\x04\x08\x01" + bytes(100))
     archive._check(dump)
-    with pytest.raises(MachineError, match="cannot be read"):
+    with pytest.raises(MachineError, match="uscdr cannot read"):
         archive._check(tmp_path / "none.dump")
 
 

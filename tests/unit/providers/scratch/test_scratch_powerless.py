@@ -173,8 +173,8 @@ def test_extensions_that_reach_beyond_their_database_are_left_out_and_the_others
         "extension file_fdw": "it may reach beyond its database, so no proof creates it",
         "extension pageinspect": "it may reach beyond its database, so no proof creates it",
         "server files": "it reads data on another server, which no dump contains",
-        "foreign table far": "it hangs on server files, which is left out",
-        "view near": "it hangs on server files, which is left out",
+        "foreign table far": "it depends on server files, which is left out",
+        "view near": "it depends on server files, which is left out",
     }
 
 
@@ -231,7 +231,7 @@ def test_what_an_ordinary_owner_may_not_make_is_left_out_with_what_hangs_on_it(
         assert holds(database, "SELECT count(*) FROM pg_indexes WHERE tablename = 't'", "1")
         assert [(one.what, one.why) for one in database.left_out] == [
             ("function quiet(text)", "the owner of a database may not create it"),
-            ("view shown", "it hangs on function quiet(text), which is left out"),
+            ("view shown", "it depends on function quiet(text), which is left out"),
         ]
 
 
