@@ -110,7 +110,7 @@ def test_a_viewer_that_fails_at_the_end_leaves_the_end_the_last_word() -> None:
     made.emit(note("a"))
     assert [getattr(one.event, "text", "") for one in shelf.kept[1:]] == [
         "a",
-        "A screen shows nothing any more (No space left on device); the work goes on.",
+        "A screen failed (No space left on device) and shows nothing more; the run continues.",
     ]
 
 
