@@ -95,7 +95,7 @@ def test_only_the_owner_can_read(tmp_path: Path) -> None:
 
 def test_a_journal_is_never_begun_twice(tmp_path: Path) -> None:
     path = written(tmp_path / "run", "a")
-    with pytest.raises(JournalError, match="uscdr could not write"):
+    with pytest.raises(JournalError, match="could not be written"):
         writer.create(tmp_path / "run")
     assert texts(path) == ["a"]
 
@@ -288,7 +288,7 @@ def test_a_failed_write_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ledger.record(stamped(1, "b"))
     assert failed.value.why == os.strerror(number)
     monkeypatch.setattr(os, name, real)
-    with pytest.raises(JournalError, match="uscdr could not write"):
+    with pytest.raises(JournalError, match="could not be written"):
         ledger.record(stamped(1, "b"))
     ledger.close()
     assert texts(ledger.path) == ["a"]
@@ -383,7 +383,7 @@ def test_a_journal_that_cannot_be_begun_or_reopened_says_so(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, name, fail)
-    with pytest.raises(JournalError, match="uscdr could not write"):
+    with pytest.raises(JournalError, match="could not be written"):
         writer.create(tmp_path / "new").record(stamped(0, "a"))
     with pytest.raises(JournalError, match=r"could not be|cannot be read"):
         writer.reopen(path)
@@ -391,5 +391,5 @@ def test_a_journal_that_cannot_be_begun_or_reopened_says_so(
 
 def test_a_state_directory_that_is_a_file_is_this_machines_fault(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("not a directory")
-    with pytest.raises(MachineError, match="cannot be used"):
+    with pytest.raises(MachineError, match="uscdr cannot use"):
         writer.create(tmp_path / "state" / "runs" / "run")

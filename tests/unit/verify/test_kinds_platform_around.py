@@ -177,7 +177,7 @@ def test_a_mail_account_that_is_accepted() -> None:
     [
         ("invalid_grant", "invalid_grant: the refresh token was revoked, or has expired"),
         ("invalid_client", "invalid_client: the client id or its secret is wrong"),
-        (PLANTED, "not trusted (refused)"),
+        (PLANTED, "is not accepted (refused)"),
     ],
 )
 def test_a_mail_account_that_is_refused(reason: str, words: str) -> None:
