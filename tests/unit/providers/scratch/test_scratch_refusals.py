@@ -55,7 +55,7 @@ def test_truncated_dump(base: Path, good: Path, tmp_path: Path) -> None:
     whole_dump = good.read_bytes()
     for length in (200, len(whole_dump) // 2, len(whole_dump) - 20_000):
         (tmp_path / "dump").write_bytes(whole_dump[:length])
-        assert "pg_restore ended" not in refusal(base, tmp_path / "dump").why
+        assert "pg_restore exited" not in refusal(base, tmp_path / "dump").why
 
 
 def test_flipped_bit_in_the_data(base: Path, good: Path, tmp_path: Path) -> None:
