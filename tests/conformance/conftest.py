@@ -8,6 +8,7 @@ TOGETHER = frozenset({"heroku_cli", "cloudinary"})
 """Rooms whose files share a sandbox; in the others each file has its own, or one that costs little."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         room = item.path.parent.name

@@ -156,7 +156,7 @@ def test_a_txt_record_keeps_its_spelling(place: Place, name: str) -> None:
     zone.swap(owner, "TXT", wanted, None)
 
 
-@pytest.mark.parametrize(("apex", "hint"), [(True, "apex"), (False, "beside")])
+@pytest.mark.parametrize(("apex", "hint"), [(True, "apex"), (False, "coexist")])
 def test_an_ignored_alias_is_not_taken_for_success(place: Place, name: str, apex: bool, hint: str) -> None:
     owner = place.zone if apex else name
     if not apex:
@@ -213,8 +213,8 @@ def test_a_name_of_its_own_is_not_taken_for_the_wildcards(place: Place, name: st
     [
         (("300 CNAME old.herokudns.com.",), ""),
         ((), ""),
-        (("300 MX 10 mail.example.net.", '300 TXT "v=spf1"'), "cannot stand beside: MX, TXT"),
-        (("300 A 192.0.2.7", "300 AAAA 2001:db8::7"), "cannot stand beside: A, AAAA"),
+        (("300 MX 10 mail.example.net.", '300 TXT "v=spf1"'), "cannot coexist with a CNAME: MX, TXT"),
+        (("300 A 192.0.2.7", "300 AAAA 2001:db8::7"), "cannot coexist with a CNAME: A, AAAA"),
     ],
 )
 def test_why_a_name_can_have_no_alias(place: Place, name: str, records: tuple[str, ...], why: str) -> None:
@@ -378,7 +378,7 @@ def test_a_target_without_address_blocks(place: Place, name: str) -> None:
 
 
 def test_a_target_that_nobody_can_tell_of_does_not_block(place: Place, name: str) -> None:
-    assert cautions(place, name, "app.example.net").startswith("False Nobody could tell")
+    assert cautions(place, name, "app.example.net").startswith("False No server answered for the addresses of the target")
 
 
 def test_of_two_swaps_at_once_one_wins_and_the_other_is_told(place: Place, name: str) -> None:

@@ -149,5 +149,5 @@ def test_a_server_older_than_the_dump_is_named(debian: Debian, tmp_path: Path) -
         dump = tmp_path / "d"
         subprocess.run([newer.binaries / "pg_dump", "-Fc", "-f", dump], env=env, check=True)
     own = OwnScratch(SecretStr(debian.url()), list)
-    with pytest.raises(MachineError, match="lacks what PostgreSQL 17 has: it is version"), own.restore(dump, ignore):
+    with pytest.raises(MachineError, match="lacks features of PostgreSQL 17: it is version"), own.restore(dump, ignore):
         pytest.fail("restored into an older server")
