@@ -378,7 +378,9 @@ def test_a_target_without_address_blocks(place: Place, name: str) -> None:
 
 
 def test_a_target_that_nobody_can_tell_of_does_not_block(place: Place, name: str) -> None:
-    assert cautions(place, name, "app.example.net").startswith("False No server answered for the addresses of the target")
+    assert cautions(place, name, "app.example.net").startswith(
+        "False No server answered for the addresses of the target"
+    )
 
 
 def test_of_two_swaps_at_once_one_wins_and_the_other_is_told(place: Place, name: str) -> None:
