@@ -147,7 +147,7 @@ def _of_places() -> list[tuple[str, bytes]]:
         ("a column without a table", _swap(column, "{column: file}")),
         ("a column with SQL in it", _swap(column, '{column: "a.b; DROP TABLE x"}')),
         ("unknown kind of media", _swap(column, column[:-1] + ", resource_type: pdf}")),
-        ("silenced as a text", _swap("silenced: [GMAIL_CLIENT_ID, ", "silenced: GMAIL_CLIENT_ID #")),
+        ("mail variables as a text", _swap("mail_variables: [GMAIL_CLIENT_ID, ", "mail_variables: GMAIL_CLIENT_ID #")),
         ("canary without its plain column", _swap(canary, "encrypted: first_name_enc")),
         ("backup hour 25", _swap("  hosts: ALLOWED_HOSTS", "  backup_hour: 25")),
         ("recipients as a text", _swap("version: 1", "version: 1\nkit: {recipients: age1x}")),
