@@ -149,7 +149,7 @@ def _of_places() -> list[tuple[str, bytes]]:
         ("unknown kind of media", _swap(column, column[:-1] + ", resource_type: pdf}")),
         ("mail variables as a text", _swap("mail_variables: [GMAIL_CLIENT_ID, ", "mail_variables: GMAIL_CLIENT_ID #")),
         ("canary without its plain column", _swap(canary, "encrypted: first_name_enc")),
-        ("backup hour 25", _swap("  hosts: ALLOWED_HOSTS", "  backup_hour: 25")),
+        ("backup hour 25", _swap("  allowed_hosts_variable: ALLOWED_HOSTS", "  backup_hour: 25")),
         ("recipients as a text", _swap("version: 1", "version: 1\nkit: {recipients: age1x}")),
         ("a private key as recipient", _swap("version: 1", f"version: 1\nkit: {{recipients: [{PRIVATE}]}}")),
         ("kit.to as a list", _swap("version: 1", "version: 1\nkit: {to: [a]}")),
