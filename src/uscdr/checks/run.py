@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from uscdr.checks.check import Check, Provider
@@ -220,10 +221,7 @@ def _run_checks(
 
     Raises Interrupted when `stop` is set.
     """
-    tasks = [
-        Timed(lambda check=check: ask(check), check.spec.timeout, check.spec.provider)  # type: ignore[misc]
-        for check in checks
-    ]
+    tasks = [Timed(partial(ask, check), check.spec.timeout, check.spec.provider) for check in checks]
     for ended in _run_timed(tasks, workers=workers, seconds=deadline, at_once=AT_ONCE, stop=stop):
         yield Result(checks[ended.index], _finding(ended, checks), ended.seconds, answered=ended.value is not None)
 

@@ -7,7 +7,7 @@ import time
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from uscdr.checks.baseline import Baseline
 from uscdr.checks.check import Check, ManualCheck
@@ -268,8 +268,8 @@ def _asked(wanted: Verification) -> dict[str, Any]:
 
 def _last_line(last: _Round | None, error: UscdrError | None, wanted: Verification) -> RunFinished:
     if error is not None:
-        outcome, code = ("interrupted" if isinstance(error, Interrupted) else "failed"), error.exit_code
-        return RunFinished(outcome=outcome, exit_code=int(code), summary=error.message)  # type: ignore[arg-type]
+        outcome: Literal["interrupted", "failed"] = "interrupted" if isinstance(error, Interrupted) else "failed"
+        return RunFinished(outcome=outcome, exit_code=int(error.exit_code), summary=error.message)
     words = f"All {len(last.results) if last else 0} checks passed."
     if last and last.finished.skipped_manual:
         words += " Questions to a person were skipped (--skip-manual)."

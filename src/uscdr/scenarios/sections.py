@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from typing_extensions import override
@@ -144,15 +144,37 @@ def _below(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 - type expr
     return found
 
 
+T = TypeVar("T")
 ASKS_APPLICATION = "app.check"
 """The step that asks the checks of `after_recovery`."""
 
 
-class Checks(Mapping[str, CheckSpec]):
+class _Section(Mapping[str, T]):
+    """What stands in one section of the file, by name; its names alone validate nothing."""
+
+    def __init__(self, source: ConfigText, written: Mapping[str, object]) -> None:
+        self._source = source
+        self._names = tuple(written)
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @override
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+
+class Checks(_Section[CheckSpec]):
     """The checks by name; `config` has everything else, `written` what stands in the file."""
 
     def __init__(self, source: ConfigText, config: Config, written: Mapping[str, Any]) -> None:
-        self._source, self._config, self._written = source, config, written
+        super().__init__(source, written)
+        self._config, self._written = config, written
         for name in written:
             if not CHECK_NAME.fullmatch(name):
                 raise source.wrong(
@@ -162,18 +184,6 @@ class Checks(Mapping[str, CheckSpec]):
     @override
     def __getitem__(self, name: str) -> CheckSpec:
         return self._made[name]
-
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._written)
-
-    @override
-    def __len__(self) -> int:
-        return len(self._written)
-
-    @override
-    def __contains__(self, name: object) -> bool:
-        return name in self._written
 
     def validate(self) -> None:
         """Make them all, and hold them against what names them. Raises ConfigError."""
@@ -244,11 +254,12 @@ class Checks(Mapping[str, CheckSpec]):
                 )
 
 
-class Scenarios(Mapping[str, Scenario]):
+class Scenarios(_Section[Scenario]):
     """The scenarios by name; the steps of each are validated when it is first asked for."""
 
     def __init__(self, source: ConfigText, written: Mapping[str, Scenario]) -> None:
-        self._source, self._written = source, written
+        super().__init__(source, written)
+        self._written = written
         self._fit = set[str]()
 
     @override
@@ -259,18 +270,6 @@ class Scenarios(Mapping[str, Scenario]):
             self._fit.add(name)
         return scenario
 
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._written)
-
-    @override
-    def __len__(self) -> int:
-        return len(self._written)
-
-    @override
-    def __contains__(self, name: object) -> bool:
-        return name in self._written
-
     def validate(self) -> None:
         """Check the steps of all. Raises ConfigError."""
         for name in self:
@@ -278,7 +277,6 @@ class Scenarios(Mapping[str, Scenario]):
 
 
 def _check(source: ConfigText, name: str, scenario: Scenario) -> None:
-
     at = ("scenarios", name, "steps")
     steps = [_checked_step(source, (*at, index), entry) for index, entry in enumerate(scenario.steps)]
     _check_ids(source, name, scenario, steps)
