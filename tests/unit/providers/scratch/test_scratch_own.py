@@ -206,11 +206,12 @@ def test_an_extension_that_reaches_elsewhere_is_left_out_and_the_rest_is_proven(
 
 
 def test_a_damaged_dump_is_blamed(own: Own, good: Path, tmp_path: Path) -> None:
+    # Which of the two is said depends on the bit: the check before the restore does not see every one.
     damaged = bytearray(good.read_bytes())
     damaged[len(damaged) // 2] ^= 0x10
     (tmp_path / "dump").write_bytes(damaged)
     with (
-        pytest.raises(CheckFailed, match="could not restore the dump"),
+        pytest.raises(CheckFailed, match="could not restore the dump|the dump is damaged"),
         own.scratch().restore(tmp_path / "dump", ignore),
     ):
         pytest.fail("restored damaged rows")
