@@ -68,7 +68,7 @@ def test_a_malformed_check(tmp_path: Path, check: str, place: str, words: list[s
     assert [word for word in words if word not in message] == [], message
 
 
-NOTHING = "demands nothing"
+NOTHING = "requires nothing"
 AT = "@"
 """Stands where the fault is."""
 EMPTY: list[tuple[str, list[str]]] = [
@@ -79,7 +79,7 @@ EMPTY: list[tuple[str, list[str]]] = [
     ("{kind: http, path: /, json: {a: {@filled: false}}}", ["True"]),
     ("{kind: http, path: /, json: {@a: {exists: false, equals: 1}}}", ["{exists: false} alone"]),
     ("{kind: http, path: /, json: {@'': 1}}", ["a name is empty"]),
-    ("{kind: http, path: /, @json: {}}", [NOTHING, "`checks.bad.json`", "leave it out"]),
+    ("{kind: http, path: /, @json: {}}", [NOTHING, "`checks.bad.json`", "remove the field"]),
     ("{kind: http, path: /, @contains: ''}", ["should be a list"]),
     ("{kind: http, path: /, @contains: []}", [NOTHING]),
     ("{kind: http, path: /, @contains: [a, '']}", ["one of its texts is empty", NOTHING]),

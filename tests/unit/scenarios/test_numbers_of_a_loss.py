@@ -98,7 +98,7 @@ def test_lost_rows_that_no_time_is_known_of_are_no_loss_of_no_seconds(quick: Pat
     assert "file_uploads_patientdocument" in asked["writes lost"]
     assert run.events("gate.asked")[0]["phrase"].endswith("unknown of writes lost")
     report = build(read(run.journal_path).records)
-    assert "when what is lost of file_uploads_patientdocument was written is not known" in report.rpo.basis
+    assert "the time of lost rows in file_uploads_patientdocument is unknown" in report.rpo.basis
     assert (report.rpo.verdict, report.rpo.at_most) == (("met", True) if minutes == 120 else ("not known", False))
 
 

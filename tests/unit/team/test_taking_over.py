@@ -87,7 +87,7 @@ def test_a_copy_of_a_state_directory_is_another_machine(whole: Pair, quick: Path
         assert ending is not None
         assert ending.code == 0
     else:
-        assert "is being worked on already: ada on adas-desk" in copied.refused(copied.resume).message
+        assert "Another run already works on" in copied.refused(copied.resume).message
 
 
 def test_stopped_right_before_any_request_it_sends_nothing(whole: Pair, quick: Path, some: Some) -> None:
@@ -162,7 +162,7 @@ def test_nobody_begins_beside_a_run(whole: Pair, quick: Path, store: Clocked) ->
     assert same_end(pair, whole) == []
     begun, resumed = told
     assert isinstance(begun, LockHeld)
-    assert "usc-pis is being worked on already: ada on adas-desk (process 4711), since 20" in begun.message
+    assert "Another run already works on usc-pis: ada on adas-desk (process 4711), since 20" in begun.message
     assert f"run {pair.ada.run}" in begun.why
     assert f"uscdr runs resume {pair.ada.run} --take-over" in begun.next_action
     assert "no unfinished run" in resumed.message
@@ -290,7 +290,7 @@ def test_an_intent_that_alone_could_not_be_stored_begins_no_step(whole: Pair, qu
     with mock.patch.object(store, "put_once", refuse):
         error = pair.ada.refused(pair.ada.begin)
     assert isinstance(error, JournalError)
-    assert "the step was not begun" in error.message
+    assert "did not begin the step" in error.message
     assert pair.restores == 0
     ending = pair.ada.resume()
     assert ending is not None

@@ -107,7 +107,7 @@ def test_each_damage_fails_in_both_with_the_same_evidence(quick: Path) -> None:
     run.scene.damage()
     verified, recovered = run.verified(), run.recovered()
     assert {name for name, (verdict, _) in verified.items() if verdict != "fail"} == set()
-    assert "an image answers 404" in recovered["pictures"][1]
+    assert "an image returned 404" in recovered["pictures"][1]
     assert recovered == verified
     assert run.events("run.finished")[-1]["exit_code"] == ExitCode.CHECK_FAILED
 

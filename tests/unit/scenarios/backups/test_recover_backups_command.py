@@ -41,11 +41,11 @@ def desk(quick: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("option", "text", "why"),
     [
-        ("--recipient", "AGE-SECRET-KEY-1CANARY", "private key was given as a recipient"),
+        ("--recipient", "AGE-SECRET-KEY-1CANARY", "The recipient is a private key"),
         ("--recipient", "age1nonsense", "is no age or SSH public key"),
         ("--to", "s3://CANARYKEY:CANARYSECRET@bucket/backups", "more than a bucket and a prefix"),
         ("--to", "", "is empty, at --to"),
-        ("--to", "ftp://host/backups", "no kind of place that is known"),
+        ("--to", "ftp://host/backups", "does not support ftp"),
     ],
 )
 def test_what_must_not_be_written_down_is_refused_before_there_is_a_journal(
@@ -81,7 +81,7 @@ def test_without_a_terminal_nothing_is_begun(desk: Path, capsys: pytest.CaptureF
 
 def test_the_runbook_names_the_command_and_what_is_not_run() -> None:
     config = load(_packaged()).config
-    assert "With the tool: `uscdr recover backups`" in render(config, "backups")
+    assert "With uscdr: `uscdr recover backups`" in render(config, "backups")
     by_hand = {str(row["step"]): cast("list[str]", row["manual"]) for row in rows(config, "backups")}
     assert len(by_hand) == 10
     assert all(line.startswith("# not python backend/manage.py") for line in by_hand["backups.commands"])
@@ -126,7 +126,7 @@ def test_a_dry_runs_store_reads_and_refuses_every_write(tmp_path: Path) -> None:
         lambda: store.put_once("backups/a", b""),
         lambda: store.delete("proofs/one.json"),
     ):
-        with pytest.raises(StoreRefused, match="opened only to look"):
+        with pytest.raises(StoreRefused, match="A dry run tried to"):
             write()
     assert real.names("proofs") == ("proofs/one.json",)
     assert real.names("backups") == ()

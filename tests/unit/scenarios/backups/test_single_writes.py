@@ -285,4 +285,4 @@ def test_a_removal_says_what_the_bucket_keeps_and_claims_nothing_that_its_retent
     assert (set(result["ids"]), result["held"], result["kept"]) == (gone - {held}, [held], len(kept) + 1)
     told = run.journal_path.read_text()
     assert "of them 1 that the store's own retention holds" in told
-    assert "no room is freed before" in told
+    assert "no space is freed" in told
