@@ -68,7 +68,7 @@ def test_a_file_that_cannot_be_made_durable_leaves_the_earlier_one(
     path = tmp_path / "note"
     path.write_bytes(b"earlier")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(MachineError, match="cannot write .*note") as refused:
+    with pytest.raises(MachineError, match=r"cannot write .*note") as refused:
         write_whole(path, b"later", "Make room.")
     assert (refused.value.why, refused.value.next_action) == ("No space left on device", "Make room.")
     assert path.read_bytes() == b"earlier"

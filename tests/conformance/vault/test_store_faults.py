@@ -187,6 +187,6 @@ def test_refused_keys_are_named_by_every_call_and_never_shown(tmp_path: Path) ->
                 call(place.open())
             shown = "".join(traceback.format_exception(caught.value)) + repr(place.open())
             assert isinstance(caught.value, StoreRefused), name
-            assert "refuses these credentials" in caught.value.message, name
+            assert "refused these credentials" in caught.value.message, name
             assert KEY_ID not in shown
             assert SECRET not in shown

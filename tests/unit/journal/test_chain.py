@@ -391,5 +391,5 @@ def test_a_journal_that_cannot_be_begun_or_reopened_says_so(
 
 def test_a_state_directory_that_is_a_file_is_this_machines_fault(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("not a directory")
-    with pytest.raises(MachineError, match="cannot be used"):
+    with pytest.raises(MachineError, match="cannot use the state directory"):
         writer.create(tmp_path / "state" / "runs" / "run")

@@ -42,7 +42,7 @@ def desk(quick: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("option", "text", "why"),
     [
         ("--recipient", "AGE-SECRET-KEY-1CANARY", "The recipient is a private key"),
-        ("--recipient", "age1nonsense", "is no age or SSH public key"),
+        ("--recipient", "age1nonsense", "is not an age or SSH public key"),
         ("--to", "s3://CANARYKEY:CANARYSECRET@bucket/backups", "more than a bucket and a prefix"),
         ("--to", "", "is empty, at --to"),
         ("--to", "ftp://host/backups", "does not support ftp"),
