@@ -101,7 +101,7 @@ class NewestTime(Fact):
         if self.unread is not None:
             return self.unread.words("read")
         rows = "1 row has a time" if self.beyond == 1 else f"{self.beyond:,} rows have times"
-        return f"{column}: {rows} that are impossible (in the future, or before the year 1)" if self.beyond else ""
+        return f"{column}: {rows} in the future or before the year 1" if self.beyond else ""
 
 
 class TableKeys(Fact):

@@ -131,7 +131,7 @@ def test_a_store_that_goes_away_lets_no_step_begin(whole: Pair, quick: Path, som
         problems = [step for step in pair.ada.intents() if f'"step.started","step":"{step}"' not in seen]
         if ending.code is ExitCode.DONE:  # nothing was left to write
             problems += [] if pair.ada.behind else ["the team has it all"]
-        elif ending.code is not ExitCode.FAILED or "not begun" not in str(ending.error):
+        elif ending.code is not ExitCode.FAILED or "did not begin the step" not in str(ending.error):
             problems.append(f"{ending}")
         last, here = pair.ada.events()[-1]["kind"], whole.ada.events()[record]
         if last != "run.finished" and not is_intent(here):

@@ -78,5 +78,5 @@ def test_one_that_is_being_made_is_left_alone_for_a_minute(tmp_path: Path) -> No
 
 
 def test_a_place_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(MachineError, match="cannot be written"), staging_below(tmp_path / "gone"):
+    with pytest.raises(MachineError, match="uscdr cannot write to"), staging_below(tmp_path / "gone"):
         pass

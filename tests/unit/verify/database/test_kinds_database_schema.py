@@ -143,7 +143,7 @@ def test_migrations(place: Place, change: str, code: tuple[str, ...] | None, ver
 RECORD = "records_note"
 NOTE = Operation(kind="create", model="note", fields=tuple(FieldMade(name=n, columns=(n,)) for n in ("id", "text")))
 FILES = (MigrationFile(name="records.0001_initial", operations=(NOTE,)),)
-HALF = "half done, or its tables were changed by hand: records.0001_initial: the table records_note already exists"
+HALF = "or its tables were changed by hand: records.0001_initial: the table records_note already exists"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ HALF = "half done, or its tables were changed by hand: records.0001_initial: the
     [
         ("SELECT 1", ""),
         ("ALTER TABLE records_note ADD more text NOT NULL DEFAULT ''", ""),
-        ("ALTER TABLE records_note ADD more text NOT NULL", "can save no row there: records_note.more"),
+        ("ALTER TABLE records_note ADD more text NOT NULL", "cannot save rows in that table: records_note.more"),
         ("ALTER TABLE records_note DROP text", "recorded as applied, but missing in the database: records_note.text"),
         ("DROP TABLE records_note", "recorded as applied, but missing in the database: records_note"),
         ("DELETE FROM django_migrations WHERE app = 'records'", HALF),

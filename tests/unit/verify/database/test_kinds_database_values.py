@@ -156,7 +156,7 @@ def test_rows_written_without_encryption(place: Place) -> None:
         ("ALTER TABLE patient DROP COLUMN name_enc", "the column patient.name_enc does not exist"),
         ("ALTER TABLE patient DROP COLUMN name", "the column patient.name does not exist"),
         ("DROP TABLE patient CASCADE", "the table patient does not exist"),
-        ("DROP EXTENSION pgcrypto", "there is no extension pgcrypto"),
+        ("DROP EXTENSION pgcrypto", "the extension pgcrypto does not exist"),
     ],
 )
 def test_nothing_to_decrypt_with(place: Place, damage: str, words: str) -> None:
