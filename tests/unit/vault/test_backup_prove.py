@@ -197,7 +197,7 @@ def test_a_recovery_and_backup_prove_judge_the_same_bytes_alike(quick: Path, cas
 def test_a_recovery_goes_on_with_nothing_that_does_not_restore(quick: Path) -> None:
     empty = World()
     empty.dumps[1].tables.clear()
-    with pytest.raises(CheckFailed, match="cannot decode"):
+    with pytest.raises(CheckFailed, match="does not decode"):
         here(empty, quick)
 
 
