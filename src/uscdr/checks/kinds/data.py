@@ -264,7 +264,7 @@ class DecryptCheck(CheckSpec):
         bare = {f"{one.table}.{one.column}": one.unencrypted for one in results if not (one.missing or one.unread)}
         before: Mapping[str, int] = context.before(name).get("unencrypted", {})
         problems = [
-            *(f"the {one.missing} does not exist" for one in results if one.missing),
+            *(f"there is no {one.missing}" for one in results if one.missing),
             *_unreadable(results, variable),
             *_unencrypted(bare, before, self.unencrypted),
         ]
