@@ -85,7 +85,7 @@ def publish(path: Path, data: bytes, next_action: str) -> None:
     Raises MachineError.
     """
     with disk_errors(f"uscdr cannot write {path}.", next_action):
-        special = path.parts[:2] in (("/", "dev"), ("/", "proc")) or (path.exists() and not path.is_file())
+        special = _is_device(path) or (path.exists() and not path.is_file())
         if special:
             with path.open("wb") as file:
                 file.write(data)

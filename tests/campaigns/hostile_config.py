@@ -281,7 +281,7 @@ def _surroundings(root: Path) -> Iterator[Surrounding]:
             # without a token the platform's own client is looked for
             yield Surrounding(
                 f"programs there, PATH {path[:2]!r}: {' '.join(arguments)}", trapped, arguments, (_FAILED,),
-                "No Heroku token was found", {"PATH": path, "HEROKU_API_KEY": ""},
+                "uscdr found no Heroku token", {"PATH": path, "HEROKU_API_KEY": ""},
             )  # fmt: skip
 
 

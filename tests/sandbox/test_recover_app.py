@@ -138,7 +138,9 @@ def test_a_database_that_the_code_cannot_save_into_is_not_recovered(desk: Desk) 
     assert "CANNOT SAVE rows, for it does not fill patients_patient.consent" in planned
     ended = desk.call(*RECOVER, "--confirm", words, code=1)
     assert "it cannot save: patients.Patient: cannot be saved" in ended.stderr
-    assert "unknown to the deployed code, which can save no row there: patients_patient.consent" in ended.stderr
+    assert (
+        "unknown to the deployed code, which cannot save rows in that table: patients_patient.consent" in ended.stderr
+    )
     assert "done and verified" not in ended.stderr
     assert page(desk) == 200
     change(desk, "DELETE FROM django_migrations WHERE name = '0099_consent'")

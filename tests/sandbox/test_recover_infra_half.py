@@ -122,7 +122,7 @@ def test_an_account_that_is_locked_ends_clearly_and_another_one_builds_from_the_
     assert desk.writes() == before
     env = {"HEROKU_API_KEY": desk.spare, "USCDR_SANDBOX_DNS": "cloudflare"}
     held = desk.recover("--kit", "newest", "--app", REFUGE, code=3, **env)
-    assert f"{HOST} is held by another app" in held.stderr
+    assert f"Another app has the hostname {HOST}" in held.stderr
     assert "uscdr runs resume" in held.stderr
     assert desk.mails(REFUGE) == 0
     desk.call("sandbox", "break", "infra", "--how", "account-locked", "--undo")

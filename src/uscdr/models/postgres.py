@@ -100,8 +100,8 @@ class NewestTime(Fact):
         """As a finding about `column`; empty without one."""
         if self.unread is not None:
             return self.unread.words("read")
-        rows = "1 row has a time" if self.beyond == 1 else f"{self.beyond:,} rows have times"
-        return f"{column}: {rows} in the future or before the year 1" if self.beyond else ""
+        rows = "1 row has an impossible time" if self.beyond == 1 else f"{self.beyond:,} rows have impossible times"
+        return f"{column}: {rows} (in the future, or before the year 1)" if self.beyond else ""
 
 
 class TableKeys(Fact):

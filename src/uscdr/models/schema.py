@@ -73,6 +73,8 @@ class MigrationFile(Fact):
         return any(one.kind == "python" for one in self.operations)
 
 
+EXISTS = "already exists"
+"""How the words of an obstacle end when what a migration makes is there."""
 LONGEST = 63
 """PostgreSQL's limit for names; Django shortens longer ones with its own rule."""
 
@@ -275,7 +277,7 @@ class _Rehearsal:
 
     def _make(self, new: Model) -> list[str]:
         if new.table in self._there:
-            return [f"the table {new.table} already exists"]
+            return [f"the table {new.table} {EXISTS}"]
         self._there[new.table] = set(new.columns())
         return []
 
@@ -283,7 +285,7 @@ class _Rehearsal:
         if old == new:
             return []
         if new in self._there:
-            return [f"the table {new} already exists"]
+            return [f"the table {new} {EXISTS}"]
         self._there[new] = self._there.pop(old)
         return []
 
@@ -297,7 +299,7 @@ class _Rehearsal:
         if gone is not None and gone not in columns:
             return [f"the column {old.table}.{gone} does not exist"]
         if made is not None and made != gone and made in columns:
-            return [f"the column {old.table}.{made} already exists"]
+            return [f"the column {old.table}.{made} {EXISTS}"]
         if gone is not None and (one.kind == "remove" or made is not None):
             columns.discard(gone)
         columns.update(becomes.columns if becomes is not None else ())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
 from uscdr.models import heroku as provision
 from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
+from uscdr.models.schema import EXISTS
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _in_order(words: str, manage: str) -> str:
 
 def _unblocked(words: str, manage: str) -> str:
     name, _, what = words.partition(": ")
-    if not what.endswith("already"):
+    if not what.endswith(EXISTS):
         return RESTORE
     return (
         f"If all that {name} makes is there, record it: {manage} migrate --fake {name.replace('.', ' ')}. "

@@ -162,7 +162,7 @@ def test_a_wrong_token(emulated: Place) -> None:
 
 def test_a_zone_without_rights(emulated: Place) -> None:
     for foreign in opened(emulated, zone=emulated.foreign_zone):
-        with pytest.raises(CredentialsRefused, match="no right"):
+        with pytest.raises(CredentialsRefused, match="lacks permission"):
             foreign.read(f"www.{emulated.foreign_zone}", "CNAME")
 
 

@@ -28,8 +28,8 @@ from uscdr.scenarios.adapters import Adapters
 from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest
 from uscdr.shared.team import open_team, waiting
+from uscdr.store.lease import WriterQueue
 from uscdr.store.store import LocalStore
-from uscdr.wiring import stores as assembly
 from uscdr.wiring.context import Job, RunContext
 from uscdr.wiring.stores import vault_place
 
@@ -251,7 +251,7 @@ def test_a_copy_that_came_while_pruning_waited_for_its_turn_changes_the_plan(
         yield
 
     before: list[str] = []
-    monkeypatch.setattr(assembly.WriterQueue, "turn", after_another)
+    monkeypatch.setattr(WriterQueue, "turn", after_another)
     assert main.run(["backup", "prune", "--confirm", phrase]) == 4
     assert "changed since this was shown" in capsys.readouterr().err
     assert list(safe.store.names("backups")) == before

@@ -202,7 +202,7 @@ def test_a_directory_that_cannot_be_written_is_this_machines_fault(tmp_path: Pat
 
 def test_a_file_in_the_directorys_place_is_this_machines_fault(tmp_path: Path) -> None:
     (tmp_path / "locks").write_text("")
-    with pytest.raises(MachineError, match="cannot use the state directory"):
+    with pytest.raises(MachineError, match="uscdr cannot use"):
         hold(tmp_path)
     (tmp_path / "2" / "locks").mkdir(parents=True)
     (tmp_path / "2" / "locks" / (lock._file_name("t") + ".lock")).mkdir()
@@ -221,7 +221,7 @@ def test_what_is_no_file_is_no_lock_and_stays_as_it_is(tmp_path: Path, make: Cal
     path.unlink()
     notes.write_text("a person's")
     make(path)
-    with pytest.raises(MachineError, match="cannot use the lock file"):
+    with pytest.raises(MachineError, match="uscdr cannot use"):
         hold(tmp_path)
     assert notes.read_text() == "a person's"
 

@@ -151,7 +151,7 @@ def test_roles_that_all_became_one_come_back_and_that_is_said(quick: Path) -> No
     assert ending is not None
     assert ending.code is ExitCode.DONE
     assert run.world.live.roles == run.world.dumps[1].roles
-    said = "7 of 40 accounts have another role now (ADMIN -> STUDENT, NURSE -> STUDENT): that looks like damage"
+    said = "7 of 40 accounts have another role now (ADMIN -> STUDENT, NURSE -> STUDENT), which looks like damage"
     assert said in json.dumps(run.events("note"))
 
 

@@ -18,7 +18,7 @@ DEMANDED = {
     Effect.READ: (),
     Effect.IDEMPOTENT: WRITES,
     Effect.FINDABLE: (*WRITES, "find", "adopt"),
-    Effect.ONCE: (*WRITES, "unchanged"),
+    Effect.ONCE: (*WRITES, "current"),
 }
 
 
@@ -30,7 +30,7 @@ EVERY = tuple(dict.fromkeys([*IN_PIPELINES, *OPERATIONS.values(), Manual, OrderO
 def test_nothing_that_its_effect_demands_is_left_to_the_base(step: AnyStep) -> None:
     demanded = {*DEMANDED[step.effect], *(["blast"] if step.destructive else [])}
     if step.effect is not Effect.READ and '"noop"' in inspect.getsource(step.plan):
-        demanded.add("unchanged")
+        demanded.add("current")
     assert [name for name in sorted(demanded) if getattr(step, name) is getattr(Step, name)] == []
 
 

@@ -124,7 +124,7 @@ def test_times_that_cannot_be_are_named(quick: Path) -> None:
     column = run.config.app.freshness[0]
     run.world.disk.beyond[column] = 2
     run.begin(dry_run=True)
-    assert f"{column}: 2 rows have times in the future or before the year 1" in planned(run, "database")
+    assert f"{column}: 2 rows have impossible times (in the future, or before the year 1)" in planned(run, "database")
 
 
 def test_recover_app_ends_at_a_table_that_cannot_be_read(quick: Path) -> None:
@@ -150,5 +150,5 @@ def test_a_database_whose_catalogue_is_damaged_is_as_one_that_does_not_answer(qu
 
     with mock.patch.object(FakeDatabase, "tables", damaged):
         run.begin(dry_run=True)
-    assert "cannot read its stored data" in planned(run, "database")
+    assert "cannot read what it stored" in planned(run, "database")
     assert "what is lost cannot be listed" in planned(run, "ledger")

@@ -251,7 +251,7 @@ def _only(found: tuple[Attachment, ...], app: str, name: str) -> Attachment:
         raise NotFound(
             f"{app} has no Postgres database called {name}.",
             provider=PROVIDER,
-            next_action="List the databases with `heroku addons --app {app}`, then correct the name.",
+            next_action=f"List the databases with `heroku addons --app {app}`, then correct the name.",
         )
     if len({attachment.addon_id for attachment in found}) > 1:
         names = ", ".join(sorted(attachment.addon_name for attachment in found))

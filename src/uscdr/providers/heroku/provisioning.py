@@ -187,7 +187,7 @@ def _held(refused: ProviderError, app: str, hostname: str) -> ProviderError:
     if "this app" in refused.why:
         message, action = (
             f"{app} already has the hostname {hostname}.",
-            "Check with `heroku domains --app {app}`, then run the command again.",
+            f"Check with `heroku domains --app {app}`, then run the command again.",
         )
     else:
         message = f"Another app has the hostname {hostname}."

@@ -185,5 +185,5 @@ def test_a_time_that_cannot_be_is_counted_and_is_no_newest_one(clinic: Any, odd:
         ("2026-01-13T11:00:00.000000Z", 1),
         ("1990-10-27T00:00:00.000000Z", 1),
     ]
-    words = "patients_patient.born: 1 row has a time in the future or before the year 1"
+    words = "patients_patient.born: 1 row has an impossible time (in the future, or before the year 1)"
     assert found["patients_patient.born"].problem("patients_patient.born") == words

@@ -169,7 +169,7 @@ CREATE OR REPLACE FUNCTION fits(text) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SE
     [
         ((b"", b""), CheckFailed, "pg_restore could not restore the dump: 1 error"),
         ((b"'C.UTF-8'", b"'X.UTF-8'"), MachineError, "this machine's PostgreSQL lacks the locale X.UTF-8"),
-        ((b"\x0017.", b"\x0099."), MachineError, "this machine's PostgreSQL lacks what PostgreSQL 99 has"),
+        ((b"\x0017.", b"\x0099."), MachineError, "this machine's PostgreSQL lacks features of PostgreSQL 99"),
     ],
 )
 def test_rows_that_do_not_fit_blame_the_dump_only_where_nothing_else_may_be_the_cause(

@@ -167,7 +167,7 @@ def test_a_role_that_may_not_create_what_a_proof_needs(
 ) -> None:
     url = SecretStr(own.server.dsn("postgres", user, SECRET))
     with (
-        pytest.raises(BadInput, match=f"cannot hold a proof: no {what} can be created") as refused,
+        pytest.raises(BadInput, match=f"cannot be used for a proof: it refuses to create a {what}") as refused,
         own.scratch(url=url).restore(good, ignore),
     ):
         pytest.fail("restored without the right")
@@ -209,7 +209,10 @@ def test_a_damaged_dump_is_blamed(own: Own, good: Path, tmp_path: Path) -> None:
     damaged = bytearray(good.read_bytes())
     damaged[len(damaged) // 2] ^= 0x10
     (tmp_path / "dump").write_bytes(damaged)
-    with pytest.raises(CheckFailed, match="does not restore"), own.scratch().restore(tmp_path / "dump", ignore):
+    with (
+        pytest.raises(CheckFailed, match="could not restore the dump"),
+        own.scratch().restore(tmp_path / "dump", ignore),
+    ):
         pytest.fail("restored damaged rows")
 
 

@@ -250,7 +250,7 @@ def test_policies_for_roles_that_nobody_can_make(other: Any, base: Path, tmp_pat
 def test_a_statement_without_an_end_is_ended(source: Any, base: Path, tmp_path: Path) -> None:
     dump = source.slow_dump(tmp_path / "slow.dump")
     with (
-        pytest.raises(CheckFailed, match=r"one of its statements has run for .* without an end"),
+        pytest.raises(CheckFailed, match=r"one statement of the dump ran for .* without an end"),
         LocalScratch(base, statement_timeout=2.0).restore(dump, ignore),
     ):
         pytest.fail("restored what never ends")

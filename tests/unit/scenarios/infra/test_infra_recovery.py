@@ -420,7 +420,7 @@ def test_what_the_load_left_out_is_said_with_the_reason(quick: Path, monkeypatch
     run = lost(quick)
     assert ended(run.begin()) == (DONE, "")
     warned = [event["text"] for event in run.events("note") if event["level"] == "warning"]
-    words = "Not in the new database: policy notes mine. The role analyst_ro does not exist in the new place."
+    words = "Not in the new database: policy notes mine. The role analyst_ro does not exist in the new database."
     assert [text for text in warned if "database" in text and "_heroku" not in text] == [words]
     summaries = [event["summary"] for event in run.events("step.succeeded")]
     (loaded,) = [text for text in summaries if "is loaded" in text]

@@ -138,7 +138,7 @@ def test_freshness_of_a_healthy_database(place: Place) -> None:
     assert place.ask(FRESH) == ("pass", "the newest of 2: record.created_at, 1 min ago")
 
 
-ODD = "in the future or before the year 1"
+ODD = "(in the future, or before the year 1)"
 
 
 @pytest.mark.parametrize(
@@ -152,15 +152,18 @@ ODD = "in the future or before the year 1"
         ("DROP TABLE record", "no time any more in record.created_at"),
         (
             "UPDATE record SET created_at = 'infinity' WHERE id = 1; DELETE FROM record WHERE id <> 1",
-            f"record.created_at: 1 row has a time {ODD}; no time any more in record.created_at",
+            f"record.created_at: 1 row has an impossible time {ODD}; no time any more in record.created_at",
         ),
         ("ALTER TABLE record RENAME created_at TO made", "no time any more in record.created_at"),
         (
             "UPDATE record SET created_at = now() + interval '6 minutes' WHERE id IN (1, 2)",
-            f"record.created_at: 2 rows have times {ODD}",
+            f"record.created_at: 2 rows have impossible times {ODD}",
         ),
         *(
-            (f"UPDATE record SET created_at = '{time}' WHERE id = 1", f"record.created_at: 1 row has a time {ODD}")
+            (
+                f"UPDATE record SET created_at = '{time}' WHERE id = 1",
+                f"record.created_at: 1 row has an impossible time {ODD}",
+            )
             for time in ("20260-11-24", "0044-03-15 BC", "-infinity")
         ),
     ],

@@ -143,7 +143,7 @@ def test_migrations(place: Place, change: str, code: tuple[str, ...] | None, ver
 RECORD = "records_note"
 NOTE = Operation(kind="create", model="note", fields=tuple(FieldMade(name=n, columns=(n,)) for n in ("id", "text")))
 FILES = (MigrationFile(name="records.0001_initial", operations=(NOTE,)),)
-HALF = "or its tables were changed by hand: records.0001_initial: the table records_note already exists"
+HALF = "applied only in part, or its tables were changed by hand"
 
 
 @pytest.mark.parametrize(
