@@ -145,7 +145,7 @@ def test_a_database_whose_catalogue_is_damaged_is_as_one_that_does_not_answer(qu
 
     def damaged(database: FakeDatabase) -> tuple[TableSize, ...]:
         if database._fixed is None:
-            raise ProviderError("the database cannot read its stored data", provider="postgres")
+            raise ProviderError("the database cannot read what it stored", provider="postgres")
         return sound(database)
 
     with mock.patch.object(FakeDatabase, "tables", damaged):

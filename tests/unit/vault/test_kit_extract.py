@@ -92,7 +92,7 @@ def test_a_link_is_not_followed(shop: Workshop) -> None:
 def test_a_file_in_place_of_the_directory(shop: Workshop) -> None:
     into = shop.root / "out"
     into.write_text("mine")
-    with pytest.raises(MachineError, match="Nothing can be written to"):
+    with pytest.raises(MachineError, match="uscdr cannot write to"):
         take(shop, shop.build(), into)
     assert into.read_text() == "mine"
 
