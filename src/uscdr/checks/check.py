@@ -99,5 +99,5 @@ class ManualCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
-        # Whoever has the terminal asks, and records the answer.
+        # The command at the terminal asks the question and records the answer.
         return Finding("not checked", "only a person can answer this")

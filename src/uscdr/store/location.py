@@ -80,8 +80,8 @@ def _bucket(scheme: str, rest: str) -> tuple[str, str]:
     return bucket, prefix
 
 
-def _adapter(name: str) -> Any:  # noqa: ANN401 - of whatever type stands there
-    """What stands in a module that needs obstore, which comes with an extra."""
+def _adapter(name: str) -> Any:  # noqa: ANN401 - of any type
+    """Import an object from a module that needs obstore, which an extra installs."""
     try:
         return imported(name)
     except ImportError as error:

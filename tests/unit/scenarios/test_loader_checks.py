@@ -93,7 +93,7 @@ EMPTY: list[tuple[str, list[str]]] = [
     ("{kind: http, path: /, @follow: ''}", ["another form"]),
     ("{kind: http, path: /, @follow_link: ''}", [NOTHING]),
     ("{kind: http, path: /, @follow_link: src}", ["a pattern with one group"]),
-    ("{kind: http, path: /, @follow_link: '('}", ["this is no pattern"]),
+    ("{kind: http, path: /, @follow_link: '('}", ["this is not a valid pattern"]),
     ("{kind: http, path: /, @image: ' '}", [NOTHING]),
     ("{kind: agree, path: /, @json: '', query: SELECT 1}", ["is empty"]),
     ("{kind: agree, path: /, json: a, @query: ' '}", [NOTHING]),

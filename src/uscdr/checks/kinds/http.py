@@ -172,43 +172,43 @@ Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 SET_ACCOUNT = "set USCDR_CHECK_TOKEN, or USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD"
 OK, REFUSED = 200, 400
 SLOWER, SLOW = 5.0, 2.0
-"""A page is slow when it takes so many times as long as in the baseline, and at least so many seconds."""
+"""A page is slow if it takes this many times as long as in the baseline, and at least this many seconds."""
 IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"<svg", b"<?xml")
-"""How the bytes of an image begin."""
+"""The first bytes of images."""
 
 
 class HttpCheck(BodyCheck):
-    """One read-only request and what its answer must be."""
+    """One read-only request and the requirements for its answer."""
 
     kind: Literal["http"]
     path: Path
     method: Literal["GET", "POST"] = "GET"
     json_body: dict[str, Any] | None = None
-    """Only `{}`: an empty form that must be refused shows the way to the validator, and writes nothing."""
+    """Only `{}`. The refusal of an empty form proves that the request reaches the validator, and writes nothing."""
     multipart_body: dict[str, Any] | None = None
-    """The same as a multipart form, where the application parses nothing else: only `{}`; instead of `json_body`."""
+    """Only `{}`: an empty multipart form instead of `json_body`, if the application parses no other format."""
     limit: AttemptLimit | None = None
-    """How many refusals the application takes before it locks the address out. A run sends one; what this machine sent
-    is counted over all runs, and half is left to people: while there is no room for one more the check is
-    `not checked`. A login has one also if none is written down."""
+    """The number of refusals after which the application blocks the address. A run sends one request. The requests of
+    this machine are counted over all runs, and half of the limit is reserved for users: at the limit the check is
+    `not checked`. A login has a default limit."""
     auth: bool = False
     """Send the check account's token."""
     status: Status = OK
     below: Annotated[int, Field(gt=200, lt=600)] | None = None
-    """Any status below this will do, instead of `status`; there is none from 600 on."""
+    """Accept every status below this one, instead of `status`: 500 accepts every answer except server errors."""
     headers: dict[str, str] = Field(default_factory=dict)
-    """Name -> a text that must be in the header; an empty one only asks that it is there."""
+    """Name -> a text that the header must contain; an empty text requires only that the header exists."""
     within: Duration | None = None
-    """The answer must come in that time."""
+    """The answer must arrive within this time."""
     id: Annotated[str, Field(min_length=1)] = "id"
-    """How the items of a list that is followed call their id."""
+    """The name of the id in the items of a list; `follow` uses it."""
     follow: Path | None = None
-    """The id of the first item of a JSON list (or of its `results`) is put into this path, and asked too;
+    """A second request: the path with `{id}` replaced by the id of the first item of a JSON list (or of its `results`).
     `starts_with`, `min_bytes` and `contains` then apply to the second answer."""
     follow_link: str | None = None
-    """A pattern with one group that finds a path in the page; that must answer 200 with no HTML page."""
+    """A pattern with one group that finds a path in the page. That path must answer 200, and not with an HTML page."""
     image: str | None = None
-    """JSON path such as `results.*.banner_image`: the first address there must answer with an image."""
+    """JSON path such as `results.*.banner_image`: the first address there must return an image."""
 
     may_be_empty: ClassVar[frozenset[str]] = BodyCheck.may_be_empty | {"json_body", "multipart_body"}
 
@@ -218,9 +218,9 @@ class HttpCheck(BodyCheck):
         try:
             groups = re.compile(pattern or "()").groups
         except re.error as error:
-            raise ValueError(f"this is no pattern: {error}") from None
+            raise ValueError(f"this is not a valid pattern: {error}") from None
         if groups != 1:
-            raise ValueError('write a pattern with one group, which finds a path: \'src="(/static/[^"]+)"\'')
+            raise ValueError('write a pattern with one group that finds a path: \'src="(/static/[^"]+)"\'')
         return pattern
 
     @model_validator(mode="after")
@@ -228,13 +228,13 @@ class HttpCheck(BodyCheck):
         filled = self.json_body or self.multipart_body
         if self.method == "POST" and (self.status < REFUSED or filled or self.below is not None):
             raise ValueError(
-                "a POST check must send an empty form (json_body: {} or multipart_body: {}) and expect a refusal: "
-                "checks read"
+                "a POST check must send an empty form (json_body: {} or multipart_body: {}) and expect a refusal, "
+                "because a check writes nothing"
             )
         if self.multipart_body is not None and (self.method != "POST" or self.json_body is not None):
-            raise ValueError("multipart_body goes with method: POST, and stands instead of json_body")
+            raise ValueError("multipart_body requires method: POST, and replaces json_body")
         if self.limit is not None and self.method != "POST":
-            raise ValueError("limit goes with method: POST: it counts refused forms")
+            raise ValueError("limit requires method: POST: it counts refused forms")
         if self.method == "POST" and self.auth and "logout" in self.path:
             raise ValueError("a signed-in logout would end the check account's session everywhere")
         return self
@@ -372,7 +372,7 @@ class AgreeCheck(CheckSpec):
         if self.auth and context.token() is None:
             return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
         first = _compared(name, self, context)
-        # Once more when they differ, as somebody may have written in between.
+        # Repeat once if they differ, because of a write in between.
         return _compared(name, self, context) if first.verdict == "fail" else first
 
 
@@ -431,7 +431,7 @@ class SessionCheck(CheckSpec):
         site = context.writable()
         if site.ask("GET", self.profile, token=token).status != _ANSWERED:
             return Finding("fail", f"{self.profile}: the application does not accept the new login")
-        # Logging out deletes the account's only token: not done to one that was given and is used elsewhere.
+        # Logging out deletes the account's only token, so a configured token, which may be in use, is not logged out.
         if given is not None and given.get_secret_value() == token.get_secret_value():
             return Finding("pass", "login works; uscdr did not log out, because that would revoke a token in use")
         status = site.send(Sending(method="POST", path=self.logout, json_body={}), token).status
