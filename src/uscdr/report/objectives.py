@@ -65,7 +65,7 @@ def held_back(fold: Fold) -> str:
 def _unchecked(fold: Fold) -> str:
     hidden = [*_texts(fold.result(COMPARED).get("hidden")), *_texts(fold.result(COUNTED).get("hidden"))]
     unasked = _texts(fold.result(VERIFIED).get("unasked"))
-    return "; ".join((*hidden, *(f"“{name}” could not be asked" for name in unasked)))
+    return "; ".join((*hidden, *(f"the query “{name}” did not run" for name in unasked)))
 
 
 def _texts(value: object) -> list[str]:

@@ -163,7 +163,7 @@ class ObjectStore:
     def create(self, name: str, file: Path) -> None:
         """One conditional write, or parts and a conditional copy."""
         checked_name(name)
-        with disk_errors(f"{file} cannot be read.", ""):
+        with disk_errors(f"uscdr cannot read {file}.", ""):
             size = file.stat().st_size
             if size <= SMALL:
                 self._put(name, file.read_bytes(), quick=False)

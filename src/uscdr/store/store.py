@@ -96,7 +96,7 @@ class Store(Protocol):
         """Move the complete `file` to `name`, durably and atomically; `file` is gone afterwards.
 
         After a lost answer, look: an object with exactly the same bytes counts as created by this call.
-        Raises NameTaken, MachineError, and OutcomeUnknown if the store could not be asked again.
+        Raises NameTaken, MachineError, and OutcomeUnknown if a later request to the store failed.
         """
         ...
 
@@ -201,7 +201,7 @@ class LocalStore:
         except OSError as error:
             if isinstance(error, reading.NotAFile) or error.errno == errno.ELOOP:
                 raise _no_file(name, error.strerror or "symbolic links form a loop") from None
-            raise MachineError(f"{path} cannot be read.", why=error.strerror or type(error).__name__) from error
+            raise MachineError(f"uscdr cannot read {path}.", why=error.strerror or type(error).__name__) from error
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """Walk the directory."""
@@ -213,7 +213,7 @@ class LocalStore:
             found = [self._entry(path) for path in reading.below(self._path(prefix))]
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise MachineError(f"{error.filename} cannot be read.", why=why) from error
+            raise MachineError(f"uscdr cannot read {error.filename}.", why=why) from error
         return tuple(sorted((entry for entry in found if entry is not None), key=lambda entry: entry.name))
 
     def size(self, name: str) -> int | None:

@@ -103,7 +103,7 @@ def test_an_invariant_over_a_hidden_table_is_not_taken_for_a_broken_one(quick: P
     ending = run.begin(confirm=run.phrase())
     assert ending is not None
     assert ending.error is not None
-    assert f"patients_patient: {HIDDEN}; “patients are there” could not be asked" in ending.error.message
+    assert f"patients_patient: {HIDDEN}; the query “patients are there” did not run" in ending.error.message
     assert not run.world.maintenance
 
 

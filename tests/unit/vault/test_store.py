@@ -284,7 +284,7 @@ def test_a_directory_that_cannot_be_listed_is_unknown_and_one_that_went_away_is_
     if isinstance(there, FileNotFoundError):
         assert store.names("kits") == ("kits/one/x.age",)
     else:
-        with pytest.raises(MachineError, match="cannot be read"):
+        with pytest.raises(MachineError, match="uscdr cannot read"):
             store.names("kits")
 
 

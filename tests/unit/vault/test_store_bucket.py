@@ -145,7 +145,7 @@ def test_what_a_store_cannot_copy_is_refused_before_it_is_sent(tmp_path: Path) -
 
 
 def test_a_file_that_cannot_be_read(bench: Bench, tmp_path: Path) -> None:
-    with pytest.raises(MachineError, match="cannot be read"):
+    with pytest.raises(MachineError, match="uscdr cannot read"):
         bench.store.create("x", tmp_path / "nowhere")
 
 

@@ -335,7 +335,7 @@ class PasswordsCheck(CheckSpec):
             return Finding("fail", f"{words}: id {first_of(result.matching)}")
         if result.untestable:
             total = result.tested + result.untestable
-            return Finding("inconclusive", f"{result.untestable} of {plural(total, 'account')} could not be tried")
+            return Finding("inconclusive", f"uscdr could not test {result.untestable} of {plural(total, 'account')}")
         if not result.tested:
             return Finding("inconclusive", "the query found no account")
         tried = plural(len(self.published), "published password")

@@ -221,7 +221,7 @@ def test_somebody_has_a_published_password(place: Place) -> None:
 def test_a_hash_that_cannot_be_tried_is_no_pass(place: Place) -> None:
     admin(place, "a good one")
     admin(place, "bcrypt_sha256$$2b$12$abc")
-    assert place.ask(PASSWORDS) == ("inconclusive", "1 of 2 accounts could not be tried")
+    assert place.ask(PASSWORDS) == ("inconclusive", "uscdr could not test 1 of 2 accounts")
 
 
 def test_a_query_for_something_else_is_told_without_its_rows(place: Place) -> None:
