@@ -139,7 +139,7 @@ def _follow(line: LogLine, at: datetime, life: _Life, fell: list[DynoRestart]) -
 
 @dataclass(frozen=True)
 class DynoUptime:
-    """One dyno of the formation: the seconds since it is up (None if unknown), and its crashes."""
+    """One dyno of the formation: the seconds for which it has been up (None if unknown), and its crashes."""
 
     dyno: Dyno
     up: float | None
