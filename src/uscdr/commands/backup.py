@@ -14,9 +14,9 @@ from uscdr.backups.catalog import BackupEntry, StoredCopies, judged
 from uscdr.backups.decrypt import Keys
 from uscdr.backups.proofs import Judgement, ProofDocument, Proofs
 from uscdr.backups.rpo import Rhythm, RpoState, wheels
+from uscdr.commands import run
 from uscdr.commands.invocation import Invocation, clear_up, state
 from uscdr.commands.recover import lasting, operate
-from uscdr.commands.run import opened
 from uscdr.errors import BadInput, ExitCode, ProviderError
 from uscdr.installation import origin
 from uscdr.journal import runs
@@ -120,12 +120,11 @@ def desk(given: Invocation, output: Output, how: BackupAccess) -> Iterator[Backu
     if how.writes:
         clear_up(output, place.scratch)
     request = Request("backup", kit=how.kit)
-    run = runs.new_run_id("backup")
     store = open_store(how.to, place.config, state(), os.environ)
     with process(output, state(), os.environ) as this:
-        context = this.on(place, request, run, dry_run=True, identity=how.identity)
+        context = this.on(place, request, runs.new_run_id("backup"), dry_run=True, identity=how.identity)
         with (
-            opened(context, _writing(how, store, context)) as deps,
+            run.opened(context, _writing(how, store, context)) as deps,
             noted(store, deps.work if how.writes else None),  # a turn and a proof are written there, too
         ):
             yield BackupTools(deps, context, store, output)

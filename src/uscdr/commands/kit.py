@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from uscdr import cleanup
 from uscdr.cleanup import workplace
+from uscdr.commands import run
 from uscdr.commands.backup import show_proof
 from uscdr.commands.invocation import Invocation, clear_up, state
 from uscdr.commands.kit_build import media_of, show_examination
 from uscdr.commands.kit_list import KitChoice, Opening
-from uscdr.commands.run import opened
 from uscdr.errors import BadInput, ExitCode, Interrupted
 from uscdr.journal import runs
 from uscdr.kit.check import Deployed, Examination, examine
@@ -101,7 +101,7 @@ def _compared(given: Invocation, seen: Seen, output: Output) -> Seen:
         )
     with process(output, state(), os.environ) as this:
         context = this.on(place, Request("kit"), runs.new_run_id("kit"), dry_run=True)
-        with opened(context) as deps:
+        with run.opened(context) as deps:
             deployed = Deployed(app, deps.platform, deps.deploys, media_of(deps))
             return replace(seen, now=deployed.look(seen.manifest), rpo=place.config.objectives.rpo)
 

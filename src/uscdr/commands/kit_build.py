@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.backups.proofs import ProofDocument
 from uscdr.commands import backup as backups
+from uscdr.commands import run
 from uscdr.commands.invocation import Invocation, clear_up, state
 from uscdr.commands.kit_list import contacts_of, places
 from uscdr.commands.recover import check_form
-from uscdr.commands.run import opened
 from uscdr.errors import BadInput, ExitCode, UscdrError
 from uscdr.journal import runs
 from uscdr.kit.build import Built, build
@@ -180,7 +180,7 @@ def _build(wishes: Wishes, place: Target, store: Store, to: tuple[Recipient, ...
     """By wiring that cannot write."""
     with process(output, state(), os.environ) as this:
         context = this.on(place, Request("kit"), runs.new_run_id("kit"), dry_run=True)
-        with opened(context) as deps:
+        with run.opened(context) as deps:
             deps.describe_app()
             found = _sources(deps, _proofs(context, output))
             wishes = replace(wishes, damaged=deps.memory.damaged)

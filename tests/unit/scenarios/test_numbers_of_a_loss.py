@@ -53,14 +53,12 @@ def test_rows_that_only_a_later_look_knew_are_counted(quick: Path, monkeypatch: 
     """The backup has 50, the live database 50 others of 60; the baseline, taken between, had 75."""
     run = Rehearsal(quick)
     later = DatabaseState("the baseline", datetime.now(UTC) - timedelta(minutes=30), {TABLE: 75})
-    real = Rehearsal._deps
+    real = Rehearsal.adapters
 
-    def deps(self: Rehearsal, *given: Any) -> Adapters:
-        found = real(self, *given)
-        object.__setattr__(found, "earlier", lambda: Earlier((later,)))
-        return found
+    def adapters(self: Rehearsal, *given: Any) -> Adapters:
+        return real(self, *given).but(knows=lambda: Earlier((later,)))
 
-    monkeypatch.setattr(Rehearsal, "_deps", deps)
+    monkeypatch.setattr(Rehearsal, "adapters", adapters)
     assert facts(run)["rows lost"] == "at least 25"
 
 

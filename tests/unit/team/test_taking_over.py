@@ -17,7 +17,7 @@ from uscdr.journal import runs
 from uscdr.journal.reader import read
 from uscdr.shared.team import Team
 from uscdr.store.store import StoreUnreachable
-from uscdr.wiring.context import RunContext
+from uscdr.wiring.context import Process
 from uscdr.wiring.past_runs import remember
 
 MOMENTS = ("before", "after")
@@ -96,11 +96,11 @@ def test_stopped_right_before_any_request_it_sends_nothing(whole: Pair, quick: P
     for number in some(range(len(whole.world.writes))):
         pair, asked = Pair(quick / str(number), Clocked()), list[int]()
 
-        def asking(around: RunContext, pair: Pair = pair, number: int = number, asked: list[int] = asked) -> None:
+        def asking(this: Process, pair: Pair = pair, number: int = number, asked: list[int] = asked) -> None:
             asked.append(number)
             if len(asked) == number + 1:
                 pair.bob_takes_over()
-            around.leave()
+            this.guard()
 
         pair.ada.asks = asking
         error = lost(pair.ada, pair.ada.begin)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from pydantic import SecretStr
 from unscheduled_clinic import Clinic
 
+from fakes import FakeScratch, World
 from kit_world import new_key
 from rehearsal import Person
 from uscdr.cli import main
@@ -21,8 +21,8 @@ from uscdr.scenarios.adapters import CopiesAccess, Request
 from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
 from uscdr.store.store import LocalStore, StoreRefused
-from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.stores import vault_place
+from uscdr.wiring.context import Process
+from uscdr.wiring.stores import copies_access
 from uscdr.wiring.target import Target, _packaged
 
 NAMES = ("USCDR_AGE_IDENTITY", "USCDR_KIT_RECIPIENTS", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_VAULT_PASSPHRASE_FILE")
@@ -94,9 +94,8 @@ def place_of(state: Path, request: Request, env: dict[str, str], *, dry_run: boo
     config = load(_packaged()).config
     target = TargetConfig(heroku=HerokuTarget(app="usc-pis"))
     place = Target("production", target, config, "digest", SecretStr("token"), "test", None, None)
-    around = RunContext(state, env, Person(), lambda _: "", (), lambda _: None, Stop())
-    ports: Any = SimpleNamespace(scratch=None)
-    return vault_place(Job(place, request, "run", None, dry_run), ports, around)
+    this = Process(state, env, Person(), lambda _: "", (), lambda _: None, Stop())
+    return copies_access(this.on(place, request, "run", dry_run=dry_run), lambda: FakeScratch(World()))
 
 
 def test_nobody_named_is_told_from_a_name_that_is_none(tmp_path: Path) -> None:
