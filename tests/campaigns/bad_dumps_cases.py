@@ -104,7 +104,7 @@ def _files() -> Iterator[Bad]:
 
 
 _MISSED = "violates foreign key constraint"
-_NO_DUMP = "not a PostgreSQL dump"
+_NO_DUMP = "did not send a PostgreSQL dump"
 _PAGE = b"<!DOCTYPE html><html><body><h1>Request has expired</h1></body></html>" * 20
 _REFUSAL = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code></Error>'
 

@@ -138,7 +138,7 @@ def _unfit(stand: Stand, tally: Tally, *, conditions: str) -> None:
         for machine in (ada, bob):
             ended = machine.run("--target", "sandbox", "backup", "capture")
             wrong += ended.complaints(UNFIT)
-            if "cannot be the shared state of a team" not in ended.err:
+            if "A team cannot use" not in ended.err:
                 wrong.append(f"it does not say why: {ended.last()}")
             tally.leak("an unfit bucket", stand.done_with(machine))
     if stand.writes(mark):
@@ -160,7 +160,7 @@ def _team(stand: Stand, bucket: Bucket) -> Iterator[tuple[Product, Product]]:
 
 def _lost(ended: Ended) -> Sequence[str]:
     wrong = ended.complaints(LOCKED)
-    return wrong if "is no longer this process's: bob on" in ended.err else [*wrong, f"not said: {ended.last()}"]
+    return wrong if "Another process took over run" in ended.err else [*wrong, f"not said: {ended.last()}"]
 
 
 def _restoring(product: Product) -> bool:

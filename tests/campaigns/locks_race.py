@@ -232,7 +232,7 @@ def _unfit(scene: Scene) -> tuple[list[str], list[str]]:
     ada.go()
     code = ada.ended()
     wrong = [] if code == UNFIT else [f"exit {code}: {ada.said}"]
-    if not any("cannot be the shared state" in line for line in ada.said):
+    if not any("A team cannot use" in line for line in ada.said):
         wrong.append(f"it does not say that the store is unfit: {ada.said}")
     wrong += ["it changed something"] if scene.provider.done else []
     return wrong, []
@@ -300,7 +300,7 @@ def _wrong(race: Race, ada: Machine, bob: Machine, codes: tuple[int, int]) -> li
         wrong.append(f"the first ended with {codes[0]}: {ada.said}")
     if codes[1] not in (ACTED, LOCKED):
         wrong.append(f"the second ended with {codes[1]}: {bob.said}")
-    if codes[0] == LOCKED and not any("is no longer this process's: bob on" in line for line in ada.said):
+    if codes[0] == LOCKED and not any("Another process took over run" in line for line in ada.said):
         wrong.append(f"the first does not say who took over: {ada.said}")
     if ACTED not in codes:
         wrong.append(f"nobody finished: {codes} {ada.said} {bob.said}")

@@ -96,7 +96,7 @@ def main() -> int:
         try:
             _work(asked, stops)
         except LockHeld as error:
-            if time.monotonic() < until and "no longer" not in error.message:
+            if time.monotonic() < until and "took over" not in error.message:
                 time.sleep(0.1)
                 continue
             return _told(error)

@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from pydantic import SecretStr
+from typing_extensions import override
 
 from backup_world import NOW, Safe, transfer
 from fakes import Killed
@@ -26,7 +27,6 @@ from uscdr.shared.lease import LeaseRequest
 from uscdr.store.encryption import Identity, Recipient, seal, unseal
 from uscdr.store.lease_records import LeaseRow, LeaseTerms
 from uscdr.store.store import LocalStore
-from uscdr.wiring.context import Job
 from uscdr.wiring.target import Target
 
 APP, RUN = "usc-pis", "20261101T000000Z-db-00000a"
@@ -73,10 +73,10 @@ class _OnTarget(Rehearsal):
 
     api = ""
 
-    def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> Job:
-        target = TargetConfig(heroku=HerokuTarget(app=APP, api_url=self.api))
-        place = Target("real", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
-        return Job(place, self.request, run, confirm, dry_run)
+    @override
+    def target(self) -> Target:
+        services = TargetConfig(heroku=HerokuTarget(app=APP, api_url=self.api))
+        return Target("real", services, self.config, "digest", SecretStr("token-token"), "test", None, None)
 
 
 def make(root: Path, api: str) -> Material:

@@ -52,7 +52,7 @@ class Ended:
 
     def last(self) -> str:
         """The error's own lines, or the last ones."""
-        lines = [line for line in self.err.splitlines() if line.startswith(("Error:", "Why:", "Exit:"))]
+        lines = [line for line in self.err.splitlines() if line.startswith(("Error:", "Cause:", "Exit:"))]
         return " / ".join(lines or self.text.strip().splitlines()[-2:])[:400]
 
 

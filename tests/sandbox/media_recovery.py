@@ -27,7 +27,7 @@ from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.media.compare import CLOCK
 from uscdr.wiring import media as clouds
-from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.context import Process
 from uscdr.wiring.target import Target, _packaged, _sandbox_place
 
 QUICK = RetryPolicy(attempts=3, seconds=10.0, first=0.01, longest=0.02, rate_floor=0.01)
@@ -58,11 +58,11 @@ class MediaRecovery:
         """A new run of the scenario."""
         self.run = runs.new_run_id("media")
         env = {**os.environ, "USCDR_STATE_DIR": str(self.state)}
-        job = Job(self._place(env), Request("media", anew=True, **asked), self.run, None, dry_run)
-        around = RunContext(self.state, env, Somebody(), lambda _: "done", (), lambda _: None, Stop())
+        this = Process(self.state, env, Somebody(), lambda _: "done", (), lambda _: None, Stop())
+        context = this.on(self._place(env), Request("media", anew=True, **asked), self.run, dry_run=dry_run)
         hasty = partial(CloudinaryMedia, policy=QUICK)
         with mock.patch.object(clouds, "CloudinaryMedia", hasty):
-            return wiring.begin(job, around)
+            return wiring.begin(context)
 
     def _place(self, env: Mapping[str, str]) -> Target:
         return _sandbox_place(load(_packaged()), env, self.live.contract)

@@ -174,7 +174,7 @@ def test_a_passphrase_instead_of_a_key(desk: Desk, pulled: dict[str, Any]) -> No
     wrong.write_text("another passphrase\n")
     refused = desk.call("--target", "sandbox", "backup", "prove", "--to", "locked", "--passphrase-file", "wrong.txt",
                         code=2)  # fmt: skip
-    assert "does not open this copy" in refused.stderr
+    assert "does not decrypt this copy" in refused.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])

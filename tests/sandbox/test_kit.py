@@ -167,7 +167,7 @@ def test_no_secret_and_no_person_is_seen_anywhere(desk: Desk, again: subprocess.
 def test_a_second_kit_fetches_no_media(desk: Desk, again: subprocess.CompletedProcess[str]) -> None:
     second = json.loads(again.stdout)
     parts = {part["name"]: part["summary"] for part in second["parts"]}
-    assert "(0 fetched now)" in parts["media"]
+    assert "(0 downloaded now)" in parts["media"]
     assert parts["dump"].startswith("b002")
     place = desk.vault / "kits" / second["kit"]
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=place, check=True)
@@ -271,7 +271,7 @@ def test_a_killed_build_leaves_no_kit_and_no_plain_file_and_the_next_one_goes_on
     assert done["complete"]
     total = len(desk.open(done["kit"], "other").inventory())
     media = next(part for part in done["parts"] if part["name"] == "media")
-    assert f"({total - there} fetched now)" in media["summary"]
+    assert f"({total - there} downloaded now)" in media["summary"]
     assert not [path for path in (desk.state / "scratch").rglob("*") if path.is_file()]
     assert not list((desk.state / "other" / ".staging").iterdir())
 

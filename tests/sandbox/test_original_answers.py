@@ -289,7 +289,7 @@ def test_429_is_not_checked_is_remembered_and_ends_with_the_window(web: httpx.Cl
     assert "429" in seen.evidence["register-form"]
     again = desk.verify("register-form")
     assert again.verdicts["register-form"] == "not checked"
-    assert "is left alone until" in again.evidence["register-form"]
+    assert "uscdr waits until" in again.evidence["register-form"]
 
 
 def test_five_refused_logins_lock_an_address_out_for_right_ones_too(web: httpx.Client, desk: VerifyDesk) -> None:

@@ -223,7 +223,7 @@ def test_the_first_writes_no_more_when_it_is_continued_after_the_second_took_ove
         lost = team.ada.ended(ada, LOCKED)
     finally:
         ada.kill()
-    assert f"Run {run} is no longer this process's: bob on" in lost
+    assert f"Another process took over run {run}: bob on" in lost
     assert team.writes() == writes
     assert team.restores() == before + 1
     kinds = [json.loads(line)["event"]["kind"] for line in team.ada.journal(run).read_text().splitlines()]

@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 from unittest import mock
 
 from pydantic import SecretStr
+from typing_extensions import override
 
 from fake_provisioning import FakeProvisioning
 from fakes import FakePlatform, FakeStatus, World
+from given import GivenAdapters
 from rehearsal import Rehearsal, configuration
 from uscdr.engine.run import Outcome
 from uscdr.errors import CheckFailed, NotFound, ProviderError, RateLimited
@@ -41,11 +43,11 @@ from uscdr.models.media import (
 )
 from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH, Delivered
 from uscdr.providers.ports.progress import Progress
-from uscdr.scenarios.adapters import Adapters, MediaAccess, Request
+from uscdr.scenarios.adapters import MediaAccess, Request
 from uscdr.scenarios.config import Config, Scenario, StepEntry
 from uscdr.scenarios.registry import PIPELINES
 from uscdr.scenarios.steps import media_base
-from uscdr.wiring.context import Job
+from uscdr.wiring.context import RunContext
 
 T = TypeVar("T")
 STORED = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -306,7 +308,7 @@ class MediaRun(Rehearsal):
         self.account = MediaAccount(cloud="clinic", api_key="key-of-clinic", api_secret=SecretStr("secret-of-clinic"))
 
     @property
-    def target(self) -> Cloud:
+    def goal(self) -> Cloud:
         return self.another or self.cloud
 
     def fill(self, number: int, *, backed_up: Callable[[int], bool] = lambda n: True) -> list[AssetKey]:
@@ -321,20 +323,24 @@ class MediaRun(Rehearsal):
             keys.append(key)
         return keys
 
-    def _deps(self, job: Job, place: Path) -> Adapters:
+    @override
+    def adapters(self, context: RunContext, work: Path) -> GivenAdapters:
         another = self.another
         account = self.account
-        return replace(
-            super()._deps(job, place),
-            platform=MediaPlatform(self.world),
-            provisioning=MediaProvisioning(self.world),
-            media=MediaAccess(
-                open_old=lambda: FakeMedia(self.cloud),
-                open_new=None if another is None else (lambda: FakeMedia(another)),
-                status=FakeStatus(self.world),
-                files=self.copies,
-                account=lambda: account,
-            ),
+        return (
+            super()
+            .adapters(context, work)
+            .but(
+                platform=MediaPlatform(self.world),
+                provisioning=MediaProvisioning(self.world),
+                media=MediaAccess(
+                    open_old=lambda: FakeMedia(self.cloud),
+                    open_new=None if another is None else (lambda: FakeMedia(another)),
+                    status=FakeStatus(self.world),
+                    files=self.copies,
+                    account=lambda: account,
+                ),
+            )
         )
 
     def _process(self, work: Callable[[Any], Outcome]) -> Outcome | None:

@@ -28,6 +28,7 @@ from fakes import (
     Killed,
     World,
 )
+from given import GivenAdapters
 from uscdr import cleanup
 from uscdr.backups.proving import Code, Decoded, Questions
 from uscdr.checks.context import CheckContext as Seen
@@ -38,14 +39,13 @@ from uscdr.engine import wait
 from uscdr.engine.run import Outcome
 from uscdr.engine.wait import Stop
 from uscdr.errors import Declined
-from uscdr.events import Redactor
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
 from uscdr.journal.writer import JournalWriter
 from uscdr.models.events import Stamped
 from uscdr.models.postgres import CanaryColumn, Invariant
 from uscdr.providers.ports.probes import Website
-from uscdr.scenarios.adapters import Adapters, Request, now
+from uscdr.scenarios.adapters import Request, now
 from uscdr.scenarios.backup_questions import asked, key_of
 from uscdr.scenarios.config import Config
 from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
@@ -53,7 +53,7 @@ from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.prover import BackgroundDigest, Prover
 from uscdr.ui.console import json_line
-from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.context import Process, RunContext
 from uscdr.wiring.past_runs import remember
 from uscdr.wiring.target import Target, _packaged
 
@@ -131,20 +131,23 @@ class Rehearsal:
     """What later processes are told of a write that cannot be found."""
     crash: Callable[[int, str], None] = lambda seq, moment: None
     """Called before and after each record is written, with its number; may raise Killed."""
-    asks: Callable[[RunContext], object] = lambda around: around.leave()
+    asks: Callable[[Process], object] = lambda this: this.guard()
     """Called before each request that changes something."""
 
     def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Outcome | None:
         """A new run; None when its process was killed."""
         self.run = runs.new_run_id(self.request.scenario)
-        job = self._job(self.run, confirm, dry_run=dry_run)
-        return self._process(lambda around: wiring.begin(job, around))
+        return self._process(lambda this: wiring.begin(self.context(this, self.run, confirm, dry_run=dry_run)))
 
     def resume(self, *, confirm: str | None = None) -> Outcome | None:
         """The newest run, taken up again."""
         path = self.journal_path
-        job = replace(self._job(path.parent.name, confirm, dry_run=False), send_again=self.send_again)
-        return self._process(lambda around: wiring.resume(job, around, path))
+
+        def again(this: Process) -> Outcome:
+            context = replace(self.context(this, path.parent.name, confirm, dry_run=False), send_again=self.send_again)
+            return wiring.resume(context, path)
+
+        return self._process(again)
 
     @property
     def journal_path(self) -> Path:
@@ -162,13 +165,21 @@ class Rehearsal:
         lines = (json.loads(json_line(one.model_dump(mode="json"))) for one in reversed(self.seen))
         return str(next(line["event"]["phrase"] for line in lines if line["event"]["kind"] == "plan.ready"))
 
-    def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> Job:
-        target = TargetConfig(heroku=HerokuTarget(app="usc-pis"))
-        place = Target("production", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
-        return Job(place, self.request, run, confirm, dry_run)
+    def target(self) -> Target:
+        """What is recovered."""
+        services = TargetConfig(heroku=HerokuTarget(app="usc-pis"))
+        return Target("production", services, self.config, "digest", SecretStr("token-token"), "test", None, None)
 
-    def _process(self, work: Callable[[RunContext], Outcome]) -> Outcome | None:
-        around = RunContext(
+    def process(self, env: Mapping[str, str] | None = None) -> Process:
+        """A process that shows nothing."""
+        return Process(self.state, env or {}, self.person, lambda _: "", (), lambda _: None, self.stop)
+
+    def context(self, this: Process, run: str, confirm: str | None = None, *, dry_run: bool) -> RunContext:
+        """A process at work on one run."""
+        return this.on(self.target(), self.request, run, dry_run=dry_run, confirm=confirm)
+
+    def _process(self, work: Callable[[Process], Outcome]) -> Outcome | None:
+        this = Process(
             state=self.state,
             env={"USER": "ada"},
             asker=self.person,
@@ -177,9 +188,9 @@ class Rehearsal:
             prime=lambda history: None,
             stop=self.stop,
         )
-        with self._in_haste(), mock.patch.object(self.world, "leave", partial(self.asks, around)):
+        with self._in_haste(), mock.patch.object(self.world, "leave", partial(self.asks, this)):
             try:
-                return work(around)
+                return work(this)
             except Killed:
                 return None
 
@@ -204,36 +215,37 @@ class Rehearsal:
             yield
 
     @contextmanager
-    def _opened(self, job: Job, around: RunContext) -> Iterator[tuple[Adapters, Any]]:
-        with cleanup.workplace(around.state, job.run) as place:
-            deps = self._deps(job, place)
+    def _opened(self, context: RunContext, copies: object = None) -> Iterator[GivenAdapters]:
+        with cleanup.workplace(context.state, context.run) as work:
+            deps = self.adapters(context, work)
             try:
-                yield deps, SimpleNamespace(redactor=Redactor(), waits=SimpleNamespace(bus=None))
+                yield deps
             finally:
                 deps.candidate.close()
 
-    def seen_by_checks(self, job: Job, sends: Sends) -> Seen:
+    def seen_by_checks(self, context: RunContext, sends: Sends) -> Seen:
         """What checks look at."""
-        del job, sends
+        del context, sends
         return seen_by_checks(FakeWebsite(self.world))
 
-    def _deps(self, job: Job, place: Path) -> Adapters:
+    def adapters(self, context: RunContext, work: Path) -> GivenAdapters:
+        """What the steps work with."""
         world, config = self.world, self.config
         backups = FakeBackups(world)
-        return Adapters(
-            request=job.request,
+        return GivenAdapters(
+            request=context.request,
             config=config,
-            target=job.place.target,
+            services=context.target.services,
             platform=FakePlatform(world),
             backups=backups,
             status=FakeStatus(world),
-            open_database=lambda url: FakeDatabase(world),
-            open_world=lambda sends: nullcontext(self.seen_by_checks(job, sends)),
-            dry_run=job.dry_run,
-            candidate=self._candidate(FakeScratch(world), place, FakePlatform(world), None),
+            opens_database=lambda url: FakeDatabase(world),
+            opens_world=lambda sends: nullcontext(self.seen_by_checks(context, sends)),
+            dry_run=context.dry_run,
+            candidate=self._candidate(FakeScratch(world), work, FakePlatform(world), None),
             frozen=BackgroundDigest(lambda: FakeDatabase(world)),
             stop=self.stop,
-            memory=remember(self.state, job.place.key),
+            memory=remember(self.state, context.target.key),
             ask=lambda question: "done",
             provisioning=FakeProvisioning(world),
             deploys=FakeDeploys(world),
@@ -245,7 +257,8 @@ class Rehearsal:
             loader=FakeLoader(world),
             pages={},
             machine=self.machine,
-            work=place,
+            work=work,
+            vault=None,
         )
 
     def _candidate(self, scratch: Any, place: Path, platform: Any, kit: Any) -> Prover:

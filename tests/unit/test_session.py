@@ -15,7 +15,7 @@ import pytest
 from uscdr.engine.wait import Stop
 from uscdr.errors import Interrupted
 from uscdr.ui.console import Output
-from uscdr.wiring.session import surroundings
+from uscdr.wiring.session import process
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -26,7 +26,7 @@ def under_way(state: Path, *ignored: signal.Signals) -> Iterator[Stop]:
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
     try:
-        with surroundings(Output(stdout=io.StringIO(), stderr=io.StringIO()), state, {}) as around:
+        with process(Output(stdout=io.StringIO(), stderr=io.StringIO()), state, {}) as around:
             yield around.stop
         for number in ignored:
             assert signal.getsignal(number) is signal.SIG_IGN
@@ -94,7 +94,7 @@ def test_a_shell_gets_its_cursor_back_when_the_run_is_suspended(
     monkeypatch.setattr("uscdr.ui.live.os.tcgetpgrp", lambda descriptor: os.getpgrp())
     with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
         output = Output(stdout=io.StringIO(), stderr=terminal)
-        with surroundings(output, tmp_path, {}) as around:
+        with process(output, tmp_path, {}) as around:
             around.viewers[0].resume()  # type: ignore[attr-defined]  # as the first event does
             with monkeypatch.context() as patched:
                 handler = signal.getsignal(signal.SIGTSTP)

@@ -1,4 +1,4 @@
-"""Every backup that is known, on the platform and off it, one entry each."""
+"""All known backups, on the platform and in the vault, one entry each."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Where = Literal["platform", "vault", "both", "nowhere"]
 
 @dataclass(frozen=True)
 class StoredCopies:
-    """The copies in a store: whole ones, and what is wrong with others, in words.
+    """The copies in a store: complete ones, and the defects of others in words.
 
-    `unfinished`: ids whose pull or removal was cut off or is under way, and when they were last written to.
+    `unfinished`: ids of copies whose pull or removal stopped early or is in progress, with the time of the last write.
     """
 
     copies: tuple[CopyCard, ...]
@@ -37,7 +37,7 @@ class StoredCopies:
 
     @classmethod
     def of(cls, store: Store) -> StoredCopies:
-        """Look at every copy's card, and whether what it names is there and of the right size. Needs no key."""
+        """Read every copy's card, and check that its objects exist and have the right size. Needs no key."""
         parts: dict[str, dict[str, Stored]] = {}
         for entry in store.listing(BACKUPS):
             if match := _PART.fullmatch(entry.name):
@@ -59,7 +59,7 @@ class StoredCopies:
 
 @dataclass(frozen=True)
 class BackupEntry:
-    """One backup: what the platform has of it, its copies, and the newest proof of its bytes."""
+    """One backup: the platform's record, its copies, and the newest proof of its bytes."""
 
     transfer: Transfer | None
     copies: tuple[CopyCard, ...] = ()
@@ -79,16 +79,16 @@ class BackupEntry:
 
     @property
     def taken_at(self) -> datetime:
-        """The moment that it stands for: what was written later is not in it."""
+        """The time of its data: later writes are not in it."""
         return self.transfer.taken_at if self.transfer else self.copies[0].origin.taken_at
 
     def age(self, at: datetime) -> float:
-        """Seconds from `taken_at` to `at`; 0 for one that is dated later."""
+        """Seconds from `taken_at` to `at`; 0 for a later date."""
         return elapsed(self.taken_at, at)
 
     @property
     def finished_at(self) -> datetime | None:
-        """When it could be used."""
+        """The time at which it was complete."""
         return self.transfer.finished_at if self.transfer else self.copies[0].origin.finished_at
 
     @property
@@ -98,53 +98,53 @@ class BackupEntry:
 
     @property
     def size(self) -> int:
-        """Of the dump, in bytes."""
+        """Size of the dump in bytes."""
         return self.copies[0].dump.plain_size if self.copies else self.transfer.processed_bytes if self.transfer else 0
 
     @property
     def warnings(self) -> int:
-        """That the platform counted."""
+        """The platform's count of warnings."""
         return self.transfer.warnings if self.transfer else self.copies[0].origin.warnings
 
     @property
     def on_platform(self) -> bool:
-        """Whether the platform could restore it now."""
+        """Whether the platform can restore it now."""
         return self.transfer is not None and not self.transfer.unfit
 
     @property
     def where(self) -> Where:
-        """Where it could be taken from."""
+        """The places that have it."""
         if self.on_platform:
             return "both" if self.copies else "platform"
         return "vault" if self.copies else "nowhere"
 
     @property
     def unfit(self) -> str:
-        """Why it is not one to rely on; empty when it is. A copy is as good as what the platform has dropped."""
+        """Why it is unusable; empty if it is usable. A copy replaces a backup that the platform has dropped."""
         if self.damaged_state:
             return DAMAGED
         return self.lost
 
     @property
     def lost(self) -> str:
-        """Why there is nothing of this database to restore; empty when there is."""
+        """Why it cannot restore this database; empty if it can."""
         if self.whose is not Whose.OURS:
             return self.transfer.unfit if self.transfer else f"of {self.whose.value}"
         return self.transfer.unfit if self.transfer and not self.copies else ""
 
     @property
     def once_whole(self) -> bool:
-        """Whether it is one of this database that was finished; the platform may have dropped it since."""
+        """Whether it is a finished backup of this database; the platform may have dropped it since."""
         return self.whose is Whose.OURS and (self.transfer is None or self.transfer.whole)
 
     @property
     def proven(self) -> bool:
-        """Whether it surely is one to restore: there, and shown so by a proof."""
+        """Whether it exists and a proof has shown that it restores."""
         return not self.unfit and self.shown_good
 
     @property
     def shown_good(self) -> bool:
-        """Whether a proof has shown it to be good, of whichever database it is."""
+        """Whether a proof has shown that it restores, for any database."""
         return not self.damaged_state and self.proof is not None and self.proof.sound
 
 
@@ -152,7 +152,7 @@ def _card(store: Store, copy: str, parts: Mapping[str, Stored]) -> CopyCard:
     name = inside(copy, CARD)
     card = documents.parse(CopyCard, documents.read(store, name), name, FORMAT)
     if card.id != copy or not card.dump.path.startswith(inside(copy, "objects/")):
-        raise CheckFailed(f"{name} is damaged: it speaks of another copy.")
+        raise CheckFailed(f"{name} is damaged: it belongs to another copy.")
     for path, size in ((card.dump.path, card.dump.size), (inside(copy, MANIFEST), card.manifest_size)):
         found = parts.get(path.removeprefix(inside(copy, "")))
         if found is None or found.size != size:
@@ -163,28 +163,28 @@ def _card(store: Store, copy: str, parts: Mapping[str, Stored]) -> CopyCard:
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose backups are listed: an application's, and of its databases that of one add-on.
+    """The application and the database add-on whose backups are listed.
 
-    `addon_id` is empty when the platform could not be asked. `damaged` are transfer ids of captured damaged states.
+    `addon_id` is empty if the platform could not be asked. `damaged` are transfer ids of captured damaged states.
     """
 
     app: str
     addon_id: str = ""
     damaged: Collection[str] = ()
     key: str = ""
-    """The fingerprint of the application's key now; empty when it is not known."""
+    """The fingerprint of the application's present key; empty if it is unknown."""
     demands: str = ""
-    """Which invariants are asked now: `proofs.demands_digest`."""
+    """The digest of the present invariants: `proofs.demands_digest`."""
 
     def owns(self, document: BackupOrigin | ProofDocument) -> bool:
-        """Whether a copy or proof is of this database, as far as both are known."""
+        """Whether a copy or proof belongs to this database, as far as both are known."""
         known = self.addon_id and document.addon_id
         return document.app == self.app and (not known or document.addon_id == self.addon_id)
 
     def entries(
         self, transfers: Sequence[Transfer], copies: Sequence[CopyCard], proofs: Proofs | None
     ) -> tuple[BackupEntry, ...]:
-        """All backups of the application, oldest first, with those of its other databases, not `whose` OURS."""
+        """All backups of the application, oldest first; `whose` is not OURS for those of its other databases."""
         backups = [one for one in transfers if one.is_backup]
         mine: dict[str, list[CopyCard]] = {}
         for card in copies:
@@ -204,7 +204,7 @@ def _entry(
     shown: dict[str, ProofDocument],
     of: Scope,
 ) -> BackupEntry:
-    """The newest copy comes first; a proof of its bytes counts before one of the platform's."""
+    """The newest copy comes first; a proof of its bytes takes precedence over one of the platform's."""
     ordered = tuple(sorted(cards, key=lambda card: card.made_at, reverse=True))
     number = transfer.id if transfer else ordered[0].origin.transfer_id
     of_bytes = (proofs.of(card.dump.plain_sha256) for card in ordered) if proofs else ()
@@ -214,21 +214,21 @@ def _entry(
 
 
 def _counting(proof: ProofDocument | None, of: Scope) -> ProofDocument | None:
-    """A proof counts for the key and for the invariants that it was made with."""
+    """A proof counts only for the key and the invariants that it was made with."""
     if proof is None:
         return None
     if of.demands and proof.demands and of.demands != proof.demands and proof.grade.reaches(Grade.INVARIANTS):
-        words = "other invariants are asked now than when it was proven"
+        words = "the invariants have changed since the proof"
         return proof.model_copy(update={"grade": Grade.RESTORES, "why": words})
     known = proof.canary.fingerprint
     if of.key and known and of.key != known and proof.grade.reaches(Grade.DECRYPTS):
-        words = f"the application has another key now ({of.key}) than when it was proven ({known})"
+        words = f"the application's key has changed since the proof (now {of.key}, then {known})"
         return proof.model_copy(update={"grade": Grade.INVARIANTS, "why": words})
     return proof
 
 
 def judged(found: Sequence[BackupEntry], now: datetime, rpo: float) -> tuple[tuple[BackupEntry, Judgement], ...]:
-    """Each with its grade; `rpo` in seconds."""
+    """Each entry with its grade; `rpo` in seconds."""
     sizes: list[int] = []
     graded = []
     for entry in found:
@@ -253,14 +253,14 @@ def _evidence(entry: BackupEntry, earlier: tuple[int, ...], now: datetime, rpo: 
 
 
 def find(found: Sequence[BackupEntry], wanted: str) -> BackupEntry:
-    """The entry with this platform name, transfer id or copy (id or its beginning), or the `newest` to restore.
+    """The entry with this platform name, transfer id or copy (id or its beginning), or the `newest` usable one.
 
     Raises BadInput.
     """
     if wanted == "newest":
         good = [one for one in found if not one.unfit]
         if not good:
-            raise BadInput("There is no backup to restore.", next_action="Make one: uscdr backup capture")
+            raise BadInput("There is no backup to restore.", next_action="Create one: uscdr backup capture")
         return good[-1]
     matches = list(_matching(found, wanted))
     if len(matches) == 1:
@@ -272,7 +272,7 @@ def find(found: Sequence[BackupEntry], wanted: str) -> BackupEntry:
 def _matching(found: Sequence[BackupEntry], wanted: str) -> Iterator[BackupEntry]:
     text = wanted.lower()
     exact = [one for one in found if text in (one.name, one.transfer_id)]
-    # after a rebuild the platform counts from b001 again: the newest of a name is meant, and this database's own
+    # after a rebuild the platform counts from b001 again: choose the newest of a name, this database's own first
     if exact:
         ours = [one for one in exact if one.whose is Whose.OURS]
         yield (ours or exact)[-1]

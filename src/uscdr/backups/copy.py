@@ -1,4 +1,4 @@
-"""Pulling a backup off the platform: the download streams into the encryption; the manifest comes last."""
+"""Pull a backup from the platform: the download streams into the encryption; the manifest is written last."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-# A large file goes to the disk while it is written, so that the last sync has little left to wait for.
+# Syncs a large file while it is written, so that the last sync is short.
 
 
 STEP = 64 << 20
-"""Bytes between two syncs: a file that is smaller gets none from here."""
+"""Bytes between two syncs; a smaller file is not synced here."""
 _EVERY = 0.1
-"""Seconds between two looks at how much was written."""
+"""Seconds between two checks of the number of written bytes."""
 
 
 @contextmanager
 def _synced_meanwhile(file: IO[bytes]) -> Iterator[None]:
-    """Sync what is written inside the context now and then, in a thread that ends with it.
+    """Sync the file from time to time in a thread that ends with the context.
 
-    Raises OSError at the end when such a sync failed: the system tells of a failure once, and so a later sync
-    of the same file would say that all is well.
+    Raises OSError at the end if a sync failed: the system reports a failure once, and a later sync of the same file
+    would succeed.
     """
     done, failed = threading.Event(), list[OSError]()
 
@@ -77,28 +77,28 @@ def _synced_meanwhile(file: IO[bytes]) -> Iterator[None]:
 
 
 MAGIC = b"PGDMP"
-"""How a dump in PostgreSQL's custom format begins."""
+"""The first bytes of a dump in PostgreSQL's custom format."""
 ATTEMPTS = 3
 
 
 class IncomingDump(Protocol):
-    """A dump on its way here."""
+    """A dump during its download."""
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes; none at the end, when as many came as were announced.
+        """Read at most `size` bytes; none at the end, if the announced number of bytes arrived.
 
-        Raises ProviderError (also for a short one), Interrupted.
+        Raises ProviderError (also for a short download), Interrupted.
         """
         ...
 
 
 OpenDump = Callable[[], AbstractContextManager[IncomingDump]]
-"""Begins the download, with a fresh link each time."""
+"""Starts the download, with a new link each time."""
 
 
 @dataclass(frozen=True)
 class Keyring:
-    """Who will be able to open a copy: the holders of private keys, of a passphrase, or either."""
+    """The keys that can decrypt a copy: private keys of recipients, a passphrase, or both."""
 
     recipients: Sequence[Recipient] = ()
     passphrase: SecretStr | None = None
@@ -106,7 +106,7 @@ class Keyring:
 
 @dataclass(frozen=True)
 class CopyOrder:
-    """What is pulled for which target; `watch` is told of the bytes so far, `again` of an attempt that broke off.
+    """The backup and its target; `watch` receives the number of bytes so far, `again` the error of a failed attempt.
 
     `work` is a directory of this process.
     """
@@ -119,11 +119,11 @@ class CopyOrder:
 
 
 def pull(order: CopyOrder, open_dump: OpenDump, store: Store, keys: Keyring) -> CopyCard:
-    """Copy one backup into `store`; no plain text is written on this machine.
+    """Copy one backup into `store`; writes no plain text on this machine.
 
     Raises:
-        CheckFailed: what came is no dump, or less than the platform says.
-        ProviderError, MachineError, Interrupted: as they are. There is no copy then.
+        CheckFailed: the download is not a dump, or is smaller than the platform says.
+        ProviderError, MachineError, Interrupted: passed on. Then there is no copy.
     """
     to, locked = list(keys.recipients), b""
     if keys.passphrase is not None:
@@ -146,7 +146,7 @@ def pull(order: CopyOrder, open_dump: OpenDump, store: Store, keys: Keyring) -> 
 def _finish(
     order: CopyOrder, store: Store, staging: Path, keys: Keyring, made: tuple[str, Sealing, Sequence[Recipient]]
 ) -> CopyCard:
-    """The card, and last of all the manifest; from then on it is a copy."""
+    """Write the card, then the manifest, which makes the copy valid."""
     copy, dump, to = made
     now = datetime.now(UTC)
     manifest = CopyManifest(
@@ -164,7 +164,7 @@ def _finish(
 
 
 def _fetched(order: CopyOrder, open_dump: OpenDump, to: Sequence[Recipient], staging: Path) -> tuple[Path, Sealed]:
-    """The encrypted dump; a download that broke off is begun anew a few times."""
+    """Download and encrypt the dump; restart a broken download a few times."""
     for left in range(ATTEMPTS - 1, -1, -1):
         try:
             with open_dump() as stream:
@@ -180,7 +180,7 @@ def _sealed(
     source: io.BytesIO | _Checked, to: Sequence[Recipient], staging: Path, store: Store | None,
     watch: Watch | None = None,
 ) -> tuple[Path, Sealed]:  # fmt: skip
-    """Encrypt into a new file of the staging directory; an attempt that failed leaves none."""
+    """Encrypt into a new file of the staging directory; a failed attempt leaves no file."""
     staged = staging / secrets.token_hex(16)
     try:
         with new_private_file(staged) as target, _synced_meanwhile(target):
@@ -190,9 +190,9 @@ def _sealed(
     except OSError as error:
         staged.unlink(missing_ok=True)
         raise MachineError(
-            f"The copy could not be written to {store.place if store else staging.parent}.",
+            f"uscdr could not write the copy to {store.place if store else staging.parent}.",
             why=error.strerror or type(error).__name__,
-            next_action="Make room or name another place (--to PLACE), and pull again. There is no copy yet.",
+            next_action="Free disk space or name another store (--to PLACE), and pull again. There is no copy yet.",
         ) from error
     except BaseException:
         staged.unlink(missing_ok=True)
@@ -201,14 +201,14 @@ def _sealed(
 
 
 class _Checked:
-    """Refuses what cannot be a dump as soon as that is seen: an error page must not be kept as a backup."""
+    """Stops at the first bytes that cannot be a dump: an error page must not be stored as a backup."""
 
     def __init__(self, stream: IncomingDump) -> None:
         self._stream = stream
         self._start = b""
 
     def read(self, size: int = -1) -> bytes:
-        """As the stream."""
+        """Read from the stream."""
         data = self._stream.read(size)
         if len(self._start) < len(MAGIC):
             self._start += data[:64]
@@ -217,29 +217,29 @@ class _Checked:
         return data
 
     def check_whole(self) -> None:
-        """At the end: raises CheckFailed when not even the beginning of a dump came."""
+        """At the end: raises CheckFailed if the download is too short for a dump's first bytes."""
         if not self._start.startswith(MAGIC):
             raise _no_dump(self._start)
 
 
 def _no_dump(start: bytes) -> CheckFailed:
     looks = start.lstrip()
-    why = f"A dump begins with {MAGIC.decode()}; this does not."
+    why = f"A dump begins with {MAGIC.decode()}; this file does not."
     if not start:
-        why = "It is empty."
+        why = "The file is empty."
     elif looks.startswith(b"<"):
-        why = "It looks like a web page or XML, as storage answers for an expired link."
+        why = "The file looks like a web page or XML, the answer of storage for an expired link."
     return CheckFailed(
-        "What the platform sent is not a PostgreSQL dump.",
+        "The platform did not send a PostgreSQL dump.",
         why=why,
-        next_action="Pull again; a link is good for an hour.",
+        next_action="Pull again: uscdr backup pull. A link is valid for one hour.",
     )
 
 
 def _check_size(sealed: Sealed, origin: BackupOrigin) -> None:
-    """Less than the platform says is not the whole; more would be its counter's doing, and is kept."""
+    """Refuse a dump that is smaller than the platform says; a larger one is kept."""
     if sealed.plain_size < origin.processed_bytes:
         raise CheckFailed(
-            f"{origin.name} came short: {sealed.plain_size:,} bytes, and the platform says {origin.processed_bytes:,}.",
-            next_action="Pull again; if it stays so, do not rely on this backup: uscdr backup capture",
+            f"{origin.name} is incomplete: {sealed.plain_size:,} of {origin.processed_bytes:,} bytes arrived.",
+            next_action="Pull again. If it is still incomplete, make a new backup: uscdr backup capture",
         )

@@ -1,4 +1,4 @@
-"""Opening a copy: its dump as a private file, handed out only when every digest was found right."""
+"""Decrypt a copy: returns its dump as a private file, only after every checksum matched."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-# A passphrase instead of a key: each copy has a key of its own, kept beside it, locked by the passphrase.
+# A passphrase in place of a key: each copy has its own key, stored beside it and encrypted by the passphrase.
 
 
 SHORTEST = 10
@@ -32,23 +32,23 @@ LARGEST_FILE = 4096
 
 
 def read_passphrase(path: Path) -> SecretStr:
-    """The first line of the file. Raises BadInput when it cannot be read or is too short to be one."""
+    """The first line of the file. Raises BadInput if the file is unreadable or the passphrase too short."""
     try:
         text = whole(path, LARGEST_FILE).decode("utf-8").split("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise BadInput(f"The passphrase file {path} cannot be read.", why=why or type(error).__name__) from None
+        why = error.strerror if isinstance(error, OSError) else "the file is not UTF-8 text"
+        raise BadInput(f"uscdr cannot read the passphrase file {path}.", why=why or type(error).__name__) from None
     if len(text) < SHORTEST:
         raise BadInput(
             f"The passphrase in {path} is too short.",
-            why=f"It guards patients' data wherever the copies are carried; {SHORTEST} characters are the least.",
-            next_action="Six random words are a good one.",
+            why=f"It protects patients' data in every copy and needs at least {SHORTEST} characters.",
+            next_action="Use a passphrase of six random words.",
         )
     return SecretStr(text)
 
 
 def new_locked_key(passphrase: SecretStr) -> tuple[Recipient, bytes]:
-    """A new public key, and its private half encrypted by `passphrase` (seconds of work, on purpose)."""
+    """A new public key, and its private key encrypted by `passphrase` (deliberately takes seconds)."""
     pyrage = _age()
     identity = pyrage.x25519.Identity.generate()
     public = identity.to_public()
@@ -57,16 +57,16 @@ def new_locked_key(passphrase: SecretStr) -> tuple[Recipient, bytes]:
 
 
 def _unlock(locked: bytes, passphrase: SecretStr) -> Identity:
-    """The private key. Raises WrongIdentity when the passphrase does not open it."""
+    """The private key. Raises WrongIdentity if the passphrase does not decrypt it."""
     pyrage = _age()
     try:
         opened: bytes = pyrage.passphrase.decrypt(locked, passphrase.get_secret_value())
         return Identity(pyrage.x25519.Identity.from_str(opened.decode().strip()))
     except (pyrage.DecryptError, pyrage.IdentityError, UnicodeDecodeError):
         raise WrongIdentity(
-            "The passphrase does not open this copy.",
-            why="It is another one, or the copy's identity.age is damaged.",
-            next_action="Name the file of the passphrase that was in use when the copy was made.",
+            "The passphrase does not decrypt this copy.",
+            why="It is another passphrase, or the copy's identity.age is damaged.",
+            next_action="Pass the passphrase that the copy was made with: --passphrase-file FILE",
         ) from None
 
 
@@ -81,13 +81,13 @@ def _age() -> ModuleType:
 
 @dataclass(frozen=True)
 class Keys:
-    """What is at hand to open copies."""
+    """The available keys for copies."""
 
     identities: Sequence[Identity] = ()
     passphrase: SecretStr | None = None
 
     def may_open(self, card: CopyCard) -> bool:
-        """Whether it is worth trying; which private key belongs to which public one shows only then."""
+        """Whether decryption may succeed; only a try shows whether a private key fits."""
         return bool(self.identities and card.recipients) or (self.passphrase is not None and card.passphrase)
 
     @contextmanager
@@ -110,7 +110,7 @@ class Keys:
 
 
 def check_intact(store: Store, card: CopyCard) -> None:
-    """Without a key: that manifest and dump are the ones that the card names. Raises CheckFailed."""
+    """Check without a key that manifest and dump match the card. Raises CheckFailed."""
     _same(
         inside(card.id, MANIFEST), digest_of(store, inside(card.id, MANIFEST)),
         (card.manifest_sha256, card.manifest_size),
@@ -126,18 +126,18 @@ def _keys_for(store: Store, card: CopyCard, keys: Keys) -> Sequence[Identity]:
     wanted = " or ".join(
         [*(["--identity FILE"] if card.recipients else []), *(["--passphrase-file FILE"] if card.passphrase else [])]
     )
-    raise BadInput(f"The copy {card.id} cannot be opened without its key.", next_action=f"Give it: {wanted}")
+    raise BadInput(f"uscdr needs a key to decrypt the copy {card.id}.", next_action=f"Pass it: {wanted}")
 
 
 def _check_manifest(store: Store, card: CopyCard, keys: Sequence[Identity]) -> None:
-    """The card is readable by anybody, and so is changeable; the manifest must say the same."""
+    """The card is not encrypted, so anybody could change it: the manifest must agree with it."""
     name, plain = inside(card.id, MANIFEST), io.BytesIO()
     done = _decrypted(store, name, keys, plain, None)
     _same(name, (done.sha256, done.size), (card.manifest_sha256, card.manifest_size))
     manifest = documents.parse(CopyManifest, plain.getvalue(), name, FORMAT)
     said = (card.id, card.made_at, card.origin, card.dump)
     if (manifest.id, manifest.made_at, manifest.origin, manifest.dump) != said:
-        raise _damaged(inside(card.id, "card.json"), "it does not say what the manifest says")
+        raise _damaged(inside(card.id, "card.json"), "it differs from the manifest")
 
 
 def _decrypted(
@@ -152,20 +152,20 @@ def _naming(name: str, work: Callable[[], Sealed]) -> Sealed:
         return work()
     except WrongIdentity:
         raise WrongIdentity(
-            f"The identity does not open {name}.",
-            next_action="The copy's card.json lists the fingerprints of the recipients: use the identity of one.",
+            f"The identity does not decrypt {name}.",
+            next_action="Use the identity of a recipient. The copy's card.json lists the recipients' fingerprints.",
         ) from None
     except CheckFailed as error:
         raise _damaged(name, error.why or error.message) from None
     except OSError as error:
         raise MachineError(
-            f"{name} could not be decrypted on this machine.", why=error.strerror or type(error).__name__
+            f"This machine could not decrypt {name}.", why=error.strerror or type(error).__name__
         ) from error
 
 
 def _same(name: str, seen: tuple[str, int], wanted: tuple[str, int]) -> None:
     if seen != wanted:
-        raise _damaged(name, "it is not what the copy's card names")
+        raise _damaged(name, "its checksum differs from the copy's card")
 
 
 def _damaged(name: str, why: str) -> CheckFailed:

@@ -1,7 +1,7 @@
-"""What a backup lacks that an earlier state of the same database had: signs that it was taken after the damage.
+"""Find data that a backup lacks and an earlier state of the same database had: signs of a backup after the damage.
 
-Rows of a clinic are added, seldom removed. A main table that is gone, empty or much smaller than before is damage;
-less than that is a doubt, which is told and passes nothing over.
+A clinic adds rows and seldom removes any. A main table that is missing, empty or much smaller than before is damage.
+A smaller loss is a doubt: it is shown, and does not exclude the backup.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 SHRINK = 0.05
-"""The share of its rows that a table may lose without a word."""
+"""The share of its rows that a table may lose without a remark."""
 DAMAGE, FEWEST = 0.2, 5
-"""So large a share, and so many rows, are no work of users any more. Half of a table always is."""
+"""Users do not delete such a large share and so many rows. The loss of half of a table always counts."""
 HALF = 0.5
 CLOSE = timedelta(days=2)
-"""States so near to each other cannot differ by a doubling that is natural."""
+"""Between states that are this close, a table cannot double naturally."""
 DOUBLED, MANY = 1.9, 10
 
 
 @dataclass(frozen=True)
 class DatabaseState:
-    """What is known of a database at one moment: exact rows of the tables that were counted, newest times by column."""
+    """A database at one moment: exact rows of the counted tables, newest times by column."""
 
     name: str
-    """As a person knows it: `b001`, `the baseline`."""
+    """Its name for people: `b001`, `the baseline`."""
     at: datetime
     rows: Mapping[str, int]
     newest: Mapping[str, str | None] = field(default_factory=dict)
     counts_for: timedelta = timedelta.max
-    """For how long later states are held against it: tables may shrink rightly over months."""
+    """How long later states are compared with it: over months tables may shrink legitimately."""
 
     def lacks(self, before: DatabaseState, main: Collection[str], volatile: Collection[str]) -> Signs:
-        """What it lacks of what `before` had. `main`: tables in which a loss is damage, not only a doubt."""
+        """The losses since `before`. `main`: tables in which a loss is damage, not only a doubt."""
         damage: list[str] = []
         doubts: list[str] = []
         for table, words, grave in (*_shrunk(self, before, volatile), *_swollen(self, before, main, volatile)):
@@ -50,16 +50,16 @@ class DatabaseState:
 
 @dataclass(frozen=True)
 class Earlier:
-    """What earlier looks at the same database found: the baseline, and proofs of its backups; oldest first."""
+    """Earlier states of the same database: the baseline, and proofs of its backups; oldest first."""
 
     states: tuple[DatabaseState, ...] = ()
     keys: tuple[tuple[str, datetime, str], ...] = ()
-    """Each with its name, when, and the fingerprint of the key that opened the encrypted columns."""
+    """Name, time, and fingerprint of the key that decrypted the encrypted columns."""
 
 
 @dataclass(frozen=True)
 class Signs:
-    """What speaks against a backup, in words: `damage` passes it over, `doubts` are told."""
+    """Signs against a backup, in words: `damage` excludes it, `doubts` are only shown."""
 
     damage: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ def _shrunk(now: DatabaseState, before: DatabaseState, volatile: Collection[str]
         if table in volatile or not had:
             continue
         if table not in now.rows:
-            yield table, f"{table} ({had:,} rows) is gone", True
+            yield table, f"{table} ({had:,} rows) is missing", True
             continue
         has = now.rows[table]
         lost = had - has
@@ -83,7 +83,7 @@ def _shrunk(now: DatabaseState, before: DatabaseState, volatile: Collection[str]
 def _swollen(
     now: DatabaseState, before: DatabaseState, main: Collection[str], volatile: Collection[str]
 ) -> Iterator[tuple[str, str, bool]]:
-    """Rows that were loaded a second time: several tables twice as large within a day or two."""
+    """Rows that were loaded twice: several tables doubled within a day or two."""
     if now.at - before.at > CLOSE:
         return
     grown = [
@@ -97,8 +97,8 @@ def _swollen(
 
 
 def _backwards(now: DatabaseState, before: DatabaseState) -> Iterator[str]:
-    """Newest times that were later before: the newest rows were removed."""
+    """Columns whose newest time is earlier than before: the newest rows were removed."""
     for column, then in sorted(before.newest.items()):
         here = now.newest.get(column)
         if then and here and here < then:
-            yield f"the newest {column} has gone back"
+            yield f"the newest {column} is earlier than before"

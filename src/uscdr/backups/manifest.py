@@ -1,9 +1,9 @@
-"""What a copy of a backup consists of. Sizes are bytes, times aware UTC datetimes, digests SHA-256 in hex.
+"""The parts of a backup copy. Sizes are bytes, times aware UTC datetimes, digests SHA-256 in hex.
 
 backups/<id>/objects/<SHA-256 of the ciphertext>.age   the dump
-backups/<id>/identity.age                              only with a passphrase: the key, locked by it
-backups/<id>/card.json                                 plain: no secret, nothing of a person
-backups/<id>/manifest.json.age                         written last: without it there is no copy
+backups/<id>/identity.age                              only with a passphrase: the key, encrypted by it
+backups/<id>/card.json                                 plain: no secrets, no personal data
+backups/<id>/manifest.json.age                         written last: without it the copy is incomplete
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class BackupOrigin(Fact):
-    """The platform's backup that was copied; `taken_at` is the moment that it stands for."""
+    """The platform's backup that was copied; `taken_at` is the time of its data."""
 
     app: str
     addon_id: str = ""
-    """Whose database it is of; empty in a copy that an earlier version made."""
+    """The database add-on's id; empty in a copy of an earlier version."""
     transfer_id: str
     name: str
     kind: str
@@ -43,11 +43,11 @@ class BackupOrigin(Fact):
     warnings: Count
     processed_bytes: Count
     server_version: str
-    """As the platform tells it; empty when it does not."""
+    """The server version that the platform reports; empty if it reports none."""
 
     @classmethod
     def of(cls, transfer: Transfer, app: str, addon_id: str, server_version: str) -> BackupOrigin:
-        """The facts of a finished backup of `app` that are kept with its copy."""
+        """The facts of a finished backup of `app` that its copy stores."""
         return cls(
             app=app,
             addon_id=addon_id,
@@ -63,17 +63,17 @@ class BackupOrigin(Fact):
         )
 
     def new_copy_id(self, now: datetime | None = None) -> str:
-        """An id that sorts by when the copy was made, e.g. `20261123T031500Z-usc-pis-b012-4f2a9c`."""
+        """An id that sorts by creation time, e.g. `20261123T031500Z-usc-pis-b012-4f2a9c`."""
         text = f"{self.app}-{self.name}"
         safe = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in text)
         return f"{now or datetime.now(UTC):{STAMP}}-{safe}-{secrets.token_hex(3)}"
 
 
 class Sealing(Fact):
-    """The dump on both sides of its encryption."""
+    """Digests and sizes of the dump before and after encryption."""
 
     path: str
-    """Its name in the store."""
+    """The object's name in the store."""
     sha256: str
     size: Count
     plain_sha256: str
@@ -81,7 +81,7 @@ class Sealing(Fact):
 
 
 class CopyManifest(Fact):
-    """The copy's own account of itself, encrypted like the dump."""
+    """The encrypted description of the copy."""
 
     format: int
     id: str
@@ -92,7 +92,7 @@ class CopyManifest(Fact):
 
 
 class CopyCard(Fact):
-    """What is known of a copy without a key."""
+    """The part of the description that is readable without a key."""
 
     format: int
     id: str
@@ -101,34 +101,34 @@ class CopyCard(Fact):
     origin: BackupOrigin
     dump: Sealing
     recipients: tuple[str, ...]
-    """Fingerprints of the public keys that it was encrypted to."""
+    """Fingerprints of the recipients' public keys."""
     passphrase: bool
-    """Whether a passphrase opens it, too."""
+    """Whether a passphrase can also decrypt the copy."""
     manifest_sha256: str
     manifest_size: Count
 
 
 def inside(copy: str, name: str) -> str:
-    """The name in the store of a copy's part."""
+    """The store's name for a part of a copy."""
     return f"{BACKUPS}/{copy}/{name}"
 
 
-# Small documents in a store, read without repeating what a damaged one holds.
+# Reads small documents from a store; errors never show the content of a damaged one.
 
 
 M = TypeVar("M", bound=BaseModel)
 LARGEST = 1 << 20
-"""Bytes; what is longer is none of ours."""
+"""Bytes; uscdr writes no larger document."""
 
 
 def read(store: Store, name: str) -> bytes:
-    """At most a megabyte of `name`. Raises CheckFailed when it is missing."""
+    """At most a megabyte of `name`. Raises CheckFailed if it is missing."""
     with store.open(name) as file:
         return file.read(LARGEST)
 
 
 def parse(model: type[M], data: bytes, name: str, known_format: int) -> M:
-    """Raises CheckFailed for a damaged document, BadInput for one of another format; neither repeats its text."""
+    """Raises CheckFailed for a damaged document, BadInput for another format; the error never shows its text."""
     try:
         document = json.loads(data)
         found = document.get("format") if isinstance(document, dict) else None
@@ -139,6 +139,6 @@ def parse(model: type[M], data: bytes, name: str, known_format: int) -> M:
         return model.model_validate_json(data)
     except (ValidationError, ValueError, RecursionError):
         raise CheckFailed(
-            f"{name} is damaged: it is not what this uscdr understands.",
+            f"{name} is damaged: this version of uscdr cannot parse it.",
             next_action="Use another copy: uscdr backup list",
         ) from None

@@ -1,9 +1,10 @@
-"""Proofs: what a restore of a dump on some machine showed. They point at the dump by its plain SHA-256.
+"""Proofs: the result of restoring a dump on some machine. They name the dump by its plain SHA-256.
 
     proofs/<plain SHA-256>/<time>-<nonce>.json
 
-Created once and never changed; numbers and names of tables and columns only, never a value of a row. They are
-not signed: who can write to the store can write one, so that nothing is destroyed on the word of a proof alone.
+A proof is created once and never changed. It contains numbers and names of tables and columns, never a value of a row.
+Proofs are not signed: anybody with write access to the store can create one. So uscdr never destroys data because of a
+proof alone.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ if TYPE_CHECKING:
 
     from uscdr.store.store import Store
 
-# How far a backup can be relied on, and why no further (DESIGN, section 8). Pure.
+# Grades a backup's reliability and gives the reason (DESIGN, section 8). Pure functions.
 
 
 SMALLEST, LARGEST = 0.5, 2.0
-"""Of the median of the earlier ones: a size outside is not plausible."""
+"""The plausible range of sizes, as shares of the median of earlier backups."""
 
 
 class Grade(StrEnum):
-    """From nothing to all that can be shown, in order."""
+    """The grades of a backup, from the lowest to the highest."""
 
     NONE = "none"
     EXISTS = "exists"
@@ -64,7 +65,7 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True)
 class Shown:
-    """What the newest proof of these bytes showed: `EXISTS` when they do not even decode."""
+    """The result of the newest proof of these bytes: `EXISTS` if they cannot be decoded."""
 
     grade: Grade
     why: str = ""
@@ -72,23 +73,23 @@ class Shown:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one backup. `age` and `rpo` in seconds, sizes in bytes, `earlier` of older backups."""
+    """The facts about one backup. `age` and `rpo` in seconds, sizes in bytes, `earlier`: sizes of older backups."""
 
     age: float
     rpo: float
     size: int
     warnings: int = 0
     unfit: str = ""
-    """Why there is nothing to restore, such as `failed` or `expired`; empty when there is."""
+    """Why it cannot be restored, such as `failed` or `expired`; empty if it can."""
     ahead: str = ""
-    """That it is dated in the future, so that nobody knows how old it is; empty when it is not."""
+    """A message that its date is in the future and its age unknown; else empty."""
     damaged_state: bool = False
     """Whether a recovery captured it as the damaged state."""
     earlier: Sequence[int] = ()
     shown: Shown | None = None
 
     def judged(self) -> Judgement:
-        """What a restore has shown outranks the signs that stand before it: those become remarks then."""
+        """The result of a restore outranks all lower signs, which then become remarks."""
         if self.unfit:
             return Judgement(Grade.NONE, self.unfit)
         if self.damaged_state:
@@ -107,7 +108,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The grade, why it is no better (empty for the best), and what else should be known."""
+    """The grade, the reason why it is not higher (empty for the highest), and remarks."""
 
     grade: Grade
     why: str
@@ -115,7 +116,7 @@ class Judgement:
 
 
 def _signs(seen: Evidence) -> Iterator[tuple[Grade, str]]:
-    """Each sign with what speaks against it."""
+    """Each grade with the objection to it, if any."""
     yield Grade.FINISHED, warned(seen.warnings)
     yield Grade.FRESH, seen.ahead or ("older than the RPO" if seen.age > seen.rpo else "")
     yield Grade.PLAUSIBLE, _implausible(seen)
@@ -133,21 +134,21 @@ def _implausible(seen: Evidence) -> str:
 FORMAT = 1
 PROOFS = "proofs"
 MOMENT = "%Y%m%dT%H%M%S.%fZ"
-"""Fine enough that the newer of two proofs is known by their names."""
+"""The time format in names, fine enough to order proofs by name."""
 GATE_HOURS = 24
-"""How young a proof must be for a kit to rely on it."""
+"""The greatest age of a proof that a kit accepts."""
 _NAME = re.compile(rf"{PROOFS}/(?P<sha256>[0-9a-f]{{64}})/(?P<at>[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{6}}Z)-[0-9a-f]+\.json")
 
 
 class ProvenInvariant(Fact):
-    """An invariant by name; what it returned is left out."""
+    """An invariant's name and verdict, without its result."""
 
     name: str
     holds: bool | None
 
 
 class TriedColumn(Fact):
-    """What the key made of a sample of one column: numbers of values, never a value."""
+    """The result of the key on a sample of one column: numbers of values, never a value."""
 
     table: str
     column: str
@@ -157,17 +158,17 @@ class TriedColumn(Fact):
 
     @property
     def shut(self) -> bool:
-        """Whether it lies under another key: half of the sample or more, and not just a few damaged values."""
+        """Whether another key encrypted it: half of the sample or more fails, not just a few damaged values."""
         return _shut(self.wrong, self.sampled)
 
     @property
     def words(self) -> str:
-        """How much of the sample is wrong, and where."""
+        """The failed share of the sample, and the column."""
         return f"{self.wrong} of {self.sampled} in {self.table}.{self.column}"
 
 
 FEWEST = 5
-"""Sampled values of one table or column; of fewer, damage cannot be told from another key."""
+"""The least sample of a table or column that can distinguish damage from another key."""
 
 
 def _shut(wrong: int, sampled: int) -> bool:
@@ -175,7 +176,7 @@ def _shut(wrong: int, sampled: int) -> bool:
 
 
 class CanaryVerdict(Fact):
-    """What the application's key made of a sample of the encrypted columns."""
+    """The result of the application's key on a sample of the encrypted columns."""
 
     verdict: Literal["pass", "fail", "not checked"]
     why: str = ""
@@ -185,31 +186,31 @@ class CanaryVerdict(Fact):
     wrong: int = 0
     """Values that did not decrypt, or to something else."""
     unencrypted: int = 0
-    """Values in plain text only."""
+    """Values that exist as plain text only."""
     apart: int = 0
-    """Values that open and say something else than stands beside them; too few to be another key's work."""
+    """Values that decrypt to something else than their plain column; too few to indicate another key."""
     fingerprint: str = ""
-    """Of the key that was tried; empty in a proof of an earlier version, and when there was none."""
+    """The fingerprint of the tried key; empty in a proof of an earlier version, or without a key."""
     tried: tuple[TriedColumn, ...] = ()
     """The columns with encrypted values; empty in a proof of an earlier version."""
     missing: tuple[str, ...] = ()
-    """Tables and columns that are named and not there, and the extension if it is not."""
+    """Configured tables and columns that do not exist, and the extension if it is missing."""
     unread: tuple[str, ...] = ()
-    """Tables that cannot be read, and why."""
+    """Unreadable tables and the reasons."""
 
     @property
     def opens_nothing(self) -> bool:
-        """Whether the key is another one than these rows were written under.
+        """Whether these rows were encrypted with another key.
 
-        Half of the sample or more is shut, of all or of one table: many columns that can be read do not make up for
-        a table that cannot.
+        That is so if half of the sample or more fails, over all tables or in one: readable columns elsewhere do not
+        compensate for an unreadable table.
         """
         tables = {one.table for one in self.tried}
         return self.wrong * 2 >= self.sampled > 0 or any(_shut(*self._of(table)) for table in tables)
 
     @property
     def where(self) -> str:
-        """The columns with values that do not open, the worst first; empty when there are none, or in an old proof."""
+        """The columns with values that do not decrypt, the worst first; empty without any, or in an old proof."""
         bad = sorted((one for one in self.tried if one.wrong), key=lambda one: -one.wrong)
         return first_of([one.words for one in bad])
 
@@ -219,19 +220,19 @@ class CanaryVerdict(Fact):
 
     @property
     def tried_in_part(self) -> bool:
-        """Whether the key opens what is there, while columns that are named are not there."""
+        """Whether the key decrypts all existing columns, but some configured columns do not exist."""
         return bool(self.missing and self.matching) and not self.unread
 
 
 class ProofDocument(Fact):
-    """One proof. `seconds` is how long it took, `source` where the bytes came from."""
+    """One proof. `seconds` is its duration, `source` the origin of the bytes."""
 
     format: int
     sha256: str
     bytes: Count
     app: str
     addon_id: str = ""
-    """Whose database it is of; empty in a proof that an earlier version made."""
+    """The database add-on's id; empty in a proof of an earlier version."""
     backup: str
     transfer_id: str
     taken_at: Moment
@@ -239,9 +240,9 @@ class ProofDocument(Fact):
     seconds: Span
     source: Literal["vault", "platform", "kit"]
     copy_id: str = ""
-    """The copy with these bytes, or the kit; empty when there was none."""
+    """The copy with these bytes, or the kit; empty without one."""
     copy_opened: bool = False
-    """Whether that copy itself was decrypted, and not only found intact."""
+    """Whether that copy was decrypted, and not only its checksum verified."""
     grade: Grade
     why: str = ""
     uscdr: str
@@ -252,7 +253,7 @@ class ProofDocument(Fact):
     rows: Count = 0
     invariants: tuple[ProvenInvariant, ...] = ()
     demands: str = ""
-    """Which invariants were asked: `demands_digest`."""
+    """The digest of the invariants: `demands_digest`."""
     canary: CanaryVerdict = CanaryVerdict(verdict="not checked")
     extensions: tuple[str, ...] = ()
     migrations: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
@@ -261,30 +262,30 @@ class ProofDocument(Fact):
     newest: dict[str, str | None] = Field(default_factory=dict)
     """The newest time by `table.column`."""
     left_out: tuple[LeftOut, ...] = ()
-    """What of the dump was not restored, and so is not proven; no row is among it."""
+    """Parts of the dump that were not restored, and so are not proven; contains no rows."""
 
     @property
     def sound(self) -> bool:
-        """Whether the dump restores, satisfies the invariants, and no key was seen not to fit."""
+        """Whether the dump restores and satisfies the invariants, and no key failed."""
         return self.grade.reaches(Grade.INVARIANTS) and self.canary.verdict != "fail"
 
     def keep(self, store: Store) -> str:
-        """Write it; its name in the store."""
+        """Store the proof; returns its name in the store."""
         name = f"{PROOFS}/{self.sha256}/{self.proven_at.astimezone(UTC):{MOMENT}}-{secrets.token_hex(4)}.json"
         store.put_once(name, self.model_dump_json(indent=1).encode() + b"\n")
         return name
 
 
 def demands_digest(invariants: Sequence[Invariant]) -> str:
-    """Tells one set of invariants from another."""
+    """A digest that identifies a set of invariants."""
     text = "\0".join(one.model_dump_json(exclude={"why"}) for one in invariants)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Proofs:
-    """The newest proof of each dump in a store, read when it is first asked for.
+    """The newest proof of each dump in a store, read on first use.
 
-    A damaged document, or one that speaks of other bytes or another time than its name, is no proof.
+    Ignores a damaged document, and one whose content contradicts its name.
     """
 
     def __init__(self, store: Store) -> None:
@@ -304,16 +305,16 @@ class Proofs:
         return self._read[sha256]
 
     def of_transfers(self, wanted: Collection[str], since: datetime) -> dict[str, ProofDocument]:
-        """By the platform's transfer id, of proofs made since then: for backups that were never pulled."""
+        """Proofs made since `since`, by the platform's transfer id, for backups that were never pulled."""
         found = (self.of(sha256) for sha256, name in self._newest.items() if _is_since(name, since))
         return {one.transfer_id: one for one in _by_time(found) if one.transfer_id in wanted}
 
     def since(self, moment: datetime) -> tuple[ProofDocument, ...]:
-        """Those made since then, oldest first: they outlive the copies, and tell of backups that retention removed."""
+        """Proofs made since then, oldest first, including proofs of copies that retention removed."""
         return tuple(_by_time(self.of(sha256) for sha256, name in self._newest.items() if _is_since(name, moment)))
 
     def all(self) -> tuple[ProofDocument, ...]:
-        """Oldest first."""
+        """All proofs, oldest first."""
         return self.since(datetime.min.replace(tzinfo=UTC))
 
     def _load(self, sha256: str) -> ProofDocument | None:
@@ -325,7 +326,7 @@ class Proofs:
         return found if found.sha256 == sha256 and found.proven_at == _moment(name) else None
 
     def fresh(self, sha256: str, invariants: Sequence[Invariant], now: datetime) -> ProofDocument | None:
-        """The newest proof of these bytes, if it is young, asked the same invariants, and found them to hold."""
+        """The newest proof of these bytes, if it is recent and the same invariants passed."""
         found = self.of(sha256)
         if (
             found is None
@@ -346,7 +347,7 @@ def _is_since(name: str, moment: datetime) -> bool:
 
 
 def _moment(name: str) -> datetime | None:
-    """When the proof of this name was made; None for what is no time."""
+    """The time in the name of a proof; None if the name has none."""
     match = _NAME.fullmatch(name)
     try:
         return datetime.strptime(match["at"], MOMENT).replace(tzinfo=UTC) if match else None

@@ -1,6 +1,6 @@
-"""Proving a dump: decoded, restored on this machine, asked what must hold, the application's key tried on it.
+"""Prove a dump: decode it, restore it on this machine, check the invariants, try the application's key.
 
-The one proof there is: of a recovery's backup, of a copy, of a kit's dump.
+The same proof serves a recovery's backup, a copy and a kit's dump.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _NOT_TRIED, _NOT_COMPARED = CanaryVerdict(verdict="not checked"), MigrationsVerd
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a dump says of itself: the server it was made on, and the extensions it makes."""
+    """The dump's own metadata: its server version and the extensions it creates."""
 
     pg_restore: str
     dumped_from: str
@@ -57,14 +57,14 @@ class Decoded:
 
 
 Decode = Callable[[Path], Decoded]
-"""Reads a dump's table of contents. Raises CheckFailed when it does not decode."""
+"""Reads a dump's table of contents. Raises CheckFailed if it does not decode."""
 Report = Callable[[str], Progress]
-"""By what is being done: how far it is."""
+"""Creates a progress callback for the named work."""
 
 
 @dataclass(frozen=True)
 class ProofSubject:
-    """The dump under proof: its bytes, and where they come from. Sizes are bytes."""
+    """The dump to prove: its bytes and their origin. Sizes are bytes."""
 
     sha256: str
     size: int
@@ -74,7 +74,7 @@ class ProofSubject:
     taken_at: datetime
     source: Literal["vault", "platform", "kit"]
     addon_id: str = ""
-    """Whose database it is of; empty when that is not known."""
+    """The database add-on's id; empty if unknown."""
     copy_id: str = ""
     copy_opened: bool = False
 
@@ -89,7 +89,7 @@ class EncryptionKey:
     fingerprint: str = ""
 
     def tried(self, database: Database, canaries: Sequence[CanaryColumn]) -> CanaryVerdict:
-        """Whether it opens what is encrypted; every column that is named must be there."""
+        """Whether it decrypts the encrypted columns; every configured column must exist."""
         if not canaries:
             return CanaryVerdict(verdict="not checked", why="scenarios.yaml names no encrypted column")
         if self.value is None or not self.value.get_secret_value():
@@ -99,7 +99,7 @@ class EncryptionKey:
 
 @dataclass(frozen=True)
 class Code:
-    """The migrations of the code at `ref`, or why they are not known."""
+    """The migrations of the code at `ref`, or why they are unknown."""
 
     ref: str = ""
     migrations: CodeMigrations | None = None
@@ -108,7 +108,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked of the dump."""
+    """The questions about the dump."""
 
     invariants: Sequence[Invariant]
     expected_tables: Sequence[str]
@@ -116,28 +116,28 @@ class Questions:
     key: EncryptionKey
     code: Code
     freshness: Sequence[str] = ()
-    """`table.column` of which the newest value is read."""
+    """`table.column` whose newest value is read."""
 
 
 @dataclass(frozen=True)
 class ProofResult:
-    """What a dump showed, as far as it allowed."""
+    """The result of a proof, as far as the dump allowed it."""
 
     grade: Grade
     why: str = ""
-    """Why the grade is no better."""
+    """Why the grade is not higher."""
     refusal: CheckFailed | None = None
-    """Why it does not decode or restore; then nothing was asked."""
+    """Why it does not decode or restore; then no question was asked."""
     pg_restore: str = ""
     dumped_from: str = ""
     server: str = ""
     tables: tuple[TableDigest, ...] = ()
     missing: tuple[str, ...] = ()
-    """Expected tables that are not there."""
+    """Expected tables that do not exist."""
     keyless: tuple[str, ...] = ()
-    """Expected tables without a primary key: rows may be there twice."""
+    """Expected tables without a primary key: rows may be duplicated."""
     left_out: tuple[LeftOut, ...] = ()
-    """What of the application's is in the dump, and was not restored for this."""
+    """Parts of the application's data in the dump that this proof did not restore."""
     invariants: tuple[InvariantResult, ...] = ()
     newest: Mapping[str, str | None] = field(default_factory=dict)
     canary: CanaryVerdict = _NOT_TRIED
@@ -148,11 +148,11 @@ class ProofResult:
 
     @property
     def rows(self) -> int:
-        """Of all tables."""
+        """Rows of all tables."""
         return sum(table.rows for table in self.tables)
 
     def document(self, subject: ProofSubject, questions: Questions) -> ProofDocument:
-        """What a proof keeps of what a dump showed: names and numbers, no value of a row."""
+        """The proof document for a result: names and numbers, no value of a row."""
         invariants = [ProvenInvariant(name=one.name, holds=one.holds) for one in self.invariants]
         if questions.expected_tables and self.server:
             invariants.append(ProvenInvariant(name=TABLES_THERE, holds=not self.missing))
@@ -173,10 +173,10 @@ class ProofResult:
 def examined(
     dump: Path, questions: Questions, decode: Decode, scratch: Scratch, report: Report
 ) -> Iterator[tuple[ProofResult, Copy | None]]:
-    """Look at everything, as far as the dump allows. What it fails at is in the result, not an exception.
+    """Examine as much as the dump allows. A failure of the dump is in the result, not an exception.
 
-    The restored database stays open until the end; there is none when the dump does not restore.
-    Raises MachineError, ProviderError, Interrupted: then nothing is known.
+    The restored database stays open until the context ends; it is None if the dump does not restore.
+    Raises MachineError, ProviderError, Interrupted: then the result is unknown.
     """
     begun = time.monotonic()
     scratch.prepare()  # its server starts while the dump is read
@@ -187,7 +187,7 @@ def examined(
             decoded = decode(dump)
             shown = ProofResult(Grade.DECODES, pg_restore=decoded.pg_restore, dumped_from=decoded.dumped_from)
             database = stack.enter_context(scratch.restore(dump, report("restoring on this machine")))
-            report("counting and digesting")(0, None)
+            report("counting rows and computing checksums")(0, None)
             shown = _asked(shown, database, questions, decoded)
         except CheckFailed as error:
             shown = replace(shown, why=f"{error.message} {error.why}".strip(), refusal=error)
@@ -197,7 +197,7 @@ def examined(
 def prove(
     subject: ProofSubject, dump: Path, questions: Questions, decode: Decode, scratch: Scratch, progress: Progress
 ) -> ProofDocument:  # fmt: skip
-    """The proof as it is kept. Raises as `examined`."""
+    """The proof document. Raises as `examined`."""
     with examined(dump, questions, decode, scratch, lambda _: progress) as (shown, _):
         return shown.document(subject, questions)
 
@@ -225,15 +225,15 @@ def _asked(shown: ProofResult, database: Copy, questions: Questions, decoded: De
 
 
 def _grade(shown: ProofResult, decoded: Decoded) -> tuple[Grade, str]:
-    """The grade, and why it is no better."""
+    """The grade, and why it is not higher."""
     said = {one.what.removeprefix("extension ") for one in shown.left_out}
     lacking = sorted(set(decoded.extensions) - {one.name for one in shown.extensions} - said)
     if lacking:
         return Grade.DECODES, f"the restored database lacks the extension {', '.join(lacking)}"
     if not shown.invariants:
-        return Grade.RESTORES, "scenarios.yaml names no invariant that could be asked"
+        return Grade.RESTORES, "scenarios.yaml has no invariant that applies"
     broken = [one.name for one in shown.invariants if one.holds is not True]
-    words = [f"it breaks: {'; '.join(broken)}"] if broken else []
+    words = [f"invariants failed: {'; '.join(broken)}"] if broken else []
     words += [f"tables are missing: {', '.join(shown.missing)}"] if shown.missing else []
     words += [f"no primary key in {', '.join(shown.keyless)}"] if shown.keyless else []
     if words:
@@ -244,7 +244,7 @@ def _grade(shown: ProofResult, decoded: Decoded) -> tuple[Grade, str]:
 
 
 def _judged(results: Sequence[CanaryResult], key: EncryptionKey) -> CanaryVerdict:
-    """A value whose plain column is empty counts as opened: pgcrypto refuses a wrong key by itself."""
+    """A value whose plain column is empty counts as decrypted: pgcrypto itself refuses a wrong key."""
     tried = tuple(
         TriedColumn(table=one.table, column=one.column, sampled=one.sampled, wrong=one.wrong)
         for one in results if one.sampled
@@ -267,9 +267,9 @@ def _verdict(found: CanaryVerdict, key: str) -> tuple[Literal["pass", "fail", "n
     problems += found.unread
     if found.wrong:
         sampled = plural(found.sampled, "sampled value")
-        problems.insert(0, f"{key} does not open {found.wrong:,} of {sampled}: {found.where}")
+        problems.insert(0, f"{key} does not decrypt {found.wrong:,} of {sampled}: {found.where}")
     if problems:
         return "fail", "; ".join(problems)
     if not found.matching:
-        return "not checked", f"no encrypted value was found on which {key} could be tried"
+        return "not checked", f"the sample has no encrypted value to try {key} on"
     return "pass", ""

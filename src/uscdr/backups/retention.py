@@ -1,4 +1,4 @@
-"""Which copies stay: so many days, weeks and months that have one, and never fewer than a restore needs. Pure."""
+"""Retention: keeps copies for a number of days, weeks and months, and always a proven one. Pure functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Count = Annotated[int, Field(ge=0, le=1000)]
 
 
 class Retention(Fact):
-    """For how many days, weeks and months (those that have a copy at all) one copy is kept."""
+    """The numbers of days, weeks and months, among those with a copy, for which one copy is kept."""
 
     daily: Count = 7
     weekly: Count = 4
@@ -32,7 +32,7 @@ class Retention(Fact):
 
 @dataclass(frozen=True)
 class KeptCopy:
-    """A copy as retention sees it. `proven`: it is whole, and was shown to be one to restore."""
+    """A copy as retention sees it. `proven`: it is complete, and a proof has shown that it restores."""
 
     id: str
     taken_at: datetime
@@ -40,9 +40,9 @@ class KeptCopy:
 
 
 def _removable(held: Sequence[KeptCopy], rule: Retention) -> tuple[KeptCopy, ...]:
-    """What may go, oldest first: not wanted by the rule, and older than a proven copy that stays.
+    """The copies to remove, oldest first: not kept by the rule, and older than a proven copy that stays.
 
-    Without a proven copy nothing may.
+    Without a proven copy, remove none.
     """
     proven = [one for one in held if one.proven]
     if not proven:
@@ -54,7 +54,7 @@ def _removable(held: Sequence[KeptCopy], rule: Retention) -> tuple[KeptCopy, ...
 
 
 def _wanted(held: Sequence[KeptCopy], rule: Retention) -> frozenset[str]:
-    """The ids that the rule keeps: of each period a proven copy before any other, then the newest."""
+    """The ids that the rule keeps: a proven copy of each period if there is one, else the newest."""
     kept: set[str] = set()
     for period, count in ((_day, rule.daily), (_week, rule.weekly), (_month, rule.monthly)):
         best: dict[tuple[int, ...], KeptCopy] = {}
@@ -81,23 +81,23 @@ def _month(at: datetime) -> tuple[int, ...]:
     return tuple(at.astimezone(UTC).timetuple()[:2])
 
 
-# Which backup the platform drops when one more is captured, and what is lost with it. Pure.
+# Which backup the platform drops at the next capture, and what is lost with it. Pure functions.
 
 
 @dataclass(frozen=True)
 class Eviction:
-    """The manual backup that goes. `kept`: how many of them the platform keeps."""
+    """The manual backup that the platform drops. `kept`: the number of manual backups that it keeps."""
 
     entry: BackupEntry
     kept: int
     last_proven_here: bool
-    """Whether no other backup that the platform holds is proven."""
+    """Whether the platform has no other proven backup."""
     newest_proven: bool
-    """Whether it is the newest proven backup anywhere, and no copy of it is in the vault."""
+    """Whether it is the newest proven backup anywhere, and the vault has no copy of it."""
 
     @classmethod
     def next(cls, found: Sequence[BackupEntry]) -> Eviction | None:
-        """What the next capture pushes out; None when the platform has room."""
+        """The backup that the next capture drops; None if the platform has room."""
         out = pushed_out([one.transfer for one in found if one.transfer])
         if out is None:
             return None
@@ -111,57 +111,57 @@ class Eviction:
         )
 
 
-# Removing copies: a copy's manifest goes first, so that no manifest ever names what is gone.
+# Removes copies: the manifest first, so that no manifest names a missing object.
 
 
 LEFTOVER_AFTER = timedelta(days=1)
-"""An unfinished copy that is younger may be under way, here or on another machine."""
+"""A younger incomplete copy may be in progress, here or on another machine."""
 
 
 VERSIONS_STAY = (
-    "the bucket keeps what is removed as older versions until its retention and lifecycle rules let them go; "
-    "no room is freed before"
+    "the bucket keeps removed objects as older versions until its retention and lifecycle rules delete them; "
+    "until then no space is freed"
 )
 
 
 @dataclass(frozen=True)
 class Pruning:
-    """What would go, and why the rest stays."""
+    """The copies to remove, and the reason why others stay."""
 
     copies: tuple[CopyCard, ...]
     leftovers: tuple[str, ...]
     kept: int
     proven: CopyCard | None
-    """The newest proven copy; without one nothing goes."""
+    """The newest proven copy; without one, nothing is removed."""
     stays: str = ""
     """What the store itself keeps of a removed copy; empty: nothing."""
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Of all that would go."""
+        """The ids of all copies and leftovers to remove."""
         return (*(card.id for card in self.copies), *self.leftovers)
 
     @property
     def bytes(self) -> int:
-        """Of the encrypted dumps that would go."""
+        """Total size of the encrypted dumps to remove."""
         return sum(card.dump.size for card in self.copies)
 
     @property
     def facts(self) -> dict[str, str]:
-        """For the person who decides."""
+        """Facts for the operator's decision."""
         oldest = min((card.origin.taken_at for card in self.copies), default=None)
         return {
             "copies to remove": f"{len(self.copies)} of {len(self.copies) + self.kept}",
-            "oldest of them": moment(oldest) if oldest else "none",
+            "oldest copy to remove": moment(oldest) if oldest else "none",
             "bytes": f"{self.bytes:,}",
             "newest proven copy, which stays": self.proven.id if self.proven else "none",
-            "leftovers of pulls that were cut off": str(len(self.leftovers)),
+            "leftovers of incomplete pulls": str(len(self.leftovers)),
             **({"what the store keeps": self.stays} if self.stays else {}),
         }
 
     @property
     def phrase(self) -> str:
-        """What is typed: number of copies, the oldest, bytes; so it cannot be pasted from history."""
+        """The phrase to type: number of copies, the oldest, bytes; so it cannot come from the shell's history."""
         oldest = min((card.origin.taken_at for card in self.copies), default=None)
         back = f" back to {oldest:%Y-%m-%dT%H:%M}" if oldest else ""
         leftovers = f" and {len(self.leftovers)} leftovers" if self.leftovers else ""
@@ -171,9 +171,9 @@ class Pruning:
 
     @classmethod
     def of(cls, found: Sequence[BackupEntry], there: StoredCopies, rule: Retention, now: datetime) -> Pruning:
-        """Decide for all copies of one application, each of its databases by itself; leftovers are of whichever.
+        """Plan the removal for all copies of one application, for each database separately; leftovers of any database.
 
-        Copies of one database say nothing of another's: neither which of them to keep, nor that some may go.
+        Copies of one database never justify keeping or removing copies of another.
         """
         cards = {card.id: card for entry in found for card in entry.copies}
         databases: dict[str, list[KeptCopy]] = {}
@@ -193,18 +193,18 @@ class Pruning:
 
 
 def what_stays(store: Store, copies: Iterable[str]) -> str:
-    """What is left in the store of copies that are removed, in words; empty: nothing. At most two requests."""
+    """What the store keeps of removed copies, in words; empty: nothing. At most two requests."""
     names = next((found for copy in copies if (found := store.names(f"{BACKUPS}/{copy}"))), ())
     keeps = store.keeps_versions(names[0]) if names else False
     if keeps is None:
-        return "the store does not tell whether it keeps what is removed (versions, soft delete)"
+        return "the store does not say whether it keeps removed objects (versions, soft delete)"
     return VERSIONS_STAY if keeps else ""
 
 
 def carry_out(store: Store, copies: Iterable[str]) -> tuple[str, ...]:
-    """Remove these copies; cut off anywhere, the rest of one is a leftover, which a later call removes.
+    """Remove these copies. If it stops early, a later call removes the rest as a leftover.
 
-    Returns those that the store's own retention holds, whole or in part.
+    Returns the copies that the store's own retention protects, fully or in part.
     """
     return tuple(copy for copy in copies if not _removed(store, copy))
 

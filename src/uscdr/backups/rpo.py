@@ -1,4 +1,4 @@
-"""Whether the recovery point objective holds: by what there is now, and by what may be lost until then. Pure.
+"""Whether the backups meet the recovery point objective, now and at the present rhythm. Pure functions.
 
 All durations are seconds, all times aware UTC datetimes.
 """
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
 HORIZON_DAYS = 8
-"""Days of a schedule that are looked at: a week, so that a change of the clocks is in it."""
+"""Days of a schedule to evaluate: a week, to include the days around a daylight saving change."""
 
 
 class Point(Fact):
-    """One backup that was made. `there`: it can be restored now; `off_platform`: a whole copy is in the vault."""
+    """One backup. `there`: it can be restored now; `off_platform`: the vault has a complete copy."""
 
     name: str
     taken_at: datetime
@@ -39,7 +39,7 @@ class Point(Fact):
 
 
 class BackupGap(Fact):
-    """The time between two backups in a row, or since the newest one (`to` is now)."""
+    """The time between two consecutive backups, or since the newest one (`to` is now)."""
 
     seconds: float
     begin: datetime
@@ -47,38 +47,38 @@ class BackupGap(Fact):
 
 
 class RpoState(Fact):
-    """Everything that is said about the objective. What is not known is None."""
+    """The state of the objective. Unknown values are None."""
 
     at: datetime
     objective: float
     met: bool
     proven: str
-    """The newest proven copy off the platform; empty when there is none."""
+    """The newest proven copy off the platform; empty without one."""
     proven_age: float | None
     copy_age: float | None
-    """Of the newest copy off the platform, proven or not."""
+    """Age of the newest copy off the platform, proven or not."""
     newest_age: float | None
-    """Of the newest backup anywhere."""
+    """Age of the newest backup anywhere."""
     capture: float
-    """How long a backup takes, the median."""
+    """The median duration of a backup."""
     largest_gap: BackupGap | None
-    """Of the last 7 days, as far as they are known."""
+    """Gaps of the last 7 days, as far as they are known."""
     schedules: tuple[str, ...]
     schedule_gap: float | None
     """The longest time between two backups of the platform's schedule."""
     day_gap: float | None
-    """The longest time between two backups that were made in the last 24 h; None when there is no such pair."""
+    """The longest time between two backups of the last 24 h; None without such a pair."""
     worst: float | None
-    """What may be lost as backups are made at present, with the time that one takes."""
+    """The largest possible loss at the present rhythm, including the duration of a backup."""
     due: datetime | None
-    """By then a newer proven copy must be there."""
+    """The deadline for a newer proven copy."""
     next_scheduled: datetime | None
 
     @classmethod
     def of(cls, points: Sequence[Point], schedules: Sequence[Schedule], now: datetime, objective: float) -> RpoState:
-        """Met only if the newest proven copy off the platform is young enough and backups come often enough.
+        """Met only if the newest proven copy off the platform is young enough and backups are frequent enough.
 
-        Often enough is what was seen in the last 24 h, or else what the platform's schedule makes of it.
+        The frequency comes from the last 24 h, or else from the platform's schedule.
         """
         made = sorted(points, key=lambda one: one.taken_at)
         proven = [one for one in made if one.there and one.off_platform and one.proven]
@@ -109,7 +109,7 @@ class RpoState(Fact):
 
 
 def _upcoming(schedules: Sequence[Schedule], now: datetime) -> tuple[datetime, ...]:
-    """When backups of the schedules begin in the next days; of a time zone that is not known here, nothing."""
+    """The start times of scheduled backups in the next days; none for a time zone unknown to this machine."""
     found: set[datetime] = set()
     for one in schedules:
         try:
@@ -137,7 +137,7 @@ def _gaps(made: Sequence[Point], now: datetime) -> list[BackupGap]:
 
 
 def _largest(gaps: Sequence[BackupGap], since: datetime) -> BackupGap | None:
-    """Of those that end after `since`."""
+    """The largest gap that ends after `since`."""
     return max((one for one in gaps if one.end > since), key=lambda one: one.seconds, default=None)
 
 
@@ -146,60 +146,60 @@ def _capture(made: Sequence[Point]) -> float:
     return max(0.0, median(took)) if took else 0.0
 
 
-# How often captures must run, as a cron line and as a GitHub workflow. Pure text.
+# The capture schedule as a cron line and as a GitHub workflow. Pure text.
 
 
 LEAST = 5 * MINUTE
 AT = 17
-"""Minutes past the hour: at the full hour everybody's jobs run, and hosted ones are late or left out."""
+"""Minutes past the hour: at the full hour many jobs run, and hosted ones start late or are skipped."""
 STEPS = (
     *((minutes * MINUTE, f"*/{minutes} * * * *") for minutes in (5, 10, 15, 20, 30)),
     (HOUR, f"{AT} * * * *"),
     *((hours * HOUR, f"{AT} */{hours} * * *") for hours in (2, 3, 4, 6, 8, 12)),
     (24 * HOUR, f"{AT} 2 * * *"),
 )
-"""What cron can repeat evenly over midnight: seconds, and the five fields."""
+"""Intervals that cron can repeat evenly over midnight: seconds, and the five fields."""
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """Every so many seconds, as cron writes it."""
+    """An interval in seconds, and its cron fields."""
 
     seconds: int
     fields: str
 
     @classmethod
     def even(cls, every: float, most: float) -> Rhythm:
-        """The longest even interval of cron that is not above `every` nor above `most` (seconds)."""
+        """The longest even cron interval that exceeds neither `every` nor `most` (seconds)."""
         limit = max(LEAST, min(every, most))
         return cls(*[step for step in STEPS if step[0] <= limit][-1])
 
     def cron_line(self, target: str, place: str | None) -> str:
-        """One line for `crontab -e`; the file holds HEROKU_API_KEY and what else is needed, mode 0600."""
+        """One line for `crontab -e`; the sourced file has HEROKU_API_KEY and the other variables, mode 0600."""
         return f"{self.fields}  . $HOME/.config/uscdr/environment && {_command(target, place)}"
 
     def workflow(self, target: str, place: str | None) -> str:
-        """A workflow of GitHub Actions. The runner is thrown away: the vault must be an object store.
+        """A workflow of GitHub Actions. Its runner is temporary: the vault must be an object store.
 
-        It takes nothing from a public index or of anybody's actions: what would run there would hold the token. The
-        wheels lie in the repository, each with its digest; the secrets are in the environment of the last step alone.
+        It uses no public index and no third-party actions, because their code would see the token. The repository has
+        the wheels with their digests, and only the last step has the secrets in its environment.
         """
         return WORKFLOW.format(fields=self.fields, command=_command(target, place), wheels=WHEELS)
 
 
 def _command(target: str, place: str | None) -> str:
-    """The three commands, one after the other; each stops the rest when it fails."""
+    """The three commands in sequence; a failure stops the rest."""
     to = f" --to {shlex.quote(place)}" if place else ""
     program = f"uscdr --quiet --target {shlex.quote(target)} backup"
     return f"{program} capture && {program} pull{to} && {program} prove{to}"
 
 
 WHEELS = ".github/uscdr"
-"""Where the workflow looks for the wheels, below the repository's root."""
+"""The workflow's directory for wheels, below the repository's root."""
 
 
 def wheels(python: str, origin: str) -> str:
-    """The commands that put the wheels there, once; `origin` is the checkout or wheel that this came from."""
+    """The commands that store the wheels there, once; `origin` is the checkout or wheel of this installation."""
     source = shlex.quote(f"{origin}[vault,sandbox]")
     return (
         f"{shlex.quote(python)} -m pip wheel --wheel-dir {WHEELS} {source}\n"

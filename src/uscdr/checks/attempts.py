@@ -1,4 +1,4 @@
-"""What this machine sent to somebody who counts it, so that checks lock nobody out: kept across runs."""
+"""The record of this machine's rate-limited requests, kept across runs, so that checks never block users."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEPT = timedelta(days=8)
-"""What is older is forgotten, once the book has grown to LARGE bytes."""
+"""Older entries are removed once the record has LARGE bytes."""
 AHEAD = timedelta(days=1)
-"""What lies further ahead was written by a clock that was wrong; no refusal is taken to last longer either."""
+"""A later time in the record comes from a wrong clock; no rate limit is taken to last longer either."""
 LARGE, LARGEST = 64 * 1024, 1 << 24
 REFUSED = "sign-in"
-"""Where refused logins of the check account are noted besides."""
+"""The subject that also counts refused logins of the check account."""
 TO_THE_MINUTE = timedelta(seconds=59)
-"""Somebody who comes back at the minute that was named is not too early."""
+"""Added to a time that is shown to the minute, so that a retry at that minute is not too early."""
 UNTIL = "until="
 TURN_SECONDS, TURN_INTERVAL = 10.0, 0.05
 T = TypeVar("T")
-UNREADABLE = "What was sent to the application before cannot be counted."
+UNREADABLE = "uscdr cannot count its earlier requests to the application."
 
 
 class AttemptLimit(Fact):
-    """After `times` refused attempts `within` a while the application refuses right ones too, to the whole address."""
+    """After `times` refused attempts `within` seconds, the application also refuses valid ones from that address."""
 
     times: Annotated[int, Field(ge=2, le=10_000)]
     within: Duration
     of: Annotated[str, Field(min_length=1, max_length=40)] = "attempts"
-    """What is counted, in words for people."""
+    """The kind of attempts, in words."""
 
     @property
     def room(self) -> int:
-        """How many of them checks may use up; the others are left to the people behind the same address."""
+        """The number of attempts that checks may use; the others are left to users behind the same address."""
         return self.times // 2
 
 
 LOGINS = AttemptLimit.model_validate({"times": 5, "within": "15m", "of": "logins"})
-"""What an application is taken to allow when scenarios.yaml does not tell."""
+"""The assumed limit if scenarios.yaml has none."""
 HOUR = 3600.0
-"""Seconds for which somebody who is over a limit is not asked again, if he does not tell."""
+"""Seconds before a rate-limited subject is asked again, if it does not say."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ class _Line:
     at: datetime
     subject: str
     until: datetime | None = None
-    """The subject answered that it takes no more; so long it is left alone."""
+    """The end of the rate limit that the subject reported."""
 
 
 class Attempts:
-    """The book of one place: by path, when it was tried. Each machine has its own, as each machine has its address.
+    """The record of one target: the times of attempts by path. Each machine has its own, as it has its own address.
 
-    One object is one run: of what is counted it sends one.
+    One object belongs to one run, which sends each counted request once.
     """
 
     def __init__(self, state: Path, place: str, now: Callable[[], datetime]) -> None:
@@ -79,9 +79,9 @@ class Attempts:
         self._lock = threading.Lock()
 
     def count(self, path: str, limit: AttemptLimit, send: Callable[[], Finding]) -> Finding:
-        """What `send` finds, unless it may lock people out: then it is not sent. Raises MachineError.
+        """The result of `send`, unless it may block users: then it is not sent. Raises MachineError.
 
-        It is noted before it is sent: what cannot be counted is not sent.
+        Records the request before sending it: a request that cannot be recorded is not sent.
         """
         with self._turn():
             if path in self._sent:
@@ -94,9 +94,9 @@ class Attempts:
         return self.heed(path, send, limit.within)
 
     def heed(self, subject: str, ask: Callable[[], T], seconds: float = HOUR) -> T:
-        """What `ask` gives. Raises RateLimited when `subject` said that it takes no more for now, now or lately.
+        """The result of `ask`. Raises RateLimited if `subject` reports a rate limit, now or in a recent run.
 
-        `seconds` is for how long it is left alone then, if it does not tell.
+        `seconds`: the duration of the limit if the subject does not say.
         """
         if held := self.held(subject):
             raise RateLimited(f"Not asked: {held}.", provider=subject)
@@ -108,15 +108,15 @@ class Attempts:
             raise
 
     def login(self, path: str, limit: AttemptLimit, sign_in: Callable[[], T]) -> T:
-        """What `sign_in` gives, unless one of this machine was refused lately and one more could lock the address out.
+        """The result of `sign_in`, unless a recent login was refused and one more could block this address.
 
-        A right login uses nothing up; a refused one counts with what else is sent to `path`. Raises ProviderError.
+        A valid login does not count; a refused one counts with other requests to `path`. Raises ProviderError.
         """
         if self.used(REFUSED, limit) and (spent := self.spent(path, limit)):
             raise ProviderError(
-                f"The check account was not signed in, as its last login was refused: {spent}.",
+                f"uscdr did not sign in the check account, because its last login was refused: {spent}.",
                 provider="the application",
-                next_action="Check USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD, and wait.",
+                next_action="Check USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD. Wait until that time.",
             )
         try:
             return self.heed(path, sign_in, limit.within)
@@ -129,7 +129,7 @@ class Attempts:
             raise
 
     def held(self, subject: str) -> str:
-        """Why `subject` is left alone for now, as it said that it takes no more; empty when it is not."""
+        """The rate limit of `subject` that is in force, in words; empty without one."""
         now = self._now()
         last = max(
             (one for one in self._lines() if one.subject == subject and one.until is not None and one.until > now),
@@ -138,21 +138,19 @@ class Attempts:
         )
         if last is None or last.until is None:
             return ""
-        return (
-            f"it took no more at {moment(last.at)} (429), and is left alone until {moment(last.until + TO_THE_MINUTE)}"
-        )
+        return f"rate limited at {moment(last.at)} (429); uscdr waits until {moment(last.until + TO_THE_MINUTE)}"
 
     def spent(self, path: str, limit: AttemptLimit) -> str:
-        """Why nothing more may be sent to `path` for now; empty when something may. Raises MachineError."""
+        """Why no request may be sent to `path` now; empty if one may. Raises MachineError."""
         times = self._times(path, limit)
         if len(times) < limit.room:
             return ""
         again = times[-limit.room] + timedelta(seconds=limit.within)
         used = f"checks used {len(times)} of {limit.times} {limit.of} in {duration(limit.within)}"
-        return f"{used}, the others are left to people; one is free again at {moment(again + TO_THE_MINUTE)}"
+        return f"{used}; the others are reserved for users. The next one is free at {moment(again + TO_THE_MINUTE)}"
 
     def used(self, path: str, limit: AttemptLimit) -> int:
-        """How often `path` was tried while the limit looks. Raises MachineError."""
+        """The number of attempts on `path` within the limit's time. Raises MachineError."""
         return len(self._times(path, limit))
 
     def _times(self, path: str, limit: AttemptLimit) -> list[datetime]:
@@ -160,7 +158,7 @@ class Attempts:
         return sorted(one.at for one in self._lines() if one.subject == path and one.at > since and one.until is None)
 
     def note(self, subject: str, *, until: datetime | None = None) -> None:
-        """Write down, durably, that `subject` is tried now, or with `until` that it takes no more.
+        """Record durably that `subject` is tried now, or with `until` that it is rate limited.
 
         Raises MachineError.
         """
@@ -177,7 +175,7 @@ class Attempts:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Two checks, or two processes, do not both take the last one."""
+        """Lock the record, so that two checks or processes do not both use the last attempt."""
         private_directory(self._path.parent)
         with self._lock:
             descriptor = open_lock(self._path.with_suffix(".lock"))
@@ -188,13 +186,13 @@ class Attempts:
                 os.close(descriptor)
 
     def _wait_for(self, descriptor: int) -> None:
-        """Raises MachineError when another process keeps the book for long: it was stopped with it open."""
+        """Raises MachineError if another process holds the record too long: it is suspended."""
         end = time.monotonic() + TURN_SECONDS
         while not try_lock(descriptor):
             if time.monotonic() >= end:
                 raise MachineError(
-                    UNREADABLE, why="Another process of uscdr has the book open, and does not let go of it.",
-                    next_action=f"See who: fuser {self._path.with_suffix('.lock')}",
+                    UNREADABLE, why="Another uscdr process holds the record of requests and does not release it.",
+                    next_action=f"Find the process: fuser {self._path.with_suffix('.lock')}",
                 )  # fmt: skip
             time.sleep(TURN_INTERVAL)  # an interval between two looks
 
@@ -205,7 +203,7 @@ class Attempts:
         return [read for line in text.splitlines() if (read := _read(line)) and read.at <= latest]
 
     def _shorten(self) -> None:
-        """Forget what no limit looks at any more."""
+        """Remove entries that no limit needs."""
         with disk_errors(UNREADABLE):
             large = self._path.exists() and self._path.stat().st_size > LARGE
         if large:
@@ -219,7 +217,7 @@ def _written(line: _Line) -> str:
 
 
 def _read(text: str) -> _Line | None:
-    """One line; None for one that was cut off."""
+    """Parse one line; None for a truncated one."""
     when, _, rest = text.partition(" ")
     subject, _, until = rest.partition(f" {UNTIL}")
     try:

@@ -1,4 +1,4 @@
-"""What was measured while the application was healthy; later runs are compared with it."""
+"""Measurements of the healthy application, with which later runs are compared."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _TableMeasured(BaseModel):
 
 
 class _Measured(BaseModel):
-    """What checks compare with, whichever measured it: of another type it is no baseline. Other measures are let be."""
+    """The measures that checks compare with; another type makes the baseline invalid. Others are not validated."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
     tables: dict[str, _TableMeasured] = {}
@@ -55,37 +55,37 @@ def _shaped(measures: dict[str, Any]) -> dict[str, Any]:
 
 
 class Baseline(Fact):
-    """Measures by check. Holds counts, digests, seconds and names; no secret and no patient's value."""
+    """Measures by check. Contains counts, digests, seconds and names; no secrets and no patients' values."""
 
     version: int = 1
     key: str
-    """Which place: the platform's address and the application."""
+    """The target: the platform's address and the application."""
     taken_at: Moment
     run: str
     checks: dict[str, Annotated[dict[str, Any], AfterValidator(_shaped)]] = Field(default_factory=dict)
 
     def of(self, check: str) -> Mapping[str, Any]:
-        """What `check` measured then; empty when it did not exist or measured nothing."""
+        """The measures of `check`; empty if it did not exist or measured nothing."""
         return self.checks.get(check, {})
 
     @classmethod
     def read(cls, state: Path, key: str) -> Baseline | None:
-        """The baseline of a place; None when none was saved. Raises BadInput when the file is none of it."""
+        """The baseline of a target; None if none was saved. Raises BadInput if the file is not its baseline."""
         path = _path_of(state, key)
         try:
             found = Baseline.model_validate_json(reading.whole(path, LARGEST))
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise MachineError(f"{path} cannot be read: {error.strerror}.") from error
+            raise MachineError(f"uscdr cannot read {path}: {error.strerror}.") from error
         except ValidationError:
-            raise _none(path, "is no baseline, or one of another version") from None
+            raise _none(path, "is not a baseline, or one of another version") from None
         if found.key != key:
-            raise _none(path, f"is the baseline of another place ({found.key})")
+            raise _none(path, f"is the baseline of another target ({found.key})")
         return found
 
     def save(self, state: Path) -> Path:
-        """Write it durably in place of an earlier one (0600). Raises MachineError."""
+        """Write the baseline durably in place of an earlier one (0600). Raises MachineError."""
         path = _path_of(state, self.key)
         private_directory(path.parent)
         write_whole(path, self.model_dump_json().encode())
@@ -93,12 +93,12 @@ class Baseline(Fact):
 
 
 def _path_of(state: Path, key: str) -> Path:
-    """Where the baseline of a place is kept."""
+    """The file with the baseline of a target."""
     return state / "baselines" / f"{sha256(key.encode()).hexdigest()[:16]}.json"
 
 
 def _none(path: Path, why: str) -> BadInput:
     return BadInput(
         f"{path} {why}.",
-        next_action="Remove it, and save a new one while the application is healthy: uscdr verify all --save-baseline",
+        next_action="Delete it. Save a new one while the application is healthy: uscdr verify all --save-baseline",
     )

@@ -1,4 +1,4 @@
-"""What every check has, and the check as it is run, under its name."""
+"""The common fields of all checks, and a check with its name."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ if TYPE_CHECKING:
     from uscdr.checks.context import CheckContext
 
 Provider = Literal["application", "database", "platform", "media", "dns", "tls", "mail", "queue", "source", "person"]
-"""Who must answer. One that hangs is waited for once, not once a check."""
+"""The provider that must answer. If it hangs, only one check waits for it."""
 Bound = Annotated[float, Field(allow_inf_nan=False)]
-"""A number that a value can be beyond."""
+"""A bound for a value."""
 TIMEOUT = 30.0
 """Seconds that a check may take unless scenarios.yaml says otherwise."""
 
 
 class CheckSpec(Fact):
-    """The fields that every kind of check has, and how it is run."""
+    """The fields of every kind of check, and the method that runs it."""
 
     why: str = ""
-    """For a person: what a failure means, or what to do about it."""
+    """For people: the meaning of a failure, or the next step."""
     timeout: Duration = TIMEOUT
     kind: str
 
     provider: ClassVar[Provider] = "application"
     writes: ClassVar[bool] = False
-    """A canary: run only when the operator allows writes."""
+    """A canary: runs only if the operator allows writes."""
     may_be_empty: ClassVar[frozenset[str]] = frozenset({"why"})
-    """Fields that say something when they are empty; any other that is written down and empty demands nothing."""
+    """Fields that have a meaning when empty; any other empty field requires nothing and is an error."""
 
     @property
     def counted(self) -> AttemptLimit | None:
-        """The limit of what the check sends; None for what nobody counts."""
+        """The rate limit of the check's requests; None if they are not limited."""
         return None
 
     @abstractmethod
     def run(self, name: str, context: CheckContext) -> Finding:
-        """Look, and judge what is seen; the baseline has under `name` what was measured before.
+        """Run the check. The baseline has the check's earlier measures under `name`.
 
         Raises:
-            ProviderError: who must answer did not.
+            ProviderError: the provider did not answer, or refused.
         """
 
     @field_validator("*")
     @classmethod
     def _says_something(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - of any field
-        """A check that cannot fail is worse than none: it is seen to pass."""
+        """Refuse a check that cannot fail: it would always pass."""
         if info.field_name not in cls.may_be_empty and (reason := _says_nothing(value)):
-            raise ValueError(f"{reason}, so this demands nothing: write what must be there, or leave it out")
+            raise ValueError(f"{reason}, so the check requires nothing: add the required value, or remove the field")
         return value
 
 
 def _says_nothing(value: object) -> str:
-    """Why a text, list or mapping of scenarios.yaml demands nothing, in words; empty when it does."""
+    """Why a text, list or mapping of scenarios.yaml requires nothing, in words; empty if it requires something."""
     if value in ("", [], (), {}) or _blank(value):
         return "it is empty"
     if isinstance(value, list | tuple) and any(map(_blank, value)):
@@ -99,5 +99,5 @@ class ManualCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
-        # Whoever has the terminal asks, and records the answer.
+        # The command at the terminal asks the question and records the answer.
         return Finding("not checked", "only a person can answer this")

@@ -1,4 +1,4 @@
-"""What checks are given to look at: ports, what is expected of the place, and the baseline."""
+"""The inputs of checks: ports, expectations of the target, and the baseline."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ must be refused; also what is made, looked at and removed again."""
 
 @dataclass(frozen=True)
 class Expected:
-    """What scenarios.yaml says the place has."""
+    """The expectations of scenarios.yaml for the target."""
 
     tables: tuple[str, ...] = ()
     volatile: frozenset[str] = frozenset()
@@ -47,13 +47,13 @@ class Expected:
     invariants: tuple[Invariant, ...] = ()
     formation: Mapping[str, int] = field(default_factory=dict)
     single: frozenset[str] = frozenset()
-    """Process types of which there must be exactly one."""
+    """Process types that must have exactly one dyno."""
     steady: float = WINDOW
-    """Seconds for which a dyno must have been up, to be said to stay so."""
+    """Seconds of uptime after which a dyno counts as stable."""
     required: tuple[str, ...] = ()
     """Config variables."""
     derived: frozenset[str] = frozenset()
-    """Config variables that follow the place; they may differ from the baseline."""
+    """Config variables that depend on the target; they may differ from the baseline."""
     key: str = ""
     """The config variable with the key of the encrypted columns."""
     canaries: tuple[CanaryColumn, ...] = ()
@@ -67,58 +67,58 @@ class Expected:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """Everything is opened when first asked for; a port that raises ProviderError makes a check inconclusive."""
+    """Opens each input on first use; a port that raises ProviderError makes a check inconclusive."""
 
     app: str
     facts: PlatformCache
     expected: Expected
     website: Callable[[], Website]
     token: Callable[[], SecretStr | None]
-    """Of the dedicated check account; None when there is none."""
+    """Token of the dedicated check account; None without one."""
     account_email: str
-    """Of the dedicated check account; where a canary's mail goes. May be empty."""
+    """Address of the dedicated check account, which receives a canary's mail. May be empty."""
     database: Callable[[], Database]
     media: Callable[[], Media] | None
-    """The configured cloud with the application's own credentials; None when the target has no media."""
+    """The configured cloud with the application's own credentials; None if the target has no media."""
     verifier: Verifier | None
-    """The zone's name servers; None when the target has no domain."""
+    """The zone's name servers; None if the target has no domain."""
     tls: Tls
     queue: Queue
     mail: MailAccount
     code_migrations: Callable[[], CodeMigrations | None]
-    """Migrations of the deployed commit; None when its code is not to be had."""
+    """Migrations of the deployed commit; None if its code is not available."""
     now: Callable[[], datetime]
     sign_in: Callable[[], SecretStr | None]
-    """A new login of the check account, for checks that may write; None when it has no password."""
+    """A new login of the check account, for checks that may write; None if it has no password."""
     writable: Callable[[], CanaryApplication] | None = None
     """The application for checks that may write; None unless the operator allowed writes."""
     baseline: Baseline | None = None
     attempts: Attempts | None = None
-    """What was sent to the application that it counts; None when nothing of the kind can be sent in this round."""
+    """The record of rate-limited requests; None if no such request is possible in this round."""
     work: Path | None = None
     """A private directory of this process."""
     damaged: frozenset[str] = frozenset()
-    """Ids of backups that were taken of a damaged state."""
+    """Ids of backups of a damaged state."""
 
     def before(self, check: str) -> Mapping[str, Any]:
-        """What `check` measured when the baseline was taken; empty without one."""
+        """The measures of `check` in the baseline; empty without one."""
         return self.baseline.of(check) if self.baseline else {}
 
 
-# Looks at the platform that many checks share: each is asked once, whoever comes first, and kept.
+# Facts about the platform that several checks share: each is requested once and cached.
 
 
 T = TypeVar("T")
 LOG_LINES = 1500
-"""As many as the platform keeps."""
+"""The number of lines that the platform keeps."""
 LIMIT = 20.0
-"""Seconds for one look at the platform: less than a check has, so that the check can say who did not answer."""
+"""Seconds for one request to the platform: less than a check's limit, so that the check can name the provider."""
 
 
 class Once:
-    """Answers that are kept. Whoever asks for one that is under way waits for it; an error is kept too.
+    """Cached answers. A second caller waits for a running request; errors are cached too.
 
-    Nobody waits longer than `limit` seconds from the first question on.
+    No caller waits longer than `limit` seconds from the first call on.
     """
 
     def __init__(self, *, limit: float, provider: str) -> None:
@@ -128,14 +128,14 @@ class Once:
         self._answers: dict[str, _Answer] = {}
 
     def get(self, name: str, ask: Callable[[], T]) -> T:
-        """What `ask` gave the first time. Raises what it raised then, ProviderError when it gave nothing in time."""
+        """The first answer of `ask`. Raises its first error, or ProviderError if there is no answer in time."""
         with self._lock:
             answer = self._answers.get(name)
             if answer is None:
                 answer = self._answers[name] = _Answer(time.monotonic() + self._limit)
                 threading.Thread(target=answer.fetch, args=(ask,), daemon=True, name=f"fact {name}").start()
         if not answer.there.wait(max(0.0, answer.until - time.monotonic())):
-            words = f"{self._provider} did not tell its {name} within {duration(self._limit)}."
+            words = f"{self._provider} did not return its {name} within {duration(self._limit)}."
             raise ProviderError(words, provider=self._provider, retryable=True)
         if answer.error is not None:
             raise answer.error
@@ -158,7 +158,7 @@ class _Answer:
 
 
 class PlatformCache:
-    """One application at the platform, as it was when it was first looked at."""
+    """One application at the platform, as of the first request for each fact."""
 
     def __init__(
         self, app: str, platform: Platform, backups: Backups, provisioning: Provisioning, *, database: str
@@ -179,15 +179,15 @@ class PlatformCache:
         return self._once.get("config", lambda: self._platform.config_vars(self.name))
 
     def formation(self) -> tuple[ProcessType, ...]:
-        """How many dynos of each type are wanted."""
+        """The configured number of dynos of each type."""
         return self._once.get("formation", lambda: self._platform.formation(self.name))
 
     def dynos(self) -> tuple[Dyno, ...]:
-        """The dynos that exist."""
+        """The existing dynos."""
         return self._once.get("dynos", lambda: self._platform.dynos(self.name))
 
     def releases(self) -> tuple[Release, ...]:
-        """The newest first."""
+        """The releases, newest first."""
         return self._once.get("releases", lambda: self._platform.releases(self.name))
 
     def addons(self) -> tuple[AddOn, ...]:
@@ -199,7 +199,7 @@ class PlatformCache:
         return self._once.get("attachment", lambda: self._platform.database(self.name, self._database))
 
     def transfers(self) -> tuple[Transfer, ...]:
-        """Every transfer of the application that owns the database, oldest first, each with whose it is."""
+        """All transfers of the application that owns the database, oldest first, each with its owner."""
         return self._once.get("transfers", lambda: self._backups.transfers(self.attachment()))
 
     def schedules(self) -> tuple[Schedule, ...]:
@@ -211,10 +211,10 @@ class PlatformCache:
         return self._once.get("domains", lambda: self._provisioning.domains(self.name))
 
     def log_drains(self) -> tuple[LogDrain, ...]:
-        """Where the log goes."""
+        """The log drains."""
         return self._once.get("log_drains", lambda: self._provisioning.log_drains(self.name))
 
     def log_lines(self, lines: int) -> tuple[str, ...]:
-        """The last lines of the log, at most `LOG_LINES`; they may hold personal data and are never shown."""
+        """The last lines of the log, at most `LOG_LINES`; they may contain personal data and are never shown."""
         kept = self._once.get("log", lambda: self._platform.log_lines(self.name, lines=LOG_LINES))
         return kept[-lines:]

@@ -1,4 +1,4 @@
-"""Every kind of check. Each is imported when it is first asked for; a test imports all."""
+"""All kinds of checks. Each is imported on first use; a test imports all."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SPECS = {
     "manual": "uscdr.checks.check:ManualCheck",
 }
 SPECS: Mapping[str, type[CheckSpec]] = Lazy(_SPECS)
-"""By kind: what scenarios.yaml may say of it, and how it is run."""
+"""By kind: the model of its fields in scenarios.yaml, which also runs the check."""
 
 DESTINATIONS: Mapping[str, frozenset[str]] = {
     "mail": frozenset({"client_id", "client_secret", "refresh_token"}),

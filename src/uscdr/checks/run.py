@@ -1,4 +1,4 @@
-"""Runs checks beside each other: each has its own time limit, all together a deadline, and each ends with a verdict."""
+"""Run checks in parallel: each has a time limit, all together a deadline, and each ends with a verdict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from uscdr.checks.context import CheckContext
 
 
-# Tasks that may hang: each has a time limit of its own, and one that overruns it is left behind, not waited for.
+# Tasks that may hang: each has its own time limit; a task that exceeds it is abandoned.
 
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ _LOOK = 0.1
 
 @dataclass(frozen=True)
 class Timed(Generic[T]):
-    """One task: what it does, for how many seconds at most, and whose answer it waits for."""
+    """One task: its function, its time limit in seconds, and its provider."""
 
     work: Callable[[], T]
     limit: float
@@ -39,9 +39,9 @@ class Timed(Generic[T]):
 
 @dataclass(frozen=True)
 class Ended(Generic[T]):
-    """How the task at `index` ended: with a `value`, an `error`, or `overran` its time.
+    """The end of the task at `index`: a `value`, an `error`, or `overran` for an exceeded time limit.
 
-    `spared` names the task that overran on the same provider before this one began: it was not begun at all.
+    `spared` names an earlier task that overran on the same provider: then this one was not started.
     """
 
     index: int
@@ -68,9 +68,9 @@ def _run_timed(
 ) -> Iterator[Ended[T]]:
     """Runs the tasks on at most `workers` threads, `at_once` of each provider, and yields each as it ends.
 
-    After `seconds` no task begins and those under way are left behind as overrun. Once a task overran on a
-    provider that answered nobody since, the provider's other tasks are not begun. Threads that are left behind
-    are daemons: they end with the process.
+    After `seconds` it starts no task, and abandons running ones as overrun. After a task overran on a provider that
+    has not answered since, it starts no other task of that provider. Abandoned threads are daemons: they end with the
+    process.
 
     Raises:
         Interrupted: `stop` was set.
@@ -94,12 +94,12 @@ class _Crew(Generic[T]):
         self._answered: dict[str, float] = {}
 
     def ends(self) -> Iterator[Ended[T]]:
-        """Every task's end, in the order of the ends."""
+        """The end of every task, in the order in which they end."""
         while self._waiting or self._running:
             yield from self._begin()
             yield from self._received()
             if self._stop.is_set():
-                raise Interrupted("Interrupted before all the work was done.", next_action="Start it again.")
+                raise Interrupted("The operator interrupted the checks.", next_action="Run the command again.")
             yield from self._overrun()
 
     def _begin(self) -> Iterator[Ended[T]]:
@@ -113,7 +113,7 @@ class _Crew(Generic[T]):
             threading.Thread(target=self._work, args=(index,), daemon=True, name=f"timed-{index}").start()
 
     def _next(self) -> int | None:
-        """The first that waits and may begin; after the end, or when its provider hangs, it may always."""
+        """The first waiting task that may start; after the deadline, or if its provider hangs, any may."""
         over = time.monotonic() >= self._end
         busy = Counter(self._tasks[index].provider for index in self._running)
         for index in self._waiting:
@@ -127,7 +127,7 @@ class _Crew(Generic[T]):
         started = time.monotonic()
         try:
             ended = Ended(index, 0.0, value=self._tasks[index].work())
-        except Exception as error:  # noqa: BLE001 - handed to whoever started the task
+        except Exception as error:  # noqa: BLE001 - passed to the caller that started the task
             ended = Ended(index, 0.0, error=error)
         self._inbox.put(Ended(index, time.monotonic() - started, value=ended.value, error=ended.error))
 
@@ -157,26 +157,26 @@ class _Crew(Generic[T]):
 
 
 WORKERS = 24
-"""Checks at once: they wait, they do not work."""
+"""Parallel checks: they mostly wait."""
 AT_ONCE = {"application": 8, "database": 6}
-"""A small application has one worker and few connections, and users that wait for it too."""
+"""Parallel requests: a small application has one worker and few connections, which its users need too."""
 DEADLINE = 300.0
 """Seconds for all checks together."""
 HOURLY: tuple[Provider, ...] = ("media", "mail")
-"""Who counts what is asked of them by the hour or day: one that took no more is left alone by later runs too."""
+"""Providers with rate limits per hour or day: later runs also respect a limit that was reached."""
 
 Ask = Callable[[Check], Finding]
 
 
 @dataclass(frozen=True)
 class Result:
-    """One check's end."""
+    """The result of one check."""
 
     check: Check
     finding: Finding
     seconds: float
     answered: bool = True
-    """Whether the check itself came to its finding; False when it hung, raised or was not asked."""
+    """Whether the check itself reached its finding; False if it hung, raised or was not started."""
 
 
 def look_at(
@@ -187,10 +187,10 @@ def look_at(
     deadline: float = DEADLINE,
     stop: threading.Event | None = None,
 ) -> Iterator[Result]:
-    """Run checks of any kind but `manual` against `context`: in `verify`, in `watch` and in every recovery.
+    """Run checks of any kind except `manual` against `context`: in `verify`, in `watch` and in every recovery.
 
-    Results come as `run_checks` gives them; `began` is called on the check's own thread. What may take longest
-    begins first. Raises Interrupted when `stop` is set.
+    Yields results as checks end; calls `began` on the check's own thread. Starts the checks with the longest time limit
+    first. Raises Interrupted if `stop` is set.
     """
 
     def ask(check: Check) -> Finding:
@@ -202,7 +202,7 @@ def look_at(
 
 
 def _asked(check: Check, context: CheckContext) -> Finding:
-    """Run one check. Raises RateLimited when somebody who counts requests takes no more for now."""
+    """Run one check. Raises RateLimited if a provider reports a rate limit."""
     provider, book = check.spec.provider, context.attempts
     if book is None or provider not in HOURLY:
         return check.spec.run(check.name, context)
@@ -217,9 +217,9 @@ def _run_checks(
     deadline: float = DEADLINE,
     stop: threading.Event | None = None,
 ) -> Iterator[Result]:
-    """Each check's result as it comes. What hangs, raises or is never asked is `inconclusive`, never a pass.
+    """Yields each result. A check that hangs, raises or does not start is `inconclusive`, not a pass.
 
-    Raises Interrupted when `stop` is set.
+    Raises Interrupted if `stop` is set.
     """
     tasks = [Timed(partial(ask, check), check.spec.timeout, check.spec.provider) for check in checks]
     for ended in _run_timed(tasks, workers=workers, seconds=deadline, at_once=AT_ONCE, stop=stop):

@@ -1,12 +1,12 @@
-"""Whether dynos that are up stay up: how long each has been so, and whether it came down before. Pure.
+"""Whether running dynos are stable: how long each has been up, and its earlier crashes. Sends no request.
 
-A process that dies seconds after its start is up whenever somebody looks in those seconds. Two things tell it from one
-that stands: the time since its last change of state, and the platform's own lines in the log. A dyno stands when it has
-been up for the wanted time, and for twice as long as it ever lived before it came down (at most five minutes for each
-time): one that came down once while its database was not there yet, and has outlived that, is no finding.
+A process that crashes seconds after each start may be up at the moment of a check. Two facts show the difference: the
+time since the last change of state, and the platform's own lines in the log. A dyno is stable if it has been up for the
+required time, and for twice as long as its longest life before a crash (at most five minutes per crash). A dyno that
+crashed once because its database did not exist yet, and has run longer since, is not a finding.
 
-What was before does not count: crashes under an earlier release, and those of a process that was then stopped in order
-(a restart, the daily cycling, scaling to 0).
+Earlier crashes do not count: those of an earlier release, and those before an orderly stop of the process (a restart,
+the daily cycling, scaling to 0).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from uscdr.models.heroku import Dyno, Release
 
 
-# A line of an application's log, taken apart: when, whose, what. Pure.
+# Parses the lines of an application's log into time, process and text.
 
 
 LINE = re.compile(r"(?P<at>\S+)\s+(?P<source>app|heroku)\[(?P<process>[\w.-]+)\]:\s?(?P<text>.*)", re.DOTALL)
@@ -34,7 +34,7 @@ PROCESS = re.compile(r"^Error (?P<code>[RLH]\d{2})\b")
 
 
 class LogLine(NamedTuple):
-    """One line. `at` is aware UTC, None where it cannot be read; `process` is `router`, `api` or a dyno's name."""
+    """One line. `at` is aware UTC, None if it is unreadable; `process` is `router`, `api` or a dyno's name."""
 
     at: datetime | None
     source: str
@@ -43,12 +43,12 @@ class LogLine(NamedTuple):
 
     @property
     def of_platform(self) -> bool:
-        """Only such lines are read for codes and states: an application can print anything."""
+        """Whether the platform wrote the line. Only these lines count: an application can print anything."""
         return self.source == "heroku"
 
     @property
     def code(self) -> str:
-        """The platform's error code in it; empty when there is none."""
+        """The platform's error code in the line; empty without one."""
         if not self.of_platform:
             return ""
         # The router quotes the request's path and host, which a visitor chooses; its code comes before them.
@@ -57,7 +57,7 @@ class LogLine(NamedTuple):
 
     @classmethod
     def read(cls, lines: Iterable[str]) -> Iterator[LogLine]:
-        """Those that are log lines, in their order."""
+        """The log lines among `lines`, in their order."""
         for line in lines:
             match = LINE.match(line.rstrip("\r\n"))
             if match:
@@ -73,14 +73,14 @@ def _moment(text: str) -> datetime | None:
 
 
 WINDOW = 30.0
-"""Seconds for which a dyno must have been up, unless the target says otherwise."""
+"""Seconds for which a dyno must have been up, unless the configuration of the target has another value."""
 UP, IDLE, CRASHED = "up", "idle", "crashed"
 RUNS = (UP, IDLE)
-"""States of a dyno that serves; one on a plan that sleeps is idle until it is asked."""
+"""States of a dyno that serves requests; a dyno on a plan that sleeps is idle until the next request."""
 OUTLIVED = 2.0
-"""Up for so many times its longest life before, a dyno has come through what brought it down."""
+"""A dyno that has been up for this many times its longest life before a crash has survived the cause."""
 MOST_PER_FALL = 300.0
-"""Seconds: longer than that for each time that it came down is not asked for."""
+"""The greatest number of required seconds per crash."""
 _CRASH = re.compile(r"^State changed from [\w-]+ to crashed\b")
 _BEGUN = re.compile(r"^(?:Starting process with command\b|State changed from [\w-]+ to up\b)")
 _ORDERLY = re.compile(
@@ -91,7 +91,7 @@ _EXIT = re.compile(r"^Process exited with status (?P<status>\d{1,3})\b")
 
 @dataclass(frozen=True)
 class DynoRestart:
-    """A dyno that came down by itself: when, why (`exit status 1`; may be empty), after how many seconds of life."""
+    """A crash of a dyno: the time, the reason (`exit status 1`; may be empty), and the seconds since its start."""
 
     at: datetime
     why: str
@@ -99,7 +99,7 @@ class DynoRestart:
 
     @classmethod
     def by_dyno(cls, lines: Iterable[str], release: Release | None) -> Mapping[str, tuple[DynoRestart, ...]]:
-        """By dyno, what brought it down since the release took effect and since it was last stopped in order."""
+        """By dyno, its crashes since the release took effect and since its last orderly stop."""
         since = (release.updated_at or release.created_at) if release else None
         found: dict[str, list[DynoRestart]] = {}
         lives: dict[str, _Life] = {}
@@ -116,7 +116,7 @@ class _Life:
 
 
 def in_force(releases: Sequence[Release]) -> Release | None:
-    """The current release (newest first); where none is marked so, the newest that succeeded."""
+    """The current release of `releases` (newest first); if none is marked as current, the newest successful one."""
     marked = [one for one in releases if one.current] or [one for one in releases if one.status == "succeeded"]
     return marked[0] if marked else None
 
@@ -139,26 +139,26 @@ def _follow(line: LogLine, at: datetime, life: _Life, fell: list[DynoRestart]) -
 
 @dataclass(frozen=True)
 class DynoUptime:
-    """One dyno of the formation: for how many seconds it has been up (None: not told), and what brought it down."""
+    """One dyno of the formation: the seconds for which it has been up (None if unknown), and its crashes."""
 
     dyno: Dyno
     up: float | None
     falls: tuple[DynoRestart, ...] = ()
 
     def needs(self, window: float) -> float:
-        """Seconds for which it must be up, to be said to stand."""
+        """The seconds for which it must have been up to count as stable."""
         lived = max((one.lived for one in self.falls), default=0.0)
         return max(window, min(OUTLIVED * lived, MOST_PER_FALL * len(self.falls)))
 
     def stands(self, window: float) -> bool:
-        """Whether it has been up for long enough; one that is idle was, before it fell asleep."""
+        """Whether it has been up for long enough. An idle dyno was, before it fell asleep."""
         if self.dyno.state == IDLE:
             return True
         return self.dyno.state == UP and self.up is not None and self.up >= self.needs(window)
 
     @property
     def unsettled(self) -> bool:
-        """Whether it came down, and has not outlived that."""
+        """Whether it crashed, and has not been up for long enough since."""
         return self.dyno.state == CRASHED or (bool(self.falls) and not self.stands(0.0))
 
     @property
@@ -173,7 +173,7 @@ class DynoUptime:
         return ", ".join(parts)
 
     def remark(self, window: float) -> str:
-        """What is worth a word of one that is no finding: that it is young, or has outlived a crash."""
+        """A remark about a stable dyno: it started recently, or crashed before. Empty without one."""
         if self.falls or (self.dyno.state == UP and self.up is not None and self.up < window):
             return self.words
         return ""
@@ -189,7 +189,7 @@ class DynoUptime:
     def of(
         cls, dynos: Iterable[Dyno], fallen: Mapping[str, tuple[DynoRestart, ...]], now: datetime, kinds: Collection[str]
     ) -> tuple[DynoUptime, ...]:
-        """Each dyno of these process types; one-off dynos end, and are none."""
+        """The dynos of these process types. One-off dynos do not count, because they end."""
         return tuple(
             cls(one, elapsed(one.updated_at, now) if one.updated_at else None, fallen.get(one.name, ()))
             for one in dynos

@@ -1,4 +1,4 @@
-"""How a check ends. Only `pass` is a pass."""
+"""The verdicts of a check. Only `pass` is a success."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 Verdict = Literal["pass", "fail", "inconclusive", "not checked"]
 Measures = Mapping[str, Any]
-"""What a check measured, as JSON: counts, digests, seconds, names. Never a patient's value, never a secret."""
+"""The measures of a check, as JSON: counts, digests, seconds, names. Never a patient's value or a secret."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict with its evidence, which names no patient; `measures` go into a baseline."""
+    """A verdict with its evidence, which contains no patient data; `measures` go into a baseline."""
 
     verdict: Verdict
     evidence: str
     measures: Measures = field(default_factory=dict)
     limited: bool = False
-    """Not checked because somebody counts requests: a sentence on the limit, none on what was to be looked at."""
+    """Whether a rate limit prevented the check; the evidence then describes only the limit."""
 
     def as_far_as_read(self, unread: Iterable[Unread | None], done: str) -> Finding:
-        """Itself, of what could be read, with the tables that could not be `done` (such as "counted").
+        """This finding, plus the tables that could not be `done` (such as "counted").
 
-        Damage is a failure. What is out of reach, locked or hidden, leaves no pass.
+        Damage is a failure. An unreachable, locked or hidden table prevents a pass.
         """
         tables = {one.table: one for one in unread if one is not None}.values()
         if not tables:
@@ -43,16 +43,16 @@ class Finding:
 
     @classmethod
     def beyond_limit(cls, evidence: str) -> Finding:
-        """Not checked, so that a limit is not used up, or as it was used up."""
+        """Not checked because of a rate limit."""
         return cls("not checked", evidence, limited=True)
 
     @classmethod
     def weighed(
         cls, problems: Sequence[str], doubts: Sequence[str], good: str, measures: Measures | None = None
     ) -> Finding:
-        """Fail with the problems (doubts behind them), else inconclusive with the doubts, else pass with `good`.
+        """Fail with the problems (then the doubts), else inconclusive with the doubts, else pass with `good`.
 
-        What is not known is never a pass.
+        An unknown part prevents a pass.
         """
         if problems:
             return cls("fail", "; ".join((*problems, *doubts)), measures or {})
@@ -62,7 +62,7 @@ class Finding:
 
     @classmethod
     def without_answer(cls, error: Exception) -> Finding:
-        """What a check says that raised."""
+        """The finding of a check that raised `error`."""
         if isinstance(error, WriteRefused):
             return cls("not checked", "a dry run sends no POST")
         if isinstance(error, RateLimited):
@@ -71,7 +71,7 @@ class Finding:
 
 
 def _in_words(error: Exception) -> str:
-    """Why a check could not tell. The text of an unforeseen error may hold anything: only its type is told."""
+    """The reason why a check is inconclusive. Shows only the type of an unexpected error, whose text may be secret."""
     if isinstance(error, UscdrError):
         return error.message + (f" ({error.why})" if error.why else "")
     return f"a defect of the check: {type(error).__name__}"

@@ -32,8 +32,7 @@ from uscdr.store.store import Store
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
-from uscdr.wiring.context import Job
-from uscdr.wiring.session import surroundings
+from uscdr.wiring.session import process
 from uscdr.wiring.stores import open_store
 from uscdr.words import duration, first_of, moment, plural, size
 
@@ -44,8 +43,10 @@ if TYPE_CHECKING:
     from uscdr.models.heroku import Attachment, Schedule
     from uscdr.models.migrations import MigrationsVerdict
     from uscdr.models.transfers import Transfer
+    from uscdr.scenarios.adapters import CopiesAccess
     from uscdr.store.store import Store
     from uscdr.ui.console import Output
+    from uscdr.wiring.context import RunContext
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,9 @@ class BackupTools:
     """One command at work."""
 
     deps: Adapters
-    job: Job
+    context: RunContext
     store: Store
     output: Output
-
-    def turn(self, message: str, say: Callable[[str], None]) -> AbstractContextManager[object]:
-        """Be the only one who writes to the store meanwhile. Raises LockHeld."""
-        return WriterQueue(operator(os.environ), self.deps.stop.pause, say).turn(self.store, message)
 
     def attachment(self) -> Attachment:
         """The database. Raises BadInput when there is no such application."""
@@ -123,21 +120,23 @@ def desk(given: Invocation, output: Output, how: BackupAccess) -> Iterator[Backu
     if how.writes:
         clear_up(output, place.scratch)
     request = Request("backup", kit=how.kit)
-    job = Job(place, request, runs.new_run_id("backup"), None, dry_run=True, identity=how.identity)
     store = open_store(how.to, place.config, state(), os.environ)
-    with surroundings(output, state(), os.environ) as around, run.opened(job, around) as (deps, _):
-        work = BackupTools(deps, job, store, output)
-        with noted(store, deps.work if how.writes else None):  # a turn and a proof are written there, too
-            yield replace(work, deps=_with_store(work, how))
+    with process(output, state(), os.environ) as this:
+        context = this.on(place, request, runs.new_run_id("backup"), dry_run=True, identity=how.identity)
+        with (
+            run.opened(context, _writing(how, store, context)) as deps,
+            noted(store, deps.work if how.writes else None),  # a turn and a proof are written there, too
+        ):
+            yield BackupTools(deps, context, store, output)
 
 
-def _with_store(work: BackupTools, how: BackupAccess) -> Adapters:
+def _writing(how: BackupAccess, store: Store, context: RunContext) -> Callable[[CopiesAccess], CopiesAccess]:
     """That the platform is only looked at does not bind the store of copies: `pull` writes there."""
-    deps, store = work.deps, work.store
-    if deps.vault is None:
-        return deps
-    vault = replace(deps.vault, to=how.to, store=lambda: store, reading=lambda: how.keys, turn=work.turn)
-    return replace(deps, vault=vault)
+
+    def turn(message: str, say: Callable[[str], None]) -> AbstractContextManager[object]:
+        return WriterQueue(operator(os.environ), context.stop.pause, say).turn(store, message)
+
+    return lambda usual: replace(usual, to=how.to, store=lambda: store, reading=lambda: how.keys, turn=turn)
 
 
 # Listing and capturing backups, on the same ports that a recovery uses.
@@ -313,7 +312,7 @@ def schedule(given: Invocation, to: str | None, *, apply: bool, as_json: bool) -
 
 
 def _tell(work: BackupTools, found: Sequence[Schedule], to: str | None, *, made: bool) -> None:
-    config, place, output = work.deps.config, work.job.place.name, work.output
+    config, place, output = work.deps.config, work.context.target.name, work.output
     every, wanted = Rhythm.even(stores.settings(config).every, config.objectives.rpo), wanted_schedule(work.deps)
     if output.json_lines:
         output.record(_schedule_record(work, found, every, (to, made)))
@@ -348,7 +347,7 @@ def _schedule_record(
     work: BackupTools, found: Sequence[Schedule], every: Rhythm, rest: tuple[str | None, bool]
 ) -> dict[str, object]:
     to, made = rest
-    place = work.job.place.name
+    place = work.context.target.name
     return {
         "schedules": [one.model_dump(mode="json") for one in found],
         "created": made,

@@ -29,9 +29,8 @@ from uscdr.ui.console import Output
 from uscdr.ui.reporter import ConsoleReporter
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
-from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.ports import local_scratch
-from uscdr.wiring.session import surroundings
+from uscdr.wiring.adapters import local_scratch
+from uscdr.wiring.session import process
 from uscdr.wiring.stores import identity_file, ill_kept
 from uscdr.words import size
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from uscdr.engine.wait import Stop
     from uscdr.kit.manifest import PartName
     from uscdr.providers.ports.progress import Progress
     from uscdr.ui.console import Output
@@ -93,16 +93,17 @@ def _seen_of(found: Examination) -> Seen:
 def _compared(given: Invocation, seen: Seen, output: Output) -> Seen:
     """The same with what is deployed, and the objective of today; by wiring that cannot write."""
     place = given.place()
-    app = place.target.heroku.app
+    app = place.services.heroku.app
     if seen.card.app != app:
         raise BadInput(
             f"The kit is of the application {seen.card.app}, and the target {place.name} is {app}.",
             next_action="Name the right one: uscdr --target NAME kit check --online",
         )
-    job = Job(place, Request("kit"), runs.new_run_id("kit"), None, dry_run=True)
-    with surroundings(output, state(), os.environ) as around, run.opened(job, around) as (deps, _):
-        deployed = Deployed(app, deps.platform, deps.deploys, media_of(deps))
-        return replace(seen, now=deployed.look(seen.manifest), rpo=place.config.objectives.rpo)
+    with process(output, state(), os.environ) as this:
+        context = this.on(place, Request("kit"), runs.new_run_id("kit"), dry_run=True)
+        with run.opened(context) as deps:
+            deployed = Deployed(app, deps.platform, deps.deploys, media_of(deps))
+            return replace(seen, now=deployed.look(seen.manifest), rpo=place.config.objectives.rpo)
 
 
 # Restoring a kit's dump on this machine: what `uscdr kit check --restore` adds to the look at every object.
@@ -115,21 +116,21 @@ def _restores(given: Invocation, opening: Opening, output: Output) -> bool:
     """
     config, speech = given.loaded().config, ConsoleReporter(output)
     with (
-        surroundings(output, state(), os.environ) as around,
+        process(output, state(), os.environ) as this,
         workplace(state(), runs.new_run_id("kit")) as work,
-        local_scratch(work / "server", around.stop.event) as scratch,
+        local_scratch(work / "server", this.stop.event) as scratch,
     ):
-        decrypting = _watch(around, speech, "decrypting")
+        decrypting = _watch(this.stop, speech, "decrypting")
         reader = KitReader(opening.store, opening.kit, opening.keys, work, lambda done: decrypting(done, None))
-        restoring = _watch(around, speech, "restoring the dump on this machine")
+        restoring = _watch(this.stop, speech, "restoring the dump on this machine")
         proof = prove_kit(reader, config, stores.decode, scratch, restoring)
     show_proof(proof, None, output)
     return proof.sound
 
 
-def _watch(around: RunContext, speech: ConsoleReporter, note: str) -> Progress:
+def _watch(stop: Stop, speech: ConsoleReporter, note: str) -> Progress:
     def report(done: int, total: int | None) -> None:
-        around.stop.check()
+        stop.check()
         speech.progress(note, float(done), float(total) if total else None, "B")
 
     return report
@@ -147,28 +148,28 @@ def restore(given: Invocation, wanted: KitChoice, parts: Sequence[PartName], int
     clear_up(output)
     speech, once = ConsoleReporter(output), tuple(dict.fromkeys(parts))
     with (
-        surroundings(output, state(), os.environ) as around,
+        process(output, state(), os.environ) as this,
         workplace(state(), runs.new_run_id("kit")) as place,
     ):
 
         def step(part: PartName, number: int, total: int) -> None:
-            _check(around)
+            _check(this.stop)
             speech.progress(part, number, total, "files")
 
-        def opened(work: Path) -> KitReader:
-            reader = KitReader(store, kit, keys, work, lambda _: _check(around))
+        def reading(work: Path) -> KitReader:
+            reader = KitReader(store, kit, keys, work, lambda _: _check(this.stop))
             for doubt in reader.doubts:
                 output.warn(doubt.message)
             return reader
 
-        done = extract(opened, once, user_path(into).absolute(), step, place)
+        done = extract(reading, once, user_path(into).absolute(), step, place)
     show_table([_record(one) if output.json_lines else _row(one) for one in done], output)
     _warn(done, output)
 
 
-def _check(around: RunContext) -> None:
+def _check(stop: Stop) -> None:
     """Raise Interrupted when the operator asked to stop."""
-    if around.stop.event.is_set():
+    if stop.event.is_set():
         raise Interrupted(
             "Interrupted: not every file was written.",
             next_action="Those that were are whole. Remove them and give the command again, or name another directory.",

@@ -27,8 +27,7 @@ from uscdr.ui.console import Output
 from uscdr.ui.reporter import ConsoleReporter
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
-from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.session import surroundings
+from uscdr.wiring.session import process
 from uscdr.words import plural, size
 
 if TYPE_CHECKING:
@@ -40,7 +39,8 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.media import Media
     from uscdr.store.store import Store
     from uscdr.ui.console import Output
-    from uscdr.wiring.ports import Ports
+    from uscdr.wiring.adapters import TargetAdapters
+    from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
 # What `uscdr kit` says at its end.
@@ -178,30 +178,29 @@ def build_kit(given: Invocation, wanted: BuildOptions, *, as_json: bool) -> int:
 
 def _build(wishes: Wishes, place: Target, store: Store, to: tuple[Recipient, ...], output: Output) -> Built:
     """By wiring that cannot write."""
-    job = Job(place, Request("kit"), runs.new_run_id("kit"), None, dry_run=True)
-    with surroundings(output, state(), os.environ) as around, run.opened(job, around) as (deps, ports):
-        deps.describe_app()
-        found = _sources(deps, ports, _proofs(job, around, output))
-        wishes = replace(wishes, damaged=deps.memory.damaged)
-        return build(
-            found, wishes, store, to, work=deps.work, tell=ConsoleReporter(output), stop=around.stop.event
-        )  # fmt: skip
+    with process(output, state(), os.environ) as this:
+        context = this.on(place, Request("kit"), runs.new_run_id("kit"), dry_run=True)
+        with run.opened(context) as deps:
+            deps.describe_app()
+            found = _sources(deps, _proofs(context, output))
+            wishes = replace(wishes, damaged=deps.memory.damaged)
+            return build(found, wishes, store, to, work=deps.work, tell=ConsoleReporter(output), stop=this.stop.event)
 
 
-def _proofs(job: Job, around: RunContext, output: Output) -> ProofShelf:
+def _proofs(context: RunContext, output: Output) -> ProofShelf:
     """Those of the vault. A kit is built all the same when the vault cannot be read or written."""
 
     def keep(proof: ProofDocument) -> None:
         try:
-            proof.keep(stores.open_store(None, job.place.config, around.state, around.env))
+            proof.keep(stores.open_store(None, context.target.config, context.state, context.env))
         except UscdrError as error:
             output.warn(f"The proof is in the kit, and could not be kept for backups: {error.message}")
 
-    return ProofShelf(stores.fresh_proof(job, around), keep)
+    return ProofShelf(stores.fresh_proof(context), keep)
 
 
 def _wishes(place: Target, wanted: BuildOptions, backup: str | None) -> Wishes:
-    config, target = place.config, place.target
+    config, target = place.config, place.services
     return Wishes(
         app=target.heroku.app,
         target=place.name,
@@ -223,16 +222,16 @@ def _wishes(place: Target, wanted: BuildOptions, backup: str | None) -> Wishes:
     )
 
 
-def _sources(deps: Adapters, ports: Ports, shelf: ProofShelf) -> Sources:
+def _sources(deps: TargetAdapters, shelf: ProofShelf) -> Sources:
     """The ports of a kit; what is not configured is Absent, with the reason."""
     dns = deps.dns
     no_dns = Absent("scenarios.yaml has no `dns` for this target.")
     return Sources(
         platform=deps.platform,
         backups=deps.backups,
-        scratch=ports.scratch,
-        provisioning=deps.provisioning or Absent("The platform's provisioning calls are not available."),
-        deploys=deps.deploys or Absent("The platform's builds are not available."),
+        scratch=deps.scratch,
+        provisioning=deps.provisioning,
+        deploys=deps.deploys,
         verifier=dns.verifier if dns else no_dns,
         zone=dns.zone if dns else no_dns,
         media=media_of(deps),

@@ -24,8 +24,7 @@ from uscdr.settings import user_path
 from uscdr.shared.team import VARIABLE, Team, open_team
 from uscdr.store import encryption, location
 from uscdr.ui.console import Output, render_error
-from uscdr.wiring.context import Job
-from uscdr.wiring.session import surroundings
+from uscdr.wiring.session import process
 from uscdr.wiring.stores import identity_file, pinned
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.engine.run import Outcome
+    from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
 # What is asked for on the command line of `recover`, refused before anything is called when it cannot be meant.
@@ -112,7 +112,7 @@ def new_application(given: Invocation, wanted: str | None, *, in_place: bool) ->
             why="Heroku's names have 3 to 30 letters a-z, digits and hyphens, and begin with a letter.",
             next_action="Name another: --app usc-pis-recovery",
         )
-    if name == place.target.heroku.app:
+    if name == place.services.heroku.app:
         raise BadInput(
             f"{name} is the application that was lost: its name cannot be the new one's.",
             next_action="Name another with --app, or leave --app out and pass --in-place-if-possible.",
@@ -121,8 +121,13 @@ def new_application(given: Invocation, wanted: str | None, *, in_place: bool) ->
 
 
 def _exists(given: Invocation, place: Target) -> bool:
-    job = Job(place, Request("infra"), runs.new_run_id("look"), None, dry_run=True)
-    with surroundings(given.output(), state(), os.environ) as around, wiring.opened(job, around) as (deps, _):
+    with process(given.output(), state(), os.environ) as this:
+        context = this.on(place, Request("infra"), runs.new_run_id("look"), dry_run=True)
+        return _answers(context)
+
+
+def _answers(context: RunContext) -> bool:
+    with wiring.opened(context) as deps:
         try:
             deps.platform.app(deps.old_app)
         except NotFound:
@@ -137,16 +142,16 @@ def recover(given: Invocation, asked: RecoverOptions, *, as_json: bool) -> int:
     """A new run; its exit code."""
     _check_wishes(asked.request)
     place = given.place()
-    run = runs.new_run_id(asked.request.scenario)
-    job = Job(place, _with_kit(asked, place), run, asked.confirm, asked.dry_run, asked.identity)
+    run, request = runs.new_run_id(asked.request.scenario), _with_kit(asked, place)
     given.warn_of(asked.identity)
     output = given.output(json_lines=as_json)
     team = None if asked.dry_run else open_team(os.environ)
     if asked.dry_run:
         look_around(output)
-    with surroundings(output, state(), os.environ) as around:
-        ending = wiring.begin(job, around, team)
-    return _farewell(ending, job.run, output, team)
+    with process(output, state(), os.environ) as this:
+        context = this.on(place, request, run, dry_run=asked.dry_run, confirm=asked.confirm, identity=asked.identity)
+        ending = wiring.begin(context, team)
+    return _farewell(ending, run, output, team)
 
 
 def operate(given: Invocation, output: Output, request: Request, *, phrase: str | None = None) -> dict[str, Any]:
@@ -156,14 +161,13 @@ def operate(given: Invocation, output: Output, request: Request, *, phrase: str 
     run ended with.
     """
     command = command_of(request.scenario)
-    job = Job(given.place(), request, runs.new_run_id(request.scenario), phrase or command, dry_run=False)
-    team = open_team(os.environ)
-    with surroundings(output, state(), os.environ, stdout=False) as around:
-        ending = wiring.begin(job, around, team)
+    target, run, team = given.place(), runs.new_run_id(request.scenario), open_team(os.environ)
+    with process(output, state(), os.environ, stdout=False) as this:
+        ending = wiring.begin(this.on(target, request, run, dry_run=False, confirm=phrase or command), team)
     _tell_arrears(team, output)
     if ending.error is not None:
         raise ending.error
-    ended = [event for event in read(state() / "runs" / job.run / NAME).events() if event["kind"] in STEP_ENDED]
+    ended = [event for event in read(state() / "runs" / run / NAME).events() if event["kind"] in STEP_ENDED]
     return dict(ended[-1]["result"])
 
 
@@ -191,13 +195,13 @@ def resume(given: Invocation, asked: ResumeOptions, *, as_json: bool) -> int:
     place = _same_place(given.place(first["target"]), begun.key)
     given.warn_of(asked.identity)
     confirmed = None if fold(journal.records).spent else begun.confirm
-    job = Job(
-        place, begun.request, journal.run, asked.confirm or confirmed, dry_run=False, identity=asked.identity,
-        send_again=asked.send_again,
-    )  # fmt: skip
-    with surroundings(output, state(), os.environ) as around:
-        ending = wiring.resume(job, around, path, team, take_over=asked.take_over)
-    return _farewell(ending, job.run, output, team)
+    with process(output, state(), os.environ) as this:
+        context = this.on(
+            place, begun.request, journal.run, dry_run=False, confirm=asked.confirm or confirmed,
+            identity=asked.identity, send_again=asked.send_again,
+        )  # fmt: skip
+        ending = wiring.resume(context, path, team, take_over=asked.take_over)
+    return _farewell(ending, journal.run, output, team)
 
 
 def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dict[str, Any]:

@@ -28,17 +28,17 @@ from uscdr.scenarios.registry import OPERATIONS, bind, operation
 from uscdr.settings import operator
 from uscdr.shared.lease import LeaseRequest, RunLease
 from uscdr.shared.team import Team, waiting
-from uscdr.wiring.adapters import dependencies
+from uscdr.wiring.adapters import TargetAdapters
 from uscdr.wiring.past_runs import beside_unfinished, refuse_beside_unfinished
-from uscdr.wiring.ports import Ports, open_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from uscdr.engine.step import BoundStep
+    from uscdr.scenarios.adapters import CopiesAccess
     from uscdr.scenarios.config import Scenario
-    from uscdr.wiring.context import Job, RunContext
+    from uscdr.wiring.context import RunContext
 
 # What a journal says of a run that is taken up again: asked and found in the shapes that the steps rely on.
 
@@ -95,23 +95,24 @@ LEFT = "infra.left"
 SHUT = "maintenance mode"
 
 
-def _scenario_of(job: Job) -> Scenario:
+def _scenario_of(context: RunContext) -> Scenario:
     """What the job carries out. Raises BadInput when scenarios.yaml has no such scenario."""
-    scenarios = job.place.config.scenarios
-    if job.request.scenario not in scenarios:
+    scenarios = context.target.config.scenarios
+    if context.request.scenario not in scenarios:
         raise BadInput(
-            f"scenarios.yaml has no scenario “{job.request.scenario}”.", next_action=f"It has: {', '.join(scenarios)}."
+            f"scenarios.yaml has no scenario “{context.request.scenario}”.",
+            next_action=f"It has: {', '.join(scenarios)}.",
         )
-    return scenarios[job.request.scenario]
+    return scenarios[context.request.scenario]
 
 
-def first_line(job: Job, around: RunContext, asked: Mapping[str, Any]) -> RunStarted:
+def first_line(context: RunContext, asked: Mapping[str, Any]) -> RunStarted:
     """What the journal begins with; `asked` is what stood on the command line."""
-    place, who = job.place, operator(around.env)
+    place, who = context.target, operator(context.env)
     return RunStarted(
-        scenario=job.request.scenario,
+        scenario=context.request.scenario,
         target=place.name,
-        app=place.target.heroku.app,
+        app=place.services.heroku.app,
         request={**asked, "key": place.key},
         version=__version__,
         user=who.user,
@@ -122,112 +123,112 @@ def first_line(job: Job, around: RunContext, asked: Mapping[str, Any]) -> RunSta
     )
 
 
-def _charter(job: Job, around: RunContext) -> RunInfo:
-    asked = {**asdict(job.request), "confirm": job.confirm, "dry_run": job.dry_run}
-    begun = first_line(job, around, asked)
-    if (single := OPERATIONS.get(job.request.scenario)) is not None:
+def _charter(context: RunContext) -> RunInfo:
+    asked = {**asdict(context.request), "confirm": context.confirm, "dry_run": context.dry_run}
+    begun = first_line(context, asked)
+    if (single := OPERATIONS.get(context.request.scenario)) is not None:
         return RunInfo(begun, single.title, {}, ())
-    scenario = _scenario_of(job)
+    scenario = _scenario_of(context)
     return RunInfo(begun, scenario.title, dict(scenario.budget), scenario.follow_up, scenario.if_it_fails)
 
 
-def _steps(job: Job, deps: Adapters) -> list[BoundStep]:
-    name = job.request.scenario
-    return operation(name, deps) if name in OPERATIONS else bind(_scenario_of(job), deps)
+def _steps(context: RunContext, deps: Adapters) -> list[BoundStep]:
+    name = context.request.scenario
+    return operation(name, deps) if name in OPERATIONS else bind(_scenario_of(context), deps)
 
 
-def begin(job: Job, around: RunContext, team: Team | None = None) -> Outcome:
+def begin(context: RunContext, team: Team | None = None) -> Outcome:
     """A new run: lock and lease (not for a dry run), journal, conduct."""
-    _charter(job, around)  # before anything is made
+    _charter(context)  # before anything is made
     with ExitStack() as stack:
-        if job.dry_run:
-            return _conduct(job, around, stack.enter_context(_new_journal(job, around)), History())
-        around = _swept(job, around)
-        stack.enter_context(_lock(job, around))
-        claim = stack.enter_context(_claim(job, around, team)) if team else None
+        if context.dry_run:
+            return _conduct(context, stack.enter_context(_new_journal(context)), History())
+        context = _swept(context)
+        stack.enter_context(_lock(context))
+        claim = stack.enter_context(_claim(context, team)) if team else None
         if team is not None:
-            team.settle(around.state)
-        if recovers(job.request.scenario) and not job.request.anew:
-            refuse_beside_unfinished(around.state, job.place.key)
-        own = stack.enter_context(_new_journal(job, around))
-        ledger = stack.enter_context(team.ledger(own, claim, job.run)) if team and claim else own
-        return _conduct(job, around, ledger, History())
+            team.settle(context.state)
+        if recovers(context.request.scenario) and not context.request.anew:
+            refuse_beside_unfinished(context.state, context.target.key)
+        own = stack.enter_context(_new_journal(context))
+        ledger = stack.enter_context(team.ledger(own, claim, context.run)) if team and claim else own
+        return _conduct(context, ledger, History())
 
 
 def resume(
-    job: Job, around: RunContext, path: Path, team: Team | None = None, *, take_over: bool = False
+    context: RunContext, path: Path, team: Team | None = None, *, take_over: bool = False
 ) -> Outcome:  # fmt: skip
     """Take a run up again where its journal ends; with `take_over` from whatever machine had it."""
-    around = _swept(job, around)
+    context = _swept(context)
     with ExitStack() as stack:
-        stack.enter_context(_lock(job, around))
+        stack.enter_context(_lock(context))
         if team is None:
             own, journal = journals.reopen(path)
             stack.enter_context(_closing(own))
-            return _go_on(job, around, own, journal)
-        claim = stack.enter_context(_claim(job, around, team, take_over=take_over))
-        team.refresh(around.state)
-        arrived = team.bring(around.state, job.run, take_over=take_over)
+            return _go_on(context, own, journal)
+        claim = stack.enter_context(_claim(context, team, take_over=take_over))
+        team.refresh(context.state)
+        arrived = team.bring(context.state, context.run, take_over=take_over)
         own, journal = journals.reopen(arrived.path)
         stack.enter_context(_closing(own))
-        ledger = stack.enter_context(team.ledger(own, claim, job.run, arrived))
-        return _go_on(_as_it_stands(job, path, journal), around, ledger, journal, arrived.aside)
+        ledger = stack.enter_context(team.ledger(own, claim, context.run, arrived))
+        return _go_on(_as_it_stands(context, path, journal), ledger, journal, arrived.aside)
 
 
-def _swept(job: Job, around: RunContext) -> RunContext:
+def _swept(context: RunContext) -> RunContext:
     """What killed processes left is removed, before a lock may refuse; what is still there is said in the run."""
-    return replace(around, left=cleanup.sweep(around.state, job.place.scratch))
+    return replace(context, left=cleanup.sweep(context.state, context.target.scratch))
 
 
-def _as_it_stands(job: Job, before: Path, journal: Journal) -> Job:
-    """The job, if there is something to do. What was confirmed before its write failed elsewhere counts no more."""
+def _as_it_stands(context: RunContext, before: Path, journal: Journal) -> RunContext:
+    """The context, if there is something to do. What was confirmed before its write failed elsewhere counts no more."""
     if not runs.resumable(runs.summarize(journal)):
-        raise BadInput(f"Run {job.run} is finished.", next_action=f"See: uscdr runs show {job.run}")
+        raise BadInput(f"Run {context.run} is finished.", next_action=f"See: uscdr runs show {context.run}")
     moved_on = len(journal.records) > len(read(before).records)
-    return replace(job, confirm=None) if moved_on and fold(journal.records).spent else job
+    return replace(context, confirm=None) if moved_on and fold(journal.records).spent else context
 
 
-def _onlookers(job: Job, around: RunContext) -> Bus:
+def _onlookers(context: RunContext) -> Bus:
     """What is shown before the run is this process's."""
-    bus = Bus(job.run, Redactor())
-    for viewer in around.viewers:
+    bus = Bus(context.run, Redactor())
+    for viewer in context.viewers:
         bus.add_viewer(viewer)
     return bus
 
 
-def _go_on(job: Job, around: RunContext, ledger: EventSink, journal: Journal, aside: Path | None = None) -> Outcome:
-    around.prime([Stamped.model_validate({k: v for k, v in r.items() if k != "prev"}) for r in journal.records])
-    return _conduct(job, around, ledger, fold(journal.records), journal, aside)
+def _go_on(context: RunContext, ledger: EventSink, journal: Journal, aside: Path | None = None) -> Outcome:
+    context.prime([Stamped.model_validate({k: v for k, v in r.items() if k != "prev"}) for r in journal.records])
+    return _conduct(context, ledger, fold(journal.records), journal, aside)
 
 
-def _message(job: Job) -> str:
-    return f"{command_of(job.request.scenario)} (run {job.run})"
+def _message(context: RunContext) -> str:
+    return f"{command_of(context.request.scenario)} (run {context.run})"
 
 
-def _wish(job: Job, around: RunContext) -> LeaseRequest:
-    return LeaseRequest(job.place.key, job.run, operator(around.env), _message(job))
+def _wish(context: RunContext) -> LeaseRequest:
+    return LeaseRequest(context.target.key, context.run, operator(context.env), _message(context))
 
 
 @contextmanager
-def _lock(job: Job, around: RunContext) -> Iterator[None]:
+def _lock(context: RunContext) -> Iterator[None]:
     """The lock of this machine, without which nothing is sent."""
     with (
-        lock.hold(around.state, job.place.key, operator(around.env), _message(job)) as held,
-        around.leave.of(held.check),
+        lock.hold(context.state, context.target.key, operator(context.env), _message(context)) as held,
+        context.guard.of(held.check),
     ):
         yield
 
 
 @contextmanager
-def _claim(job: Job, around: RunContext, team: Team, *, take_over: bool = False) -> Iterator[RunLease]:
+def _claim(context: RunContext, team: Team, *, take_over: bool = False) -> Iterator[RunLease]:
     """The team's lease, without which nothing is sent."""
-    patience = waiting(around.asker, around.stop, _onlookers(job, around), take_over=take_over)
-    with team.claim(around.state, _wish(job, around), patience) as claim, around.leave.of(claim.leave, claim.lasts):
+    patience = waiting(context.asker, context.stop, _onlookers(context), take_over=take_over)
+    with team.claim(context.state, _wish(context), patience) as claim, context.guard.of(claim.leave, claim.lasts):
         yield claim
 
 
-def _new_journal(job: Job, around: RunContext) -> AbstractContextManager[journals.JournalWriter]:
-    return _closing(journals.create(around.state / "runs" / job.run))
+def _new_journal(context: RunContext) -> AbstractContextManager[journals.JournalWriter]:
+    return _closing(journals.create(context.state / "runs" / context.run))
 
 
 @contextmanager
@@ -239,72 +240,76 @@ def _closing(ledger: journals.JournalWriter) -> Iterator[journals.JournalWriter]
 
 
 @contextmanager
-def opened(job: Job, around: RunContext) -> Iterator[tuple[Adapters, Ports]]:
-    """Everything a job works with, and its scratch place; all gone at the end."""
-    with ExitStack() as stack:
-        work = stack.enter_context(cleanup.workplace(around.state, job.run))
-        ports = stack.enter_context(open_ports(job.place, around, work, read_only=job.dry_run))
-        deps = dependencies(job, ports, around, work)
-        stack.callback(deps.candidate.close)
-        yield deps, ports
+def opened(
+    context: RunContext, copies: Callable[[CopiesAccess], CopiesAccess] = lambda usual: usual
+) -> Iterator[TargetAdapters]:
+    """Everything a run works with, and its private directory; all gone at the end. `copies` as of TargetAdapters."""
+    with cleanup.workplace(context.state, context.run) as work, TargetAdapters(context, work, copies) as adapters:
+        yield adapters
 
 
 def _conduct(
-    job: Job,
-    around: RunContext,
-    ledger: EventSink,
-    history: History,
-    journal: Journal | None = None,
-    aside: Path | None = None,
+    context: RunContext, ledger: EventSink, history: History, journal: Journal | None = None, aside: Path | None = None
 ) -> Outcome:
-    records = journal.records if journal else ()
-    own = around.state / "runs" / job.run / NAME
-    with opened(job, around) as (deps, ports):
-        bus = Bus(job.run, ports.redactor, first_seq=len(records))
-        ports.waits.bus = bus
-        around.leave.tell = lambda words: bus.emit(Note(level="warning", text=words))
-        bus.add_ledger(ledger)
-        for viewer in around.viewers:
-            bus.add_viewer(viewer)
-        conductor = Run(
-            _charter(job, around), bus, Gate(around.asker, job.confirm, send_again=job.send_again), around.stop,
+    own = context.state / "runs" / context.run / NAME
+    with opened(context) as deps:
+        deps.require_inputs()
+        bus = _bus(context, ledger, len(journal.records) if journal else 0)
+        run = Run(
+            _charter(context), bus, Gate(context.asker, context.confirm, send_again=context.send_again), context.stop,
             AfterRun(
-                lambda: _left_over(deps, own) if recovers(job.request.scenario) else {},
+                lambda: _left_over(deps, own) if recovers(context.request.scenario) else {},
                 lambda: (*way_back(read(own).events()), *shut_out(read(own).events())),
             ),
         )  # fmt: skip
-        steps = _steps(job, deps)
+        steps = _steps(context, deps)
         if journal is not None:
             _require_ours(steps, history, journal.path)
-        conductor.announce(resumed=bool(records))
-        if journal is not None and journal.torn_bytes:
-            words = f"The journal's last line was cut off ({journal.torn_bytes} bytes) and is dropped: the step looks."
+        run.announce(resumed=bool(journal and journal.records))
+        beside = _beside(context) if context.dry_run else ""
+        for words in _to_know(context, deps, journal, aside, beside):
             bus.emit(Note(level="warning", text=words))
-        if aside is not None:
-            words = f"Lines that only this machine had, after another took the run over, are kept in {aside}."
-            bus.emit(Note(level="warning", text=words))
-        for words in around.left:
-            bus.emit(Note(level="warning", text=words))
-        for doubt in deps.kit.doubts if deps.kit else ():
-            bus.emit(Note(level="warning", text=f"{doubt.message} What is shown of the kit is what is sealed in it."))
-        if records and records[0]["event"]["scenario_digest"] != job.place.digest:
-            bus.emit(Note(level="warning", text="scenarios.yaml was changed since this run was begun."))
-        beside = _beside(job, around) if job.dry_run else ""
-        if beside:
-            bus.emit(Note(level="warning", text=beside))
-        if job.dry_run:
-            return conductor.rehearse(steps, beside=beside)
-        return conductor.run(
+        if context.dry_run:
+            return run.rehearse(steps, beside=beside)
+        return run.run(
             steps, history, shortfall=lambda: shortfall(fold_of(read(own).records)),
             proviso=lambda: held_back(fold_of(read(own).records)),
         )  # fmt: skip
 
 
-def _beside(job: Job, around: RunContext) -> str:
+def _bus(context: RunContext, ledger: EventSink, records: int) -> Bus:
+    """The run's stream of events: first to the journal, then to the viewers; waits of adapters are told on it."""
+    bus = Bus(context.run, context.redactor, first_seq=records)
+    context.waits.bus = bus
+    context.guard.tell = lambda words: bus.emit(Note(level="warning", text=words))
+    bus.add_ledger(ledger)
+    for viewer in context.viewers:
+        bus.add_viewer(viewer)
+    return bus
+
+
+def _to_know(
+    context: RunContext, deps: Adapters, journal: Journal | None, aside: Path | None, beside: str
+) -> Iterator[str]:
+    """What the operator must know before the run begins."""
+    if journal is not None and journal.torn_bytes:
+        yield f"The journal's last line was cut off ({journal.torn_bytes} bytes) and is dropped: the step looks."
+    if aside is not None:
+        yield f"Lines that only this machine had, after another took the run over, are kept in {aside}."
+    yield from context.left
+    for doubt in deps.kit.doubts if deps.kit else ():
+        yield f"{doubt.message} What is shown of the kit is what is sealed in it."
+    if journal and journal.records and journal.records[0]["event"]["scenario_digest"] != context.target.digest:
+        yield "scenarios.yaml was changed since this run was begun."
+    if beside:
+        yield beside
+
+
+def _beside(context: RunContext) -> str:
     """What a dry run says before it plans what would be refused: an unfinished run comes first."""
-    if job.request.anew or not recovers(job.request.scenario):
+    if context.request.anew or not recovers(context.request.scenario):
         return ""
-    refusal = beside_unfinished(around.state, job.place.key)
+    refusal = beside_unfinished(context.state, context.target.key)
     return f"{refusal.message} So a new one is refused, also with the phrase. {refusal.next_action}" if refusal else ""
 
 

@@ -31,14 +31,14 @@ from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection, repeated, 
 from uscdr.scenarios.config_targets import APP
 from uscdr.ui.console import Output, render_error
 from uscdr.ui.sentences import show_result
-from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.session import surroundings
+from uscdr.wiring.session import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from uscdr.checks.context import CheckContext
+    from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
 # What a verification is to do, and how it ended.
@@ -101,10 +101,10 @@ YES, NO, LATER = "yes", "no", "later"
 class _Rounds:
     """The rounds of one verification. `last` is the newest that ended."""
 
-    def __init__(self, wanted: Verification, selection: CheckSelection, around: RunContext, bus: Bus) -> None:
+    def __init__(self, wanted: Verification, selection: CheckSelection, context: RunContext, bus: Bus) -> None:
         self._wanted = wanted
         self._selection = selection
-        self._around = around
+        self._context = context
         self._bus = bus
         self.last: _Round | None = None
 
@@ -122,7 +122,7 @@ class _Rounds:
             passed = [name for name, verdict in self.last.verdicts.items() if verdict == "pass"]
             self._selection = repeated(self._selection, passed)
             number += 1
-            self._around.stop.pause(max(0.0, begun + self._wanted.every - time.monotonic()))
+            self._context.stop.pause(max(0.0, begun + self._wanted.every - time.monotonic()))
 
     def _one(self, number: int, world: CheckContext, *, another: bool) -> _Round:
         begun, begun_at = time.monotonic(), datetime.now(UTC)
@@ -150,7 +150,7 @@ class _Rounds:
         """Those that look first, beside each other; then questions; then those that write, one by one."""
         checks = self._selection.checks
         looking = [c for c in checks if not c.spec.writes and not isinstance(c.spec, ManualCheck)]
-        stop = self._around.stop.event
+        stop = self._context.stop.event
 
         yield from look_at(world, looking, began=self._began, deadline=self._wanted.deadline, stop=stop)
         for check in checks:
@@ -160,7 +160,7 @@ class _Rounds:
                 yield Result(check, self._answer(check, check.spec), time.monotonic() - asked)
         for check in checks:
             if check.spec.writes:
-                self._around.stop.check()
+                self._context.stop.check()
                 yield from look_at(world, [check], began=self._began, stop=stop)
 
     def _began(self, check: Check) -> None:
@@ -173,13 +173,13 @@ class _Rounds:
             answer = {True: YES, False: NO}[given] if given is not None else self._asked(spec)
         except Declined:
             return Finding("not checked", f"nobody answered: {spec.question}")
-        how = "given with --answer" if given is not None else self._around.asker.manner
+        how = "given with --answer" if given is not None else self._context.asker.manner
         if answer == LATER:
             return Finding("not checked", f"left for later by the operator: {spec.question}")
         return Finding("pass" if answer == YES else "fail", f"answered {answer} ({how}): {spec.question}")
 
     def _asked(self, spec: ManualCheck) -> str:
-        return self._around.asker.choose(spec.question, (YES, NO, LATER))
+        return self._context.asker.choose(spec.question, (YES, NO, LATER))
 
     def _lines(self, results: list[Result]) -> tuple[ChecklistResult, ...]:
         verdicts = {one.check.name: one.finding.verdict for one in results}
@@ -213,28 +213,28 @@ def _told(result: Result) -> CheckFinished:
 MOST_NAMED = 6
 
 
-def _verify(job: Job, around: RunContext, wanted: Verification) -> _Verified:
+def _verify(context: RunContext, wanted: Verification) -> _Verified:
     """Run the checks that were wished for. Every verdict is in the journal before it is shown.
 
     Raises BadInput before anything is asked: an unknown list or name, an answer to no question, a baseline of a part.
     """
-    selection = _chosen(job, wanted)
+    selection = _chosen(context, wanted)
     with ExitStack() as stack:
-        ledger = stack.enter_context(closing(journals.create(around.state / "runs" / job.run)))
-        deps, ports = stack.enter_context(opened(job, around))
-        bus = Bus(job.run, ports.redactor)
-        ports.waits.bus = bus
+        ledger = stack.enter_context(closing(journals.create(context.state / "runs" / context.run)))
+        deps = stack.enter_context(opened(context))
+        bus = Bus(context.run, context.redactor)
+        context.waits.bus = bus
         bus.add_ledger(ledger)
-        for viewer in around.viewers:
+        for viewer in context.viewers:
             bus.add_viewer(viewer)
-        bus.emit(first_line(job, around, _asked(wanted)))
-        rounds = _Rounds(wanted, selection, around, bus)
+        bus.emit(first_line(context, _asked(wanted)))
+        rounds = _Rounds(wanted, selection, context, bus)
         error: UscdrError | None = None
         try:
             last = rounds.all(lambda: deps.open_world("writes" if wanted.wish.allow_writes else "forms"))
             error = _complaint(last)
             if wanted.save_baseline and error is None:
-                _baseline(job, last).save(around.state)
+                _baseline(context, last).save(context.state)
         except Interrupted:
             error = Interrupted("Interrupted before all was looked at.", next_action="Look again: uscdr verify all")
         except UscdrError as raised:
@@ -243,9 +243,9 @@ def _verify(job: Job, around: RunContext, wanted: Verification) -> _Verified:
         return _Verified(rounds.last, error)
 
 
-def _chosen(job: Job, wanted: Verification) -> CheckSelection:
+def _chosen(context: RunContext, wanted: Verification) -> CheckSelection:
     """The checks of the wish. Raises BadInput as `verify` does."""
-    selection = select(job.place.config, wanted.wish)
+    selection = select(context.target.config, wanted.wish)
     questions = {check.name for check in selection.checks if check.kind == "manual"}
     if unknown := wanted.answers.keys() - questions:
         raise BadInput(
@@ -291,9 +291,9 @@ def _complaint(last: _Round) -> CheckFailed | None:
     )
 
 
-def _baseline(job: Job, last: _Round) -> Baseline:
+def _baseline(context: RunContext, last: _Round) -> Baseline:
     kept = {name: dict(found) for name, found in measures(last.results).items()}
-    return Baseline(key=job.place.key, taken_at=datetime.now(UTC), run=job.run, checks=kept)
+    return Baseline(key=context.target.key, taken_at=datetime.now(UTC), run=context.run, checks=kept)
 
 
 # What `verify` and `watch` share: from options to a run, its result and its files.
@@ -341,14 +341,13 @@ def carry_out(given: Invocation, asked: VerifyOptions, *, as_json: bool) -> int:
         _writable(path)
     place = _of_app(given.place(), asked.app)
     run = runs.new_run_id(asked.scenario.partition(" ")[0])
-    job = Job(place, Request(asked.scenario), run, None, dry_run=True)
     output = given.output(json_lines=as_json)
     if asked.wanted.wish.allow_writes or asked.wanted.save_baseline:
         clear_up(output, place.scratch)
-    with surroundings(output, state(), os.environ) as around:
-        verified = _verify(job, around, asked.wanted)
+    with process(output, state(), os.environ) as this:
+        verified = _verify(this.on(place, Request(asked.scenario), run, dry_run=True), asked.wanted)
     _show(verified, output)
-    _files(job.run, asked.junit, asked.markdown)
+    _files(run, asked.junit, asked.markdown)
     return int(verified.code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,9 +9,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from uscdr.backups.proofs import Grade
-from uscdr.commands import run
 from uscdr.drills.baseline import Comparison, TableContents, same_rows
-from uscdr.drills.environment import Stage, Unattended, build, key_pair
+from uscdr.drills.environment import Stage, build, key_pair
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import MachineError, ProviderError, UscdrError
 from uscdr.models.events import Call
@@ -21,8 +19,6 @@ from uscdr.models.transfers import TransferState
 from uscdr.providers.ports.dns import leads
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.backup_inventory import take, vault_of
-from uscdr.wiring.context import Job
-from uscdr.wiring.session import surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,7 +56,7 @@ class Disaster(ABC):
 
     def damage(self, stage: Stage) -> dict[str, Any]:
         """Do it; what was done."""
-        body = {"how": self.how, "app": stage.place.target.heroku.app}
+        body = {"how": self.how, "app": stage.place.services.heroku.app}
         done: dict[str, Any] = stage.control("POST", self.path, body)
         return done
 
@@ -295,7 +291,7 @@ def _encrypted(deps: Adapters) -> Comparison:
 
 def _hostname(deps: Adapters) -> Comparison:
     """Every authoritative server names the new application's own target."""
-    names = deps.target.dns.hostnames if deps.target.dns else ()
+    names = deps.services.dns.hostnames if deps.services.dns else ()
     if deps.dns is None or not names:
         return Comparison("the hostname leads to it", holds=False, evidence="no hostname is configured")
     targets = {one.hostname: one.cname for one in deps.provisioning.domains(deps.app)}
@@ -332,7 +328,7 @@ class BackupsDisaster(Disaster):
         """What `how` says; the backup fails at the platform, in the middle of its work."""
         done: dict[str, Any] = {"how": self.how}
         if self.how in UNSCHEDULED:
-            body = {"how": "schedule-gone", "app": stage.place.target.heroku.app}
+            body = {"how": "schedule-gone", "app": stage.place.services.heroku.app}
             done |= dict(stage.control("POST", self.path, body))
         if self.how in FAILED:
             done["failed"] = _fail_one(stage)
@@ -359,11 +355,7 @@ class BackupsDisaster(Disaster):
 def _fail_one(stage: Stage) -> str:
     """Begin a backup that the platform will not finish; its name."""
     stage.control("POST", "faults", {"kind": "transfer-fails", "method": "POST", "path": "*/backups"})
-    job = Job(stage.place, Request("backups"), "disaster", None, dry_run=False)
-    with (
-        surroundings(stage.output, stage.request.state, os.environ, asker=Unattended()) as around,
-        run.opened(job, around) as (deps, _),
-    ):
+    with stage.open(Request("backups"), "disaster", dry_run=False) as deps:
         attachment = deps.attachment()
         begun = deps.backups.capture(attachment.addon_id)
         patience = WaitLimit(f"the failing backup {begun.name}", LIMIT, "uscdr sandbox status")

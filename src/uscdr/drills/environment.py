@@ -20,8 +20,7 @@ from uscdr.sandbox import audit, client, launch
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.lifeline import lifeline
 from uscdr.sandbox.state import StateDir
-from uscdr.wiring.context import Job
-from uscdr.wiring.session import surroundings
+from uscdr.wiring.session import process
 from uscdr.wiring.target import Target, find_place, load_config
 from uscdr.words import duration
 
@@ -91,18 +90,21 @@ class Stage:
     @contextmanager
     def look(self, request: Request, identity: Path | None = None) -> Iterator[Adapters]:
         """The ports of the application that `request` is about, read-only by construction."""
-        job = Job(self.place, request, "baseline", None, dry_run=True, identity=identity)
-        with (
-            surroundings(self.output, self.request.state, os.environ, asker=Unattended()) as around,
-            wiring.opened(job, around) as (deps, _),
-        ):
+        with self.open(request, "baseline", dry_run=True, identity=identity) as deps:
             yield deps
+
+    @contextmanager
+    def open(self, request: Request, run: str, *, dry_run: bool, identity: Path | None = None) -> Iterator[Adapters]:
+        """The adapters of the application that `request` is about."""
+        with process(self.output, self.request.state, os.environ, asker=Unattended()) as this:
+            context = this.on(self.place, request, run, dry_run=dry_run, identity=identity)
+            with wiring.opened(context) as deps:
+                yield deps
 
     def recover(self, request: Request, run: str, identity: Path | None) -> Outcome:
         """Carry the scenario out, confirmed by nobody."""
-        job = Job(self.place, request, run, None, dry_run=False, identity=identity)
-        with surroundings(self.output, self.request.state, os.environ, asker=Unattended()) as around:
-            return wiring.begin(job, around)
+        with process(self.output, self.request.state, os.environ, asker=Unattended()) as this:
+            return wiring.begin(this.on(self.place, request, run, dry_run=False, identity=identity))
 
     def writes(self, since: int = 0) -> list[dict[str, Any]]:
         """What the providers received that changes something, after the first `since` requests."""

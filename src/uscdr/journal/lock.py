@@ -1,9 +1,9 @@
-"""One recovery per target. The kernel's file lock decides; the file says who holds it, since when, where.
+"""One recovery per target. The kernel's file lock decides; the file names the holder, the time and the machine.
 
-A lock heals itself only when its holder is provably dead: the kernel freed the file lock, and the holder ran on
-this machine (a restart frees it too). A holder on another machine (a shared home) is never presumed dead.
-A file can be deleted while it is held. Its holder looks for that before each change; and the next comer is told by the
-lock that every holder has on the state directory as well (`presence`).
+A stale lock is replaced only if its holder is certainly dead: the kernel released the file lock, and the holder ran on
+this machine (a restart releases it too). A holder on another machine (a shared home) is never presumed dead.
+The lock file can be deleted while it is held. Its holder checks for that before each change. A later process learns of
+the holder from the lock that every holder also has on the state directory (`_present`).
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ from uscdr.words import moment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Who works in a state directory holds a lock on the directory itself: it cannot be deleted from under them.
+# Every process that works in a state directory also locks the directory itself, which cannot be deleted while in use.
 
 
 LIMIT, INTERVAL = 2.0, 0.02
-"""Seconds: for how long others may be about to come or to go, and between two looks."""
+"""Seconds: the longest wait while other processes join or leave, and the interval between two looks."""
 _PLACE = 5
-"""The field of /proc/locks that holds device and inode."""
+"""The field of /proc/locks with device and inode."""
 
 
 @dataclass(frozen=True)
 class Presence:
-    """Whether a process that comes later hears of this one; not on every network file system."""
+    """Whether a later process can detect this one; not on every network file system."""
 
     keeps_others_out: bool
 
 
 @contextmanager
 def _present(state: Path, own: Path) -> Iterator[Presence]:
-    """Be one of those who work in `state`, with the lock file `own`. Raises LockHeld."""
+    """Join the processes that work in `state`, with the lock file `own`. Raises LockHeld."""
     descriptor = _opened(state)
     try:
         known = descriptor is not None and _join(descriptor, state, own)
@@ -67,7 +67,7 @@ def _opened(state: Path) -> int | None:
 
 
 def _join(descriptor: int, state: Path, own: Path) -> bool:
-    """False where a directory cannot be locked, or nobody can join because one stands still as it looks."""
+    """Join; false if the system cannot lock directories, or if another process stalled during its own look."""
     deadline = time.monotonic() + LIMIT
     while True:
         try:
@@ -76,7 +76,7 @@ def _join(descriptor: int, state: Path, own: Path) -> bool:
             return False
         hidden = () if alone else _hidden(descriptor, own)
         if not hidden:
-            with suppress(BlockingIOError):  # somebody asks at this very moment whether it is alone
+            with suppress(BlockingIOError):  # another process is checking at this moment whether it is alone
                 fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 return True
         if time.monotonic() >= deadline:
@@ -87,16 +87,16 @@ def _join(descriptor: int, state: Path, own: Path) -> bool:
 
 
 def _hidden(descriptor: int, own: Path) -> tuple[str, ...]:
-    """Those of the others whose lock file is not there, for people."""
+    """The other processes without a lock file, in words."""
     named = {pid for path in own.parent.glob("*.lock") if path != own and (pid := _holder(path)) is not None}
     seen = _who(descriptor)
-    if not seen:  # the system does not tell who they are
+    if not seen:  # the system does not list the other processes
         return () if named else ("another process",)
     return tuple(f"process {pid}" for pid in sorted(seen - named))
 
 
 def _who(descriptor: int) -> set[int]:
-    """The other processes of this machine that hold the directory, where the system tells."""
+    """The other processes of this machine that lock the directory, if the system lists them."""
     facts = os.fstat(descriptor)
     place = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
     try:
@@ -109,7 +109,7 @@ def _who(descriptor: int) -> set[int]:
 
 
 def _holder(path: Path) -> int | None:
-    """The process that a lock file names, if the file is held; 0 when it names none yet."""
+    """The process that a held lock file names, 0 if it names none yet; None if the file is not held."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -127,18 +127,18 @@ def _holder(path: Path) -> int | None:
 def _refused(state: Path, hidden: tuple[str, ...]) -> LockHeld:
     who = ", ".join(hidden)
     return LockHeld(
-        f"{who[:1].upper()}{who[1:]} is at work in {state} already, and the lock file that says on what is gone.",
-        why="It was deleted or replaced while its holder works. It may be the same target.",
-        next_action="Wait until it ends: uscdr runs list shows it. Nothing was changed by this command.",
+        f"{who[:1].upper()}{who[1:]} already works in {state}, and its lock file is gone.",
+        why="Somebody deleted or replaced the lock file. That process may work on the same target.",
+        next_action="Wait until that process ends. See: uscdr runs list. This command changed nothing.",
     )
 
 
 NAMING_LIMIT, NAMING_INTERVAL = 2.0, 0.02
-"""Seconds: how long the winner may take to write its name, and between two looks."""
+"""Seconds: the longest wait for the holder to write its name, and the interval between two looks."""
 
 
 class Holder(Fact):
-    """Who holds a lock."""
+    """The holder of a lock."""
 
     user: str
     host: str
@@ -146,7 +146,7 @@ class Holder(Fact):
     since: Moment
     message: str
     boot: str = ""
-    """Which start of which kernel it runs on, where that is told."""
+    """The boot id of the holder's kernel; empty if the system has none."""
 
     def __str__(self) -> str:
         return f"{Operator(self.user, self.host, self.pid)}, since {moment(self.since)}"
@@ -164,18 +164,18 @@ class HeldLock:
         self._turn = threading.Lock()
 
     def check(self) -> str:
-        """Look whether the lock file is still the one that is held; two calls of the system.
+        """Check that the path still names the held lock file; two system calls.
 
-        One that was deleted or replaced is taken again, if nobody else can have come meanwhile; words say so. Raises
-        LockHeld when somebody has the new one, or may have had it.
+        If it was deleted or replaced and no other process can have held it meanwhile, lock it again and return a
+        warning. Raises LockHeld if another process holds the new file, or may have held it.
         """
         with self._turn:
             if is_at(self._descriptor, self._path):
                 return ""
             self._take_again()
         return (
-            f"The lock file {self._path} was deleted or replaced while this run worked. It was taken again, and "
-            "nobody else had it meanwhile."
+            f"Somebody deleted or replaced the lock file {self._path} during this run. This run locked it again. "
+            "No other process held it meanwhile."
         )
 
     def _take_again(self) -> None:
@@ -197,13 +197,13 @@ class HeldLock:
             return
         other = None if won else _read(descriptor)
         raise LockHeld(
-            f"The lock file {self._path} was deleted or replaced while this run worked on {self._target}.",
-            why=f"It is another's now: {other}." if other else "Another process may have worked on it meanwhile.",
-            next_action="Nothing more was changed from here. See who: uscdr runs list. Then: uscdr runs resume",
+            f"Somebody deleted or replaced the lock file {self._path} while this run worked on {self._target}.",
+            why=f"Another process holds it now: {other}." if other else "Another process may have held it meanwhile.",
+            next_action="This run changed nothing more. Find the other run: uscdr runs list. Then: uscdr runs resume",
         )
 
     def release(self) -> None:
-        """Let go of it; the file stays, and says nothing."""
+        """Release the lock; the file stays, empty."""
         try:
             if is_at(self._descriptor, self._path):
                 _write(self._descriptor, self._path, b"")
@@ -213,7 +213,7 @@ class HeldLock:
 
 @contextmanager
 def hold(state: Path, target: str, who: Operator, message: str) -> Iterator[HeldLock]:
-    """Hold the lock of `target` for the duration. Raises LockHeld saying who has it, MachineError for a bad disk."""
+    """Hold the lock of `target` while the context lasts. Raises LockHeld that names the holder, MachineError."""
     path = private_directory(state / "locks") / (_file_name(target) + ".lock")
     descriptor = _acquired(path, target)
     try:
@@ -238,7 +238,7 @@ def _file_name(target: str) -> str:
 
 
 def _acquired(path: Path, target: str) -> int:
-    """The descriptor of the file that is at `path`, locked by this process."""
+    """A descriptor of the file at `path`, locked by this process."""
     while True:
         descriptor = open_lock(path)
         try:
@@ -248,7 +248,7 @@ def _acquired(path: Path, target: str) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # it was deleted in between: then it is not what the next comer will see
+        os.close(descriptor)  # the file was deleted meanwhile: a later process would lock another file
 
 
 def _acquire(descriptor: int, path: Path, target: str) -> None:
@@ -258,14 +258,14 @@ def _acquire(descriptor: int, path: Path, target: str) -> None:
         raise _held(_read(descriptor), target)
     holder = _read(descriptor)
     if holder and not _of_this_machine(holder):
-        raise _held(holder, target, hint=f"If that machine is surely out of the game: delete {path}")
+        raise _held(holder, target, hint=f"If you are sure that this machine has stopped: rm {path}")
 
 
 def _won_late(descriptor: int, path: Path) -> bool:
-    """False once it is known who holds it, or that nobody says so.
+    """Retry the lock for a short time; false once its holder is known, or names nobody.
 
-    The winner writes its name a moment after it won; until then the name of a dead one may stand there. One that only
-    looked whether somebody holds it lets go at once.
+    A new holder writes its name a moment after it locked the file; until then the file may name a dead process. A
+    process that only checks whether the lock is held releases it at once.
     """
     deadline = time.monotonic() + NAMING_LIMIT
     while True:
@@ -285,9 +285,9 @@ def _may_live(holder: Holder) -> bool:
 
 
 def _of_this_machine(holder: Holder) -> bool:
-    """Whether the kernel that gave us the lock is the one that it held it by: then it is dead.
+    """Whether the holder ran on this kernel: then it is dead, because the kernel released its lock.
 
-    A container has another name each time, and a laptop one in each network.
+    Host names do not decide: a container gets a new name at each start, and a laptop in each network.
     """
     return holder.host == os.uname().nodename or (holder.boot != "" and holder.boot == boot())
 
@@ -308,9 +308,9 @@ def _write(descriptor: int, path: Path, data: bytes) -> None:
 
 
 def _held(holder: Holder | None, target: str, hint: str = "") -> LockHeld:
-    doing = f"It says: {holder.message}" if holder else ""
+    doing = f"Its message: {holder.message}" if holder else ""
     return LockHeld(
-        f"{target} is being worked on already: {holder or 'another process'}.",
+        f"Another run already works on {target}: {holder or 'an unknown process'}.",
         why=doing,
-        next_action=hint or "Talk to that person; watch with: uscdr runs show. Nothing was changed by this command.",
+        next_action=hint or "Talk to that person. See the run: uscdr runs show. This command changed nothing.",
     )

@@ -1,7 +1,7 @@
-"""Read a journal: a torn last line is dropped and reported; damage anywhere else is refused with its place.
+"""Read a journal: drop and report a torn last line; refuse damage anywhere else and name its line and byte.
 
-There is one reader. What it hands out is whole and of the shape of `models.events`: whoever asks for a field of an
-event may rely on its type. `look` hands out what stands before a damage, too.
+This is the only reader. The events it returns are complete and validated by `models.events`: callers may rely on the
+types of their fields. `look` also returns the lines before a damage.
 """
 
 from __future__ import annotations
@@ -20,48 +20,48 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# The line format: one JSON object a line, with the SHA-256 of the line before and a checksum of its own.
+# The line format: one JSON object per line, with the SHA-256 of the previous line and its own checksum.
 
 
 FIRST = "0" * 64
-"""What the first line carries in place of a hash."""
+"""The first line has this in place of a hash."""
 _ENDING = re.compile(rb',"sum":"(?P<sum>[0-9a-f]{8})"}\Z')
 
 
 def encode(record: dict[str, Any], previous: str) -> bytes:
     """The line for `record`, newline included."""
     text = json.dumps({"prev": previous, **record}, ensure_ascii=False, separators=(",", ":"))
-    body = text.removesuffix("}").encode(errors="backslashreplace")  # an argument may hold bytes that are no UTF-8
+    body = text.removesuffix("}").encode(errors="backslashreplace")  # an argument may contain bytes that are not UTF-8
     return body + b',"sum":"%08x"}\n' % zlib.crc32(body)
 
 
 def _is_whole(line: bytes) -> bool:
-    """Whether `line`, without its newline, is as it was written."""
+    """Whether the checksum of `line`, without its newline, is correct."""
     ending = _ENDING.search(line)
     return ending is not None and int(ending["sum"], 16) == zlib.crc32(line[: ending.start()])
 
 
 def line_hash(line: bytes) -> str:
-    """The hash that the next line must carry."""
+    """The hash that the next line must contain."""
     return hashlib.sha256(line.rstrip(b"\n")).hexdigest()
 
 
 NAME = "journal.jsonl"
 LARGEST = 1 << 28
-"""Bytes; a run of a night has a hundredth of that."""
+"""Bytes; the journal of a long run has a hundredth of that."""
 _LONELY = b"\\ud"
-"""How half a character begins where a name was no UTF-8."""
+"""The escape of a byte that was not UTF-8."""
 
 
 class ForeignJournal(JournalError):
-    """Every line is as it was written, and what stands there is not what this uscdr writes."""
+    """Every line is intact, but this version of uscdr does not write such content."""
 
     exit_code = ExitCode.BAD_INPUT
 
 
 @dataclass(frozen=True)
 class Journal:
-    """A journal as read: its records in order, and what is needed to go on writing."""
+    """A journal that was read: its records in order, and the state needed to append to it."""
 
     path: Path
     records: tuple[dict[str, Any], ...]
@@ -81,16 +81,16 @@ class Journal:
 
 @dataclass(frozen=True)
 class Look:
-    """What can be read: all of a whole journal, else what stands before the `damage`."""
+    """The readable lines: all of an intact journal, else those before the `damage`."""
 
     journal: Journal
     damage: JournalError | None = None
 
 
 def read(path: Path) -> Journal:
-    """Read and check the whole chain. Raises JournalError naming line and byte of any damage.
+    """Read and check the whole chain. Raises JournalError that names line and byte of any damage.
 
-    A journal of which nothing is there is damage as well: its first line appears with its name.
+    An empty journal is damaged, too: the file gets its name together with its first line.
     """
     found = look(path)
     if found.damage is not None:
@@ -99,7 +99,7 @@ def read(path: Path) -> Journal:
 
 
 def look(path: Path) -> Look:
-    """As `read`, up to the damage."""
+    """Like `read`, but return the lines before a damage."""
     try:
         data = files.whole(path, LARGEST)
     except OSError as error:
@@ -115,16 +115,16 @@ def look(path: Path) -> Look:
         previous, offset = line_hash(line), offset + len(line) + 1
     found = Journal(path, tuple(records), end, len(data) - end, previous)
     if _is_whole(data[end:-1]):
-        return Look(found, _damage(path, (len(records) + 1, end), "the end of the line was overwritten"))
+        return Look(found, _damage(path, (len(records) + 1, end), "something overwrote the end of the line"))
     return Look(
-        found, None if records else _unreadable(path, "It is empty, or only a piece of its first line is there.")
+        found, None if records else _unreadable(path, "The file is empty, or has only a part of its first line.")
     )
 
 
 def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> dict[str, Any]:
     number, offset = place
     if not _is_whole(line):
-        raise _damage(path, place, "the line is not as it was written")
+        raise _damage(path, place, "the checksum of the line is wrong")
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -134,14 +134,12 @@ def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> d
     if record.get("prev") != previous:
         raise _damage(path, place, "the hash of the line before does not match")
     if record.get("seq") != number - 1:
-        raise _damage(
-            path, (number, offset), f"sequence number {record.get('seq')!r:.20} stands where {number - 1} belongs"
-        )
+        raise _damage(path, (number, offset), f"sequence number {record.get('seq')!r:.20} is in place of {number - 1}")
     return {**record, "event": _shaped(path, line, record, number)}
 
 
 def _shaped(path: Path, line: bytes, record: dict[str, Any], number: int) -> dict[str, Any]:
-    """The event, with every field that it has by default. Imported here: the list of no runs needs no models."""
+    """The event with the defaults of all fields. Imported here: listing no runs needs no models."""
     from pydantic import ValidationError
 
     from uscdr.models.events import Stamped
@@ -151,9 +149,9 @@ def _shaped(path: Path, line: bytes, record: dict[str, Any], number: int) -> dic
         found = Stamped.model_validate_json(clean, strict=True)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise foreign(path, f"line {number}: {place or 'no JSON'}") from None
+        raise foreign(path, f"line {number}: {place or 'not JSON'}") from None
     if found.run != path.parent.name:
-        raise foreign(path, f"line {number} is of the run {found.run}")
+        raise foreign(path, f"line {number} belongs to run {found.run}")
     if (number == 1) != (found.event.kind == "run.started"):
         raise foreign(path, f"line {number}: {found.event.kind}")
     whole: dict[str, Any] = found.event.model_dump(mode="json")
@@ -161,34 +159,36 @@ def _shaped(path: Path, line: bytes, record: dict[str, Any], number: int) -> dic
 
 
 def foreign(path: Path, what: str) -> ForeignJournal:
-    """A journal that was not written by this uscdr, or not for this run."""
+    """The error for a journal of another version of uscdr, or of another run."""
     return ForeignJournal(
-        f"The journal {path} holds what this uscdr does not write there ({what}).",
-        why="Another version wrote it, or it was copied from elsewhere.",
+        f"The journal {path} has content that this version of uscdr does not write ({what}).",
+        why="Another version wrote the journal, or somebody copied it from another run.",
         next_action=_LOOK.format(run=path.parent.name),
     )
 
 
 _LOOK = (
-    "What can be read of it: uscdr runs show {run}. It counts as unfinished: see what was done at the provider, then "
-    "begin anew, on purpose: uscdr recover … --new"
+    "Show the readable part: uscdr runs show {run}. The run counts as unfinished. Check at the provider what it did, "
+    "then begin a new run: uscdr recover … --new"
 )
 
 
 def _unreadable(path: Path, why: str) -> JournalError:
-    return JournalError(f"The journal {path} cannot be read.", why=why, next_action=_LOOK.format(run=path.parent.name))
+    return JournalError(
+        f"uscdr cannot read the journal {path}.", why=why, next_action=_LOOK.format(run=path.parent.name)
+    )
 
 
 def _damage(path: Path, place: tuple[int, int], what: str) -> JournalError:
     number, offset = place
     return JournalError(
         f"The journal {path} is damaged at line {number} (byte {offset}): {what}.",
-        why="It was edited, or the disk lost what had been written.",
+        why="Somebody edited the file, or the disk lost data.",
         next_action=f"Keep the file as evidence. {_LOOK.format(run=path.parent.name)}",
     )
 
 
-# What kind of step an event tells of, also in journals of version 0.1, whose events have the step's id only.
+# The kind of an event's step, also for journals of version 0.1, whose events have only the step's id.
 
 
 BY_ID: Mapping[str, str] = {
@@ -207,7 +207,7 @@ BY_ID: Mapping[str, str] = {
     "media_restore": "media.restore_backups",
     "media_upload": "media.upload",
 }
-"""The packaged ids of that version, as far as a reader asks for them."""
+"""The packaged ids of that version that a reader needs."""
 
 
 RENAMED: Mapping[str, str] = {
@@ -215,9 +215,9 @@ RENAMED: Mapping[str, str] = {
     "heroku.refill": "heroku.start",
     "infra.unsilence": "infra.enable_mail",
 }
-"""What older journals call a step, and its name now."""
+"""By the name of a step in older journals: its current name."""
 
 
 def name_of(name: str, step_id: str) -> str:
-    """The step's name now, else what the packaged id stood for; empty when that is not known."""
+    """The step's current name, else the name that belonged to the packaged id; empty if the id is unknown."""
     return RENAMED.get(name, name) or BY_ID.get(step_id, "")

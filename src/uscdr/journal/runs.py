@@ -1,4 +1,4 @@
-"""All runs that this machine knows, from their journals: its own, and copies of the team's. Import-light: JSON only."""
+"""All runs that this machine knows: its own journals, and copies of the team's. Imports little: JSON only."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OVER = ("done", "objective missed")
-"""States of a run that carried out every step."""
+"""States of a run that completed every step."""
 UNKNOWN = "?"
 DAMAGED = "damaged"
-"""The state of a run whose journal cannot be read, or not to its end: it counts as unfinished."""
+"""The state of a run whose journal is not readable to its end; such a run counts as unfinished."""
 STAMP = "%Y%m%dT%H%M%SZ"
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-(?P<scenario>.+)-[0-9a-f]{6}")
 SHARED, COPY = "shared", "copy.jsonl"
@@ -43,9 +43,9 @@ class RunSummary:
     `unknown`, `interrupted`, `unfinished`, `dry run` or `damaged`."""
     step: str
     user: str
-    """Of a run that another machine has: `user on machine`."""
+    """`user on machine` for a run of another machine, else empty."""
     wrote: bool
-    """Whether a step that changes something was begun."""
+    """Whether the run began a step that changes something."""
 
 
 def new_run_id(scenario: str) -> str:
@@ -54,7 +54,7 @@ def new_run_id(scenario: str) -> str:
 
 
 def begun_at(run: str) -> datetime | None:
-    """The moment that a run's id tells; None for what is no run's id."""
+    """The time in a run's id; None if the text is not a run's id."""
     try:
         return datetime.strptime(run.partition("-")[0], STAMP).replace(tzinfo=UTC) if _ID.fullmatch(run) else None
     except ValueError:
@@ -62,9 +62,9 @@ def begun_at(run: str) -> datetime | None:
 
 
 def journals(state: Path) -> Iterator[Path]:
-    """Every journal, oldest first; of a run that another machine went on with, the copy of the team's.
+    """Every journal, oldest first; for a run that another machine continued, the copy of the team's journal.
 
-    One that cannot be read is among them. Raises JournalError when not even their names can be had.
+    Includes unreadable journals. Raises JournalError if the directory cannot be listed.
     """
     known = {path.parent.name: path for path in _below(state / "runs", NAME)}
     for store in _names(state / SHARED):
@@ -76,7 +76,7 @@ def journals(state: Path) -> Iterator[Path]:
 
 
 def _below(place: Path, name: str) -> list[Path]:
-    """`place/*/name`, for all that has one or may have one: a directory that may not be looked into may."""
+    """`place/*/name`, for every directory that has the file or may have it: an unreadable directory may."""
     return [path for run in _names(place) if _may_be(path := place / run / name)]
 
 
@@ -87,9 +87,9 @@ def _names(place: Path) -> list[str]:
         return []
     except OSError as error:
         raise JournalError(
-            f"{place} cannot be looked at, and so nobody knows which runs are not finished.",
+            f"uscdr cannot read {place}, so it does not know which runs are unfinished.",
             why=error.strerror or type(error).__name__,
-            next_action="Mend its permissions, or set USCDR_STATE_DIR to the place that was used before.",
+            next_action=f"Fix its permissions: chmod u+rwx {place}. Or set USCDR_STATE_DIR to the previous directory.",
         ) from error
 
 
@@ -116,9 +116,10 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def is_elsewhere(own: bytes, shared: bytes) -> bool:
-    """Whether another machine went on with the run: `own` is this machine's journal of it, `shared` the team's.
+    """Whether another machine continued the run: `own` is this machine's journal of it, `shared` the team's.
 
-    Whoever takes a run up says so first. An intent that the team alone has is ours: cut off before it acted.
+    A machine that resumes a run records that first. An intent that only the team has is this machine's: the process
+    ended before it acted.
     """
     if own.startswith(shared):
         return False
@@ -126,17 +127,17 @@ def is_elsewhere(own: bytes, shared: bytes) -> bool:
 
 
 def is_copy(path: Path) -> bool:
-    """Whether the journal is a copy: another machine has the run."""
+    """Whether the journal is a copy of another machine's run."""
     return path.name == COPY
 
 
 def summaries(state: Path) -> list[RunSummary]:
-    """Every run, oldest first; a damaged journal is listed as such."""
+    """Every run, oldest first; a damaged journal has its own state."""
     return [summary_of(look(path)) for path in journals(state)]
 
 
 def summary_of(found: Look) -> RunSummary:
-    """One line of a journal, or of what can be read of it: then nobody knows what else the run did."""
+    """The summary of a journal, or of its readable part: then it is unknown what else the run did."""
     journal = found.journal
     if found.damage is None:
         return summarize(journal)
@@ -149,7 +150,7 @@ def summary_of(found: Look) -> RunSummary:
 
 
 def summarize(journal: Journal) -> RunSummary:
-    """Fold a journal into one line."""
+    """Reduce a journal to one line."""
     events = list(journal.events())
     first: dict[str, Any] = events[0] if events else {}
     begun = [event for event in events if event["kind"] == "step.started"]
@@ -166,7 +167,7 @@ def summarize(journal: Journal) -> RunSummary:
 
 
 def hand(events: Sequence[Mapping[str, Any]]) -> str:
-    """Who began the run or took it up last, and on which machine."""
+    """The user and machine that began the run or resumed it last."""
     taken = [event for event in events if event["kind"] in ("run.started", "run.resumed")]
     return f"{taken[-1]['user']} on {taken[-1]['host']}" if taken else "another machine"
 
@@ -184,14 +185,14 @@ def _state(events: list[dict[str, Any]]) -> str:
 
 
 def asked(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What stood on the command line that began the run, and its target's `key`; empty when nothing can be read."""
+    """The options of the command that began the run, and its target's `key`; empty if the journal is unreadable."""
     return dict(events[0]["request"]) if events and events[0]["kind"] == "run.started" else {}
 
 
 def find(state: Path, wanted: str | None, *, of_others: bool = False) -> Path:
-    """The journal of run `wanted` (a unique prefix will do), or of the newest run that can be resumed.
+    """The journal of run `wanted` (or a unique prefix), or of the newest run that can be resumed.
 
-    That is one of this machine, or with `of_others` of any.
+    Searches this machine's runs, with `of_others` also those of other machines.
     """
     if wanted is None:
         return _newest_resumable(state, of_others=of_others)
@@ -203,32 +204,32 @@ def find(state: Path, wanted: str | None, *, of_others: bool = False) -> Path:
 
 
 def resumable(summary: RunSummary) -> bool:
-    """Whether `uscdr runs resume` has something to do."""
+    """Whether `uscdr runs resume` can continue the run."""
     return not only_looks(summary) and summary.state not in (*OVER, "dry run", DAMAGED)
 
 
 def only_looks(summary: RunSummary) -> bool:
-    """Whether the run is one of `uscdr verify` or `uscdr watch`."""
+    """Whether the run is a `uscdr verify` or `uscdr watch`."""
     return kinds.only_looks(summary.scenario)
 
 
 def touches_application(summary: RunSummary) -> bool:
-    """Whether the run may leave the application half done: not one that only looked, or that made backups."""
+    """Whether the run may leave the application half changed: not a run that only reads, or only makes backups."""
     return kinds.recovers(summary.scenario) and summary.scenario != "backups"
 
 
 def of_operation(path: Path) -> bool:
-    """Whether the journal is that of a single write, by the run's id: what it holds is of no use to another run."""
+    """Whether the run's id is that of a single write, whose journal no other run needs."""
     return any(f"-{scenario}-" in path.parent.name for scenario in kinds.OPERATIONS)
 
 
 def _newest_resumable(state: Path, *, of_others: bool) -> Path:
-    """The newest that changed something. Not one that was followed by a finished run on its target.
+    """The newest run that changed something and was not followed by a finished run on its target.
 
-    A run that may have left the application half done comes before a newer one that did not touch it; the latter is
-    followed by any of its own scenario. A journal that cannot be read is such a run; where it does not even tell its
-    target, a finished run that was begun beside it on purpose follows it. One that was cut off before it changed
-    anything comes after all others.
+    A run that may have left the application half changed comes before a newer run that did not touch it; for the
+    latter, a finished run of its own scenario is enough. An unreadable journal counts as such a run. If it does not
+    name its target, any finished run that was begun beside it with `--new` follows it. A run that stopped before it
+    changed anything comes last.
     """
     over: set[tuple[str, str]] = set()
     harmless: Path | None = None
@@ -253,12 +254,12 @@ def _newest_resumable(state: Path, *, of_others: bool) -> Path:
                 idle = idle or path
     waiting = harmless or idle
     if waiting is None:
-        raise BadInput("There is no unfinished run on this machine.", next_action="See: uscdr runs list")
+        raise BadInput("This machine has no unfinished run.", next_action="See: uscdr runs list")
     return waiting
 
 
 def _waits(summary: RunSummary) -> bool:
-    """Whether it can be resumed, and changed something or was cut off before its process could say how it ended."""
+    """Whether it can be resumed, and changed something or stopped without a recorded end."""
     if summary.state == DAMAGED:
         return summary.wrote
     return resumable(summary) and (summary.wrote or summary.state in ("unfinished", "interrupted"))

@@ -1,4 +1,4 @@
-"""Append events durably: one line, one fsync. A failure is final for this writer and aborts the run."""
+"""Append events durably: one fsync per line. After a failure this writer writes nothing more and the run aborts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from uscdr.models.events import Stamped
 
 DRAFT = ".journal.new"
-"""What a journal is called before its first line: one that has its name and no line lost it."""
+"""The file's name before its first line is written; so an empty file with the final name has lost its line."""
 
 
 class JournalWriter:
-    """The ledger of one run. Not safe for two processes: hold the target's lock."""
+    """The ledger of one run. Not safe for two processes: the caller must hold the target's lock."""
 
     def __init__(
         self, descriptor: int, path: Path, previous: str, good_bytes: int, draft: Path | None = None
@@ -39,7 +39,7 @@ class JournalWriter:
         return self._previous
 
     def record(self, stamped: Stamped) -> None:
-        """Append one event and make it durable. Raises JournalError; nothing is written after that."""
+        """Append one event and make it durable. Raises JournalError; then the writer writes nothing more."""
         if self._broken:
             raise _failed(self.path, "an earlier write failed")
         line = encode(stamped.model_dump(mode="json"), self._previous)
@@ -54,7 +54,7 @@ class JournalWriter:
         self._good_bytes += len(line)
 
     def close(self) -> None:
-        """Release the file; of a run that wrote nothing nothing stays."""
+        """Close the file; remove the directory of a run that wrote nothing."""
         os.close(self._descriptor)
         if self._draft is not None:
             with suppress(OSError):
@@ -62,11 +62,11 @@ class JournalWriter:
                 self._draft.parent.rmdir()
 
     def _name(self) -> None:
-        """Give the file its name with the first line in it, durably."""
+        """Rename the file, which has its first line, to its final name, durably."""
         if self._draft is not None:
             self._draft.rename(self.path)
             self._draft = None
-            sync(self.path.parent)  # the file's name and its directory's name must survive a power cut too
+            sync(self.path.parent)  # the names of the file and of its directory must survive a power failure too
             sync(self.path.parent.parent)
 
     def _append(self, line: bytes) -> None:
@@ -76,7 +76,7 @@ class JournalWriter:
         os.fsync(self._descriptor)
 
     def _drop_tail(self) -> None:
-        """Best effort: the reader drops a torn tail anyway."""
+        """Cut off a torn last line if possible; the reader drops it in any case."""
         try:
             os.ftruncate(self._descriptor, self._good_bytes)
         except OSError:
@@ -84,7 +84,7 @@ class JournalWriter:
 
 
 def create(directory: Path) -> JournalWriter:
-    """Start the journal of a new run in a new directory (0700, file 0600); it has its name with its first line."""
+    """Start the journal of a new run in a new directory (0700, file 0600); it is renamed with its first line."""
     private_directory(directory)
     path, draft = directory / NAME, directory / DRAFT
     try:
@@ -97,7 +97,7 @@ def create(directory: Path) -> JournalWriter:
 
 
 def reopen(path: Path) -> tuple[JournalWriter, Journal]:
-    """Go on with an existing journal; a torn last line is cut off."""
+    """Continue an existing journal; cut off a torn last line."""
     journal = read(path)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -110,7 +110,7 @@ def reopen(path: Path) -> tuple[JournalWriter, Journal]:
 
 def _failed(path: Path, reason: str) -> JournalError:
     return JournalError(
-        f"The journal {path} could not be written.",
+        f"uscdr cannot write the journal {path}.",
         why=reason,
-        next_action="Make room or mend the disk, then: uscdr runs resume. No step was begun without its record.",
+        next_action="Free disk space or fix the disk, then: uscdr runs resume. Every step that began is recorded.",
     )

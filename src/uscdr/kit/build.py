@@ -1,4 +1,4 @@
-"""Building a kit: every part is tried, what cannot be had is recorded with its reason, the manifest comes last."""
+"""Build a kit: try every part, record each missing part with its reason, write the manifest last."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Built:
 
 @dataclass
 class _State:
-    """What later parts and the manifest need of earlier parts."""
+    """Results of earlier parts that later parts and the manifest need."""
 
     app: AppFacts | None = None
     config: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
@@ -52,7 +52,7 @@ class _State:
     media: Sequence[MediaEntry] = ()
 
     def collected(self) -> Collected:
-        """What a proof of the dump needs of it."""
+        """The results that a proof of the dump needs."""
         release = self.app.release if self.app else None
         return Collected(self.config, self.source, release.created_at if release else None)
 
@@ -61,15 +61,15 @@ def build(
     sources: Sources, wishes: Wishes, store: Store, to: Sequence[Recipient], *, work: Path, tell: BuildReporter,
     stop: threading.Event,
 ) -> Built:  # fmt: skip
-    """Collect everything into a new kit in `store`, readable by `to` only.
+    """Collect all parts into a new kit in `store`, encrypted to `to`.
 
-    `work` is a private directory that the caller removes; plain files are in it only while they are needed.
+    `work` is a private directory that the caller removes; plain files stay in it only while they are needed.
 
     Raises:
-        ProviderError: the platform does not even say whose token this is; nothing was stored.
-        BadInput: the backup that was named is not there; nothing was stored.
-        MachineError: this machine or the store failed; there is no kit, but media fetched so far stay.
-        Interrupted: `stop` was set; the same.
+        ProviderError: the platform does not name the token's account; nothing was stored.
+        BadInput: the named backup does not exist; nothing was stored.
+        MachineError: this machine or the store failed; there is no kit, but downloaded media stay in the store.
+        Interrupted: `stop` was set; likewise.
     """
     account = sources.platform.account().email
     dump.check_named(sources, wishes)
@@ -84,7 +84,7 @@ def build(
 
 
 class _Halt(threading.Event):
-    """Set when the operator asks to stop, or when this build has to end anyway."""
+    """Set when the operator stops the build, or when the build must end for another reason."""
 
     def __init__(self, outer: threading.Event) -> None:
         super().__init__()
@@ -95,9 +95,9 @@ class _Halt(threading.Event):
 
 
 def _collected(gathering: Gathering, state: _State) -> list[KitPart]:
-    """What is quick one after the other; then dump and media at once, of which one needs this machine, one the network.
+    """Collect the quick parts in sequence, then dump and media in parallel: one needs this machine, one the network.
 
-    A failure of this machine in one of them ends the other soon.
+    If this machine fails in one of them, the other one ends soon.
     """
     parts = [_try(gathering, name, collect) for name, collect in _quick(gathering, state)]
     halt = _Halt(gathering.stop)
@@ -130,7 +130,7 @@ def _manifest(gathering: Gathering, account: str, parts: Sequence[KitPart], stat
 
 
 def _quick(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Callable[[], KitPart]]]:
-    """In this order: later ones build on what earlier ones found."""
+    """The quick parts in order: later parts use results of earlier ones."""
 
     def of_app() -> KitPart:
         part, state.app = app.collect_app(gathering)
@@ -152,7 +152,7 @@ def _quick(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Call
 
 
 def _slow(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Callable[[], KitPart]]]:
-    """The dump is proven with the key and the code that the kit holds by then."""
+    """The slow parts. The proof of the dump uses the key and the code of this kit."""
 
     def of_dump() -> KitPart:
         part, state.dump = dump.collect_dump(gathering, state.collected())
@@ -166,9 +166,11 @@ def _slow(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Calla
 
 
 def _try(gathering: Gathering, name: PartName, collect: Callable[[], KitPart]) -> KitPart:
-    """One part; what a provider refuses is missing, not the end of the others."""
+    """Collect one part; if a provider refuses it, the part is missing and the others continue."""
     if name in gathering.wishes.without:
-        return KitPart(name=name, state="left out", gaps=(KitGap(what=name, why="The operator said so (--without)."),))
+        return KitPart(
+            name=name, state="left out", gaps=(KitGap(what=name, why="The operator excluded it (--without)."),)
+        )
     gathering.check()
     gathering.tell.say(f"collecting: {name}")
     try:
@@ -178,7 +180,5 @@ def _try(gathering: Gathering, name: PartName, collect: Callable[[], KitPart]) -
 
 
 def _unsure_of_hostnames(part: KitPart) -> KitPart:
-    gap = KitGap(
-        what="hostnames", why="The app's hostnames are not known (see the part app); only configured ones were asked."
-    )
+    gap = KitGap(what="hostnames", why="The part app has no hostnames; only configured ones were queried.")
     return part.model_copy(update={"state": "partial", "gaps": (*part.gaps, gap)})

@@ -1,4 +1,4 @@
-"""The card of a kit, for a wall or a wallet, and the list of sums that `sha256sum -c` understands."""
+"""The printable card of a kit, and its list of checksums in the format of `sha256sum -c`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from uscdr.kit.freshness import Freshness
 
 _UP = "../../"
-"""From a kit's directory to the store."""
+"""The path from a kit's directory to the store."""
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
 def sums_text(kit: str, listed: Mapping[str, str]) -> bytes:
-    """`SHA256  name` a line, names relative to the kit's directory: checked there with `sha256sum -c`."""
+    """One `SHA256  name` per line, names relative to the kit's directory, for `sha256sum -c` there."""
     own = f"{KITS}/{kit}/"
     near = {name.removeprefix(own) if name.startswith(own) else _UP + name: digest for name, digest in listed.items()}
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(near.items())).encode()
@@ -43,7 +43,7 @@ def parse_sums(kit: str, data: bytes) -> dict[str, str]:
 
 
 def card_text(card: Card) -> str:
-    """The card in words, 78 columns, to be printed and kept away from the computers."""
+    """The card as text of 78 columns, to print and store off the computers."""
     rule = "=" * 78
     lines = [
         rule,
@@ -59,9 +59,9 @@ def card_text(card: Card) -> str:
         "manifest    SHA-256",
         f"  {card.manifest_sha256}",
         "",
-        "Is it whole?      uscdr kit check PLACE:ID        (no key needed)",
-        "What is in it?    uscdr kit check PLACE:ID --identity FILE",
-        "Rebuild from it:  uscdr recover infra --kit PLACE:ID --identity FILE",
+        "Check integrity:  uscdr kit check PLACE:ID        (no key needed)",
+        "Check contents:   uscdr kit check PLACE:ID --identity FILE",
+        "Rebuild:          uscdr recover infra --kit PLACE:ID --identity FILE",
         "Without uscdr:    card.html, beside this file",
         f"By hand, there:   sha256sum -c {SUMS}",
         f"                  age -d -i FILE {MANIFEST}",
@@ -75,12 +75,12 @@ def _part_line(part: CardPart) -> str:
     return f"  {part.name:<8} {part.state:<10} {as_of}".rstrip()
 
 
-# The card of a kit as one page for paper: what its template is given. Pure.
+# The card of a kit as one page for paper: the data of its template. Pure functions.
 
 
 @dataclass(frozen=True)
 class Printing:
-    """What is printed. `place`: where the store is. Contacts and freshness: as far as the printer knows them."""
+    """The data to print. `place`: the store's location. Contacts and freshness may be unknown."""
 
     card: Card
     place: str
@@ -105,17 +105,17 @@ class Printing:
 
 
 def _verdict(card: Card) -> str:
-    whole = "COMPLETE" if card.complete else "INCOMPLETE: something could not be had when it was made"
+    whole = "COMPLETE" if card.complete else "INCOMPLETE: some parts were not available when it was built"
     return f"{whole}. {card.dump.worth[:1].upper()}{card.dump.worth[1:]}." if card.dump else f"{whole}."
 
 
 def _commands(printing: Printing) -> tuple[tuple[str, str], ...]:
     named = shlex.quote(f"{printing.place}:{printing.card.kit}")
     return (
-        ("Is it whole? No key needed.", f"uscdr kit check {named}"),
-        ("What is in it, and could we rebuild from it?", f"uscdr kit check {named} --identity FILE"),
+        ("Check its integrity, without a key.", f"uscdr kit check {named}"),
+        ("Check its contents and whether you can rebuild from it.", f"uscdr kit check {named} --identity FILE"),
         ("Rebuild the application from it.", f"uscdr recover infra --kit {named} --identity FILE"),
-        ("Bring lost media files back.", f"uscdr recover media --kit {named} --identity FILE"),
-        ("Take a part out.", f"uscdr kit restore --kit {named} --identity FILE --part dump --into DIR"),
+        ("Restore lost media files.", f"uscdr recover media --kit {named} --identity FILE"),
+        ("Extract a part.", f"uscdr kit restore --kit {named} --identity FILE --part dump --into DIR"),
         ("Without uscdr, in the kit's directory.", f"sha256sum -c {SUMS}; age -d -i FILE {MANIFEST}"),
     )

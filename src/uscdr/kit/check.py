@@ -1,4 +1,4 @@
-"""Checking a kit: every digest without a key; with one, every object decrypted and every part listed with its age."""
+"""Check a kit: verify all checksums without a key; with a key, decrypt every object and list each part with its age."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from uscdr.store.encryption import Identity
 
 LOST: dict[PartName, str] = {
-    "app": "What the application is made of (add-ons, dynos, domains) would have to be remembered.",
-    "config": "No secret could be set on a new application; without PGP_ENCRYPTION_KEY encrypted columns stay closed.",
-    "dns": "The records to put back or to point elsewhere would have to be found out.",
-    "dump": "There would be no patient data.",
-    "source": "The code would have to come from the repository, if that can be reached.",
-    "media": "Uploaded files could come back from the media service only.",
+    "app": "The kit does not say which add-ons, dynos and domains the application has.",
+    "config": "The kit has no secrets. Without PGP_ENCRYPTION_KEY nobody can decrypt the encrypted columns.",
+    "dns": "The kit does not say which DNS records to restore or change.",
+    "dump": "The kit has no patient data.",
+    "source": "The code must come from the repository, which may be unreachable.",
+    "media": "Uploaded files can come from the media service only.",
 }
-"""What could not be rebuilt without a part."""
+"""The consequence of a missing part."""
 
 Step = Callable[[int, int], None]
-"""Called with objects done and objects in all; may raise to stop."""
+"""Receives the number of checked objects and of all objects; may raise to stop."""
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found. `manifest` is None when no key was given: what is inside was not looked at, and `card` is a hint.
+    """The findings. Without a key `manifest` is None, the contents were not checked, and `card` is a hint.
 
-    With a key `card` says what the manifest says. `lost`: what is damaged, missing or another kit's, once each.
+    With a key, `card` matches the manifest. `lost`: damaged, missing and foreign objects, once each.
     """
 
     card: Card
@@ -52,32 +52,32 @@ class Examination:
     lost: tuple[ObjectLost, ...]
     manifest: Manifest | None = None
     commit: str | None = None
-    """Of the code in the kit; None when that was not looked at, or there is none."""
+    """The commit of the code in the kit; None if it was not read, or there is none."""
     media: tuple[int, int] | None = None
-    """Files with their original, and files in all."""
+    """The number of files with their original, and of all files."""
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """In words."""
+        """The findings in words."""
         return tuple(one.message for one in self.lost)
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is damaged or missing from the store, as far as was looked."""
+        """Whether the check found no damaged or missing object."""
         return not self.lost
 
 
 def examine(store: Store, kit: str, keys: Sequence[Identity], work: Path, step: Step) -> Examination:
-    """Look at everything; damage is a finding, not an exception.
+    """Check everything; damage is a finding, not an exception.
 
-    Raises CheckFailed when there is no manifest at all, or nothing that tells of the kit (no card without a key, no
-    manifest that can be opened without a card), BadInput for another format or a wrong identity.
+    Raises CheckFailed if there is no manifest, or no readable description of the kit (no card without a key; neither a
+    readable manifest nor a card with one), BadInput for another format or a wrong identity.
     """
     if store.size(f"{KITS}/{kit}/{MANIFEST}") is None:
         raise CheckFailed(
-            f"{kit} is no kit: it has no manifest.",
-            why="Its build was cut off, or the file was lost.",
-            next_action="Use another one (uscdr kit list), or build anew.",
+            f"{kit} is not a complete kit: it has no manifest.",
+            why="Its build stopped early, or somebody removed the file.",
+            next_action="Use another kit (uscdr kit list), or build a new one: uscdr kit build",
         )
     reader, lost = _opened(store, kit, keys, work)
     card = reader.card if reader else read_card(store, kit)
@@ -88,7 +88,7 @@ def examine(store: Store, kit: str, keys: Sequence[Identity], work: Path, step: 
 def _opened(
     store: Store, kit: str, keys: Sequence[Identity], work: Path
 ) -> tuple[KitReader | None, list[ObjectLost]]:  # fmt: skip
-    """None without a key, and when it cannot be opened: why."""
+    """The reader; None without a key or if the kit cannot be opened, with the reasons."""
     try:
         return (KitReader(store, kit, keys, work) if keys else None), []
     except ObjectLost as error:
@@ -96,7 +96,7 @@ def _opened(
 
 
 def _digests(store: Store, card: Card, lost: list[ObjectLost], step: Step) -> Examination:
-    """Every object that the kit needs, as it lies there."""
+    """Verify the checksum of every object that the kit needs."""
     listed, more = _listed(store, card)
     lost, size = [*lost, *more], 0
     for number, (name, digest) in enumerate(sorted(listed.items()), start=1):
@@ -108,12 +108,12 @@ def _digests(store: Store, card: Card, lost: list[ObjectLost], step: Step) -> Ex
             continue
         size += length
         if seen != digest:
-            lost.append(damaged(name, "its SHA-256 is not the one that the kit names"))
+            lost.append(damaged(name, "its SHA-256 differs from the kit's list"))
     return Examination(card, len(listed), size, _once(lost))
 
 
 def _listed(store: Store, card: Card) -> tuple[dict[str, str], list[ObjectLost]]:
-    """What the kit needs, by the list of sums; a list that the card does not know is a finding."""
+    """The objects that the kit needs, from the list of checksums; a list that differs from the card is a finding."""
     manifest = {f"{KITS}/{card.kit}/{MANIFEST}": card.manifest_sha256}
     try:
         listed, data = read_sums(store, card.kit)
@@ -121,17 +121,17 @@ def _listed(store: Store, card: Card) -> tuple[dict[str, str], list[ObjectLost]]
         return manifest, [error]
     if card.sums_sha256 and hashlib.sha256(data).hexdigest() != card.sums_sha256:
         name = f"{KITS}/{card.kit}/{SUMS}"
-        return _names(listed) | manifest, [damaged(name, "it is not the one that the card names")]
+        return _names(listed) | manifest, [damaged(name, "its SHA-256 differs from the card")]
     return _names(listed) | manifest, []
 
 
 def _names(listed: Mapping[str, str]) -> dict[str, str]:
-    """A line about what can be no object's name is damage of the list, which its own digest tells."""
+    """The valid object names of the list; an invalid one is damage, which the list's own checksum shows."""
     return {name: digest for name, digest in listed.items() if is_name(name)}
 
 
 def _inside(reader: KitReader, found: Examination, step: Step) -> Examination:
-    """Decrypt everything."""
+    """Decrypt every object."""
     wanted, lost = _wanted(reader)
     for number, open_one in enumerate(wanted, start=1):
         step(number, len(wanted))
@@ -143,7 +143,7 @@ def _inside(reader: KitReader, found: Examination, step: Step) -> Examination:
 
 
 def _once(lost: Sequence[ObjectLost]) -> tuple[ObjectLost, ...]:
-    """One finding for each thing, the first."""
+    """The first finding for each object."""
     first: dict[str, ObjectLost] = {}
     for one in lost:
         first.setdefault(one.name, one)
@@ -151,7 +151,7 @@ def _once(lost: Sequence[ObjectLost]) -> tuple[ObjectLost, ...]:
 
 
 def known(reader: KitReader) -> dict[str, Any]:
-    """What is asked of a kit beyond its manifest: fields of Examination. What is damaged is not known."""
+    """Facts about a kit beyond its manifest: fields of Examination. Omits facts from damaged objects."""
     try:
         source, inventory = reader.source(), reader.media()
     except CheckFailed:
@@ -162,7 +162,7 @@ def known(reader: KitReader) -> dict[str, Any]:
 
 
 def _wanted(reader: KitReader) -> tuple[list[Callable[[], object]], list[ObjectLost]]:
-    """How each object is opened; an inventory that cannot be read is told of when it is opened itself."""
+    """Functions that open each object; opening a damaged inventory reports the damage."""
     wanted = [_opening(reader, SealedName(one.path, one.sha256, one.plain_sha256)) for one in reader.manifest.objects]
     try:
         inventory = reader.media()
@@ -184,7 +184,7 @@ def _opening_media(reader: KitReader, entry: MediaEntry) -> Callable[[], object]
     return open_one
 
 
-# What is deployed now, to compare a kit with. Reads only; what cannot be had is not known, with the reason.
+# The deployed state, to compare a kit with. Reads only; unknown facts come with their reason.
 
 
 T = TypeVar("T")
@@ -192,7 +192,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Deployed:
-    """The ports that are asked about `app`."""
+    """The ports for questions about `app`."""
 
     app: str
     platform: Platform
@@ -201,7 +201,7 @@ class Deployed:
     _why: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def look(self, manifest: Manifest | None) -> Now:
-        """Ask everything that the freshness of a kit depends on. Raises Interrupted."""
+        """Collect everything that the freshness of a kit depends on. Raises Interrupted."""
         return Now(
             config_changed=self._ask("config", lambda: self._changed(manifest)),
             commit=self._ask("source", self._commit),
@@ -217,12 +217,12 @@ class Deployed:
             return None
 
     def _changed(self, manifest: Manifest | None) -> tuple[str, ...]:
-        """Names of variables that are new, gone, or of another value."""
+        """Names of variables that are new, removed, or changed."""
         if manifest is None:
-            raise Unavailable("the kit was not opened (--identity FILE)")
+            raise Unavailable("the kit was not decrypted (--identity FILE)")
         before = manifest.fingerprints
         if not before.salt:
-            raise Unavailable("the kit holds nothing to compare with")
+            raise Unavailable("the kit has no fingerprints to compare with")
         current = Fingerprints.of(self.platform.config_vars(self.app), before.salt).values
         names = before.values.keys() | current.keys()
         return tuple(sorted(name for name in names if before.values.get(name) != current.get(name)))
@@ -231,19 +231,19 @@ class Deployed:
         release = current_release(self.platform, self.app)
         commit = commit_of(release.slug_id, present(self.deploys).builds(self.app)) if release else ""
         if not commit:
-            raise Unavailable("no build that the platform remembers made what runs")
+            raise Unavailable("the platform has no build of the running release")
         return commit
 
     def _media_backup(self) -> bool:
-        """Whether the newest file has a version in the service's own backup: older ones tell of other days."""
+        """Whether the service's own backup has the newest file: older files show only the past."""
         media = present(self.media)
         newest = max(_first_pages(media), key=lambda asset: asset.version, default=None)
         if newest is None:
-            raise Unavailable("there is no file by which it could be told")
+            raise Unavailable("the media service has no file to check")
         return bool(media.details(newest.key).versions)
 
 
 def _first_pages(media: Media) -> list[Asset]:
-    """The newest of each kind come first; one call a kind."""
+    """The newest files of each kind first; one call per kind."""
     pages = (next(iter(media.list_assets(kind, access=False)), ()) for kind in RESOURCE_TYPES)
     return [asset for page in pages for asset in page if asset.present]

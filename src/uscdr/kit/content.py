@@ -1,4 +1,4 @@
-"""What the parts of a kit hold, decrypted. Times are aware UTC datetimes, sizes bytes, TTLs seconds, digests hex."""
+"""The decrypted contents of a kit. Times are aware UTC datetimes, sizes bytes, TTLs seconds, digests hex."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AppFacts(Fact):
-    """The application as the platform runs it: what a new place must be made like."""
+    """The application as the platform runs it: the model for a new application."""
 
     app: App
     account: str
@@ -30,7 +30,7 @@ class AppFacts(Fact):
     release: Release | None
     """The current release: version and slug."""
     commit: str
-    """The commit of the slug that runs; empty when no build tells it."""
+    """The commit of the running slug; empty if no build names it."""
     buildpacks: tuple[str, ...] = ()
     domains: tuple[Domain, ...] = ()
     collaborators: tuple[str, ...] = ()
@@ -45,20 +45,20 @@ class AppFacts(Fact):
         return tuple(domain.hostname for domain in self.domains if domain.kind != "heroku")
 
     def not_kept(self) -> tuple[tuple[str, str], ...]:
-        """What the application has and a kit does not hold, each with the reason."""
+        """The belongings that a kit does not keep, each with the reason."""
         named = [(one, one.found(self)) for one in OWNED if one.not_kept]
         missing = [(f"{kind.title} ({', '.join(names)})", kind.not_kept) for kind, names in named if names]
         return (*missing, *_not_asked(self))
 
     def by_hand(self) -> tuple[str, ...]:
-        """What it had and a rebuilt place does not get by itself: what, and what a person does, in words."""
+        """The belongings that a recovery does not restore, each with its manual step, in words."""
         named = [(one, one.found(self)) for one in OWNED if one.by_hand]
         told = [f"{kind.title} ({', '.join(names)}): {kind.by_hand}" for kind, names in named if names]
-        return (*told, *(f"{what}: NOT KNOWN ({why})" for what, why in _not_asked(self)))
+        return (*told, *(f"{what}: UNKNOWN ({why})" for what, why in _not_asked(self)))
 
 
 class ConfigVars(Fact):
-    """Every configuration variable. Values show their stars unless the serialisation context is REVEAL."""
+    """Every configuration variable. Values are masked unless the serialisation context is REVEAL."""
 
     values: dict[str, SecretStr]
 
@@ -68,10 +68,10 @@ class ConfigVars(Fact):
 
 
 class HostRecords(Fact):
-    """The records of one hostname, as every authoritative server says, and as the provider's zone holds them.
+    """The records of one hostname, from every authoritative server and from the provider's zone.
 
-    `wildcard` is what a wildcard answers for it, which is no record of its own. `led` tells whether it led users to
-    the application; None when that could not be told, and in kits of older versions.
+    `wildcard` is a wildcard's answer for it, not a record of its own. `led`: whether it pointed to the application;
+    None if unknown, and in kits of older versions.
     """
 
     hostname: str
@@ -88,7 +88,7 @@ class DnsFacts(Fact):
 
 
 class CanaryColumns(Fact):
-    """An encrypted column and the plain one beside it: a key that fits makes them equal."""
+    """An encrypted column and its plain column: the right key makes them equal."""
 
     table: str
     encrypted: str
@@ -96,7 +96,7 @@ class CanaryColumns(Fact):
 
 
 class DumpFacts(Fact):
-    """The database dump and what was found when it was restored on the building machine."""
+    """The database dump and the findings of its restore on the building machine."""
 
     backup: str
     transfer_id: str
@@ -108,7 +108,7 @@ class DumpFacts(Fact):
     database: str
     plan: str
     server_version: str
-    """As the platform tells it; empty when it does not."""
+    """The server version that the platform reports; empty if it reports none."""
     restored: bool = False
     tables: tuple[TableDigest, ...] = ()
     invariants: tuple[InvariantResult, ...] = ()
@@ -116,11 +116,11 @@ class DumpFacts(Fact):
     migrations: tuple[Migration, ...] = ()
     extensions: tuple[Extension, ...] = ()
     canaries: tuple[CanaryColumns, ...] = ()
-    """With which a rebuilt application's key can be tried on this dump."""
+    """Columns on which a rebuilt application's key can be tried."""
 
 
 class SourceFacts(CodeMigrations):
-    """The deployed commit, and the tarball of it when it could be had."""
+    """The deployed commit, and its tarball if it was available."""
 
     commit: str
     sha256: str = ""
@@ -130,11 +130,11 @@ class SourceFacts(CodeMigrations):
     replaces: dict[str, tuple[str, ...]] | None = None
     """As `CodeMigrations`; kits of older versions do not have it."""
     lacks: tuple[Lack, ...] = ()
-    """Paths whose content the tarball does not hold; kits of older versions do not tell."""
+    """Paths whose content is not in the tarball; unknown in kits of older versions."""
 
 
 class Shelved(Fact):
-    """Where an asset's encrypted original lies, and the note that holds its digests."""
+    """The names of an asset's encrypted original and of the note with its digests."""
 
     path: str
     sha256: str
@@ -145,7 +145,7 @@ class Shelved(Fact):
 
 
 class MediaNote(Fact):
-    """Digests of an original, encrypted beside it: a later kit need not download it to know them."""
+    """Digests of an original, encrypted beside it, so that a later kit need not download the file again."""
 
     bytes: Count
     md5: str
@@ -153,12 +153,12 @@ class MediaNote(Fact):
 
 
 class MediaEntry(Fact):
-    """One asset as the service listed it, with its original when that could be had."""
+    """One asset as the service listed it, with its original if it was available."""
 
     asset: Asset
     stored: Shelved | None = None
     note: MediaNote | None = None
-    """Known when this kit downloaded it; otherwise it is in the note on the shelf."""
+    """Known if this kit downloaded the file; otherwise it is in the stored note."""
 
 
 class MediaInventory(Fact):
@@ -169,7 +169,7 @@ class MediaInventory(Fact):
 
 
 def size_of(objects: Sequence[StoredObject], media: Sequence[MediaEntry]) -> Size:
-    """Of all that a kit needs, each object once."""
+    """Number and size of all objects that a kit needs, each counted once."""
     sizes = {one.path: one.size for one in objects}
     for stored in (entry.stored for entry in media):
         if stored is not None:
@@ -178,24 +178,24 @@ def size_of(objects: Sequence[StoredObject], media: Sequence[MediaEntry]) -> Siz
     return Size(len(sizes), sum(sizes.values()))
 
 
-# The one list of what an application can own: what a kit keeps of it, and what a rebuilt place gets back.
+# The list of everything that an application can own: the part that a kit keeps, and the part that a recovery restores.
 
 
 SCHEDULER = "scheduler"
 GRANTED = ("standard", "premium", "private", "shield")
-"""Plans of databases that can have further credentials."""
+"""Database plans that can have additional credentials."""
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """One kind of thing. `found` gives the names of those that an application has."""
+    """One kind of belonging. `found` returns the names of those that an application has."""
 
     title: str
     found: Callable[[AppFacts], tuple[str, ...]]
     not_kept: str = ""
-    """Why a kit does not hold all of it; empty when it does."""
+    """Why a kit does not keep all of it; empty if it does."""
     by_hand: str = ""
-    """What a person does to have it again; empty when a recovery sets it."""
+    """The manual step to recreate it; empty if a recovery restores it."""
 
 
 def _belonging(pick: Callable[[Belongings], tuple[str, ...]]) -> Callable[[AppFacts], tuple[str, ...]]:
@@ -227,7 +227,7 @@ OWNED: tuple[_Kind, ...] = (
     _Kind(
         "Scheduler jobs",
         lambda facts: _services(facts, SCHEDULER),
-        not_kept="No interface tells them: write them down from the add-on's page.",
+        not_kept="No API lists them. Copy them from the add-on's page: heroku addons:open scheduler",
         by_hand="recreate them on the add-on's page: heroku addons:open scheduler",
     ),
     _Kind(
@@ -238,40 +238,40 @@ OWNED: tuple[_Kind, ...] = (
     _Kind(
         "webhooks",
         _belonging(lambda held: held.webhooks),
-        not_kept="Their addresses and secrets are told to nobody; the kit has the hosts.",
+        not_kept="The platform does not return their URLs and secrets. The kit has the hosts.",
         by_hand="add them: heroku webhooks:add",
     ),
     _Kind(
         "pipeline",
         _belonging(lambda held: _one(held.pipeline)),
-        by_hand="put the new application into it: heroku pipelines:add; review apps follow it",
+        by_hand="add the new application: heroku pipelines:add; review apps follow the pipeline",
     ),
     _Kind(
         "uploaded certificates",
         _belonging(lambda held: held.certificates),
-        not_kept="The platform does not give private keys back: keep them where they were made.",
+        not_kept="The platform does not return private keys. Keep them where you created them.",
         by_hand="upload them with their keys: heroku certs:add",
     ),
     _Kind(
         "team",
         _belonging(lambda held: _one(held.team)),
-        by_hand="move the new application into it, and set its members' rights: heroku apps:transfer",
+        by_hand="transfer the new application, and set its members' rights: heroku apps:transfer",
     ),
     _Kind(
         "private space",
         _belonging(lambda held: _one(held.space)),
-        by_hand="the new application runs outside of it; create one there by hand where that must not be",
+        by_hand="the new application runs outside of it; if it must run inside, create it there by hand",
     ),
     _Kind(
-        "further credentials of the database",
+        "additional credentials of the database",
         _granted,
-        not_kept="Their passwords and grants are not in a dump.",
-        by_hand="look whether there were any, and make them again: heroku pg:credentials",
+        not_kept="A dump does not contain their passwords and grants.",
+        by_hand="check whether there were any, and create them again: heroku pg:credentials",
     ),
 )
 
 
 def _not_asked(facts: AppFacts) -> tuple[tuple[str, str], ...]:
     if facts.belongings is None:
-        return (("features, webhooks, pipeline, certificates, team", "This kit is of a version that did not ask."),)
+        return (("features, webhooks, pipeline, certificates, team", "an older version of uscdr built this kit"),)
     return tuple(facts.belongings.unknown.items())

@@ -1,6 +1,6 @@
-"""Getting parts of a kit out, as plain private files in a directory. Nothing that exists is overwritten.
+"""Extract parts of a kit as plain private files into a directory. Never overwrites a file.
 
-A kit is encrypted to public keys, and so anybody can make one: no name in it is trusted to be the name of a file.
+A kit is encrypted to public keys, so anybody can create one: file names inside it are not trusted.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 NAMELESS = "nameless"
-"""Below it are media whose ids cannot be names of files, by a digest of the id."""
+"""The directory for media whose ids are not valid file names; they are named by a digest of the id."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _LONGEST = 200
-"""Bytes of a part of a path."""
+"""The longest part of a path in bytes."""
 
 OpenReader = Callable[[Path], KitReader]
-"""Opens the kit with this private directory for what is decrypted."""
+"""Opens the kit with this private directory for decrypted files."""
 
 
 @dataclass(frozen=True)
 class Extracted:
-    """What was written of one part. `bytes` in all."""
+    """The files written for one part; `bytes` is their total size."""
 
     part: PartName
     files: int
     bytes: int
     where: Path
     nameless: int = 0
-    """Media that did not get their own name."""
+    """The number of media files without their own name."""
 
 
 @dataclass(frozen=True)
 class _File:
-    """One file to be: its path below the directory, and how it is had. `shown`: whether its name may be told."""
+    """One file to write: its path below the directory, and its source. `shown`: whether its name may be shown."""
 
     path: PurePosixPath
     open: Callable[[], AbstractContextManager[Path]]
@@ -66,11 +66,11 @@ def extract(
     step: Callable[[PartName, int, int], None],
     noted: Path | None = None,
 ) -> tuple[Extracted, ...]:
-    """Write `parts` (none: all that the kit has) below `into`, an absolute path. A file appears whole, 0600, or not.
+    """Write `parts` (empty: all parts of the kit) below `into`, an absolute path. Files appear complete, mode 0600.
 
-    Raises BadInput when a part is not in the kit or a file exists already (nothing is written then), CheckFailed for
-    damage, MachineError; files that were finished before a failure stay. What is under way lies in a directory beside
-    them, which is noted in `noted`, this process's own.
+    Raises BadInput if the kit lacks a part or a file already exists (then nothing is written), CheckFailed for damage,
+    MachineError. Files that were complete before a failure stay. Incomplete files are in a directory beside them, which
+    is recorded in `noted`, this process's own.
     """
     with _scratch(into, noted) as work:
         reader = open_reader(work)
@@ -84,23 +84,23 @@ def _there(reader: KitReader) -> list[PartName]:
 
 
 def _files(reader: KitReader, part: PartName, work: Path) -> tuple[_File, ...]:
-    """Raises BadInput when the kit has nothing of it."""
+    """Raises BadInput if the kit has nothing of the part."""
     found = [one for one in reader.manifest.objects if one.kind == part]
     if not found:
         raise BadInput(
             f"The kit {reader.kit} has no {part}.",
-            why=f"It is {reader.manifest.part(part).state} there.",
-            next_action="Leave that part out, or use another kit: uscdr kit list",
+            why=f"Its manifest says: {reader.manifest.part(part).state}.",
+            next_action="Do not extract that part, or use another kit: uscdr kit list",
         )
     for one in found:
         if not _NAME.fullmatch(one.name):
-            raise damaged(one.path, "what it calls itself is no name of a file")
+            raise damaged(one.path, "its name is not a valid file name")
     plain = [_File(PurePosixPath(one.name), _opening(reader, one.name, work)) for one in found]
     return (*plain, *(_media(reader) if part == "media" else ()))
 
 
 def _opening(reader: KitReader, name: str, work: Path) -> Callable[[], AbstractContextManager[Path]]:
-    """The decrypted object; of the configuration just names and values, as other tools read them."""
+    """Decrypt the object; for the configuration only names and values, in the usual format."""
     return lambda: _variables(reader, work) if name == CONFIG else reader.open_object(name)
 
 
@@ -130,7 +130,7 @@ def _opening_media(reader: KitReader, asset: Asset) -> Callable[[], AbstractCont
 
 
 def _path(asset: Asset) -> PurePosixPath | None:
-    """`media/ID.FORMAT`, as `recover media --from` reads folders; None when the id is no path below it."""
+    """`media/ID.FORMAT`, the layout that `recover media --from` reads; None if the id is not a valid path."""
     name = asset.key.public_id
     if asset.key.resource_type != "raw" and asset.format:
         name = f"{name}.{asset.format}"
@@ -156,8 +156,8 @@ def _check_free(into: Path, wanted: Iterable[Sequence[_File]]) -> None:
         hidden = len(taken) - len(shown)
         words = [*shown, *([f"{hidden:,} media files"] if hidden else [])]
         raise BadInput(
-            f"In {into} there are already: {', '.join(words)}.",
-            why="Nothing is overwritten; nothing was written.",
+            f"{into} already contains {', '.join(words)}.",
+            why="uscdr never overwrites files. It wrote nothing.",
             next_action="Name another directory: --into DIR",
         )
 
@@ -176,24 +176,24 @@ def _write(
 
 
 def _put(plain: Path, into: Path, file: _File) -> None:
-    """Raises BadInput when somebody else made such a file meanwhile, MachineError."""
+    """Raises BadInput if another process created the file meanwhile, MachineError."""
     target = into / file.path
     try:
         _directories(into, file.path.parent)
         take_over(plain, target)
     except FileExistsError:
         _check_free(into, [[file]])
-        raise MachineError(f"A file in {into} could not be given its name.", why="Something is in its way.") from None
+        raise MachineError(f"uscdr could not rename a file in {into}.", why="The target is in use.") from None
     except OSError as error:
         raise MachineError(
-            f"A file could not be written to {into}.",
+            f"uscdr could not write a file to {into}.",
             why=error.strerror or type(error).__name__,
-            next_action="Make room, or name another directory.",
+            next_action="Free disk space, or name another directory: --into DIR",
         ) from None
 
 
 def _directories(above: Path, inside: PurePosixPath, *, follow: bool = False) -> None:
-    """Make the missing directories of `inside` below `above`, private. Raises OSError, for links unless `follow`."""
+    """Create the missing directories of `inside` below `above`, private. Raises OSError, for links unless `follow`."""
     place = above
     for name in inside.parts:
         place = place / name
@@ -204,9 +204,9 @@ def _directories(above: Path, inside: PurePosixPath, *, follow: bool = False) ->
 
 @contextmanager
 def _scratch(into: Path, noted: Path | None) -> Iterator[Path]:
-    """A private directory on the same disk, so that a finished file only needs its name."""
+    """A private directory on the same disk, so that a complete file only needs a rename."""
     place = into / f".uscdr-{secrets.token_hex(8)}"
-    with disk_errors(f"Nothing can be written to {into}.", "Name another directory: --into DIR"):
+    with disk_errors(f"uscdr cannot write to {into}.", "Name another directory: --into DIR"):
         _directories(Path(into.anchor), PurePosixPath(*into.parts[1:]), follow=True)
         note = staging.note(noted, "directory", {"path": str(place)}) if noted is not None else None
         place.mkdir(mode=PRIVATE_DIRECTORY)

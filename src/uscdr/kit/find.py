@@ -1,4 +1,4 @@
-"""Which kits a store has, and which one is meant. Needs no key: what their cards say is a hint."""
+"""Find and select kits in a store. Needs no key: data from their cards is a hint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from uscdr.store.encryption import WrongIdentity
 if TYPE_CHECKING:
     from uscdr.store.store import Store
 
-# Which kit is meant by a text: `newest`, an id or its beginning, a place, or both as `PLACE:ID`.
+# Parses a reference to a kit: `newest`, an id or its beginning, a store, or both as `PLACE:ID`.
 
 
 NEWEST = "newest"
@@ -26,25 +26,25 @@ _WHOLE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+")
 
 
 def _is_id(text: str) -> bool:
-    """Whether it can be the whole id of a kit."""
+    """Whether the text can be a complete kit id."""
     return _WHOLE_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
 class Named:
-    """A kit as it was named. `place` None: the configured one; `kit` None: the newest."""
+    """A reference to a kit. `place` None: the configured store; `kit` None: the newest kit."""
 
     place: str | None
     kit: str | None
 
     @classmethod
     def parse(cls, text: str) -> Named:
-        """What `text` names. Raises BadInput for what names nothing; a text with credentials in it is not repeated."""
+        """Parse a reference. Raises BadInput for an empty one; the error never shows credentials."""
         before, colon, after = text.rpartition(":")
         if not colon or after.startswith("//"):  # no separator, or only that of a URL
             return _place(text) if "/" in text else _id(None, text)
         if "/" in after or "@" in after:
-            # a directory with a colon in its name, or a URL with a port or a password: the store says what is wrong
+            # a directory with a colon in its name, or a URL with a port or a password: the store reports the error
             return _place(text)
         if not before:
             raise _nothing()
@@ -58,7 +58,7 @@ def _id(place: str | None, kit: str) -> Named:
 
 
 def _place(text: str) -> Named:
-    """The newest of a place; or one kit by where it lies: `PLACE/kits/ID`."""
+    """The newest kit of a store, or one kit by its path: `PLACE/kits/ID`."""
     path = PurePosixPath(text.rstrip("/"))
     if path.parent.name != KITS or not _is_id(path.name):
         return Named(text, None)
@@ -68,14 +68,14 @@ def _place(text: str) -> Named:
 
 def _nothing() -> BadInput:
     return BadInput(
-        "No kit is named.", next_action="Name it: newest, its id (uscdr kit list), or PLACE:ID as in s3://safe:newest"
+        "The name of the kit is empty.", next_action="Use newest, an id (uscdr kit list), or PLACE:ID: s3://safe:newest"
     )
 
 
 class KitLine(Fact):
-    """One line of `uscdr kit list`. `unfinished`: its build was cut off, it has no manifest.
+    """One line of `uscdr kit list`. `unfinished`: the kit has no manifest, because its build stopped early.
 
-    `checked`: the sealed manifest says so; otherwise it is what the card says, and nobody looked.
+    `checked`: the data comes from the encrypted manifest; otherwise it comes from the card and is not verified.
     """
 
     kit: str
@@ -85,10 +85,10 @@ class KitLine(Fact):
     objects: int = 0
     bytes: int = 0
     dump: Grade | None = None
-    """What the dump was shown to be worth when the kit was made."""
+    """The grade of the dump when the kit was built."""
     checked: bool = False
     why: str = ""
-    """Why it is damaged."""
+    """The damage in words."""
 
 
 Open = Callable[[str], KitReader]
@@ -96,13 +96,13 @@ Open = Callable[[str], KitReader]
 
 
 def kits(store: Store, open_one: Open | None = None) -> tuple[KitLine, ...]:
-    """Every kit, oldest first, unfinished and damaged ones too; with a key by what is sealed."""
+    """Every kit, oldest first, including unfinished and damaged ones; with a key, from the encrypted manifests."""
     found = _found(store).items()
     return tuple(_line(store, kit, open_one) if finished else _unfinished(kit) for kit, finished in found)
 
 
 def _found(store: Store) -> dict[str, bool]:
-    """Kit -> whether it has a manifest, oldest first, by one look at the names."""
+    """Each kit and whether it has a manifest, oldest first, from one listing."""
     parts: dict[str, set[str]] = {}
     for name in store.names(KITS):
         _, kit, *rest = name.split("/")
@@ -130,7 +130,7 @@ def _line(store: Store, kit: str, open_one: Open | None) -> KitLine:
 
 
 def _sealed(kit: str, open_one: Open) -> Card:
-    """What the manifest says. Raises CheckFailed for a card that says something else."""
+    """The card from the manifest. Raises CheckFailed for a card that differs from it."""
     reader = open_one(kit)
     for doubt in reader.doubts:
         raise doubt
@@ -139,19 +139,19 @@ def _sealed(kit: str, open_one: Open) -> Card:
 
 @dataclass(frozen=True)
 class Of:
-    """Whose kits are meant: an application's at the platform, or in the sandbox with this identity."""
+    """The owner of the kits: an application at the platform, or in the sandbox with this identity."""
 
     app: str
     identity: str = ""
 
 
 def find(store: Store, wanted: str | None, of: Of | None = None) -> str:
-    """The kit whose id begins with `wanted`, or the newest finished one; `of` says whose. Raises BadInput."""
+    """The kit whose id begins with `wanted`, or the newest finished one of `of`. Raises BadInput."""
     found = _found(store)
     if wanted is None:
         finished = [kit for kit, whole in found.items() if whole and _is_id(kit)]
         if not finished:
-            raise BadInput(f"There is no kit in {store.place}.", next_action="Make one: uscdr kit build")
+            raise BadInput(f"There is no kit in {store.place}.", next_action="Create one: uscdr kit build")
         return finished[-1] if of is None else _newest(store, finished, of)
     matches = [kit for kit in found if kit.startswith(wanted)]
     if len(matches) != 1 and wanted not in matches:
@@ -161,7 +161,7 @@ def find(store: Store, wanted: str | None, of: Of | None = None) -> str:
 
 
 def _newest(store: Store, finished: Sequence[str], of: Of) -> str:
-    """The newest of these that is theirs; a damaged one may be, and is told of when it is opened."""
+    """The newest kit of that owner. A damaged kit may be chosen; opening it reports the damage."""
     others: set[str] = set()
     for kit in reversed(finished):
         try:
@@ -173,6 +173,6 @@ def _newest(store: Store, finished: Sequence[str], of: Of) -> str:
         others.add(f"{card.app} ({card.target})")
     raise BadInput(
         f"There is no kit of {of.app} in {store.place}.",
-        why=f"It has kits of {', '.join(sorted(others))}, made of another place.",
-        next_action="If one of them is meant, name it: uscdr kit list, then --kit ID. Or make one: uscdr kit build",
+        why=f"The store has kits of {', '.join(sorted(others))}.",
+        next_action="To use one of them, name it: uscdr kit list, then --kit ID. Or create one: uscdr kit build",
     )

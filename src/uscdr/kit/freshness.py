@@ -1,6 +1,6 @@
-"""Could the application be rebuilt from a kit today, without logging in to the platform? 0 to 100 points. Pure.
+"""Score whether a kit could rebuild the application today without the old platform: 0 to 100 points. Pure functions.
 
-Each question has a weight (`WEIGHTS`, which add up to 100). What is not known earns nothing, and is counted apart.
+Each question has a weight (`WEIGHTS`, which add up to 100). An unknown answer gets no points and is counted separately.
 Ages and the objective are seconds. docs/kit.md has the table.
 """
 
@@ -34,9 +34,9 @@ WEIGHTS: Mapping[str, int] = {
     "contacts": 5,
 }
 PART_WEIGHTS: Mapping[PartName, int] = {"app": 4, "config": 6, "dns": 2, "dump": 5, "source": 3}
-"""Of the 20 for parts; what is partial earns half, rounded down."""
+"""The 20 points for parts; a partial one gets half, rounded down."""
 DUMP_AGES: tuple[tuple[float, int], ...] = ((1, 15), (6, 10), (42, 4))
-"""Up to so many times the objective -> points: with 4 h that is 4 h, a day, a week."""
+"""Multiples of the objective -> points: for 4 h these are 4 h, a day, a week."""
 PROOF_AGES: tuple[tuple[timedelta, int], ...] = ((timedelta(days=7), 5), (timedelta(days=31), 2))
 GRADES: Mapping[Grade, int] = {Grade.DECRYPTS: 15, Grade.INVARIANTS: 10, Grade.RESTORES: 5}
 SKEW = timedelta(minutes=5)
@@ -45,10 +45,10 @@ ENOUGH_RECIPIENTS = 2
 
 @dataclass(frozen=True)
 class Now:
-    """What platform and media service say at present. None: not known; `why`, by question, says why not."""
+    """The present state of platform and media service. None: unknown; `why` has the reason by question."""
 
     config_changed: tuple[str, ...] | None = None
-    """Names of variables that are new, gone or of another value."""
+    """Names of variables that are new, removed or changed."""
     commit: str | None = None
     media_backup: bool | None = None
     why: Mapping[str, str] = field(default_factory=dict)
@@ -56,22 +56,22 @@ class Now:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of a kit. Without `manifest` it was not opened; `commit` and `media` come from inside."""
+    """The known facts about a kit. Without `manifest` it was not decrypted, and `commit` and `media` are unknown."""
 
     at: datetime
     card: Card
     damaged: int = 0
-    """How many objects are damaged, missing or another kit's."""
+    """The number of damaged, missing or foreign objects."""
     rpo: float | None = None
     manifest: Manifest | None = None
     commit: str | None = None
     media: tuple[int, int] | None = None
-    """Files with their original, and files in all."""
+    """The number of files with their original, and of all files."""
     now: Now = Now()
 
 
 class Reason(Fact):
-    """One question: points of how many, and why."""
+    """One question: its points, its weight, and the reason."""
 
     question: str
     points: int
@@ -81,7 +81,7 @@ class Reason(Fact):
 
 
 class Freshness(Fact):
-    """The sum. `unknown`: points that more knowledge could add."""
+    """The total. `unknown`: points that depend on unknown answers."""
 
     score: int
     unknown: int
@@ -89,9 +89,9 @@ class Freshness(Fact):
 
     @classmethod
     def of(cls, seen: Seen) -> Freshness:
-        """Every question, in the order of WEIGHTS; a damaged kit counts for nothing."""
+        """Answer every question in the order of WEIGHTS; a damaged kit gets no points."""
         if seen.damaged:
-            words = f"{plural(seen.damaged, 'damaged or missing object')}: nobody should have to rebuild from this kit"
+            words = f"{plural(seen.damaged, 'damaged or missing object')}: do not rebuild from this kit"
             return cls(
                 score=0, unknown=0, reasons=(Reason(question="whole", points=0, of=100, state="less", words=words),)
             )
@@ -113,7 +113,7 @@ def _unknown(question: str, words: str) -> Reason:
 
 
 def _state(seen: Seen, name: PartName) -> PartState:
-    """Of the manifest when it was opened, else as the card says."""
+    """The state from the manifest if it was decrypted, else from the card."""
     parts = seen.manifest.card_parts() if seen.manifest else seen.card.parts
     return next((part.state for part in parts if part.name == name), "missing")
 
@@ -136,9 +136,9 @@ def _dump_age(seen: Seen) -> Reason:
     if not _has_dump(seen):
         return _reason(question, 0, "there is no dump in it")
     if taken is None or seen.rpo is None:
-        return _unknown(question, "when it was taken, or how old it may be, is not told")
+        return _unknown(question, "its date, or the objective for its age, is unknown")
     if taken > seen.at + SKEW:
-        return _unknown(question, "it was taken in the future: is a clock wrong?")
+        return _unknown(question, "its date is in the future: check the clocks")
     age = elapsed(taken, seen.at)
     points = next((points for times, points in DUMP_AGES if age <= times * seen.rpo), 0)
     against = "within" if age <= seen.rpo else "beyond"
@@ -151,9 +151,7 @@ def _dump_proof(seen: Seen) -> Reason:
         return _reason(question, 0, "there is no dump in it")
     if proof is None or not proof.shown:
         left_out = proof is not None and proof.origin == "left out"
-        return _reason(
-            question, 0, f"never restored{' (--unproven)' if left_out else ''}: nobody knows whether it can be"
-        )
+        return _reason(question, 0, f"never restored{' (--unproven)' if left_out else ''}: it may not restore")
     return _reason(question, GRADES.get(proof.grade, 0), f"a restore showed: {proof.grade}")
 
 
@@ -162,7 +160,7 @@ def _proof_age(seen: Seen) -> Reason:
     if proof is None or proof.proven_at is None:
         return _reason(question, 0, "there is no proof")
     if proof.proven_at > seen.at + SKEW:
-        return _unknown(question, "it was proven in the future: is a clock wrong?")
+        return _unknown(question, "the date of the proof is in the future: check the clocks")
     age = max(timedelta(0), seen.at - proof.proven_at)
     points = next((points for limit, points in PROOF_AGES if age <= limit), 0)
     return _reason(question, points, f"proven {duration(age.total_seconds())} ago")
@@ -174,10 +172,10 @@ def _config(seen: Seen) -> Reason:
         return _reason(question, 0, "there is no configuration in it")
     if changed is None:
         age = f"it is {aged(taken, seen.at)} old; " if taken else ""
-        return _unknown(question, f"{age}whether it changed since is not known: {_why(seen, question)}")
+        return _unknown(question, f"{age}whether it has changed is unknown: {_why(seen, question)}")
     if changed:
         return _reason(question, 0, f"changed since: {', '.join(changed)}")
-    return _reason(question, WEIGHTS[question], "as it is on the platform now")
+    return _reason(question, WEIGHTS[question], "equal to the platform's present state")
 
 
 def _parts(seen: Seen) -> Reason:
@@ -194,7 +192,7 @@ def _media(seen: Seen) -> Reason:
     question, state = "media", _state(seen, "media")
     full = WEIGHTS[question]
     if state in ("missing", "left out"):
-        return _reason(question, 0, f"{state}: they could come back from the media service only")
+        return _reason(question, 0, f"{state}: only the media service has these files")
     if seen.media is not None and state == "partial":
         stored, present = seen.media
         points = min(full - 1, full * stored // present) if present else 0
@@ -205,7 +203,7 @@ def _media(seen: Seen) -> Reason:
 def _media_backup(seen: Seen) -> Reason:
     question, on = "media backup", seen.now.media_backup
     if on is None:
-        return _unknown(question, f"whether the media service keeps backups is not known: {_why(seen, question)}")
+        return _unknown(question, f"unknown whether the media service keeps backups: {_why(seen, question)}")
     words = "the media service keeps backups" if on else "OFF: the media service keeps no backup of new files"
     return _reason(question, WEIGHTS[question] if on else 0, words)
 
@@ -213,7 +211,7 @@ def _media_backup(seen: Seen) -> Reason:
 def _recipients(seen: Seen) -> Reason:
     count = len(seen.manifest.recipients if seen.manifest else seen.card.recipients)
     enough = count >= ENOUGH_RECIPIENTS
-    words = f"{count} keys open it" if enough else "one key alone opens it: if that is lost, the kit is"
+    words = f"{count} keys decrypt it" if enough else "only one key decrypts it: if you lose that key, you lose the kit"
     return _reason("recipients", WEIGHTS["recipients"] if enough else 0, words)
 
 
@@ -222,22 +220,22 @@ def _source(seen: Seen) -> Reason:
     if _state(seen, "source") not in ("complete", "partial"):
         return _reason(question, 0, "there is no code in it")
     if seen.commit is None:
-        return _unknown(question, "which code is in it was not looked at (--identity FILE)")
+        return _unknown(question, "the code in it is unknown without a key (--identity FILE)")
     if deployed is None:
-        return _unknown(question, f"{seen.commit[:12]}; what is deployed is not known: {_why(seen, question)}")
+        return _unknown(question, f"{seen.commit[:12]}; the deployed commit is unknown: {_why(seen, question)}")
     if seen.commit != deployed:
-        return _reason(question, 0, f"it holds {seen.commit[:12]}, deployed is {deployed[:12]}")
+        return _reason(question, 0, f"the kit has {seen.commit[:12]}, the platform runs {deployed[:12]}")
     return _reason(question, WEIGHTS[question], f"{deployed[:12]}, as deployed")
 
 
 def _contacts(seen: Seen) -> Reason:
     question = "contacts"
     if seen.manifest is None:
-        return _unknown(question, "not looked at (--identity FILE)")
+        return _unknown(question, "unknown without a key (--identity FILE)")
     contacts = seen.manifest.contacts
     empty = [one.role for one in contacts if one.is_placeholder]
     if not contacts or len(empty) == len(contacts):
-        return _reason(question, 0, "nobody is named (contacts in scenarios.yaml)")
+        return _reason(question, 0, "no contacts in scenarios.yaml")
     if empty:
         return _reason(question, WEIGHTS[question] // 2, f"not filled in: {', '.join(empty)}")
     return _reason(question, WEIGHTS[question], f"{len(contacts)} with a way to reach them")

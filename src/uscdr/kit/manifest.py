@@ -1,4 +1,4 @@
-"""What a kit consists of: the manifest (encrypted) and the card (readable by anybody). Sizes are bytes, times UTC."""
+"""The manifest of a kit (encrypted) and its card (readable by anybody). Sizes are bytes, times UTC."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMAT = 1
 KITS, MEDIA = "kits", "media"
 MANIFEST, SUMS = "manifest.json.age", "SHA256SUMS"
 DUMP = "database.dump"
-"""The decrypted dump, by the name that the manifest has for it."""
+"""The manifest's name for the decrypted dump."""
 CARD, CARD_TEXT, CARD_PAGE = "card.json", "card.txt", "card.html"
 
 PartName = Literal["app", "config", "dns", "dump", "source", "media"]
@@ -34,7 +34,7 @@ _PLACEHOLDER = re.compile(
 
 
 class KitGap(Fact):
-    """Something that could not be had, and why."""
+    """A missing item, and the reason."""
 
     what: str
     why: str
@@ -45,7 +45,7 @@ class StoredObject(Fact):
 
     kind: PartName
     name: str
-    """What it is when decrypted: `config.json`, `database.dump`, `source.tar.gz`."""
+    """Its plain name: `config.json`, `database.dump`, `source.tar.gz`."""
     path: str
     sha256: str
     size: Count
@@ -54,7 +54,7 @@ class StoredObject(Fact):
 
 
 class KitPart(Fact):
-    """One part of a kit: how complete it is, as of when, and what is missing of it."""
+    """One part of a kit: its completeness, its time, and its gaps."""
 
     name: PartName
     state: PartState
@@ -64,24 +64,24 @@ class KitPart(Fact):
 
     @property
     def wanting(self) -> bool:
-        """Whether something of it is missing against the operator's wish."""
+        """Whether something is missing that the operator did not exclude."""
         return self.state in ("partial", "missing")
 
     @classmethod
     def missing(cls, name: PartName, why: str) -> KitPart:
-        """A part of which nothing could be had."""
+        """A part without any content."""
         return cls(name=name, state="missing", gaps=(KitGap(what=name, why=why),))
 
 
 class Fingerprints(Fact):
-    """HMAC-SHA256 of every configuration value under a salt of this kit: comparable without the values."""
+    """HMAC-SHA256 of every configuration value with a salt of this kit, to compare values without storing them."""
 
     salt: str = Field(default="", repr=False, pattern="^([0-9a-f]{2})*$")
     values: dict[str, str] = Field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, values: Mapping[str, SecretStr], salt: str = "") -> Fingerprints:
-        """Comparable digests of `values`, under a new salt unless one is given."""
+        """Comparable digests of `values`, with a new salt unless one is given."""
         salt = salt or secrets.token_hex(32)
         return cls(
             salt=salt,
@@ -93,38 +93,38 @@ class Fingerprints(Fact):
 
 
 class DumpProof(Fact):
-    """How far the kit's dump can be relied on, and who says so.
+    """The grade of the kit's dump, and the origin of the proof.
 
-    `build`: it was restored when the kit was made. `vault`: an earlier proof of the same bytes speaks for it.
-    `left out`: the operator wanted none. `failed`: it could not be tried.
+    `build`: restored when the kit was built. `vault`: an earlier proof of the same bytes.
+    `left out`: the operator skipped the proof. `failed`: the proof could not run.
     """
 
     grade: Grade
     origin: Literal["build", "vault", "left out", "failed"]
     proven_at: Moment | None = None
     why: str = ""
-    """Why it is no better; not on the card."""
+    """Why the grade is not higher; not on the card."""
 
     @property
     def shown(self) -> bool:
-        """Whether a restore was made at all."""
+        """Whether the dump was restored."""
         return self.proven_at is not None
 
     @property
     def worth(self) -> str:
-        """What the dump is worth, in a line."""
+        """The proof of the dump in one line."""
         match self.origin:
             case "left out":
-                return "the dump is NOT PROVEN: left out on purpose (--unproven)"
+                return "the dump is NOT PROVEN: the operator skipped the proof (--unproven)"
             case "failed":
-                return "the dump is NOT PROVEN: it could not be tried when the kit was made"
+                return "the dump is NOT PROVEN: the proof could not run when the kit was built"
             case _:
                 when = f" ({moment(self.proven_at)})" if self.proven_at else ""
                 return f"the dump, restored: {self.grade}{when}"
 
 
 class KitContact(Fact):
-    """Whom to call, as scenarios.yaml names them."""
+    """A contact from scenarios.yaml."""
 
     role: str
     name: str = ""
@@ -132,14 +132,14 @@ class KitContact(Fact):
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether nobody could be reached by it."""
+        """Whether the contact is a placeholder and reaches nobody."""
         return not self.name.strip() or not self.how.strip() or any(
             _PLACEHOLDER.search(text) for text in (self.name, self.how.partition("?")[0])
         )  # fmt: skip
 
 
 class Manifest(Fact):
-    """The kit's own list of itself."""
+    """The list of the kit's contents."""
 
     format: int
     kit: str
@@ -148,9 +148,9 @@ class Manifest(Fact):
     app: str
     target: str
     identity: str = ""
-    """Of the sandbox that it was made of; empty for an application at the platform."""
+    """The identity of the sandbox; empty for an application at the platform."""
     account: str
-    """E-mail address of the platform account that made it."""
+    """E-mail address of the platform account that built the kit."""
     scenarios_digest: str
     recipients: tuple[str, ...]
     """Fingerprints of the public keys."""
@@ -167,20 +167,20 @@ class Manifest(Fact):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing but what was left out on purpose."""
+        """Whether nothing is missing that the operator did not exclude."""
         return not any(part.wanting for part in self.parts)
 
     def part(self, name: PartName) -> KitPart:
-        """One part; one that the manifest does not name is missing."""
+        """One part; a part that the manifest does not name counts as missing."""
         unknown = KitPart(name=name, state="missing", gaps=(KitGap(what=name, why="The manifest does not name it."),))
         return next((part for part in self.parts if part.name == name), unknown)
 
     def card_parts(self) -> tuple[CardPart, ...]:
-        """The parts without what might say too much."""
+        """The parts without their reasons, which may be confidential."""
         return tuple(CardPart(name=part.name, state=part.state, taken_at=part.taken_at) for part in self.parts)
 
     def card_dump(self) -> DumpProof | None:
-        """The same of the dump's proof."""
+        """The dump's proof without its reason."""
         return self.dump.model_copy(update={"why": ""}) if self.dump else None
 
     def as_card(self, size: Size, digests: Digests) -> Card:
@@ -195,7 +195,7 @@ class Manifest(Fact):
 
 @dataclass(frozen=True)
 class Size:
-    """How many encrypted objects a kit needs, and how many bytes they have."""
+    """The number of encrypted objects that a kit needs, and their total size in bytes."""
 
     objects: int
     bytes: int
@@ -203,14 +203,14 @@ class Size:
 
 @dataclass(frozen=True)
 class Digests:
-    """SHA-256 of the manifest as it is stored, and of the list of sums."""
+    """SHA-256 of the encrypted manifest, and of the list of checksums."""
 
     manifest: str
     sums: str
 
 
 class CardPart(Fact):
-    """One part as the card tells it: no reasons, which might say too much."""
+    """One part as shown on the card, without reasons, which may be confidential."""
 
     name: PartName
     state: PartState
@@ -218,9 +218,9 @@ class CardPart(Fact):
 
 
 class Card(Fact):
-    """What is known of a kit without a key. Holds no secret and nothing of a person.
+    """The description of a kit that is readable without a key. Contains no secrets and no personal data.
 
-    Anybody who can write to the place can change it: what it says counts for nothing once the manifest is opened.
+    Anybody with write access to the store can change it, so the decrypted manifest always takes precedence.
     """
 
     format: int

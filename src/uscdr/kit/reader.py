@@ -1,4 +1,4 @@
-"""Reading a kit: nothing is handed out before its digests were found right."""
+"""Read a kit: returns no data before its checksums are verified."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 _LARGEST_CARD, _LARGEST_SUMS = 1 << 20, 1 << 28
 _SAID: Mapping[str, str] = {
-    "format": "the format", "uscdr": "the version of uscdr", "recipients": "who can open it",
-    "complete": "whether it is complete", "parts": "its parts", "dump": "what the dump is worth",
-    "rpo": "the objective", "public_keys": "the public keys", "objects": "how many objects it has",
+    "format": "the format", "uscdr": "the version of uscdr", "recipients": "the recipients",
+    "complete": "its completeness", "parts": "its parts", "dump": "the proof of the dump",
+    "rpo": "the objective", "public_keys": "the public keys", "objects": "the number of objects",
     "bytes": "their size",
 }  # fmt: skip
-"""Fields of a card that the manifest has, too, in words."""
+"""Fields that card and manifest share, in words."""
 
 
 @dataclass(frozen=True)
 class SealedName:
-    """What is to be decrypted, and what it must be: None where that is not told."""
+    """The object to decrypt and its expected digests: None if unknown."""
 
     path: str
     sha256: str | None
@@ -57,7 +57,7 @@ class SealedName:
 
 
 def read_card(store: Store, kit: str) -> Card:
-    """What the card of a kit says, for who has no key: a hint, which anybody could have written.
+    """The card of a kit, readable without a key: a hint, because anybody can write it.
 
     Raises CheckFailed (missing, damaged, of another kit), BadInput (another format).
     """
@@ -68,7 +68,7 @@ def read_card(store: Store, kit: str) -> Card:
 
 
 def read_sums(store: Store, kit: str) -> tuple[dict[str, str], bytes]:
-    """Name → SHA-256 of every object the kit needs, and the list as it is."""
+    """Name → SHA-256 of every object the kit needs, and the list's raw bytes."""
     name = f"{KITS}/{kit}/{SUMS}"
     with store.open(name) as file:
         data = file.read(_LARGEST_SUMS)
@@ -76,13 +76,13 @@ def read_sums(store: Store, kit: str) -> tuple[dict[str, str], bytes]:
 
 
 class KitReader:
-    """One kit, opened with an identity. `work` is a private directory for what is decrypted, and only then.
+    """One kit, opened with an identity. `work` is a private directory for decrypted files.
 
-    The sealed manifest alone says which kit this is and how old it is: it must be of the kit that was asked for. The
-    card must not be another kit's; whatever else it says otherwise, or that it is not there, is among the `doubts`,
-    and `card` is what the manifest would have it say.
+    Only the encrypted manifest says which kit this is and how old it is; it must match the requested kit. The card must
+    not belong to another kit. A missing card, or another difference, is one of the `doubts`, and `card` is then the
+    card that the manifest describes.
 
-    `watch` is called with the plain bytes done of an object; what it raises ends the reading.
+    `watch` receives the number of plain bytes processed; an exception from it stops the reading.
 
     Raises, from every method: CheckFailed (missing or damaged, naming the object), WrongIdentity, BadInput (a kit of
     another format), MachineError (this machine's disk).
@@ -103,7 +103,7 @@ class KitReader:
             _require_same_place(self._hint, self.manifest)
 
     def _own_manifest(self, hint: Card | None) -> tuple[Manifest, str]:
-        """The manifest and the SHA-256 of it as it is stored. Raises CheckFailed for that of another kit."""
+        """The manifest and the SHA-256 of its stored bytes. Raises CheckFailed for the manifest of another kit."""
         name, target = f"{KITS}/{self.kit}/{MANIFEST}", io.BytesIO()
         sealed = self._decrypt(SealedName(name, hint.manifest_sha256 if hint else None), target)
         manifest = _model(Manifest, target.getvalue(), name)
@@ -111,26 +111,26 @@ class KitReader:
             raise _foreign(name, f"it is the manifest of {manifest.kit}")
         inside = tuple(one.path for one in manifest.objects)
         if not all(path.startswith(f"{KITS}/{self.kit}/") for path in inside) or _twice(manifest):
-            raise damaged(name, "it names objects of another kit, or two by one name")
+            raise damaged(name, "it lists objects of another kit, or one name twice")
         return manifest, sealed.sha256
 
     @property
     def card_read(self) -> bool:
-        """Whether there is a card that can be read."""
+        """Whether the kit has a readable card."""
         return self._hint is not None
 
     @cached_property
     def card(self) -> Card:
-        """What the card says when it belongs to the manifest."""
+        """The card that belongs to the manifest."""
         return self.manifest.as_card(self._size(), Digests(self._sealed, self._hint.sums_sha256 if self._hint else ""))
 
     @cached_property
     def doubts(self) -> tuple[ObjectLost, ...]:
-        """That the card is lost, or what it says otherwise than the manifest."""
+        """A missing card, or its differences from the manifest."""
         return _compared(self._hint, self.card) if self._hint else self._lost
 
     def _size(self) -> Size:
-        """Without an inventory that can be read as the card says, which nothing contradicts then."""
+        """The size; from the card if the inventory is unreadable."""
         try:
             return size_of(self.manifest.objects, tuple(self._entries().values()))
         except CheckFailed:
@@ -139,11 +139,11 @@ class KitReader:
 
     @property
     def name(self) -> str:
-        """For a person: which kit."""
+        """The kit's name for people."""
         return f"kit {self.kit}"
 
     def app(self) -> AppFacts | None:
-        """The application; None when the kit has not got it (as below)."""
+        """The application; None if the kit lacks it (likewise below)."""
         return self._part(AppFacts, "app.json")
 
     def config(self) -> ConfigVars | None:
@@ -155,7 +155,7 @@ class KitReader:
         return self._part(DnsFacts, "dns.json")
 
     def dump(self) -> DumpFacts | None:
-        """What is known of the dump."""
+        """Facts about the dump."""
         return self._part(DumpFacts, "database.json")
 
     def source(self) -> SourceFacts | None:
@@ -163,16 +163,16 @@ class KitReader:
         return self._part(SourceFacts, "source.json")
 
     def media(self) -> MediaInventory | None:
-        """Every asset, those without an original too."""
+        """Every asset, including those without an original."""
         return self._part(MediaInventory, "media.json")
 
     def find(self, name: str) -> StoredObject | None:
-        """An object by what it is when decrypted: `database.dump`."""
+        """An object by its plain name: `database.dump`."""
         return next((one for one in self.manifest.objects if one.name == name), None)
 
     @contextmanager
     def open_object(self, name: str) -> Iterator[Path]:
-        """A decrypted 0600 file, removed afterwards. Raises BadInput when the kit has no such object."""
+        """A decrypted 0600 file, removed afterwards. Raises BadInput if the kit has no such object."""
         found = self.find(name)
         if found is None:
             raise BadInput(f"The kit {self.kit} has no {name}.", next_action="See: uscdr kit check --identity FILE")
@@ -194,16 +194,16 @@ class KitReader:
             yield path
 
     def note(self, entry: MediaEntry) -> MediaNote:
-        """The digests of an original; from the note on the shelf when this kit did not fetch it itself."""
+        """The digests of an original; from the stored note if this kit did not download the file."""
         if entry.note is not None:
             return entry.note
         if entry.stored is None:
-            raise BadInput("There is no original to know of.")
+            raise BadInput(f"The kit {self.kit} has no original of this media file.")
         data = self._bytes(SealedName(entry.stored.note_path, entry.stored.note_sha256))
         return _model(MediaNote, data, entry.stored.note_path)
 
     def verify(self, wanted: SealedName) -> Sealed:
-        """Check one object whole: ciphertext, decryption, plain digest. Nothing is kept."""
+        """Verify one object completely: ciphertext, decryption, plain digest. Keeps nothing."""
         with Path(os.devnull).open("wb") as nowhere:
             return self._decrypt(wanted, nowhere)
 
@@ -244,42 +244,42 @@ class KitReader:
             path.unlink(missing_ok=True)
 
     def _decrypt(self, wanted: SealedName, target: IO[bytes]) -> Sealed:
-        """Read once: both digests are known at the end, and what was written counts only then."""
+        """Decrypt in one pass; the output is valid only if this returns: the digests are verified at the end."""
         try:
             with self._store.open(wanted.path) as source:
                 done = _naming(wanted.path, lambda: unseal(source, target, self._keys, self._watch))
         except WrongIdentity:
-            # a damaged beginning looks the same as another key's
+            # a damaged beginning looks like another key
             if wanted.sha256 not in (None, digest_of(self._store, wanted.path)[0]):
                 raise damaged(wanted.path, "its SHA-256 is not the one that the kit names") from None
             raise
         if wanted.sha256 not in (None, done.sha256):
             raise damaged(wanted.path, "its SHA-256 is not the one that the kit names")
         if wanted.plain_sha256 not in (None, done.plain_sha256):
-            raise damaged(wanted.path, "what it decrypts to is not what was encrypted")
+            raise damaged(wanted.path, "its plain SHA-256 differs from the kit's list")
         return done
 
 
 def damaged(path: str, why: str) -> ObjectLost:
-    """An object that must not be used."""
+    """The error for a damaged object."""
     return ObjectLost(
         path,
         f"{path} is damaged: {why}.",
-        next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
+        next_action="Use another kit (uscdr kit list), or copy this one again from its source.",
     )
 
 
 def _foreign(path: str, whose: str) -> ObjectLost:
-    """What lies in a kit's place and is another's."""
+    """The error for an object of another kit."""
     return ObjectLost(
         path,
         f"{path} does not belong to this kit: {whose}.",
-        next_action="Somebody copied or renamed it: use another kit (uscdr kit list), or fetch this one again.",
+        next_action="Somebody copied or renamed it. Use another kit (uscdr kit list), or copy this one again.",
     )
 
 
 def _hint(store: Store, kit: str) -> tuple[Card | None, tuple[ObjectLost, ...]]:
-    """The card, if it is there and can be read: a kit can be opened without. Raises ObjectLost for another kit's."""
+    """The card, if it is readable; a kit can be opened without one. Raises ObjectLost for another kit's card."""
     name = f"{KITS}/{kit}/{CARD}"
     try:
         with store.open(name) as file:
@@ -297,37 +297,37 @@ def _twice(manifest: Manifest) -> bool:
 
 
 def _require_same_place(hint: Card, own: Manifest) -> None:
-    """Raises ObjectLost for a card that says whose kit it is, and is wrong: by that it may have been chosen."""
+    """Raises ObjectLost if the card names another application: the kit may have been chosen by it."""
     if (hint.app, hint.target, hint.identity) != (own.app, own.target, own.identity):
         name = f"{KITS}/{own.kit}/{CARD}"
-        raise _foreign(name, f"it says {hint.app} ({hint.target}), the sealed manifest {own.app} ({own.target})")
+        raise _foreign(name, f"it says {hint.app} ({hint.target}), the encrypted manifest {own.app} ({own.target})")
 
 
 def _compared(hint: Card, own: Card) -> tuple[ObjectLost, ...]:
-    """What the card says otherwise than the manifest."""
+    """The differences of the card from the manifest."""
     name = f"{KITS}/{own.kit}/{CARD}"
     words = [words for field, words in _SAID.items() if getattr(hint, field) != getattr(own, field)]
     if hint.created_at != own.created_at:
-        words.insert(0, f"made {moment(hint.created_at)}, the sealed manifest says {moment(own.created_at)}")
+        words.insert(0, f"made {moment(hint.created_at)}, the encrypted manifest says {moment(own.created_at)}")
     if not words:
         return ()
-    return (_foreign(name, f"it does not say what the manifest says ({'; '.join(words)})"),)
+    return (_foreign(name, f"it differs from the manifest ({'; '.join(words)})"),)
 
 
 def _naming(path: str, work: Callable[[], Sealed]) -> Sealed:
-    """Do `work`; a damage found in it names the object."""
+    """Do `work`; an error in it names the object."""
     try:
         return work()
     except CheckFailed as error:
         raise damaged(path, error.why or error.message) from None
     except OSError as error:
         raise MachineError(
-            f"{path} could not be decrypted on this machine.", why=error.strerror or type(error).__name__
+            f"This machine could not decrypt {path}.", why=error.strerror or type(error).__name__
         ) from error
 
 
 def _model(model: type[M], data: bytes, name: str) -> M:
-    """Parse a document of the kit; the text of a validation error may hold secrets and is not repeated."""
+    """Parse a document of the kit; never show the text of a validation error, which may contain secrets."""
     found = _format_of(data)
     if found is not None and found != FORMAT:
         raise BadInput(
@@ -337,7 +337,7 @@ def _model(model: type[M], data: bytes, name: str) -> M:
         return model.model_validate_json(data)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise damaged(name, f"not what this uscdr understands ({place or 'no JSON'})") from None
+        raise damaged(name, f"this version of uscdr cannot parse it ({place or 'not JSON'})") from None
 
 
 def _format_of(data: bytes) -> int | None:

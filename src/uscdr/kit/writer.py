@@ -1,4 +1,4 @@
-"""Writing a kit: objects named by their own ciphertext, created once; the manifest last. No manifest, no kit."""
+"""Write a kit: objects named by the SHA-256 of their ciphertext, created once; the manifest makes the kit valid."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 _AGAIN = (
-    "Make room or name another place (--to PLACE), and build again: media that are there already are not fetched twice."
+    "Free disk space or name another store (--to PLACE), and build again. Media in the store are not downloaded again."
 )
 
 
@@ -49,7 +49,7 @@ def new_kit_id(app: str, now: datetime | None = None) -> str:
 
 @dataclass
 class KitWriter:
-    """One kit under way. `staging` is the store's private directory for ciphertext."""
+    """One kit during its build. `staging` is the store's private directory for ciphertext."""
 
     store: Store
     to: Sequence[Recipient]
@@ -62,8 +62,8 @@ class KitWriter:
         return self._add(kind, name, io.BytesIO(data), None)
 
     def add_file(self, kind: PartName, name: str, file: Path, watch: Watch | None = None) -> StoredObject:
-        """Encrypt a file of any size and store it. Raises MachineError when it cannot be read or stored."""
-        with disk_errors(f"{name} cannot be read again.", ""), file.open("rb") as source:
+        """Encrypt a file of any size and store it. Raises MachineError if it cannot be read or stored."""
+        with disk_errors(f"uscdr cannot read {name} again.", ""), file.open("rb") as source:
             return self._add(kind, name, source, watch)
 
     def _add(self, kind: PartName, name: str, source: IO[bytes], watch: Watch | None) -> StoredObject:
@@ -80,13 +80,13 @@ class KitWriter:
     def stage(self, source: IO[bytes], what: str, watch: Watch | None = None) -> tuple[Path, Sealed]:
         """Encrypt into a new file of the staging directory. Raises MachineError naming `what`."""
         staged = self.staging / secrets.token_hex(16)
-        refused = f"{what} could not be written to {self.store.place}."
+        refused = f"uscdr could not write {what} to {self.store.place}."
         with disk_errors(refused, _AGAIN), new_private_file(staged) as target:
             sealed = seal(source, target, self.to, watch)
         return staged, sealed
 
     def finish(self, manifest: Manifest, media: Sequence[MediaEntry]) -> Card:
-        """Write the sums and the card, and last of all the manifest; from then on it is a kit."""
+        """Write the checksums, the card, and finally the manifest, which makes the kit valid."""
         staged, sealed = self.stage(io.BytesIO(manifest.model_dump_json().encode()), "the manifest")
         sums = sums_text(self.kit, self._listed(media) | {f"{KITS}/{self.kit}/{MANIFEST}": sealed.sha256})
         digests = Digests(sealed.sha256, hashlib.sha256(sums).hexdigest())
@@ -107,9 +107,9 @@ class KitWriter:
         return listed
 
     def _plain(self, name: str, data: bytes) -> None:
-        """The few files that anybody may read."""
+        """Store an unencrypted file."""
         staged = self.staging / secrets.token_hex(16)
-        refused = f"{name} could not be written to {self.store.place}."
+        refused = f"uscdr could not write {name} to {self.store.place}."
         with disk_errors(refused, _AGAIN), new_private_file(staged) as file:
             file.write(data)
         self.store.create(f"{KITS}/{self.kit}/{name}", staged)

@@ -1,4 +1,4 @@
-"""What a round of checks adds up to, for every rendering of it."""
+"""The totals of a round of checks, for every format of the report."""
 
 from __future__ import annotations
 
@@ -16,58 +16,58 @@ UNENDED = "it did not end"
 
 
 def result_words(report: RunReport) -> str:
-    """The newest round in one sentence without its full stop; a round that was cut off adds up to nothing."""
+    """The newest round in one sentence without its full stop; an incomplete round has no result."""
     one = report.round
     if one is None:
-        return "no round of checks was begun"
+        return "no round of checks started"
     if one.ended_at is None:
-        return f"no result: the checks were cut off, {progress_words(one)}"
+        return f"no result: the checks stopped early, {progress_words(one)}"
     return sum_words([item.verdict for item in one.items], skipped_manual=one.skipped_manual)
 
 
 def progress_words(one: RoundReport) -> str:
-    """How many checks ended, and how: `12 of 45 ended (11 pass, 1 fail)`."""
+    """The numbers of checks that ended, by verdict: `12 of 45 ended (11 pass, 1 fail)`."""
     counts = count_words([check.verdict for check in one.checks])
     return f"{len(one.checks)} of {len(one.wanted)} ended ({counts})"
 
 
 def baseline_words(one: RoundReport) -> str:
-    """What counts were compared with."""
+    """The baseline of counts, in words."""
     return f"compared with the baseline of {at(one.baseline_at)}" if one.baseline_at else NO_BASELINE
 
 
 def cut_off(report: RunReport) -> RoundReport | None:
-    """The newest round, if it was cut off after another one had ended."""
+    """The newest round, if it stopped early after an earlier round had ended."""
     last = report.rounds[-1] if report.rounds else None
     return last if last and last is not report.round else None
 
 
 def seconds_of(one: RoundReport) -> float:
-    """How long the round took; of one that was cut off, until its last check ended."""
+    """Duration of the round in seconds; for an incomplete round, until its last check ended."""
     if one.seconds is not None:
         return one.seconds
     return max((elapsed(one.started_at, check.at) for check in one.checks), default=0.0)
 
 
 def not_passed(one: RoundReport) -> list[CheckReport]:
-    """The checks that ended otherwise than with a pass."""
+    """The checks that ended without a pass."""
     return [check for check in one.checks if check.verdict != "pass"]
 
 
 def left_out(one: RoundReport) -> list[str]:
-    """Checks that the operator left out, each once."""
+    """Checks that the operator skipped, each once."""
     return list(dict.fromkeys(name for item in one.items for name in item.skipped))
 
 
 def evidence_of(one: RoundReport, item: ItemReport) -> list[str]:
-    """What stands behind a line: each of its checks with its evidence, and those that were left out."""
+    """The checks of a line with their evidence, and the skipped ones."""
     ended = {check.check: check for check in one.checks}
-    skipped = [f"not checked {name}: left out" for name in item.skipped]
+    skipped = [f"not checked {name}: skipped" for name in item.skipped]
     return [_behind(name, ended.get(name)) for name in item.checks] + skipped
 
 
 def problems_of(one: RoundReport, item: ItemReport) -> list[str]:
-    """The same, of checks that did not pass."""
+    """The same, for checks that did not pass."""
     passed = {check.check for check in one.checks if check.verdict == "pass"}
     grave = item.model_copy(update={"checks": tuple(name for name in item.checks if name not in passed)})
     return evidence_of(one, grave)
@@ -80,11 +80,11 @@ def _behind(name: str, check: CheckReport | None) -> str:
     return f"{verdict}{name}: {check.evidence}"
 
 
-# A verification as Markdown: the sum first, then what did not pass, the three lists, every check, the evidence.
+# A verification as Markdown: the result, failed checks, the three checklists, every check, the evidence.
 
 
 def to_checks_markdown(report: RunReport) -> str:
-    """The whole report of the newest round that ended, ending in a newline."""
+    """The whole report of the newest complete round, ending in a newline."""
     one = report.round
     parts = [_summary(report)]
     if one is not None:
@@ -128,8 +128,8 @@ def _failed(one: RoundReport) -> list[str]:
         for check in not_passed(one)
     ]
     rows += [["**inconclusive**", _say(name), UNENDED, "-"] for name in one.unended]
-    head = ("Verdict", "Check", "Evidence", "What it means, what to do")
-    return ["## What did not pass", "", *table(head, rows), ""] if rows else []
+    head = ("Verdict", "Check", "Evidence", "Meaning and next step")
+    return ["## Checks that did not pass", "", *table(head, rows), ""] if rows else []
 
 
 def _lists(one: RoundReport) -> list[list[str]]:
@@ -159,16 +159,16 @@ def _left_out(one: RoundReport) -> list[str]:
     if not names and not one.skipped_manual:
         return []
     words = f"{', '.join(names) or 'none of the lines above'}"
-    return ["## Left out", "", f"Manual checks, skipped by the operator (--skip-manual): {_say(words)}", ""]
+    return ["## Skipped checks", "", f"The operator skipped manual checks (--skip-manual): {_say(words)}", ""]
 
 
 def _rounds(report: RunReport) -> list[str]:
-    """What a watch saw change; rounds without a change are counted."""
+    """The changes that a watch saw, and the number of rounds without a change."""
     if len(report.rounds) < 2:  # noqa: PLR2004 - a round is compared with the one before
         return []
     changed = [one for one in report.rounds if one.changed]
     rows = [[stamp(one.started_at), str(one.number), _say("; ".join(one.changed))] for one in changed]
-    lines = ["## Rounds", "", *(table(("Time (UTC)", "Round", "What changed"), rows) if rows else ["Nothing changed."])]
+    lines = ["## Rounds", "", *(table(("Time (UTC)", "Round", "Change"), rows) if rows else ["Nothing changed."])]
     lines += ["", f"{len(report.rounds)} rounds in {span(_lasted(report))}, {len(rows)} of them with a change."]
     return [*lines, *_cut_off(report), ""]
 
@@ -178,7 +178,12 @@ def _cut_off(report: RunReport) -> list[str]:
     if one is None:
         return []
     found = [f"- **{_say(check.verdict)}** {_say(f'{check.check}: {check.evidence}')}" for check in not_passed(one)]
-    return ["", f"Round {one.number} was cut off: {progress_words(one)}. It is in no table above.", "", *found]
+    return [
+        "",
+        f"Round {one.number} stopped early: {progress_words(one)}. The tables above do not include it.",
+        "",
+        *found,
+    ]
 
 
 def _lasted(report: RunReport) -> float:

@@ -1,4 +1,4 @@
-"""Takes in a journal's events one by one and keeps what a report needs."""
+"""Processes a journal's events one by one and keeps the data that a report needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Fold:
-    """The mutable side of `build`: each event replaces frozen records by newer ones."""
+    """The mutable state of `build`: each event replaces frozen records by newer ones."""
 
     def __init__(self) -> None:
         self.run = ""
@@ -25,7 +25,7 @@ class Fold:
         self.finished_at: datetime | None = None
         self.last_at: datetime | None = None
         self.set_back = 0.0
-        """Seconds by which an event lies before the one before it, at most."""
+        """The largest number of seconds by which an event is earlier than its predecessor."""
         self.steps: dict[str, StepReport] = {}
         self.gates: list[GateReport] = []
         self.checks: list[CheckReport] = []
@@ -35,7 +35,7 @@ class Fold:
         self.numbers: list[int] = []
 
     def take(self, stamped: ev.Stamped) -> None:
-        """Take in one event; progress is passed over."""
+        """Process one event; ignores progress."""
         if stamped.seq is None:
             return
         if self.last_at is not None:
@@ -59,7 +59,7 @@ class Fold:
         return [step for step in self.steps.values() if step.name in names]
 
     def result(self, *names: str) -> dict[str, Any]:
-        """The newest result of a step of these kinds, empty when there is none."""
+        """The newest result of a step of these kinds, empty if there is none."""
         return next((step.result for step in reversed(self.named(*names)) if step.result), {})
 
     def _run(self, event: ev.Event, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""A verification as JUnit XML, as test reporters read it: a suite a list, and one of all checks."""
+"""A verification as JUnit XML for test reporters: one suite per checklist, and one with all checks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from uscdr.report.model import CheckReport, ItemReport, RoundReport, RunReport
 
 ELEMENTS: Mapping[str, str] = {"fail": "failure", "inconclusive": "error", "not checked": "skipped"}
-"""How a verdict that is no pass is told; an unknown one is an error."""
+"""The XML element for a verdict other than pass; an unknown verdict is an error."""
 PASS = "pass"  # noqa: S105 - a verdict
 
 
@@ -41,13 +41,13 @@ class _Case:
 
 
 def to_junit(report: RunReport) -> str:
-    """XML of the newest round that ended, ending in a newline. A run without a round is an error, never empty."""
+    """XML of the newest complete round, ending in a newline. A run without a round is an error, never empty."""
     one = report.round
     suites = _suites(report, one) if one else {"run": [_no_round(report)]}
     every = [case for cases in suites.values() for case in cases]
     spent = seconds_of(one) if one else 0.0
     totals = _counts(every, spent)
-    del totals["skipped"]  # the schema of Jenkins' readers has it in suites only
+    del totals["skipped"]  # Jenkins' schema allows it in suites only
     root = ET.Element("testsuites", {"name": _clean(f"uscdr {report.scenario}".strip()), **totals})
     for name, cases in suites.items():
         root.append(_suite(name, cases, report))
@@ -61,9 +61,9 @@ def _suites(report: RunReport, one: RoundReport) -> dict[str, list[_Case]]:
         suites.setdefault(list_title(item.list), []).append(_line(one, item))
     checks = [_check(check) for check in one.checks]
     checks += [_Case(name, "checks", "inconclusive", 0.0, UNENDED) for name in one.unended]
-    checks += [_Case(name, "checks", "not checked", 0.0, "left out: --skip-manual") for name in left_out(one)]
+    checks += [_Case(name, "checks", "not checked", 0.0, "skipped: --skip-manual") for name in left_out(one)]
     suites["checks"] = checks or [_no_round(report)]
-    if later := cut_off(report):  # what it saw is newer than the round that ended
+    if later := cut_off(report):  # its results are newer than those of the complete round
         suites[f"round {later.number}, cut off"] = [_check(check) for check in later.checks]
     return suites
 
@@ -74,7 +74,7 @@ def _no_round(report: RunReport) -> _Case:
 
 def _line(one: RoundReport, item: ItemReport) -> _Case:
     mine = [check for check in one.checks if check.check in item.checks]
-    # Checks run beside each other: a line takes as long as the longest of its checks.
+    # Checks run in parallel: a line takes as long as the longest of its checks.
     seconds = max((check.seconds for check in mine), default=0.0)
     advice = [f"why {check.check}: {check.why}" for check in mine if check.why and check.verdict != PASS]
     text = _lines([*evidence_of(one, item), *advice])
@@ -113,7 +113,7 @@ def _element(case: _Case) -> str:
 
 
 def _when(report: RunReport) -> dict[str, str]:
-    # The schema of Ant's reports, which many readers check, has no zone: this is UTC.
+    # Ant's schema, which many readers check, has no time zone: this is UTC.
     one = report.round
     begun = one.started_at if one else report.started_at
     return {"timestamp": f"{begun.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"} if begun else {}
@@ -125,9 +125,9 @@ def _properties(report: RunReport) -> dict[str, str]:
         "app": report.app,
         "target": report.target,
         "run": report.run,
-        "baseline": baseline_words(one) if one else "not known",
+        "baseline": baseline_words(one) if one else "no round of checks started",
         "result": result_words(report),
-        "journal.sha256": report.integrity.last_hash or "not given",
+        "journal.sha256": report.integrity.last_hash or "not available",
     }
 
 
@@ -147,5 +147,5 @@ def _lines(texts: Sequence[str]) -> str:
 
 
 def _clean(text: str) -> str:
-    """One line that XML 1.0 can hold: control characters, surrogates and non-characters are spelt out."""
+    """One line that is valid in XML 1.0: control characters, surrogates and non-characters are escaped."""
     return escape(text)

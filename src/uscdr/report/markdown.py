@@ -1,4 +1,4 @@
-"""The report as Markdown: the summary for the clinic's manager first, the evidence for the auditor last."""
+"""The report as Markdown: the summary for the clinic's manager comes first, the evidence for the auditor last."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _objectives(report: RunReport) -> list[str]:
     return [
         "## Objectives",
         "",
-        *table(("Objective", "Allowed", "Achieved", "Verdict", "How it was found"), (_objective(*row) for row in rows)),
+        *table(("Objective", "Target", "Achieved", "Verdict", "Basis"), (_objective(*row) for row in rows)),
         "",
     ]
 
@@ -72,22 +72,20 @@ def _data(report: RunReport) -> list[str]:
     data = report.data
     lines = ["## Data", ""]
     if data.backup:
-        lines.append(
-            f"- Backup: {_say(data.backup)}, finished {_say(data.backup_finished_at) or 'at a time not known'}"
-        )
+        lines.append(f"- Backup: {_say(data.backup)}, finished {_say(data.backup_finished_at) or 'at an unknown time'}")
     if data.backup_sha256:
         lines.append(f"- SHA-256 of the backup: `{_say(data.backup_sha256)}`")
     if data.rows_backup is None and data.rows_after is None:
-        return [*lines, "- No rows were counted in this run.", ""]
+        return [*lines, "- This run counted no rows.", ""]
     before = "unreadable" if data.readable_before is False else bound(data.rows_before, at_least=data.before_at_least)
     lines.append(
         f"- Rows: {before} before, {count(data.rows_backup)} in the backup, {count(data.rows_after)} after, "
         f"**{lost(data)} lost**"
     )
     if data.tables_checked is not None:
-        lines.append(f"- Tables as in the backup: {count(data.tables_matching)} of {count(data.tables_checked)}")
+        lines.append(f"- Tables that match the backup: {count(data.tables_matching)} of {count(data.tables_checked)}")
     if data.invariants is not None:
-        lines.append(f"- Invariants that hold: {count(data.invariants_held)} of {count(data.invariants)}")
+        lines.append(f"- Invariants that passed: {count(data.invariants_held)} of {count(data.invariants)}")
     return [*lines, "", *_losses(report)]
 
 
@@ -95,15 +93,15 @@ def _losses(report: RunReport) -> list[str]:
     if not report.data.tables:
         return []
     touched = [loss for loss in report.data.tables if loss.lost or loss.damaged or loss.changed or loss.lost is None]
-    head = ("Table", "Before", "In the backup", "Lost", "Brought back", "Keys lost", "Remark")
+    head = ("Table", "Before", "In the backup", "Lost", "Restored", "Lost keys", "Remark")
     whole = len(report.data.tables) - len(touched)
     lines = [*table(head, map(_loss, touched)), ""] if touched else []
-    return [*lines, f"Tables that neither lost nor got back a row: {whole}", ""] if whole else lines
+    return [*lines, f"Tables without lost or restored rows: {whole}", ""] if whole else lines
 
 
 def _loss(loss: TableLoss) -> list[str]:
     numbers = [count(number) for number in (loss.now, loss.backup, loss.lost, loss.damaged)]
-    remarks = ["same keys, other content"] if loss.changed else []
+    remarks = ["same keys, different content"] if loss.changed else []
     remarks += [_say(loss.unread)] if loss.unread else []
     remarks += ["not in the totals"] if loss.volatile else []
     return [_say(loss.table), *numbers, _ranges(loss.ranges), ", ".join(remarks) or "-"]
@@ -115,7 +113,7 @@ def _ranges(ranges: Sequence[str]) -> str:
 
 def _timeline(report: RunReport) -> list[str]:
     moments = sorted(_moments(report), key=lambda moment: moment[0])
-    return ["## Timeline", "", *table(("Time (UTC)", "What"), ([stamp(when), what] for when, what in moments)), ""]
+    return ["## Timeline", "", *table(("Time (UTC)", "Event"), ([stamp(when), what] for when, what in moments)), ""]
 
 
 def _moments(report: RunReport) -> Iterable[tuple[datetime, str]]:
@@ -128,7 +126,7 @@ def _moments(report: RunReport) -> Iterable[tuple[datetime, str]]:
             yield attempt.ended_at, f"Attempt {number} ended: {_say(attempt.outcome)}, exit code {attempt.exit_code}"
     for gate in report.gates:
         answer = {True: f"confirmed ({_say(gate.by)})", False: f"declined ({_say(gate.by)})", None: "not answered"}
-        yield gate.asked_at, f"Confirmation asked: {answer[gate.confirmed]}"
+        yield gate.asked_at, f"Confirmation requested: {answer[gate.confirmed]}"
     for step in report.steps:
         if step.started_at and not _quick(step):
             yield step.started_at, f"{_say(step.title)}: begun"
@@ -139,16 +137,16 @@ def _moments(report: RunReport) -> Iterable[tuple[datetime, str]]:
 
 
 def _quick(step: StepReport) -> bool:
-    # Of a step that was over within a minute, its end tells enough.
+    # For a step that took less than a minute, the end is enough.
     return bool(step.started_at and step.ended_at) and (step.seconds or 0.0) < MINUTE
 
 
 def _steps(report: RunReport) -> list[str]:
-    phases = table(("Phase", "Budget", "Taken", "Verdict", "Steps finished"), map(_phase, report.phases))
+    phases = table(("Phase", "Budget", "Duration", "Verdict", "Steps finished"), map(_phase, report.phases))
     return [
-        *(["## Steps against their budgets", "", *phases] if report.recovers else ["## Steps"]),
+        *(["## Steps and budgets", "", *phases] if report.recovers else ["## Steps"]),
         "",
-        *table(("#", "Step", "Status", "Taken", "What happened", "Provider's ids"), map(_step, report.steps)),
+        *table(("#", "Step", "Status", "Duration", "Result", "Provider's ids"), map(_step, report.steps)),
         "",
     ]
 
@@ -163,7 +161,7 @@ def _step(step: StepReport) -> list[str]:
     words = [step.summary, *step.settled]
     words += [f"why: {step.why}"] if step.why else []
     words += [f"next: {step.next_action}"] if step.next_action else []
-    words += ["found done already"] if step.adopted else []
+    words += ["was already done"] if step.adopted else []
     words += [f"{step.attempts} attempts"] if step.attempts > 1 else []
     taken = "-" if step.seconds is None else span(step.seconds)
     title = f"{'**DESTROYS** ' if step.destructive else ''}{_say(step.title)}"
@@ -178,14 +176,14 @@ def _evidence(report: RunReport) -> list[str]:
         lines += [*table(("Verdict", "Check", "Evidence"), rows), ""]
     for gate in report.gates:
         facts = "; ".join(f"{name}: {value}" for name, value in gate.facts.items())
-        lines.append(f"- Shown before the confirmation: {_say(facts)}. Phrase: {_say(gate.phrase)}")
-    lines.append(f"- Digest of the plan: {_say(report.plan_digest) or 'no plan was made'}")
+        lines.append(f"- Facts shown before the confirmation: {_say(facts)}. Phrase: {_say(gate.phrase)}")
+    lines.append(f"- Digest of the plan: {_say(report.plan_digest) or 'no plan'}")
     return [*lines, ""]
 
 
 def _follow_up(report: RunReport) -> list[str]:
     due = () if report.dry_run else report.follow_up
-    tasks = [f"- [ ] {_say(task)}" for task in due] or ["The run named no follow-up."]
+    tasks = [f"- [ ] {_say(task)}" for task in due] or ["This run has no follow-up tasks."]
     return ["## Follow-up", "", *tasks, ""]
 
 

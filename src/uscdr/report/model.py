@@ -1,4 +1,4 @@
-"""The report of a run as data: frozen, complete in itself, the only source of every rendering."""
+"""The report of a run as data: frozen and complete, the only source of every output format."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ Outcome = Literal["done", "failed", "declined", "unknown", "interrupted", "unfin
 
 
 class ReportModel(BaseModel):
-    """Base: immutable and closed."""
+    """Base class: immutable, without extra fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ObjectiveReport(ReportModel):
-    """A target in seconds, what was achieved (None when not known) and how that was found."""
+    """A target in seconds, the achieved value (None if unknown) and its basis."""
 
     target_seconds: float
     achieved_seconds: float | None
     verdict: Verdict
     basis: str
     at_most: bool = False
-    """Whether what was achieved is an upper bound."""
+    """Whether the achieved value is an upper bound."""
 
 
 class PhaseReport(ReportModel):
-    """A phase: its budget and the seconds from its first start to its last end."""
+    """A phase: its budget, and the seconds from its first start to its last end."""
 
     name: str
     budget_seconds: float | None
@@ -41,23 +41,23 @@ class PhaseReport(ReportModel):
 
     @property
     def over(self) -> bool:
-        """Whether the budget was exceeded."""
+        """Whether the phase exceeded its budget."""
         return bool(self.budget_seconds and self.seconds and self.seconds > self.budget_seconds)
 
 
 class StepReport(ReportModel):
-    """A step: how it ended and what the provider called its work. `number` is None when unplanned."""
+    """A step: its outcome and the provider's ids. `number` is None for an unplanned step."""
 
     id: str
     name: str = ""
-    """What kind of step it is, e.g. `backup.restore`."""
+    """The kind of step, e.g. `backup.restore`."""
     title: str
     phase: str
     effect: str
     number: int | None
     destructive: bool = False
     status: Literal["planned", "started", "done", "skipped", "not begun", "failed", "unknown"] = "planned"
-    """`not begun`: its turn came and ended, as when a question was declined, before anything of it was sent."""
+    """`not begun`: the step ended before it sent anything, for example when the operator declined a question."""
     attempts: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -72,7 +72,7 @@ class StepReport(ReportModel):
 
 
 class GateReport(ReportModel):
-    """What the operator was shown, what had to be typed, and the answer (None when none came)."""
+    """The facts that the operator saw, the phrase to type, and the answer (None without one)."""
 
     step: str
     asked_at: datetime
@@ -83,7 +83,7 @@ class GateReport(ReportModel):
 
 
 class CheckReport(ReportModel):
-    """A verdict with its evidence; `why` is what a failure means."""
+    """A verdict with its evidence; `why` explains a failure."""
 
     step: str
     check: str
@@ -95,7 +95,7 @@ class CheckReport(ReportModel):
 
 
 class ItemReport(ReportModel):
-    """A line of the checklists, the checks that stand for it, and those that the operator left out."""
+    """A line of the checklists, its checks, and those that the operator skipped."""
 
     list: str
     item: str
@@ -105,7 +105,7 @@ class ItemReport(ReportModel):
 
 
 class RoundReport(ReportModel):
-    """A round of checks. `wanted` are the checks it began with; one that was cut off has no end and no items."""
+    """A round of checks. `wanted` are its planned checks; an incomplete round has no end and no items."""
 
     number: int
     started_at: datetime
@@ -120,13 +120,13 @@ class RoundReport(ReportModel):
 
     @property
     def unended(self) -> tuple[str, ...]:
-        """Checks that were wanted and have no verdict."""
+        """Planned checks without a verdict."""
         ended = {check.check for check in self.checks}
         return tuple(name for name in self.wanted if name not in ended)
 
 
 class NoteReport(ReportModel):
-    """Something the operator was told."""
+    """A message to the operator."""
 
     at: datetime
     level: str
@@ -134,7 +134,7 @@ class NoteReport(ReportModel):
 
 
 class Attempt(ReportModel):
-    """One process's work on the run; without an outcome it ended without a word."""
+    """One process's work on the run; `outcome` is empty if the process recorded no end."""
 
     started_at: datetime
     user: str
@@ -147,9 +147,9 @@ class Attempt(ReportModel):
 
 
 class TableLoss(ReportModel):
-    """A table's rows before and in the backup; None where they could not be counted.
+    """A table's rows before and in the backup; None if they could not be counted.
 
-    `changed`: the same keys with other content. `volatile`: sessions and the like, not in the totals.
+    `changed`: the same keys with different content. `volatile`: sessions and the like, not in the totals.
     """
 
     table: str
@@ -161,11 +161,11 @@ class TableLoss(ReportModel):
     changed: bool = False
     volatile: bool = False
     unread: str = ""
-    """Why the table could not be compared, in words."""
+    """The reason why the table could not be compared."""
 
 
 class DataReport(ReportModel):
-    """Rows before, in the backup, after, and lost. None means not known, never zero."""
+    """Rows before, in the backup, after, and lost. None means unknown, never zero."""
 
     readable_before: bool | None = None
     rows_before: int | None = None
@@ -187,7 +187,7 @@ class DataReport(ReportModel):
 
 
 class Integrity(ReportModel):
-    """How whole the evidence is: events read, numbers missing, hash of the last line ("" when not given)."""
+    """Integrity of the evidence: events read, missing numbers, hash of the last line (empty if not available)."""
 
     events: int
     first_seq: int | None
@@ -197,7 +197,7 @@ class Integrity(ReportModel):
 
 
 class RunReport(ReportModel):
-    """Everything a report says about one run."""
+    """The complete content of a run's report."""
 
     run: str
     scenario: str
@@ -220,7 +220,7 @@ class RunReport(ReportModel):
     steps: tuple[StepReport, ...]
     gates: tuple[GateReport, ...]
     checks: tuple[CheckReport, ...]
-    """Outside of rounds: those of a recovery."""
+    """Checks outside of rounds: those of a recovery."""
     rounds: tuple[RoundReport, ...] = ()
     notes: tuple[NoteReport, ...]
     attempts: tuple[Attempt, ...]
@@ -235,11 +235,11 @@ class RunReport(ReportModel):
 
     @property
     def recovers(self) -> bool:
-        """Whether the run is held against the objectives."""
+        """Whether the objectives apply to the run."""
         return recovers(self.scenario)
 
     @property
     def round(self) -> RoundReport | None:
-        """The newest round that ended, else the newest; None when there was none."""
+        """The newest complete round, else the newest one; None without a round."""
         ended = [one for one in self.rounds if one.ended_at]
         return next(reversed(ended or self.rounds), None)

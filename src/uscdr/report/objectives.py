@@ -1,4 +1,4 @@
-"""What was achieved against the objectives, and what became of the data; unknown stays unknown."""
+"""Compare a run with its objectives, and collect facts about the data; unknown values stay unknown."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 DOORS, CHECKED = "heroku.maintenance", "app.check"
-"""The steps after whose success people can work again: the doors open, the application checked."""
+"""The steps after which users can work again: the application is open and checked."""
 CHOSEN, LEDGER = ("backup.choose", "infra.choose", "infra.choose_last"), "data.ledger"
 COMPARED, COUNTED = "data.compare", "data.probe"
 PROVEN, VERIFIED = ("backup.prove", "infra.prove", "infra.prove_last"), "data.verify"
 _CLOCKS_APART = 60.0
-"""Seconds by which the clocks of two machines that worked on one run may differ."""
+"""The largest difference in seconds between the clocks of two machines that worked on one run."""
 
 
 def _missed(fold: Fold) -> str | None:
-    """Which objectives a run missed whose steps are all done, in words; None when none."""
+    """The objectives that a run with completed steps missed, in words; None if it met all."""
     achieved = {"RTO": recovery_time(fold), "RPO": recovery_point(fold)}
     words = [
         f"{name} {span(one.target_seconds)}, achieved {span(one.achieved_seconds)}"
@@ -49,23 +49,23 @@ def _missed(fold: Fold) -> str | None:
 
 
 def shortfall(fold: Fold) -> str:
-    """Why a run whose steps are all done is no whole success, in a sentence; empty when it is one."""
+    """Why a run with completed steps is not a full success, in a sentence; empty if it is."""
     unchecked, late = _unchecked(fold), _missed(fold)
-    words = [f"not all of it could be checked: {unchecked}"] if unchecked else []
-    words += [f"an objective was missed: {late}"] if late else []
+    words = [f"some checks could not run: {unchecked}"] if unchecked else []
+    words += [f"the run missed an objective: {late}"] if late else []
     return f"Recovered{'' if unchecked else ' and verified'}, but {'; '.join(words)}" if words else ""
 
 
 def held_back(fold: Fold) -> str:
-    """What the last look at the application left out because somebody limits requests; empty when nothing."""
+    """The checks that the last look at the application skipped because of a rate limit; empty if none."""
     left_out = _texts(fold.result(CHECKED).get("held_back"))
-    return f"not checked, as a limit of requests is used up: {first_of(left_out, comma='; ')}" if left_out else ""
+    return f"not checked because of a rate limit: {first_of(left_out, comma='; ')}" if left_out else ""
 
 
 def _unchecked(fold: Fold) -> str:
     hidden = [*_texts(fold.result(COMPARED).get("hidden")), *_texts(fold.result(COUNTED).get("hidden"))]
     unasked = _texts(fold.result(VERIFIED).get("unasked"))
-    return "; ".join((*hidden, *(f"“{name}” could not be asked" for name in unasked)))
+    return "; ".join((*hidden, *(f"the query “{name}” did not run" for name in unasked)))
 
 
 def _texts(value: object) -> list[str]:
@@ -73,17 +73,17 @@ def _texts(value: object) -> list[str]:
 
 
 def recovery_time(fold: Fold) -> ObjectiveReport:
-    """Seconds from the start of the run to service restored, against the RTO.
+    """Seconds from the start of the run until service was restored, compared with the RTO.
 
-    Service is restored when the doors were opened and every check of the application has succeeded; in a scenario
-    that has neither, when its last step has. Otherwise the time is not known, and the RTO is missed once the last
-    event lies beyond it.
+    Service is restored when the application was opened and all its checks succeeded. In a scenario without these steps
+    it is restored when the last step succeeded. Otherwise the time is unknown, and the RTO is missed once the last
+    event is later than it.
     """
     target = fold.begun.rto_seconds if fold.begun else 0.0
     if fold.begun is None or fold.started_at is None:
-        return _not_achieved(target, "not known", "no start was recorded")
+        return _not_achieved(target, "not known", "the journal has no start")
     if not recovers(fold.begun.scenario):
-        what = "only looks" if only_looks(fold.begun.scenario) else "is no recovery"
+        what = "only reads" if only_looks(fold.begun.scenario) else "is not a recovery"
         return _not_achieved(target, "does not apply", f"the run {what}")
     if fold.plan and fold.plan.dry_run:
         return _not_achieved(target, "does not apply", "dry run")
@@ -93,7 +93,7 @@ def recovery_time(fold: Fold) -> ObjectiveReport:
     if back is None:
         late = fold.last_at is not None and (fold.last_at - fold.started_at).total_seconds() > target
         return _not_achieved(target, "missed" if late else "not known", basis)
-    since = f"from the begin of the run, {moment(fold.started_at)}, {basis}"
+    since = f"from the start of the run, {moment(fold.started_at)}, {basis}"
     return _achieved(target, (back - fold.started_at).total_seconds(), since)
 
 
@@ -113,23 +113,23 @@ def _service_back(fold: Fold) -> tuple[datetime | None, str]:
     marks = [*doors, *fold.named(CHECKED)] or [fold.steps[step.id] for step in planned]
     missing = [step.title for step in marks if not _reached(step, doors)]
     if missing or not marks:
-        return None, f"not done: {', '.join(missing) or 'nothing was planned'}"
+        return None, f"not done: {', '.join(missing) or 'the plan has no steps'}"
     ended_at, title = max((step.ended_at, step.title) for step in marks if step.ended_at)
     return ended_at, f"until: {title}"
 
 
 def _reached(step: StepReport, doors: list[StepReport]) -> bool:
-    # Doors that were never shut may be skipped; a check that was not made proves nothing.
+    # If maintenance was never enabled, the step may be skipped; a skipped check proves nothing.
     may_be_skipped = step in doors or step.name != CHECKED
     return step.ended_at is not None and (step.status == "done" or (may_be_skipped and step.status == "skipped"))
 
 
 def recovery_point(fold: Fold) -> ObjectiveReport:
-    """Seconds of writes lost against the RPO: from the chosen backup to the last write that is lost.
+    """Seconds of lost writes, compared with the RPO: from the chosen backup to the last lost write.
 
-    When the ledger does not know the last write, all that was written since the backup counts as
-    lost: its age when it was chosen. Where rows are lost of which nobody can tell when they were written, that age is
-    the most that it can be, and the last write that is known the least.
+    If the ledger has no time of the last write, everything since the backup counts as lost: the age of the backup when
+    it was chosen. If the time of some lost rows is unknown, that age is the upper bound and the last known write the
+    lower bound.
     """
     target = fold.begun.rpo_seconds if fold.begun else 0.0
     chosen, ledger = fold.result(*CHOSEN), fold.result(LEDGER)
@@ -141,12 +141,12 @@ def recovery_point(fold: Fold) -> ObjectiveReport:
         undated = _undated(ledger)
         return _within(target, least, age, basis, undated) if undated and age else _achieved(target, least, basis)
     if age is None:
-        return _not_achieved(target, "does not apply", "no backup was chosen in this run")
+        return _not_achieved(target, "does not apply", "this run chose no backup")
     return _achieved(target, age, f"age of backup {backup} when it was chosen")
 
 
 def _within(target: float, least: float, most: float, basis: str, why: str) -> ObjectiveReport:
-    """What is known by its bounds alone: met when the most is, missed when the least is, else not known."""
+    """Compare two bounds: met if the upper one is, missed if the lower one is, else not known."""
     if least > target:
         return _achieved(target, least, f"{basis} that is known; {why}")
     if most <= target:
@@ -156,12 +156,12 @@ def _within(target: float, least: float, most: float, basis: str, why: str) -> O
 
 
 def _undated(ledger: dict[str, Any]) -> str:
-    """Which rows are lost of which nobody can tell when they were written, in words; empty when there are none."""
+    """The lost rows without a known time, in words; empty if there are none."""
     named = ledger.get("undated")
     tables = [str(one) for one in named] if isinstance(named, list) else []
     if tables:
-        return f"when what is lost of {first_of(tables)} was written is not known"
-    return "what the damage took of newer rows cannot be told" if ledger.get("at_least") is True else ""
+        return f"the time of lost rows in {first_of(tables)} is unknown"
+    return "the damage may have removed newer rows" if ledger.get("at_least") is True else ""
 
 
 def data_facts(fold: Fold) -> DataReport:
@@ -192,7 +192,7 @@ def _table(row: dict[str, Any]) -> TableLoss | None:
     known = {name: row[name] for name in TableLoss.model_fields if name in row}
     try:
         return TableLoss.model_validate(known)
-    except ValidationError:  # a journal of another version: the totals still stand
+    except ValidationError:  # a journal of another version: keep the totals
         return None
 
 
@@ -216,20 +216,20 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-# Journal to report: the fold that every rendering starts from.
+# Builds the report from the journal; every output format starts from it.
 
 
 def build(events: Iterable[Stamped | Mapping[str, Any]], *, last_hash: str = "") -> RunReport:
-    """Fold `events`, in journal order, into a report; a mapping is one decoded journal line.
+    """Build a report from `events` in journal order; a mapping is one decoded journal line.
 
-    `last_hash` is the SHA-256 of the journal's last line, when the reader knows it. A run without a
+    `last_hash` is the SHA-256 of the journal's last line, if the caller knows it. A run without a
     `run.finished` is reported as unfinished. Raises pydantic.ValidationError for a line that is no event.
     """
     return _report(fold_of(events), last_hash)
 
 
 def fold_of(events: Iterable[Stamped | Mapping[str, Any]]) -> Fold:
-    """What the events tell, in journal order."""
+    """The state after `events`, which are in journal order."""
     fold = Fold()
     for item in events:
         fold.take(item if isinstance(item, Stamped) else Stamped.model_validate(item))
@@ -250,7 +250,7 @@ def _report(fold: Fold, last_hash: str) -> RunReport:
         ended_at=fold.finished_at,
         outcome=end.outcome if end else "unfinished",
         exit_code=end.exit_code if end else None,
-        summary=end.summary if end else "The journal ends without an outcome.",
+        summary=end.summary if end else "The journal has no outcome.",
         dry_run=plan.dry_run if plan else False,
         plan_digest=plan.digest if plan else "",
         rto=recovery_time(fold),

@@ -1,4 +1,4 @@
-"""The runbook as scenarios.yaml has it: phases, budgets, steps, and what a person types when uscdr is broken."""
+"""The runbook from scenarios.yaml: phases, budgets, steps, and the commands to type if uscdr is broken."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from uscdr.scenarios.steps.base import AnyStep
 
 BUILDS = "infra.create_app"
-"""From this step on there is a second application: the one that is being built."""
+"""From this step on a second application exists: the new one."""
 OPTIONS = {
-    "media": " (copies from a kit: `--kit newest`, from a folder: `--from DIR`)",
-    "infra": " (when the old application does not answer: `--kit newest`)",
+    "media": " (restore copies from a kit: `--kit newest`, or from a folder: `--from DIR`)",
+    "infra": " (if the old application does not answer: `--kit newest`)",
 }
 EFFECTS = {"read": "reads", "idempotent": "changes", "findable": "changes", "once": "asks or changes"}
 
 
 def rows(config: Config, wanted: str | None) -> Iterator[dict[str, object]]:
-    """One row a step."""
+    """One row per step."""
     for name, scenario in _chosen(config, wanted).items():
         for number, row in enumerate(_rows(config, scenario), start=1):
             yield {"scenario": name, "number": number, **row}
@@ -37,7 +37,7 @@ def _chosen(config: Config, wanted: str | None) -> Mapping[str, Scenario]:
     if wanted is None:
         return config.scenarios
     if wanted not in config.scenarios:
-        raise BadInput(f"There is no scenario “{wanted}”.", next_action="There are: " + ", ".join(config.scenarios))
+        raise BadInput(f"There is no scenario “{wanted}”.", next_action="Choose one: " + ", ".join(config.scenarios))
     return {wanted: config.scenarios[wanted]}
 
 
@@ -72,7 +72,8 @@ def render(config: Config, wanted: str | None) -> str:
 
 
 def _promises(config: Config) -> str:
-    return f"At most {duration(config.objectives.rpo)} of data lost, at most {duration(config.objectives.rto)} down."
+    rpo, rto = duration(config.objectives.rpo), duration(config.objectives.rto)
+    return f"Lose at most {rpo} of data. Be down for at most {rto}."
 
 
 def _scenario(config: Config, name: str, scenario: Scenario) -> str:
@@ -80,13 +81,13 @@ def _scenario(config: Config, name: str, scenario: Scenario) -> str:
     lines = [
         f"## {name}: {scenario.title}",
         "",
-        f"Budget: {budget}. With the tool: {_tool(name)}. By hand:",
+        f"Budget: {budget}. With uscdr: {_tool(name)}. By hand:",
         "",
     ]
     for number, row in enumerate(_rows(config, scenario), start=1):
         lines.append(f"{number}. **{row['title']}** ({row['phase']}, {row['effect']})")
         lines += [f"   - `{command}`" for command in row["manual"]]
-    for title, tasks in (("Afterwards", scenario.follow_up), ("If it fails on the way", scenario.if_it_fails)):
+    for title, tasks in (("Afterwards", scenario.follow_up), ("If it fails", scenario.if_it_fails)):
         lines += ["", f"{title}:", "", *[f"- {task}" for task in tasks]] if tasks else []
     return "\n".join(lines)
 
@@ -99,5 +100,5 @@ def _contacts(config: Config) -> str:
     lines = ["## Contacts", ""]
     for contact in config.contacts:
         known = ", ".join(part for part in (contact.name, contact.how) if part)
-        lines.append(f"- {contact.role}: {known or 'NOT FILLED IN: add it to contacts in scenarios.yaml'}")
+        lines.append(f"- {contact.role}: {known or 'MISSING: add it to contacts in scenarios.yaml'}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The end of a run in at most fifteen lines."""
+"""The outcome of a run in at most fifteen lines."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 MOST_LINES = 15
 MOST_ITEMS = 3
-"""Entries of a list that are named; the rest is counted."""
+"""The most entries of a list that are named; the others are counted."""
 MOST_FOUND = 8
-"""Checks that did not pass of which each has a line."""
+"""The most failed checks that get their own line."""
 
 
 def summarise(report: RunReport, *, journal: str = "", report_path: str = "") -> str:
-    """The summary as text without a trailing newline; the paths are named when given."""
+    """The summary as text without a trailing newline, with the given paths."""
     what = f"{report.scenario or 'run'} of {report.app} ({report.target})"
     lines = [f"{'DRY RUN' if report.dry_run else report.outcome.upper()}: {what}: {report.summary}"]
     if report.only_looks:
@@ -38,7 +38,7 @@ def summarise(report: RunReport, *, journal: str = "", report_path: str = "") ->
 
 
 def objective_words(objective: ObjectiveReport) -> str:
-    """`met: 41 min of 2 h 00 min (until: …)`, or why it is not known."""
+    """`met: 41 min of 2 h 00 min (until: …)`, or why the value is unknown."""
     most = "at most " if objective.at_most else ""
     achieved = (
         f"{most}{span(objective.achieved_seconds)} of " if objective.achieved_seconds is not None else "objective "
@@ -64,21 +64,21 @@ def _checks(report: RunReport) -> list[str]:
 
 
 def _round(report: RunReport) -> list[str]:
-    """The sum of the newest round, and what did not pass."""
+    """The totals of the newest round, and the checks that did not pass."""
     one, last = report.round, cut_off(report)
     lines = [f"Result: {result_words(report)}"]
     if one is None:
         return lines
     number = f"round {one.number} of {len(report.rounds)}, " if len(report.rounds) > 1 else ""
     lines.append(f"Checks: {number}{progress_words(one)}; {baseline_words(one)}")
-    lines += [f"Cut off: round {last.number}, {progress_words(last)}"] if last else []
+    lines += [f"Stopped early: round {last.number}, {progress_words(last)}"] if last else []
     grave = [*(not_passed(last) if last else ()), *not_passed(one)]
     found = [f"{check.verdict}: {check.check}: {check.evidence}" for check in grave]
     more = len(found) - MOST_FOUND
-    return [*lines, *found[:MOST_FOUND], *([f"and {more} more, all in the report"] if more > 0 else [])]
+    return [*lines, *found[:MOST_FOUND], *([f"and {more} more in the report"] if more > 0 else [])]
 
 
 def _tasks(tasks: Sequence[str]) -> list[str]:
     more = len(tasks) - MOST_ITEMS
     lines = [f"To do: {task}" for task in tasks[:MOST_ITEMS]]
-    return lines + ([f"To do: {more} more, all in the report"] if more > 0 else [])
+    return lines + ([f"To do: {more} more in the report"] if more > 0 else [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, NotFound
@@ -46,12 +47,6 @@ def _empty_book() -> MediaCache:
     from uscdr.scenarios.media.repair import MediaCache
 
     return MediaCache()
-
-
-def _nothing_earlier() -> Earlier:
-    from uscdr.backups.loss import Earlier
-
-    return Earlier()
 
 
 @dataclass(frozen=True)
@@ -161,7 +156,7 @@ class CopiesAccess:
     """What is at hand to open copies."""
     download: Callable[[SignedUrl], AbstractContextManager[IncomingDump]]
     decode: Decode
-    scratch: Scratch
+    scratch: Callable[[], Scratch]
     turn: Callable[[str, Callable[[str], None]], AbstractContextManager[object]]
     """Keeps other writers of the store out: what for, and how to say that it is waited for. Raises LockHeld."""
 
@@ -181,51 +176,127 @@ class Walk:
     """The command that chooses."""
 
 
-@dataclass(frozen=True)
 class Adapters:
-    """The world as steps see it."""
+    """What steps work with: ports of one target, what the operator asked for, and what is known of the target.
+
+    A subclass makes each of them, at the latest when it is first asked for.
+    """
 
     request: Request
     config: Config
-    target: TargetConfig
-    platform: Platform
-    backups: Backups
-    status: ServiceStatus
-    open_database: Callable[[SecretStr], Database]
-    open_world: Callable[[Sends], AbstractContextManager[CheckContext]]
-    """What checks look at: the application that is worked on, anew each time."""
+    services: TargetConfig
+    """The parts of the target: platform, media, domain."""
     dry_run: bool
-    candidate: Prover
-    frozen: BackgroundDigest
     stop: Stop
-    memory: PastRuns
     ask: AskPerson
-    provisioning: Provisioning
-    deploys: Deploys
-    source: SourceCode | None
-    """None when scenarios.yaml names no repository."""
-    media: MediaAccess | None
-    """None when the target has no media service."""
-    dns: DnsAccess | None
-    """None when the target has no domain."""
-    kit: KitReader | None
-    """The escape kit, when one was named."""
-    old: OldLook
-    """The configured application, or what the kit remembers of it."""
-    loader: Loader
-    pages: Mapping[str, ServiceStatus]
-    """Status pages of the other providers, by name; for advice only."""
-    machine: Machine
     work: Path
     """A private directory, gone when the process ends."""
-    vault: CopiesAccess | None = None
-    """Where copies of backups are kept."""
-    unshown: dict[tuple[str, str], SecretStr] = field(default_factory=dict, repr=False)
+    unshown: dict[tuple[str, str], SecretStr]
     """Passwords' hashes and names to sign in with that changed since the backup: in memory only, until set again."""
-    walks: dict[tuple[str, ...], Walk] = field(default_factory=dict, repr=False)
+    walks: dict[tuple[str, ...], Walk]
     """Where walks past the damage ended, by the ids that they had to choose from: none is made twice."""
-    earlier: Callable[[], Earlier] = _nothing_earlier
-    """What earlier looks at the database found, read when it is asked for."""
+
+    @cached_property
+    def platform(self) -> Platform:
+        """The hosting platform."""
+        raise NotImplementedError
+
+    @cached_property
+    def backups(self) -> Backups:
+        """Its backups of databases."""
+        raise NotImplementedError
+
+    @cached_property
+    def provisioning(self) -> Provisioning:
+        """What makes new applications there."""
+        raise NotImplementedError
+
+    @cached_property
+    def deploys(self) -> Deploys:
+        """Its builds and slugs."""
+        raise NotImplementedError
+
+    @cached_property
+    def status(self) -> ServiceStatus:
+        """The platform's status page."""
+        raise NotImplementedError
+
+    @cached_property
+    def pages(self) -> Mapping[str, ServiceStatus]:
+        """Status pages of the other providers, by name; for advice only."""
+        raise NotImplementedError
+
+    @cached_property
+    def source(self) -> SourceCode | None:
+        """The repository; None when scenarios.yaml names none."""
+        raise NotImplementedError
+
+    @cached_property
+    def media(self) -> MediaAccess | None:
+        """None when the target has no media service."""
+        raise NotImplementedError
+
+    @cached_property
+    def dns(self) -> DnsAccess | None:
+        """None when the target has no domain. Raises BadInput for a zone without its key."""
+        raise NotImplementedError
+
+    @cached_property
+    def kit(self) -> KitReader | None:
+        """The escape kit, when one was named. Raises BadInput when there is no such kit."""
+        raise NotImplementedError
+
+    @cached_property
+    def old(self) -> OldLook:
+        """The configured application, or what the kit remembers of it."""
+        raise NotImplementedError
+
+    @cached_property
+    def candidate(self) -> Prover:
+        """Backups under proof."""
+        raise NotImplementedError
+
+    @cached_property
+    def frozen(self) -> BackgroundDigest:
+        """The live database, digested in the background."""
+        raise NotImplementedError
+
+    @cached_property
+    def loader(self) -> Loader:
+        """Loads a dump into a live database."""
+        raise NotImplementedError
+
+    @cached_property
+    def machine(self) -> Machine:
+        """This machine."""
+        raise NotImplementedError
+
+    @cached_property
+    def memory(self) -> PastRuns:
+        """What earlier runs on this target recorded."""
+        raise NotImplementedError
+
+    @cached_property
+    def vault(self) -> CopiesAccess:
+        """Where copies of backups are kept."""
+        raise NotImplementedError
+
+    def open_database(self, url: SecretStr) -> Database:
+        """A database by its address."""
+        raise NotImplementedError
+
+    def open_world(self, sends: Sends) -> AbstractContextManager[CheckContext]:
+        """What checks look at: the application that is worked on, anew each time."""
+        raise NotImplementedError
+
+    def earlier(self) -> Earlier:
+        """What earlier looks at the database found, read when it is asked for."""
+        raise NotImplementedError
+
+    def require_inputs(self) -> None:
+        """Judge what the operator named, before a run begins: kit, zone, media. Raises BadInput; asks no provider."""
+        for _ in (self.kit, self.dns, self.media, self.source):
+            pass
 
     @property
     def app(self) -> str:
@@ -235,7 +306,7 @@ class Adapters:
     @property
     def old_app(self) -> str:
         """The configured application."""
-        return self.target.heroku.app
+        return self.services.heroku.app
 
     def describe_app(self) -> App:
         """The application. Raises BadInput when the configured name does not exist."""
@@ -254,11 +325,11 @@ class Adapters:
 
     def attachment(self) -> Attachment:
         """The database as the application sees it."""
-        return self.platform.database(self.app, self.target.heroku.database)
+        return self.platform.database(self.app, self.services.heroku.database)
 
     def old_attachment(self) -> Attachment:
         """The database of the configured application, whose backups there are."""
-        return self.platform.database(self.old_app, self.target.heroku.database)
+        return self.platform.database(self.old_app, self.services.heroku.database)
 
     def database(self) -> Database:
         """The live database, by its config variable. Raises BadInput when the application has none."""
@@ -273,7 +344,7 @@ class Adapters:
 
     def database_url(self, app: str) -> SecretStr:
         """Of an application's live database, by its config variable. Raises BadInput when it has none."""
-        name = self.target.heroku.database
+        name = self.services.heroku.database
         url = self.platform.config_vars(app).get(name)
         if url is None:
             raise BadInput(

@@ -40,10 +40,10 @@ def prove_and_keep(deps: Adapters, entry: BackupEntry, asked: Questions, tell: R
     is nothing that can be opened; ProviderError, MachineError, Interrupted.
     """
     vault = vault_of(deps)
-    vault.scratch.prepare()  # its server starts while the dump is fetched or decrypted
+    vault.scratch().prepare()  # its server starts while the dump is fetched or decrypted
     with _dump(deps, entry, tell) as (path, subject):
         progress = _progress(deps, tell, f"restoring {entry.name} on this machine")
-        made = proving.prove(subject, path, asked, vault.decode, vault.scratch, progress)
+        made = proving.prove(subject, path, asked, vault.decode, vault.scratch(), progress)
     return made, made.keep(vault.store())
 
 

@@ -1,6 +1,6 @@
-"""Journals in the team's store: pieces of whole lines, each created once, named by the number of its first line.
+"""Journals in the team's store, as pieces of complete lines; each piece is created once and named by its first line.
 
-Two processes that go on from the same line want the same name, and only one gets it: a run cannot go on in two ways.
+Two processes that continue from the same line need the same name, and only one gets it. So a run cannot fork.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 RUNS = "runs"
 AT_ONCE = 8
-"""Pieces that are read at the same time."""
+"""Pieces that are read in parallel."""
 _NAME = re.compile(rf"{RUNS}/(?P<run>\d{{8}}T\d{{6}}Z-[a-z0-9_-]+-[0-9a-f]{{6}})/(?P<first>\d{{8}})\.jsonl")
-"""Others may write into the store: nothing but this becomes a path of this machine."""
+"""Run ids that may become a path of this machine. Other people can write into the store."""
 
 
 @dataclass(frozen=True)
@@ -42,35 +42,35 @@ class Piece:
 
     @property
     def name(self) -> str:
-        """In the store."""
+        """The object's name in the store."""
         return f"{RUNS}/{self.run}/{self.first:08d}.jsonl"
 
 
 @dataclass(frozen=True)
 class JournalStore:
-    """Every journal of the team. All methods raise MachineError and OutcomeUnknown as the store does."""
+    """All journals of the team. Every method raises MachineError and OutcomeUnknown as the store does."""
 
     store: Store
 
     def pieces(self, run: str | None = None) -> tuple[Piece, ...]:
-        """Of one run or of all, in order."""
+        """The pieces of one run or of all runs, in order."""
         names = self.store.names(RUNS if run is None else f"{RUNS}/{run}")
         found = (_NAME.fullmatch(name) for name in names)
         return tuple(Piece(match["run"], int(match["first"])) for match in found if match)
 
     def lines(self, pieces: Sequence[Piece]) -> list[bytes]:
-        """What stands in each."""
+        """The content of each piece."""
         try:
             return run_all([partial(self.store.read, piece.name) for piece in pieces], workers=AT_ONCE)
         except CheckFailed as error:
             raise MachineError(
-                error.message, why="A piece of a run's journal was removed.", next_action="Give the command again."
+                error.message, why="Somebody removed a piece of a run's journal.", next_action="Run the command again."
             ) from error
 
     def joined(self, pieces: Sequence[Piece], first: int = 0) -> Iterator[bytes]:
-        """What stands in each, as far as every line from `first` on is there.
+        """The content of each piece, up to the first gap after line `first`.
 
-        A directory that is read while others write may show a later piece and not yet the one before.
+        A listing made during a write may contain a later piece and not yet the one before it.
         """
         for piece, there in zip(pieces, self.lines(pieces), strict=True):
             if piece.first != first:
@@ -79,37 +79,37 @@ class JournalStore:
             yield there
 
     def journal(self, run: str) -> bytes:
-        """All lines of a run; nothing when the team knows no such run. Raises MachineError for a gap."""
+        """All lines of a run; empty if the store has no such run. Raises MachineError for a gap."""
         pieces = self.pieces(run)
         found = list(self.joined(pieces))
         if len(found) < len(pieces):
             raise MachineError(
-                f"{pieces[len(found)].name} in {self.store.place} is there, but not the lines before it.",
-                why=f"A piece of the journal of {run} was removed, or cannot be seen yet.",
-                next_action="Give the command again. If it says the same: that run can only be settled by hand.",
+                f"{self.store.place} has {pieces[len(found)].name}, but not the lines before it.",
+                why=f"Somebody removed a piece of the journal of {run}, or the store does not show it yet.",
+                next_action="Run the command again. If it fails again, finish that run by hand.",
             )
         return b"".join(found)
 
     def put(self, piece: Piece, lines: bytes) -> None:
-        """Store a piece. Raises NameTaken when the run has gone on otherwise."""
+        """Store a piece. Raises NameTaken if another process continued the run."""
         self.store.put_once(piece.name, lines)
 
 
 def count(lines: bytes) -> int:
-    """How many lines these are."""
+    """The number of lines."""
     return lines.count(b"\n")
 
 
-# Copies of the team's journals on this machine: what is in a store never changes, so only what is new is fetched.
+# Copies of the team's journals on this machine. Stored pieces never change, so only new ones are fetched.
 
 
 def home(state: Path, shelf: JournalStore) -> Path:
-    """Where this machine keeps what it knows of one store."""
+    """The directory of this machine with the copies from one store."""
     return state / SHARED / hashlib.sha256(shelf.store.place.encode()).hexdigest()[:16]
 
 
 def refresh(state: Path, shelf: JournalStore) -> None:
-    """Bring the copies up to date. Raises MachineError when the store cannot be read."""
+    """Update the copies. Raises MachineError if the store cannot be read."""
     for run, pieces in groupby(shelf.pieces(), key=lambda piece: piece.run):
         _refresh_one(home(state, shelf) / "runs" / run / COPY, shelf, tuple(pieces))
 
@@ -125,7 +125,7 @@ def _refresh_one(path: Path, shelf: JournalStore, pieces: Sequence[Piece]) -> No
 
 
 def _known(path: Path) -> bytes:
-    """The copy, if it is whole: what was damaged on this machine is fetched anew."""
+    """The copy if it is intact, else nothing: a damaged copy is fetched again."""
     found = look(path)
     if found.damage is not None or found.journal.torn_bytes:
         return b""
@@ -136,25 +136,25 @@ def _known(path: Path) -> bytes:
 
 
 def _make_way(path: Path) -> None:
-    """What is no file, and stands where a copy belongs, is put aside."""
+    """Rename anything but a regular file at the path of a copy."""
     if path.is_dir():
-        with disk_errors(f"{path} is no copy of a journal, and cannot be put aside."):
+        with disk_errors(f"{path} is not a copy of a journal, and uscdr cannot rename it."):
             path.rename(path.with_name(f"aside-{secrets.token_hex(4)}"))
 
 
-# A run comes to the machine that goes on with it: whose journal counts, and what becomes of the other.
+# Moves a run to the machine that resumes it: decides which journal counts, and keeps the other one aside.
 
 
 ARRIVING = "arriving.jsonl"
-"""The team's journal, until it is known to be whole; what is damaged stays there as evidence."""
+"""The fetched journal before its check; a damaged one stays there as evidence."""
 
 
 @dataclass(frozen=True)
 class Arrived:
     """The journal at `path` is the one that counts.
 
-    `unseen`: its last lines, which the team does not have yet. `aside`: lines of this machine that do not belong to it
-    any more, kept under that name.
+    `unseen`: its last lines, which the team does not have yet. `aside`: the file with lines of this machine that no
+    longer belong to the run.
     """
 
     path: Path
@@ -164,13 +164,13 @@ class Arrived:
 
 
 def bring(state: Path, run: str, shelf: JournalStore, *, take_over: bool) -> Arrived:
-    """Make `<state>/runs/<run>` the journal as the team has it. The lease must be held.
+    """Replace `<state>/runs/<run>` by the team's journal of the run. The caller must hold the lease.
 
-    Lines that only this machine has go on with it. Where the two went on differently, the team's counts: an intent is
-    in the store before it is on this disk, so what is set aside is no write that would be forgotten.
+    Lines that only this machine has are kept at its end. If the two journals differ, the team's counts: an intent is
+    stored there before it is written here, so the lines set aside contain no forgotten write.
 
-    Raises Declined when another machine went on with the run and `take_over` was not wished, JournalError for damage,
-    and for writes that were begun without the team's knowledge.
+    Raises Declined if another machine continued the run and `take_over` is false. Raises JournalError for damage, and
+    for writes that were begun without the team's knowledge.
     """
     own, shared = state / "runs" / run / NAME, shelf.journal(run)
     here = _whole(own)
@@ -179,10 +179,9 @@ def bring(state: Path, run: str, shelf: JournalStore, *, take_over: bool) -> Arr
     journal = _checked(own.with_name(ARRIVING), shared)
     if not take_over and is_elsewhere(here, shared):
         raise Declined(
-            f"Run {run} is not this machine's: {hand(list(journal.events()))} had it last, "
-            "and does not hold it any more.",
-            why="That machine took it up after this one; the team has its lines, and they count.",
-            next_action=f"To go on with it here: uscdr runs resume {run} --take-over",
+            f"Another machine continued run {run}: {hand(list(journal.events()))}. It no longer holds the lease.",
+            why="That machine resumed the run after this one. Its journal in the shared state counts.",
+            next_action=f"Resume the run on this machine: uscdr runs resume {run} --take-over",
         )
     aside = None if shared.startswith(here) else _set_aside(own, here, shared)
     write_whole(own, shared)
@@ -190,7 +189,7 @@ def bring(state: Path, run: str, shelf: JournalStore, *, take_over: bool) -> Arr
 
 
 def _checked(arriving: Path, shared: bytes) -> Journal:
-    """The team's journal, its whole chain looked at before it replaces anything. Raises JournalError."""
+    """Verify the whole chain of the team's journal before it replaces another. Raises JournalError."""
     private_directory(arriving.parent)
     write_whole(arriving, shared)
     journal = read(arriving)
@@ -199,7 +198,7 @@ def _checked(arriving: Path, shared: bytes) -> Journal:
 
 
 def _whole(path: Path) -> bytes:
-    """A journal's good lines; nothing when there is none."""
+    """A journal's intact lines; empty if there is no journal."""
     return path.read_bytes()[: read(path).good_bytes] if path.is_file() else b""
 
 
@@ -213,11 +212,12 @@ def _set_aside(own: Path, here: bytes, shared: bytes) -> Path:
     ]
     if begun:
         raise JournalError(
-            f"Run {own.parent.name} went on in two places: here without the shared state, and on another machine.",
-            why=f"Begun here, and unknown to the team: {', '.join(dict.fromkeys(begun))}.",
-            next_action="Look at the provider, settle it by hand, then begin a new run: uscdr recover … --new",
+            f"Two machines continued run {own.parent.name}: this one without the shared state, and another one.",
+            why=f"This machine began steps that the team does not know: {', '.join(dict.fromkeys(begun))}.",
+            next_action="Check the application at the provider and finish the step by hand. Then begin a new run: "
+            "uscdr recover … --new",
         )
     aside = own.with_name(f"aside-{secrets.token_hex(4)}.jsonl")
-    with disk_errors(f"{own} cannot be renamed."):
+    with disk_errors(f"uscdr cannot rename {own}."):
         own.rename(aside)
     return aside

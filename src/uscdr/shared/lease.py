@@ -1,4 +1,4 @@
-"""One recovery of a target in the whole team: the lease, in words that an operator understands."""
+"""The lease that allows one recovery per target in the whole team, with messages for the operator."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 TERMS = LeaseTerms()
 LARGEST_NOTE = 4096
 _TRIES = 3
-_TOO_LONG = "It was stopped, or could not reach the shared state, for longer than the lease lasts."
+_TOO_LONG = "This process was suspended, or could not reach the shared state, for longer than the lease lasts."
 _NOT_PLAIN = re.compile(r"[^a-z0-9-]+")
 _RUN = re.compile(r"\(run ([^)\s]+)\)")
 
 
 @dataclass(frozen=True)
 class LeaseRequest:
-    """Who wants to work on which target (its key), for which run, saying what."""
+    """The operator, the target (its key), the run and the message of one request."""
 
     key: str
     run: str
@@ -40,22 +40,22 @@ class LeaseRequest:
 
     @property
     def app(self) -> str:
-        """The application, for people."""
+        """The application's name, as shown to people."""
         return self.key.rpartition(" ")[2]
 
     @property
     def scope(self) -> str:
-        """The lease's name: two names of one application are one target."""
+        """The lease's name: two names of one application are the same target."""
         plain = _NOT_PLAIN.sub("-", self.app.lower()).strip("-")[:40] or "target"
         return f"{plain}-{hashlib.sha256(self.key.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """How this process waits for another's lease, and whether it `takes_over` what is alive.
+    """How this process waits for another's lease, and whether it takes over from a live holder (`takes_over`).
 
-    `asks` puts a phrase to the operator; it raises LockHeld when nobody can be asked. `pause` waits, interruptibly.
-    `tell` shows how many seconds of how many were waited, and for what.
+    `asks` asks the operator to type a phrase; it raises LockHeld if nobody can be asked. `pause` waits and can be
+    interrupted. `tell` shows the seconds waited, the longest wait, and the reason.
     """
 
     asks: Callable[[dict[str, str], str, LockHeld], bool]
@@ -75,22 +75,22 @@ class RunLease:
 
     @property
     def over(self) -> LockHeld | None:
-        """Who took over, as far as this process knows already; the store is not asked."""
+        """The error that names the new holder, if this process has seen one; does not ask the store."""
         if self._over is None and self._lease.taken_by is not None:
             self._over = _taken_from(self._wish, self._lease.taken_by.record)
         return self._over
 
     def check(self) -> None:
-        """Look whether this is still the process that writes. Raises LockHeld saying who took over, MachineError."""
+        """Check that this process still holds the lease. Raises LockHeld that names the new holder, MachineError."""
         self._said(self._lease.check)
 
     def leave(self) -> str:
-        """Whether a request that changes something may go out now; raises as `check` does. Has nothing to say."""
+        """Check that a request that changes something may be sent now; raises as `check` does. Returns no warning."""
         self._said(self._lease.leave)
         return ""
 
     def lasts(self) -> float:
-        """Seconds for which `leave` surely holds."""
+        """Seconds for which `leave` stays valid."""
         return self._lease.lasts()
 
     def _said(self, ask: Callable[[], None]) -> None:
@@ -101,17 +101,17 @@ class RunLease:
 
     def _gone(self) -> MachineError:
         return MachineError(
-            f"The lease of {self._wish.app} is gone from {self._place}.",
-            why="Its records are never removed by uscdr, but for those that newer ones replaced.",
-            next_action="Was it emptied, or is it not mounted any more?",
+            f"The lease of {self._wish.app} has disappeared from {self._place}.",
+            why="Somebody emptied the shared state, or it is no longer mounted. uscdr never removes the newest record.",
+            next_action="Restore or mount the shared state. Then run: uscdr runs resume",
         )
 
 
 def _taken_from(wish: LeaseRequest, record: LeaseRecord | None) -> LockHeld:
     return LockHeld(
-        f"Run {wish.run} is no longer this process's: {named(record)} took over.",
+        f"Another process took over run {wish.run}: {named(record)}.",
         why=" ".join((_TOO_LONG, said(record))).strip(),
-        next_action=f"Nothing more was changed from here. See: uscdr runs show {_run_of(record) or wish.run}",
+        next_action=f"This process changed nothing more. See: uscdr runs show {_run_of(record) or wish.run}",
     )
 
 
@@ -119,15 +119,15 @@ def _taken_from(wish: LeaseRequest, record: LeaseRecord | None) -> LockHeld:
 def claim(
     store: Store, notes: Path, wish: LeaseRequest, waiting: Waiting, *, terms: LeaseTerms = TERMS
 ) -> Iterator[RunLease]:  # fmt: skip
-    """Hold the lease of the wish's target. The local lock of the target must be held.
+    """Hold the lease of the requested target. The caller must hold the local lock of the target.
 
-    A lease that a dead process of this machine left is free at once (`notes` remembers which those are; a copy of it
-    is another machine's, whose original may be at work). Another's
-    is free when its holder ended it, or when it stood unchanged for as long as it lasts and the longest request,
-    which is waited for here if it seems to have run out, or if it is to be taken over. A holder that is alive is
-    taken over from if the operator types the phrase; then the same time passes before this returns.
+    A lease of a dead process of this machine is free at once. `notes` remembers this machine's leases; a copied state
+    directory does not count, because the original may be in use. A lease of another machine is free when its holder
+    ended it, or when it has not changed for its duration plus the longest request. This function waits for that if the
+    lease looks expired or is to be taken over. It takes over from a live holder only if the operator types the phrase;
+    then it waits for the same time before it returns.
 
-    Raises LockHeld saying who has it, Declined, Interrupted, MachineError and OutcomeUnknown.
+    Raises LockHeld that names the holder, Declined, Interrupted, MachineError and OutcomeUnknown.
     """
     row, note = LeaseRow(store, wish.scope, replace(terms, pause=waiting.pause)), notes / wish.scope
     taken = _Taking(row, wish, waiting, _noted(note)).take()
@@ -141,7 +141,7 @@ def claim(
 
 
 def _noted(note: Path) -> str:
-    """The lease that is noted as this machine's; empty when none is, when that is no note, or one of elsewhere."""
+    """The lease noted as this machine's; empty without a note, or if the note is invalid or from another directory."""
     try:
         text = whole(note, LARGEST_NOTE).decode(errors="replace")
     except OSError:
@@ -151,14 +151,14 @@ def _noted(note: Path) -> str:
 
 
 def _here(notes: Path) -> str:
-    """What tells a directory from its copies, and stays when it is moved."""
+    """An identifier of the directory that survives a move and differs in a copy."""
     facts = notes.stat()
     return f"{facts.st_dev}:{facts.st_ino}"
 
 
 @dataclass(frozen=True)
 class _Taken:
-    """A lease, and the record of a holder from which it was taken while that was alive."""
+    """A lease, and the record of the live holder from which it was taken, if any."""
 
     lease: Lease
     alive: LeaseState | None = None
@@ -166,7 +166,7 @@ class _Taken:
 
 @dataclass(frozen=True)
 class _Taking:
-    """One process's attempt to have a lease."""
+    """One process's attempt to take a lease."""
 
     row: LeaseRow
     wish: LeaseRequest
@@ -174,7 +174,7 @@ class _Taking:
     own: str
 
     def take(self) -> _Taken:
-        """Have it, or raise why not."""
+        """Take the lease, or raise the reason."""
         for _ in range(_TRIES):
             watch = LeaseWatch(self.row)
             highest = watch.look()
@@ -191,11 +191,11 @@ class _Taking:
         raise _held(self.row.highest(), self.wish)
 
     def _outlived(self, watch: LeaseWatch, highest: LeaseState) -> bool:
-        """Wait until its holder is surely past acting; False when it was renewed or taken meanwhile."""
+        """Wait until the holder can certainly send nothing more; False if the lease was renewed or taken meanwhile."""
         began, longest = self.row.terms.clock(), _longest_wait(self.row, highest)
         now: LeaseState | None = highest
         while not watch.is_over(now):
-            words = f"looking whether {named(highest.record)} is alive"
+            words = f"checking whether {named(highest.record)} is alive"
             self.waiting.tell(self.row.terms.clock() - began, longest, words)
             self.row.terms.pause(self.row.terms.look)
             now = watch.look()
@@ -219,23 +219,28 @@ class _Taking:
 
 
 def _let_it_notice(row: LeaseRow, before: LeaseState, waiting: Waiting, held: RunLease) -> None:
-    """It can renew nothing any more: once this has passed, it sends nothing, and what it sent is over."""
+    """Wait until the old holder, which can no longer renew, sends nothing and its last requests have ended."""
     began, longest = row.terms.clock(), row.lasts(before)
     while (waited := row.terms.clock() - began) < longest:
-        waiting.tell(waited, longest, f"letting {named(before.record)} notice that it was taken over")
+        waiting.tell(waited, longest, f"waiting until {named(before.record)} has noticed the takeover")
         row.terms.pause(row.terms.look)
         held.check()
 
 
 def _longest_wait(row: LeaseRow, highest: LeaseState) -> float:
-    """Seconds after which a holder that is gone is surely noticed."""
+    """Seconds after which a dead holder is recognised in every case."""
     return row.lasts(highest) + row.terms.look
 
 
 def _question(highest: LeaseState, wish: LeaseRequest, refusal: LockHeld) -> tuple[dict[str, str], str, LockHeld]:
     record = highest.record
     holder = f"{record.user}@{record.host}" if record else "another"
-    facts = {"run": wish.run, "target": wish.app, "held by": named(record), "is alive": "it renewed just now"}
+    facts = {
+        "run": wish.run,
+        "target": wish.app,
+        "held by": named(record),
+        "is alive": "the holder renewed the lease just now",
+    }
     return facts, f"take over {wish.run} from {holder}", refusal
 
 
@@ -247,11 +252,11 @@ def _held(highest: LeaseState | None, wish: LeaseRequest) -> LockHeld:
     record = highest.record if highest else None
     run = _run_of(record)
     look = f" See: uscdr runs show {run}" if run else ""
-    theirs = f" If that machine is surely out of the game: uscdr runs resume {run} --take-over" if run else ""
+    theirs = f" If you are sure that this machine has stopped: uscdr runs resume {run} --take-over" if run else ""
     return LockHeld(
-        f"{wish.app} is being worked on already: {named(record)}.",
+        f"Another run already works on {wish.app}: {named(record)}.",
         why=said(record),
-        next_action=f"Talk to that person.{look} Nothing was changed by this command.{theirs}",
+        next_action=f"Talk to that person.{look} This command changed nothing.{theirs}",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a run needs of the team: who else is at it, its journal for all to see, and the copies of theirs."""
+"""A run's connection to its team: the lease, the shared journal, and copies of the team's journals."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from uscdr.events import Bus
     from uscdr.journal.writer import JournalWriter
 
-# Runs that ended here while the store was away: what the team lacks of them is delivered by a later command.
+# Runs that ended here while the store was unreachable: a later command uploads their missing lines.
 
 
 def _deliver(state: Path, shelf: JournalStore) -> tuple[str, ...]:
-    """Store the last lines of each such run; the runs. The copies must be up to date.
+    """Upload the last lines of each such run; returns the runs. The copies must be up to date.
 
-    Needs no lease: names are created once, so whoever took a run over meanwhile keeps it. A run of which the team has
-    no line was made without it, and stays so. Raises MachineError and OutcomeUnknown.
+    Needs no lease: names are created once, so a process that took over a run meanwhile keeps it. A run of which the
+    store has no line was made without the team, and is not uploaded. Raises MachineError and OutcomeUnknown.
     """
     copies = (home(state, shelf) / "runs").glob(f"*/{COPY}")
     return tuple(copy.parent.name for copy in sorted(copies) if _delivered(state, shelf, copy))
@@ -58,7 +58,7 @@ def _delivered(state: Path, shelf: JournalStore, copy: Path) -> bool:
 
 
 def _ended(path: Path) -> bytes:
-    """The whole journal of a run whose process said how it ended; nothing of others."""
+    """The complete journal of a run that recorded its end; empty for other runs."""
     try:
         journal = read(path)
     except JournalError:
@@ -67,26 +67,26 @@ def _ended(path: Path) -> bytes:
     return path.read_bytes()[: journal.good_bytes] if over else b""
 
 
-# Whether a store can be shared: a name that exists is never given twice, and what was stored is seen at once.
+# Tests whether a team can share a store: it must refuse a second create of a name, and show new objects at once.
 
 
 OTHERS = (
     "Share a directory, or a bucket with conditional writes (S3 itself, Google Cloud Storage, Azure, R2, MinIO). "
-    "Alone, and tell the others: USCDR_SHARED= before the command"
+    "To work alone, tell your team and put USCDR_SHARED= before the command."
 )
 
 
 def require_fit(store: Store) -> None:
-    """Try it, with an object that is removed again. Raises BadInput saying what the store lacks, MachineError."""
+    """Test the store with a temporary object. Raises BadInput that names the missing ability, MachineError."""
     name = f"{LEASES}/probe-{secrets.token_hex(8)}"
     try:
         store.put_once(name, b"first")
         if _is_given_twice(store, name):
-            raise _unfit(store, "It let one name be created twice: two operators would both hear that they are alone.")
+            raise _unfit(store, "The store accepted the same name twice. Two operators could both get the lease.")
         if name not in store.names(LEASES):
-            raise _unfit(store, "It does not show at once what was stored: two operators would not see each other.")
+            raise _unfit(store, "The store does not show a new object at once. Two operators would not see each other.")
     except (ChecksumRefused, NotExclusive) as error:
-        raise _unfit(store, f"It cannot create a name only once. {error.why}".strip()) from error
+        raise _unfit(store, f"The store does not support conditional writes. {error.why}".strip()) from error
     finally:
         with suppress(MachineError):
             store.delete(name)
@@ -101,21 +101,21 @@ def _is_given_twice(store: Store, name: str) -> bool:
 
 
 def _unfit(store: Store, why: str) -> BadInput:
-    return BadInput(f"{store.place} cannot be the shared state of a team.", why=why, next_action=OTHERS)
+    return BadInput(f"A team cannot use {store.place} as its shared state.", why=why, next_action=OTHERS)
 
 
 VARIABLE, LEASE = "USCDR_SHARED", "USCDR_SHARED_LEASE"
 SHORTEST = 5.0
-"""Seconds. Below, a busy machine would lose its lease."""
+"""Seconds; with a shorter one a busy machine would lose its lease."""
 LOOKS = 10
-"""How many looks, at least, a wait for the end of a lease is divided into."""
+"""The least number of looks during the wait for the end of a lease."""
 WAITING = "take over"
-"""The name of that wait where progress is shown."""
-_WITHOUT = f"To go on without the team: uscdr runs resume --without-shared, or {VARIABLE}= before any command"
+"""The name of that wait in progress messages."""
+_WITHOUT = f"To continue without the team: uscdr runs resume --without-shared, or {VARIABLE}= before any command"
 
 
 class Team:
-    """One process's part in the team. `behind`: journal lines that the team did not get, at the end of a run."""
+    """One process's connection to the team. `behind`: journal lines that were not uploaded at the end of a run."""
 
     def __init__(self, store: Store, terms: LeaseTerms = claims.TERMS) -> None:
         self.shelf = JournalStore(store)
@@ -125,16 +125,16 @@ class Team:
 
     @property
     def place(self) -> str:
-        """Where the shared state is."""
+        """The location of the shared state."""
         return self.shelf.store.place
 
     def refresh(self, state: Path) -> None:
-        """Bring this machine's copies of all journals up to date. Raises MachineError and OutcomeUnknown."""
+        """Update this machine's copies of all journals. Raises MachineError and OutcomeUnknown."""
         with self._explained():
             journals.refresh(state, self.shelf)
 
     def settle(self, state: Path) -> tuple[str, ...]:
-        """Bring the copies up to date, and give the team what it lacks of runs that ended here; those runs."""
+        """Update the copies, and upload missing lines of runs that ended here; returns those runs."""
         self._require_fit()
         self.refresh(state)
         with self._explained():
@@ -145,7 +145,7 @@ class Team:
 
     @contextmanager
     def claim(self, state: Path, wish: LeaseRequest, waiting: Waiting) -> Iterator[RunLease]:
-        """Be the only one in the team who works on the wish's target; see `claim.claim`."""
+        """Hold the team's lease of the requested target; see `lease.claim`."""
         self._require_fit()
         notes = journals.home(state, self.shelf) / "claims"
         with ExitStack() as stack:
@@ -155,14 +155,14 @@ class Team:
             yield claim
 
     def bring(self, state: Path, run: str, *, take_over: bool) -> Arrived:
-        """The run's journal on this machine, as the team has it; see `homecoming.bring`."""
+        """Fetch the team's journal of the run to this machine; see `journals.bring`."""
         return journals.bring(state, run, self.shelf, take_over=take_over)
 
     @contextmanager
     def ledger(
         self, own: JournalWriter, claim: RunLease, run: str, arrived: Arrived | None = None
     ) -> Iterator[SharedJournal]:  # fmt: skip
-        """Where the run is written. What could be given to the team by its end was given."""
+        """The journal of the run. At the end it uploads the lines that it still can."""
         shipped, unseen = (arrived.shipped, arrived.unseen) if arrived else (0, b"")
         ledger = SharedJournal(own, self.shelf, claim, run, shipped=shipped, unseen=unseen)
         try:
@@ -172,7 +172,7 @@ class Team:
             self.behind = ledger.unseen
 
     def _require_fit(self) -> None:
-        """Before anything is written. Raises BadInput for a store that tells two operators that they are alone."""
+        """Test the store before the first write. Raises BadInput if two operators could both get a lease."""
         if not self._is_fit:
             with self._explained():
                 require_fit(self.shelf.store)
@@ -180,22 +180,23 @@ class Team:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """A store that cannot be had, before anything is done."""
+        """Explain an unreachable store, before the run has done anything."""
         try:
             yield
         except (MachineError, OutcomeUnknown) as error:
             raise MachineError(
-                f"The shared state in {self.place} cannot be had. Nothing was done.",
+                f"uscdr cannot use the shared state in {self.place}. It did nothing.",
                 why=f"{error.message} {error.why}".strip(),
-                next_action=f"{error.next_action} {_WITHOUT}: nobody sees it then, and nobody is kept from the same.",
+                next_action=f"{error.next_action} {_WITHOUT}. Then your team does not see your run, and can begin the "
+                "same one.",
             ) from error
 
 
 def open_team(env: Mapping[str, str], *, without: bool = False) -> Team | None:
-    """The team that `$USCDR_SHARED` names; None when there is none, or the operator goes without.
+    """The team that `$USCDR_SHARED` names; None if it is not set, or if the operator works without it.
 
-    Raises BadInput for what is no place or no length of a lease, MachineError for a directory that is not there, or
-    that holds what this user may not read.
+    Raises BadInput for an invalid location or lease duration, MachineError for a directory that is missing, or that
+    contains files which this user may not read.
     """
     named = env.get(VARIABLE, "").strip()
     if not named or without:
@@ -207,7 +208,7 @@ def open_team(env: Mapping[str, str], *, without: bool = False) -> Team | None:
 
 
 def _terms_of(env: Mapping[str, str]) -> LeaseTerms:
-    """How long a lease lasts without renewal: a minute, or what `$USCDR_SHARED_LEASE` says. Raises BadInput."""
+    """The duration of a lease without renewal: a minute, or the value of `$USCDR_SHARED_LEASE`. Raises BadInput."""
     text = env.get(LEASE, "").strip()
     if not text:
         return claims.TERMS
@@ -215,38 +216,38 @@ def _terms_of(env: Mapping[str, str]) -> LeaseTerms:
         wanted = seconds(text)
     except ValueError as error:
         raise BadInput(
-            f"{LEASE} is “{text}”.", why="That is no duration.", next_action=f"{error}.".capitalize()
+            f"{LEASE} is “{text}”.", why="That is not a duration.", next_action=f"{error}.".capitalize()
         ) from None
     if not SHORTEST <= wanted <= LONGEST:
         raise BadInput(
-            f"{LEASE} is “{text}”: a lease lasts {duration(SHORTEST)} at least and {duration(LONGEST)} at most.",
-            why="A shorter one is lost by a busy machine; with a longer one a dead machine's run waits for too long.",
-            next_action="Leave it out: a minute suits most.",
+            f"{LEASE} is “{text}”. A lease must last between {duration(SHORTEST)} and {duration(LONGEST)}.",
+            why="A busy machine would lose a shorter lease. A longer one delays the takeover from a dead machine.",
+            next_action=f"Use the default of one minute: unset {LEASE}",
         )
     return LeaseTerms(seconds=wanted, look=min(LeaseTerms.look, wanted / LOOKS))
 
 
 def _refuse_unusable(root: Path) -> None:
-    """A directory that is not there, or in which others' files would be overlooked."""
+    """Refuse a missing directory, and one whose files this user may not read."""
     if not root.is_dir():
         raise MachineError(
-            f"The shared state {root} is not there.",
-            why=f"{VARIABLE} names it. A directory that is not mounted must not become one of this machine's own.",
-            next_action=f"Mount it, or make it once: mkdir. {_WITHOUT}.",
+            f"The shared state {root} does not exist.",
+            why=f"{VARIABLE} names it. uscdr does not create it: the directory may only be unmounted.",
+            next_action=f"Mount it, or create it once: mkdir {root}. {_WITHOUT}.",
         )
     for path in (root, root / RUNS, root / LEASES):
         if path.exists() and not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
             raise MachineError(
-                f"The shared state {path} belongs to somebody else: this user may not read and write it.",
-                why="What is stored is readable for its owner alone.",
-                next_action=f"Use one account for all operators on that disk, or a bucket. {_WITHOUT}.",
+                f"This user may not read and write the shared state {path}.",
+                why="Another user owns it, and only the owner can read stored files.",
+                next_action=f"Use one account for all operators on that disk, or use a bucket. {_WITHOUT}.",
             )
 
 
 def waiting(asker: Asker, stop: Stop, bus: Bus, *, take_over: bool) -> Waiting:
-    """Waiting for another's lease, and taking it over by an operator who can be asked, or not.
+    """How to wait for another's lease and take it over, with or without an operator who can be asked.
 
-    `bus` has viewers and no ledger: the run is not ours yet.
+    `bus` has viewers and no ledger: this process does not have the run yet.
     """
 
     def tell(waited: float, longest: float, words: str) -> None:
@@ -256,8 +257,8 @@ def waiting(asker: Asker, stop: Stop, bus: Bus, *, take_over: bool) -> Waiting:
         if not asker.interactive:
             raise LockHeld(
                 refusal.message,
-                why=f"It is alive: it renewed its lease just now. {refusal.why}",
-                next_action=f"Talk to that person. At a terminal you can take it over by typing: {phrase}",
+                why=f"The holder is alive: it renewed its lease just now. {refusal.why}",
+                next_action=f"Talk to that person. At a terminal you can type this phrase to take over: {phrase}",
             )
         return asker.confirm_phrase(facts, phrase)
 

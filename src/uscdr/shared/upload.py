@@ -1,4 +1,4 @@
-"""A run's journal on this disk and in the team's store: no step acts whose intent the team cannot see."""
+"""Write a run's journal to this disk and to the team's store. The team sees each intent before its step acts."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ AT_ONCE = frozenset(
     {"run.started", "plan.ready", "gate.asked", "gate.answered", "step.accepted", "step.succeeded", "step.failed",
      "run.finished"}
 )  # fmt: skip
-"""What others shall see soon. The rest goes with it, or with the next intent."""
+"""Events that are uploaded soon. The others are uploaded with them, or with the next intent."""
 PATIENCE = 60.0
-"""Seconds for which a store that could not be reached is left alone, until a step needs it."""
+"""Seconds before an unreachable store is asked again, unless a step needs it."""
 
 
 class SharedJournal:
-    """Writes both. After a failure that leaves it open who goes on, nothing is written any more."""
+    """Writes both journals. After a failure that leaves the owner of the run open, it writes nothing more."""
 
     def __init__(
         self, own: JournalWriter, shelf: JournalStore, claim: RunLease, run: str, *,
@@ -47,16 +47,16 @@ class SharedJournal:
 
     @property
     def unseen(self) -> int:
-        """How many lines the team does not have yet."""
+        """The number of lines that the team does not have yet."""
         return count(self._unseen)
 
     def record(self, stamped: Stamped) -> None:
-        """Append one event. An intent to write is in the store first, and the lease is looked at last of all.
+        """Append one event. An intent to write goes to the store first; the lease is checked last.
 
         Raises:
-            LockHeld: another machine took the run over; nothing was or is written.
-            MachineError: the store cannot be had, and the step was not begun.
-            JournalError: the same, and nothing can be written after it.
+            LockHeld: another machine took over the run; nothing is written.
+            MachineError: the store is unreachable, and the step was not begun.
+            JournalError: the same, and this journal accepts no more events.
         """
         if self._over is None and self._claim.over is not None:
             self._over = self._claim.over
@@ -74,7 +74,7 @@ class SharedJournal:
             self._try_to_ship()
 
     def close(self) -> None:
-        """Give the team what it does not have yet, if that can be done; the journal on this disk is whole anyway."""
+        """Upload the missing lines if possible; the journal on this disk is complete in any case."""
         if self._over is None and self._unseen and self._monotonic() >= self._left_alone_until:
             try:
                 self._try_to_ship()
@@ -83,16 +83,16 @@ class SharedJournal:
 
     def _intend(self, stamped: Stamped, line: bytes) -> None:
         self._look()
-        self._final(lambda: self._ship(line))  # it may arrive after all: nothing else may get its number
+        self._final(lambda: self._ship(line))  # the upload may still arrive: no other line may use its number
         self._own.record(stamped)
         self._final(self._claim.check)
 
     def _take_up(self) -> None:
-        """The line that says who goes on must be the team's next one."""
+        """Upload the line that names the new owner as the team's next line."""
         self._final(self._ship)
 
     def _look(self) -> None:
-        """Whether the store can be had, and is still ours to write, while that can be recorded as any failure."""
+        """Check the store and the lease while a failure can still be recorded."""
         try:
             self._claim.check()
         except LockHeld as error:
@@ -102,7 +102,7 @@ class SharedJournal:
             raise _blind(MachineError, self._shelf, error) from error
 
     def _final(self, work: Callable[[], None]) -> None:
-        """What leaves open who goes on, if it fails."""
+        """Do work whose failure leaves the owner of the run open, and then write nothing more."""
         try:
             work()
         except (LockHeld, JournalError) as error:
@@ -111,7 +111,7 @@ class SharedJournal:
             raise self._ended(_blind(JournalError, self._shelf, error)) from error
 
     def _try_to_ship(self) -> None:
-        """As a process that was stopped, and continued when another has the run, must not."""
+        """Upload if the lease is still held: a process that was suspended may have lost the run."""
         try:
             self._claim.leave()
             self._ship()
@@ -121,7 +121,7 @@ class SharedJournal:
             self._left_alone_until = self._monotonic() + PATIENCE
 
     def _ship(self, line: bytes = b"") -> None:
-        """Store what the team does not have, with `line` behind it."""
+        """Upload the missing lines followed by `line`."""
         while lines := self._unseen + line:
             piece = Piece(self._run, self._shipped)
             try:
@@ -136,15 +136,15 @@ class SharedJournal:
                 self._unseen = self._unseen[len(there) :]
 
     def _own_piece(self, piece: Piece, lines: bytes) -> bytes:
-        """A piece that was stored before this process heard of it. Raises LockHeld or JournalError for another's."""
+        """Accept a piece of this process whose answer was lost. Raises LockHeld or JournalError for another's."""
         (there,) = self._shelf.lines([piece])
         if there and lines.startswith(there):
             return there
         self._claim.check()
         raise JournalError(
-            f"Run {self._run} went on in {self._shelf.store.place} while it was being taken up here.",
-            why="The process that had it wrote one more line.",
-            next_action="Give the command again: it begins from that line. No step was begun from here.",
+            f"Another process continued run {self._run} in {self._shelf.store.place} while this one took it over.",
+            why="The previous holder wrote one more line.",
+            next_action="Run the command again: it continues from that line. This process began no step.",
         )
 
     def _ended(self, error: UscdrError) -> UscdrError:
@@ -153,7 +153,7 @@ class SharedJournal:
 
 
 def _acts(event: Payload) -> bool:
-    """Whether a write follows: a step begins, sends, or one that was looked for and is not there is sent again."""
+    """Whether a write follows: a step begins or sends, or a step that was not found is sent again."""
     match event:
         case StepSending():
             return True
@@ -167,8 +167,8 @@ def _acts(event: Payload) -> bool:
 
 def _blind(kind: type[MachineError], shelf: JournalStore, error: UscdrError) -> MachineError:
     return kind(
-        f"The shared state in {shelf.store.place} cannot be had, so the step was not begun.",
+        f"uscdr cannot use the shared state in {shelf.store.place}, so it did not begin the step.",
         why=f"{error.message} {error.why}".strip(),
-        next_action="When it can be reached again: uscdr runs resume. To go on although nobody would see it, "
-        "and another machine might begin the same: uscdr runs resume --without-shared",
+        next_action="Resume when the shared state is reachable: uscdr runs resume. To continue without it, although "
+        "another machine might begin the same steps: uscdr runs resume --without-shared",
     )

@@ -1,9 +1,10 @@
 """A bucket as a store: S3 and what speaks its protocol, Google Cloud Storage, Azure.
 
-Small objects are one conditional write. A large one is uploaded in parts under a name of its own below `.staging`
-and copied, on the condition that its final name is free, inside the store: uploading in parts has no such condition
-in obstore. So a name appears at once and whole, or not at all. What a killed process leaves: an unfinished upload,
-which no listing shows and a lifecycle rule of the bucket removes, or a staged object, which a later writer removes.
+A small object is one conditional write. A large object is uploaded in parts under a temporary name below `.staging`.
+The store then copies it to its final name, on the condition that the name is free: obstore has no such condition for
+an upload in parts. So an object appears under its name complete, or not at all. A killed process leaves one of two
+things. An unfinished upload appears in no listing, and a lifecycle rule of the bucket removes it. A later writer
+removes a staged object.
 """
 
 from __future__ import annotations
@@ -46,15 +47,15 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Handle
 
 
-# An object of a bucket as a file to read, in constant memory, over connections that may break.
+# Reads an object of a bucket as a file, in constant memory, and retries when the connection breaks.
 
 
 BLOCK = 8 << 20
-"""Bytes: what is asked for at once, and again when its connection breaks (the handle's own retries)."""
+"""Bytes per request; the handle retries a block when its connection breaks."""
 
 
 class _Blocks(io.RawIOBase):
-    """One object as a file: a block of it in memory, each asked for under the condition that it is the same object."""
+    """One object as a file: keeps one block in memory, and requires that every block is of the same object."""
 
     def __init__(self, handle: Handle, name: str, meta: ObjectMeta, place: str) -> None:
         super().__init__()
@@ -66,11 +67,11 @@ class _Blocks(io.RawIOBase):
         self._block = memoryview(b"")
 
     def readable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # what BufferedReader hands over
-        """As many bytes as there are in the block; 0 at the end."""
+        """Copy at most the rest of the current block into `buffer`; returns the number of bytes, 0 at the end."""
         if not self._block and self._asked < self._meta["size"]:
             self._block = self._next()
         count = min(len(buffer), len(self._block))
@@ -94,30 +95,30 @@ class _Blocks(io.RawIOBase):
         except (exceptions.PreconditionError, FileNotFoundError):
             raise ObjectLost.missing(self._name, self._place) from None
         if len(block) != end - start:
-            raise StoreUnreachable(f"{self._place} handed out less of {self._name} than it has.")
+            raise StoreUnreachable(f"{self._place} sent only a part of {self._name}.")
         return block
 
 
 T = TypeVar("T")
 SMALL = 8 << 20
-"""Bytes: up to here an object is one write."""
+"""Bytes: the largest object that is stored with one request."""
 PART, PARTS_AT_ONCE = 5 << 20, 3
 ABANDONED = timedelta(days=1)
 MOST_LISTED, LIST_SECONDS = 5_000_000, 300.0
-"""Objects, and seconds, after which a list has no end."""
+"""Objects and seconds after which listing a bucket fails."""
 PAUSES = (0.2, 0.8, 2.0)
 """Seconds between the attempts of one create."""
 
 
 @dataclass(frozen=True)
 class Handles:
-    """One bucket and prefix with different patience: `quick` for what is small, `bulk` for blocks and parts.
+    """Clients of one bucket and prefix that differ in timeout: `quick` for small requests, `bulk` for blocks and parts.
 
-    These two repeat what may be repeated. The others send each request once, so that “exists already” is never
-    the echo of a request whose answer was lost. `largest_copy`: bytes that the store copies at most, if it has a limit.
-    `tells_versions`: an object has a version only where the store keeps older ones. `with_md5`: what is used from then
-    on when the store does not take the checksum that writes carry; `carrying` makes such
-    handles for one write, quick and bulk, with the MD5 that it is given in base64.
+    These two retry requests that are safe to repeat. The others send each request once: then “exists already” cannot
+    come from an earlier attempt whose answer was lost. `largest_copy`: the most bytes that the store copies, None
+    without a limit. `tells_versions`: an object has a version only where the store keeps older ones. `with_md5`: the
+    handles to use once the store has refused the checksum of writes. `carrying` makes such handles, quick and bulk,
+    for one write from its MD5 in base64.
     """
 
     quick: Handle
@@ -130,7 +131,7 @@ class Handles:
     carrying: tuple[Callable[[str], Handle], Callable[[str], Handle]] | None = field(default=None, repr=False)
 
     def once(self, data: bytes, *, quick: bool) -> Handle:
-        """For one write of `data`."""
+        """The handle for one write of `data`."""
         if self.carrying is not None:
             md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
             return self.carrying[0 if quick else 1](md5)
@@ -138,7 +139,7 @@ class Handles:
 
 
 class ObjectStore:
-    """A bucket below a prefix. `scratch` is a directory of this machine for ciphertext under way."""
+    """A bucket below a prefix. `scratch` is a directory of this machine for ciphertext before its upload."""
 
     def __init__(
         self, place: str, handles: Handles, scratch: Path, pause: Callable[[float], None] = time.sleep
@@ -155,14 +156,14 @@ class ObjectStore:
         return self._place
 
     def staging(self) -> AbstractContextManager[Path]:
-        """On this machine; what killed writers left in the bucket more than a day ago is removed."""
+        """A directory of this machine. Removes what killed writers left in the bucket more than a day ago."""
         self._sweep()
         return own_directory(self._scratch / secrets.token_hex(8), above=private_directory)
 
     def create(self, name: str, file: Path) -> None:
         """One conditional write, or parts and a conditional copy."""
         checked_name(name)
-        with disk_errors(f"{file} cannot be read.", ""):
+        with disk_errors(f"uscdr cannot read {file}.", ""):
             size = file.stat().st_size
             if size <= SMALL:
                 self._put(name, file.read_bytes(), quick=False)
@@ -179,23 +180,23 @@ class ObjectStore:
         self._delete(checked_name(name))
 
     def read(self, name: str) -> bytes:
-        """In blocks, too."""
+        """Read the whole object, block by block."""
         with self.open(name) as file:
             return small(file, name)
 
     def open(self, name: str) -> BinaryIO:
-        """Block by block; a block whose connection breaks is asked for again."""
+        """Read block by block; requests a block again when its connection breaks."""
         meta = self._head(checked_name(name))
         if meta is None:
             raise ObjectLost.missing(name, self._place)
         return io.BufferedReader(_Blocks(self._handles.bulk, name, meta, self._place))
 
     def names(self, prefix: str) -> tuple[str, ...]:
-        """From the listing."""
+        """The names from the listing."""
         return tuple(entry.name for entry in self.listing(prefix))
 
     def listing(self, prefix: str) -> tuple[ObjectInfo, ...]:
-        """A request for every thousand names."""
+        """List the objects: one request for every thousand names."""
         return self._listed(checked_name(prefix))
 
     def size(self, name: str) -> int | None:
@@ -204,7 +205,7 @@ class ObjectStore:
         return None if meta is None else meta["size"]
 
     def keeps_versions(self, name: str) -> bool | None:
-        """By the object's version: one request."""
+        """Read the object's version: one request."""
         if not self._handles.tells_versions:
             return None
         meta = self._head(checked_name(name))
@@ -223,7 +224,8 @@ class ObjectStore:
         most = self._handles.largest_copy
         if most is not None and size > most:
             raise StoreRefused(
-                f"{name} is too large for {self._place}.", why=f"{size} bytes; it copies at most {most}."
+                f"{name} is too large for {self._place}.",
+                why=f"The object has {size:,} bytes. The store copies at most {most:,} bytes.",
             )
         staged = f"{STAGING}/{secrets.token_hex(16)}"
         try:
@@ -234,14 +236,14 @@ class ObjectStore:
                 ours=lambda: self.size(name) == size and digest_of(self, name) == (digest, size),
             )
         finally:
-            with suppress(MachineError):  # `_sweep` is the second chance; rights to delete are not needed to write
+            with suppress(MachineError):  # a writer needs no right to delete; `_sweep` tries again later
                 self._delete(staged)
 
     def _in_parts(self, staged: str, file: Path) -> str:
         """The SHA-256 of what was sent."""
         digest = hashlib.sha256()
         with file.open("rb") as source:
-            # handed over in pieces by this thread, so that Ctrl-C ends it
+            # this thread passes the data in pieces, so that Ctrl-C stops the upload
             pieces = _pieces(source, digest.update)
             obstore.put(
                 self._handles.bulk, staged, pieces, chunk_size=PART, max_concurrency=PARTS_AT_ONCE, use_multipart=True
@@ -249,7 +251,7 @@ class ObjectStore:
         return digest.hexdigest()
 
     def _accepted(self, send: Callable[[], T]) -> T:
-        """Send; a store that refuses the checksum of this kind is given the other kind from then on."""
+        """Send; when the store refuses this kind of checksum, use the other kind from then on."""
         tried = self._handles
         try:
             with self._explained():
@@ -262,9 +264,9 @@ class ObjectStore:
             return send()
 
     def _settled(self, name: str, *, send: Callable[[], object], ours: Callable[[], bool]) -> None:
-        """Send a create until it is done, refused, or lost too often; a lost answer is settled by looking.
+        """Send a create until it succeeds, is refused, or too many answers are lost. After a lost answer, look.
 
-        Sending again is safe: the condition holds for the lost request as well, whenever it arrives.
+        Sending again is safe: the same condition guards the lost request, whenever it arrives.
         """
         lost: StoreUnreachable | None = None
         for pause in (*PAUSES, None):
@@ -272,7 +274,7 @@ class ObjectStore:
                 self._accepted(send)
             except FileNotFoundError:
                 raise StoreRefused(
-                    f"What was uploaded to {self._place} is gone before {name} was made of it."
+                    f"The upload of {name} to {self._place} was removed before the store could copy it."
                 ) from None
             except exceptions.AlreadyExistsError:
                 break
@@ -293,9 +295,9 @@ class ObjectStore:
             there = self.size(name) is not None
         except (MachineError, CheckFailed):
             raise OutcomeUnknown(
-                f"Whether {name} was stored in {self._place} is not known.",
+                f"{self._place} did not confirm that it stored {name}.",
                 why=lost.why,
-                next_action="When the store can be reached again, look whether it is there; then start this again.",
+                next_action="When the store answers again, check whether the object exists. Then run it again.",
             ) from None
         raise NameTaken.at(f"{self._place}/{name}") if there else lost
 
@@ -313,9 +315,9 @@ class ObjectStore:
                 found += page
                 if len(found) > MOST_LISTED or time.monotonic() > end:
                     raise MachineError(
-                        f"{self._place} never ends its list of objects.",
-                        why=f"It listed {len(found):,} of them so far.",
-                        next_action="Look at the bucket with its provider's own tools.",
+                        f"{self._place} returns an endless list of objects.",
+                        why=f"It listed {len(found):,} objects so far.",
+                        next_action="Inspect the bucket with its provider's own tools.",
                     )
         entries = (ObjectInfo(meta["path"], meta["size"], meta["last_modified"]) for meta in found)
         return tuple(sorted(entries, key=lambda entry: entry.name))
@@ -326,7 +328,7 @@ class ObjectStore:
                 return obstore.head(self._handles.quick, name)
             except FileNotFoundError:
                 pass
-            if not self._is_there:  # the answer to a head does not tell a missing object from a missing bucket
+            if not self._is_there:  # HEAD gives the same answer for a missing object and a missing bucket
                 next(iter(obstore.list(self._handles.quick)), None)
                 self._is_there = True
         return None
@@ -335,7 +337,7 @@ class ObjectStore:
         try:
             with suppress(FileNotFoundError), self._explained():
                 obstore.delete(self._handles.quick, name)
-        except exceptions.AlreadyExistsError:  # a conflict: Azure's way to say so
+        except exceptions.AlreadyExistsError:  # Azure reports the conflict this way
             raise StoreRetains.at(self._place) from None
 
     def _explained(self) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""Connections to buckets, with what the environment says."""
+"""Connections to buckets, configured by environment variables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CONNECT = timedelta(seconds=10)
 QUICK, BULK = timedelta(seconds=20), timedelta(seconds=300)
-"""Whole requests: of one that is small; of a part, a block, or a copy inside the store."""
+"""Timeouts of whole requests: a small one; a part, a block, or a copy inside the store."""
 _RETRIES, _NO_RETRIES = 3, 0
 _S3_COPIES_AT_MOST = 5 << 30
 _SCHEMES = ("http", "https")
@@ -30,11 +30,11 @@ _SCHEMES = ("http", "https")
 
 @dataclass(frozen=True)
 class _Kind:
-    """One kind of bucket: its class in obstore and what that takes from the environment.
+    """One kind of bucket: its class in obstore and the environment variables that the class reads.
 
-    `one_of`: sets of variables, of which one must be there; `endpoints`: those that hold a URL, the first wins.
-    `checksum`: the setting that has writes carry one; `tells_versions`: an object has a version only where older
-    ones are kept.
+    `one_of`: sets of variables, one of which must be complete. `endpoints`: variables that hold a URL; the first one
+    wins. `checksum`: the setting that adds a checksum to writes. `tells_versions`: an object has a version only where
+    the store keeps older ones.
     """
 
     store: Callable[..., Any]
@@ -64,12 +64,12 @@ _KINDS = {
             ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",), ("AWS_CONTAINER_CREDENTIALS_FULL_URI",),
             ("AWS_METADATA_ENDPOINT",),
         ),
-        # A bucket with object lock takes nothing without a checksum.
+        # A bucket with object lock refuses a write without a checksum.
         defaults=(("aws_copy_if_not_exists", "multipart"), ("aws_checksum_algorithm", "sha256")),
         largest_copy=_S3_COPIES_AT_MOST,
         tells_versions=True,
         checksum="aws_checksum_algorithm",
-        hint="Profiles in ~/.aws are not read: eval \"$(aws configure export-credentials --format env)\"",
+        hint="uscdr does not read profiles in ~/.aws: eval \"$(aws configure export-credentials --format env)\"",
     ),
     "gs": _Kind(
         store=store.GCSStore,
@@ -99,15 +99,15 @@ _KINDS = {
             ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID"),
         ),
         tells_versions=True,
-        hint="AZURE_STORAGE_ACCOUNT_NAME is always needed.",
+        hint="AZURE_STORAGE_ACCOUNT_NAME is required in every case.",
     ),
 }  # fmt: skip
 
 
 def connect(scheme: str, bucket: str, prefix: str, env: Mapping[str, str]) -> Handles:
-    """The handles of one bucket and prefix (`""`: none). Nothing is sent.
+    """The handles of one bucket and prefix (`""`: none). Sends nothing.
 
-    Raises BadInput naming the variables that are missing or of no use; their values are never repeated.
+    Raises BadInput that names missing or invalid variables and never shows their values.
     """
     kind = _KINDS[scheme]
     _need_credentials(kind, env)
@@ -121,18 +121,18 @@ def connect(scheme: str, bucket: str, prefix: str, env: Mapping[str, str]) -> Ha
     try:
         other = _Maker(partial(made, config=plain), client) if kind.checksum else None
         return _handles(kind, _Maker(partial(made, config=config), client), other)
-    except (exceptions.BaseError, OSError, ValueError, TypeError):  # whose text may hold what was given
+    except (exceptions.BaseError, OSError, ValueError, TypeError):  # their text may contain credentials
         names = ", ".join(name for name in (*kind.reads, *kind.endpoints) if env.get(name))
         raise BadInput(
-            "The environment's settings for the bucket cannot be used.",
-            why=f"Given are {names}.",
+            "The environment variables for the bucket are invalid.",
+            why=f"These variables are set: {names}.",
             next_action=kind.hint,
         ) from None
 
 
 @dataclass(frozen=True)
 class _Maker:
-    """Makes handles that differ in patience."""
+    """Makes handles that differ in their timeout."""
 
     store: Callable[..., Handle]
     client: ClientConfig
@@ -145,13 +145,13 @@ class _Maker:
         return self.store(client_options=options, retry_config=retry)
 
     def carrying(self, timeout: timedelta) -> Callable[[str], Handle]:
-        """Handles for one write each, with its MD5."""
-        # Unsigned, which S3 allows for this header: signed ones cannot be set from outside of obstore.
+        """A function that returns a handle for one write with the given MD5."""
+        # The header is unsigned, which S3 allows: obstore lets no caller set signed headers.
         return lambda md5: self(timeout, _NO_RETRIES, {"content-md5": md5})
 
 
 def _handles(kind: _Kind, handle: _Maker, other: _Maker | None) -> Handles:
-    """Four handles; with `other`, four more without the kind's own checksum, whose writes carry an MD5 instead."""
+    """Four handles; with `other`, four more whose writes carry an MD5 instead of the kind's own checksum."""
     return Handles(
         quick=handle(QUICK, _RETRIES),
         bulk=handle(BULK, _RETRIES),
@@ -168,23 +168,25 @@ def _need_credentials(kind: _Kind, env: Mapping[str, str]) -> None:
     if not any(all(env.get(name) for name in names) for names in kind.one_of):
         wanted = "; or ".join(" and ".join(names) for names in kind.one_of)
         raise BadInput(
-            "There are no credentials for the bucket in the environment.",
-            why=f"Needed: {wanted}.",
+            "The environment has no credentials for the bucket.",
+            why=f"uscdr needs {wanted}.",
             next_action=kind.hint,
         )
 
 
 def _is_plain(endpoint: str | None) -> bool:
-    """Whether the endpoint is plain http, which only this machine may be. Raises BadInput."""
+    """Whether the endpoint is plain http, which is allowed on this machine only. Raises BadInput."""
     if endpoint is None:
         return False
     parts = urlsplit(endpoint)
     if parts.username or parts.password or not parts.hostname or parts.scheme not in _SCHEMES:
-        raise BadInput("The endpoint of the store is no https:// URL.", next_action="As in https://s3.example.org")
+        raise BadInput(
+            "The endpoint of the store is not an https:// URL.", next_action="Use a URL like https://s3.example.org"
+        )
     if parts.scheme == "http" and not is_loopback_host(parts.hostname):
         raise BadInput(
-            "The endpoint of the store is plain http://.",
-            why="Keys and data would cross the network unprotected.",
-            next_action="Use https://; http:// is for this machine alone.",
+            "The endpoint of the store uses plain http://.",
+            why="Keys and data would cross the network without encryption.",
+            next_action="Use an https:// endpoint. Only an endpoint on this machine may use http://.",
         )
     return parts.scheme == "http"

@@ -1,4 +1,4 @@
-"""Encryption by age: to recipients when a kit is made, with an identity when it is read. Streams; memory is bounded."""
+"""Encrypt to age recipients, decrypt with an age identity. Works on streams in constant memory."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _NO_KEY = "No matching keys"
 _LARGEST_IDENTITY_FILE = 1 << 20
 
 Watch = Callable[[int], None]
-"""Called with the plain bytes done so far; may raise to stop."""
+"""Receives the number of plain bytes processed so far; may raise to stop."""
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """Whom a kit is encrypted to: an age (`age1…`) or SSH public key."""
+    """A public key that data is encrypted to: age (`age1…`) or SSH."""
 
     text: str
     key: Any = field(repr=False, compare=False)
@@ -37,21 +37,21 @@ class Recipient:
 
     @classmethod
     def read(cls, texts: Sequence[str]) -> tuple[Recipient, ...]:
-        """Parse public keys. Raises BadInput for none, a bad one, or a private key given by mistake (not repeated)."""
+        """Parse public keys. Raises BadInput for none, a bad one, or a private key, which the error never shows."""
         wanted = tuple(dict.fromkeys(text.strip() for text in texts if text.strip()))
         if not wanted:
             raise BadInput(
-                "No recipient: nobody could open the kit.",
-                next_action="Make a key with `age-keygen -o identity.txt`, in no checkout, keep it off this machine, "
-                "give its public half: --recipient age1…, USCDR_KIT_RECIPIENTS, or `kit: {recipients: […]}` in "
-                "scenarios.yaml.",
+                "No recipient is configured. Nobody could decrypt the kit.",
+                next_action="Create a key outside of any checkout: age-keygen -o identity.txt. Store it off this "
+                "machine. Configure the public key: --recipient age1…, USCDR_KIT_RECIPIENTS, or "
+                "`kit: {recipients: […]}` in scenarios.yaml.",
             )
         return tuple(_recipient(text) for text in wanted)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A private key that opens kits; shows nothing of itself."""
+    """A private key that decrypts; its text is never shown."""
 
     key: Any = field(repr=False, compare=False)
 
@@ -62,24 +62,23 @@ class Identity:
             data = whole(path, _LARGEST_IDENTITY_FILE)
         except OSError as error:
             raise BadInput(
-                f"The identity file {path} cannot be read.",
+                f"uscdr cannot read the identity file {path}.",
                 why=error.strerror or type(error).__name__,
-                next_action="Name the file that holds AGE-SECRET-KEY-…: --identity PATH",
+                next_action="Name the file that contains AGE-SECRET-KEY-…: --identity PATH",
             ) from error
         found = _ssh_identity(data) if b"PRIVATE KEY" in data else _age_identities(data)
         if not found:
             raise BadInput(
-                f"{path} holds no age or SSH private key that can be used.",
+                f"{path} contains no usable age or SSH private key.",
                 why="A passphrase protects it, or it is another kind of file.",
-                next_action="Open it first (age -d, or ssh-keygen -p on a copy) and name the plain file; "
-                "then remove that.",
+                next_action="Decrypt a copy of it (age -d, or ssh-keygen -p) and name that file. Then delete the copy.",
             )
         return found
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """One encryption or decryption: both sides' SHA-256 (hex) and size (bytes)."""
+    """One encryption or decryption: SHA-256 (hex) and size (bytes) of the plain and the encrypted side."""
 
     sha256: str
     size: int
@@ -88,24 +87,26 @@ class Sealed:
 
 
 class WrongIdentity(BadInput):
-    """The identity is not one of those that the object was encrypted to."""
+    """The object was not encrypted to this identity."""
 
 
 def _recipient(text: str) -> Recipient:
     if text.upper().startswith(IDENTITY_WORD) or "PRIVATE KEY" in text:
         raise BadInput(
-            "A private key was given as a recipient.",
-            next_action="Give its public half (age1…). Treat the private key as exposed if it stood on a command line.",
+            "The recipient is a private key.",
+            next_action="Pass its public key (age1…). If the private key was on a command line, treat it as exposed.",
         )
     pyrage = _age()
     try:
         if text.startswith("ssh-"):
-            plain = " ".join(text.split()[:2])  # the comment is no part of the key
+            plain = " ".join(text.split()[:2])  # drop the comment
             return Recipient(plain, pyrage.ssh.Recipient.from_str(plain))
         return Recipient(text.lower(), pyrage.x25519.Recipient.from_str(text.lower()))
     except pyrage.RecipientError as error:
         raise BadInput(
-            f"{text[:12]}… is no age or SSH public key.", why=str(error), next_action="It looks like age1… or ssh-…."
+            f"{text[:12]}… is not an age or SSH public key.",
+            why=str(error),
+            next_action="Pass a key that begins with age1 or ssh-.",
         ) from None
 
 
@@ -132,7 +133,7 @@ def seal(source: IO[bytes], target: IO[bytes], to: Sequence[Recipient], watch: W
     """Encrypt `source` into `target` as a binary age file.
 
     Raises:
-        OSError: a stream failed (no room on the disk).
+        OSError: a stream failed (for example, the disk is full).
         MachineError: the encryption itself failed.
     """
     pyrage = _age()
@@ -146,11 +147,11 @@ def seal(source: IO[bytes], target: IO[bytes], to: Sequence[Recipient], watch: W
 
 
 def unseal(source: IO[bytes], target: IO[bytes], keys: Sequence[Identity], watch: Watch | None = None) -> Sealed:
-    """Decrypt `source` into `target`; what was written counts only when this returns.
+    """Decrypt `source` into `target`. The output is valid only if this function returns.
 
     Raises:
-        WrongIdentity: none of `keys` opens it.
-        CheckFailed: it is cut off or damaged.
+        WrongIdentity: none of `keys` decrypts it.
+        CheckFailed: `source` is truncated or damaged.
         OSError: a stream failed.
     """
     pyrage = _age()
@@ -161,15 +162,15 @@ def unseal(source: IO[bytes], target: IO[bytes], keys: Sequence[Identity], watch
         _reraise(sealed, plain)
         if _NO_KEY in str(error):
             raise WrongIdentity(
-                "The identity does not open this kit.",
-                next_action="The kit's card lists the fingerprints of the recipients: use the identity of one of them.",
+                "The identity does not decrypt this kit.",
+                next_action="Use the identity of a recipient. The kit's card lists the recipients' fingerprints.",
             ) from None
-        raise CheckFailed("It is damaged or cut off.", why=str(error)) from None
+        raise CheckFailed("The encrypted data is damaged or truncated.", why=str(error)) from None
     return Sealed(sealed.sha256, sealed.size, plain.sha256, plain.size)
 
 
 class _Tap:
-    """Passes bytes on and hashes them; keeps an error that age would turn into mere words."""
+    """Passes bytes on and hashes them; keeps the original error, which age would turn into text."""
 
     def __init__(self, stream: IO[bytes], watch: Watch | None = None) -> None:
         self._stream = stream
@@ -180,11 +181,11 @@ class _Tap:
 
     @property
     def sha256(self) -> str:
-        """Of what passed."""
+        """SHA-256 (hex) of all bytes that passed."""
         return self._digest.hexdigest()
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes."""
+        """Read at most `size` bytes."""
         try:
             data = self._stream.read(size)
             self._passed(data)
@@ -194,7 +195,7 @@ class _Tap:
         return data
 
     def write(self, data: bytes) -> int:
-        """All of `data`."""
+        """Write all of `data`."""
         try:
             self._stream.write(data)
             self._passed(data)
@@ -204,7 +205,7 @@ class _Tap:
         return len(data)
 
     def flush(self) -> None:
-        """What is buffered goes out."""
+        """Flush the target."""
         try:
             self._stream.flush()
         except BaseException as error:
@@ -225,7 +226,7 @@ def _reraise(*taps: _Tap) -> None:
 
 
 def _age() -> ModuleType:
-    """The age library; only kits need it, and it comes with an extra."""
+    """The age library, which an extra of the package installs."""
     try:
         return importlib.import_module("pyrage")
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What an object store's errors mean. Nothing of their text is repeated: stores put keys and signatures into it."""
+"""Translate errors of object stores. Their text is never shown: stores put keys and signatures into it."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _CHECKSUM = (
     "MissingUploadObjectWithObjectLockHeaders", "MissingContentMD5", "MissingChecksum", "InvalidRequest",
     "InvalidArgument", "UnsupportedArgument", "UnsupportedHeader", "NotImplemented",
 )  # fmt: skip
-"""What stores answer to a write without a checksum where they want one, or with one of a kind they do not know."""
+"""Answers of stores that require a checksum on a write, or do not support the kind of checksum that was sent."""
 _RETAINED = (
     "RetentionPolicyNotMet", "ObjectUnderActiveHold", "BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold",
     "ObjectLockedByBucketPolicy", "ObjectLocked", "WORMProtected",
 )  # fmt: skip
 _ELSEWHERE = "incorrectly configured region"
-_WAYS = {"Connect": "No connection could be made.", "Timeout": "It took too long to answer."}
+_WAYS = {"Connect": "No connection could be made.", "Timeout": "The store took too long to answer."}
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED, _FULL = 401, 403, 429, 500, 501, 507
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What may be told of an answer: the HTTP status, the store's own word, how the connection failed."""
+    """The part of an answer that is safe to show: HTTP status, error code, and how the connection failed."""
 
     status: int | None
     code: str
@@ -46,13 +46,13 @@ class _Answer:
     @property
     def words(self) -> str:
         if self.status is None:
-            return _WAYS.get(self.kind, "The connection broke before the answer was there.")
-        return f"It answered {self.status}{f' {self.code}' if self.code else ''}."
+            return _WAYS.get(self.kind, "The connection broke before the store answered.")
+        return f"The store answered {self.status}{f' {self.code}' if self.code else ''}."
 
 
 @contextmanager
 def explained(place: str) -> Iterator[None]:
-    """Errors of obstore in our words; a missing object, a taken name and a changed one are left to the caller."""
+    """Translate errors of obstore. The caller handles a missing object, a taken name and a changed object."""
     try:
         yield
     except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
@@ -72,11 +72,13 @@ def _explain(error: exceptions.BaseError | OSError | ValueError, place: str) -> 
     if refused is not None:
         return refused
     if answer.status is not None and answer.status < _SERVER and answer.status != _TOO_MANY:
-        return StoreRefused(f"{place} refuses.", why=answer.words, next_action="Look the answer up in its manual.")
+        return StoreRefused(
+            f"{place} refused the request.", why=answer.words, next_action="Look up this answer in the store's manual."
+        )
     return StoreUnreachable(
-        f"{place} cannot be reached.",
+        f"uscdr cannot reach {place}.",
         why=answer.words,
-        next_action="Look at the network and at the store's status page; then start this again.",
+        next_action="Check the network and the store's status page. Then run the command again.",
     )
 
 
@@ -88,41 +90,43 @@ def _refused(error: BaseException, answer: _Answer, place: str) -> StoreRefused 
         return _credentials(place, answer)
     if isinstance(error, exceptions.NotSupportedError) or answer.status == _NOT_IMPLEMENTED:
         return NotExclusive(
-            f"{place} cannot do what is needed to create a name only once.",
+            f"{place} does not support conditional writes.",
             why=answer.words if answer.status else "",
             next_action="Use a store with conditional writes (S3, Google Cloud Storage, Azure, R2, MinIO).",
         )
     if _ELSEWHERE in str(error):
-        return StoreRefused(f"{place} is in another region.", next_action="Set AWS_REGION to the bucket's region.")
+        return StoreRefused(
+            f"The bucket {place} is in another region.", next_action="Set AWS_REGION to the bucket's region."
+        )
     return None
 
 
 def _by_code(answer: _Answer, place: str) -> StoreRefused | None:
-    """What the store's own word tells."""
+    """The error for a known error code; None for an unknown one."""
     if answer.code in _NO_BUCKET:
         return _no_bucket(place)
     if answer.code in _CHECKSUM:
         return ChecksumRefused(
-            f"{place} refuses what was to be written.",
-            why=f"{answer.words} It takes neither the checksums that a write carries here nor a write without one, "
-            "or it cannot create a name only once.",
+            f"{place} refused the write.",
+            why=f"{answer.words} The store accepts neither the checksums that uscdr sends nor a write without one, "
+            "or it does not support conditional writes.",
             next_action="Use a store with conditional writes (S3, Google Cloud Storage, Azure, R2, MinIO).",
         )
     if answer.code in _RETAINED:
         return StoreRetains.at(place, answer.words)
     if answer.code in _NO_ROOM or answer.status == _FULL:
         return StoreRefused(
-            f"{place} takes no more: its quota is used up.",
+            f"{place} refused the write: its quota is used up.",
             why=answer.words,
-            next_action="Raise the quota or make room.",
+            next_action="Raise the quota or delete data.",
         )
     return None
 
 
 def _no_bucket(place: str) -> StoreRefused:
     return StoreRefused(
-        f"There is no such bucket: {place}.",
-        next_action="Mend the name, or make it: a private bucket in an account that shares nothing with the platform.",
+        f"The bucket {place} does not exist.",
+        next_action="Correct the name, or create a private bucket in an account that is separate from the platform.",
     )
 
 
@@ -139,10 +143,12 @@ def _is_refusal(error: BaseException, answer: _Answer) -> bool:
 
 def _credentials(place: str, answer: _Answer) -> StoreRefused:
     if answer.code == "RequestTimeTooSkewed":
-        return StoreRefused(f"{place} refuses: this machine's clock is wrong.", next_action="Set the clock.")
+        return StoreRefused(
+            f"{place} refused the request: this machine's clock is wrong.", next_action="Set the clock."
+        )
     return StoreRefused(
-        f"{place} refuses these credentials.",
+        f"{place} refused these credentials.",
         why=answer.words,
-        next_action="Look at AWS_*, GOOGLE_* or AZURE_* in the environment; they need the rights to list, read, write "
-        "and, for retention, delete.",
+        next_action="Check AWS_*, GOOGLE_* or AZURE_* in the environment. They need the rights to list, read and "
+        "write. Retention also needs the right to delete.",
     )

@@ -1,10 +1,10 @@
-"""A file gets a name that is free, at once and whole, whoever else wants it: on disks with hard links and without.
+"""Give a complete file a free name atomically, also on disks without hard links and with several writers.
 
-A hard link fails where the name is taken, and so does a rename that must not replace. Where there is neither, the name
-is reserved with an empty file. What is small, as everything is that several want, is written into that very file: who
-stood still, and whose reservation was taken over meanwhile, writes where nobody looks. What is large takes the place of
-it. Nothing that is stored is empty: so an empty file is a reservation, and one that stays as it is was left by a
-process that is gone.
+A hard link fails if the name is taken, and so does a rename without replacement. On a disk that has neither, an empty
+file reserves the name. Small data, which several processes may write at once, goes into that same file. If a process
+stalls and another one takes over its reservation, the first one writes to a file that has no name any more. A large
+file replaces the reservation. No stored file is empty: an empty file is a reservation. A reservation that stays
+unchanged was left by a dead process.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESERVED = 3.0
-"""Seconds after which a reservation that nobody fills is taken over; filling it is one rename."""
+"""Seconds after which another process takes over an empty reservation; filling one takes a single rename."""
 _LOOK = 0.1
 _SMALL = 65536
-"""Bytes that are written at one go."""
+"""Bytes per write."""
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV)
 _NO_RENAME = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
 _HERE, _LINUX_NOREPLACE, _MACOS_EXCLUSIVE = -100, 1, 4
-"""What `renameat2` and `renamex_np` take: this directory, and that nothing is to be replaced."""
+"""Arguments of `renameat2` and `renamex_np`: the current directory, and the flag that forbids replacement."""
 
 
 def take_over(file: Path, target: Path) -> None:
-    """Give a finished file of the same disk a new name, durably. Raises OSError; FileExistsError when it is taken."""
+    """Rename a complete file of the same disk, durably. Raises OSError; FileExistsError if the name is taken."""
     sync(file)
     try:
         _named(file, target)
@@ -61,9 +61,9 @@ def _named(file: Path, target: Path) -> None:
 
 
 def _rename(file: Path, target: Path) -> bool:
-    """Rename unless the name is taken, as one act of the system; False where it has none that does so.
+    """Rename atomically without replacement; False where the system cannot do so.
 
-    Raises OSError; FileExistsError when it is taken.
+    Raises OSError; FileExistsError if the name is taken.
     """
     system = ctypes.CDLL(None, use_errno=True)
     old, new = os.fsencode(file), os.fsencode(target)
@@ -82,7 +82,7 @@ def _rename(file: Path, target: Path) -> bool:
 
 
 def _reserved_and_filled(file: Path, target: Path) -> None:
-    """One that stood still in between finds its reservation gone, and leaves what another put there alone."""
+    """Reserve the name, then fill it. A process that stalled finds its reservation gone and changes nothing."""
     with new_file(target) as reserved:
         if file.stat().st_size <= _SMALL:
             _fill(reserved.fileno(), file.read_bytes(), target)
@@ -94,7 +94,7 @@ def _reserved_and_filled(file: Path, target: Path) -> None:
 
 
 def _fill(descriptor: int, data: bytes, target: Path) -> None:
-    """All of it durably, or the name is free again."""
+    """Write all of `data` durably, or free the name again."""
     done = False
     try:
         written = os.write(descriptor, data)
@@ -108,13 +108,13 @@ def _fill(descriptor: int, data: bytes, target: Path) -> None:
 
 
 def _require_own(descriptor: int, target: Path) -> None:
-    """Raises FileExistsError when the name leads elsewhere by now, or nowhere."""
+    """Raises FileExistsError if the name now belongs to another file or to none."""
     if not is_at(descriptor, target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
 
 
 def _given_up(target: Path) -> bool:
-    """Whether the name was only reserved, by one who does not fill it; then it is free."""
+    """Whether the name was an abandoned reservation; then this removes it."""
     first = _reservation(target)
     began = running()
     while first is not None and running() - began < RESERVED:
@@ -125,7 +125,7 @@ def _given_up(target: Path) -> bool:
 
 
 def _reservation(target: Path) -> tuple[int, int] | None:
-    """Which file it is, when it is empty."""
+    """Device and inode of the file if it is empty, else None."""
     try:
         facts = target.stat()
     except OSError:
@@ -134,7 +134,7 @@ def _reservation(target: Path) -> tuple[int, int] | None:
 
 
 def _removed(target: Path) -> bool:
-    """Put it aside first: it may be filled at this very moment, and then it keeps its name."""
+    """Rename the reservation before removing it: if its owner fills it at this moment, it keeps its name."""
     aside = target.with_name(f".{secrets.token_hex(8)}.given-up")
     target.rename(aside)
     if _reservation(aside) is not None:

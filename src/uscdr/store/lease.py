@@ -1,12 +1,12 @@
-"""One writer per scope of a store, on stores that can only create: a row of numbered records, the highest counts.
+"""One writer per scope of a store that supports only conditional creation: numbered records, the highest one counts.
 
-Whoever creates the next number decides: a new holder, a renewal by the present one, or the end of a lease. Records
-below the highest are removed, the highest never is; so a number that was free only because it had been used and
-removed shows a higher one when the row is looked at again, and counts for nothing.
+The process that creates the next number decides: it takes the lease, renews it, or ends it. Records below the highest
+are removed; the highest never is. If a process creates a number that was used and removed before, the next look at the
+records shows a higher number, and its own record does not count.
 
-Whether a holder is gone is judged by how long its record stands unchanged, by the clock of whoever waits for it, and
-whether a holder may still send by its own: two clocks are never compared. The holder sends nothing once its last
-renewal is older than the lease lasts; the next one waits for that time and the longest request (`Row.lasts`).
+The waiting process judges by its own clock how long the record has not changed. The holder judges by its own clock
+whether it may still send. Two clocks are never compared. The holder sends nothing after its last renewal is older than
+the duration of the lease. The next holder waits for that duration plus the longest request (`LeaseRow.lasts`).
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from uscdr.store.store import NameTaken, Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# How long a lease stands unchanged, as one process sees it by its own clock. No other clock decides who is gone.
+# Measures by this process's own clock how long a lease has not changed. No other clock decides that a holder is dead.
 
 
 class LeaseWatch:
-    """One process's look at a row, again and again."""
+    """Observes the records of one scope repeatedly."""
 
     def __init__(self, row: LeaseRow) -> None:
         self._row = row
         self._seen: LeaseState | None = None
         self._since = 0.0
         self.seconds = 0.0
-        """For how long what was seen last is known to stand unchanged."""
+        """Seconds for which the newest record is known to be unchanged."""
         self.changed = False
-        """Whether somebody renewed it or took it since the first look."""
+        """Whether a process renewed or took the lease since the first look."""
 
     def look(self) -> LeaseState | None:
         """The record that counts now."""
@@ -51,12 +51,12 @@ class LeaseWatch:
         return highest
 
     def is_over(self, highest: LeaseState | None) -> bool:
-        """Whether it was ended, or its holder is surely past acting."""
+        """Whether the lease was ended, or its holder can certainly send nothing more."""
         return highest is None or is_ended(highest) or self.seconds > self._row.lasts(highest)
 
 
 def _mark(standing: LeaseState | None) -> tuple[int, str] | None:
-    """What a renewal or another holder would change."""
+    """The part of a record that a renewal or a new holder changes."""
     if standing is None:
         return None
     return standing.number, standing.record.nonce if standing.record else ""
@@ -64,11 +64,11 @@ def _mark(standing: LeaseState | None) -> tuple[int, str] | None:
 
 _TRIES = 3
 _LEFT_ALONE = 10.0
-"""Seconds for which a store that could not be asked is not asked again before a request, while the lease lasts."""
+"""Seconds before an unreachable store is asked again while the lease is still valid."""
 
 
 class Lease:
-    """A lease that is held, and renewed by a thread of its own."""
+    """A lease that this process holds; a thread renews it."""
 
     def __init__(self, row: LeaseRow, record: LeaseRecord, number: int, renewed: float) -> None:
         self._row = row
@@ -83,18 +83,18 @@ class Lease:
 
     @property
     def record(self) -> LeaseRecord:
-        """What others see of it."""
+        """The record that other processes see."""
         return self._record
 
     @property
     def taken_by(self) -> LeaseState | None:
-        """Whose record took its place, as far as this process knows already."""
+        """The record that replaced it, if this process has seen one."""
         return self._taken_by
 
     def check(self) -> None:
-        """Look whether this process is still the one that writes; call it before each write.
+        """Check that this process still holds the lease; call it before each write.
 
-        Raises LockHeld naming who took the lease over, MachineError or OutcomeUnknown when the store cannot be asked.
+        Raises LockHeld that names the new holder, MachineError or OutcomeUnknown if the store cannot be asked.
         """
         with self._turn:
             self._look()
@@ -102,12 +102,12 @@ class Lease:
                 self._renew()
 
     def leave(self) -> None:
-        """Whether a request may go out this very moment. Asks the store only when its last answer is old.
+        """Check that a request may be sent now. Asks the store only if its last answer is old.
 
-        While the store is away a lease that lasts is enough: whoever takes over waits for longer.
+        While the store is unreachable, a lease that has not expired is enough: a new holder waits longer than that.
 
-        Raises LockHeld naming who took the lease over; MachineError or OutcomeUnknown when it ran out here, and the
-        store cannot be asked.
+        Raises LockHeld that names the new holder; MachineError or OutcomeUnknown if the lease expired and the store
+        cannot be asked.
         """
         for _ in range(_TRIES):
             if self._stands():
@@ -115,21 +115,21 @@ class Lease:
             self._confirm()
         if not self._stands():
             raise MachineError(
-                f"{self._row.store.place} is too slow to tell whether {self._row.scope} is still this process's.",
-                next_action="Go on when it can be reached: uscdr runs resume",
+                f"{self._row.store.place} is too slow to confirm the lease of {self._row.scope}.",
+                next_action="Resume when the store answers again: uscdr runs resume",
             )
 
     def lasts(self) -> float:
-        """Seconds for which this process may still send, by its last renewal; more than its leave needs, not too much.
+        """Seconds for which this process may still send, counted from its last renewal.
 
-        The grant on top is the other side's: half of it is for a request that leaves at the very end.
+        Only half of the grace period counts: the other half covers a request that is sent at the very end.
         """
         if self._lost is not None:
             return 0.0
         return max(0.0, self._record.seconds + self._row.terms.grace / 2 - (self._row.terms.clock() - self._renewed))
 
     def _stands(self) -> bool:
-        """By this machine's clock, last of all: the process may have been stopped while the store answered."""
+        """Checked last, by this machine's clock: the process may have been suspended while the store answered."""
         if self._lost is not None:
             raise self._lost
         now = self._row.terms.clock()
@@ -162,7 +162,7 @@ class Lease:
                     continue  # the next turn tries again; `check` tells the writer
 
     def _renew(self) -> None:
-        """Write the next number, and make sure that it is the highest."""
+        """Write the next number and verify that it is the highest."""
         if self._lost is not None:
             raise self._lost
         began, before = self._row.terms.clock(), self._number
@@ -179,7 +179,7 @@ class Lease:
             self._row.remove(before)
 
     def _look(self) -> None:
-        """Compare with the highest record; one of this lease, whose answer was lost, is adopted."""
+        """Compare with the highest record; adopt one of this lease whose answer was lost."""
         if self._lost is not None:
             raise self._lost
         if self._row.highest_number() == self._number:
@@ -189,19 +189,19 @@ class Lease:
             self._record, self._number = highest.record, highest.number
             return
         self._taken_by = highest
-        self._lost = self._row.held_by(highest, "This process no longer holds the lease, and wrote nothing more.")
+        self._lost = self._row.held_by(highest, "This process lost the lease and stopped writing.")
         raise self._lost
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Renew it by a thread until the context ends; then end the lease, too."""
+        """Renew the lease in a thread until the context ends; then end the lease."""
         thread = threading.Thread(target=self._keep, daemon=True, name=f"lease-{self._row.scope}")
         thread.start()
         try:
             yield
         finally:
             self._ended.set()
-            with self._turn, suppress(LockHeld, MachineError, OutcomeUnknown):  # else it runs out by itself
+            with self._turn, suppress(LockHeld, MachineError, OutcomeUnknown):  # on failure the lease expires
                 self._release()
 
     def _release(self) -> None:
@@ -211,7 +211,7 @@ class Lease:
 
     @classmethod
     def attempt(cls, row: LeaseRow, highest: LeaseState | None, who: Operator, message: str) -> Lease | None:
-        """Take the lease with the number after the highest; None when somebody else was faster."""
+        """Take the lease with the number after the highest; None if another process was faster."""
         number, began = (highest.number + 1 if highest else 1), row.terms.clock()
         record = row.first(who, message)
         if not row.take(number, record):
@@ -231,12 +231,12 @@ def _hold(
     patience: float = 0.0,
     terms: LeaseTerms | None = None,
 ) -> Iterator[Lease]:
-    """Hold the lease of `scope` for the duration. With `take_over` from whoever has it.
+    """Hold the lease of `scope` while the context lasts. `take_over`: take it from its present holder.
 
-    Otherwise waits at most `patience` seconds for its holder to end it or to stop renewing it.
+    Otherwise wait at most `patience` seconds for the holder to end it or to stop renewing it.
 
     Raises:
-        LockHeld: somebody else has it; says who, since when, on which machine.
+        LockHeld: another process holds it; names the holder, the time and the machine.
         MachineError, OutcomeUnknown: the store.
     """
     lease = _take(LeaseRow(store, scope, terms or LeaseTerms()), who, message, take_over=take_over, patience=patience)
@@ -245,9 +245,9 @@ def _hold(
 
 
 def _holder(store: Store, scope: str) -> LeaseRecord | None:
-    """Who holds the lease, as far as can be told without writing: whoever did not end it. None: nobody that is known.
+    """The holder that has not ended the lease, found without a write; None if there is none.
 
-    Raises MachineError when the store cannot be asked.
+    Raises MachineError if the store cannot be asked.
     """
     highest = LeaseRow(store, scope, LeaseTerms()).highest()
     record = highest.record if highest else None
@@ -262,13 +262,13 @@ def _take(row: LeaseRow, who: Operator, message: str, *, take_over: bool, patien
         if take_over or watch.is_over(highest):
             if lease := Lease.attempt(row, highest, who, message):
                 return lease
-            take_over = False  # somebody else was faster: that one is not to be taken over
+            take_over = False  # another process was faster: do not take over from it
         if now() >= deadline:
             raise row.held_by(row.highest(), "")
         row.terms.pause(min(row.terms.look, max(0.0, deadline - now())))
 
 
-# One writer of copies at a time: who pulls or removes holds the store's lease `copies` meanwhile.
+# One writer of copies at a time: a process that pulls or removes copies holds the store's lease `copies`.
 
 
 SCOPE = "copies"
@@ -277,7 +277,7 @@ TERMS = LeaseTerms()
 
 @dataclass(frozen=True)
 class WriterQueue:
-    """Who stands in it, and how: `pause` waits some seconds and raises Interrupted; `say` is told whom we wait for."""
+    """The waiting operator. `pause` waits some seconds and raises Interrupted; `say` shows the present holder."""
 
     who: Operator
     pause: Callable[[float], None]
@@ -286,9 +286,9 @@ class WriterQueue:
 
     @contextmanager
     def turn(self, store: Store, message: str) -> Iterator[Lease]:
-        """Hold the lease; `message` tells others what for. Waits as long as a lease lasts that nobody renews any more.
+        """Hold the lease; `message` tells other processes the purpose. Waits until a lease without renewal has expired.
 
-        Raises LockHeld when its holder is alive, MachineError and OutcomeUnknown from the store, Interrupted.
+        Raises LockHeld if the holder is alive, MachineError and OutcomeUnknown from the store, Interrupted.
         """
         before = _holder(store, SCOPE)
         dead = before is not None and _is_dead(before, self.who)
@@ -304,5 +304,5 @@ class WriterQueue:
 
 
 def _is_dead(record: LeaseRecord, who: Operator) -> bool:
-    """A process of this machine that is there no more. Of other machines nothing is known."""
+    """Whether it is a dead process of this machine. Processes of other machines are never presumed dead."""
     return record.host == who.host and record.pid != who.pid and is_gone(record.pid)

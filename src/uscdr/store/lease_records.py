@@ -1,4 +1,4 @@
-"""The row of records that a lease is made of: written, read and judged."""
+"""The numbered records that form a lease: write, read and judge them."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 LEASES = "leases"
 LONGEST = 900.0
-"""Seconds; with a longer lease a dead machine's run would wait for too long."""
+"""Seconds; a longer lease would delay the takeover of a dead machine's run too much."""
 _NUMBER = re.compile(r"([0-9]{12})\.json")
 _END = 10**12
-"""No number has more digits. Nobody comes here by renewals."""
+"""The most digits of a record's number. Renewals never reach it."""
 _LARGEST = 65536
-"""Bytes; a record has some hundred."""
+"""Bytes; a record has a few hundred."""
 _LOOKS = 5
-"""Attempts to see one row whole while others write and tidy it."""
+"""Attempts to read the records consistently while other processes write and remove some."""
 LONGEST_REQUEST = 30.0
-"""Seconds for which a request may be under way that left in time; with a short lease no longer than that lasts."""
+"""Seconds that a request may take after it was sent in time; at most the duration of the lease."""
 
 
 @dataclass(frozen=True)
 class LeaseTerms:
-    """Seconds: how long a lease lasts without renewal, what is granted on top of that, and how old a look may be.
+    """Seconds: the duration of a lease without renewal, the grace period after it, and the oldest usable look.
 
-    The grant covers clocks that run at different speeds, and stores whose times have whole seconds. `clock` and
-    `pause` are this machine's.
+    The grace period covers clocks that run at different speeds, and stores with times in whole seconds. `clock` and
+    `pause` belong to this machine.
     """
 
     seconds: float = 60.0
@@ -52,7 +52,7 @@ class LeaseTerms:
 
 
 class LeaseRecord(Fact):
-    """One record: who holds the lease since when. The two times are by the holder's clock, for people only."""
+    """One record: the holder and the time. Both times come from the holder's clock and are shown to people only."""
 
     state: Literal["held", "released"]
     user: str
@@ -66,17 +66,17 @@ class LeaseRecord(Fact):
 
     @property
     def who(self) -> Operator:
-        """Its holder."""
+        """The holder."""
         return Operator(self.user, self.host, self.pid)
 
     def dated(self) -> LeaseRecord:
-        """Itself, as of now."""
+        """A copy of the record with the present time."""
         return self.model_copy(update={"expires_at": datetime.now(UTC) + timedelta(seconds=self.seconds)})
 
 
 @dataclass(frozen=True)
 class LeaseState:
-    """The highest record of a scope; `record` is None when it cannot be read."""
+    """The highest record of a scope; `record` is None if it cannot be read."""
 
     number: int
     entry: ObjectInfo
@@ -84,7 +84,7 @@ class LeaseState:
 
 
 def is_ended(highest: LeaseState | None) -> bool:
-    """Whether nobody has it: it was ended, or there is none."""
+    """Whether nobody holds the lease: it was ended, or there is no record."""
     return highest is None or (highest.record is not None and highest.record.state == "released")
 
 
@@ -97,7 +97,7 @@ class LeaseRow:
     terms: LeaseTerms
 
     def first(self, who: Operator, message: str) -> LeaseRecord:
-        """The record of a new holder."""
+        """The first record of a new holder."""
         at = datetime.now(UTC)
         new = LeaseRecord(
             state="held", user=who.user, host=who.host, pid=who.pid, nonce=secrets.token_hex(16), message=message,
@@ -106,9 +106,9 @@ class LeaseRow:
         return new.dated()
 
     def highest(self) -> LeaseState | None:
-        """The record that counts. One that goes away while it is read was not the highest any more.
+        """The record that counts. A record that disappears while it is read was not the highest any more.
 
-        One that stays and is no small file is a record like any other that cannot be read.
+        A record that stays but is not a small file counts as unreadable.
         """
         unread = set[int]()
         for _ in range(_LOOKS):
@@ -127,12 +127,12 @@ class LeaseRow:
         if len(unread) == 1:
             return LeaseState(number, numbered[number], None)
         raise MachineError(
-            f"The lease of {self.scope} in {self.store.place} changes faster than it can be read.",
-            next_action="Start this again.",
+            f"The lease of {self.scope} in {self.store.place} changed during every attempt to read it.",
+            next_action="Run the command again.",
         )
 
     def highest_number(self) -> int | None:
-        """The number that counts, for one request."""
+        """The highest number, found with one request."""
         return max(self._numbered(), default=None)
 
     def put(self, number: int, record: LeaseRecord) -> None:
@@ -140,11 +140,11 @@ class LeaseRow:
         self.store.put_once(self._name(number), record.model_dump_json().encode())
 
     def remove(self, number: int) -> None:
-        """Take a record away that no longer counts."""
+        """Remove a record that no longer counts."""
         self.store.delete(self._name(number))
 
     def take(self, number: int, record: LeaseRecord) -> bool:
-        """Create the record, if it is the highest then."""
+        """Create the record; true if it is the highest afterwards."""
         try:
             self.put(number, record)
         except NameTaken:
@@ -156,42 +156,43 @@ class LeaseRow:
         return False
 
     def tidy(self, number: int) -> None:
-        """Remove what was there before `number`; a store that does not let us keeps it."""
+        """Remove the records below `number`, as far as the store allows it."""
         for entry in self.store.listing(self._directory):
             match = _NUMBER.fullmatch(entry.name.rpartition("/")[2])
             if match is None or int(match[1]) < number:
-                with suppress(MachineError, BadInput):  # a name that is none of ours
+                with suppress(MachineError, BadInput):  # the name is not one of a record
                     self.store.delete(entry.name)
 
     def seems_over(self, highest: LeaseState) -> bool:
-        """Whether it was not renewed in time by the store's clock alone: whoever waits will probably have it then.
+        """Whether the lease looks expired by the store's clock, so that waiting for it is worthwhile.
 
-        A clock may have been set meanwhile, and a directory may have the times of its writers: nobody acts on this. A
-        record that is yet to be written tells nothing, and is waited for as well.
+        This is a hint only: a clock may have been set, and a directory may have the times of its writers. A record
+        without readable content also counts as worth waiting for.
         """
         now = self._now()
         age = (now - highest.entry.modified_at).total_seconds() if now is not None else 0.0
         return age > self.lasts(highest) or age < -self.terms.grace
 
     def lasts(self, highest: LeaseState) -> float:
-        """Seconds for which a record must stand unchanged: then its holder sends no more, and what it sent is over.
+        """Seconds without a change of the record after which its holder sends nothing and its requests have ended.
 
-        The holder's setting counts. A record that is unreadable runs, too.
+        The holder's setting decides. An unreadable record expires, too.
         """
         seconds = highest.record.seconds if highest.record else self.terms.seconds
         return seconds + self.terms.grace + min(LONGEST_REQUEST, seconds)
 
     def held_by(self, highest: LeaseState | None, why: str) -> LockHeld:
-        """The refusal, with all that is known of the holder."""
+        """The error that names the holder."""
         record = highest.record if highest else None
         return LockHeld(
-            f"{self.scope} in {self.store.place} is written by {named(record)}.",
+            f"Another process holds the lease of {self.scope} in {self.store.place}: {named(record)}.",
             why=f"{why} {said(record)}".strip(),
-            next_action="Wait until it ends: what died runs out soon. Take over only what is surely out of the game.",
+            next_action="Wait until it ends. The lease of a dead process expires by itself. Take over only if you are "
+            "sure that the other process has stopped.",
         )
 
     def _now(self) -> datetime | None:
-        """The time by the store's clock; None if it could not be had, since somebody tidied up."""
+        """The time by the store's clock; None if another process removed the object that would show it."""
         name = f"{self._directory}/now-{secrets.token_hex(8)}"
         self.store.put_once(name, b"")
         try:
@@ -211,21 +212,21 @@ class LeaseRow:
     def _name(self, number: int) -> str:
         if number >= _END:
             raise MachineError(
-                f"The lease of {self.scope} in {self.store.place} is at its last number.",
-                why=f"{self._directory} holds a record that no process of uscdr comes to: somebody else wrote it.",
-                next_action=f"Look who is at work, then remove {self._directory}/{number - 1}.json by hand.",
+                f"The lease of {self.scope} in {self.store.place} has reached the highest possible number.",
+                why=f"{self._directory} contains a record that uscdr did not write: no process reaches that number.",
+                next_action=f"Check that nobody works on the target. Then delete {self._directory}/{number - 1}.json.",
             )
         return f"{self._directory}/{number:012d}.json"
 
 
 def named(record: LeaseRecord | None) -> str:
-    """The holder, for people."""
-    return f"{record.who}, since {moment(record.taken_at)}" if record else "another process"
+    """The holder in words."""
+    return f"{record.who}, since {moment(record.taken_at)}" if record else "an unknown process"
 
 
 def said(record: LeaseRecord | None) -> str:
-    """What the holder says of its work, as a sentence; empty when it says nothing."""
-    return f"It says: {record.message}." if record and record.message else ""
+    """The holder's message as a sentence; empty if there is none."""
+    return f"Its message: {record.message}." if record and record.message else ""
 
 
 def _parsed(data: bytes) -> LeaseRecord | None:

@@ -1,4 +1,4 @@
-"""Where a store is, in words: a directory, or a bucket by URL. Credentials come from the environment alone."""
+"""Parse the location of a store: a directory or a bucket URL. Credentials come from the environment only."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ STORE_SECRETS = frozenset(
         "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_TOKEN", "AZURE_CLIENT_SECRET",
     }
 )  # fmt: skip
-"""Variables of buckets whose values nobody may see."""
+"""Variables of buckets whose values are secret."""
 
 
 def open_store(text: str, env: Mapping[str, str]) -> Store:
-    """The store that `text` names. Nothing is asked of it yet.
+    """The store that `text` names. Sends no request.
 
-    Raises BadInput saying what is allowed (never repeating credentials), MachineError when obstore is missing.
+    Raises BadInput that lists the allowed forms (and never shows credentials), MachineError if obstore is missing.
     """
     text = text.strip()
     if not text:
-        raise BadInput("No place is named.", next_action=f"Name {ALLOWED}.")
+        raise BadInput("The location of the store is empty.", next_action=f"Name {ALLOWED}.")
     found = _URL.fullmatch(text)
     if found is None:
         return LocalStore(user_path(text))
@@ -46,7 +46,7 @@ def open_store(text: str, env: Mapping[str, str]) -> Store:
     if scheme == "file":
         return _local(text)
     if scheme not in _BUCKETS:
-        raise BadInput(f"{scheme}:// is no kind of place that is known.", next_action=f"Name {ALLOWED}.")
+        raise BadInput(f"uscdr does not support {scheme}:// URLs.", next_action=f"Name {ALLOWED}.")
     bucket, prefix = _bucket(scheme, found[2])
     handles = _adapter("uscdr.store.connections:connect")(scheme, bucket, prefix, env)
     place = f"{scheme}://{bucket}/{prefix}".rstrip("/")
@@ -57,7 +57,9 @@ def open_store(text: str, env: Mapping[str, str]) -> Store:
 def _local(text: str) -> LocalStore:
     parts = urlsplit(text)
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/") or parts.query or parts.fragment:
-        raise BadInput("file:// needs an absolute directory of this machine.", next_action="As in file:///mnt/safe")
+        raise BadInput(
+            "A file:// URL needs an absolute directory of this machine.", next_action="Use a URL like file:///mnt/safe"
+        )
     return LocalStore(Path(unquote(parts.path)))
 
 
@@ -66,20 +68,20 @@ def _bucket(scheme: str, rest: str) -> tuple[str, str]:
     prefix = prefix.strip("/")
     if "@" in rest or ":" in bucket:
         raise BadInput(
-            f"The {scheme}:// URL holds more than a bucket and a prefix.",
-            why="Credentials never stand in a URL: it is shown and logged. Endpoints have variables of their own.",
-            next_action="Put credentials into the environment; treat those that stood in the URL as exposed.",
+            f"The {scheme}:// URL contains more than a bucket and a prefix.",
+            why="A URL must not contain credentials: uscdr shows and logs it. Environment variables set the endpoint.",
+            next_action="Put credentials into the environment. Treat credentials from the URL as exposed.",
         )
     if not _BUCKET.fullmatch(bucket) or (prefix and not _PREFIX.fullmatch(prefix)) or len(prefix) > _LONGEST_PREFIX:
         raise BadInput(
-            f"{scheme}:// needs a bucket and, if wanted, a prefix of plain ASCII names.",
-            next_action=f"As in {scheme}://usc-pis-safe/kits. Allowed are {ALLOWED}.",
+            f"A {scheme}:// URL needs a bucket and may have a prefix, both in plain ASCII.",
+            next_action=f"Use a URL like {scheme}://usc-pis-safe/kits. Allowed are {ALLOWED}.",
         )
     return bucket, prefix
 
 
-def _adapter(name: str) -> Any:  # noqa: ANN401 - of whatever type stands there
-    """What stands in a module that needs obstore, which comes with an extra."""
+def _adapter(name: str) -> Any:  # noqa: ANN401 - of any type
+    """Import an object from a module that needs obstore, which an extra installs."""
     try:
         return imported(name)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Where kits and backups lie: names are created once. A local directory here, buckets in `objectstore`."""
+"""Storage of kits and backups: each name is created once. Local directories are here, buckets in `bucket`."""
 
 from __future__ import annotations
 
@@ -28,46 +28,49 @@ _LARGEST_READ = 1 << 26
 
 
 class NameTaken(MachineError):
-    """Another object has this name already, and nothing is ever overwritten."""
+    """Another object already has this name; a store never overwrites an object."""
 
     @classmethod
     def at(cls, path: str) -> NameTaken:
-        """A name that is not free."""
-        return cls(f"{path} exists already, and nothing in a kit is ever overwritten.", next_action="Build a new kit.")
+        """The error for a name that is taken."""
+        return cls(
+            f"{path} already exists. uscdr never overwrites an object in a store.",
+            next_action="Run the command again: it uses a new name.",
+        )
 
 
 class StoreRefused(MachineError):
-    """The store will not do it, however often it is asked: credentials, a missing bucket, no room."""
+    """The store refuses permanently: bad credentials, a missing bucket, a full disk."""
 
 
 class NotExclusive(StoreRefused):
-    """The store has no way to create a name only once."""
+    """The store does not support conditional writes."""
 
 
 class ChecksumRefused(StoreRefused):
-    """The store wants another checksum with what is written, or knows none of this kind; nothing was stored."""
+    """The store requires another kind of checksum, or does not support this one; nothing was stored."""
 
 
 class StoreRetains(StoreRefused):
-    """The store's own retention keeps an object that was to be removed."""
+    """The store's own retention protects an object from deletion."""
 
     @classmethod
     def at(cls, place: str, why: str = "") -> StoreRetains:
-        """What was to be removed is under the store's own retention."""
+        """The error for an object that the store's own retention protects from deletion."""
         return cls(
-            f"{place} does not let go of what was to be removed: its retention holds it.",
+            f"{place} refused the deletion: the store's retention protects the object.",
             why=why,
-            next_action="Start this again when that retention is over.",
+            next_action="Run the command again after the retention period.",
         )
 
 
 class StoreUnreachable(MachineError):
-    """The store did not answer, or only with a failure of its own; the same call may succeed later."""
+    """The store did not answer, or failed internally; the same call may succeed later."""
 
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One stored object: its size in bytes, and when it was written by the clock of the store."""
+    """One stored object: its size in bytes, and its time by the store's clock."""
 
     name: str
     size: int
@@ -77,23 +80,23 @@ class ObjectInfo:
 class Store(Protocol):
     """Immutable objects by name (`kits/<id>/manifest.json.age`). Nothing is ever overwritten.
 
-    Every method may raise StoreRefused and StoreUnreachable (both MachineError), and BadInput for what is no name.
+    Every method may raise StoreRefused and StoreUnreachable (both MachineError), and BadInput for an invalid name.
     """
 
     @property
     def place(self) -> str:
-        """Where this is, for people."""
+        """The location of the store, as shown to people."""
         ...
 
     def staging(self) -> AbstractContextManager[Path]:
-        """A private directory for ciphertext under way, gone when the context ends."""
+        """A private directory for ciphertext before it is stored; removed when the context ends."""
         ...
 
     def create(self, name: str, file: Path) -> None:
-        """Take the finished `file` over under `name`, durably and all at once; `file` is gone afterwards.
+        """Move the complete `file` to `name`, durably and atomically; `file` is gone afterwards.
 
-        A lost answer is settled by looking: what is stored, byte for byte, is this call's own doing.
-        Raises NameTaken, MachineError, and OutcomeUnknown when the store could not be looked at again.
+        After a lost answer, look: an object with exactly the same bytes counts as created by this call.
+        Raises NameTaken, MachineError, and OutcomeUnknown if a later request to the store failed.
         """
         ...
 
@@ -102,11 +105,11 @@ class Store(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Remove an object, for retention and leases; one that is missing is no error. Raises StoreRetains."""
+        """Delete an object; a missing one is not an error. Raises StoreRetains."""
         ...
 
     def read(self, name: str) -> bytes:
-        """A small object whole. Raises CheckFailed when it is missing."""
+        """Read a small object. Raises CheckFailed if it is missing."""
         ...
 
     def open(self, name: str) -> BinaryIO:
@@ -118,28 +121,28 @@ class Store(Protocol):
         ...
 
     def listing(self, prefix: str) -> tuple[ObjectInfo, ...]:
-        """What `names` says, with size and time of each; not one call an object."""
+        """The names with size and time of each object; does not send one request per object."""
         ...
 
     def size(self, name: str) -> int | None:
-        """Bytes, None when there is no such object."""
+        """Size in bytes, None if the object does not exist."""
         ...
 
     def keeps_versions(self, name: str) -> bool | None:
-        """Whether the object `name` would stay as an older version when it is deleted; None: that is not told."""
+        """Whether the store would keep the deleted object `name` as an older version; None if it does not say."""
         ...
 
 
 def small(file: BinaryIO, name: str) -> bytes:
-    """All of an object that is a small document. Raises CheckFailed for one that is none."""
+    """Read a small document. Raises CheckFailed if the object is too large for one."""
     data = file.read(_LARGEST_READ + 1)
     if len(data) > _LARGEST_READ:
-        raise CheckFailed(f"{name} is larger than {_LARGEST_READ:,} bytes: it is damaged, or no document.")
+        raise CheckFailed(f"{name} is larger than {_LARGEST_READ:,} bytes: it is damaged, or not a document.")
     return data
 
 
 class LocalStore:
-    """A directory on this machine or on a drive that is carried away. Directories 0700, files 0600."""
+    """A directory on this machine or on a removable drive. Directories 0700, files 0600."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
@@ -151,12 +154,12 @@ class LocalStore:
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """On the same disk, so that taking over is one rename; what killed processes left is removed."""
+        """A directory on the same disk, so that storing is one rename. Removes the remains of killed processes."""
         with staging_below(self._directory(self._root / STAGING)) as place:
             yield place
 
     def create(self, name: str, file: Path) -> None:
-        """Sync, take the new name (which fails if it exists), sync the directory."""
+        """Sync the file, give it the new name (which fails if it exists), sync the directory."""
         target = self._path(name)
         self._directory(target.parent)
         try:
@@ -165,7 +168,7 @@ class LocalStore:
             _unwritable(target, error)
 
     def put_once(self, name: str, data: bytes) -> None:
-        """Through a staged file, so that nobody sees half of it."""
+        """Write a staged file first, so that no reader sees a part of it."""
         with self.staging() as place:
             staged = place / secrets.token_hex(8)
             try:
@@ -178,7 +181,7 @@ class LocalStore:
     def delete(self, name: str) -> None:
         """Unlink, and sync the directory."""
         path = self._path(name)
-        with disk_errors(f"{path} cannot be removed.", "Fix the permissions."):
+        with disk_errors(f"uscdr cannot delete {path}.", "Fix the permissions."):
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
                 sync(path.parent)
@@ -189,7 +192,7 @@ class LocalStore:
             return small(file, name)
 
     def open(self, name: str) -> BinaryIO:
-        """Open for reading; what is no file there is as good as lost."""
+        """Open for reading. Anything but a file counts as a lost object."""
         path = self._path(name)
         try:
             return reading.opened(path, links=False)
@@ -197,24 +200,24 @@ class LocalStore:
             raise ObjectLost.missing(name, self.place) from None
         except OSError as error:
             if isinstance(error, reading.NotAFile) or error.errno == errno.ELOOP:
-                raise _no_file(name, error.strerror or "a loop of links") from None
-            raise MachineError(f"{path} cannot be read.", why=error.strerror or type(error).__name__) from error
+                raise _no_file(name, error.strerror or "symbolic links form a loop") from None
+            raise MachineError(f"uscdr cannot read {path}.", why=error.strerror or type(error).__name__) from error
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """Walk the directory."""
         return tuple(entry.name for entry in self.listing(prefix))
 
     def listing(self, prefix: str) -> tuple[ObjectInfo, ...]:
-        """Walk the directory; a file that goes away meanwhile is left out."""
+        """Walk the directory; leaves out a file that disappears meanwhile."""
         try:
             found = [self._entry(path) for path in reading.below(self._path(prefix))]
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise MachineError(f"{error.filename} cannot be read.", why=why) from error
+            raise MachineError(f"uscdr cannot read {error.filename}.", why=why) from error
         return tuple(sorted((entry for entry in found if entry is not None), key=lambda entry: entry.name))
 
     def size(self, name: str) -> int | None:
-        """From the file's entry."""
+        """Read the file's status."""
         path = self._path(name)
         try:
             return path.stat().st_size if path.is_file() else None
@@ -222,7 +225,7 @@ class LocalStore:
             return None
 
     def keeps_versions(self, name: str) -> bool | None:
-        """A directory keeps nothing."""
+        """Always false: a directory keeps no older versions."""
         checked_name(name)
         return False
 
@@ -240,7 +243,7 @@ class LocalStore:
         return self._root / checked_name(name)
 
     def _directory(self, path: Path) -> Path:
-        """Create it and what is missing above it, private; what exists keeps its mode."""
+        """Create the directory and its missing parents, private; existing ones keep their mode."""
         try:
             for above in (*reversed(path.parents), path):
                 if not above.exists():
@@ -251,14 +254,14 @@ class LocalStore:
 
 
 def checked_name(name: str) -> str:
-    """`name`, if every kind of store takes it: ASCII letters, digits, `_`, `-`, `.` and `/`. Raises BadInput."""
+    """`name`, if it is valid in every kind of store: ASCII letters, digits, `_`, `-`, `.` and `/`. Raises BadInput."""
     if not is_name(name):
-        raise BadInput(f"{name[:_LONGEST_PART]!r} is no name of an object in a kit.")
+        raise BadInput(f"{name[:_LONGEST_PART]!r} is not a valid name of an object.")
     return name
 
 
 def is_name(name: str) -> bool:
-    """Whether every kind of store takes it."""
+    """Whether the name is valid in every kind of store."""
     return (
         _NAME.fullmatch(name) is not None
         and len(name) <= _LONGEST_NAME
@@ -275,25 +278,25 @@ class ObjectLost(CheckFailed):
 
     @classmethod
     def missing(cls, name: str, place: str) -> ObjectLost:
-        """An object that should be there and is not."""
+        """The error for a missing object."""
         return cls(
             name,
             f"{name} is missing from {place}.",
-            next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
+            next_action="Use another kit or copy (uscdr kit list, uscdr backup list), or fetch this one again.",
         )
 
 
 def _no_file(name: str, what: str) -> ObjectLost:
-    """Something that is no object has its name."""
+    """The error for a name that is not a regular file."""
     return ObjectLost(
         name,
         f"{name} is damaged: {what}.",
-        next_action="Use another kit (uscdr kit list), or fetch this one again from where it was copied.",
+        next_action="Use another kit or copy (uscdr kit list, uscdr backup list), or fetch this one again.",
     )
 
 
 def digest_of(store: Store, name: str) -> tuple[str, int]:
-    """SHA-256 and size of a stored object as it is now. Raises CheckFailed when it is missing."""
+    """Compute SHA-256 and size of a stored object. Raises CheckFailed if it is missing."""
     digest, size = hashlib.sha256(), 0
     with store.open(name) as file:
         while chunk := file.read(_CHUNK):
@@ -314,28 +317,28 @@ def _unwritable(path: Path, error: OSError) -> NoReturn:
     if isinstance(error, FileExistsError):
         raise NameTaken.at(str(path)) from error
     raise MachineError(
-        f"{path} cannot be written.",
+        f"uscdr cannot write {path}.",
         why=error.strerror or type(error).__name__,
-        next_action="Make room, or mend the permissions, or name another place (--to PLACE); then try again.",
+        next_action="Free disk space, fix the permissions, or name another store (--to PLACE). Then run it again.",
     ) from error
 
 
-# A store that can only be looked at: a dry run is given this one.
+# A read-only store, which a dry run uses.
 
 
 class ReadOnlyStore:
-    """Reads as `store` does; every write is refused before anything is touched."""
+    """Reads from `store`; refuses every write."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @property
     def place(self) -> str:
-        """Of the store itself."""
+        """The location of the wrapped store."""
         return self._store.place
 
     def staging(self) -> AbstractContextManager[Path]:
-        """Refused: it is the beginning of a write."""
+        """Always raises: staging begins a write."""
         self._refuse("prepare an object")
 
     def create(self, name: str, file: Path) -> None:
@@ -353,32 +356,32 @@ class ReadOnlyStore:
         self._refuse(f"remove {name}")
 
     def read(self, name: str) -> bytes:
-        """As the store."""
+        """Delegate to the store."""
         return self._store.read(name)
 
     def open(self, name: str) -> BinaryIO:
-        """As the store."""
+        """Delegate to the store."""
         return self._store.open(name)
 
     def names(self, prefix: str) -> tuple[str, ...]:
-        """As the store."""
+        """Delegate to the store."""
         return self._store.names(prefix)
 
     def listing(self, prefix: str) -> tuple[ObjectInfo, ...]:
-        """As the store."""
+        """Delegate to the store."""
         return self._store.listing(prefix)
 
     def size(self, name: str) -> int | None:
-        """As the store."""
+        """Delegate to the store."""
         return self._store.size(name)
 
     def keeps_versions(self, name: str) -> bool | None:
-        """As the store."""
+        """Delegate to the store."""
         return self._store.keeps_versions(name)
 
     def _refuse(self, what: str) -> NoReturn:
         raise StoreRefused(
-            f"{self.place} was opened only to look, and was asked to {what}.",
+            f"A dry run tried to {what} in {self.place}. uscdr refused it and changed nothing.",
             why="A dry run stores and removes nothing.",
-            next_action="Report this: a dry run should never come here. Nothing was changed.",
+            next_action="Report this error in uscdr: a dry run must never write.",
         )

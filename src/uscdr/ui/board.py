@@ -1,4 +1,4 @@
-"""What a reader needs to know of a run at one moment, folded from its events; no words, no screen."""
+"""The state of a run at one moment, built from its events; contains no texts and no layout."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from uscdr.models.runs import only_looks, recovers
 if TYPE_CHECKING:
     from datetime import datetime
 
-# A round of checks at one moment, folded from its events; no words, no screen.
+# The state of a round of checks at one moment, built from its events; contains no texts and no layout.
 
 
 State = Literal["fail", "inconclusive", "cut off", "running", "not checked", "waiting", "pass"]
 BEGUN = "verify"
-"""A progress event of this step whose note is a check's name tells that the check began."""
+"""A progress event of this step whose note is a check's name means that the check began."""
 
 
 @dataclass
@@ -32,11 +32,11 @@ class CheckRow:
 
 
 class CheckBoard:
-    """Folds the events of a run's checks, in order, into the newest round."""
+    """Builds the newest round from the events of a run's checks, in order."""
 
     def __init__(self) -> None:
         self.round = 0
-        """0 until a round began."""
+        """The round's number; 0 before the first round."""
         self.rows: dict[str, CheckRow] = {}
         self.lines = 0
         self.baseline_at: datetime | None = None
@@ -46,7 +46,7 @@ class CheckBoard:
         self._begins_told = False
 
     def apply(self, stamped: ev.Stamped) -> None:
-        """Take in one event; what does not concern a round is passed over."""
+        """Process one event; ignores events that do not concern a round."""
         match stamped.event:
             case ev.ChecksStarted() as event:
                 self._begin(event, stamped.at)
@@ -65,11 +65,11 @@ class CheckBoard:
 
     @property
     def under_way(self) -> bool:
-        """Whether a round has begun and not ended."""
+        """Whether a round is running."""
         return self.started is not None and self.over_at is None
 
     def state(self, row: CheckRow) -> State:
-        """Where the check stands. Without word of any beginning, every check that has not ended counts as running."""
+        """The check's state. If no event reports a start, every check without a verdict counts as running."""
         if row.ended:
             return row.ended.verdict
         if not self.under_way:
@@ -77,19 +77,19 @@ class CheckBoard:
         return "running" if row.began or not self._begins_told else "waiting"
 
     def seconds(self, row: CheckRow, now: datetime) -> float | None:
-        """Seconds it took, or has taken so far; None before it began."""
+        """Seconds it took, or has taken so far; None before it started."""
         if row.ended:
             return row.ended.seconds
         began = row.began or (None if self._begins_told else self.started)
         return max(0.0, ((self.over_at or now) - began).total_seconds()) if began else None
 
     def elapsed(self, now: datetime) -> float:
-        """Seconds of the round, until it ended."""
+        """Duration of the round in seconds, so far or in total."""
         return max(0.0, ((self.over_at or now) - self.started).total_seconds()) if self.started else 0.0
 
     @property
     def verdicts(self) -> list[str]:
-        """Of the checks that ended."""
+        """The verdicts of the checks that ended."""
         return [row.ended.verdict for row in self.rows.values() if row.ended]
 
     def _begin(self, event: ev.ChecksStarted, at: datetime) -> None:
@@ -100,15 +100,15 @@ class CheckBoard:
 
 
 Status = Literal["planned", "running", "done", "skipped", "not begun", "failed", "unknown"]
-"""`not begun`: its turn came and ended, as when a question was declined, before anything of it was sent."""
+"""`not begun`: the step ended before it sent anything, for example when the operator declined a question."""
 
 RATE_AFTER = 1.0
-"""Seconds of progress needed before a rate means anything."""
+"""Seconds of progress before a rate is reliable."""
 
 
 @dataclass
 class StepState:
-    """One step as the run knows it. `number` is its place in the plan, None when it was not planned."""
+    """The state of one step. `number` is its position in the plan, None if it was not planned."""
 
     id: str
     title: str
@@ -130,7 +130,7 @@ class StepState:
 
 @dataclass
 class _Progress:
-    """The latest progress of the step under way, and where its measurement began (monotonic seconds)."""
+    """The latest progress of the running step, and when its measurement began (monotonic seconds)."""
 
     event: ev.StepProgress
     mono: float
@@ -139,14 +139,14 @@ class _Progress:
 
     @property
     def share(self) -> float | None:
-        """Part done, 0 to 1, when a total is known."""
+        """The share that is done, 0 to 1; None without a total."""
         if self.event.done is None or not self.event.total:
             return None
         return min(1.0, self.event.done / self.event.total)
 
     @property
     def eta(self) -> float | None:
-        """Seconds left at the rate seen so far, when there is a rate and a total."""
+        """Seconds left at the present rate; None without a rate or a total."""
         spent, done = self.mono - self.first_mono, self.event.done
         if done is None or not self.event.total or spent < RATE_AFTER or done <= self.first_done:
             return None
@@ -164,12 +164,12 @@ class PhaseState:
 
     @property
     def ended(self) -> int:
-        """How many steps of the phase have ended well."""
+        """The number of steps of the phase that succeeded."""
         return sum(step.status in {"done", "skipped"} for step in self.steps)
 
     @property
     def finished(self) -> bool:
-        """Every step of the phase has ended well."""
+        """Whether every step of the phase succeeded."""
         return self.ended == len(self.steps)
 
     def elapsed(self, now: datetime) -> float:
@@ -189,7 +189,7 @@ class PhaseState:
 
 
 class Board:
-    """Folds events, in order, into what is true now. Feeding history first makes a resumed run whole."""
+    """Builds the present state from events, in order. For a resumed run, process its earlier events first."""
 
     def __init__(self) -> None:
         self.run = ""
@@ -210,7 +210,7 @@ class Board:
         self.finished_at: datetime | None = None
 
     def apply(self, stamped: ev.Stamped) -> None:
-        """Take in one event."""
+        """Process one event."""
         self.run = stamped.run
         self.checks.apply(stamped)
         match stamped.event:
@@ -240,21 +240,21 @@ class Board:
 
     @property
     def recovers(self) -> bool:
-        """Whether the run is held against the objectives: a verification or a single write is not."""
+        """Whether the objectives apply to the run; they do not apply to a verification or a single write."""
         return self.begun is not None and recovers(self.begun.scenario)
 
     def step(self, step_id: str) -> StepState | None:
-        """The step of that id, if it was planned or has started."""
+        """The step with that id, if it was planned or has started."""
         return self.steps.get(step_id)
 
     def elapsed(self, now: datetime) -> float:
-        """Seconds on the recovery clock: since the run began, until it finished."""
+        """Seconds on the recovery clock: from the start of the run to its end, or to `now`."""
         if self.started is None:
             return 0.0
         return max(0.0, ((self.finished_at or now) - self.started).total_seconds())
 
     def still_needed(self, now: datetime) -> float:
-        """Seconds that the budgets of the unfinished phases still allow for."""
+        """Seconds left in the budgets of the unfinished phases."""
         open_phases = [phase for phase in self.phases.values() if not phase.finished and phase.budget]
         return sum(max(0.0, (phase.budget or 0.0) - phase.elapsed(now)) for phase in open_phases)
 
@@ -265,12 +265,12 @@ class Board:
 
     @property
     def doubted(self) -> StepState | None:
-        """The step that an earlier process began and never ended, until its fate is settled."""
+        """The step that an earlier process began and did not end, until its outcome is known."""
         return next((step for step in self.steps.values() if step.status == "unknown" and not step.ended), None)
 
     @property
     def changed(self) -> list[StepState]:
-        """The steps that changed something, or may have, in the order of the plan."""
+        """The steps that changed something or may have, in the order of the plan."""
         touched = {"done", "running", "unknown", "failed"}
         return [step for step in self.steps.values() if step.writes and step.status in touched]
 

@@ -1,4 +1,4 @@
-"""Where words go: results to stdout, narration to stderr, and a closed pipe never stops a recovery."""
+"""Output: results go to stdout, messages to stderr. A closed pipe never stops a recovery."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-# This process's own two outputs: what they could not take is remembered, whoever wrote it, and decides the end.
+# This process's stdout and stderr. They keep the first write error, which decides the exit code at the end.
 
 
 OUT, ERR = 1, 2
-NAMES = {OUT: "Standard output", ERR: "Standard error"}
+NAMES = {OUT: "standard output", ERR: "standard error"}
 _LEFT = frozenset({errno.EPIPE, errno.ECONNRESET})
 _HUNG_UP = frozenset({errno.EIO, errno.ENXIO})
 
 
 class Outlet(io.RawIOBase):
-    """A descriptor that is written to. It waits for a slow reader, never raises, and keeps the first error."""
+    """An output descriptor. It waits for a slow reader, never raises, and keeps the first error."""
 
     def __init__(self, descriptor: int, *, absent: bool = False) -> None:
         super().__init__()
         self.descriptor = descriptor
         self.absent = absent
-        """Whether it was closed before this process began: nobody wants it."""
+        """Whether the descriptor was closed before this process started: then nobody reads it."""
         self.error: OSError | None = None
 
     def writable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def fileno(self) -> int:
@@ -54,20 +54,20 @@ class Outlet(io.RawIOBase):
         return not self.absent and os.isatty(self.descriptor)
 
     def write(self, data: Buffer, /) -> int:
-        """Write some bytes; how many. What cannot be written is dropped: who must know asks for `error`."""
+        """Write some bytes; returns their number. Drops bytes that cannot be written and sets `error`."""
         if self.absent and self.error is None:
             self.error = OSError(errno.EBADF, "it is closed")
         while self.error is None:
             try:
                 return os.write(self.descriptor, data)
-            except BlockingIOError:  # another process made the pipe or terminal so, for itself
+            except BlockingIOError:  # another process made the pipe or terminal non-blocking
                 select.select([], [self.descriptor], [])
             except OSError as error:
                 self.error = error
         return memoryview(data).nbytes
 
     def settled(self) -> bool:
-        """Whether all arrived; some file systems tell of a quota or a lost server only when a file is closed."""
+        """Whether all bytes arrived; some file systems report a quota or a lost server only when a file is closed."""
         if self.error is None and not self.absent:
             try:
                 os.close(os.dup(self.descriptor))
@@ -77,7 +77,7 @@ class Outlet(io.RawIOBase):
 
     @property
     def unread(self) -> bool:
-        """Whether nobody reads: a pipe's other end is gone, or a terminal, or narration was unwanted from the start."""
+        """Whether nobody reads: the other end of the pipe or terminal is gone, or the descriptor was never open."""
         number = self.error.errno if self.error else None
         if number in _HUNG_UP:
             return stat.S_ISCHR(os.fstat(self.descriptor).st_mode)
@@ -88,9 +88,9 @@ _OURS: dict[int, Outlet] = {}
 
 
 def install() -> None:
-    """Take both outputs over. A closed descriptor 0, 1 or 2 is filled first: no file opened later may get its number.
+    """Replace stdout and stderr. Opens closed descriptors 0, 1 and 2 first, so that no later file gets their number.
 
-    What an encoding cannot spell is written as an escape.
+    Writes an escape for a character that the encoding lacks.
     """
     filled = {number for number in (0, OUT, ERR) if _fill(number)}
     sys.stdout = _text(OUT, sys.stdout, absent=OUT in filled)
@@ -108,7 +108,7 @@ def _text(number: int, before: TextIO | None, *, absent: bool) -> TextIO:
 
 
 def _fill(number: int) -> bool:
-    """Whether the descriptor was closed; it leads nowhere then."""
+    """Whether the descriptor was closed; then it now points to /dev/null."""
     try:
         os.fstat(number)
     except OSError:
@@ -122,7 +122,7 @@ def _fill(number: int) -> bool:
 
 
 def _outlet_of(stream: TextIO | None) -> Outlet | None:
-    """The outlet that the stream leads to; None for a stream that is not this process's own."""
+    """The outlet behind the stream; None for a stream that is not this process's own."""
     try:
         return _OURS.get(stream.fileno()) if stream is not None else None
     except (OSError, ValueError):
@@ -130,7 +130,7 @@ def _outlet_of(stream: TextIO | None) -> Outlet | None:
 
 
 def unwritten() -> MachineError | None:
-    """What to tell of an output that did not take everything; None when both did, or nobody wants to read it."""
+    """The error of an output that lost data; None if both are complete, or nobody reads them."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -139,7 +139,7 @@ def unwritten() -> MachineError | None:
 
 
 def drop() -> None:
-    """Nothing more is written, nor waited for: whoever asked this process to end does not want the rest."""
+    """Write nothing more and do not wait: the user asked this process to end."""
     for outlet in _OURS.values():
         outlet.error = outlet.error or OSError(errno.EINTR, os.strerror(errno.EINTR))
 
@@ -147,30 +147,30 @@ def drop() -> None:
 def _cut(outlet: Outlet) -> MachineError:
     why = outlet.error.strerror if outlet.error else ""
     return MachineError(
-        f"{NAMES[outlet.descriptor]} could not be written: {why}.",
-        why="What arrived of it is cut off.",
-        next_action="Make room or write elsewhere, then give a command that only reads again. "
-        "A run needs no repeating: uscdr runs show",
+        f"uscdr could not write {NAMES[outlet.descriptor]}: {why}.",
+        why="The output is incomplete.",
+        next_action="Free disk space or redirect the output elsewhere. Then repeat a command that only reads. "
+        "Do not repeat a run. Show it: uscdr runs show",
     )
 
 
 DEFAULT_WIDTH, NARROWEST = 80, 20
 SIMPLE = frozenset({"", "dumb", "unknown"})
-"""Values of TERM that promise nothing."""
+"""Values of TERM without colour or cursor movement."""
 
 
 def simple_terminal() -> bool:
-    """Whether the terminal, if there is one, knows neither colour nor movement."""
+    """Whether the terminal, if any, has neither colour nor cursor movement."""
     return os.environ.get("TERM", "") in SIMPLE
 
 
 def environment() -> dict[str, str]:
-    """What rich may know of ours: the terminal itself says how large it is, not a variable that somebody exported."""
+    """The environment for rich, without exported sizes: the terminal itself reports its size."""
     return {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
 
 
 class OutputStream:
-    """One output stream that may be missing, closed or unable to spell a character."""
+    """One output stream that may be missing, closed, or limited in its encoding."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self.raw = stream
@@ -178,13 +178,13 @@ class OutputStream:
 
     @property
     def absent(self) -> bool:
-        """Whether it was closed before this process began: nobody wants it."""
+        """Whether the descriptor was closed before this process started: then nobody reads it."""
         outlet = _outlet_of(self.raw)
         return self.raw is None or (outlet is not None and outlet.absent)
 
     @property
     def is_tty(self) -> bool:
-        """Whether a person's terminal is at the other end."""
+        """Whether the stream is a terminal."""
         try:
             return self.raw is not None and self.raw.isatty()
         except ValueError:
@@ -192,7 +192,7 @@ class OutputStream:
 
     @property
     def width(self) -> int:
-        """Columns of the terminal, 80 when there is none."""
+        """Columns of the terminal, 80 without one."""
         try:
             columns = os.get_terminal_size(self.raw.fileno()).columns if self.raw else 0
         except (OSError, ValueError):
@@ -200,7 +200,7 @@ class OutputStream:
         return max(columns or DEFAULT_WIDTH, NARROWEST)
 
     def write(self, text: str) -> None:
-        """Write `text` and flush. Raises OSError when nobody can receive it, now and ever after."""
+        """Write `text` and flush. Raises OSError once the output is closed, at this and every later call."""
         if self.broken or self.raw is None:
             raise OSError(errno.EBADF, "the output is closed")
         try:
@@ -215,13 +215,13 @@ class OutputStream:
             raise
 
     def check(self) -> None:
-        """Raise the OSError with which something written before failed, whoever wrote it."""
+        """Raise the OSError of an earlier failed write, if any."""
         outlet = _outlet_of(self.raw)
         if outlet is not None and outlet.error is not None:
             raise outlet.error
 
     def offer(self, text: str) -> bool:
-        """Write `text` if anybody can receive it; tells whether it was written."""
+        """Write `text` if the output is open; returns whether it was written."""
         try:
             self.write(text)
         except OSError:
@@ -234,7 +234,7 @@ class OutputStream:
 
 
 class Output:
-    """Both streams and the reader's wishes. Every text is escaped here; colour is added, never trusted."""
+    """Both streams and the user's output options. Escapes every text, and adds colour itself."""
 
     def __init__(
         self,
@@ -254,31 +254,31 @@ class Output:
         self._color = color
 
     def color_on(self, stream: OutputStream) -> bool:
-        """Whether `stream` gets colour: as asked, else a terminal that knows it, without NO_COLOR."""
+        """Whether `stream` gets colour: as the user asked, else if it is a colour terminal and NO_COLOR is not set."""
         if self._color is not None:
             return self._color
         return stream.is_tty and not os.environ.get("NO_COLOR") and not simple_terminal()
 
     def result(self, text: str | Line) -> None:
-        """A result, on stdout."""
+        """Write a result to stdout."""
         self.out.offer(self._text(text, self.out))
 
     def record(self, value: Mapping[str, object]) -> None:
-        """A result as one JSON line on stdout."""
+        """Write a result as one JSON line to stdout."""
         self.out.offer(json_line(value))
 
     def say(self, text: str | Line) -> None:
-        """Narration on stderr, unless quiet."""
+        """Write a message to stderr, except with --quiet."""
         if not self.quiet:
             self.warn(text)
 
     def detail(self, text: str | Line) -> None:
-        """Narration for the curious: only when verbose."""
+        """Write a detail to stderr, only with --verbose."""
         if self.verbose:
             self.warn(text)
 
     def warn(self, text: str | Line) -> None:
-        """What must be seen even when quiet, on stderr."""
+        """Write an important message to stderr, also with --quiet."""
         self.err.offer(self._text(text, self.err))
 
     def _text(self, text: str | Line, stream: OutputStream) -> str:
@@ -288,28 +288,28 @@ class Output:
 
 
 def json_line(value: Mapping[str, object]) -> str:
-    """`value` as one line of JSON; times as ISO 8601, anything unknown as its text."""
+    """`value` as one line of JSON; times as ISO 8601, other types as their text."""
     return json.dumps(value, ensure_ascii=True, default=str) + "\n"
 
 
-# The one way an error reaches a person: what happened, why, what to do next, the exit code.
+# Shows an error: what happened, its cause if known, what to do next, the exit code.
 
 
 NEXT: dict[ExitCode, str] = {
     ExitCode.DONE: "Nothing.",
-    ExitCode.CHECK_FAILED: "Read the failed checks above; mend them and verify again.",
-    ExitCode.BAD_INPUT: "Correct the input and give the command again. Nothing was called.",
-    ExitCode.FAILED: "Mend the cause, then go on with `uscdr runs resume`, or give the command again.",
-    ExitCode.DECLINED: "Give the command again when you are ready to confirm it.",
-    ExitCode.UNKNOWN: "Look at the provider before you do anything else, then `uscdr runs resume`.",
-    ExitCode.LOCKED: "Talk to the holder of the lock before you do anything.",
-    ExitCode.INTERRUPTED: "`uscdr runs resume` goes on from where the journal ends.",
+    ExitCode.CHECK_FAILED: "Fix the failed checks above. Then run the command again.",
+    ExitCode.BAD_INPUT: "Correct the input and run the command again. uscdr sent no request.",
+    ExitCode.FAILED: "Fix the cause. Then resume (`uscdr runs resume`), or run the command again.",
+    ExitCode.DECLINED: "Run the command again when you are ready to confirm it.",
+    ExitCode.UNKNOWN: "Check the application at the provider first. Then resume: `uscdr runs resume`.",
+    ExitCode.LOCKED: "Talk to the holder of the lock first. See the runs: `uscdr runs list`.",
+    ExitCode.INTERRUPTED: "Continue the run: `uscdr runs resume`.",
 }
-"""What to do when the error itself does not say."""
+"""The next step for an error that has none of its own."""
 
 
 def render_error(error: UscdrError, output: Output) -> None:
-    """Four lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
+    """Lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
     if output.json_lines and output.out.offer(json_line({"error": _error_facts(error)})):
         return
     for spans in _error_lines(error):
@@ -328,10 +328,10 @@ def _error_facts(error: UscdrError) -> dict[str, object]:
 
 
 def _error_lines(error: UscdrError) -> list[Line]:
-    """The four parts, escaped; a part of several lines is indented under its name."""
+    """The parts, escaped; without a known cause there is no `Cause:` line. Continuation lines are indented."""
     parts: tuple[tuple[str, str, Tone], ...] = (
         ("Error", error.message, "bad"),
-        ("Why", error.why or "not known", "plain"),
+        *((("Cause", error.why, "plain"),) if error.why else ()),
         ("Next", error.next_action or NEXT[error.exit_code], "strong"),
     )
     lines: list[Line] = []

@@ -1,4 +1,4 @@
-"""The view for a terminal: a calm screen that moves by its own timer, with finished work above it."""
+"""The live view on a terminal: a screen that a timer redraws, with finished steps above it."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _STYLES: dict[Tone, str] = {
 
 
 class LiveViewer:
-    """A rich screen on stderr. Raises OSError from the next event on when the terminal is gone.
+    """A rich screen on stderr. If the terminal is gone, the next event raises OSError.
 
-    `now` is the clock that moves the screen; tests give their own.
+    `now` is the clock of the screen; tests pass their own.
     """
 
     def __init__(self, output: Output, *, now: Callable[[], datetime] = clock.now) -> None:
@@ -55,36 +55,36 @@ class LiveViewer:
         self._timer = threading.Thread(target=self._tick, name="uscdr-screen", daemon=True)
 
     def prime(self, history: Iterable[Stamped]) -> None:
-        """Take in a resumed run's earlier events without showing them."""
+        """Process a resumed run's earlier events without showing them."""
         for stamped in history:
             self._board.apply(stamped)
 
     def __call__(self, stamped: Stamped) -> None:
-        """Show one event: finished work scrolls above, the rest moves in place."""
+        """Show one event: finished steps scroll above, the rest changes in place."""
         with self._turn:
             self._output.err.check()
             if self._broken:
                 raise self._broken
-            self._board.apply(stamped)  # before the first frame: it depends on what kind of run this is
+            self._board.apply(stamped)  # before the first frame, which depends on the kind of run
             self._open()
-            if not isinstance(stamped.event, StepProgress | RunFinished):  # the last frame tells the end
+            if not isinstance(stamped.event, StepProgress | RunFinished):  # the last frame shows the end
                 self._scroll(stamped)
 
     def pause(self) -> None:
-        """Take the screen away, so that a prompt stands still."""
+        """Remove the screen while a prompt is shown."""
         with self._turn:
             live, self._live = self._live, None
             if live:
                 live.stop()
 
     def resume(self) -> None:
-        """Put the screen back."""
+        """Show the screen again."""
         with self._turn:
             self._open()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The screen is away inside this context; the clock stays above, as it stood."""
+        """Remove the screen inside this context; a copy of the clock stays above."""
         self._if_there(self.pause)
         self._if_there(self._leave_clock)
         try:
@@ -94,9 +94,9 @@ class LiveViewer:
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """The shell has its cursor inside this context; afterwards the screen begins below what the shell wrote.
+        """Give the terminal to the shell inside this context; afterwards draw the screen below the shell's output.
 
-        Bytes only: the signal may have come in the middle of a frame.
+        Writes bytes directly: the signal may have come in the middle of a frame.
         """
         moving = self._live is not None
         if moving:
@@ -108,7 +108,7 @@ class LiveViewer:
                 self._bytes("\r" + "\n" * self._height + _HIDE_CURSOR)
 
     def close(self) -> None:
-        """End the timer and give the terminal back; the last frame of a finished run stays on it."""
+        """Stop the timer and release the terminal; the last frame of a finished run stays visible."""
         self._stop.set()
         if self._timer.is_alive():
             self._timer.join()
@@ -117,7 +117,7 @@ class LiveViewer:
         self._if_there(self.pause)
 
     def _if_there(self, work: Callable[[], None]) -> None:
-        """A terminal that is gone is told to the bus by the next event; the work goes on."""
+        """Do `work` if the terminal is there. The next event reports a lost terminal to the bus; the run continues."""
         try:
             work()
         except OSError as error:
@@ -128,7 +128,7 @@ class LiveViewer:
             os.write(self._console.file.fileno(), text.encode("ascii"))
 
     def _in_front(self) -> bool:
-        """Whether the terminal is ours now: not after `bg`."""
+        """Whether this process is in the foreground: not after `bg`."""
         try:
             return os.tcgetpgrp(self._console.file.fileno()) == os.getpgrp()
         except OSError:
@@ -157,7 +157,7 @@ class LiveViewer:
                 try:
                     if self._live:
                         self._live.refresh()
-                except OSError as error:  # told to the bus by the next event
+                except OSError as error:  # the next event reports it to the bus
                     self._broken = error
                     return
 
@@ -177,7 +177,7 @@ class LiveViewer:
 
     def _scroll(self, stamped: Stamped) -> None:
         if self._board.only_looks and isinstance(stamped.event, CheckFinished):
-            return  # the table has it
+            return  # the table shows it
         least = {"loud"} if self._output.quiet else {"normal", "loud"}
         shown = [item.spans for item in sentences(stamped.event, self._board) if item.weight in least]
         for spans in shown:

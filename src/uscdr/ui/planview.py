@@ -1,4 +1,4 @@
-"""The plan as a person reads it before anything is done: what was seen, what will happen, by which calls."""
+"""Show the plan before the run: the observed state, the steps, and their calls."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 INDENT = 5
 UNKNOWN = "…"
-"""Stands in a phrase for what is not known yet."""
+"""Placeholder in a phrase for a value that is not known yet."""
 NAMES = 9
-"""Columns of the names on the left of a step's facts."""
+"""Columns for the names on the left of a step's facts."""
 
 
 def show_plan(plan: PlanReady, output: Output) -> None:
-    """Show `plan` on stdout, or on stderr when nobody wants stdout: words, or with --json the plan as one object.
+    """Show `plan` on stdout, or on stderr if stdout is closed: as text, or with --json as one object.
 
-    On a terminal sentences are broken at its width; in a pipe they are not. Calls and commands are
-    never broken, so that they can be copied.
+    Wraps sentences at the width of a terminal, and not in a pipe. Never wraps calls and commands, so that they can be
+    copied.
     """
     if output.json_lines:
         output.record(plan.model_dump(mode="json"))
@@ -36,7 +36,7 @@ def show_plan(plan: PlanReady, output: Output) -> None:
 
 
 def _plan_lines(plan: PlanReady, width: int | None) -> list[Line]:
-    """The plan as lines; sentences broken at `width` columns when given."""
+    """The plan as lines; sentences are wrapped at `width` columns, if given."""
     numbered = list(enumerate(plan.steps, start=1))
     lines = _head(plan)
     for phase, steps in groupby(numbered, key=lambda item: item[1].phase):
@@ -121,8 +121,8 @@ def _foot(plan: PlanReady, width: int | None) -> list[Line]:
             for index, piece in enumerate(pieces)
         ]
         if UNKNOWN in plan.phrase:
-            lines.append(line(" " * NAMES, Span(f"{UNKNOWN} is known when its turn comes; you are asked then", "dim")))
+            lines.append(line(" " * NAMES, Span(f"uscdr learns {UNKNOWN} during the run and asks you then", "dim")))
     blocked = [str(number) for number, step in enumerate(plan.steps, start=1) if step.action == "blocked"]
     if blocked:
-        lines.append(line(Span(f"BLOCKED  step {', '.join(blocked)}: this plan cannot run as it is.", "bad")))
+        lines.append(line(Span(f"BLOCKED  step {', '.join(blocked)}: this plan cannot run.", "bad")))
     return lines

@@ -1,4 +1,4 @@
-"""Questions to the operator: facts first, the answer typed in full, nothing ever answered by default."""
+"""Questions to the operator: show the facts, require the full answer, never use a default answer."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ TRIES = 3
 
 
 class Prompter:
-    """Asks on stderr, reads from stdin. `still` keeps a live screen away while a question stands.
+    """Asks on stderr, reads from stdin. `still` hides the live screen during a question.
 
-    Without a terminal every question raises Declined; Ctrl-C raises Interrupted, whatever handler
-    the process has installed.
+    Without a terminal every question raises Declined. Ctrl-C raises Interrupted, with every signal handler of the
+    process.
     """
 
     manner = "typed at the terminal"
@@ -45,7 +45,7 @@ class Prompter:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person can be asked: stdin and stderr are terminals."""
+        """Whether stdin and stderr are terminals, so that a person can answer."""
         try:
             return self._stdin is not None and self._stdin.isatty() and self._output.err.is_tty
         except ValueError:
@@ -54,46 +54,46 @@ class Prompter:
     def confirm_phrase(self, facts: Mapping[str, str], phrase: str) -> bool:
         """Show `facts`; True only if the operator types `phrase` exactly, within three tries.
 
-        Only the number of blanks is forgiven. An empty line or the end of input is a no.
+        Ignores only the number of blanks. An empty line or the end of input means no.
         """
         if not self.interactive:
             raise Declined(
-                "Not confirmed: there is no terminal to ask the operator on.",
-                why=f"The phrase that was wanted is: {phrase}",
-                next_action=f"Read the plan, then give the command again with --confirm {shlex.quote(phrase)}",
+                "uscdr cannot ask for confirmation without a terminal.",
+                why=f"This run needs the confirmation phrase: {phrase}",
+                next_action=f"Read the plan. Then run the command again with --confirm {shlex.quote(phrase)}",
             )
         return self._interruptible(lambda: self._confirmed(facts, phrase))
 
     def choose(self, question: str, options: Sequence[str]) -> str:
         """The one of `options` that the operator typed in full.
 
-        Raises Declined at the end of input or after three answers that are no option.
+        Raises Declined at the end of input or after three invalid answers.
         """
         self._need_terminal(question)
         chosen = self._interruptible(lambda: self._chosen(question, options))
         if chosen is None:
-            raise Declined(f"No answer to: {question}", next_action="Decide, then give the command again.")
+            raise Declined(f"No answer to: {question}", next_action="Decide, then run the command again.")
         return chosen
 
     def ask(self, question: str) -> str:
-        """A line of text, never empty. Raises Declined at the end of input or after three empty lines."""
+        """A non-empty line of text. Raises Declined at the end of input or after three empty lines."""
         self._need_terminal(question)
         told = self._interruptible(lambda: self._told(question))
         if told is None:
-            raise Declined(f"No answer to: {question}", next_action="Give the command again with the answer at hand.")
+            raise Declined(f"No answer to: {question}", next_action="Find the answer, then run the command again.")
         return told
 
     def _need_terminal(self, question: str) -> None:
         if not self.interactive:
             raise Declined(
                 f"Not answered: {question}",
-                why="There is no terminal to ask the operator on.",
-                next_action="Give the command again in a terminal.",
+                why="uscdr cannot ask the operator without a terminal.",
+                next_action="Run the command again in a terminal.",
             )
 
     def _confirmed(self, facts: Mapping[str, str], phrase: str) -> bool:
         self._facts(facts)
-        self._output.warn(line("To go on, type exactly (an empty line stops):"))
+        self._output.warn(line("To continue, type exactly (an empty line stops):"))
         self._output.warn(line("  ", Span(phrase, "strong")))
         return self._phrase_typed(phrase)
 
@@ -132,12 +132,12 @@ class Prompter:
             self._output.warn(line(Span(f"  {name}{' ' * (widest - cells(name))}  ", "dim"), value))
 
     def _read(self, mark: str) -> str | None:
-        """One line without the blanks around it; None at the end of input."""
+        """One line without surrounding blanks; None at the end of input."""
         self._output.err.offer(mark)
         try:
             typed = self._stdin.readline()
         except UnicodeDecodeError:
-            return "\ufffd"  # typed, but not text: never equal to what is wanted
+            return "\ufffd"  # not valid text: never equal to a phrase
         except OSError:  # the terminal hung up
             return None
         if not typed:
@@ -153,12 +153,12 @@ class Prompter:
         except KeyboardInterrupt as error:
             self._output.err.offer("\n")
             raise Interrupted(
-                "Interrupted at a question; nothing was confirmed.",
-                next_action="`uscdr runs resume` asks it again.",
+                "The operator interrupted a question and confirmed nothing.",
+                next_action="Continue and answer it: uscdr runs resume",
             ) from error
 
     def _forget_typed_ahead(self) -> None:
-        # Keys struck while the screen moved were not meant for this question.
+        # Keys that were pressed before the question appeared do not answer it.
         import termios
 
         try:
@@ -171,20 +171,20 @@ ENDS_A_QUESTION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Interrupts:
-    """What asks a process to stop while a question stands: the first signal ends it, whatever handler there was.
+    """Signals during a question: the first signal ends the question.
 
-    A terminal that hangs up sends its signal twice, just when there is nothing more to read. Neither may fall into the
-    end of the question, where nobody catches it.
+    A terminal that hangs up sends its signal twice, at the end of the input. Neither may arrive at the end of the
+    question, where no code catches it.
     """
 
     def __init__(self) -> None:
         self._raises = False
         self._told = False
         self.waiting: int | None = None
-        """One that came before or after the question, and has not been told of."""
+        """A signal that came before or after the question and was not passed on."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """The handler."""
+        """Handle a signal."""
         del frame
         if self._told:
             return
@@ -194,7 +194,7 @@ class Interrupts:
         self.waiting = number
 
     def within(self, question: Callable[[], T]) -> T:
-        """The answer. Raises KeyboardInterrupt."""
+        """Run `question` and return the answer. Raises KeyboardInterrupt."""
         try:
             self._raises = True
             if self.waiting is not None:
@@ -207,7 +207,7 @@ class Interrupts:
 
 @contextmanager
 def _own_interrupts() -> Iterator[Interrupts]:
-    """Signals go to the question; what it was not told of goes to whom they went before."""
+    """Send signals to the question; pass others on to the previous handler."""
     interrupts = Interrupts()
     if threading.current_thread() is not threading.main_thread():
         yield interrupts

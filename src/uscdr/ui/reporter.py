@@ -1,4 +1,4 @@
-"""How a command that is no run of its own speaks: a sentence at a time on stderr, progress now and then."""
+"""Messages of a command that is not a run: single sentences on stderr, and progress at intervals."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from uscdr.ui.console import Output
 
 TELL_EVERY = 5.0
-"""Seconds between two words about the progress of one thing."""
+"""Seconds between two progress messages about the same work."""
 
 
 class ConsoleReporter:
-    """What a step (`uscdr.engine.step.Reporter`) or a kit's build says, on stderr. Several threads may use it."""
+    """Shows messages of a step (`uscdr.engine.step.Reporter`) or a kit build on stderr. Thread-safe."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -24,19 +24,19 @@ class ConsoleReporter:
         self._told: dict[str, float] = {}
 
     def sending(self) -> None:
-        """There is no journal that would keep that."""
+        """Does nothing: there is no journal."""
 
     def accepted(self, provider_id: str) -> None:
-        """The provider took it; there is no journal that would keep that."""
+        """Show that the provider accepted the request; there is no journal."""
         self._output.detail(f"accepted as {provider_id}")
 
     def say(self, text: str) -> None:
-        """One sentence."""
+        """Show one sentence."""
         with self._turn:
             self._output.say(text)
 
     def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None:
-        """What is new is said at once, how far it got only now and then."""
+        """Show new work at once, and its progress at intervals."""
         with self._turn:
             at = time.monotonic()
             if note in self._told and (done is None or at - self._told[note] < TELL_EVERY):
@@ -46,9 +46,9 @@ class ConsoleReporter:
             self._output.say(f"{note}: {amounts}" if amounts else note)
 
     def warn(self, text: str) -> None:
-        """Something the operator should know."""
+        """Show a warning."""
         self._output.warn(text)
 
     def check(self, name: str, verdict: Literal["pass", "fail", "inconclusive", "not checked"], evidence: str) -> None:
-        """One check's verdict."""
+        """Show one check's verdict."""
         self._output.detail(f"{name}: {verdict}; {evidence}")

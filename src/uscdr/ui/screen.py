@@ -1,4 +1,4 @@
-"""One frame of the live screen: where you are, the one thing under way, what is next, what was changed."""
+"""One frame of the live screen: phases, the running step, the next step, and the changes so far."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from uscdr.ui.board import Board, CheckBoard, CheckRow, PhaseState, State, StepState
 
 WARN_SHARE = 0.75
-"""Part of an objective or a budget after which its clock turns yellow."""
+"""Share of an objective or a budget after which its clock turns yellow."""
 WIDE = 64
-"""Columns from which phases have bars."""
+"""The least width for progress bars of phases."""
 NARROW = 50
-"""Columns below which the clock takes two lines."""
+"""Below this width the clock takes two lines."""
 INDENT = 9
-"""Columns of the left-hand names."""
+"""Columns for the names on the left."""
 MOST_PHASES, MOST_CHANGES, MOST_NEWS = 6, 5, 4
 
 
 def frame(board: Board, now: datetime, width: int, height: int) -> list[Line]:
-    """The screen as at most `height` lines of at most `width` columns; the least needed goes first."""
+    """The screen as at most `height` lines of at most `width` columns; drops the least important lines first."""
     core = [*headline(board, now, width), (), *_phases(board, now, width), (), *_now(board, now, width)]
     changed, news = _changed(board), _later(board, width) if board.finished else _news(board)
     room = height - len(core)
@@ -49,7 +49,7 @@ def _section(lines: list[Line], room: int) -> list[Line]:
 
 
 def _tone_of(spent: float, allowed: float | None) -> Tone:
-    """Green, yellow from three quarters on, red when over."""
+    """Green, yellow from three quarters on, red above the limit."""
     if not allowed:
         return "plain"
     if spent > allowed:
@@ -63,7 +63,7 @@ def _named(name: str, *parts: str | Span) -> Line:
 
 
 def headline(board: Board, now: datetime, width: int) -> list[Line]:
-    """What is being recovered, and the recovery clock; a warning when the budgets do not fit any more."""
+    """The title and the recovery clock; a warning if the remaining budgets exceed the time left."""
     begun = board.begun
     if begun is None:
         return [line(Span(f"Run {board.run}", "title"))]
@@ -80,14 +80,14 @@ def _clock(board: Board, begun: RunStarted, now: datetime, width: int) -> list[L
     lines = [words, _named("", Span(rest, tone))] if width < NARROW else [(*words, Span(", "), Span(rest, tone))]
     needed = board.still_needed(now)
     if not board.finished and needed > left >= 0:
-        lines += _wrapped("", f"AT RISK: the budgets still allow {duration(needed)}", "warn", width)
+        lines += _wrapped("", f"AT RISK: the remaining budgets add up to {duration(needed)}", "warn", width)
     return lines
 
 
 def _phases(board: Board, now: datetime, width: int) -> list[Line]:
     phases = list(board.phases.values())
     if not phases:
-        return [_named("Phase", "no plan was made" if board.finished else "the plan is being made")]
+        return [_named("Phase", "no plan" if board.finished else "making the plan")]
     names = max(cells(phase.name) for phase in phases)
     counts = max(len(_count(phase)) for phase in phases)
     return [_phase(phase, now, (names, counts, width)) for phase in phases[:MOST_PHASES]]
@@ -124,7 +124,7 @@ def _now(board: Board, now: datetime, width: int) -> list[Line]:
         return [*_wrapped("Ended", f"{end.outcome}: {end.summary}", tone, width), *left]
     lines = _under_way_lines(board, now, width)
     following = board.next_step
-    last = "the end of the run" if board.planned else "the plan, for you to read"
+    last = "the end of the run" if board.planned else "show the plan"
     words = label(following, board) if following else last
     if following and following.destructive:
         return [*lines, *_wrapped("Next", f"{words} (DESTROYS)", "warn", width)]
@@ -136,7 +136,7 @@ def _under_way_lines(board: Board, now: datetime, width: int) -> list[Line]:
         return _wrapped("Now", f"waiting for your confirmation: {board.waiting.phrase}", "warn", width)
     step, doubted = board.current, board.doubted
     if step is None and doubted:
-        return _wrapped("Now", f"finding out what became of {label(doubted, board)}", "warn", width)
+        return _wrapped("Now", f"checking the outcome of {label(doubted, board)}", "warn", width)
     if step is None:
         words = progress_words(board.progress.event, None) if board.progress else "between two steps"
         return _wrapped("Now", words, "dim", width)
@@ -152,7 +152,7 @@ def _under_way_lines(board: Board, now: datetime, width: int) -> list[Line]:
 
 
 def _wrapped(name: str, text: str, tone: Tone, width: int) -> list[Line]:
-    """Named text on at most two lines; the second one is cut."""
+    """Named text on at most two lines; the second one is truncated."""
     first, *rest = wrap(text, width - INDENT)
     pieces = [first, clip(" ".join(rest), width - INDENT)] if rest else [first]
     return [_named(name if index == 0 else "", Span(piece, tone)) for index, piece in enumerate(pieces)]
@@ -162,7 +162,7 @@ def _changed(board: Board) -> list[Line]:
     changed = board.changed
     if not changed:
         return [_named("Changed", Span("nothing so far", "dim"))]
-    # What was destroyed, or is in doubt, never gives way to what came later.
+    # Destroyed and uncertain state always stays visible.
     grave = [step for step in changed if step.destructive or step.status != "done"]
     kept = [*grave, *(step for step in reversed(changed) if step not in grave)][:MOST_CHANGES]
     shown = [step for step in changed if step in kept]
@@ -198,25 +198,25 @@ def _spans(item: Note | CheckFinished) -> Line:
     return (check_sentence(item) if isinstance(item, CheckFinished) else note_sentence(item)).spans
 
 
-# One frame of a verification on the live screen: the sum so far, then one row a check, what failed first.
+# One frame of a verification on the live screen: the totals so far, then one row per check, failures first.
 
 
 ORDER: tuple[State, ...] = ("fail", "inconclusive", "cut off", "running", "not checked", "waiting", "pass")
-"""What stands above; where there is no room, the rest is counted."""
+"""The order of rows; rows that do not fit are counted."""
 MARKS = "|/-\\"
-"""Beside the word of what is under way: a mark that moves."""
+"""Animated mark beside a running check."""
 TURN = 0.5
-"""Seconds a mark stands."""
+"""Seconds per mark."""
 STATE, SECONDS = 13, 9
-"""Columns of a row's state and of its seconds."""
+"""Columns of a row's state and seconds."""
 LONGEST_NAME = 30
 ROOMY = 12
-"""Lines from which the screen has blank ones and says what counts are compared with."""
+"""From this height on the screen has blank lines and shows the baseline."""
 _WORDS: dict[State, str] = {"fail": "failed", "pass": "passed"}
 
 
 def check_frame(board: Board, now: datetime, width: int, height: int) -> list[Line]:
-    """The screen as at most `height` lines of at most `width` columns; passes give way first, failures last."""
+    """The screen as at most `height` lines of at most `width` columns; drops passes first, failures last."""
     head, foot = _head(board, now, width), _foot(board, now, width)
     if height < ROOMY:
         head, foot = (
@@ -228,7 +228,7 @@ def check_frame(board: Board, now: datetime, width: int, height: int) -> list[Li
 
 
 def round_lines(checks: CheckBoard, now: datetime, width: int) -> list[Line]:
-    """How far the round is: how many ended, how they ended, for how long."""
+    """Progress of the round: number of ended checks, their verdicts, and the duration."""
     verdicts = checks.verdicts
     failed = verdicts.count("fail")
     parts = [
@@ -257,7 +257,7 @@ def _title(board: Board, width: int) -> list[Line]:
 def _head(board: Board, now: datetime, width: int) -> list[Line]:
     checks, title = board.checks, _title(board, width)
     if not checks.round:
-        return [*title, line(Span("no round of checks was begun" if board.finished else "getting ready", "dim"))]
+        return [*title, line(Span("no round of checks started" if board.finished else "preparing", "dim"))]
     tone: Tone = "dim" if checks.baseline_at else "warn"
     compared = [line(Span(piece, tone)) for piece in wrap(baseline_words(checks), width)]
     return [*title, *round_lines(checks, now, width), *compared, ()]
@@ -276,7 +276,7 @@ def _table(board: Board, now: datetime, width: int, room: int) -> list[Line]:
 
 
 def _rest(states: list[State], *, also: bool) -> Line:
-    """What has no row of its own, counted."""
+    """The numbers of checks without a row."""
     counts = [f"{states.count(state)} {_WORDS.get(state, state)}" for state in ORDER if state in states]
     tone: Tone = "bad" if "fail" in states else "good" if set(states) == {"pass"} else "dim"
     return line(Span(f"{'and ' if also else ''}{', '.join(counts)}", tone))

@@ -1,4 +1,4 @@
-"""Each event as the words a person reads, the same on a terminal and in a log."""
+"""The text of each event, the same on a terminal and in a log."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from uscdr.ui.board import Board, CheckBoard, StepState
     from uscdr.ui.console import Output
 
-# Checks as the words a person reads: in a verification each one, in later rounds of a watch only what changed.
+# The text of checks: every check in a verification, only changes in later rounds of a watch.
 
 
 VERDICT_TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "inconclusive": "warn", "not checked": "warn"}
 MOST_NAMED = 3
-"""Failing checks that a heartbeat names."""
+"""The most failing checks that a heartbeat names."""
 
 
 def check_sentence(event: ev.CheckFinished) -> Sentence:
@@ -33,18 +33,18 @@ def check_sentence(event: ev.CheckFinished) -> Sentence:
 
 
 def _verdict_span(verdict: str) -> Span:
-    """A verdict's word in its colour."""
+    """A verdict in its colour."""
     return Span(verdict, VERDICT_TONES.get(verdict, "warn"))
 
 
 def baseline_words(checks: CheckBoard) -> str:
-    """What counts are compared with."""
+    """The baseline of counts, in words."""
     at = checks.baseline_at
     return f"compared with the baseline of {moment(at)}" if at else NO_BASELINE
 
 
 def _check_sentences(event: ev.ChecksStarted | ev.CheckFinished | ev.ChecksFinished, board: Board) -> list[Sentence]:
-    """The sentences for one event of a round, after `board` has taken it in."""
+    """The sentences for one event of a round, after `board` has processed it."""
     checks = board.checks
     match event:
         case ev.ChecksStarted(round=1):
@@ -88,7 +88,7 @@ def _heartbeat(event: ev.ChecksFinished, checks: CheckBoard) -> str:
     named = f" ({', '.join(failing[:MOST_NAMED])}{' …' if len(failing) > MOST_NAMED else ''})" if failing else ""
     words = [f"round {event.round}: {len(checks.rows)} checks, {len(failing)} failing{named}"]
     words += [f"{verdicts.count(one)} {one}" for one in VERDICTS[2:] if one in verdicts]
-    following = f"next at {event.next_at.astimezone(UTC):%H:%M}Z" if event.next_at else "that was the last one"
+    following = f"next at {event.next_at.astimezone(UTC):%H:%M}Z" if event.next_at else "that was the last round"
     return f"{', '.join(words)}; {following}"
 
 
@@ -100,14 +100,14 @@ def label(step: StepState | None, board: Board, step_id: str = "") -> str:
 
 
 def effect_words(effect: str, *, destructive: bool) -> str:
-    """What a step does to the world, in words."""
+    """The effect of a step, in words."""
     if destructive:
         return "ASKS YOU" if effect == "idempotent" else "DESTROYS"
     return {
         "read": "reads",
         "idempotent": "writes, repeatable",
         "findable": "writes",
-        "once": "writes, ONCE only",
+        "once": "writes, never repeated",
     }.get(effect, effect)
 
 
@@ -123,11 +123,11 @@ def progress_words(progress: ev.StepProgress, eta: float | None) -> str:
         words.append(f"about {duration(eta)} left")
     if progress.note:
         words.append(progress.note)
-    return ", ".join(words) or "under way"
+    return ", ".join(words) or "in progress"
 
 
 def sentences(event: ev.Event, board: Board) -> list[Sentence]:
-    """The sentences for one event, after `board` has taken it in. Progress has none here."""
+    """The sentences for one event, after `board` has processed it. Progress events have none."""
     match event:
         case ev.RunStarted() | ev.RunResumed() | ev.PlanReady() | ev.RunFinished():
             return _run(event, board)
@@ -164,13 +164,13 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
 
 
 def run_title(begun: ev.RunStarted) -> str:
-    """What the run is: `db recovery of usc-pis (production)`, `capture of usc-pis (production)`."""
+    """The run in words: `db recovery of usc-pis (production)`, `capture of usc-pis (production)`."""
     what = f"{begun.scenario} recovery" if recovers(begun.scenario) else begun.scenario
     return f"{what} of {begun.app} ({begun.target})"
 
 
 def _plan_words(plan: ev.PlanReady) -> str:
-    """The plan in one line: how many steps, how many write, how many destroy, its digest."""
+    """The plan in one line: the numbers of steps, of writes and of destructive steps, and the digest."""
     writing = [step for step in plan.steps if will_write(step)]
     writes, destroys = len(writing), sum(step.destroys for step in writing)
     blocked = sum(step.action == "blocked" for step in plan.steps)
@@ -181,7 +181,7 @@ def _plan_words(plan: ev.PlanReady) -> str:
 
 
 def will_write(step: ev.PlannedStep) -> bool:
-    """Whether the step, as planned, will change something."""
+    """Whether the planned step will change something."""
     return step.effect != "read" and step.action not in {"noop", "skip"}
 
 
@@ -190,7 +190,7 @@ def _do(count: int, verb: str) -> str:
 
 
 def _finish_sentences(event: ev.RunFinished) -> list[Sentence]:
-    """How the run ended, what state was left behind, what is to be done later."""
+    """The outcome of the run, the state it left, and the follow-up tasks."""
     tone: Tone = "good" if event.outcome == "done" else "bad"
     head = Span({"done": "finished", "unknown": "OUTCOME UNKNOWN"}.get(event.outcome, event.outcome.upper()), tone)
     found = [Sentence(line(head, f": {event.summary} (exit code {event.exit_code})"), "loud")]
@@ -203,7 +203,7 @@ def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note) -> list[Sentence]:
     match event:
         case ev.GateAsked():
             facts = "; ".join(f"{name}: {value}" for name, value in event.facts.items())
-            # The prompt shows the facts itself; a log needs them here.
+            # The prompt shows the facts on a terminal; a log needs them here.
             return [Sentence(line(Span("confirmation asked", "strong"), f": {facts}"), "quiet")]
         case ev.GateAnswered(confirmed=True):
             return [Sentence(line(Span("confirmed", "good"), f" ({event.by})"))]
@@ -227,10 +227,10 @@ def _step(event: ev.StepStarted | ev.StepAccepted | ev.StepSucceeded | ev.StepSk
             return Sentence(line(Span("start", "dim"), f" {name}{again}"), "quiet")
         case ev.StepAccepted():
             return Sentence(
-                line(Span("accepted", "dim"), f" {name}: the provider calls it {event.provider_id}"), "quiet"
+                line(Span("accepted", "dim"), f" {name}: the provider's id is {event.provider_id}"), "quiet"
             )
         case ev.StepSucceeded():
-            how = "found done already" if event.adopted else duration(event.seconds)
+            how = "was already done" if event.adopted else duration(event.seconds)
             return Sentence(line(Span("done", "good"), f" {name}: {event.summary} ", Span(f"({how})", "dim")))
         case _:
             return Sentence(line(Span("skip", "dim"), f" {name}: {event.reason}"))
@@ -249,18 +249,18 @@ def _trouble(event: ev.StepFailed | ev.StepSettled, name: str) -> list[Sentence]
     return found
 
 
-# The result of a round of checks: the lines of the runbook's lists with their verdicts, and the sum.
+# The result of a round of checks: the lines of the runbook's checklists with their verdicts, and the totals.
 
 
 VERDICT = 14
-"""Columns of the verdict's word."""
+"""Columns of the verdict."""
 INDENT = 2
 LEAST = 24
-"""Columns that text is given even on a narrower terminal."""
+"""The least width for text, even on a narrower terminal."""
 
 
 def show_result(finished: ChecksFinished, checks: Iterable[CheckFinished], output: Output) -> None:
-    """Show the result on stdout; broken at the width of a terminal, in a pipe not at all."""
+    """Show the result on stdout; wrapped at the width of a terminal, not wrapped in a pipe."""
     width = output.out.width if output.out.is_tty else None
     color = output.color_on(output.out)
     lines = _result_lines(finished, checks, width)
@@ -268,10 +268,10 @@ def show_result(finished: ChecksFinished, checks: Iterable[CheckFinished], outpu
 
 
 def _result_lines(finished: ChecksFinished, checks: Iterable[CheckFinished], width: int | None = None) -> list[Line]:
-    """Each line of the lists that was asked for with its verdict; where it is no pass, why; the sum at the end.
+    """Each selected line of the checklists with its verdict, the reason if it did not pass, and the totals at the end.
 
-    `checks` are those of the same round. Words are broken at `width` columns when given. The advice of a check
-    that stands for several lines is given once.
+    `checks` are those of the same round. Text is wrapped at `width` columns, if given. If a check belongs to several
+    lines, its advice appears once.
     """
     ended, advised = {check.check: check for check in checks}, set[str]()
     lines: list[Line] = []
@@ -291,7 +291,7 @@ def _result_lines(finished: ChecksFinished, checks: Iterable[CheckFinished], wid
 def _item(
     item: ChecklistResult, ended: Mapping[str, CheckFinished], advised: set[str], width: int | None
 ) -> list[Line]:
-    names = f"{item.item} ({', '.join(item.checks) or 'no check was run'})"
+    names = f"{item.item} ({', '.join(item.checks) or 'no check ran'})"
     lines = _beside(_verdict_span(item.verdict), names, width)
     for name in item.checks:
         check = ended.get(name)
@@ -310,12 +310,12 @@ def _reasons(check: CheckFinished, width: int | None, *, advice: bool = True) ->
 
 
 def _others(finished: ChecksFinished, ended: Mapping[str, CheckFinished], width: int | None) -> list[Line]:
-    """Checks that did not pass and stand for no line: nothing that failed is left out."""
+    """Checks that did not pass and belong to no line, so that every failure is shown."""
     named = {name for item in finished.items for name in item.checks}
     found = [check for check in ended.values() if check.check not in named and check.verdict != "pass"]
     if not found:
         return []
-    lines = [line(Span("Checks that stand for no line", "title"))]
+    lines = [line(Span("Checks outside of the checklists", "title"))]
     return [*lines, *(spans for check in found for spans in _reasons(check, width)), ()]
 
 
@@ -333,5 +333,5 @@ def _below(head: Span, text: str, width: int | None) -> list[Line]:
 
 
 def _broken(text: str, room: int | None) -> list[str]:
-    # Escaped before it is measured: what is spelt out is longer.
+    # Escape the text before measuring it: escaped text is longer.
     return wrap(escape(text), max(room, LEAST)) if room is not None else [text]

@@ -14,7 +14,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True)
 class ResultColumn:
-    """A column: the key of its values, its title, and whether its values stand to the right."""
+    """A column: the key of its values, its title, and whether its values are right-aligned."""
 
     key: str
     title: str
@@ -29,10 +29,10 @@ def show_table(
     plain: bool = False,
     empty: str = "none",
 ) -> None:
-    """Show `rows` on stdout. Without `columns` the keys of the first row are used.
+    """Show `rows` on stdout. Without `columns`, use the keys of the first row.
 
     With --json each row is one JSON line, all its keys included, and an empty table prints nothing.
-    `plain` keeps rich unloaded even on a terminal.
+    With `plain`, rich is not imported even on a terminal.
     """
     if output.json_lines:
         for row in rows:

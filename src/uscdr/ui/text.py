@@ -1,4 +1,4 @@
-"""How text lies on a terminal: a clock, columns, cutting and wrapping."""
+"""Layout of text on a terminal: a clock, width, truncation and wrapping."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from uscdr.words import HOUR, MINUTE, escape
 
 
 def clock(seconds: float) -> str:
-    """Seconds as `hh:mm:ss`, never negative, for a clock that is read at a glance."""
+    """Seconds as `hh:mm:ss`, never negative."""
     whole = max(0, int(seconds))
     return f"{whole // HOUR:02d}:{whole % HOUR // MINUTE:02d}:{whole % MINUTE:02d}"
 
 
 def cells(text: str) -> int:
-    """Columns that `text` takes on a terminal: wide characters two, combining ones none."""
+    """Columns that `text` takes on a terminal: two for a wide character, none for a combining one."""
     return sum(_cell(char) for char in text)
 
 
@@ -27,7 +27,7 @@ def _cell(char: str) -> int:
 
 
 def clip(text: str, width: int) -> str:
-    """`text` in at most `width` columns, an ellipsis in place of what is cut."""
+    """`text` in at most `width` columns, with an ellipsis if it was truncated."""
     if cells(text) <= width:
         return text
     kept, used = [], 0
@@ -40,7 +40,7 @@ def clip(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """`text` broken at spaces into lines of at most `width` columns; a longer word is split."""
+    """`text` wrapped at spaces into lines of at most `width` columns; a longer word is split."""
     lines: list[str] = []
     for word in text.split(" "):
         if lines and cells(lines[-1]) + 1 + cells(word) <= width:
@@ -59,7 +59,7 @@ def _split(word: str, width: int) -> list[str]:
     return pieces
 
 
-# Lines made of toned spans: content first, colour only where the reader's terminal has it.
+# Lines of spans with a tone; colour is added only if the terminal has it.
 
 
 Tone = Literal["plain", "strong", "dim", "good", "warn", "bad", "title"]
@@ -77,7 +77,7 @@ _SGR: dict[Tone, str] = {
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of a line. Its text is escaped at birth, so that no foreign text can reach a terminal raw."""
+    """A piece of a line. Escapes its text when created, so that no foreign text reaches a terminal unescaped."""
 
     text: str
     tone: Tone = "plain"
@@ -88,12 +88,12 @@ class Span:
 
 Line = tuple[Span, ...]
 Weight = Literal["quiet", "normal", "loud"]
-"""Loud is seen even with --quiet; quiet is not worth a line above the live screen."""
+"""`loud` is shown even with --quiet; `quiet` is not shown above the live screen."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A line and how much it matters."""
+    """A line and its importance."""
 
     spans: Line
     weight: Weight = "normal"
@@ -105,7 +105,7 @@ def line(*parts: str | Span) -> Line:
 
 
 def _bare(spans: Line) -> str:
-    """The words of a line, without colour or trailing blanks."""
+    """The text of a line, without colour or trailing blanks."""
     return "".join(span.text for span in spans).rstrip()
 
 
@@ -117,7 +117,7 @@ def painted(spans: Line, *, color: bool) -> str:
 
 
 def fitted(spans: Line, width: int) -> Line:
-    """The line cut to `width` columns, with an ellipsis where something is missing."""
+    """The line truncated to `width` columns, with an ellipsis at the cut."""
     kept: list[Span] = []
     room = width
     for span in spans:

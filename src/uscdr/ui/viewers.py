@@ -1,4 +1,4 @@
-"""Which views a run gets: JSON lines, the live screen or plain lines."""
+"""Views of a run: JSON lines, the live screen or plain lines."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class RunViewer(Protocol):
-    """A viewer for `Bus.add_viewer`, with what a run needs around it."""
+    """A viewer for `Bus.add_viewer`, with methods for the rest of the run."""
 
     def __call__(self, stamped: Stamped) -> None:
-        """Show one event; OSError means that nobody can see it any more."""
+        """Show one event; OSError means that the output is closed."""
         ...
 
     def prime(self, history: Iterable[Stamped]) -> None:
@@ -29,20 +29,20 @@ class RunViewer(Protocol):
         ...
 
     def paused(self) -> AbstractContextManager[None]:
-        """Stand still inside this context, for a prompt."""
+        """Stop redrawing inside this context, for a prompt."""
         ...
 
     def suspended(self) -> AbstractContextManager[None]:
-        """The terminal is a shell's inside this context. Entered by a signal, in the middle of anything."""
+        """Give the terminal to the shell inside this context. A signal may enter it at any moment."""
         ...
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Release the terminal."""
         ...
 
 
 def open_viewers(output: Output, *, stdout: bool = True) -> tuple[RunViewer, ...]:
-    """The views for `output`; each is to be closed when the run ends. Without `stdout` nothing is written there."""
+    """The views for `output`; the caller closes each one when the run ends. `stdout` false: write nothing there."""
     if output.json_lines and stdout and not output.out.absent:
         machine = JsonLinesViewer(output)
         return (machine,) if output.out.is_tty or output.quiet else (machine, PlainViewer(output))
@@ -54,22 +54,22 @@ def open_viewers(output: Output, *, stdout: bool = True) -> tuple[RunViewer, ...
 
 
 def _can_move(output: Output) -> bool:
-    """Whether stderr is a terminal that can redraw and spell the screen's bars."""
+    """Whether stderr is a terminal that can redraw and show the screen's bars."""
     encoding = getattr(output.err.raw, "encoding", None) or ""
     return output.err.is_tty and not simple_terminal() and encoding.lower().replace("-", "") == "utf8"
 
 
-# The view for logs, pipes and simple terminals: one line an event on stderr.
+# The view for logs, pipes and simple terminals: one line per event on stderr.
 
 
 PROGRESS_EVERY = 5.0
-"""Seconds of silence after which progress is told again."""
+"""Seconds without output after which progress is shown again."""
 PROGRESS_STEP = 10
-"""Percent after which progress is told again."""
+"""Percent after which progress is shown again."""
 
 
 class PlainViewer:
-    """Each line has the UTC time and the recovery clock; progress is told every 5 s or 10 %."""
+    """Each line has the UTC time and the recovery clock; progress is shown every 5 s or 10 %."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -85,7 +85,7 @@ class PlainViewer:
         """Show one event. Raises OSError when stderr is closed."""
         self._board.apply(stamped)
         if isinstance(stamped.event, StepProgress):
-            if not self._board.only_looks:  # that a check began is worth no line
+            if not self._board.only_looks:  # the start of a check gets no line
                 self._progress(stamped.event, stamped)
             return
         for sentence in sentences(stamped.event, self._board):
@@ -131,11 +131,11 @@ class PlainViewer:
         return line(Span(f"{utc} ", "dim"), over, " ")
 
 
-# The machine's view: one JSON object a line on stdout for each event, progress included.
+# The view for programs: one JSON object per event on stdout, including progress.
 
 
 class JsonLinesViewer:
-    """Writes each event as it comes and flushes; raises OSError when stdout is closed."""
+    """Writes and flushes each event; raises OSError if stdout is closed."""
 
     def __init__(self, output: Output) -> None:
         self._stream = output.out
@@ -145,7 +145,7 @@ class JsonLinesViewer:
         self._stream.write(json_line(stamped.model_dump(mode="json")))
 
     def prime(self, history: Iterable[Stamped]) -> None:
-        """Earlier events of a resumed run are in the journal; they are not repeated here."""
+        """Does nothing: earlier events of a resumed run are in the journal."""
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -1,218 +1,363 @@
-"""Everything steps are given."""
+"""The adapters of one run's target: each is made, and its library loaded, when it is first asked for."""
 
 from __future__ import annotations
 
 import os
-from functools import cache
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from uscdr.backups.catalog import Scope
-from uscdr.backups.proving import Code, Questions
-from uscdr.errors import BadInput, MachineError, ProviderError
+from typing_extensions import override
+
+from uscdr.errors import MachineError, ProviderError
 from uscdr.files import private_directory
-from uscdr.models.heroku import commit_of
-from uscdr.providers.dns.cloudflare import CloudflareClient, CloudflareZone
-from uscdr.providers.dns.manual import ManualZone
-from uscdr.providers.dns.query import parse_server
-from uscdr.providers.dns.rfc2136 import Rfc2136Zone
-from uscdr.providers.dns.verifier import DnsVerifier
-from uscdr.providers.http.client import open_client, trust
-from uscdr.providers.postgres.database import PostgresDatabase
-from uscdr.providers.postgres.loading import PostgresLoader
-from uscdr.providers.probes.machine import ThisMachine
-from uscdr.providers.probes.status_pages import STATUSPAGE, StatusPage
-from uscdr.providers.source.git_source import GitSource
-from uscdr.scenarios.adapters import Adapters, DnsAccess, MediaAccess
-from uscdr.scenarios.backup_questions import asked, key_of
-from uscdr.scenarios.infra.old import OldLook
-from uscdr.scenarios.prover import BackgroundDigest, Prover
-from uscdr.wiring.checks import CONNECT_TIMEOUT, LOCK_TIMEOUT, CheckContexts
-from uscdr.wiring.media import Clouds
-from uscdr.wiring.past_runs import remember
-from uscdr.wiring.stores import decode, earlier, keeping, open_kit, vault_place
+from uscdr.providers.http.outages import looking
+from uscdr.scenarios.adapters import Adapters
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+    from types import TracebackType
+    from typing import Self
 
     from pydantic import SecretStr
 
     from uscdr.backups.loss import Earlier
-    from uscdr.providers.ports.dns import Zone
+    from uscdr.backups.proving import Code, Questions
+    from uscdr.checks.context import CheckContext, Sends
+    from uscdr.kit.reader import KitReader
+    from uscdr.providers.heroku.backups import HerokuBackups
+    from uscdr.providers.heroku.client import HerokuClient
+    from uscdr.providers.heroku.deploys import HerokuDeploys
+    from uscdr.providers.heroku.platform import HerokuPlatform
+    from uscdr.providers.heroku.provisioning import HerokuProvisioning
+    from uscdr.providers.ports.database import Scratch
     from uscdr.providers.ports.probes import ServiceStatus
-    from uscdr.scenarios.config_targets import DnsTarget
-    from uscdr.wiring.context import Job, RunContext
-    from uscdr.wiring.ports import Ports
-
-# The zone of a place at its provider, and the name servers that decide.
-
-
-EDITING = frozenset({"infra", "dns"})
-"""Scenarios that edit the domain; all others do without its key."""
-
-
-def _dns_place(job: Job, ports: Ports, around: RunContext) -> DnsAccess | None:
-    """What steps are given; None when the target has no domain."""
-    target = job.place.target.dns
-    if target is None:
-        return None
-    servers = [parse_server(text) for text in target.name_servers]
-    # named servers are all there is: then nothing is asked of the system's resolvers
-    verifier = DnsVerifier(() if servers else None, servers=servers, stop=around.stop.event)
-    return DnsAccess(zone=_zone(target, job, ports, around, verifier), verifier=verifier)
-
-
-def _zone(target: DnsTarget, job: Job, ports: Ports, around: RunContext, verifier: DnsVerifier) -> Zone:
-    key = job.place.dns_key
-    only_looks = job.dry_run or job.request.scenario not in EDITING
-    if target.adapter == "manual" or (key is None and only_looks):
-        return ManualZone(target.zone, verifier)
-    if key is None:
-        variable = "USCDR_CLOUDFLARE_TOKEN" if target.adapter == "cloudflare" else "USCDR_DNS_KEY"
-        raise BadInput(
-            f"The zone {target.zone} cannot be changed without its key.",
-            next_action=f"Set {variable}, or write adapter: manual in scenarios.yaml.",
-        )
-    if target.adapter == "cloudflare":
-        client = CloudflareClient(
-            key, base_url=target.api_url, ca_file=job.place.ca_file, read_only=job.dry_run,
-            stop=around.stop.event, on_wait=ports.waits, leave=around.leave,
-        )  # fmt: skip
-        return CloudflareZone(target.zone, ports.stack.enter_context(client))
-    return Rfc2136Zone(
-        target.zone, target.server or "", target.port, key_name=target.key_name or "", key=key,
-        algorithm=target.algorithm, read_only=job.dry_run, leave=around.leave,
-    )  # fmt: skip
-
-
-# Status pages of the providers beside the platform.
-
-
-GITHUB, GITHUB_PAGE = "github.com", "https://www.githubstatus.com"
-
-
-def _other_pages(job: Job, ports: Ports, media: MediaAccess | None) -> dict[str, ServiceStatus]:
-    """By the provider's name; a repository elsewhere than on GitHub has a page only when one is configured."""
-    pages: dict[str, ServiceStatus] = {"Cloudinary": media.status} if media else {}
-    source = job.place.config.app.source
-    if source is None:
-        return pages
-    host = urlsplit(source.git).hostname or ""
-    address = source.status_url or (GITHUB_PAGE if host == GITHUB else "")
-    if address:
-        client = open_client(address, provider="source", verify=trust(job.place.ca_file), read_only=True)
-        pages["GitHub" if host == GITHUB else host] = StatusPage(
-            ports.stack.enter_context(client), STATUSPAGE, service="source"
-        )
-    return pages
-
+    from uscdr.providers.postgres.database import PostgresDatabase
+    from uscdr.providers.postgres.loading import PostgresLoader
+    from uscdr.providers.postgres.scratch import LocalScratch
+    from uscdr.providers.postgres.scratch_own import OwnScratch
+    from uscdr.providers.probes.machine import ThisMachine
+    from uscdr.providers.probes.status_pages import StatusPage
+    from uscdr.providers.source.git_source import GitSource
+    from uscdr.scenarios.adapters import CopiesAccess, DnsAccess, MediaAccess, PastRuns
+    from uscdr.scenarios.infra.old import OldLook
+    from uscdr.scenarios.prover import BackgroundDigest, Prover
+    from uscdr.wiring.checks import CheckContexts
+    from uscdr.wiring.context import RunContext
 
 STATEMENT_TIMEOUT = 600.0
 GIT_TIMEOUT = 600.0
 """Seconds."""
 ASKED_LATER = "a later step of the recovery asks"
 """A recovery's proof does not wait for the source repository: its migrations are compared after the restore."""
+GITHUB, GITHUB_PAGE = "github.com", "https://www.githubstatus.com"
 
 
-def dependencies(job: Job, ports: Ports, around: RunContext, work: Path) -> Adapters:
-    """Ports and settings for one job; `work` is its private directory."""
-    place, read_only, scenario = job.place, job.dry_run, job.request.scenario
-    source = _source(job, ports, around, work)
+class TargetAdapters(Adapters):
+    """The adapters of one run's target; those of a dry run cannot write, whatever is asked of them.
 
-    def open_database(url: SecretStr) -> PostgresDatabase:
-        ports.redactor.register("DATABASE_URL", url.get_secret_value())
-        return PostgresDatabase(
-            url, read_only=read_only, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=LOCK_TIMEOUT,
-            connect_timeout=CONNECT_TIMEOUT, require_tls=True, leave=around.leave,
+    A context manager: what was opened is closed at its end. `work` is the run's private directory; `copies` may change
+    where copies of backups are kept.
+    """
+
+    def __init__(
+        self, context: RunContext, work: Path, copies: Callable[[CopiesAccess], CopiesAccess] = lambda usual: usual
+    ) -> None:
+        self.context = context
+        self.work = work
+        self.request = context.request
+        self.config = context.target.config
+        self.services = context.target.services
+        self.dry_run = context.dry_run
+        self.stop = context.stop
+        self.ask = context.ask
+        self.unshown = {}
+        self.walks = {}
+        self._copies = copies
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        if self.dry_run:
+            self._stack.enter_context(looking())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
+
+    # The hosting platform.
+
+    @cached_property
+    def _client(self) -> HerokuClient:
+        from uscdr.providers.heroku.client import HerokuClient
+
+        heroku, context = self.services.heroku, self.context
+        return self._stack.enter_context(
+            HerokuClient(
+                heroku.api_url, heroku.data_url, context.target.token, ca_file=context.target.ca_file,
+                read_only=self.dry_run, stop=self.stop.event, on_wait=context.waits, on_clock=context.waits.clock,
+                leave=context.guard,
+            )
         )  # fmt: skip
 
-    def open_live() -> PostgresDatabase:
-        heroku = place.target.heroku
-        return open_database(ports.platform.config_vars(heroku.app)[heroku.database])
+    @cached_property
+    @override
+    def platform(self) -> HerokuPlatform:
+        from uscdr.providers.heroku.platform import HerokuPlatform
 
-    config = place.config
-    kit = open_kit(job, around, work)
+        return HerokuPlatform(self._client)
 
-    @cache
-    def code() -> Code:
-        return _deployed(ports, source, place.target.heroku.app, work) if scenario == "db" else Code(why=ASKED_LATER)
+    @cached_property
+    @override
+    def backups(self) -> HerokuBackups:
+        from uscdr.providers.heroku.backups import HerokuBackups
 
-    def questions() -> Questions:
-        return asked(config, key_of(config, ports.platform, place.target.heroku.app, kit), code())
+        return HerokuBackups(self._client)
 
-    @cache
-    def known() -> Earlier:
-        app = place.target.heroku.app
+    @cached_property
+    @override
+    def provisioning(self) -> HerokuProvisioning:
+        from uscdr.providers.heroku.provisioning import HerokuProvisioning
+
+        return HerokuProvisioning(self._client)
+
+    @cached_property
+    @override
+    def deploys(self) -> HerokuDeploys:
+        from uscdr.providers.heroku.deploys import HerokuDeploys
+
+        return HerokuDeploys(self._client)
+
+    @cached_property
+    @override
+    def old(self) -> OldLook:
+        from uscdr.scenarios.infra.old import OldLook
+
+        return OldLook(self.platform, self.provisioning, self.deploys, self.backups, self.kit)
+
+    # Status pages.
+
+    @cached_property
+    @override
+    def status(self) -> StatusPage:
+        from uscdr.providers.http.client import open_client, trust
+        from uscdr.providers.probes.status_pages import HEROKU, StatusPage
+
+        page = open_client(
+            self.services.heroku.status_url, provider="heroku", verify=trust(self.context.target.ca_file),
+            read_only=True,
+        )  # fmt: skip
+        return StatusPage(self._stack.enter_context(page), HEROKU, service="Heroku", patience=self._client.patience)
+
+    @cached_property
+    @override
+    def pages(self) -> dict[str, ServiceStatus]:
+        """By the provider's name; a repository elsewhere than on GitHub has a page only when one is configured."""
+        from uscdr.providers.http.client import open_client, trust
+        from uscdr.providers.probes.status_pages import STATUSPAGE, StatusPage
+
+        found: dict[str, ServiceStatus] = {"Cloudinary": self.media.status} if self.media else {}
+        source = self.config.app.source
+        if source is None:
+            return found
+        host = urlsplit(source.git).hostname or ""
+        address = source.status_url or (GITHUB_PAGE if host == GITHUB else "")
+        if address:
+            client = open_client(address, provider="source", verify=trust(self.context.target.ca_file), read_only=True)
+            page = StatusPage(self._stack.enter_context(client), STATUSPAGE, service="source")
+            found["GitHub" if host == GITHUB else host] = page
+        return found
+
+    # Databases.
+
+    @override
+    def open_database(self, url: SecretStr) -> PostgresDatabase:
+        from uscdr.providers.postgres.database import PostgresDatabase
+        from uscdr.wiring.checks import CONNECT_TIMEOUT, LOCK_TIMEOUT
+
+        self.context.redactor.register("DATABASE_URL", url.get_secret_value())
+        return PostgresDatabase(
+            url, read_only=self.dry_run, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=LOCK_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT, require_tls=True, leave=self.context.guard,
+        )  # fmt: skip
+
+    def _open_live(self) -> PostgresDatabase:
+        heroku = self.services.heroku
+        return self.open_database(self.platform.config_vars(heroku.app)[heroku.database])
+
+    @cached_property
+    @override
+    def frozen(self) -> BackgroundDigest:
+        from uscdr.scenarios.prover import BackgroundDigest
+
+        return BackgroundDigest(self._open_live)
+
+    @cached_property
+    @override
+    def loader(self) -> PostgresLoader:
+        from uscdr.providers.postgres.loading import PostgresLoader
+
+        return PostgresLoader(stop=self.stop.event, read_only=self.dry_run, leave=self.context.guard)
+
+    @cached_property
+    def scratch(self) -> Scratch:
+        """For proofs: the packaged server, or the one that the operator named."""
+        made = self._own_scratch() if self.context.target.scratch else self._packaged_scratch()
+        self._stack.callback(made.close)  # a server that was prepared and never needed
+        return made
+
+    def _packaged_scratch(self) -> LocalScratch:
+        from uscdr.providers.postgres.scratch import LocalScratch
+
+        return LocalScratch(self.work, stop=self.stop.event)
+
+    def _own_scratch(self) -> OwnScratch:
+        from uscdr.providers.postgres.scratch_own import OwnScratch
+
+        def production() -> list[SecretStr]:
+            values = self.platform.config_vars(self.old_app).values()
+            return [one for one in values if one.get_secret_value().startswith(("postgres://", "postgresql://"))]
+
+        named = self.context.target.scratch
+        assert named is not None  # noqa: S101 - `scratch` asks
+        return OwnScratch(named, production, place=self.work, stop=self.stop.event)
+
+    # Proofs of backups, and what earlier looks found.
+
+    @cached_property
+    @override
+    def candidate(self) -> Prover:
+        from uscdr.scenarios.prover import Prover
+        from uscdr.wiring.stores import decode, keeping
+
+        keep = None if self.dry_run else keeping(self.services.heroku, self.platform, self.vault.store)
+        made = Prover(self.scratch, decode, self.work, self._questions, self.stop, keep)
+        self._stack.callback(made.close)
+        return made
+
+    def _questions(self) -> Questions:
+        from uscdr.scenarios.backup_questions import asked, key_of
+
+        return asked(self.config, key_of(self.config, self.platform, self.old_app, self.kit), self._code)
+
+    @cached_property
+    def _code(self) -> Code:
+        """The migrations of the code that is deployed, or why they are not known."""
+        from uscdr.backups.proving import Code
+        from uscdr.models.heroku import commit_of
+
+        if self.request.scenario != "db":
+            return Code(why=ASKED_LATER)
+        if self.source is None:
+            return Code(why="scenarios.yaml names no repository (app.source)")
         try:
-            addon = ports.platform.database(app, place.target.heroku.database).addon_id
+            running = next((one for one in self.platform.releases(self.old_app) if one.current), None)
+            commit = commit_of(running.slug_id, self.deploys.builds(self.old_app)) if running else ""
+            if not commit:
+                return Code(why="the platform does not tell which commit is deployed")
+            return Code(commit[:12], self.source.archive(commit, self.work))
+        except (ProviderError, MachineError) as error:
+            return Code(why=f"the code is not available: {error.message}")
+
+    @cached_property
+    @override
+    def memory(self) -> PastRuns:
+        from uscdr.wiring.past_runs import remember
+
+        return remember(self.context.state, self.context.target.key)
+
+    @override
+    def earlier(self) -> Earlier:
+        return self._earlier
+
+    @cached_property
+    def _earlier(self) -> Earlier:
+        from uscdr.backups.catalog import Scope
+        from uscdr.wiring.stores import earlier
+
+        try:
+            addon = self.platform.database(self.old_app, self.services.heroku.database).addon_id
         except ProviderError:  # an application that is gone has none
             addon = ""
-        return earlier(job, around, Scope(app, addon, memory.damaged), memory.is_undone)
+        return earlier(self.context, Scope(self.old_app, addon, self.memory.damaged), self.memory.is_undone)
 
-    vault = vault_place(job, ports, around)
-    media = Clouds(job, ports, around, kit).place()
-    dns = _dns_place(job, ports, around)
-    memory = remember(around.state, place.key)
-    worlds = CheckContexts(
-        job, ports, around, verifier=dns.verifier if dns else None, source=source, work=work, damaged=memory.damaged
-    )
-    return Adapters(
-        request=job.request,
-        config=config,
-        target=place.target,
-        platform=ports.platform,
-        backups=ports.backups,
-        status=ports.status,
-        open_database=open_database,
-        open_world=worlds.open,
-        dry_run=job.dry_run,
-        candidate=Prover(
-            ports.scratch,
-            decode,
-            work,
-            questions,
-            around.stop,
-            None if job.dry_run else keeping(place.target.heroku, ports.platform, vault.store),
-        ),
-        frozen=BackgroundDigest(open_live),
-        stop=around.stop,
-        memory=memory,
-        ask=around.ask,
-        provisioning=ports.provisioning,
-        deploys=ports.deploys,
-        source=source,
-        media=media,
-        dns=dns,
-        kit=kit,
-        old=OldLook(ports.platform, ports.provisioning, ports.deploys, ports.backups, kit),
-        loader=PostgresLoader(stop=around.stop.event, read_only=read_only, leave=around.leave),
-        pages=_other_pages(job, ports, media),
-        machine=ThisMachine(work, own_server=place.scratch is not None),
-        work=work,
-        vault=vault,
-        earlier=known,
-    )
+    # Everything else.
+
+    @cached_property
+    @override
+    def vault(self) -> CopiesAccess:
+        from uscdr.wiring.stores import copies_access
+
+        return self._copies(copies_access(self.context, lambda: self.scratch))
+
+    @cached_property
+    @override
+    def kit(self) -> KitReader | None:
+        from uscdr.wiring.stores import open_kit
+
+        return open_kit(self.context, self.work) if self.request.kit is not None else None
+
+    @cached_property
+    @override
+    def media(self) -> MediaAccess | None:
+        if self.services.cloudinary is None:
+            return None
+        from uscdr.wiring.media import Clouds
+
+        return Clouds(self.context, self, self._stack).access(self.services.cloudinary)
+
+    @cached_property
+    @override
+    def dns(self) -> DnsAccess | None:
+        if self.services.dns is None:
+            return None
+        from uscdr.wiring.dns import dns_access
+
+        return dns_access(self.context, self._stack)
+
+    @cached_property
+    @override
+    def source(self) -> GitSource | None:
+        configured = self.config.app.source
+        if configured is None:
+            return None
+        from uscdr.providers.source.git_source import GitSource
+
+        return GitSource(
+            configured.git, cache=private_directory(self.context.state / "source"), work=self.work,
+            timeout=GIT_TIMEOUT, stop=self.stop.event, on_wait=self.context.waits, env=os.environ,
+        )  # fmt: skip
+
+    @cached_property
+    @override
+    def machine(self) -> ThisMachine:
+        from uscdr.providers.probes.machine import ThisMachine
+
+        return ThisMachine(self.work, own_server=self.context.target.scratch is not None)
+
+    @cached_property
+    def _checks(self) -> CheckContexts:
+        from uscdr.wiring.checks import CheckContexts
+
+        return CheckContexts(self.context, self)
+
+    @override
+    def open_world(self, sends: Sends) -> AbstractContextManager[CheckContext]:
+        return self._checks.open(sends)
 
 
-def _deployed(ports: Ports, source: GitSource | None, app: str, work: Path) -> Code:
-    """The migrations of the code that is deployed, or why they are not known."""
-    if source is None:
-        return Code(why="scenarios.yaml names no repository (app.source)")
+@contextmanager
+def local_scratch(directory: Path, stop: threading.Event) -> Iterator[Scratch]:
+    """The packaged server alone: for a proof that asks no platform."""
+    from uscdr.providers.postgres.scratch import LocalScratch
+
+    proving = LocalScratch(directory, stop=stop)
     try:
-        running = next((one for one in ports.platform.releases(app) if one.current), None)
-        commit = commit_of(running.slug_id, ports.deploys.builds(app)) if running else ""
-        if not commit:
-            return Code(why="the platform does not tell which commit is deployed")
-        return Code(commit[:12], source.archive(commit, work))
-    except (ProviderError, MachineError) as error:
-        return Code(why=f"the code is not available: {error.message}")
-
-
-def _source(job: Job, ports: Ports, around: RunContext, work: Path) -> GitSource | None:
-    configured = job.place.config.app.source
-    if configured is None:
-        return None
-    return GitSource(
-        configured.git, cache=private_directory(around.state / "source"), work=work, timeout=GIT_TIMEOUT,
-        stop=around.stop.event, on_wait=ports.waits, env=os.environ,
-    )  # fmt: skip
+        yield proving
+    finally:
+        proving.close()

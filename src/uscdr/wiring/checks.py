@@ -27,19 +27,16 @@ from uscdr.scenarios.adapters import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pydantic import SecretStr
 
     from uscdr.models.migrations import CodeMigrations
     from uscdr.providers.ports.database import Database
-    from uscdr.providers.ports.dns import Verifier
     from uscdr.providers.ports.media import Media
-    from uscdr.providers.ports.platform import SourceCode
     from uscdr.providers.ports.probes import Website
+    from uscdr.scenarios.adapters import Adapters
     from uscdr.scenarios.config import Config
-    from uscdr.wiring.context import Job, RunContext
-    from uscdr.wiring.ports import Ports
+    from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
 PROBE_TIMEOUT, LOCK_TIMEOUT, CONNECT_TIMEOUT = 10.0, 5.0, 10.0
@@ -51,23 +48,22 @@ CONNECTIONS = 2
 """Of one check: several run beside each other, and small plans have 20 for everybody."""
 
 
-@dataclass(frozen=True)
 class CheckContexts:
     """What checks look at in one run: the target's application, or the other one that the run works on."""
 
-    job: Job
-    ports: Ports
-    around: RunContext
-    verifier: Verifier | None
-    source: SourceCode | None
-    work: Path
-    damaged: frozenset[str]
+    def __init__(self, context: RunContext, adapters: Adapters) -> None:
+        self.context = context
+        self.adapters = adapters
+
+    @cached_property
+    def target(self) -> Target:
+        """The target with the application that is looked at."""
+        return self.context.target.of_app(self.context.request.app)
 
     @cached_property
     def attempts(self) -> Attempts:
         """What is sent to the application that it counts: one book for all looks of this run."""
-        place = self.job.place.of_app(self.job.request.app)
-        return Attempts(self.around.state, place.key, now)
+        return Attempts(self.context.state, self.target.key, now)
 
     @contextmanager
     def open(self, sends: Sends) -> Iterator[CheckContext]:
@@ -75,16 +71,15 @@ class CheckContexts:
 
         Nothing of it can send more than `sends`.
         """
-        place = self.job.place.of_app(self.job.request.app)
-        heroku, ports = place.target.heroku, self.ports
-        facts = PlatformCache(heroku.app, ports.platform, ports.backups, ports.provisioning, database=heroku.database)
+        heroku, given = self.target.services.heroku, self.adapters
+        facts = PlatformCache(heroku.app, given.platform, given.backups, given.provisioning, database=heroku.database)
         with ExitStack() as stack:
             once = Once(limit=PROBE_TIMEOUT, provider="the application")
             attempts = self.attempts if sends != "reads" else None
-            yield self._world(place, _Bench(self, place, sends, facts, once, stack, attempts))
+            yield self._world(self.target, _Bench(self, self.target, sends, facts, once, stack, attempts))
 
     def _world(self, place: Target, bench: _Bench) -> CheckContext:
-        target, ca_file = place.target, place.ca_file
+        target, ca_file = place.services, place.ca_file
         return CheckContext(
             app=target.heroku.app,
             facts=bench.facts,
@@ -94,16 +89,16 @@ class CheckContexts:
             account_email=place.account.email if place.account else "",
             database=bench.database,
             media=bench.media if target.cloudinary else None,
-            verifier=self.verifier,
+            verifier=self.adapters.dns.verifier if self.adapters.dns else None,
             tls=TlsProbe(ca_file=ca_file, address=target.tls_server, timeout=PROBE_TIMEOUT),
             queue=QueueProbe(timeout=PROBE_TIMEOUT),
             mail=MailProbe(target.mail.token_url, ca_file=ca_file, timeout=PROBE_TIMEOUT),
             code_migrations=bench.code_migrations,
             now=now,
-            baseline=Baseline.read(self.around.state, place.key),
+            baseline=Baseline.read(self.context.state, place.key),
             attempts=bench.attempts,
-            work=self.work,
-            damaged=self.damaged,
+            work=self.adapters.work,
+            damaged=self.adapters.memory.damaged,
             writable=(lambda: bench.open_website(read_only=False)) if bench.sends == "writes" else None,
             sign_in=bench.sign_in,
         )
@@ -129,7 +124,7 @@ class _Bench:
 
     def open_website(self, *, read_only: bool) -> ApplicationWebsite:
         """A client of the application."""
-        address = self.place.target.web or _private(self.facts.app().web_url or "")
+        address = self.place.services.web or _private(self.facts.app().web_url or "")
         specs = self.place.config.checks.values() if self.sends != "reads" else ()
         posts = (one.path for one in specs if isinstance(one, HttpCheck) and one.method == "POST")
         empty = frozenset(urlsplit(path).path for path in posts)
@@ -156,16 +151,16 @@ class _Bench:
         else:
             limit = _login_limit(self.place.config)
             found = self.attempts.login(LOGIN, limit, lambda: site.sign_in(account.email, account.password))
-        self.given.ports.redactor.register("USCDR_CHECK_TOKEN", found.get_secret_value())
+        self.given.context.redactor.register("USCDR_CHECK_TOKEN", found.get_secret_value())
         return found
 
     def database(self) -> Database:
         """The live database, by the application's own config variable."""
-        name = self.place.target.heroku.database
+        name = self.place.services.heroku.database
         url = self.facts.config().get(name)
         if url is None:
             raise BadInput(f"The application has no config variable {name}.")
-        self.given.ports.redactor.register(name, url.get_secret_value())
+        self.given.context.redactor.register(name, url.get_secret_value())
         return PostgresDatabase(
             url, read_only=True, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=LOCK_TIMEOUT,
             connect_timeout=CONNECT_TIMEOUT, require_tls=True, workers=CONNECTIONS,
@@ -176,27 +171,27 @@ class _Bench:
         return self.once.get("media", self._open_media)
 
     def _open_media(self) -> Media:
-        target, config = self.place.target.cloudinary, self.facts.config()
+        target, config = self.place.services.cloudinary, self.facts.config()
         if target is None or not all(config.get(name) for name in (CLOUD, KEY, SECRET)):
             raise BadInput(f"The application lacks {CLOUD}, {KEY} or {SECRET}.")
         account = MediaAccount(
             cloud=config[CLOUD].get_secret_value(), api_key=config[KEY].get_secret_value(), api_secret=config[SECRET]
         )
-        self.given.ports.redactor.register(SECRET, account.api_secret.get_secret_value())
+        self.given.context.redactor.register(SECRET, account.api_secret.get_secret_value())
         return self.stack.enter_context(
             CloudinaryMedia(
                 account, api_url=target.api_url, delivery_url=target.delivery_url, ca_file=self.place.ca_file,
-                read_only=True, stop=self.given.around.stop.event, on_wait=self.given.ports.waits, policy=UNHURRIED,
+                read_only=True, stop=self.given.context.stop.event, on_wait=self.given.context.waits, policy=UNHURRIED,
             )
         )  # fmt: skip
 
     def code_migrations(self) -> CodeMigrations | None:
         """Migrations of the commit that is deployed."""
         running = next((one for one in self.facts.releases() if one.current), None)
-        commit = commit_of(running.slug_id, self.given.ports.deploys.builds(self.facts.name)) if running else ""
-        if self.given.source is None or not commit:
+        commit = commit_of(running.slug_id, self.given.adapters.deploys.builds(self.facts.name)) if running else ""
+        if self.given.adapters.source is None or not commit:
             return None
-        return self.given.source.archive(commit, self.given.work)
+        return self.given.adapters.source.archive(commit, self.given.adapters.work)
 
 
 def _private(address: str) -> str:
@@ -212,7 +207,7 @@ def _login_limit(config: Config) -> AttemptLimit:
 
 def _expected(place: Target) -> Expected:
     """What scenarios.yaml says of the place."""
-    config, target, recovery = place.config, place.target, place.config.recovery
+    config, target, recovery = place.config, place.services, place.config.recovery
     return Expected(
         tables=config.app.expected_tables,
         volatile=frozenset(config.app.volatile_tables),

@@ -1,11 +1,15 @@
-"""One process's work on one run, and what surrounds it."""
+"""One run's context: what it is to do, on which target, and the process that works on it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from uscdr.events import Redactor
 from uscdr.models.events import Note, Stamped
+from uscdr.settings import SCRATCH
+from uscdr.store.location import STORE_SECRETS
 from uscdr.words import duration
 from uscdr.write_guard import WriteGuard
 
@@ -19,37 +23,6 @@ if TYPE_CHECKING:
     from uscdr.providers.http.retry import Wait
     from uscdr.scenarios.adapters import Request
     from uscdr.wiring.target import Target
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """This process: where it keeps state, its environment, how it asks and shows, and whose leave its changes need."""
-
-    state: Path
-    env: Mapping[str, str]
-    asker: Asker
-    ask: Callable[[str], str]
-    viewers: Sequence[Viewer]
-    prime: Callable[[Sequence[Stamped]], None]
-    stop: Stop
-    leave: WriteGuard = field(default_factory=WriteGuard)
-    left: Sequence[str] = ()
-    """What killed processes left and could not be removed, in words."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One process's work on one run."""
-
-    place: Target
-    request: Request
-    run: str
-    confirm: str | None
-    dry_run: bool
-    identity: Path | None = None
-    """The private key of an escape kit, when the environment does not name it."""
-    send_again: bool = False
-    """The operator has seen that the write which an earlier process sent did not happen."""
 
 
 class WaitReporter:
@@ -71,7 +44,74 @@ class WaitReporter:
         if self.bus is not None:
             side = "ahead of" if ahead > 0 else "behind"
             words = (
-                f"The platform's clock is {duration(abs(ahead))} {side} this machine's. Ages are reckoned by this "
-                "machine's clock: look which of them is wrong."
+                f"The platform's clock is {duration(abs(ahead))} {side} this machine's. uscdr calculates ages by this "
+                "machine's clock: check which of them is wrong."
             )
             self.bus.emit(Note(level="warning", text=words))
+
+
+@dataclass(frozen=True)
+class Process:
+    """This process: where it keeps state, its environment, how it asks and shows, and who may forbid its writes."""
+
+    state: Path
+    env: Mapping[str, str]
+    asker: Asker
+    ask: Callable[[str], str]
+    viewers: Sequence[Viewer]
+    prime: Callable[[Sequence[Stamped]], None]
+    stop: Stop
+    guard: WriteGuard = field(default_factory=WriteGuard)
+    left: Sequence[str] = ()
+    """What killed processes left and could not be removed, in words."""
+
+    def on(
+        self, target: Target, request: Request, run: str, *, dry_run: bool, confirm: str | None = None,
+        identity: Path | None = None, send_again: bool = False,
+    ) -> RunContext:  # fmt: skip
+        """This process at work on one run of a target."""
+        own: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(Process)}
+        return RunContext(
+            **own, target=target, request=request, run=run, dry_run=dry_run, confirm=confirm, identity=identity,
+            send_again=send_again, redactor=known_secrets(target, self.env),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext(Process):
+    """One process's work on one run."""
+
+    target: Target
+    request: Request
+    run: str
+    """Its id."""
+    dry_run: bool
+    confirm: str | None = None
+    """The phrase that was given."""
+    identity: Path | None = None
+    """The private key of an escape kit, when the environment does not name it."""
+    send_again: bool = False
+    """The operator has seen that the write which an earlier process sent did not happen."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """Knows every secret of the target, and those that adapters find."""
+    waits: WaitReporter = field(default_factory=WaitReporter)
+
+
+def known_secrets(target: Target, env: Mapping[str, str]) -> Redactor:
+    """A redactor that knows every secret of the target, and those of stores, which stand in the environment."""
+    redactor = Redactor()
+    redactor.register("HEROKU_API_KEY", target.token.get_secret_value())
+    if target.account is not None:
+        redactor.register("USCDR_CHECK_PASSWORD", target.account.password.get_secret_value())
+        if target.account.token is not None:
+            redactor.register("USCDR_CHECK_TOKEN", target.account.token.get_secret_value())
+    for account in target.media_accounts.values():
+        redactor.register("CLOUDINARY_API_SECRET", account.api_secret.get_secret_value())
+    if target.dns_key is not None:
+        redactor.register("USCDR_DNS_KEY", target.dns_key.get_secret_value())
+    if target.scratch is not None:
+        redactor.register(SCRATCH, target.scratch.get_secret_value())
+        redactor.register(SCRATCH, urlsplit(target.scratch.get_secret_value()).password or "")
+    for name in STORE_SECRETS & env.keys():
+        redactor.register(name, env[name])
+    return redactor

@@ -20,34 +20,32 @@ from uscdr.scenarios.media.repair import MediaCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import ExitStack
 
     from pydantic import SecretStr
 
-    from uscdr.kit.reader import KitReader
     from uscdr.providers.ports.media import Media
+    from uscdr.scenarios.adapters import Adapters
     from uscdr.scenarios.config_targets import CloudinaryTarget
-    from uscdr.wiring.context import Job, RunContext
-    from uscdr.wiring.ports import Ports
+    from uscdr.wiring.context import RunContext
 
 
 class Clouds:
-    """Opens clouds of one target, each at most once."""
+    """Opens clouds of one target, each at most once; `stack` closes them."""
 
-    def __init__(self, job: Job, ports: Ports, around: RunContext, kit: KitReader | None) -> None:
-        self._job = job
-        self._ports = ports
-        self._around = around
-        self._kit = kit
+    def __init__(self, context: RunContext, adapters: Adapters, stack: ExitStack) -> None:
+        self._context = context
+        self._adapters = adapters
+        self._stack = stack
         self._open: dict[str, CloudinaryMedia] = {}
 
-    def place(self) -> MediaAccess | None:
-        """What steps are given; None when the target has no media service."""
-        target = self._job.place.target.cloudinary
-        if target is None:
-            return None
-        wanted = self._job.request.cloud
-        page = self._ports.stack.enter_context(
-            open_client(target.status_url, provider="cloudinary", verify=trust(self._job.place.ca_file), read_only=True)
+    def access(self, target: CloudinaryTarget) -> MediaAccess:
+        """What steps are given."""
+        wanted = self._context.request.cloud
+        page = self._stack.enter_context(
+            open_client(
+                target.status_url, provider="cloudinary", verify=trust(self._context.target.ca_file), read_only=True
+            )
         )
         return MediaAccess(
             open_old=lambda: self.open(target, target.cloud),
@@ -60,32 +58,32 @@ class Clouds:
 
     def _window(self) -> Window | None:
         """From the moment that the operator named to the beginning of the run, which its id tells."""
-        since = self._job.request.replaced_since
+        since = self._context.request.replaced_since
         if since is None:
             return None
-        begun = runs.begun_at(self._job.run) or datetime.now(UTC)
+        begun = runs.begun_at(self._context.run) or datetime.now(UTC)
         return Window(int(_moment(since).timestamp()), int(begun.timestamp()))
 
     def _files(self) -> MediaFiles | None:
-        folder = self._job.request.files
-        return FolderFiles(Path(folder), self._job.place.config.media) if folder else self._kit
+        folder = self._context.request.files
+        return FolderFiles(Path(folder), self._context.target.config.media) if folder else self._adapters.kit
 
     def open(self, target: CloudinaryTarget, cloud: str) -> Media:
         """The cloud of that name. Raises BadInput when no credentials for it are to be had."""
         if cloud not in self._open:
             account = self._account(cloud)
-            self._ports.redactor.register(SECRET, account.api_secret.get_secret_value())
-            self._open[cloud] = self._ports.stack.enter_context(
+            self._context.redactor.register(SECRET, account.api_secret.get_secret_value())
+            self._open[cloud] = self._stack.enter_context(
                 CloudinaryMedia(
-                    account, api_url=target.api_url, delivery_url=target.delivery_url, ca_file=self._job.place.ca_file,
-                    read_only=self._job.dry_run, stop=self._around.stop.event, on_wait=self._ports.waits,
-                    leave=self._around.leave,
+                    account, api_url=target.api_url, delivery_url=target.delivery_url,
+                    ca_file=self._context.target.ca_file, read_only=self._context.dry_run,
+                    stop=self._context.stop.event, on_wait=self._context.waits, leave=self._context.guard,
                 )
             )  # fmt: skip
         return self._open[cloud]
 
     def _account(self, cloud: str) -> MediaAccount:
-        given = self._job.place.media_accounts.get(cloud)
+        given = self._context.target.media_accounts.get(cloud)
         found = given or _in_config(cloud, self._config_vars()) or _in_config(cloud, self._kit_vars())
         if found is None:
             raise BadInput(
@@ -97,12 +95,13 @@ class Clouds:
 
     def _config_vars(self) -> Mapping[str, SecretStr]:
         try:
-            return self._ports.platform.config_vars(self._job.place.target.heroku.app)
+            return self._adapters.platform.config_vars(self._context.target.services.heroku.app)
         except ProviderError:
             return {}  # the application may be gone; the kit is asked next
 
     def _kit_vars(self) -> Mapping[str, SecretStr]:
-        held = self._kit.config() if self._kit else None
+        kit = self._adapters.kit
+        held = kit.config() if kit else None
         return held.values if held else {}
 
 

@@ -13,7 +13,7 @@ from uscdr.models.events import PlanReady, Stamped
 from uscdr.ui.planview import show_plan
 from uscdr.ui.prompts import Prompter
 from uscdr.ui.viewers import RunViewer, open_viewers
-from uscdr.wiring.context import RunContext
+from uscdr.wiring.context import Process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,10 +35,10 @@ OUTLASTS = (signal.SIGHUP, signal.SIGQUIT)
 
 
 @contextmanager
-def surroundings(
+def process(
     output: Output, state: Path, env: Mapping[str, str], *, asker: Asker | None = None, stdout: bool = True
-) -> Iterator[RunContext]:
-    """The surroundings of one run. The first Ctrl-C asks the run to stop, the second one leaves.
+) -> Iterator[Process]:
+    """This process at work. The first Ctrl-C asks the run to stop, the second one leaves.
 
     With an `asker` nobody is asked, and the plan is not shown. Without `stdout` neither plan nor events go there: it
     belongs to the command's result.
@@ -52,7 +52,7 @@ def surroundings(
         stack.enter_context(_stopping(stop))
         stack.enter_context(_suspending(viewers))
         shown = () if asker or not stdout else (_PlanShown(output, viewers),)
-        yield RunContext(
+        yield Process(
             state=state,
             env=env,
             asker=asker or prompter,

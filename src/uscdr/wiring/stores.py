@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from uscdr.backups.catalog import Scope
     from uscdr.models.heroku import Download, SignedUrl
     from uscdr.pgserver.cluster import Tool
+    from uscdr.providers.ports.database import Scratch
     from uscdr.providers.ports.platform import Platform
     from uscdr.scenarios.config import Config, VaultSettings
     from uscdr.scenarios.config_targets import HerokuTarget
     from uscdr.scenarios.prover import DumpSource, Keep
-    from uscdr.wiring.context import Job, RunContext
-    from uscdr.wiring.ports import Ports
+    from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
 # Where escape kits are, and the one that a run works from.
@@ -76,16 +76,16 @@ class KitLocations:
         return store, find(store, named.kit, of)
 
 
-def open_kit(job: Job, around: RunContext, work: Path) -> KitReader | None:
+def open_kit(context: RunContext, work: Path) -> KitReader | None:
     """The kit that was asked for; None without one. Raises BadInput as `pinned` and `identity_file` do."""
-    wanted = job.request.kit
+    wanted = context.request.kit
     if wanted is None:
         return None
-    store, kit = KitLocations(lambda: job.place.config.kit.to, around.state, around.env).find(wanted)
-    keys = Identity.read(identity_file(job.identity, around.env))
+    store, kit = KitLocations(lambda: context.target.config.kit.to, context.state, context.env).find(wanted)
+    keys = Identity.read(identity_file(context.identity, context.env))
     place = private_directory(work / "kit")
-    reader = KitReader(ReadOnlyStore(store), kit, keys, place, lambda _: around.stop.check())
-    _refuse_unsaid(reader, Of(job.place.target.heroku.app, job.place.identity))
+    reader = KitReader(ReadOnlyStore(store), kit, keys, place, lambda _: context.stop.check())
+    _refuse_unsaid(reader, Of(context.target.services.heroku.app, context.target.identity))
     return reader
 
 
@@ -106,7 +106,7 @@ def pinned(wanted: str, place: Target, state: Path, env: Mapping[str, str] | Non
     Raises BadInput when there is no such kit.
     """
     places = KitLocations(lambda: place.config.kit.to, state, os.environ if env is None else env)
-    store, kit = places.find(wanted, of=Of(place.target.heroku.app, place.identity))
+    store, kit = places.find(wanted, of=Of(place.services.heroku.app, place.identity))
     return f"{store.place}:{kit}"
 
 
@@ -172,9 +172,9 @@ def _passphrase_file(given: Path | None, env: Mapping[str, str]) -> Path | None:
     return Path(named) if named else None
 
 
-def _download(job: Job, link: SignedUrl, stop: threading.Event) -> AbstractContextManager[IncomingDump]:
+def _download(context: RunContext, link: SignedUrl, stop: threading.Event) -> AbstractContextManager[IncomingDump]:
     """Begin to download a backup, as a stream."""
-    return dump_stream.open_stream(link, verify=trust(job.place.ca_file), stop=stop)
+    return dump_stream.open_stream(link, verify=trust(context.target.ca_file), stop=stop)
 
 
 def decode(dump: Path) -> Decoded:
@@ -201,13 +201,13 @@ def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store]
     return keep
 
 
-def fresh_proof(job: Job, around: RunContext) -> Callable[[str], ProofDocument | None]:
+def fresh_proof(context: RunContext) -> Callable[[str], ProofDocument | None]:
     """By a dump's SHA-256: a young proof in the vault. A vault that cannot be read has none to offer."""
 
     def look(sha256: str) -> ProofDocument | None:
-        config = job.place.config
+        config = context.target.config
         try:
-            store = open_store(None, config, around.state, around.env)
+            store = open_store(None, config, context.state, context.env)
             return Proofs(store).fresh(sha256, config.invariants, datetime.now(UTC))
         except (UscdrError, OSError):
             return None
@@ -218,36 +218,36 @@ def fresh_proof(job: Job, around: RunContext) -> Callable[[str], ProofDocument |
 # The place of backups' copies as the steps of a scenario are given it.
 
 
-def vault_place(job: Job, ports: Ports, around: RunContext) -> CopiesAccess:
+def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> CopiesAccess:
     """Opened when it is first asked for: most scenarios never do."""
-    config, to = job.place.config, job.request.to
+    config, to = context.target.config, context.request.to
 
     @cache
     def store() -> Store:
-        found = open_store(to, config, around.state, around.env)
-        return ReadOnlyStore(found) if job.dry_run else found
+        found = open_store(to, config, context.state, context.env)
+        return ReadOnlyStore(found) if context.dry_run else found
 
     def keyring() -> Keyring | None:
         # a resumed run has its request from JSON
-        given = tuple(job.request.recipients)
-        return keyring_for(given, None, config, around.env) if given or _named(job, around) else None
+        given = tuple(context.request.recipients)
+        return keyring_for(given, None, config, context.env) if given or _named(context) else None
 
     return CopiesAccess(
-        target=job.place.name,
+        target=context.target.name,
         to=to,
         store=store,
         keyring=keyring,
-        reading=lambda: reading_keys(job.identity, None, around.env),
-        download=lambda link: _download(job, link, around.stop.event),
+        reading=lambda: reading_keys(context.identity, None, context.env),
+        download=lambda link: _download(context, link, context.stop.event),
         decode=decode,
-        scratch=ports.scratch,
-        turn=lambda message, say: WriterQueue(operator(around.env), around.stop.pause, say).turn(store(), message),
+        scratch=scratch,
+        turn=lambda message, say: WriterQueue(operator(context.env), context.stop.pause, say).turn(store(), message),
     )
 
 
-def _named(job: Job, around: RunContext) -> bool:
+def _named(context: RunContext) -> bool:
     """Whether configuration or environment name anybody who could open a copy."""
-    config, env = job.place.config, around.env
+    config, env = context.target.config, context.env
     standing = settings(config).recipients or config.kit.recipients
     return bool(standing or env.get(RECIPIENTS, "").strip() or env.get(PASSPHRASE_FILE))
 
@@ -260,9 +260,9 @@ PROVEN_FOR = timedelta(days=14)
 """Proofs are made often; a baseline counts until somebody saves another."""
 
 
-def earlier(job: Job, around: RunContext, of: Scope, undone: Callable[[datetime], bool]) -> Earlier:
+def earlier(context: RunContext, of: Scope, undone: Callable[[datetime], bool]) -> Earlier:
     """What can be read of it: a vault or a baseline that cannot is none. `undone` states were replaced by a restore."""
-    baseline, proofs = _baseline(job, around), tuple(_proofs(job, around, of))
+    baseline, proofs = _baseline(context), tuple(_proofs(context, of))
     whole = (one for one in proofs if one.counts and one.sound and one.transfer_id not in of.damaged)
     states = [_proven(one) for one in whole if not undone(one.taken_at)]
     keys = [
@@ -277,17 +277,17 @@ def earlier(job: Job, around: RunContext, of: Scope, undone: Callable[[datetime]
     return Earlier(tuple(ordered), tuple(sorted(keys, key=lambda one: one[1])))
 
 
-def _baseline(job: Job, around: RunContext) -> Baseline | None:
+def _baseline(context: RunContext) -> Baseline | None:
     try:
-        return Baseline.read(around.state, job.place.key)
+        return Baseline.read(context.state, context.target.key)
     except UscdrError:
         return None
 
 
-def _proofs(job: Job, around: RunContext, of: Scope) -> Iterator[ProofDocument]:
+def _proofs(context: RunContext, of: Scope) -> Iterator[ProofDocument]:
     """Of this database, one for each dump."""
     try:
-        found = Proofs(open_store(None, job.place.config, around.state, around.env)).all()
+        found = Proofs(open_store(None, context.target.config, context.state, context.env)).all()
     except (UscdrError, OSError):
         return
     yield from (one for one in found if of.owns(one))

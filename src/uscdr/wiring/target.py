@@ -34,7 +34,7 @@ class Target:
     """A target with everything needed to reach it."""
 
     name: str
-    target: TargetConfig
+    services: TargetConfig
     config: Config
     digest: str
     token: SecretStr
@@ -55,13 +55,13 @@ class Target:
         """The same target with another application, which is reached at its own address; None for the target's own."""
         if app is None:
             return self
-        heroku = self.target.heroku.model_copy(update={"app": app})
-        return replace(self, target=self.target.model_copy(update={"heroku": heroku, "web": None}))
+        heroku = self.services.heroku.model_copy(update={"app": app})
+        return replace(self, services=self.services.model_copy(update={"heroku": heroku, "web": None}))
 
     @property
     def key(self) -> str:
         """What lock, memory and baseline are for: two names of the same application are one target."""
-        return f"{self.target.heroku.api_url} {self.target.heroku.app} {self.identity}".rstrip()
+        return f"{self.services.heroku.api_url} {self.services.heroku.app} {self.identity}".rstrip()
 
 
 def _given_account(env: Mapping[str, str]) -> CheckAccount | None:
@@ -313,7 +313,7 @@ def _sandbox_place(loaded: LoadedConfig, env: Mapping[str, str], facts: Facts) -
     given = env.get("HEROKU_API_KEY")
     return Target(
         name=SANDBOX,
-        target=_target(facts, env, whole=known),
+        services=_target(facts, env, whole=known),
         config=config,
         digest=loaded.digest,
         token=SecretStr(given or facts["heroku"]["token"]),

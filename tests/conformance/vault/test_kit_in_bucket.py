@@ -23,7 +23,7 @@ from uscdr.scenarios.config import KitSettings
 from uscdr.scenarios.yaml_tree import parse
 from uscdr.store.bucket import ObjectStore
 from uscdr.store.store import LocalStore
-from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.context import RunContext
 from uscdr.wiring.stores import open_kit, pinned
 from uscdr.wiring.target import _packaged
 
@@ -133,19 +133,21 @@ def test_a_run_reads_the_kit_that_it_is_bound_to(desk: BucketShop) -> None:
     built = desk.build()
     config = SimpleNamespace(kit=KitSettings())
     target = SimpleNamespace(heroku=SimpleNamespace(app="usc-pis"))
-    place = cast("Any", SimpleNamespace(config=config, target=target, identity=""))
+    place = cast("Any", SimpleNamespace(config=config, services=target, identity=""))
     named = pinned(f"{desk.kept_in.text}:newest", place, desk.root / "state")
     assert named == f"{desk.kept_in.text}:{built.card.kit}"
-    job = SimpleNamespace(request=Request("infra", kit=named), place=place, identity=desk.identity_file)
-    around = SimpleNamespace(state=desk.root / "state", env=os.environ, stop=Stop())
-    reader = open_kit(cast("Job", job), cast("RunContext", around), desk.work)
+    context = SimpleNamespace(
+        request=Request("infra", kit=named), target=place, identity=desk.identity_file, state=desk.root / "state",
+        env=os.environ, stop=Stop(),
+    )  # fmt: skip
+    reader = open_kit(cast("RunContext", context), desk.work)
     assert reader is not None
     assert (reader.config(), reader.app()) == (desk.read(built).config(), desk.read(built).app())
     with reader.open_object("database.dump") as dump:
         assert dump.read_bytes().startswith(b"PGDMP")
     with reader.open(key(1)) as original:
         assert original.read_bytes() == desk.cloud.files[key(1)]
-    around.stop.event.set()
+    context.stop.event.set()
     with pytest.raises(Interrupted), reader.open_object("database.dump"):
         pass
 

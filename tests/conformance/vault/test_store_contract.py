@@ -33,7 +33,7 @@ def stored(store: Store, name: str, seed: str, size: int) -> None:
 
 def test_a_document_is_created_once_and_read_back(store: Store) -> None:
     store.put_once("notes/one.json", b"first")
-    with pytest.raises(NameTaken, match="exists already"):
+    with pytest.raises(NameTaken, match="already exists"):
         store.put_once("notes/one.json", b"second")
     with pytest.raises(NameTaken):
         store.put_once("notes/one.json", b"first")

@@ -14,9 +14,8 @@ from uscdr.errors import BadInput
 from uscdr.scenarios.adapters import DnsAccess, Request
 from uscdr.scenarios.config_targets import DnsTarget, HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
-from uscdr.wiring.adapters import _dns_place
-from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.ports import open_ports
+from uscdr.wiring.adapters import TargetAdapters
+from uscdr.wiring.context import Process
 from uscdr.wiring.target import Target, _packaged
 
 Adapter = Literal["manual", "rfc2136", "cloudflare"]
@@ -28,9 +27,9 @@ def opened(tmp_path: Path, adapter: Adapter, scenario: str, key: SecretStr | Non
     target = TargetConfig(heroku=HerokuTarget(app="usc-pis"), dns=dns)
     config = load(_packaged()).config
     place = Target("production", target, config, "digest", SecretStr("token"), "test", None, None, {}, key)
-    around = RunContext(tmp_path, {}, Person(), lambda _: "", (), lambda _: None, Stop())
-    with open_ports(place, around, tmp_path, read_only=dry_run) as ports:
-        found = _dns_place(Job(place, Request(scenario), "run", None, dry_run), ports, around)
+    this = Process(tmp_path, {}, Person(), lambda _: "", (), lambda _: None, Stop())
+    with TargetAdapters(this.on(place, Request(scenario), "run", dry_run=dry_run), tmp_path) as adapters:
+        found = adapters.dns
     assert found is not None
     return found
 

@@ -9,22 +9,22 @@ import pytest
 
 from rehearsal import Rehearsal
 from uscdr.store.location import STORE_SECRETS
-from uscdr.wiring.context import RunContext
-from uscdr.wiring.ports import _known_secrets, open_ports
+from uscdr.wiring.adapters import TargetAdapters
+from uscdr.wiring.context import known_secrets
 
 
 @pytest.mark.parametrize("name", sorted(STORE_SECRETS))
 def test_secrets_of_stores_are_redacted(name: str, quick: Path) -> None:
-    place = Rehearsal(quick)._job("r-1", None, dry_run=True).place
-    redactor = _known_secrets(place, {name: "canary-of-a-store", "HOME": "/home/ada"})
+    place = Rehearsal(quick).target()
+    redactor = known_secrets(place, {name: "canary-of-a-store", "HOME": "/home/ada"})
     assert redactor.text("no canary-of-a-store in /home/ada") == f"no [{name}] in /home/ada"
 
 
 def test_a_scratch_server_that_nobody_needed_goes_with_the_ports(quick: Path) -> None:
     run = Rehearsal(quick)
-    around = RunContext(quick, {}, run.person, lambda _: "", (), lambda _: None, run.stop)
-    with open_ports(run._job("r-1", None, dry_run=True).place, around, quick / "scratch", read_only=True) as ports:
-        ports.scratch.prepare()
+    context = run.context(run.process(), "r-1", dry_run=True)
+    with TargetAdapters(context, quick / "scratch") as adapters:
+        adapters.scratch.prepare()
         end = time.monotonic() + 30
         while not any((quick / "scratch").glob("*/*")):
             assert time.monotonic() < end, "no server was begun"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,15 +13,14 @@ from pydantic import SecretStr
 
 from fakes import FakePlatform
 from fakes import World as Provider
+from given import GivenAdapters
 from rehearsal import Rehearsal
 from uscdr.checks.baseline import Baseline
 from uscdr.checks.context import CheckContext, Sends
 from uscdr.errors import WriteRefused
-from uscdr.events import Redactor
 from uscdr.models.heroku import App
-from uscdr.scenarios.adapters import CheckAccount, Request
+from uscdr.scenarios.adapters import CheckAccount, PastRuns, Request
 from uscdr.wiring.checks import CheckContexts
-from uscdr.wiring.context import RunContext
 
 ACCOUNT = CheckAccount("checks@example.org", SecretStr("password"))
 CLOSED = "http://127.0.0.1:9"
@@ -39,18 +37,18 @@ class Platform(FakePlatform):
 @contextmanager
 def opened(state: Path, sends: Sends, app: str | None = None) -> Iterator[CheckContext]:
     run = Rehearsal(state, request=Request("infra", app=app))
-    job = run._job("r-1", None, dry_run=False)
-    target = job.place.target.model_copy(update={"web": "https://old.example"})
+    target = run.target()
+    services = target.services.model_copy(update={"web": "https://old.example"})
     form = {"kind": "http", "path": "/form", "method": "POST", "json_body": {}, "status": 400}
     checks = {"form": type(run.config.checks["homepage"]).model_validate(form)}
-    config = job.place.config.model_copy(update={"checks": checks})
-    job = replace(job, place=replace(job.place, target=target, config=config, account=ACCOUNT))
-    around = RunContext(state, {}, run.person, lambda _: "", (), lambda _: None, run.stop)
-    platform = Platform(Provider())
-    ports: Any = SimpleNamespace(platform=platform, backups=None, provisioning=None, redactor=Redactor(), waits=None)
-    with CheckContexts(job, ports, around, verifier=None, source=None, work=state, damaged=frozenset()).open(
-        sends
-    ) as world:
+    config = target.config.model_copy(update={"checks": checks})
+    target = replace(target, services=services, config=config, account=ACCOUNT)
+    context = run.process().on(target, run.request, "r-1", dry_run=False)
+    given = GivenAdapters(
+        platform=Platform(Provider()), backups=None, provisioning=None, dns=None, source=None, work=state,
+        memory=PastRuns({}, frozenset()),
+    )  # fmt: skip
+    with CheckContexts(context, given).open(sends) as world:
         yield world
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from backup_world import Safe, dump
 from fake_provisioning import FakeProvisioning
-from fakes import FakeBackups
+from fakes import FakeBackups, FakeScratch
+from given import GivenAdapters
 from rehearsal import Person, Rehearsal
 from uscdr.backups.proofs import Grade
 from uscdr.cli import backup as commands
@@ -24,14 +23,13 @@ from uscdr.errors import AnswerLost
 from uscdr.events import Bus, Redactor
 from uscdr.models.heroku import Schedule
 from uscdr.models.transfers import TransferKind
-from uscdr.scenarios.adapters import Adapters
 from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest
 from uscdr.shared.team import open_team, waiting
 from uscdr.store.lease import WriterQueue
 from uscdr.store.store import LocalStore
-from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.stores import vault_place
+from uscdr.wiring.context import RunContext
+from uscdr.wiring.stores import copies_access
 
 Captured = pytest.CaptureFixture[str]
 NAMES = ("USCDR_AGE_IDENTITY", "USCDR_KIT_RECIPIENTS", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_VAULT_PASSPHRASE_FILE")
@@ -47,11 +45,12 @@ class Clinic(Rehearsal):
             (self.state / "safe").symlink_to(self.state / "vault")
         return safe
 
-    def _deps(self, job: Job, place: Path) -> Adapters:
+    @override
+    def adapters(self, context: RunContext, work: Path) -> GivenAdapters:
         """With the vault of the state directory, as wiring gives it to a run."""
-        around = RunContext(self.state, {}, self.person, lambda _: "", (), lambda _: None, self.stop)
-        ports: Any = SimpleNamespace(scratch=None)
-        return replace(super()._deps(job, place), vault=vault_place(job, ports, around))
+        own = context.target
+        here = self.process().on(own, context.request, context.run, dry_run=context.dry_run)
+        return super().adapters(context, work).but(vault=copies_access(here, lambda: FakeScratch(self.world)))
 
     def pull(self, safe: Safe, number: int, grade: Grade = Grade.DECRYPTS) -> None:
         one = self.world.transfers[number - 1].model_copy(update={"processed_bytes": 0})
@@ -100,7 +99,7 @@ def test_a_colleague_who_recovers_is_not_disturbed(
     monkeypatch.setenv("USCDR_SHARED", str(shared))
     team = open_team({"USCDR_SHARED": str(shared)})
     assert team is not None
-    key = clinic._job("r-1", None, dry_run=False).place.key
+    key = clinic.target().key
     wish = LeaseRequest(key, "r-1", Operator("bob", "laptop", 7), "uscdr recover db (run r-1)")
     patience = waiting(Person(), Stop(), Bus("r-1", Redactor()), take_over=False)
     with team.claim(clinic.state / "of bob", wish, patience):

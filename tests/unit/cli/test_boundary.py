@@ -191,7 +191,7 @@ def shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
 def test_what_could_not_be_printed_is_no_success(state: Path, arguments: str) -> None:
     done = shell(f"uscdr {arguments} >/dev/full")
     assert done.returncode == 3
-    assert "Standard output could not be written: No space left on device." in done.stderr
+    assert "uscdr could not write standard output: No space left on device." in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
 
@@ -200,13 +200,13 @@ def test_a_file_that_a_full_disk_cuts_is_no_success(state: Path, tmp_path: Path)
     done = shell(f"ulimit -f 1; uscdr runbook >'{tmp_path}/runbook.md'")
     assert (tmp_path / "runbook.md").stat().st_size == 1024
     assert done.returncode == 3
-    assert "Standard output could not be written: File too large." in done.stderr
+    assert "uscdr could not write standard output: File too large." in done.stderr
 
 
 def test_a_result_for_machines_tells_of_the_full_disk_where_there_is_room(state: Path) -> None:
     done = shell("uscdr --json runbook db >/dev/full")
     assert done.returncode == 3
-    assert done.stderr.count("Standard output could not be written") == 1
+    assert done.stderr.count("uscdr could not write standard output") == 1
     assert shell("uscdr runbook nonsense 2>/dev/full").returncode == 2  # the greater fault stays
 
 
@@ -216,7 +216,7 @@ def test_a_cut_output_is_told_beside_another_failure(state: Path) -> None:
         "main.run = lambda _: (print(0), 1)[1]; main.main()' >/dev/full"
     )
     assert done.returncode == 1
-    assert "Standard output could not be written: No space left on device. What arrived" in done.stderr
+    assert "uscdr could not write standard output: No space left on device. The output is incomplete" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_a_run_that_lost_its_first_line_is_not_resumed(shell: Shell, quick: Path
     (place / "journal.jsonl").write_bytes(b'{"prev":"torn')
     code, _, err = shell.type("runs", "resume")
     assert code == 3
-    assert "cannot be read" in err
+    assert "cannot read the journal" in err
     assert "uscdr runs show 20261123T000000Z-db-000000" in err
     assert "uscdr recover … --new" in err
 

@@ -12,7 +12,7 @@ from uscdr.drills.environment import _made
 from uscdr.errors import MachineError
 
 KIT = "20261128T140526Z-usc-pis-45acf3"
-SECOND = {"what": "postgresql-flat-1", "why": "WAREHOUSE_URL: its data are NOT in this kit."}
+SECOND = {"what": "postgresql-flat-1", "why": "WAREHOUSE_URL: its data is NOT in this kit."}
 
 
 def ended(code: int, parts: list[dict[str, Any]] | None, error: str = "") -> subprocess.CompletedProcess[str]:
@@ -30,7 +30,7 @@ def test_a_complete_kit_lacks_nothing() -> None:
 
 def test_a_kit_that_names_what_it_does_not_cover_is_used_and_the_gap_is_told() -> None:
     assert _made(ended(1, [part("partial", SECOND)])) == (
-        KIT, ("postgresql-flat-1: WAREHOUSE_URL: its data are NOT in this kit.",)
+        KIT, ("postgresql-flat-1: WAREHOUSE_URL: its data is NOT in this kit.",)
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from fakes import Killed
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode, JournalError
 from uscdr.scenarios.adapters import Request
-from uscdr.wiring.context import RunContext
+from uscdr.wiring.context import Process
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_run_whose_lock_another_has_by_now_sends_nothing_more(quick: Path) -> 
         with ExitStack() as stack:
 
             def asking(
-                around: RunContext,
+                this: Process,
                 run: Rehearsal = run,
                 asked: list[bool] = asked,
                 stack: ExitStack = stack,
@@ -65,7 +65,7 @@ def test_a_run_whose_lock_another_has_by_now_sends_nothing_more(quick: Path) -> 
                     (path,) = (run.state / "locks").glob("*.lock")
                     path.unlink()
                     fcntl.flock(stack.enter_context(path.open("w")), fcntl.LOCK_EX)
-                around.leave()
+                this.guard()
 
             run.asks = asking
             ending = run.begin()

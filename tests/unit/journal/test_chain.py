@@ -95,7 +95,7 @@ def test_only_the_owner_can_read(tmp_path: Path) -> None:
 
 def test_a_journal_is_never_begun_twice(tmp_path: Path) -> None:
     path = written(tmp_path / "run", "a")
-    with pytest.raises(JournalError, match="could not be written"):
+    with pytest.raises(JournalError, match="uscdr cannot write the journal"):
         writer.create(tmp_path / "run")
     assert texts(path) == ["a"]
 
@@ -173,7 +173,7 @@ def test_a_line_edited_with_a_right_hash_but_another_number_is_refused(tmp_path:
     ledger = writer.create(tmp_path / "run")
     ledger.record(stamped(0, "a").model_copy(update={"seq": 5}))
     ledger.close()
-    with pytest.raises(JournalError, match="sequence number 5 stands where 0 belongs"):
+    with pytest.raises(JournalError, match="sequence number 5 is in place of 0"):
         read(ledger.path)
 
 
@@ -191,7 +191,7 @@ def test_a_journal_has_its_name_with_its_first_line_and_leaves_nothing_without(t
 def test_a_journal_without_a_first_line_has_lost_it(tmp_path: Path, data: bytes) -> None:
     path = written(tmp_path / "run", "a")
     path.write_bytes(data)
-    with pytest.raises(JournalError, match="cannot be read") as refused:
+    with pytest.raises(JournalError, match="cannot read the journal") as refused:
         read(path)
     assert "uscdr runs show run" in refused.value.next_action
 
@@ -235,7 +235,7 @@ STARTED = {"kind": "step.started", "step": "s", "title": "t", "phase": "p", "eff
         (foreign(FIRST_LINE, {**STARTED, "baseline": 7}), "line 2: event.step.started.baseline"),
         (foreign(FIRST_LINE, FIRST_LINE), "line 2: run.started"),
         (foreign({"kind": "note", "level": "info", "text": "x"}), "line 1: note"),
-        (foreign(FIRST_LINE, run="another"), "line 1 is of the run another"),
+        (foreign(FIRST_LINE, run="another"), "line 1 belongs to run another"),
         (foreign(FIRST_LINE, at=5), "line 1: at"),
         (foreign(FIRST_LINE, at="2026-11-23T00:00:00"), "line 1: at"),
         (foreign(FIRST_LINE, at="9999-12-31T23:59:59Z"), "line 1: at"),
@@ -288,7 +288,7 @@ def test_a_failed_write_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ledger.record(stamped(1, "b"))
     assert failed.value.why == os.strerror(number)
     monkeypatch.setattr(os, name, real)
-    with pytest.raises(JournalError, match="could not be written"):
+    with pytest.raises(JournalError, match="uscdr cannot write the journal"):
         ledger.record(stamped(1, "b"))
     ledger.close()
     assert texts(ledger.path) == ["a"]
@@ -383,13 +383,13 @@ def test_a_journal_that_cannot_be_begun_or_reopened_says_so(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, name, fail)
-    with pytest.raises(JournalError, match="could not be written"):
+    with pytest.raises(JournalError, match="uscdr cannot write the journal"):
         writer.create(tmp_path / "new").record(stamped(0, "a"))
-    with pytest.raises(JournalError, match=r"could not be|cannot be read"):
+    with pytest.raises(JournalError, match=r"cannot (write|read)"):
         writer.reopen(path)
 
 
 def test_a_state_directory_that_is_a_file_is_this_machines_fault(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("not a directory")
-    with pytest.raises(MachineError, match="uscdr cannot use"):
+    with pytest.raises(MachineError, match="cannot use the state directory"):
         writer.create(tmp_path / "state" / "runs" / "run")

@@ -183,7 +183,7 @@ def test_a_journal_that_version_0_1_wrote_is_shown_and_reported(tmp_path: Path) 
     summary = runs.summarize(read(path))
     assert (summary.scenario, summary.state, summary.wrote) == ("db", "done", True)
     assert (report.outcome, report.rto.verdict, report.rpo.verdict) == ("done", "met", "met")
-    assert report.rto.basis.startswith("from the begin of the run, 2026-")
+    assert report.rto.basis.startswith("from the start of the run, 2026-")
     assert report.rto.basis.endswith("UTC, until: Check the application")
     assert report.data.rows_lost == 17
     assert report.data.invariants_held == report.data.invariants == 9

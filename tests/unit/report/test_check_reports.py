@@ -111,7 +111,7 @@ def test_checks_outside_of_a_round_stay_what_they_were() -> None:
     assert [found.check for found in report.checks] == ["early", "late"]
     assert [found.check for found in report.rounds[0].checks] == ["a"]
     text = to_markdown(report)
-    assert "## Steps against their budgets" in text
+    assert "## Steps and budgets" in text
     assert all(f"| {name} |" in text for name in ("early", "late", "a"))
     assert "Checks: 2 pass, 1 fail" in summarise(report)
 
@@ -231,7 +231,7 @@ def test_what_a_round_saw_before_it_was_cut_off_is_not_lost() -> None:
     assert report.round.number == 1
     text = to_checks_markdown(report)
     assert "NOT PASSED" in text.splitlines()[0]
-    assert "Round 2 was cut off: 1 of 2 ended (1 fail)." in text
+    assert "Round 2 stopped early: 1 of 2 ended (1 fail)." in text
     assert "- **fail** a: 500" in text
     assert outcomes(suites(report)["round 2, cut off"]) == {"a": "failure"}
     assert "fail: a: 500" in summarise(report)
@@ -241,5 +241,5 @@ def test_the_summary_stays_short_with_many_failures() -> None:
     names = [f"c{number}" for number in range(30)]
     text = summarise(run(started(*names), *(check(name, "fail") for name in names), finished(), end()), journal="/j")
     assert len(text.splitlines()) <= MOST_LINES
-    assert "and 22 more, all in the report" in text
+    assert "and 22 more in the report" in text
     assert text.endswith("Journal: /j")

@@ -265,7 +265,7 @@ def test_the_summary_stays_short_with_much_to_say() -> None:
     report = run((1, end))
     text = summarise(report, journal="/j", report_path="/r")
     assert len(text.splitlines()) <= MOST_LINES
-    assert "To do: 37 more, all in the report" in text
+    assert "To do: 37 more in the report" in text
     assert "and 37 more" in text
     assert text.endswith("Journal: /j\nReport: /r")
 
@@ -279,8 +279,8 @@ def test_spans(seconds: float | None, words: str) -> None:
 
 
 FILES: dict[str, object] = {"undated": ["files"]}
-UNDATED = "when what is lost of files was written is not known"
-TAKEN = "what the damage took of newer rows cannot be told"
+UNDATED = "the time of lost rows in files is unknown"
+TAKEN = "the damage may have removed newer rows"
 AGE = "age of the backup when it was chosen"
 LAST = "from backup b1 to the last lost write"
 

@@ -126,13 +126,13 @@ def test_secrets_have_names_and_no_values() -> None:
     [
         ("db", "`uscdr recover db`"),
         ("app", "`uscdr recover app`"),
-        ("media", "`uscdr recover media` (copies from a kit: `--kit newest`"),
-        ("infra", "`uscdr recover infra` (when the old application does not answer: `--kit newest`"),
+        ("media", "`uscdr recover media` (restore copies from a kit: `--kit newest`"),
+        ("infra", "`uscdr recover infra` (if the old application does not answer: `--kit newest`"),
         ("dns", "`uscdr dns rollback`"),
     ],
 )
 def test_the_tools_own_command_stands_first(scenario: str, command: str) -> None:
-    assert f"With the tool: {command}" in render(PACKAGED, scenario)
+    assert f"With uscdr: {command}" in render(PACKAGED, scenario)
 
 
 def test_nobody_is_told_to_run_what_destroys_more() -> None:

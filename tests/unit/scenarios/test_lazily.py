@@ -192,7 +192,6 @@ OURS = (
     "uscdr.providers.heroku",
     "uscdr.sandbox",
     "uscdr.wiring.adapters",
-    "uscdr.wiring.ports",
     "uscdr.shared",
 )
 

@@ -48,7 +48,7 @@ def test_429_alone_does_not_make_a_good_recovery_fail_and_its_last_line_says_so(
     assert (ending.code, ending.error) == (ExitCode.DONE, None)
     (finished,) = run.events("run.finished")
     assert finished["outcome"] == "done"
-    assert "done and verified; not checked, as a limit of requests is used up: " in finished["summary"]
+    assert "done and verified; not checked because of a rate limit: " in finished["summary"]
     assert "login: /login/: 429" in finished["summary"]
     assert "dashboard: /dashboard/: 429" in finished["summary"]
     told = {event["check"]: event["verdict"] for event in run.events("check.finished")}

@@ -68,7 +68,7 @@ def test_a_malformed_check(tmp_path: Path, check: str, place: str, words: list[s
     assert [word for word in words if word not in message] == [], message
 
 
-NOTHING = "demands nothing"
+NOTHING = "requires nothing"
 AT = "@"
 """Stands where the fault is."""
 EMPTY: list[tuple[str, list[str]]] = [
@@ -79,7 +79,7 @@ EMPTY: list[tuple[str, list[str]]] = [
     ("{kind: http, path: /, json: {a: {@filled: false}}}", ["True"]),
     ("{kind: http, path: /, json: {@a: {exists: false, equals: 1}}}", ["{exists: false} alone"]),
     ("{kind: http, path: /, json: {@'': 1}}", ["a name is empty"]),
-    ("{kind: http, path: /, @json: {}}", [NOTHING, "`checks.bad.json`", "leave it out"]),
+    ("{kind: http, path: /, @json: {}}", [NOTHING, "`checks.bad.json`", "remove the field"]),
     ("{kind: http, path: /, @contains: ''}", ["should be a list"]),
     ("{kind: http, path: /, @contains: []}", [NOTHING]),
     ("{kind: http, path: /, @contains: [a, '']}", ["one of its texts is empty", NOTHING]),
@@ -93,7 +93,7 @@ EMPTY: list[tuple[str, list[str]]] = [
     ("{kind: http, path: /, @follow: ''}", ["another form"]),
     ("{kind: http, path: /, @follow_link: ''}", [NOTHING]),
     ("{kind: http, path: /, @follow_link: src}", ["a pattern with one group"]),
-    ("{kind: http, path: /, @follow_link: '('}", ["this is no pattern"]),
+    ("{kind: http, path: /, @follow_link: '('}", ["this is not a valid pattern"]),
     ("{kind: http, path: /, @image: ' '}", [NOTHING]),
     ("{kind: agree, path: /, @json: '', query: SELECT 1}", ["is empty"]),
     ("{kind: agree, path: /, json: a, @query: ' '}", [NOTHING]),

@@ -53,14 +53,12 @@ def test_rows_that_only_a_later_look_knew_are_counted(quick: Path, monkeypatch: 
     """The backup has 50, the live database 50 others of 60; the baseline, taken between, had 75."""
     run = Rehearsal(quick)
     later = DatabaseState("the baseline", datetime.now(UTC) - timedelta(minutes=30), {TABLE: 75})
-    real = Rehearsal._deps
+    real = Rehearsal.adapters
 
-    def deps(self: Rehearsal, *given: Any) -> Adapters:
-        found = real(self, *given)
-        object.__setattr__(found, "earlier", lambda: Earlier((later,)))
-        return found
+    def adapters(self: Rehearsal, *given: Any) -> Adapters:
+        return real(self, *given).but(knows=lambda: Earlier((later,)))
 
-    monkeypatch.setattr(Rehearsal, "_deps", deps)
+    monkeypatch.setattr(Rehearsal, "adapters", adapters)
     assert facts(run)["rows lost"] == "at least 25"
 
 
@@ -98,7 +96,7 @@ def test_lost_rows_that_no_time_is_known_of_are_no_loss_of_no_seconds(quick: Pat
     assert "file_uploads_patientdocument" in asked["writes lost"]
     assert run.events("gate.asked")[0]["phrase"].endswith("unknown of writes lost")
     report = build(read(run.journal_path).records)
-    assert "when what is lost of file_uploads_patientdocument was written is not known" in report.rpo.basis
+    assert "the time of lost rows in file_uploads_patientdocument is unknown" in report.rpo.basis
     assert (report.rpo.verdict, report.rpo.at_most) == (("met", True) if minutes == 120 else ("not known", False))
 
 

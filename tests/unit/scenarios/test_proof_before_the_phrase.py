@@ -165,7 +165,7 @@ def test_a_few_damaged_values_are_told_and_stop_nothing(quick: Path, monkeypatch
     ending = run.begin()
     assert ending is not None
     assert ending.code is ExitCode.DONE
-    assert "does not open 2 of 50 sampled values" in warnings(run)
+    assert "does not decrypt 2 of 50 sampled values" in warnings(run)
 
 
 def test_values_whose_plain_column_was_emptied_are_opened_all_the_same(

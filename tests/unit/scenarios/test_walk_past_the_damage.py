@@ -297,14 +297,12 @@ def test_on_a_healthy_database_the_plan_says_that_nothing_changes(quick: Path) -
 def test_when_all_are_damaged_a_person_chooses(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = desk(quick)
     healthy = DatabaseState("the baseline", datetime.now(UTC) - timedelta(days=3), {"patients_medicalrecord": 1000})
-    real = Rehearsal._deps
+    real = Rehearsal.adapters
 
-    def deps(self: Rehearsal, *given: Any) -> Adapters:
-        found = real(self, *given)
-        object.__setattr__(found, "earlier", lambda: Earlier((healthy,)))
-        return found
+    def adapters(self: Rehearsal, *given: Any) -> Adapters:
+        return real(self, *given).but(knows=lambda: Earlier((healthy,)))
 
-    monkeypatch.setattr(Rehearsal, "_deps", deps)
+    monkeypatch.setattr(Rehearsal, "adapters", adapters)
     backup(run.world, 1)
     words = asked(run)
     assert "patients_medicalrecord has 200 of 1,000 rows since the baseline" in words

@@ -38,8 +38,8 @@ FACTS: Mapping[str, Any] = {
 @pytest.mark.parametrize("adapter", ["", "rfc2136", "cloudflare", "manual"])
 def test_it_is_edited_as_the_environment_says(adapter: str) -> None:
     place = _sandbox_place(load(_packaged()), {"USCDR_SANDBOX_DNS": adapter}, FACTS)
-    assert place.target.dns is not None
-    assert place.target.dns.adapter == (adapter or "rfc2136")
+    assert place.services.dns is not None
+    assert place.services.dns.adapter == (adapter or "rfc2136")
 
 
 def test_an_unknown_adapter_is_named() -> None:
@@ -50,7 +50,7 @@ def test_an_unknown_adapter_is_named() -> None:
 
 def test_two_sandboxes_in_a_row_are_two_places_though_all_else_is_the_same() -> None:
     first, second = (_sandbox_place(load(_packaged()), {}, {**FACTS, "identity": one}) for one in ("4f2a9c", "51d0e7"))
-    assert (first.target, first.name) == (second.target, second.name)
+    assert (first.services, first.name) == (second.services, second.name)
     assert first.key != second.key
     assert first.key.startswith(second.key.rpartition(" ")[0])
 
@@ -75,7 +75,7 @@ def test_another_application_is_asked_what_its_operators_file_says(
     assert place.config.after_recovery == loaded.config.after_recovery
     assert place.config.invariants == loaded.config.invariants
     assert place.config.app.manage == FACTS["manage"]
-    assert (place.target.cloudinary is not None, place.target.dns is not None) == (True, True)
+    assert (place.services.cloudinary is not None, place.services.dns is not None) == (True, True)
     assert place.account is None
 
 
@@ -89,7 +89,7 @@ def test_without_a_file_of_its_own_it_is_asked_what_holds_for_any(
         Path("scenarios.yaml").write_bytes(_packaged().read_bytes())
     place = _sandbox_place(load_config(None, {}), {}, OTHER)
     assert place.config.after_recovery == ("application-answers",)
-    assert place.target.cloudinary is None
+    assert place.services.cloudinary is None
 
 
 def test_the_account_of_another_application_comes_from_the_environment() -> None:

@@ -17,7 +17,7 @@ from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import BadInput, MachineError
 from uscdr.scenarios.config import SANDBOX
 from uscdr.settings import config_directory, home_directory, is_gone, operator, state_directory, user_path
-from uscdr.wiring.ports import _known_secrets
+from uscdr.wiring.context import known_secrets
 from uscdr.wiring.target import _any_django_application, _packaged, find_place, load_config, with_scratch
 
 
@@ -162,7 +162,7 @@ def test_the_server_for_proofs_is_named_by_the_command_or_the_environment(tmp_pa
     named = with_scratch(place, None, {"USCDR_SCRATCH": url})
     assert named.scratch == with_scratch(place, url, {"USCDR_SCRATCH": "postgres://other"}).scratch == SecretStr(url)
     assert "sesame-open" not in repr(named)
-    redactor = _known_secrets(named, {})
+    redactor = known_secrets(named, {})
     assert "sesame-open" not in redactor.text(f"{url} sesame-open")
     with pytest.raises(BadInput, match="--scratch"):
         with_scratch(place, "", {})

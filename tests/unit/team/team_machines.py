@@ -22,7 +22,7 @@ from uscdr.settings import Operator
 from uscdr.shared.lease import TERMS, Waiting
 from uscdr.shared.team import Team
 from uscdr.store.lease_records import LeaseTerms
-from uscdr.wiring.context import RunContext
+from uscdr.wiring.context import Process
 
 LONG_AFTER = 94.0
 """Seconds; more than a lease lasts, what is granted on top, and the longest request."""
@@ -60,25 +60,26 @@ class Machine(Rehearsal):
 
     def begin(self, *, confirm: str | None = None, dry_run: bool = False) -> Outcome | None:
         self.run = runs.new_run_id(self.request.scenario)
-        job = self._job(self.run, confirm, dry_run=dry_run)
-        return self._of_team(lambda around, team: wiring.begin(job, around, team))
+        return self._of_team(
+            lambda this, team: wiring.begin(self.context(this, self.run, confirm, dry_run=dry_run), team)
+        )
 
     def resume(self, *, confirm: str | None = None, take_over: bool = False) -> Outcome | None:
-        def work(around: RunContext, team: Team | None) -> Outcome:
+        def work(this: Process, team: Team | None) -> Outcome:
             if team is not None:
                 team.refresh(self.state)
             path = runs.find(self.state, self.run or None, of_others=take_over)
             self.run = path.parent.name
-            job = self._job(self.run, confirm, dry_run=False)
-            return wiring.resume(job, around, path, team, take_over=take_over)
+            context = self.context(this, self.run, confirm, dry_run=False)
+            return wiring.resume(context, path, team, take_over=take_over)
 
         return self._of_team(work)
 
-    def _of_team(self, work: Callable[[RunContext, Team | None], Outcome]) -> Outcome | None:
+    def _of_team(self, work: Callable[[Process, Team | None], Outcome]) -> Outcome | None:
         team = None if self.without else Team(cast("Any", self.store), self.terms)
         me = Operator(self.user, f"{self.user}s-desk", 4711)
         with mock.patch.object(wiring, "operator", return_value=me):
-            ending = self._process(lambda around: work(around, team))
+            ending = self._process(lambda this: work(this, team))
         self.behind = team.behind if team else 0
         return ending
 

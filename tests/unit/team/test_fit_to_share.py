@@ -33,7 +33,7 @@ class Lagging(Clocked):
 class Refusing(Clocked):
     """The condition is refused."""
 
-    error: Exception = NotExclusive("s3://bucket cannot do that.", why="It answered 501.")
+    error: Exception = NotExclusive("s3://bucket cannot do that.", why="The store answered 501.")
 
     def put_once(self, name: str, data: bytes) -> None:
         raise self.error
@@ -45,7 +45,12 @@ class Choosy(Refusing):
     error = ChecksumRefused("s3://bucket refuses what was to be written.", why="It answered 400 NotImplemented.")
 
 
-UNFIT = [(Overwriting, "created twice"), (Lagging, "at once"), (Refusing, "answered 501"), (Choosy, "NotImplemented")]
+UNFIT = [
+    (Overwriting, "the same name twice"),
+    (Lagging, "at once"),
+    (Refusing, "answered 501"),
+    (Choosy, "NotImplemented"),
+]
 
 
 @pytest.mark.parametrize(("kind", "why"), UNFIT)
@@ -56,7 +61,7 @@ def test_it_is_refused_before_anything_is_done(quick: Path, kind: type[Clocked],
         error = pair.ada.refused(cast("Any", work))
         assert isinstance(error, BadInput)
         assert error.exit_code is ExitCode.BAD_INPUT
-        assert error.message == "s3://bucket cannot be the shared state of a team."
+        assert error.message == "A team cannot use s3://bucket as its shared state."
         assert why in error.why
         assert "conditional writes" in error.next_action
     assert pair.world.writes == []

@@ -17,7 +17,7 @@ from uscdr.journal import runs
 from uscdr.journal.reader import read
 from uscdr.shared.team import Team
 from uscdr.store.store import StoreUnreachable
-from uscdr.wiring.context import RunContext
+from uscdr.wiring.context import Process
 from uscdr.wiring.past_runs import remember
 
 MOMENTS = ("before", "after")
@@ -87,7 +87,7 @@ def test_a_copy_of_a_state_directory_is_another_machine(whole: Pair, quick: Path
         assert ending is not None
         assert ending.code == 0
     else:
-        assert "is being worked on already: ada on adas-desk" in copied.refused(copied.resume).message
+        assert "Another run already works on" in copied.refused(copied.resume).message
 
 
 def test_stopped_right_before_any_request_it_sends_nothing(whole: Pair, quick: Path, some: Some) -> None:
@@ -96,11 +96,11 @@ def test_stopped_right_before_any_request_it_sends_nothing(whole: Pair, quick: P
     for number in some(range(len(whole.world.writes))):
         pair, asked = Pair(quick / str(number), Clocked()), list[int]()
 
-        def asking(around: RunContext, pair: Pair = pair, number: int = number, asked: list[int] = asked) -> None:
+        def asking(this: Process, pair: Pair = pair, number: int = number, asked: list[int] = asked) -> None:
             asked.append(number)
             if len(asked) == number + 1:
                 pair.bob_takes_over()
-            around.leave()
+            this.guard()
 
         pair.ada.asks = asking
         error = lost(pair.ada, pair.ada.begin)
@@ -131,7 +131,7 @@ def test_a_store_that_goes_away_lets_no_step_begin(whole: Pair, quick: Path, som
         problems = [step for step in pair.ada.intents() if f'"step.started","step":"{step}"' not in seen]
         if ending.code is ExitCode.DONE:  # nothing was left to write
             problems += [] if pair.ada.behind else ["the team has it all"]
-        elif ending.code is not ExitCode.FAILED or "not begun" not in str(ending.error):
+        elif ending.code is not ExitCode.FAILED or "did not begin the step" not in str(ending.error):
             problems.append(f"{ending}")
         last, here = pair.ada.events()[-1]["kind"], whole.ada.events()[record]
         if last != "run.finished" and not is_intent(here):
@@ -162,7 +162,7 @@ def test_nobody_begins_beside_a_run(whole: Pair, quick: Path, store: Clocked) ->
     assert same_end(pair, whole) == []
     begun, resumed = told
     assert isinstance(begun, LockHeld)
-    assert "usc-pis is being worked on already: ada on adas-desk (process 4711), since 20" in begun.message
+    assert "Another run already works on usc-pis: ada on adas-desk (process 4711), since 20" in begun.message
     assert f"run {pair.ada.run}" in begun.why
     assert f"uscdr runs resume {pair.ada.run} --take-over" in begun.next_action
     assert "no unfinished run" in resumed.message
@@ -290,7 +290,7 @@ def test_an_intent_that_alone_could_not_be_stored_begins_no_step(whole: Pair, qu
     with mock.patch.object(store, "put_once", refuse):
         error = pair.ada.refused(pair.ada.begin)
     assert isinstance(error, JournalError)
-    assert "the step was not begun" in error.message
+    assert "did not begin the step" in error.message
     assert pair.restores == 0
     ending = pair.ada.resume()
     assert ending is not None

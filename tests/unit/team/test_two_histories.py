@@ -74,7 +74,7 @@ def test_writes_without_the_teams_knowledge_and_a_take_over_do_not_go_together(
     store.seconds += LONG_AFTER
     error = pair.ada.refused(lambda: pair.ada.resume(take_over=True))
     assert isinstance(error, JournalError)
-    assert "went on in two places" in error.message
+    assert "Two machines continued" in error.message
     assert "drain, sessions, safety" in error.why
 
 

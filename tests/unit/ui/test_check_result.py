@@ -101,13 +101,13 @@ def test_a_line_that_did_not_pass_says_why_and_advice_is_given_once() -> None:
 def test_what_was_skipped_is_named() -> None:
     end = finished(item("A", "not checked", skipped=("by-eye",)), skipped_manual=True)
     lines = result(end)
-    assert lines[1:3] == ["  not checked   A (no check was run)", "                skipped by-eye"]
+    assert lines[1:3] == ["  not checked   A (no check ran)", "                skipped by-eye"]
     assert lines[-1] == "0 of 1 line passes, 1 not checked (manual checks were skipped: --skip-manual)"
 
 
 def test_a_failure_that_stands_for_no_line_is_not_left_out() -> None:
     lines = result(finished(item("A", "pass", "a")), check("a"), check("stray", "fail", "500"), check("fine"))
-    assert lines[3:5] == ["Checks that stand for no line", "                fail stray: 500"]
+    assert lines[3:5] == ["Checks outside of the checklists", "                fail stray: 500"]
     assert not any("fine" in line for line in lines)
 
 

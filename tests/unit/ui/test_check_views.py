@@ -155,9 +155,9 @@ def test_without_a_baseline_it_says_so() -> None:
 def test_a_run_that_ended_before_its_checks_says_so() -> None:
     end = ev.RunFinished(outcome="failed", exit_code=3, summary="The token was refused.")
     text = "\n".join(rows(board(end)))
-    assert "no round of checks was begun" in text
+    assert "no round of checks started" in text
     assert "The token was refused." in text
-    assert "getting ready" in "\n".join(rows(board()))
+    assert "preparing" in "\n".join(rows(board()))
 
 
 ALL = [item for name in (*RUNS, "failing") for item in stream(name)]
@@ -239,7 +239,7 @@ def test_a_change_of_a_check_that_is_not_known_is_told_as_it_is() -> None:
     lines = plain([stamped(begun("watch db")), stamped(end)])
     assert lines[-2:] == [
         "04:02:00Z changed gone: pass -> fail",
-        "04:02:00Z round 2: 0 checks, 0 failing; that was the last one",
+        "04:02:00Z round 2: 0 checks, 0 failing; that was the last round",
     ]
 
 

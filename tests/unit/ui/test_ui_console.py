@@ -222,7 +222,7 @@ def test_an_error_is_four_lines() -> None:
     assert out.getvalue() == ""
     assert err.getvalue().splitlines() == [
         "Error: ada holds the lock\\x1b[31m",
-        "Why:   since 02:10 on oncall-laptop",
+        "Cause: since 02:10 on oncall-laptop",
         "Next:  Call ada.",
         "Exit:  6 (locked)",
     ]
@@ -231,7 +231,11 @@ def test_an_error_is_four_lines() -> None:
 def test_an_error_of_several_lines_is_indented() -> None:
     output, _, err = outputs(quiet=True)
     render_error(errors.ConfigError("scenarios.yaml:3:7\nunknown key"), output)
-    assert err.getvalue().splitlines()[:3] == ["Error: scenarios.yaml:3:7", "       unknown key", "Why:   not known"]
+    assert err.getvalue().splitlines()[:3] == [
+        "Error: scenarios.yaml:3:7",
+        "       unknown key",
+        "Next:  Correct the input and run the command again. uscdr sent no request.",
+    ]
 
 
 @pytest.mark.parametrize("code", list(errors.ExitCode))

@@ -138,7 +138,7 @@ def test_an_interrupted_write_is_never_shown_as_planned_or_done() -> None:
     assert step is not None
     assert step.status == "unknown"
     text = "\n".join(_bare(spans) for spans in frame(board, item.at, 80, 23))
-    assert "finding out what became of 8/11" in text
+    assert "checking the outcome of 8/11" in text
     assert "MAY HAVE DESTROYED" in text
 
 
@@ -157,7 +157,7 @@ def test_budgets_that_do_not_fit_any_more_are_told_in_time() -> None:
     late = "\n".join(_bare(spans) for spans in frame(board, T0 + timedelta(minutes=40), 80, 23))
     assert "AT RISK" not in fits
     assert "1 h 20 min left" in late
-    assert "AT RISK: the budgets still allow 1 h 25 min" in late
+    assert "AT RISK: the remaining budgets add up to 1 h 25 min" in late
 
 
 ALL = [item for name in ("good", "failing", "resumed") for item in stream(name)]

@@ -290,8 +290,8 @@ def test_facts_of_an_entry_survive_the_platform(safe: Safe) -> None:
     [
         ("aaa", "rules", Grade.DECRYPTS, ""),
         ("", "", Grade.DECRYPTS, ""),
-        ("bbb", "rules", Grade.INVARIANTS, "the application has another key now (bbb) than when it was proven (aaa)"),
-        ("aaa", "others", Grade.RESTORES, "other invariants are asked now than when it was proven"),
+        ("bbb", "rules", Grade.INVARIANTS, "the application's key has changed since the proof (now bbb, then aaa)"),
+        ("aaa", "others", Grade.RESTORES, "the invariants have changed since the proof"),
     ],
 )
 def test_a_proof_counts_for_its_key_and_its_rules_alone(

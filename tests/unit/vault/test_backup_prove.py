@@ -73,11 +73,11 @@ def test_everything_shown_is_the_best_grade(tmp_path: Path) -> None:
 
 CASES: dict[str, tuple[dict[str, Any], Grade, str, bool]] = {
     "broken invariant": (
-        {"invariants": (THERE.model_copy(update={"minimum": 51}),)}, Grade.RESTORES, "breaks: patients are", False,
+        {"invariants": (THERE.model_copy(update={"minimum": 51}),)}, Grade.RESTORES, "failed: patients are", False,
     ),
     "missing table": ({"expected_tables": ("nowhere",)}, Grade.RESTORES, "tables are missing: nowhere", False),
-    "nothing asked": ({"invariants": ()}, Grade.RESTORES, "names no invariant", False),
-    "wrong key": ({"key": EncryptionKey("K", SecretStr("other"))}, Grade.INVARIANTS, "K does not open 50 of 50", False),
+    "nothing asked": ({"invariants": ()}, Grade.RESTORES, "has no invariant that applies", False),
+    "wrong key": ({"key": EncryptionKey("K", SecretStr("other"))}, Grade.INVARIANTS, "not decrypt 50 of 50", False),
     "no key": ({"key": EncryptionKey("K", why="the app is gone")}, Grade.INVARIANTS, "the app is gone", True),
     "empty key": ({"key": EncryptionKey("K", SecretStr(""))}, Grade.INVARIANTS, "K is not set", True),
     "no encrypted column": ({"canaries": ()}, Grade.INVARIANTS, "names no encrypted column", True),

@@ -83,7 +83,7 @@ def test_a_passphrase_is_one_line_of_some_length(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(BadInput, match="too short"):
             read_passphrase(file)
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="cannot read the passphrase file"):
         read_passphrase(tmp_path / "absent")
 
 
@@ -97,14 +97,14 @@ def test_a_passphrase_is_one_line_of_some_length(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_dump_leaves_nothing(safe: Safe, data: bytes, why: str) -> None:
-    with pytest.raises(CheckFailed, match="not a PostgreSQL dump") as caught:
+    with pytest.raises(CheckFailed, match="did not send a PostgreSQL dump") as caught:
         safe.pull(data=data)
     assert why in caught.value.why
     assert safe.names() == []
 
 
 def test_less_than_the_platform_says_is_refused_and_more_is_kept(safe: Safe) -> None:
-    with pytest.raises(CheckFailed, match="came short"):
+    with pytest.raises(CheckFailed, match="is incomplete"):
         safe.pull(data=DUMP[:-1])
     assert safe.names() == []
     assert safe.pull(data=DUMP + b"more").dump.plain_size == len(DUMP) + 4
@@ -221,7 +221,7 @@ def test_a_card_that_was_changed_is_found(safe: Safe) -> None:
     card = safe.pull()
     origin = card.origin.model_copy(update={"name": "b099"})
     with (
-        pytest.raises(CheckFailed, match="does not say what the manifest says"),
+        pytest.raises(CheckFailed, match="differs from the manifest"),
         safe.keys.opened(safe.store, card.model_copy(update={"origin": origin}), safe.work),
     ):
         raise AssertionError("a forged card was believed")
@@ -232,11 +232,11 @@ def test_another_key_or_none_is_bad_input(safe: Safe) -> None:
     other = safe.root / "other.txt"
     other.write_text(new_key()[1])
     with (
-        pytest.raises(WrongIdentity, match="does not open"),
+        pytest.raises(WrongIdentity, match="does not decrypt"),
         Keys(Identity.read(other)).opened(safe.store, card, safe.work),
     ):
         raise AssertionError
-    with pytest.raises(BadInput, match="without its key"), Keys().opened(safe.store, card, safe.work):
+    with pytest.raises(BadInput, match="needs a key to decrypt"), Keys().opened(safe.store, card, safe.work):
         raise AssertionError
     assert not Keys().may_open(card)
 

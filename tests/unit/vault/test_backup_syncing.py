@@ -80,7 +80,7 @@ def test_a_pull_whose_disk_fails_meanwhile_leaves_no_copy(quick: Path, monkeypat
             assert disk.asked.wait(30)
 
     monkeypatch.setattr(threading.Thread, "start", started)
-    with pytest.raises(MachineError, match="could not be written") as refused:
+    with pytest.raises(MachineError, match="could not write") as refused:
         safe.pull()
     assert refused.value.why == "Input/output error"
     assert safe.names() == []

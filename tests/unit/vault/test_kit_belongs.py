@@ -1,4 +1,4 @@
-"""A kit is the one that was asked for: the sealed manifest says which, and how old; the card is a hint."""
+"""A kit is the one that was asked for: the encrypted manifest says which, and how old; the card is a hint."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_ages_come_from_the_sealed_manifest(shop: Workshop, capsys: Captured) ->
     reader = opened(shop, kit)
     assert reader.card.created_at == at
     assert "made " in reader.doubts[0].message
-    assert "the sealed manifest says" in reader.doubts[0].message
+    assert "the encrypted manifest says" in reader.doubts[0].message
     assert main.run(["kit", "check", *identity(shop)]) == 1
     shown = capsys.readouterr().out
     assert "card.json does not belong to this kit" in shown
@@ -204,7 +204,7 @@ def test_whatever_a_card_says_otherwise_is_a_finding(shop: Workshop, said: dict[
     built = shop.build()
     change_card(shop, built.card.kit, **said)
     reader = opened(shop, built.card.kit)
-    assert "does not say what the manifest says" in reader.doubts[0].message
+    assert "differs from the manifest" in reader.doubts[0].message
     assert reader.card == built.card
 
 

@@ -116,7 +116,7 @@ def test_a_wrong_identity_is_bad_input(shop: Workshop, capsys: Captured) -> None
     shop.build()
     Path("other.txt").write_text(new_key()[1])
     assert main.run(["kit", "check", "--to", "vault", "--identity", "other.txt"]) == 2
-    assert "does not open this kit" in capsys.readouterr().err
+    assert "does not decrypt this kit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["check", "card"])

@@ -81,8 +81,8 @@ def test_who_may_have_a_file_is_asked_where_the_listing_does_not_tell(shop: Work
     del shop.cloud.access[key(2)]
     part = shop.build().manifest.part("media")
     assert part.state == "partial"
-    assert part.gaps[0].what.startswith("who may have 1 media file (image file ")
-    assert "anybody could have them" in part.gaps[0].why
+    assert part.gaps[0].what.startswith("access rights of 1 media file (image file ")
+    assert "would be public" in part.gaps[0].why
 
 
 def test_the_other_parts_are_kept_when_one_is_refused(shop: Workshop) -> None:
@@ -128,7 +128,7 @@ def test_what_else_keeps_data_is_named_and_makes_the_dump_no_complete_one(
     part = shop.build().manifest.part("dump")
     assert part.state == "partial"
     assert [gap.what for gap in part.gaps] == ["pg-2", "files"]
-    assert "ANALYTICS_URL: its data are NOT in this kit" in part.gaps[0].why
+    assert "ANALYTICS_URL: its data is NOT in this kit" in part.gaps[0].why
     shop.world.transfers = []
     part = shop.build().manifest.part("dump")
     assert (part.state, [gap.what for gap in part.gaps]) == ("missing", ["dump", "pg-2", "files"])

@@ -11,7 +11,7 @@ from uscdr.kit import find
 
 @pytest.mark.parametrize("name", ["b999", "r001"])
 def test_one_that_there_is_not_ends_the_build(shop: Workshop, name: str) -> None:
-    with pytest.raises(BadInput, match=f"no whole backup “{name}”") as refused:
+    with pytest.raises(BadInput, match=f"no complete backup “{name}”") as refused:
         shop.build(backup=name)
     assert "uscdr backup list" in refused.value.next_action
     assert find.kits(shop.store) == ()

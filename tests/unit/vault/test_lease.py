@@ -59,7 +59,7 @@ def test_a_second_writer_is_told_who_since_when_and_where(store: Clocked, clock:
             pass
         with _hold(store, "another", BOB, terms=clock.terms) as other:
             other.check()
-    assert "kits in s3://bucket is written by ada on desk (process 1), since 20" in caught.value.message
+    assert "the lease of kits in s3://bucket: ada on desk (process 1), since 20" in caught.value.message
     assert "nightly kit" in caught.value.why
 
 
@@ -401,7 +401,7 @@ def test_after_a_renewal_whose_answer_was_lost_the_next_ones_count(store: Clocke
 def test_a_record_that_cannot_be_read_holds_until_it_runs_out(store: Clocked, clock: Clock) -> None:
     store.put_once("leases/kits/000000000007.json", b"")
     assert _holder(store, "kits") is None
-    with pytest.raises(LockHeld, match="another process"), _hold(store, "kits", BOB, terms=clock.terms):
+    with pytest.raises(LockHeld, match="an unknown process"), _hold(store, "kits", BOB, terms=clock.terms):
         pass
     with _hold(store, "kits", BOB, terms=clock.terms, patience=100.0):
         assert clock.now > 93
@@ -446,11 +446,11 @@ def test_a_record_that_is_none_is_waited_for_like_any_other(make: Callable[[Path
 def test_the_last_number_there_is_is_said_to_be_somebody_elses(store: Clocked, clock: Clock) -> None:
     store.put_once("leases/kits/999999999999.json", b"")
     with (
-        pytest.raises(MachineError, match="at its last number") as caught,
+        pytest.raises(MachineError, match="the highest possible number") as caught,
         _hold(store, "kits", ADA, patience=200.0, terms=clock.terms),
     ):
         pass
-    assert "remove leases/kits/999999999999.json by hand" in caught.value.next_action
+    assert "delete leases/kits/999999999999.json" in caught.value.next_action
 
 
 def test_a_store_without_the_right_to_delete(store: Clocked, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

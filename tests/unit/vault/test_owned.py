@@ -44,4 +44,4 @@ def test_a_kit_that_did_not_ask_is_not_called_complete(shop: Workshop) -> None:
     facts = shop.read(shop.build()).app()
     assert facts is not None
     old = facts.model_copy(update={"belongings": None, "domains": (Domain(id="d", hostname="h", kind="custom"),)})
-    assert "NOT KNOWN (This kit is of a version that did not ask.)" in old.by_hand()[0]
+    assert "UNKNOWN (an older version of uscdr built this kit)" in old.by_hand()[0]

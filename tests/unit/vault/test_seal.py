@@ -95,13 +95,13 @@ def test_the_same_recipient_twice_is_one() -> None:
 )
 def test_an_identity_file_without_a_usable_key(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "key").write_bytes(text)
-    with pytest.raises(BadInput, match="holds no age or SSH private key") as caught:
+    with pytest.raises(BadInput, match="contains no usable age or SSH private key") as caught:
         Identity.read(tmp_path / "key")
     assert "NONSENSE" not in f"{caught.value.message}{caught.value.why}"
 
 
 def test_an_identity_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="cannot read"):
         Identity.read(tmp_path / "nowhere")
 
 

@@ -107,7 +107,7 @@ def test_missing_credentials_are_named(state: dict[str, str], text: str, env: di
     ],
 )
 def test_settings_of_no_use_are_named_and_not_repeated(state: dict[str, str], text: str, env: dict[str, str]) -> None:
-    with pytest.raises(BadInput, match="cannot be used") as caught:
+    with pytest.raises(BadInput, match="are invalid") as caught:
         open_store(text, state | env)
     assert all(name in caught.value.why for name in env)
     assert SECRET not in shown(caught.value)

@@ -25,26 +25,26 @@ def broken(kind: str) -> str:
 
 
 CASES: list[tuple[Exception, type[MachineError], str, str]] = [
-    (exceptions.PermissionDeniedError(answer(403, "Denied")), StoreRefused, "refuses these cred", "403 Denied"),
-    (exceptions.UnauthenticatedError(answer(401, "")), StoreRefused, "refuses these cred", "It answered 401."),
+    (exceptions.PermissionDeniedError(answer(403, "Denied")), StoreRefused, "refused these cred", "403 Denied"),
+    (exceptions.UnauthenticatedError(answer(401, "")), StoreRefused, "refused these cred", "The store answered 401."),
     (exceptions.GenericError(answer(403, "RequestTimeTooSkewed")), StoreRefused, "clock is wrong", ""),
-    (FileNotFoundError(answer(404, "NoSuchBucket")), StoreRefused, "no such bucket: s3://bucket/safe", ""),
-    (exceptions.GenericError(answer(404, "ContainerNotFound")), StoreRefused, "no such bucket", ""),
+    (FileNotFoundError(answer(404, "NoSuchBucket")), StoreRefused, "The bucket s3://bucket/safe does not exist", ""),
+    (exceptions.GenericError(answer(404, "ContainerNotFound")), StoreRefused, "does not exist", ""),
     (exceptions.GenericError(answer(403, "QuotaExceeded")), StoreRefused, "quota is used up", "403 QuotaExceeded"),
     (exceptions.GenericError(answer(507, "XMinioStorageFull")), StoreRefused, "quota is used up", "507"),
-    (exceptions.NotSupportedError("no"), NotExclusive, "create a name only once", ""),
-    (exceptions.GenericError(answer(501, "")), NotExclusive, "create a name only once", "It answered 501."),
+    (exceptions.NotSupportedError("no"), NotExclusive, "does not support conditional writes", ""),
+    (exceptions.GenericError(answer(501, "")), NotExclusive, "not support conditional writes", "answered 501."),
     (
         exceptions.GenericError("redirect without LOCATION, this normally indicates an incorrectly configured region"),
         StoreRefused, "in another region", "",
     ),
-    (exceptions.GenericError(answer(400, "EntityTooLarge")), StoreRefused, "refuses", "400 EntityTooLarge"),
-    (exceptions.GenericError(answer(503, "SlowDown")), StoreUnreachable, "cannot be reached", "503 SlowDown"),
-    (exceptions.GenericError(answer(429, "TooManyRequests")), StoreUnreachable, "cannot be reached", "429"),
-    (exceptions.GenericError(answer(500, "InternalError")), StoreUnreachable, "cannot be reached", "500"),
-    (exceptions.GenericError(broken("Connect")), StoreUnreachable, "cannot be reached", "No connection could be made."),
-    (exceptions.GenericError(broken("Timeout")), StoreUnreachable, "cannot be reached", "too long to answer"),
-    (exceptions.GenericError(broken("Interrupted")), StoreUnreachable, "cannot be reached", "broke before the answer"),
+    (exceptions.GenericError(answer(400, "EntityTooLarge")), StoreRefused, "refused", "400 EntityTooLarge"),
+    (exceptions.GenericError(answer(503, "SlowDown")), StoreUnreachable, "cannot reach", "503 SlowDown"),
+    (exceptions.GenericError(answer(429, "TooManyRequests")), StoreUnreachable, "cannot reach", "429"),
+    (exceptions.GenericError(answer(500, "InternalError")), StoreUnreachable, "cannot reach", "500"),
+    (exceptions.GenericError(broken("Connect")), StoreUnreachable, "cannot reach", "No connection could be made."),
+    (exceptions.GenericError(broken("Timeout")), StoreUnreachable, "cannot reach", "too long to answer"),
+    (exceptions.GenericError(broken("Interrupted")), StoreUnreachable, "cannot reach", "before the store answered"),
 ]  # fmt: skip
 
 

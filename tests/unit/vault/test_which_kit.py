@@ -46,5 +46,5 @@ def test_place_and_kit(text: str, place: str | None, kit: str | None) -> None:
 
 @pytest.mark.parametrize("text", ["", ":", ":newest", "/mnt/safe:", "s3://safe:"])
 def test_nothing_is_named(text: str) -> None:
-    with pytest.raises(BadInput, match="No kit is named"):
+    with pytest.raises(BadInput, match="The name of the kit is empty"):
         Named.parse(text)

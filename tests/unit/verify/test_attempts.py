@@ -129,8 +129,8 @@ def test_half_is_left_to_people_and_the_window_slides(tmp_path: Path) -> None:
     finding, site = run()
     assert (finding.verdict, finding.limited, site.asked) == ("not checked", True, 2)
     assert finding.evidence == (
-        "not sent: checks used 2 of 5 logins in 15 min, the others are left to people; "
-        "one is free again at 2026-11-28 09:15 UTC (/login/)"
+        "not sent: checks used 2 of 5 logins in 15 min; the others are reserved for users. "
+        "The next one is free at 2026-11-28 09:15 UTC (/login/)"
     )
     clock.later(minutes=13, seconds=59)
     assert run()[0].verdict == "not checked"
@@ -177,7 +177,7 @@ def test_429_is_not_checked_and_nothing_is_sent_before_its_time_is_over(tmp_path
     clock.later(minutes=14)
     later = check(_World(Attempts(tmp_path, "a place", clock), site))
     assert (later.verdict, later.limited, site.asked) == ("not checked", True, 1)
-    assert "took no more at 2026-11-28 09:00 UTC (429), and is left alone until 2026-11-28 09:15 UTC" in later.evidence
+    assert "rate limited at 2026-11-28 09:00 UTC (429); uscdr waits until 2026-11-28 09:15 UTC" in later.evidence
     clock.later(minutes=2)
     assert check(_World(Attempts(tmp_path, "a place", clock), site)).verdict == "pass"
 
@@ -197,7 +197,7 @@ def test_who_counts_by_the_hour_is_left_alone_by_later_runs_too(tmp_path: Path) 
     clock = Clock()
     with pytest.raises(RateLimited, match="429"):
         Attempts(tmp_path, "a place", clock).heed("mail", limited())
-    with pytest.raises(RateLimited, match=r"left alone until 2026-11-28 10:00 UTC"):
+    with pytest.raises(RateLimited, match=r"waits until 2026-11-28 10:00 UTC"):
         Attempts(tmp_path, "a place", clock).heed("mail", lambda: pytest.fail("asked"))
     assert Attempts(tmp_path, "a place", clock).heed("media", lambda: "asked") == "asked"
     clock.later(minutes=61)
@@ -283,7 +283,7 @@ def test_a_login_that_was_limited_is_not_tried_again(tmp_path: Path) -> None:
     with pytest.raises(RateLimited):
         Attempts(tmp_path, "a place", clock).login("/login/", LIMIT, limited())
     book = Attempts(tmp_path, "a place", clock)
-    with pytest.raises(RateLimited, match="left alone"):
+    with pytest.raises(RateLimited, match="waits until"):
         book.login("/login/", LIMIT, lambda: pytest.fail("sent"))
     assert book.used("/login/", LIMIT) == 0
 
@@ -312,7 +312,7 @@ def test_what_cannot_be_counted_is_not_sent(tmp_path: Path) -> None:
     file.unlink()
     file.mkdir()
     site = Login(clock)
-    with pytest.raises(MachineError, match="cannot be counted"):
+    with pytest.raises(MachineError, match="cannot count"):
         book.count("/login/", LIMIT, lambda: pytest.fail("sent"))
     assert check(_World(book, site)).verdict == "inconclusive"
     assert site.asked == 0
@@ -324,7 +324,7 @@ def test_a_book_that_a_stopped_process_keeps_is_not_waited_for_without_end(
     monkeypatch.setattr(module, "TURN_SECONDS", 0.0)
     book, sent = Attempts(tmp_path, "clinic", Clock()), list[str]()
     monkeypatch.setattr(module, "try_lock", lambda descriptor: False)
-    with pytest.raises(MachineError, match="cannot be counted") as refused:
+    with pytest.raises(MachineError, match="cannot count") as refused:
         book.count("/login/", LIMIT, lambda: sent.append("one") or Finding("pass", ""))  # type: ignore[func-returns-value]
-    assert "another process of uscdr" in refused.value.why.lower()
+    assert "another uscdr process" in refused.value.why.lower()
     assert sent == []

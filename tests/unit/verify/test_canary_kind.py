@@ -121,7 +121,7 @@ def test_an_id_that_is_not_read_is_a_failure_that_names_what_is_left() -> None:
     finding = canary(site)
     assert finding.verdict == "fail"
     assert MARK in finding.evidence
-    assert "left behind" in finding.evidence
+    assert "by hand" in finding.evidence
     assert len(site.files) == 1
 
 

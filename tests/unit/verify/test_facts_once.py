@@ -45,7 +45,7 @@ def test_who_comes_later_waits_no_longer_than_the_first() -> None:
     once, over = Once(limit=0.2, provider="the platform"), threading.Event()
     begun = time.monotonic()
     for _ in range(5):
-        with pytest.raises(ProviderError, match="did not tell its app"):
+        with pytest.raises(ProviderError, match="did not return its app"):
             once.get("app", lambda: over.wait(30))
     spent = time.monotonic() - begun
     over.set()

@@ -101,10 +101,10 @@ def released(*statuses: str, current: int = 0) -> Damage:
         (released("succeeded", "failed"), "pass", "v50 succeeded and is current"),
         (released("failed", "succeeded", current=1), "fail", "v50, failed; v49 is current"),
         (released("expired", "succeeded", current=1), "fail", "v50, expired"),
-        (released("pending", "succeeded", current=1), "inconclusive", "v50 is being released"),
+        (released("pending", "succeeded", current=1), "inconclusive", "release v50 is in progress"),
         (released("succeeded", "succeeded", current=1), "fail", "but v49 is current"),
         (released("new word", current=7), "fail", "did not succeed; none is current"),
-        (released(), "fail", "nothing was ever released"),
+        (released(), "fail", "the application has no release"),
         (lambda place: setattr(place, "maintenance", True), "fail", "maintenance mode is on"),
     ],
 )
@@ -187,8 +187,8 @@ GAP = "heroku[logplex]: Error L10 (output buffer overflow)"
         (lines(*[(9, TIMED_OUT)] * 20, (0, "app[web.1]: fine")), "fail", "20 H12 in the last 9 min"),
         (lines(*[(1, GONE_AWAY)] * 20, *[(1, CLOSED)] * 20, *[(1, FORGED)] * 20), "pass", "no error"),
         (lines(*[(1, GAP)] * 20), "pass", "20 L10"),
-        (lines(), "inconclusive", "no line"),
-        (lambda place: place.log.append("no time and no form"), "inconclusive", "no line"),
+        (lines(), "inconclusive", "no readable line"),
+        (lambda place: place.log.append("no time and no form"), "inconclusive", "no readable line"),
     ],
 )
 def test_log(damage: Damage, wanted: str, words: str) -> None:
@@ -217,8 +217,8 @@ def owning(*addons: AddOn) -> Damage:
     ("damage", "wanted", "words"),
     [
         (lambda _: None, "pass", "provisioned: heroku-postgresql, heroku-redis"),
-        (owning(addon("heroku-postgresql:x")), "fail", "heroku-redis is not there"),
-        (owning(addon("heroku-postgresql:x"), addon("heroku-redis-x:y")), "fail", "heroku-redis is not there"),
+        (owning(addon("heroku-postgresql:x")), "fail", "heroku-redis is missing"),
+        (owning(addon("heroku-postgresql:x"), addon("heroku-redis-x:y")), "fail", "heroku-redis is missing"),
         (owning(addon("heroku-postgresql:x"), addon("heroku-redis:y", "deprovisioned")), "fail", "is deprovisioned"),
         (owning(addon("heroku-postgresql:x"), addon("heroku-redis:y", "provisioning")), "inconclusive", "provisioning"),
         (owning(addon("heroku-postgresql"), addon("heroku-redis:y"), addon("heroku-redis:z", "provisioning")),
@@ -254,7 +254,7 @@ def test_monitoring(damage: Damage, wanted: str, words: str) -> None:
 def test_nothing_but_a_drain_counts_where_nothing_else_is_named() -> None:
     assert verdict(world(Place()), "monitoring") == (
         "fail",
-        "nobody outside is told of a failure: there is no log drain",
+        "no external monitoring of the application: there is no log drain",
     )
 
 

@@ -21,19 +21,19 @@ NONE, SILENT = ("no such record", ""), ("timeout", "")
 @pytest.mark.parametrize(
     ("kind", "said", "wanted", "words"),
     [
-        ("CNAME", [GOOD, GOOD], "pass", f"every name server leads {HOST}"),
+        ("CNAME", [GOOD, GOOD], "pass", f"every name server points {HOST}"),
         ("CNAME", [("answered", TARGET.upper() + "."), GOOD], "pass", HOST),
-        ("CNAME", [OLD, OLD], "fail", "ns1.example (192.0.2.1) says old.dns.example; ns2.example"),
-        ("CNAME", [GOOD, OLD], "fail", f"should lead to {TARGET}, but ns2.example (192.0.2.2) says old.dns.example"),
+        ("CNAME", [OLD, OLD], "fail", "ns1.example (192.0.2.1) returns old.dns.example; ns2.example"),
+        ("CNAME", [GOOD, OLD], "fail", f"must point to {TARGET}, but ns2.example (192.0.2.2) returns old.dns.example"),
         ("CNAME", [GOOD, NONE], "fail", "ns2.example (192.0.2.2) has no such record"),
         ("CNAME", [GOOD, ("lame", "")], "fail", "ns2.example (192.0.2.2) does not serve the zone"),
-        ("CNAME", [GOOD, ("refused", "")], "fail", "ns2.example (192.0.2.2) refuses to be asked"),
+        ("CNAME", [GOOD, ("refused", "")], "fail", "ns2.example (192.0.2.2) refuses queries"),
         ("CNAME", [GOOD, SILENT], "inconclusive", "no answer from ns2.example"),
-        ("CNAME", [OLD, SILENT], "fail", "ns1.example (192.0.2.1) says old.dns.example"),
+        ("CNAME", [OLD, SILENT], "fail", "ns1.example (192.0.2.1) returns old.dns.example"),
         ("CNAME", [], "inconclusive", "no answer from any name server"),
         ("CNAME", [NONE, NONE], "fail", "has no such record"),
         ("ALIAS", [GOOD, GOOD], "pass", HOST),
-        ("ALIAS", [GOOD, ("answered", "203.0.113.9")], "fail", "ns2.example (192.0.2.2) says 203.0.113.9"),
+        ("ALIAS", [GOOD, ("answered", "203.0.113.9")], "fail", "ns2.example (192.0.2.2) returns 203.0.113.9"),
     ],
 )
 def test_domain(kind: RecordType, said: list[tuple[str, str]], wanted: str, words: str) -> None:
@@ -44,7 +44,7 @@ def test_domain(kind: RecordType, said: list[tuple[str, str]], wanted: str, word
 
 def test_a_hostname_that_is_not_bound() -> None:
     place = Place(bound=[Domain(id="0", hostname="clinic.herokuapp.example", kind="heroku")])
-    assert verdict(world(place), "domain") == ("fail", f"{HOST} is not bound to the application")
+    assert verdict(world(place), "domain") == ("fail", f"{HOST} is not a domain of the application")
 
 
 def test_a_target_that_is_not_made_yet() -> None:
@@ -54,7 +54,7 @@ def test_a_target_that_is_not_made_yet() -> None:
 
 def test_one_hostname_of_two_is_wrong() -> None:
     found, evidence = verdict(world(Place(), hostnames=(HOST, "api.clinic.example")), "domain")
-    assert (found, evidence) == ("fail", "api.clinic.example is not bound to the application")
+    assert (found, evidence) == ("fail", "api.clinic.example is not a domain of the application")
 
 
 def test_a_domain_that_is_not_configured_is_not_checked() -> None:
@@ -79,12 +79,12 @@ def served(days: float | None, problem: str = "", *, begins: float | None = None
     [
         (served(60), "pass", f"{HOST}: trusted, 60 days left at least (until 2027-01-24)"),
         (served(14), "pass", "14 days left"),
-        (served(13.9), "fail", "ends in 14 days (2026-12-09), at least 14 are wanted"),
+        (served(13.9), "fail", "ends in 14 days (2026-12-09), at least 14 are required"),
         (served(-3, "expired"), "fail", f"{HOST}: its certificate is not accepted: expired (valid until 2026-11-22)"),
         (served(60, "issued for another name"), "fail", "issued for another name (valid until 2027-01-24)"),
         (served(90, "not yet valid", begins=2), "fail", "not yet valid (valid from 2026-11-27, until 2027-02-23)"),
         (served(None, "self-signed"), "fail", "not accepted: self-signed"),
-        (served(None), "inconclusive", "could not be read"),
+        (served(None), "inconclusive", "is unreadable"),
         (ProviderError("It answers nothing.", provider="x"), "inconclusive", "It answers nothing."),
     ],
 )
@@ -132,7 +132,7 @@ def test_the_variable_that_the_application_prefers() -> None:
     [
         ("", "fail", "REDIS_URL is not set"),
         (" ", "fail", "REDIS_URL is not set"),
-        (f"amqps://u:{PLANTED}@h", "inconclusive", "a kind that cannot be asked"),
+        (f"amqps://u:{PLANTED}@h", "inconclusive", "a kind of broker that uscdr does not support"),
     ],
 )
 def test_brokers_that_are_not_asked(url: str, wanted: str, words: str) -> None:
@@ -145,7 +145,7 @@ def test_brokers_that_are_not_asked(url: str, wanted: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (BadInput("none"), "REDIS_URL is no address of a message broker"),
+        (BadInput("none"), "REDIS_URL is not the address of a message broker"),
         (CredentialsRefused("It refuses the password.", provider="x"), "It refuses the password: the application, by"),
         (ProviderError("It is gone.", provider="x", why="Connection refused."), "It is gone (connection refused): the"),
     ],
@@ -158,7 +158,7 @@ def test_a_broker_that_cannot_be_used_fails(error: Exception, words: str) -> Non
 def test_messages_that_nobody_takes() -> None:
     place = Place(waiting={"celery": 201})
     assert verdict(world(place), "queue") == (
-        "fail", "201 messages wait in celery, allowed are 200: does a worker take them?",
+        "fail", "201 messages wait in celery, allowed are 200: check that a worker runs",
     )  # fmt: skip
     assert verdict(world(place), "queue", most=201)[0] == "pass"
 
@@ -168,7 +168,7 @@ def test_messages_that_nobody_takes() -> None:
 
 def test_a_mail_account_that_is_accepted() -> None:
     place = Place()
-    assert verdict(world(place), "mail") == ("pass", "the mail account is accepted")
+    assert verdict(world(place), "mail") == ("pass", "the provider accepted the mail account")
     assert place.asked == [f"client_id=3-{PLANTED}", f"client_secret=4-{PLANTED}", f"refresh_token=5-{PLANTED}"]
 
 
@@ -177,7 +177,7 @@ def test_a_mail_account_that_is_accepted() -> None:
     [
         ("invalid_grant", "invalid_grant: the refresh token was revoked, or has expired"),
         ("invalid_client", "invalid_client: the client id or its secret is wrong"),
-        (PLANTED, "is not accepted (refused)"),
+        (PLANTED, "refused the mail account (refused)"),
     ],
 )
 def test_a_mail_account_that_is_refused(reason: str, words: str) -> None:
@@ -189,6 +189,9 @@ def test_a_mail_account_that_is_not_configured() -> None:
     place = Place()
     place.vars |= {"GMAIL_CLIENT_SECRET": "", "GMAIL_REFRESH_TOKEN": " "}
     found, evidence = verdict(world(place), "mail")
-    assert (found, evidence) == ("fail", "not set: GMAIL_CLIENT_SECRET, GMAIL_REFRESH_TOKEN; no mail can be sent")
+    assert (found, evidence) == (
+        "fail",
+        "not set: GMAIL_CLIENT_SECRET, GMAIL_REFRESH_TOKEN; the application cannot send mail",
+    )
     assert place.asked == []
     assert verdict(world(place), "mail", client_secret="SECRET_KEY", refresh_token="DATABASE_URL")[0] == "pass"

@@ -81,7 +81,7 @@ def test_files_that_are_not_of_the_size_that_their_rows_tell() -> None:
     clinic.refer(f"{PLANTED}-0", 1, len("content of 0"))
     assert clinic.verdict() == ("pass", "1 of 1 files looked up, all there; 1 downloaded and equal")
     clinic.refer(f"{PLANTED}-0", 2, 7)
-    words = "1 of 1 sampled files are not of the size that their rows tell; 1 of 1 files looked up"
+    words = "1 of 1 sampled files are not of the size in their rows; 1 of 1 files looked up"
     assert clinic.verdict() == ("fail", words)
 
 
@@ -100,7 +100,7 @@ def test_a_file_whose_bytes_are_not_what_the_service_says() -> None:
             return super().download(asset, destination).model_copy(update={"md5": "0" * 32})
 
     found, evidence = verdict(clinic.world(Rotten(clinic.cloud)), "media")
-    assert (found, "3 of 3 downloaded files are not what" in evidence) == ("fail", True)
+    assert (found, "3 of 3 downloaded files differ from" in evidence) == ("fail", True)
 
 
 def test_a_file_that_is_listed_and_not_delivered() -> None:
@@ -151,7 +151,7 @@ def test_an_application_that_is_configured_for_no_or_another_cloud(name: str, va
 def test_credentials_that_are_not_accepted() -> None:
     clinic = Clinic()
     clinic.cloud.refuses = CredentialsRefused
-    assert clinic.verdict() == ("fail", "the media service does not accept the application's credentials")
+    assert clinic.verdict() == ("fail", "the media service refused the application's credentials")
 
 
 def test_a_used_up_allowance_makes_no_verdict() -> None:
@@ -160,7 +160,7 @@ def test_a_used_up_allowance_makes_no_verdict() -> None:
         clinic.cloud.remaining = remaining
         found, evidence = clinic.verdict()
         assert found == "not checked"
-        assert f"{remaining - 1} of 10000 calls of the media service's allowance are left" in evidence
+        assert f"{remaining - 1} of 10000 calls of the media service's rate limit are left" in evidence
     clinic.cloud.remaining = 1_100
     assert clinic.verdict()[0] == "pass"
 
@@ -184,14 +184,14 @@ def test_a_database_without_references() -> None:
     found, evidence = verdict(remembering(clinic.world(), healthy), "media")
     assert (found, "the baseline has 6" in evidence) == ("fail", True)
     clinic.refer(f"https://files.example/{PLANTED}.jpg", 1)
-    assert "1 rows name files that lie elsewhere" in clinic.verdict()[1]
+    assert "1 rows name files outside of the cloud" in clinic.verdict()[1]
     assert verdict(clinic.world(references=()), "media")[0] == "inconclusive"
 
 
 def test_columns_that_are_not_there_are_told() -> None:
     clinic = Clinic()
     clinic.rows.absent = ("files.thumbnail",)
-    assert "1 configured columns are not in the database" in clinic.verdict()[1]
+    assert "1 configured columns do not exist in the database" in clinic.verdict()[1]
 
 
 def test_a_name_that_stands_in_two_rows_is_one_file() -> None:
@@ -264,7 +264,7 @@ def test_restricted_files_are_looked_up_where_they_are_and_a_public_twin_is_a_fa
     assert clinic.verdict() == ("pass", "2 of 2 files looked up, all there; 2 downloaded and equal")
     clinic.cloud.put(secret.model_copy(update={"delivery": "upload"}), b"secret")
     found, evidence = clinic.verdict()
-    assert (found, "1 of 2 sampled files are restricted, and anybody can have them" in evidence) == ("fail", True)
+    assert (found, "1 of 2 sampled files are restricted, but public under the same name" in evidence) == ("fail", True)
 
 
 def test_a_file_that_users_are_refused_although_nothing_restricts_it() -> None:
@@ -275,12 +275,15 @@ def test_a_file_that_users_are_refused_although_nothing_restricts_it() -> None:
             return "withheld"
 
     found, evidence = verdict(clinic.world(Shut(clinic.cloud)), "media")
-    assert (found, "3 of 3 downloaded files are refused to users" in evidence) == ("fail", True)
+    assert (found, "3 of 3 downloaded files are unrestricted, but the service refuses them" in evidence) == (
+        "fail",
+        True,
+    )
 
 
 def test_names_that_are_not_understood_are_counted() -> None:
     clinic = Clinic(1)
     clinic.refer("data:image/png;base64,xxxx", 3, 0)
     assert clinic.verdict() == (
-        "pass", "1 of 1 files looked up, all there; 1 downloaded and equal; 1 stored names of files are not understood"
+        "pass", "1 of 1 files looked up, all there; 1 downloaded and equal; 1 stored file names have an unknown format"
     )  # fmt: skip

@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 from looked_at_twice import SPECS, Scene, checks, named
+from typing_extensions import override
 
 from fake_surroundings import NOW
 from rehearsal import Rehearsal, configuration
@@ -23,7 +24,7 @@ from uscdr.journal import runs
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import CheckRequest
 from uscdr.scenarios.steps.application import STAY
-from uscdr.wiring.context import Job, RunContext
+from uscdr.wiring.context import Process, RunContext
 
 Verdicts = dict[str, tuple[str, str]]
 HASTE = {name: {**spec, "timeout": "0.2s"} for name, spec in SPECS.items() if spec["kind"] in ("http", "agree")}
@@ -37,18 +38,19 @@ class Twice(Rehearsal):
     stayed_up: tuple[str, str] | None = None
     sent: list[Sends] = field(default_factory=list)
 
-    def seen_by_checks(self, job: Job, sends: Sends) -> CheckContext:
+    @override
+    def seen_by_checks(self, context: RunContext, sends: Sends) -> CheckContext:
         self.sent.append(sends)
         return self.scene.world()
 
     def verified(self) -> Verdicts:
         self.request = Request("verify all")
         self.run = runs.new_run_id("verify")
-        job = self._job(self.run, None, dry_run=True)
 
-        def work(around: RunContext) -> Any:
+        def work(this: Process) -> Any:
+            context = self.context(this, self.run, dry_run=True)
             with mock.patch.object(verification, "opened", self._opened):
-                return verification._verify(job, around, Verification(CheckRequest()))
+                return verification._verify(context, Verification(CheckRequest()))
 
         self._process(work)
         return self.verdicts("verify")
@@ -107,7 +109,7 @@ def test_each_damage_fails_in_both_with_the_same_evidence(quick: Path) -> None:
     run.scene.damage()
     verified, recovered = run.verified(), run.recovered()
     assert {name for name, (verdict, _) in verified.items() if verdict != "fail"} == set()
-    assert "an image answers 404" in recovered["pictures"][1]
+    assert "an image returned 404" in recovered["pictures"][1]
     assert recovered == verified
     assert run.events("run.finished")[-1]["exit_code"] == ExitCode.CHECK_FAILED
 

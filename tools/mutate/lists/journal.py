@@ -23,7 +23,7 @@ JOURNAL = (
     ),
     _line(
         "names-synced",
-        "sync(self.path.parent)  # the file's name and its directory's name must survive a power cut too",
+        "sync(self.path.parent)  # the names of the file and of its directory must survive a power failure too",
         "self.path.parent.exists()",
         "the name of a journal is not made durable",
     ),

@@ -109,7 +109,7 @@ LEASE = (
     ),
     _lease(
         "taken-twice",
-        "take_over = False  # somebody else was faster: that one is not to be taken over",
+        "take_over = False  # another process was faster: do not take over from it",
         "continue",
         "a take over takes from who was faster, too",
     ),

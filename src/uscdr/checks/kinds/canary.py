@@ -1,4 +1,4 @@
-"""Checks that write something, look at it, and take it back. They run only when the operator allows writes."""
+"""Checks that create something, read it, and remove it again. They run only if the operator allows writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from uscdr.checks.context import CheckContext
     from uscdr.providers.ports.probes import CanaryApplication
 
-# A picture of one pixel, another one each time: an application may refuse what it has already.
+# An image of one pixel, different each time: an application may refuse a duplicate.
 
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -31,7 +31,7 @@ _WIDTH, _HEIGHT, _BITS, _GREY = 1, 1, 8, 0
 
 
 def _png(comment: str) -> bytes:
-    """A whole PNG with `comment` in it, which must be ASCII."""
+    """A valid PNG that contains `comment`, which must be ASCII."""
     header = struct.pack(">IIBBBBB", _WIDTH, _HEIGHT, _BITS, _GREY, 0, 0, 0)
     return b"".join((
         SIGNATURE,
@@ -47,7 +47,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 MARK = "uscdr-canary-"
-"""What is written is named so: it is known for what it is, and found again if it was left behind."""
+"""The prefix of created names, by which a later check finds leftovers."""
 FILES = {"text": (".txt", "text/plain"), "image": (".png", "image/png")}
 """By content: how the name ends, and its type."""
 ACCEPTED = (200, 201, 202, 204)
@@ -55,40 +55,40 @@ GONE = (200, 204, 404)
 
 
 class Leftovers(Fact):
-    """How what a killed check left is found: a list, and the field in it that holds the mark."""
+    """Where to find leftovers of a killed check: a list, and its field that contains the mark."""
 
     path: Path
     name: Annotated[str, Field(min_length=1)]
     id: Annotated[str, Field(min_length=1)] = "id"
-    """How the items of the list call their id."""
+    """The list's field for the id."""
 
 
 class CanaryCheck(CheckSpec):
-    """One thing made, looked at, and removed. In texts `{mark}` and `{email}` are filled in, in paths `{id}`."""
+    """Creates, reads and removes one object. Replaces `{mark}` and `{email}` in texts, and `{id}` in paths."""
 
     kind: Literal["canary"]
     path: Path
-    """Where it is made, by POST."""
+    """The path that creates it, by POST."""
     json_body: dict[str, Any] | None = None
     upload: str | None = None
     """The form field of a small file in a multipart form; instead of `json_body`."""
     content: Literal["text", "image"] = "text"
-    """What the small file is: a line of text, or a picture of one pixel."""
+    """The content of the small file: a line of text, or an image of one pixel."""
     form: dict[str, str] = Field(default_factory=dict)
     """Text fields of the form beside the file."""
     id: Annotated[str, Field(min_length=1)] = "id"
-    """JSON path of the id in the first answer: what is removed by it."""
+    """JSON path of the id in the first answer, used for the removal."""
     look: Path | None = None
-    """Where it is looked at: that must answer 200."""
+    """The path that reads it: it must answer 200."""
     fetch: str | None = None
     """JSON path in the first answer: the address there must give the file's bytes."""
     expect: dict[str, str | int | bool] = Field(default_factory=dict)
     """JSON path in the first answer -> value."""
     remove: Path | None = None
-    """Where it is removed, by DELETE; None when nothing stays."""
+    """The path that removes it, by DELETE; None if nothing stays."""
     leftovers: Leftovers | None = None
     limit: AttemptLimit | None = None
-    """How many of them somebody takes in a while, such as mails a day; checks use half of them, and one a run."""
+    """The rate limit, such as mails a day; checks use half of it, and one per run."""
 
     writes: ClassVar[bool] = True
     may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"json_body", "form"}
@@ -105,7 +105,7 @@ class CanaryCheck(CheckSpec):
         if self.upload is None and (self.form or self.content != "text"):
             raise ValueError("form and content go with upload")
         if self.remove is not None and "{id}" not in self.remove:
-            raise ValueError("remove needs {id}: only what was made may be removed")
+            raise ValueError("remove needs {id}: a canary may remove only its own object")
         return self
 
     @override
@@ -183,15 +183,15 @@ class _Canary:
         if spec.fetch is not None:
             address = next(iter(values_at(made, spec.fetch)), None)
             if not isinstance(address, str) or self._site.fetch(address).body != self._content:
-                return f"{spec.path}: what was stored is not what was sent"
+                return f"{spec.path}: the stored file differs from the uploaded one"
         return ""
 
     def _remove(self, item: object) -> str:
-        """Empty when it is gone; else what a person must remove."""
+        """Empty if it was removed; else the object that a person must remove."""
         if self._spec.remove is None:
             return ""
         if not isinstance(item, int | str):
-            return f"the answer names no id: {self._mark} is left behind"
+            return f"the answer has no id: remove {self._mark} by hand"
         path = self._spec.remove.replace("{id}", str(item))
         try:
             status = self._site.send(Sending(method="DELETE", path=path), self._token).status
@@ -200,7 +200,7 @@ class _Canary:
         return "" if status in GONE else f"{self._mark} is left behind: DELETE {path} gave status {status}"
 
     def _sweep(self) -> int:
-        """Remove what killed checks left: only what bears the mark."""
+        """Remove leftovers of killed checks: only objects with the mark."""
         found, remove = self._spec.leftovers, self._spec.remove
         if found is None or remove is None:
             return 0

@@ -1,4 +1,4 @@
-"""The config variables: which are there, which must have what value, which must not. Values are never told."""
+"""Config variables: which are set, which values are required or forbidden. Values are never shown."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ FINGERPRINT = 16
 
 
 class ConfigCheck(CheckSpec):
-    """Names, and the few values that decide whether the application is itself."""
+    """Required names, and required values of some variables."""
 
     kind: Literal["config"]
     must: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Name -> the values that will do; an empty one: it may be unset."""
+    """Name -> allowed values; an empty one: the variable may be unset."""
     published: dict[str, tuple[Digest, ...]] = Field(default_factory=dict)
-    """Name -> SHA-256 of values that anybody can read, such as a fallback in the source."""
+    """Name -> SHA-256 of public values, such as a default in the source."""
     same: dict[str, Literal["$cloud"]] = Field(default_factory=dict)
-    """Name -> of what in the target it must have the value: `$cloud` is the media cloud."""
+    """Name -> the field of the target whose value it must have: `$cloud` is the media cloud."""
 
     provider: ClassVar[Provider] = "platform"
 
@@ -52,7 +52,7 @@ class ConfigCheck(CheckSpec):
 
 
 def value_of(values: Values, name: str) -> str:
-    """The value; empty when the variable is not there or blank."""
+    """The value; empty if the variable is not set or blank."""
     found = values.get(name)
     text = found.get_secret_value() if found is not None else ""
     return text if text.strip() else ""
@@ -67,13 +67,13 @@ def _missing(values: Values, expected: Expected) -> Iterator[str]:
 def _not_as_they_must(values: Values, spec: ConfigCheck) -> Iterator[str]:
     for name, allowed in spec.must.items():
         if value_of(values, name) not in allowed:
-            yield f"{name} is not as it must be ({' or '.join(one or 'unset' for one in allowed)})"
+            yield f"{name} has a wrong value (expected {' or '.join(one or 'unset' for one in allowed)})"
 
 
 def _published(values: Values, spec: ConfigCheck) -> Iterator[str]:
     for name, digests in spec.published.items():
         if sha256(value_of(values, name).encode()).hexdigest() in digests:
-            yield f"{name} has a value that is published: replace it"
+            yield f"{name} has a publicly known value: replace it"
 
 
 def _of_another(values: Values, spec: ConfigCheck, expected: Expected) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _of_another(values: Values, spec: ConfigCheck, expected: Expected) -> Iterat
 def _gone(values: Values, before: Measures) -> Iterator[str]:
     names = sorted(name for name in _marks(before) if not value_of(values, name))
     if names:
-        yield f"gone since the baseline: {', '.join(names)}"
+        yield f"missing since the baseline: {', '.join(names)}"
 
 
 def _good(values: Values, expected: Expected, before: Measures) -> str:
@@ -100,7 +100,7 @@ def _good(values: Values, expected: Expected, before: Measures) -> str:
 
 
 def _measures(values: Values) -> dict[str, Any]:
-    """The salt is new every time, so that marks of two baselines or places cannot be laid side by side."""
+    """Uses a new salt each time, so that fingerprints of two baselines or targets cannot be compared."""
     salt = secrets.token_hex(16)
     marks = {name: _mark(value_of(values, name), salt) for name in values if value_of(values, name)}
     return {"salt": salt, "marks": marks}
@@ -115,18 +115,18 @@ def _mark(value: str, salt: str) -> str:
     return hmac.new(salt.encode(), value.encode(), sha256).hexdigest()[:FINGERPRINT]
 
 
-# Whether the services that the application needs are there.
+# Checks that the application has the add-on services that it needs.
 
 
 READY, COMING = "provisioned", "provisioning"
 
 
 class AddonsCheck(CheckSpec):
-    """Add-on services, whatever their plan."""
+    """Add-on services with any plan."""
 
     kind: Literal["addons"]
     services: Annotated[tuple[str, ...], Field(min_length=1)]
-    """As the platform calls them: `heroku-postgresql`."""
+    """The platform's names: `heroku-postgresql`."""
 
     provider: ClassVar[Provider] = "platform"
 
@@ -144,4 +144,4 @@ class AddonsCheck(CheckSpec):
 
 
 def _shown(states: set[str]) -> str:
-    return " and ".join(sorted(states)) or "not there"
+    return " and ".join(sorted(states)) or "missing"

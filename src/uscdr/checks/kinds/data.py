@@ -1,4 +1,4 @@
-"""How many rows the tables have, counted exactly and all at one moment."""
+"""The numbers of rows of the tables, counted exactly in one transaction."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 
 class RowsCheck(CheckSpec):
-    """Exact counts against the baseline and against floors."""
+    """Compares exact counts with the baseline and with minimums."""
 
     kind: Literal["rows"]
     tables: tuple[TableText, ...] = ()
-    """Without any: the tables that scenarios.yaml expects, but not the volatile ones."""
+    """Empty: the tables that scenarios.yaml expects, without the volatile ones."""
     minimum: dict[TableText, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
-    """Table -> rows that it must have at least. That a table is there is asked of each that is named in `tables`."""
+    """Table -> the minimum number of rows. Every table in `tables` must exist."""
     shrink: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """The share of its rows that a table may have lost since the baseline; all of them is always too much."""
+    """The share of its rows that a table may lose since the baseline; losing all of them always fails."""
 
     provider: ClassVar[Provider] = "database"
 
@@ -86,11 +86,11 @@ def _against(counts: Mapping[str, int], before: Mapping[str, int]) -> str:
     return f"the baseline has {sum(before[table] for table in known):,}{new}"
 
 
-# Whether tables hold what they held when the baseline was taken, row by row.
+# Compares the content of tables with the baseline, row by row.
 
 
 class ContentCheck(CheckSpec):
-    """Digests of whole tables against the baseline: for what nobody changes in daily work."""
+    """Compares digests of whole tables with the baseline: for tables that daily work does not change."""
 
     kind: Literal["content"]
     tables: Annotated[tuple[TableText, ...], Field(min_length=1)]
@@ -148,17 +148,17 @@ def _content_good(compared: list[TableDigest], new: list[TableDigest], spec: Con
     return "; ".join(filter(None, (words, fresh)))
 
 
-# The newest times in the data: they never go backwards, and they are never ahead of the clock.
+# The newest times in the data: they never decrease, and are never in the future.
 
 
 class FreshnessCheck(CheckSpec):
-    """When somebody last wrote, told by the rows themselves."""
+    """The time of the last write, from the rows themselves."""
 
     kind: Literal["freshness"]
     columns: tuple[ColumnText, ...] = ()
-    """`table.column` with a time. Without any: those of `freshness` in scenarios.yaml."""
+    """`table.column` with a time. Empty: those of `freshness` in scenarios.yaml."""
     max_age: Duration | None = None
-    """The newest time of each column must not be older than that."""
+    """The greatest age of each column's newest time."""
 
     provider: ClassVar[Provider] = "database"
 
@@ -185,7 +185,7 @@ class FreshnessCheck(CheckSpec):
 
 
 def _judged(problems: list[str], spec: FreshnessCheck, empty: list[str], times: Mapping[str, datetime]) -> Finding:
-    """A pass has as its evidence what is to be said beside the newest time."""
+    """The evidence of a pass has remarks beside the newest time."""
     said = f"no time in {first_of(empty)}" if empty else ""
     if problems:
         return Finding("fail", "; ".join(problems))
@@ -195,7 +195,7 @@ def _judged(problems: list[str], spec: FreshnessCheck, empty: list[str], times: 
 
 
 def _time(text: str, now: datetime) -> datetime | None:
-    """None for a time that cannot be, as baselines of earlier versions may have one."""
+    """Parse a time; None for an impossible one, which baselines of earlier versions may contain."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:  # a year beyond 9999
@@ -236,17 +236,17 @@ def _span(span: timedelta) -> str:
     return duration(span.total_seconds())
 
 
-# Whether the application's key opens the encrypted columns: tried in the database on a sample.
+# Tries the application's key on a sample of the encrypted columns, in the database.
 
 
 class DecryptCheck(CheckSpec):
-    """Encrypted columns decrypt to what stands beside them, and are filled."""
+    """Encrypted columns decrypt to their plain columns, and are not empty."""
 
     kind: Literal["decrypt"]
     sample: Annotated[int, Field(ge=1, le=10_000)] = 200
-    """Rows of each column."""
+    """The sample size per column."""
     unencrypted: Annotated[int, Field(ge=0)] = 0
-    """Without a baseline: so many values may stand there in plain text only."""
+    """Without a baseline: the largest allowed number of values in plain text only."""
 
     provider: ClassVar[Provider] = "database"
 
@@ -257,7 +257,9 @@ class DecryptCheck(CheckSpec):
             return Finding("inconclusive", "scenarios.yaml names no encrypted column, or no key for it")
         key = context.facts.config().get(variable, SecretStr(""))
         if not key.get_secret_value():
-            return Finding("fail", f"the config variable {variable} is not set: nothing can be decrypted, or encrypted")
+            return Finding(
+                "fail", f"the config variable {variable} is not set: the application can neither decrypt nor encrypt"
+            )
         results = context.database().canary(columns, key, sample=self.sample)
         bare = {f"{one.table}.{one.column}": one.unencrypted for one in results if not (one.missing or one.unread)}
         before: Mapping[str, int] = context.before(name).get("unencrypted", {})
@@ -268,7 +270,7 @@ class DecryptCheck(CheckSpec):
         ]
         sampled = sum(one.sampled for one in results)
         if not problems and not sampled:
-            nothing = Finding("inconclusive", "no encrypted value was found, so the key could not be tried")
+            nothing = Finding("inconclusive", "the sample has no encrypted value to try the key on")
             return nothing.as_far_as_read((one.unread for one in results), "read")
         measured = {"unencrypted": bare, "key": fingerprint(key, context.app)}
         finding = Finding.weighed(problems, [], _key_good(variable, results, sampled, bare), measured)
@@ -277,12 +279,14 @@ class DecryptCheck(CheckSpec):
 
 def _unreadable(results: tuple[CanaryResult, ...], variable: str) -> list[str]:
     wrong = [f"{one.wrong} of {one.sampled} in {one.table}.{one.column}" for one in results if one.fits is False]
-    other = "" if any(one.unreadable for one in results) else ": they decrypt to something else than stands beside them"
+    other = (
+        "" if any(one.unreadable for one in results) else ": they decrypt to something else than their plain columns"
+    )
     return [f"{variable} does not fit {first_of(wrong)}{other}"] if wrong else []
 
 
 def _unencrypted(bare: Mapping[str, int], before: Mapping[str, int], allowed: int) -> list[str]:
-    """Against the baseline by column, else all together against the bound."""
+    """Compare with the baseline by column, or all together with the maximum."""
     grown = [
         f"{name} {before[name]:,} -> {now:,}" for name, now in bare.items() if name in before and now > before[name]
     ]
@@ -296,19 +300,19 @@ def _unencrypted(bare: Mapping[str, int], before: Mapping[str, int], allowed: in
 
 def _key_good(variable: str, results: tuple[CanaryResult, ...], sampled: int, bare: Mapping[str, int]) -> str:
     tried = [one for one in results if one.sampled]
-    words = f"{variable} opens all of {plural(sampled, 'sampled value')} in {plural(len(tried), 'column')}"
+    words = f"{variable} decrypts all of {plural(sampled, 'sampled value')} in {plural(len(tried), 'column')}"
     empty = [f"{one.table}.{one.column}" for one in results if not (one.sampled or one.unread)]
     words += f"; nothing encrypted in {first_of(empty)}" if empty else ""
     apart = [f"{one.apart} of {one.sampled} in {one.table}.{one.column}" for one in results if one.apart]
-    words += f"; LOOK AT {first_of(apart)}: opened, they say something else than stands beside them" if apart else ""
+    words += f"; INSPECT {first_of(apart)}: they decrypt to something else than their plain columns" if apart else ""
     return words + (f"; {sum(bare.values()):,} in plain text only" if any(bare.values()) else "")
 
 
-# Whether a privileged account has a password that stands in the application's public repository.
+# Whether a privileged account has a password from the application's public repository.
 
 
 PART = 0.7
-"""The share of the check's time that may go into hashing: a slow hash must not look like a database that hangs."""
+"""The share of the check's time for hashing, so that a slow hash does not look like a hanging database."""
 
 
 class PasswordsCheck(CheckSpec):
@@ -316,9 +320,9 @@ class PasswordsCheck(CheckSpec):
 
     kind: Literal["passwords"]
     published: Annotated[tuple[SecretStr, ...], Field(min_length=1)]
-    """Default passwords as the repository has them."""
+    """Default passwords from the repository."""
     query: Annotated[str, Field(min_length=1)]
-    """Gives (id, hash) of the active privileged accounts."""
+    """Returns (id, hash) of the active privileged accounts."""
 
     provider: ClassVar[Provider] = "database"
 
@@ -327,13 +331,11 @@ class PasswordsCheck(CheckSpec):
         result = context.database().published_passwords(self.query, self.published, seconds=self.timeout * PART)
         if result.matching:
             number = len(result.matching)
-            words = (
-                f"{plural(number, 'active account')} {'has' if number == 1 else 'have'} a password that is published"
-            )
+            words = f"{plural(number, 'active account')} {'has' if number == 1 else 'have'} a publicly known password"
             return Finding("fail", f"{words}: id {first_of(result.matching)}")
         if result.untestable:
             total = result.tested + result.untestable
-            return Finding("inconclusive", f"{result.untestable} of {plural(total, 'account')} could not be tried")
+            return Finding("inconclusive", f"uscdr could not test {result.untestable} of {plural(total, 'account')}")
         if not result.tested:
             return Finding("inconclusive", "the query found no account")
         tried = plural(len(self.published), "published password")

@@ -1,4 +1,4 @@
-"""One value of one read-only query, and how long it took. The query's text is never told."""
+"""One value of one read-only query, and its duration. The query's text is never shown."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from uscdr.checks.context import CheckContext
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-"""Below 1: a value may always have shrunk by all of itself at most."""
+"""Below 1: no value can shrink by more than itself."""
 
 
 class SqlCheck(CheckSpec):
-    """A query that returns one value, and what that must be."""
+    """A query that returns one value, and the expected value."""
 
     kind: Literal["sql"]
     query: Annotated[str, Field(min_length=1)]
@@ -38,9 +38,9 @@ class SqlCheck(CheckSpec):
     minimum: Bound | None = None
     maximum: Bound | None = None
     within: Duration | None = None
-    """The query alone, without connecting, must end in that time."""
+    """The time limit of the query, without the connection."""
     shrink: Share | None = None
-    """By at most this share the value may be less than in the baseline."""
+    """The largest share by which the value may be smaller than in the baseline."""
 
     provider: ClassVar[Provider] = "database"
     may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"equals"}
@@ -103,11 +103,11 @@ def number(seen: str) -> int | float | None:
     return int(value) if value.is_integer() else value
 
 
-# The expectations of scenarios.yaml, asked of the live data.
+# The invariants of scenarios.yaml, checked on the live data.
 
 
 class InvariantsCheck(CheckSpec):
-    """Every invariant of scenarios.yaml holds."""
+    """Every invariant of scenarios.yaml passes."""
 
     kind: Literal["invariants"]
 
@@ -124,19 +124,19 @@ class InvariantsCheck(CheckSpec):
         if broken:
             return Finding("fail", "; ".join((*broken, *unknown)))
         if unknown or len(results) < len(wanted):
-            return Finding("inconclusive", "; ".join(unknown) or "not every invariant was answered")
-        return Finding("pass", f"{plural(len(results), 'invariant')}, all hold")
+            return Finding("inconclusive", "; ".join(unknown) or "some invariants have no answer")
+        return Finding("pass", f"{plural(len(results), 'invariant')}, all pass")
 
 
-# Whether rows still have the rows they belong to, by the keys that say so and by looking.
+# Checks foreign keys, and looks for rows that violate them.
 
 
 class ForeignKeysCheck(CheckSpec):
-    """The foreign keys are there, the server holds them valid, and no row breaks one."""
+    """The foreign keys exist, the server has validated them, and no row violates one."""
 
     kind: Literal["foreign_keys"]
     minimum: Annotated[int, Field(ge=1)] = 1
-    """So many keys there must be."""
+    """The least number of keys."""
 
     provider: ClassVar[Provider] = "database"
 
@@ -149,7 +149,7 @@ class ForeignKeysCheck(CheckSpec):
         few = len(found) < self.minimum
         problems = [
             *([f"{plural(len(found), 'foreign key')}, expected at least {self.minimum}"] if few else []),
-            *([f"{plural(len(gone), 'foreign key')} of the baseline gone: {first_of(gone)}"] if gone else []),
+            *([f"{plural(len(gone), 'foreign key')} of the baseline missing: {first_of(gone)}"] if gone else []),
             *_invalid(found),
             *_orphaned(found),
         ]
@@ -165,7 +165,7 @@ def _invalid(found: tuple[ForeignKey, ...]) -> list[str]:
 
 
 def _orphaned(found: tuple[ForeignKey, ...]) -> list[str]:
-    """By table: the names of keys are long. A row that breaks two keys counts twice."""
+    """Orphaned rows by table: the names of keys are long. A row that violates two keys counts twice."""
     rows: Counter[str] = Counter()
     for key in found:
         rows[key.table] += key.orphans
@@ -173,11 +173,11 @@ def _orphaned(found: tuple[ForeignKey, ...]) -> list[str]:
     return [f"{plural(rows.total(), 'orphaned row')}: {first_of(broken)}"] if broken else []
 
 
-# Whether the next insert gets a free key: a sequence behind the keys of a table that grows by it makes it fail.
+# Whether the next insert gets a free key: it fails if a sequence is behind the keys of its table.
 
 
 class SequencesCheck(CheckSpec):
-    """No sequence gives out keys that are taken."""
+    """No sequence returns used keys."""
 
     kind: Literal["sequences"]
 
@@ -202,7 +202,7 @@ class SequencesCheck(CheckSpec):
         return good.as_far_as_read((one.unread for one in found), "read")
 
 
-# Whether the schema is the one that the deployed code was written for.
+# Whether the schema matches the deployed code.
 
 
 class MigrationsCheck(CheckSpec):
@@ -227,13 +227,13 @@ class MigrationsCheck(CheckSpec):
             return Finding("fail", gone[0], measured)
         if not known:
             return Finding(
-                "inconclusive", f"{len(applied)} applied; neither the deployed code nor a baseline is to be had"
+                "inconclusive", f"{len(applied)} applied; neither the deployed code nor a baseline is available"
             )
         new = _listed("applied since the baseline", applied - known)
         if new:
-            return Finding("inconclusive", f"{new[0]}; the deployed code is not to be had")
+            return Finding("inconclusive", f"{new[0]}; the deployed code is not available")
         return Finding(
-            "pass", f"{len(applied)} applied, as in the baseline; the deployed code is not to be had", measured
+            "pass", f"{len(applied)} applied, as in the baseline; the deployed code is not available", measured
         )
 
 

@@ -1,4 +1,4 @@
-"""Whether every name server leads the users' hostnames to this application."""
+"""Whether every name server points the users' hostnames to this application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uscdr.models.probes import Certificate
 
 MOST = 4
-"""Servers that are named."""
+"""The most servers that a message names."""
 
 
 class DomainCheck(CheckSpec):
@@ -45,13 +45,13 @@ class DomainCheck(CheckSpec):
             problem, doubt = _judge(hostname, bound.get(hostname.lower()), context.verifier)
             problems += [problem] if problem else []
             doubts += [doubt] if doubt else []
-        return Finding.weighed(problems, doubts, f"every name server leads {', '.join(hostnames)} to the application")
+        return Finding.weighed(problems, doubts, f"every name server points {', '.join(hostnames)} to the application")
 
 
 def _judge(hostname: str, domain: Domain | None, verifier: Verifier) -> tuple[str, str]:
-    """What is wrong, and what is not known."""
+    """The problem and the doubt; each may be empty."""
     if domain is None:
-        return f"{hostname} is not bound to the application", ""
+        return f"{hostname} is not a domain of the application", ""
     if domain.cname is None:
         return "", f"the platform has no DNS target for {hostname} yet"
     target = domain.cname.lower().rstrip(".")
@@ -67,16 +67,16 @@ def _compared(hostname: str, target: str, kind: RecordType, sighting: Sighting) 
     wrong = [one for one in others if one.state != "timeout"]
     silent = ", ".join(_named(one) for one in others if one.state == "timeout")
     if wrong:
-        return f"{hostname} should lead to {target}, but {'; '.join(_says(one) for one in wrong[:MOST])}", ""
+        return f"{hostname} must point to {target}, but {'; '.join(_says(one) for one in wrong[:MOST])}", ""
     return "", f"{hostname}: no answer from {silent or 'any name server'}"
 
 
 def _says(answer: ServerAnswer) -> str:
     if answer.records is not None and answer.borrowed:
-        return f"{_named(answer)} has no such record and lets a wildcard say {' '.join(answer.records.values)}"
+        return f"{_named(answer)} has no such record, and a wildcard returns {' '.join(answer.records.values)}"
     if answer.records is not None:
-        return f"{_named(answer)} says {' '.join(answer.records.values)}"
-    words = {"refused": "refuses to be asked", "lame": "does not serve the zone"}
+        return f"{_named(answer)} returns {' '.join(answer.records.values)}"
+    words = {"refused": "refuses queries", "lame": "does not serve the zone"}
     return f"{_named(answer)} {words.get(answer.state, 'has no such record')}"
 
 
@@ -85,12 +85,12 @@ def _named(answer: ServerAnswer) -> str:
     return host if host == address else f"{host} ({address})"
 
 
-# Whether browsers accept the certificates that users are served, and will next week.
+# Whether browsers accept the users' certificates, now and next week.
 
 
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_*][A-Za-z0-9_.-]{0,252}$")]
 ANY = "any"
-"""The label that stands for `*`: whoever serves a wildcard serves it."""
+"""The label that replaces `*`: a server with a wildcard certificate serves it."""
 
 
 class TlsCheck(CheckSpec):
@@ -98,9 +98,9 @@ class TlsCheck(CheckSpec):
 
     kind: Literal["tls"]
     hostnames: Annotated[tuple[HostName, ...], Destination()] = ()
-    """Instead of those of the target's `dns` part."""
+    """Hostnames in place of those of the target's `dns` part."""
     days: Annotated[int, Field(ge=0)] = 14
-    """How long each must last at least."""
+    """The least remaining validity."""
 
     provider: ClassVar[Provider] = "tls"
 
@@ -120,7 +120,7 @@ class TlsCheck(CheckSpec):
             problems += [f"{hostname}: {problem}"] if problem else []
             ends += [certificate.expires_at] if certificate.expires_at else []
             if not problem and certificate.expires_at is None:
-                doubts.append(f"{hostname}: until when its certificate lasts could not be read")
+                doubts.append(f"{hostname}: the expiry date of its certificate is unreadable")
         return Finding.weighed(problems, doubts, _good(hostnames, ends, context.now()))
 
 
@@ -132,7 +132,7 @@ def _problem(seen: Certificate, days: int, now: datetime) -> str:
         return f"its certificate is not accepted: {seen.problem}" + (f" (valid {valid})" if valid else "")
     if seen.expires_at and seen.expires_at - now < timedelta(days=days):
         left = (seen.expires_at - now).total_seconds() / 86400
-        return f"its certificate ends in {left:.0f} days ({seen.expires_at:%Y-%m-%d}), at least {days} are wanted"
+        return f"its certificate ends in {left:.0f} days ({seen.expires_at:%Y-%m-%d}), at least {days} are required"
     return ""
 
 

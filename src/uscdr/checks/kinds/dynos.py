@@ -1,7 +1,7 @@
-"""Whether the processes that are wanted run, each as often as the platform was told, and whether they stay up.
+"""Whether the required processes run in the configured quantity, and whether they stay up.
 
-One look cannot see whether a process that began seconds ago stays: the log tells whether it came down before. One that
-did not is no finding; that it is young is said.
+One look cannot show whether a young process stays up; the log shows whether it crashed before. A young process without
+a crash is not a finding, but the evidence mentions it.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from uscdr.models.heroku import Dyno
 
 COMING = ("starting", "idle")
-"""May run in a moment; an idle dyno sleeps until it is asked."""
+"""States of dynos that may run soon; an idle dyno sleeps until the next request."""
 
 
 class DynosCheck(CheckSpec):
-    """The formation: what is wanted is scaled up and runs."""
+    """The formation: required process types are scaled up and run."""
 
     kind: Literal["dynos"]
     only: tuple[str, ...] = ()
-    """Process types; without them all."""
+    """Process types; empty: all."""
 
     provider: ClassVar[Provider] = "platform"
 
@@ -61,7 +61,7 @@ class DynosCheck(CheckSpec):
 
 @dataclass(frozen=True)
 class _Type:
-    """One process type: the dynos wanted by scenarios.yaml, the quantity that the platform was told, and those there.
+    """One process type: the dynos required by scenarios.yaml, the quantity set at the platform, and the existing dynos.
 
     `single`: there must never be two.
     """
@@ -74,24 +74,24 @@ class _Type:
 
     @property
     def dynos(self) -> tuple[Dyno, ...]:
-        """Those there."""
+        """The existing dynos."""
         return tuple(one.dyno for one in self.stands)
 
     @property
     def up(self) -> int:
-        """How many run."""
+        """The number of running dynos."""
         return sum(one.state == UP for one in self.dynos)
 
 
 def _standing_now(context: CheckContext, kinds: Collection[str]) -> tuple[tuple[DynoUptime, ...], tuple[str, ...]]:
-    """Each dyno of these process types; and why the log does not tell of them, where it does not."""
+    """Each dyno of these process types; and the reason if the log is unreadable."""
     dynos = context.facts.dynos()
     fallen: Mapping[str, tuple[DynoRestart, ...]] = {}
     unread: tuple[str, ...] = ()
     try:
         fallen = DynoRestart.by_dyno(context.facts.log_lines(LOG_LINES), in_force(context.facts.releases()))
     except ProviderError as error:
-        unread = (f"whether one crashed before is not known: {error.message}",)
+        unread = (f"unknown whether one crashed before: {error.message}",)
     return DynoUptime.of(dynos, fallen, context.now(), kinds), unread
 
 
@@ -139,7 +139,7 @@ def _fewer(one: _Type, then: object) -> str:
     return f" (wanted {one.wanted})" if one.quantity < one.wanted else ""
 
 
-# Whether the newest release is the one that runs, and users are let in.
+# Whether the newest release runs, and maintenance mode is off.
 
 
 class ReleaseCheck(CheckSpec):
@@ -153,14 +153,14 @@ class ReleaseCheck(CheckSpec):
     def run(self, name: str, context: CheckContext) -> Finding:
         problems, doubts = [], []
         if context.facts.app().maintenance:
-            problems.append("maintenance mode is on: users are shut out")
+            problems.append("maintenance mode is on: it blocks users")
         releases = context.facts.releases()
         if not releases:
-            return Finding.weighed([*problems, "nothing was ever released"], [], "")
+            return Finding.weighed([*problems, "the application has no release"], [], "")
         newest = releases[0]
         running = next((f"v{one.version}" for one in releases if one.current), "none")
         if newest.status == "pending":
-            doubts.append(f"v{newest.version} is being released")
+            doubts.append(f"release v{newest.version} is in progress")
         elif newest.status != "succeeded":
             problems.append(f"the newest release, v{newest.version}, {_ended(newest.status)}; {running} is current")
         elif not newest.current:
@@ -174,17 +174,17 @@ def _ended(status: str) -> str:
     return status if status in ("failed", "expired") else "did not succeed"
 
 
-# What the platform itself wrote into the log: errors by code, and crashes. No line of it is ever shown.
+# The platform's own lines in the log: errors by code, and crashes. No line is ever shown.
 
 
 PASSING = "at=warning"
-"""How the router writes what is no error: a visitor who goes away."""
+"""The router's code for a client that disconnects, which is not an error."""
 LOG_GAP = "L"
-"""The letter of codes that tell of lost lines: no fault of the application."""
+"""The letter of codes for lost log lines, which are not errors of the application."""
 
 
 class LogCheck(CheckSpec):
-    """How many errors of router and dynos stand in the newest part of the log."""
+    """The number of router and dyno errors in the newest part of the log."""
 
     kind: Literal["log"]
     lines: Annotated[int, Field(ge=1, le=1500)] = 500
@@ -203,7 +203,7 @@ class LogCheck(CheckSpec):
     def run(self, name: str, context: CheckContext) -> Finding:
         lines = [(one.at, one) for one in LogLine.read(context.facts.log_lines(self.lines)) if one.at]
         if not lines:
-            return Finding("inconclusive", "the log holds no line that can be read")
+            return Finding("inconclusive", "the log has no readable line")
         newest = max(at for at, _ in lines)
         since = newest - timedelta(seconds=self.within)
         recent = [(at, one) for at, one in lines if at > since]
@@ -222,7 +222,7 @@ class LogCheck(CheckSpec):
 
 
 def _crashes(context: CheckContext, since: datetime) -> tuple[int, list[str]]:
-    """How often dynos came down by themselves, and those that have not outlived it."""
+    """The number of dyno crashes, and the dynos that have not run long enough since."""
     stands, _ = _standing_now(context, {one.type for one in context.facts.formation()})
     crashes = sum(fall.at > since for one in stands for fall in one.falls)
     return crashes, [one.words for one in stands if one.falls and one.unsettled]

@@ -1,4 +1,4 @@
-"""Checks over HTTP: a status alone proves nothing, so bodies are looked into, and never quoted."""
+"""Checks over HTTP: a status alone is not enough, so checks also inspect bodies, and never quote them."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
     from uscdr.checks.context import CheckContext
     from uscdr.providers.ports.probes import Website
 
-# What may be demanded of an answer's body. Bodies hold personal data: only numbers of them are ever told.
+# Requirements for a response body. Bodies contain personal data: only numbers from them are shown.
 
 
 Scalar = str | int | float | bool
 Place = Annotated[str, Field(min_length=1)]
-"""Names and numbers between dots, `*` for every item of a list; `$` is the whole."""
+"""Names and numbers between dots, `*` for every item of a list; `$` is the whole document."""
 
 
 class JsonDemand(Fact):
-    """What must be at a place of a JSON answer; a bare value in scenarios.yaml means `equals`."""
+    """The requirement for one field of a JSON response; a bare value in scenarios.yaml means `equals`."""
 
     equals: Scalar | None = None
     minimum: Bound | None = None
     maximum: Bound | None = None
     exists: bool | None = None
-    """True: the field is there, and not null. False: it is not there."""
+    """True: the field exists and is not null. False: it does not exist."""
     filled: Literal[True] | None = None
-    """The field is there and is neither null nor an empty text, list or object."""
+    """The field exists and is neither null nor an empty text, list or object."""
 
     @model_validator(mode="after")
     def _demands(self) -> JsonDemand:
         bounds = (self.equals, self.minimum, self.maximum, self.filled)
         if self.exists is None and all(one is None for one in bounds):
             raise ValueError(
-                "this demands nothing of the field: write the value that must be there, {filled: true}, "
+                "this requires nothing of the field: write the required value, {filled: true}, "
                 "{exists: true}, {minimum: N}, {maximum: N} or {exists: false}"
             )
         if self.exists is False and any(one is not None for one in bounds):
-            raise ValueError("a field that must not be there has no value: write {exists: false} alone")
+            raise ValueError("a field that must not exist has no value: write {exists: false} alone")
         return self
 
     @model_validator(mode="before")
@@ -63,19 +63,19 @@ class JsonDemand(Fact):
 
 
 class BodyCheck(CheckSpec):
-    """What a check demands of a body."""
+    """A check's requirements for a body."""
 
     contains: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     starts_with: str | None = None
     json_: dict[Place, JsonDemand] = Field(default_factory=dict, alias="json")
-    """Path such as `results.0.id` -> what must be there."""
+    """Path such as `results.0.id` -> its requirement."""
     min_bytes: Annotated[int, Field(ge=1)] | None = None
     max_bytes: Annotated[int, Field(ge=0)] | None = None
 
 
 def _wrong_body(answer: WebAnswer, spec: BodyCheck) -> str:
-    """What is wrong with the body; empty when nothing is."""
+    """The problem with the body; empty without one."""
     size = len(answer.body)
     missing = next((text for text in spec.contains if text.encode() not in answer.body), None)
     present = next((text for text in spec.lacks if text.encode() in answer.body), None)
@@ -120,12 +120,12 @@ def _number(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    """A number or a boolean; of anything else only what it is."""
+    """A number or a boolean; for other values only the type."""
     return str(value).lower() if isinstance(value, int | float) else f"a {type(value).__name__}"
 
 
 def _parsed(answer: WebAnswer) -> object:
-    """The JSON of the body; None when it is none."""
+    """The JSON of the body; None if it is not JSON."""
     try:
         return json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -152,7 +152,7 @@ def _below(value: object, part: str) -> list[Any]:
 
 
 def _first_id(answer: WebAnswer, name: str) -> int | str | None:
-    """What stands under `name` in the first item of a list, or of its `results`."""
+    """The value of `name` in the first item of a list, or of its `results`."""
     data = _parsed(answer)
     items = data.get("results") if isinstance(data, dict) else data
     first = items[0] if isinstance(items, list) and items else None
@@ -172,43 +172,43 @@ Path = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 SET_ACCOUNT = "set USCDR_CHECK_TOKEN, or USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD"
 OK, REFUSED = 200, 400
 SLOWER, SLOW = 5.0, 2.0
-"""A page is slow when it takes so many times as long as in the baseline, and at least so many seconds."""
+"""A page is slow if it takes this many times as long as in the baseline, and at least this many seconds."""
 IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"<svg", b"<?xml")
-"""How the bytes of an image begin."""
+"""The first bytes of images."""
 
 
 class HttpCheck(BodyCheck):
-    """One read-only request and what its answer must be."""
+    """One read-only request and the requirements for its answer."""
 
     kind: Literal["http"]
     path: Path
     method: Literal["GET", "POST"] = "GET"
     json_body: dict[str, Any] | None = None
-    """Only `{}`: an empty form that must be refused shows the way to the validator, and writes nothing."""
+    """Only `{}`. The refusal of an empty form proves that the request reaches the validator, and writes nothing."""
     multipart_body: dict[str, Any] | None = None
-    """The same as a multipart form, where the application parses nothing else: only `{}`; instead of `json_body`."""
+    """Only `{}`: an empty multipart form instead of `json_body`, if the application parses no other format."""
     limit: AttemptLimit | None = None
-    """How many refusals the application takes before it locks the address out. A run sends one; what this machine sent
-    is counted over all runs, and half is left to people: while there is no room for one more the check is
-    `not checked`. A login has one also if none is written down."""
+    """The number of refusals after which the application blocks the address. A run sends one request. The requests of
+    this machine are counted over all runs, and half of the limit is reserved for users: at the limit the check is
+    `not checked`. A login has a default limit."""
     auth: bool = False
     """Send the check account's token."""
     status: Status = OK
     below: Annotated[int, Field(gt=200, lt=600)] | None = None
-    """Any status below this will do, instead of `status`; there is none from 600 on."""
+    """Accept every status below this one, instead of `status`: 500 accepts every answer except server errors."""
     headers: dict[str, str] = Field(default_factory=dict)
-    """Name -> a text that must be in the header; an empty one only asks that it is there."""
+    """Name -> a text that the header must contain; an empty text requires only that the header exists."""
     within: Duration | None = None
-    """The answer must come in that time."""
+    """The answer must arrive within this time."""
     id: Annotated[str, Field(min_length=1)] = "id"
-    """How the items of a list that is followed call their id."""
+    """The name of the id in the items of a list; `follow` uses it."""
     follow: Path | None = None
-    """The id of the first item of a JSON list (or of its `results`) is put into this path, and asked too;
+    """A second request: the path with `{id}` replaced by the id of the first item of a JSON list (or of its `results`).
     `starts_with`, `min_bytes` and `contains` then apply to the second answer."""
     follow_link: str | None = None
-    """A pattern with one group that finds a path in the page; that must answer 200 with no HTML page."""
+    """A pattern with one group that finds a path in the page. That path must answer 200, and not with an HTML page."""
     image: str | None = None
-    """JSON path such as `results.*.banner_image`: the first address there must answer with an image."""
+    """JSON path such as `results.*.banner_image`: the first address there must return an image."""
 
     may_be_empty: ClassVar[frozenset[str]] = BodyCheck.may_be_empty | {"json_body", "multipart_body"}
 
@@ -218,9 +218,9 @@ class HttpCheck(BodyCheck):
         try:
             groups = re.compile(pattern or "()").groups
         except re.error as error:
-            raise ValueError(f"this is no pattern: {error}") from None
+            raise ValueError(f"this is not a valid pattern: {error}") from None
         if groups != 1:
-            raise ValueError('write a pattern with one group, which finds a path: \'src="(/static/[^"]+)"\'')
+            raise ValueError('write a pattern with one group that finds a path: \'src="(/static/[^"]+)"\'')
         return pattern
 
     @model_validator(mode="after")
@@ -228,13 +228,13 @@ class HttpCheck(BodyCheck):
         filled = self.json_body or self.multipart_body
         if self.method == "POST" and (self.status < REFUSED or filled or self.below is not None):
             raise ValueError(
-                "a POST check must send an empty form (json_body: {} or multipart_body: {}) and expect a refusal: "
-                "checks read"
+                "a POST check must send an empty form (json_body: {} or multipart_body: {}) and expect a refusal, "
+                "because a check writes nothing"
             )
         if self.multipart_body is not None and (self.method != "POST" or self.json_body is not None):
-            raise ValueError("multipart_body goes with method: POST, and stands instead of json_body")
+            raise ValueError("multipart_body requires method: POST, and replaces json_body")
         if self.limit is not None and self.method != "POST":
-            raise ValueError("limit goes with method: POST: it counts refused forms")
+            raise ValueError("limit requires method: POST: it counts refused forms")
         if self.method == "POST" and self.auth and "logout" in self.path:
             raise ValueError("a signed-in logout would end the check account's session everywhere")
         return self
@@ -306,7 +306,7 @@ def _wrong_head(answer: WebAnswer, spec: HttpCheck) -> str:
 def _follow(website: Website, spec: HttpCheck, answer: WebAnswer, token: SecretStr | None) -> Finding:
     item = _first_id(answer, spec.id)
     if item is None or spec.follow is None:
-        return Finding("inconclusive", f"the list is empty, so nothing could be followed ({spec.path})")
+        return Finding("inconclusive", f"the list is empty, so there is no item to follow ({spec.path})")
     second = website.ask("GET", spec.follow.replace("{id}", str(item)), token=token)
     if second.status != OK:
         return Finding("fail", f"status {second.status} ({spec.follow})")
@@ -318,22 +318,22 @@ def _follow(website: Website, spec: HttpCheck, answer: WebAnswer, token: SecretS
 def _follow_link(website: Website, spec: HttpCheck, answer: WebAnswer) -> Finding:
     path = _link_in(answer, spec.follow_link or "")
     if path is None:
-        return Finding("fail", f"the page names no such link ({spec.path})")
+        return Finding("fail", f"the page has no such link ({spec.path})")
     second = website.ask("GET", path)
     if second.status != OK or not second.body or second.body.lstrip()[:5].lower() in (b"<!doc", b"<html"):
-        return Finding("fail", f"{second.status}, {len(second.body)} bytes, not what the page needs ({path})")
+        return Finding("fail", f"{second.status}, {len(second.body)} bytes, the wrong content ({path})")
     return _good(spec.path, answer)
 
 
 def _image(site: Website, spec: HttpCheck, token: SecretStr | None, measures: Measures) -> Finding:
-    """The first image that the list names. The list is asked again: answers are not kept."""
+    """Fetch the first image of the list. Requests the list again, because answers are not kept."""
     found = values_at(site.ask("GET", spec.path, token=token), spec.image or "")
     addresses = [one for one in found if isinstance(one, str) and one]
     if not addresses:
         return Finding("inconclusive", f"no item has an image ({spec.path})")
     answer = site.fetch(addresses[0])
     if answer.status != OK or not answer.body.lstrip().startswith(IMAGES):
-        return Finding("fail", f"an image answers {answer.status}, or with no image ({spec.path})")
+        return Finding("fail", f"an image returned {answer.status}, or no image ({spec.path})")
     words = f"{len(addresses)} images named, one fetched: {len(answer.body)} bytes ({spec.path})"
     return Finding("pass", words, measures)
 
@@ -347,21 +347,21 @@ def _slower(finding: Finding, before: Measures) -> Finding:
     return finding
 
 
-# Whether the application is connected to this database: a number that it shows is the database's own.
+# Whether the application uses this database: a number that it shows must equal the database's own.
 
 
 Number = int | float
 
 
 class AgreeCheck(CheckSpec):
-    """The application's number and the database's are one."""
+    """The application's number equals the database's number."""
 
     kind: Literal["agree"]
     path: Path
     auth: bool = False
     """Send the check account's token."""
     json_: Annotated[str, Field(alias="json", min_length=1)]
-    """Where the number stands in the answer, such as `totals.patients`."""
+    """The path of the number in the response, such as `totals.patients`."""
     query: Annotated[str, Field(min_length=1)]
     """Returns the same number."""
 
@@ -372,7 +372,7 @@ class AgreeCheck(CheckSpec):
         if self.auth and context.token() is None:
             return Finding("not checked", f"there is no check account: {SET_ACCOUNT}")
         first = _compared(name, self, context)
-        # Once more when they differ, as somebody may have written in between.
+        # Repeat once if they differ, because of a write in between.
         return _compared(name, self, context) if first.verdict == "fail" else first
 
 
@@ -384,17 +384,17 @@ def _compared(name: str, spec: AgreeCheck, context: CheckContext) -> Finding:
     own = number(result.seen) if result.holds is not None else None
     if own is None:
         why = result.seen if result.holds is None else f"it gave {result.seen}, not a number"
-        return Finding("inconclusive", f"the database was not asked well: {why}")
+        return Finding("inconclusive", f"the database query failed: {why}")
     if shown != own:
         words = f"{spec.path} says {shown:,}, the database {own:,}"
-        return Finding("fail", f"{words}: the application may be connected to another one")
+        return Finding("fail", f"{words}: the application may use another database")
     if not own:
         return Finding("inconclusive", f"{spec.path} and the database both say 0, which any empty database would")
     return Finding("pass", f"{spec.path} and the database both say {own:,}", {"value": own})
 
 
 def _application(spec: AgreeCheck, context: CheckContext) -> Number | Finding:
-    """The number that the application shows, or why there is none."""
+    """The number that the application shows, or the finding without one."""
     answer = context.website().ask("GET", spec.path, token=context.token() if spec.auth else None)
     if answer.status != OK:
         return Finding("fail", f"{spec.path}: status {answer.status}, expected {OK}")
@@ -405,7 +405,7 @@ def _application(spec: AgreeCheck, context: CheckContext) -> Number | Finding:
     return numbers[0]
 
 
-# A whole login: in, known, out. It writes (last login, token), so it runs only when the operator allows writes.
+# A complete login and logout. It writes (last login, token), so it runs only if the operator allows writes.
 
 
 SET_PASSWORD = "set USCDR_CHECK_EMAIL and USCDR_CHECK_PASSWORD"  # noqa: S105 - names of variables
@@ -414,7 +414,7 @@ SIGNED_OUT = (401, 403)
 
 
 class SessionCheck(CheckSpec):
-    """Signs the check account in with its password, asks who it is, and signs it out where that harms nobody."""
+    """Signs in the check account with its password, reads its profile, and signs it out if its token is not in use."""
 
     kind: Literal["session"]
     profile: Path = "/api/auth/profile/me/"
@@ -430,13 +430,13 @@ class SessionCheck(CheckSpec):
             return Finding("not checked", f"needs --allow-writes and the check account: {SET_PASSWORD}")
         site = context.writable()
         if site.ask("GET", self.profile, token=token).status != _ANSWERED:
-            return Finding("fail", f"{self.profile}: a fresh login is not known")
-        # Logging out deletes the account's only token: not done to one that was given and is used elsewhere.
+            return Finding("fail", f"{self.profile}: the application does not accept the new login")
+        # Logging out deletes the account's only token, so a configured token, which may be in use, is not logged out.
         if given is not None and given.get_secret_value() == token.get_secret_value():
-            return Finding("pass", "login works; logout was not tried, it would end the token that is in use")
+            return Finding("pass", "login works; uscdr did not log out, because that would revoke a token in use")
         status = site.send(Sending(method="POST", path=self.logout, json_body={}), token).status
         if status != _ANSWERED:
             return Finding("fail", f"{self.logout}: status {status}")
         if site.ask("GET", self.profile, token=token).status not in SIGNED_OUT:
-            return Finding("fail", f"{self.logout}: the token still works after it")
+            return Finding("fail", f"{self.logout}: the token still works after logout")
         return Finding("pass", "login and logout work")

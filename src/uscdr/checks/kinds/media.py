@@ -1,6 +1,6 @@
-"""Whether the files that rows refer to are in the media service: a sample that moves on every day.
+"""Whether the media service has the files of the database: checks a sample that changes every day.
 
-Only numbers are told: names of files may hold patients' names.
+Shows only numbers: file names may contain patients' names.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from uscdr.checks.context import CheckContext, Expected
 
 LOOKS = 6
-"""Calls for the sample, of an hourly allowance; each downloaded file takes one more for its digest."""
+"""Calls for the sample, out of an hourly rate limit; each downloaded file needs one more for its digest."""
 MOST_MISSING = 10
-"""Missing files that are looked for by less likely names: nine calls more at most."""
+"""Missing files that are searched by less likely names: at most nine more calls."""
 KEPT_PART = 10
-"""One of so many calls of the allowance is not used up by a check: a recovery, and the application, need some."""
+"""A check leaves one in this many calls of the rate limit to a recovery and the application."""
 LARGEST = 10 * 1024 * 1024
-"""Bytes of a file that is downloaded."""
+"""The largest file in bytes that is downloaded."""
 NEWEST_PART = 4
-"""One of so many of the sample are the newest files."""
+"""One in this many of the sample is a newest file."""
 CLOCKS = 5
-"""Seconds by which the service's two clocks may differ."""
+"""The largest difference in seconds between the service's two clocks."""
 MD5 = re.compile(r"[0-9a-f]{32}")
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -52,9 +52,9 @@ class MediaCheck(CheckSpec):
 
     kind: Literal["media"]
     sample: Annotated[int, Field(ge=1)] = 40
-    """Files that are looked up."""
+    """The number of files to look up."""
     bytes: Annotated[int, Field(ge=0)] = 3
-    """Of these, files that are downloaded and compared."""
+    """The number of these files to download and compare."""
     timeout: Duration = 60.0
 
     provider: ClassVar[Provider] = "media"
@@ -70,33 +70,33 @@ class MediaCheck(CheckSpec):
         try:
             media.ping()
         except CredentialsRefused:
-            return Finding("fail", "the media service does not accept the application's credentials")
+            return Finding("fail", "the media service refused the application's credentials")
         scarce = _scarce(media.quota, self)
         return Finding.beyond_limit(scarce) if scarce else _sampled(name, self, context, media)
 
 
 @dataclass(frozen=True)
 class _File:
-    """What one file may be called, the likeliest first; when the newest row with it was written, and the size it tells.
+    """The possible names of one file, the most likely first; the time of its newest row, and the row's size.
 
-    0 bytes: no size is told.
+    0 bytes: the row has no size.
     """
 
     names: tuple[AssetKey, ...]
     others: tuple[AssetKey, ...] = ()
-    """What it may be called if it is not there under any of these."""
+    """Further possible names if the file has none of these."""
     written: datetime = LONG_AGO
     bytes: int = 0
 
     @property
     def place(self) -> str:
-        """A place in an order that has nothing to do with time."""
+        """A sort key that does not depend on time."""
         return sha256(str(self.names[0]).encode()).hexdigest()
 
 
 def _sampled(name: str, spec: MediaCheck, context: CheckContext, media: Media) -> Finding:
     if not context.expected.references:
-        return Finding("inconclusive", "the service answers; no column that names files is configured")
+        return Finding("inconclusive", "the service answers; no column with file names is configured")
     found = context.database().file_references(context.expected.references)
     files, unread = _files_of(found, context.expected)
     if not files:
@@ -107,14 +107,12 @@ def _sampled(name: str, spec: MediaCheck, context: CheckContext, media: Media) -
 
 
 def _scarce(quota: Quota | None, spec: MediaCheck) -> str:
-    """Why the check leaves what is left of the hourly allowance to a recovery and to the application."""
+    """Why the check leaves the rest of the rate limit to a recovery and the application; empty if it need not."""
     most = LOOKS + MOST_MISSING + spec.bytes
     if quota is None or quota.remaining - most >= quota.limit // KEPT_PART:
         return ""
-    left = f"{quota.remaining} of {quota.limit} calls of the media service's allowance are left"
-    return (
-        f"{left} until {moment(quota.resets_at)}; the check takes up to {most}, and leaves the last ones to a recovery"
-    )
+    left = f"{quota.remaining} of {quota.limit} calls of the media service's rate limit are left"
+    return f"{left} until {moment(quota.resets_at)}; the check needs up to {most}, and keeps the rest for a recovery"
 
 
 @dataclass(frozen=True)
@@ -126,19 +124,19 @@ class _Counts:
 
     @property
     def words(self) -> str:
-        """How much was looked at, and what was not."""
+        """The numbers of checked and unchecked files."""
         return self.looked_up + self.left
 
     @property
     def looked_up(self) -> str:
-        """How much was looked at."""
+        """The number of checked files."""
         return f"{self.sampled} of {self.files} files looked up"
 
     @property
     def left(self) -> str:
-        """What could not be looked at, to be put behind a sentence."""
-        missing = f"; {self.absent} configured columns are not in the database" if self.absent else ""
-        unread = f"; {self.unread} stored names of files are not understood" if self.unread else ""
+        """The unchecked files, as the end of a sentence."""
+        missing = f"; {self.absent} configured columns do not exist in the database" if self.absent else ""
+        unread = f"; {self.unread} stored file names have an unknown format" if self.unread else ""
         return missing + unread
 
 
@@ -149,8 +147,8 @@ def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: 
     resized = sum(one.bytes not in (0, asset.bytes) for one, asset in there)
     words = (
         (missing, "missing"),
-        (resized, "not of the size that their rows tell"),
-        (sum(_lies_open(one, held) for one in sample), "restricted, and anybody can have them under the same name"),
+        (resized, "not of the size in their rows"),
+        (sum(_lies_open(one, held) for one in sample), "restricted, but public under the same name"),
     )
     problems = [f"{number} of {len(sample)} sampled files are {what}" for number, what in words if number]
     if problems:
@@ -160,13 +158,13 @@ def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: 
 
 def _downloaded(media: Media, there: Sequence[Asset], spec: MediaCheck, counts: _Counts, work: Path | None) -> Finding:
     small = [asset for asset in there if asset.bytes <= LARGEST]
-    # The sample has its newest file first, the others moved on.
+    # The sample begins with the newest file; the others change daily.
     chosen = small[:1] + small[len(small) - max(0, min(spec.bytes, len(small)) - 1) :] if spec.bytes else []
     compared, wrong, withheld = _compare(media, chosen, work)
     if wrong:
-        return Finding("fail", f"{wrong} of {compared} downloaded files are not what the service says; {counts.words}")
+        return Finding("fail", f"{wrong} of {compared} downloaded files differ from the service's list; {counts.words}")
     if withheld:
-        why = "are refused to users although nothing restricts them"
+        why = "are unrestricted, but the service refuses them to users"
         return Finding("fail", f"{withheld} of {compared} downloaded files {why}; {counts.words}")
     replaced = sum(map(_replaced, there))
     told = f"; {replaced} were replaced after they were stored" if replaced else ""
@@ -175,7 +173,7 @@ def _downloaded(media: Media, there: Sequence[Asset], spec: MediaCheck, counts: 
 
 
 def _replaced(asset: Asset) -> bool:
-    """A version is the second of its upload; the two clocks are the service's own."""
+    """Whether the file was replaced: a version is the second of its upload; both clocks are the service's."""
     return asset.created_at is not None and asset.version > asset.created_at.timestamp() + CLOCKS
 
 
@@ -190,7 +188,7 @@ def _wrong_config(context: CheckContext) -> str:
 
 
 def _no_file(found: FileReferences, before: Measures) -> Finding:
-    elsewhere = f"; {len(found.found)} rows name files that lie elsewhere" if found.found else ""
+    elsewhere = f"; {len(found.found)} rows name files outside of the cloud" if found.found else ""
     then = before.get("files")
     if isinstance(then, int) and then:
         return Finding("fail", f"no row refers to a file of the cloud, the baseline has {then}{elsewhere}")
@@ -198,7 +196,7 @@ def _no_file(found: FileReferences, before: Measures) -> Finding:
 
 
 def _files_of(found: FileReferences, expected: Expected) -> tuple[list[_File], int]:
-    """Each file of the cloud that rows refer to, once, the newest first; and how many names are not understood."""
+    """Each file of the cloud that rows name, once, newest first; and the number of names in an unknown format."""
     kinds: dict[str, Kind] = {one.column: one.resource_type for one in expected.references}
     files: dict[tuple[AssetKey, ...], _File] = {}
     unread = 0
@@ -220,7 +218,7 @@ def _aware(moment: datetime | None) -> datetime:
 
 
 def _turn(files: Sequence[_File], number: int, now: datetime) -> list[_File]:
-    """The newest files, and of the others so many as make up the number: other ones every day, until all were seen."""
+    """The newest files, and other files up to the number; these change daily until all were checked."""
     newest = list(files[: max(1, number // NEWEST_PART)])
     others = sorted(files[len(newest) :], key=lambda one: one.place)
     size = min(number - len(newest), len(others))
@@ -229,7 +227,7 @@ def _turn(files: Sequence[_File], number: int, now: datetime) -> list[_File]:
 
 
 def _affordable(files: Sequence[_File]) -> list[_File]:
-    """As many of them, in order, as can be looked up with LOOKS calls."""
+    """The first files that can be looked up with LOOKS calls."""
     kept: list[_File] = []
     numbers: Counter[tuple[str, str]] = Counter()
     for one in files:
@@ -241,14 +239,14 @@ def _affordable(files: Sequence[_File]) -> list[_File]:
 
 
 def _held(media: Media, files: Sequence[_File]) -> Mapping[AssetKey, Asset]:
-    """What there is of them; those that are missing are looked for by their other names too, a few at a time."""
+    """The existing files; missing ones are also searched by their other names, a few at a time."""
     held = _look_up(media, dict.fromkeys(key for one in files for key in (*one.names, *_twins(one))))
     missing = [one for one in files if _present(one, held) is None]
     return held | _look_up(media, dict.fromkeys(key for one in missing[:MOST_MISSING] for key in one.others))
 
 
 def _twins(one: _File) -> tuple[AssetKey, ...]:
-    """What anybody can have under the names of a file that its rows want restricted."""
+    """The public assets under the names of a file that must be restricted."""
     return tuple(key.model_copy(update={"delivery": "upload"}) for key in one.names if key.delivery != "upload")
 
 
@@ -264,7 +262,7 @@ def _look_up(media: Media, keys: Mapping[AssetKey, None]) -> dict[AssetKey, Asse
 
 
 def _batches(keys: Mapping[AssetKey, None]) -> Iterator[list[AssetKey]]:
-    """Up to LOOKUP_BATCH keys of one kind: one call each."""
+    """Up to LOOKUP_BATCH keys of one kind per call."""
     kinds: dict[tuple[str, str], list[AssetKey]] = {}
     for key in keys:
         kinds.setdefault((key.resource_type, key.delivery), []).append(key)
@@ -278,7 +276,7 @@ def _present(one: _File, held: Mapping[AssetKey, Asset]) -> Asset | None:
 
 
 def _compare(media: Media, assets: Sequence[Asset], work: Path | None) -> tuple[int, int, int]:
-    """How many were downloaded, how many are not what the service says, and how many users do not get."""
+    """The numbers of downloaded files, of files that differ from the service's list, and of files refused to users."""
     found = []
     with tempfile.TemporaryDirectory(prefix="uscdr-", dir=work) as place:  # 0700
         for number, asset in enumerate(assets):
@@ -289,7 +287,7 @@ def _compare(media: Media, assets: Sequence[Asset], work: Path | None) -> tuple[
 
 
 def _told(media: Media, asset: Asset) -> Asset | None:
-    """With its digest and who may have it, which a listing does not tell."""
+    """The asset with its digest and access rights, which a listing lacks."""
     try:
         return asset if asset.etag and asset.access else media.details(asset.key).asset
     except NotFound:
@@ -297,7 +295,7 @@ def _told(media: Media, asset: Asset) -> Asset | None:
 
 
 def _withheld(media: Media, told: Asset) -> bool:
-    """Whether its address is refused to a user; a download may be signed, a user's request is not."""
+    """Whether the service refuses the file's URL to a user; a download may be signed, a user's request is not."""
     if told.restricted or told.access is None:
         return False
     return media.delivered(media.delivery_url(told.key, format=told.format)) == "withheld"
@@ -310,5 +308,5 @@ def _same(media: Media, told: Asset, destination: Path) -> bool:
         return False
     finally:
         destination.unlink(missing_ok=True)
-    # What was uploaded in pieces may have a digest of another kind; its size still counts.
+    # A file uploaded in parts may have another kind of digest; its size still counts.
     return got.size == told.bytes and (got.md5 == told.etag or not MD5.fullmatch(told.etag))

@@ -1,4 +1,4 @@
-"""Whether the provider still accepts the account that the application sends its mail with. Nothing is sent."""
+"""Whether the provider still accepts the application's mail account. Sends no mail."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REASONS = {
 
 
 Sent = Annotated[str, Destination()]
-"""The name of a variable whose value the mail account's provider is given."""
+"""The name of a variable whose value is sent to the mail provider."""
 
 
 class MailCheck(CheckSpec):
@@ -57,20 +57,20 @@ class MailCheck(CheckSpec):
         names = {"client_id": self.client_id, "client_secret": self.client_secret, "refresh_token": self.refresh_token}
         missing = [variable for variable in names.values() if not value_of(values, variable)]
         if missing:
-            return Finding("fail", f"not set: {', '.join(missing)}; no mail can be sent")
+            return Finding("fail", f"not set: {', '.join(missing)}; the application cannot send mail")
         reason = context.mail.accepts({field: SecretStr(value_of(values, one)) for field, one in names.items()})
         if not reason:
-            return Finding("pass", "the mail account is accepted")
-        # A word that is not known may be anything that was sent.
+            return Finding("pass", "the provider accepted the mail account")
+        # An unknown error code may contain anything, even a credential.
         words = f"{reason}: {REASONS[reason]}" if reason in REASONS else "refused"
-        return Finding("fail", f"the mail account is not accepted ({words})")
+        return Finding("fail", f"the provider refused the mail account ({words})")
 
 
-# Whether the broker between web and worker answers, and its messages are taken.
+# Whether the message broker between web and worker answers, and a worker processes its messages.
 
 
 OTHERS = ("amqp", "amqps", "sqs")
-"""Brokers that an application may use and that cannot be asked from here."""
+"""Brokers that uscdr does not support."""
 
 
 class QueueCheck(CheckSpec):
@@ -79,10 +79,10 @@ class QueueCheck(CheckSpec):
     kind: Literal["queue"]
     variable: str = "REDIS_URL"
     first: str = "CELERY_BROKER_URL"
-    """Taken instead where it is set, as the application does."""
+    """Takes precedence if it is set, as in the application."""
     queues: tuple[str, ...] = ("celery",)
     most: Annotated[int, Field(ge=0)] = 200
-    """Messages that may wait in one queue."""
+    """The most messages that may wait in one queue."""
 
     may_be_empty: ClassVar[frozenset[str]] = CheckSpec.may_be_empty | {"first"}
     provider: ClassVar[Provider] = "queue"
@@ -95,11 +95,11 @@ class QueueCheck(CheckSpec):
         if not url:
             return Finding("fail", f"{self.variable} is not set: the application has no message broker")
         if url.partition("://")[0].lower() in OTHERS:
-            return Finding("inconclusive", f"{used} names a broker of a kind that cannot be asked from here")
+            return Finding("inconclusive", f"{used} names a kind of broker that uscdr does not support")
         try:
             seen = context.queue.look(SecretStr(url), self.queues)
         except BadInput:
-            return Finding("fail", f"{used} is no address of a message broker")
+            return Finding("fail", f"{used} is not the address of a message broker")
         except ProviderError as error:
             # A failure, not a doubt: no patient with an account can be saved without it.
             why = f" ({error.why.rstrip('.').lower()})" if error.why else ""
@@ -111,17 +111,17 @@ class QueueCheck(CheckSpec):
 def _waiting(seen: QueueFacts, most: int) -> Finding:
     full = [f"{n} messages wait in {queue}, allowed are {most}" for queue, n in seen.waiting.items() if n > most]
     if full:
-        return Finding("fail", f"{'; '.join(full)}: does a worker take them?")
+        return Finding("fail", f"{'; '.join(full)}: check that a worker runs")
     words = ["the broker answers" + (f" (Redis {seen.version})" if seen.version else "")]
     words += [f"{n} messages wait in {queue}" for queue, n in seen.waiting.items()]
     return Finding("pass", "; ".join(words), {"waiting": dict(seen.waiting)})
 
 
-# Whether somebody outside is told when the application fails.
+# Whether an external service reports failures of the application.
 
 
 class MonitoringCheck(CheckSpec):
-    """A log drain, an add-on or a config variable that stands for monitoring: one will do."""
+    """A log drain, an add-on or a config variable for monitoring: one is enough."""
 
     kind: Literal["monitoring"]
     services: tuple[str, ...] = ()
@@ -136,7 +136,7 @@ class MonitoringCheck(CheckSpec):
         found = ", ".join(_found(self, context))
         if found:
             return Finding("pass", found)
-        return Finding("fail", f"nobody outside is told of a failure: there is {', and '.join(_wanted(self))}")
+        return Finding("fail", f"no external monitoring of the application: there is {', and '.join(_wanted(self))}")
 
 
 def _found(spec: MonitoringCheck, context: CheckContext) -> Iterator[str]:
@@ -157,15 +157,15 @@ def _wanted(spec: MonitoringCheck) -> Iterator[str]:
         yield f"no variable {' or '.join(spec.variables)}"
 
 
-# Whether the database is backed up: daily, lately, and without a failure since.
+# Whether the database has daily, recent backups without a later failure.
 
 
 class ScheduleCheck(CheckSpec):
-    """The daily backup, and what came of it."""
+    """The daily backup and its result."""
 
     kind: Literal["schedule"]
     newest: Duration = 26.0 * HOUR
-    """The newest finished backup may hold data that are so old."""
+    """The greatest age of the newest finished backup's data."""
 
     provider: ClassVar[Provider] = "platform"
 
@@ -174,7 +174,7 @@ class ScheduleCheck(CheckSpec):
         try:
             schedules = context.facts.schedules()
         except NotFound as error:
-            return Finding("fail", f"nothing can be backed up: {error.message}")
+            return Finding("fail", f"no backup is possible: {error.message}")
         problems = [] if schedules else ["no daily backup is scheduled"]
         backups = context.facts.transfers()
         good = usable(backups, context.damaged)
@@ -188,7 +188,7 @@ class ScheduleCheck(CheckSpec):
 
 
 def _failed_since(backups: Sequence[Transfer]) -> list[str]:
-    """The newest attempt that came to an end of itself; what a person cancelled says nothing."""
+    """The newest attempt, if it failed; a backup that a person cancelled does not count."""
     ours = [one for one in backups if one.is_backup and one.ended and one.whose is Whose.OURS]
     ended = [one for one in ours if one.state is not TransferState.CANCELED]
     failed = ended and not ended[-1].whole

@@ -28,7 +28,7 @@ RELEASES_LOOKED_AT = 15
 
 
 def collect_app(gathering: Gathering) -> tuple[KitPart, AppFacts]:
-    """Ask for everything a new place must be made like. Raises ProviderError when the app itself cannot be read."""
+    """Collect everything that a new application needs. Raises ProviderError if the app itself is unreadable."""
     gaps, app = Gaps(), gathering.wishes.app
     platform = gathering.sources.platform
     release = _current(gathering, gaps)
@@ -50,7 +50,7 @@ def collect_app(gathering: Gathering) -> tuple[KitPart, AppFacts]:
         collaborators=ask("collaborators", lambda port: port.collaborators(app)),
         log_drains=ask("log drains", lambda port: port.log_drains(app)),
         schedules=gaps.attempt("backup schedules", lambda: _schedules(gathering), ()),
-        belongings=gaps.attempt("what else hangs on it", lambda: _belongings(gathering), Belongings()),
+        belongings=gaps.attempt("further belongings", lambda: _belongings(gathering), Belongings()),
     )
     for what, why in facts.not_kept():
         gaps.note(what, why)
@@ -67,13 +67,13 @@ def _current(gathering: Gathering, gaps: Gaps) -> Release | None:
 
 
 def current_release(platform: Platform, app: str) -> Release | None:
-    """The release that runs, if it is among the newest. Raises ProviderError."""
+    """The current release, if it is among the newest. Raises ProviderError."""
     found = platform.releases(app, limit=RELEASES_LOOKED_AT)
     return next((release for release in found if release.current), None)
 
 
 def _commit(gathering: Gathering, gaps: Gaps, release: Release | None) -> str:
-    """Which commit runs."""
+    """The deployed commit."""
     if release is None:
         return ""
     app = gathering.wishes.app
@@ -82,9 +82,7 @@ def _commit(gathering: Gathering, gaps: Gaps, release: Release | None) -> str:
         return ""
     commit = commit_of(release.slug_id, builds)
     if not commit:
-        gaps.note(
-            "deployed commit", f"No build that the platform remembers made the slug of release v{release.version}."
-        )
+        gaps.note("deployed commit", f"The platform has no build for the slug of release v{release.version}.")
     return commit
 
 
@@ -98,7 +96,7 @@ def _belongings(gathering: Gathering) -> Belongings:
 
 
 def _summary(facts: AppFacts) -> str:
-    version = f"release v{facts.release.version}" if facts.release else "release not known"
+    version = f"release v{facts.release.version}" if facts.release else "unknown release"
     running = ", ".join(f"{one.type}={one.quantity}" for one in facts.formation)
     amounts = (plural(len(facts.addons), "add-on"), plural(len(facts.hostnames), "hostname"))
     return ", ".join((version, running or "no formation", *amounts))
@@ -108,14 +106,14 @@ def _summary(facts: AppFacts) -> str:
 
 
 def collect_config(gathering: Gathering) -> tuple[KitPart, Mapping[str, SecretStr]]:
-    """The values, too, for what else the kit must know of them. Raises ProviderError when they cannot be read."""
+    """The part and the values, which later parts need. Raises ProviderError if they are unreadable."""
     values = dict(gathering.sources.platform.config_vars(gathering.wishes.app))
     document = ConfigVars(values=values).model_dump_json(context=REVEAL)
     gathering.writer.add_bytes("config", "config.json", document.encode())
     gaps = Gaps()
     for name in gathering.wishes.required:
         if name not in values:
-            gaps.note(name, "The application has no such variable, and scenarios.yaml requires it.")
+            gaps.note(name, "scenarios.yaml requires this variable. The application does not have it.")
     if not values:
         gaps.note("configuration variables", "The platform listed none.")
     part = gaps.part("config", plural(len(values), "variable"))
@@ -127,16 +125,16 @@ def collect_config(gathering: Gathering) -> tuple[KitPart, Mapping[str, SecretSt
 
 ASKED: tuple[RecordType, ...] = ("CNAME", "A", "AAAA", "CAA", "TXT")
 IN_ZONE: tuple[RecordType, ...] = ("ALIAS", *ASKED)
-"""ALIAS exists at a provider only; its servers answer A."""
+"""ALIAS exists only at the provider; its name servers answer with A."""
 
 
 def collect_dns(gathering: Gathering, domains: Sequence[Domain]) -> KitPart:
-    """Ask for every hostname, those of `domains` and the wished ones; one that has no record at all is a gap."""
+    """Query every hostname of `domains` and the configuration; a hostname without any record is a gap."""
     gaps, sources = Gaps(), gathering.sources
     targets = {domain.hostname.lower().rstrip("."): domain.cname or "" for domain in domains if domain.kind != "heroku"}
     wanted = sorted({name.lower().rstrip(".") for name in (*targets, *gathering.wishes.hostnames)})
     if wanted and isinstance(sources.zone, Absent):
-        gaps.note("records as the provider's zone holds them", sources.zone.why)
+        gaps.note("records in the provider's zone", sources.zone.why)
     hosts = tuple(_host(gathering, gaps, name, targets.get(name, "")) for name in wanted)
     gathering.writer.add_bytes("dns", "dns.json", DnsFacts(hosts=hosts).model_dump_json().encode())
     records = sum(len(host.authoritative) for host in hosts)
@@ -157,7 +155,7 @@ def _host(gathering: Gathering, gaps: Gaps, name: str, target: str) -> HostRecor
         records = gaps.attempt(f"{name} {kind} in the zone", _in_zone(zone, name, kind), None)
         held += [records] if records is not None else []
     if not (found or held or by_wildcard):
-        gaps.note(name, "No record was found, neither at the name servers nor in the zone.")
+        gaps.note(name, "Neither the name servers nor the zone have a record.")
     return HostRecords(
         hostname=name, authoritative=found, at_provider=tuple(held), wildcard=by_wildcard,
         led=_led(gathering, name, target),
@@ -180,13 +178,13 @@ def _in_zone(zone: Zone | Absent, name: str, kind: RecordType) -> Callable[[], R
         except BadInput:
             if kind != "ALIAS":
                 raise
-            return None  # a zone that cannot hold such a record has none
+            return None  # the zone does not support this type
 
     return read
 
 
 def _authoritative(gathering: Gathering, gaps: Gaps, name: str, kind: RecordType) -> ServerAnswer | None:
-    """What the servers agree on; a disagreement or a silence is a gap, and what the first one said is kept."""
+    """The servers' common answer; a disagreement or a missing answer is a gap, and the first answer is kept."""
     verifier = gathering.sources.verifier
     sighting = gaps.attempt(f"{name} {kind}", lambda: present(verifier).look(name, kind), None)
     if sighting is None:
@@ -200,5 +198,5 @@ def _authoritative(gathering: Gathering, gaps: Gaps, name: str, kind: RecordType
     said = [one.records for one in told if one.records is not None]
     answered = [one for one in sighting.answers if one.state in ("answered", "no such record")]
     if said and (len(said) < len(answered) or not all(said[0].same_values(other) for other in said)):
-        gaps.note(f"{name} {kind}", "The name servers disagree; what the first one says is kept.")
+        gaps.note(f"{name} {kind}", "The name servers disagree. The kit has the answer of the first one.")
     return told[0] if told else None

@@ -1,4 +1,4 @@
-"""The database dump: downloaded from the platform's backups, proven here, and kept."""
+"""The database dump: download it from the platform's backups, prove it on this machine, store it."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
     from uscdr.models.heroku import AddOn, Attachment, Download
 
-# The proof of the kit's dump: restored on this machine, with the key and the code that are in the same kit.
+# The proof of the kit's dump: a restore on this machine, with the key and the code of the same kit.
 
 
 MARGIN = timedelta(minutes=5)
-"""How far the platform's clock and this machine's may be apart."""
+"""The largest difference between the platform's clock and this machine's."""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """What earlier parts of the same kit know. `released_at`: the last change of code or configuration."""
+    """Results of earlier parts of the same kit. `released_at`: the last change of code or configuration."""
 
     config: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
     source: SourceFacts | None = None
@@ -45,7 +45,7 @@ class Collected:
 
 @dataclass(frozen=True)
 class _Proven:
-    """The verdict for the manifest, the whole proof, and what was seen in the database (fields of DumpFacts)."""
+    """The verdict for the manifest, the complete proof, and facts from the database (fields of DumpFacts)."""
 
     verdict: DumpProof
     document: ProofDocument | None = None
@@ -53,19 +53,21 @@ class _Proven:
 
 
 def _prove(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, known: Collected) -> _Proven:
-    """Prove it, unless that was done or is not wished; what speaks against the dump becomes gaps.
+    """Prove the dump, unless a proof exists or the operator skipped it; objections to the dump become gaps.
 
     Raises Interrupted.
     """
     if gathering.wishes.unproven:
-        return _Proven(DumpProof(grade=Grade.EXISTS, origin="left out", why="The operator said so (--unproven)."))
+        return _Proven(
+            DumpProof(grade=Grade.EXISTS, origin="left out", why="The operator skipped the proof (--unproven).")
+        )
     before = gathering.sources.proofs.fresh(subject.sha256)
     key = _print(gathering.wishes, known, subject.app)
     if before is not None and _still_speaks(before, gathering.wishes, known.released_at, key):
-        gathering.tell.say(f"proven before, with the same bytes: {before.grade}")
+        gathering.tell.say(f"an earlier proof of the same bytes exists: {before.grade}")
         _say_what_is_not(gathering, before)
         return _Proven(_verdict(before, "vault"), before, {"restored": True})
-    gathering.tell.say("restoring the dump on this machine, to prove it")
+    gathering.tell.say("restoring the dump on this machine to prove it")
     try:
         return _restored(gathering, gaps, subject, plain, known)
     except Interrupted:
@@ -76,10 +78,10 @@ def _prove(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path,
 
 
 def _still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | None, key: str = "") -> bool:
-    """Whether an earlier proof holds for this kit: nothing was found wanting, and its key is still the key.
+    """Whether an earlier proof is valid for this kit: it found no defect, and the key has not changed.
 
-    A change of the configuration is a release; what was released after the proof may be another key. `key` is the
-    fingerprint of the kit's, when it holds one.
+    A change of the configuration is a release, so a release after the proof may have changed the key. `key` is the
+    fingerprint of the kit's key, if it has one.
     """
     if key and proof.canary.fingerprint and key != proof.canary.fingerprint:
         return False
@@ -102,16 +104,16 @@ def _restored(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Pa
 
 def _say_what_is_not(gathering: Gathering, proof: ProofDocument) -> None:
     if proof.left_out:
-        gathering.tell.say(f"not proven of the dump, as a proof does not make it: {words_of(proof.left_out)}")
+        gathering.tell.say(f"the proof does not cover these parts of the dump: {words_of(proof.left_out)}")
 
 
 def _print(wishes: Wishes, known: Collected, app: str) -> str:
-    """The fingerprint of the kit's key; empty when it holds none."""
+    """The fingerprint of the kit's key; empty without one."""
     return key_in_kit(wishes.key, known.config, app).fingerprint
 
 
 def _questions(wishes: Wishes, known: Collected, app: str) -> Questions:
-    """The key and the code are those of this kit: what is proven is that its parts fit each other."""
+    """The questions use key and code of this kit, to prove that its parts match."""
     return Questions(
         invariants=wishes.invariants,
         expected_tables=wishes.expected_tables,
@@ -123,15 +125,15 @@ def _questions(wishes: Wishes, known: Collected, app: str) -> Questions:
 
 
 def key_in_kit(name: str, config: Mapping[str, SecretStr], app: str) -> EncryptionKey:
-    """The application's key as the kit holds it; `name`: its variable, empty when none is named."""
+    """The application's key from the kit; `name`: its variable, empty if none is configured."""
     value = config.get(name) if name else None
-    why = f"the kit does not hold {name}" if name else "no key is named"
+    why = f"the kit does not contain {name}" if name else "scenarios.yaml names no key"
     return EncryptionKey(name, value, why=why, fingerprint=fingerprint(value, app) if value else "")
 
 
 def code_in_kit(source: SourceFacts | None) -> Code:
-    """The migrations of the code that the kit holds."""
-    return Code(source.commit[:12], source) if source and source.migrations else Code(why="the kit holds no code")
+    """The migrations of the kit's code."""
+    return Code(source.commit[:12], source) if source and source.migrations else Code(why="the kit contains no code")
 
 
 def _verdict(document: ProofDocument, origin: str) -> DumpProof:
@@ -141,7 +143,7 @@ def _verdict(document: ProofDocument, origin: str) -> DumpProof:
 
 
 def _note(gaps: Gaps, document: ProofDocument, shown: ProofResult) -> None:
-    """What a person must know before they rely on it."""
+    """Record the objections that a reader must know before using the dump."""
     if not document.grade.reaches(Grade.RESTORES):
         gaps.note("a dump that restores", document.why)
     for result in shown.invariants:
@@ -154,7 +156,7 @@ def _note(gaps: Gaps, document: ProofDocument, shown: ProofResult) -> None:
 
 
 def _seen(shown: ProofResult) -> dict[str, Any]:
-    """Fields of DumpFacts; none when it did not restore."""
+    """Fields of DumpFacts; empty if the dump did not restore."""
     if shown.refusal is not None:
         return {}
     return {
@@ -177,9 +179,9 @@ class _Chosen:
 
 
 def check_named(sources: Sources, wishes: Wishes) -> None:
-    """Raises BadInput for a named backup that there is not: another one, or none, is not what was wished.
+    """Raises BadInput if the named backup does not exist: another backup must not replace it silently.
 
-    A platform that does not answer is left to `collect`.
+    If the platform does not answer, `collect` reports it.
     """
     if wishes.backup is None or "dump" in wishes.without:
         return
@@ -189,16 +191,16 @@ def check_named(sources: Sources, wishes: Wishes) -> None:
         return
     if found is None:
         raise BadInput(
-            f"There is no whole backup “{wishes.backup}” of {wishes.app}.",
+            f"{wishes.app} has no complete backup “{wishes.backup}”.",
             why=why,
-            next_action="See: uscdr backup list. Or leave --backup out for the newest, or --without dump.",
+            next_action="See: uscdr backup list. Or omit --backup to use the newest one, or use --without dump.",
         )
 
 
 def collect_dump(gathering: Gathering, known: Collected) -> tuple[KitPart, DumpProof | None]:
-    """The part, and what a restore of the dump showed.
+    """The part, and the result of restoring the dump.
 
-    Raises ProviderError when there is no database, no whole backup, or none that can be downloaded.
+    Raises ProviderError if there is no database, no complete backup, or none that can be downloaded.
     """
     chosen, why = _chosen(gathering.sources, gathering.wishes)
     if chosen is None:
@@ -212,16 +214,16 @@ def collect_dump(gathering: Gathering, known: Collected) -> tuple[KitPart, DumpP
 
 
 def _chosen(sources: Sources, wishes: Wishes) -> tuple[_Chosen | None, str]:
-    """The backup that was named, else the newest usable one; or why there is none."""
+    """The named backup, else the newest usable one; or the reason why there is none."""
     attachment = sources.platform.database(wishes.app, wishes.database)
     transfers = sources.backups.transfers(attachment)
     if wishes.backup is None:
         good = usable(transfers, wishes.damaged)
-        why = "The platform has no backup that can be used. Make one: uscdr kit build --capture"
+        why = "The platform has no usable backup. Create one: uscdr kit build --capture"
         return (_Chosen(attachment, good[-1]), "") if good else (None, why)
     named = next((one for one in transfers if one.is_backup and one.answers_to(wishes.backup)), None)
     if named is None:
-        return None, f"The platform knows no backup {wishes.backup}."
+        return None, f"The platform has no backup {wishes.backup}."
     return (None, f"{named.name}: {named.unusable}.") if named.unusable else (_Chosen(attachment, named), "")
 
 
@@ -246,7 +248,7 @@ def _keep(
 
 
 def _not_dumped(gathering: Gathering) -> Gaps:
-    """What else of the application keeps data: a kit holds one database."""
+    """Other add-ons that store data: a kit contains one database."""
     gaps, wishes, platform = Gaps(), gathering.wishes, gathering.sources.platform
     none: tuple[AddOn, ...] = ()
     addons = gaps.attempt("further databases", lambda: platform.addons(wishes.app), none)
@@ -254,8 +256,8 @@ def _not_dumped(gathering: Gathering) -> Gaps:
     for one in addons:
         if one.keeps_data and one.owned_by(wishes.app) and one.id != main:
             names = ", ".join(one.config_vars) or "no variable"
-            why = f"{one.plan}, {names}: its data are NOT in this kit, and no recovery brings them back. "
-            gaps.note(one.name, why + f"Keep a copy of your own: heroku addons:info {one.name} --app {wishes.app}")
+            why = f"{one.plan}, {names}: its data is NOT in this kit, and no recovery restores it. "
+            gaps.note(one.name, why + f"Keep your own copy: heroku addons:info {one.name} --app {wishes.app}")
     return gaps
 
 
@@ -268,7 +270,7 @@ def _subject(gathering: Gathering, chosen: _Chosen, got: Download) -> ProofSubje
 
 
 def _summary(transfer: Transfer, got: Download, proven: _Proven) -> str:
-    """What it is, and what it is worth."""
+    """The dump and its grade in words."""
     words = f"{transfer.name}, {size(got.size)}"
     if proven.document is None:
         return f"{words}, NOT PROVEN"

@@ -1,4 +1,4 @@
-"""Every media original: listed, fetched unless the shelf has that very version, encrypted, shelved."""
+"""Every media original: list it, download it unless the store has the same version, encrypt and store it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from uscdr.kit.writer import KitWriter
     from uscdr.providers.ports.media import Media
 
-# Media originals, shared between kits: a later kit fetches only what is new.
+# Media originals, shared between kits: a later kit downloads only new files.
 
 
 _NOTE = re.compile(
@@ -37,7 +37,7 @@ _NOTE = re.compile(
 
 @dataclass
 class _KitMedia:
-    """The media in a store that were encrypted to the same recipients."""
+    """The media in a store that are encrypted to the same recipients."""
 
     writer: KitWriter
     cloud: str
@@ -50,14 +50,14 @@ class _KitMedia:
                 self._notes.setdefault(match["asset"], []).append(name)
 
     def find(self, asset: Asset) -> Shelved | None:
-        """The intact original of exactly this version, None when it must be fetched."""
+        """The intact original of exactly this version, None if it must be downloaded."""
         for name in self._notes.get(self._which(asset), ()) if asset.version and asset.bytes else ():
             if (found := self._intact(name)) is not None:
                 return found
         return None
 
     def add(self, asset: Asset, file: Path, note: MediaNote) -> Shelved:
-        """Encrypt and keep an original, then its note: without the note it does not count."""
+        """Encrypt and store an original, then its note, which makes it valid."""
         with file.open("rb") as source:
             staged, sealed = self.writer.stage(source, "a media file")
         which = f"{self._which(asset)}.{sealed.sha256}"
@@ -71,7 +71,7 @@ class _KitMedia:
         )  # fmt: skip
 
     def _which(self, asset: Asset) -> str:
-        """Which version of which asset, for which recipients; says nothing to who does not know all of that."""
+        """A digest of asset, version and recipients, which reveals none of them."""
         facts = (self.cloud, str(asset.key), str(asset.version), str(asset.bytes))
         readers = sorted(recipient.fingerprint for recipient in self.writer.to)
         return hashlib.sha256("\0".join((*facts, *readers)).encode()).hexdigest()
@@ -90,15 +90,15 @@ class _KitMedia:
 
 WORKERS = 4
 MOST_FAILURES = 20
-"""Failed downloads in a row after which the service is taken to be down."""
+"""Consecutive failed downloads after which the service counts as down."""
 GAPS_SHOWN = 5
 MOST_ASKED = 100
-"""Calls for what the listing does not tell, of an hourly allowance."""
+"""The most calls for facts that the listing lacks, out of an hourly rate limit."""
 
 
 @dataclass
 class _Count:
-    """How it goes, over all workers."""
+    """Progress over all workers."""
 
     total: int
     done: int = 0
@@ -106,7 +106,7 @@ class _Count:
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, *, failed: bool) -> int:
-        """Count one file; how many are done."""
+        """Count one file; returns the number of processed files."""
         with self.turn:
             self.done += 1
             self.in_a_row = self.in_a_row + 1 if failed else 0
@@ -121,7 +121,7 @@ class _Outcome:
 
 
 def collect_media(gathering: Gathering) -> tuple[KitPart, tuple[MediaEntry, ...]]:
-    """Raises ProviderError when the cloud cannot be listed, Unavailable when none is configured."""
+    """Raises ProviderError if the cloud cannot be listed, Unavailable if none is configured."""
     media = present(gathering.sources.media)
     listed = [asset for kind in RESOURCE_TYPES for page in media.list_assets(kind) for asset in page]
     gathering.check()
@@ -137,7 +137,7 @@ def collect_media(gathering: Gathering) -> tuple[KitPart, tuple[MediaEntry, ...]
 
 
 def _with_access(gathering: Gathering, media: Media, listed: list[Asset]) -> list[Asset]:
-    """The same with who may have them, of which a listing may say nothing: one call each, for MOST_ASKED at most."""
+    """The assets with their access rights, which a listing may lack: one call each, at most MOST_ASKED calls."""
     untold = [asset for asset in listed if asset.present and asset.access is None][:MOST_ASKED]
     told: dict[AssetKey, Access] = {}
     for asset in untold:
@@ -157,31 +157,31 @@ def _part(outcomes: list[_Outcome]) -> KitPart:
     for outcome in failures[:GAPS_SHOWN]:
         gaps.note(_nameless(outcome.entry.asset), outcome.failure)
     if len(failures) > GAPS_SHOWN:
-        gaps.note(f"{len(failures) - GAPS_SHOWN} more media files", "They could not be fetched either.")
+        gaps.note(f"{len(failures) - GAPS_SHOWN} more media files", "Their downloads failed, too.")
     untold = [outcome.entry.asset for outcome in outcomes if _is_untold(outcome.entry.asset)]
     if untold:
         some = ", ".join(_nameless(asset) for asset in untold[:GAPS_SHOWN])
         others = " and others" if len(untold) > GAPS_SHOWN else ""
         gaps.note(
-            f"who may have {plural(len(untold), 'media file')} ({some}{others})",
-            "The service did not tell it: put back from this kit, anybody could have them.",
+            f"access rights of {plural(len(untold), 'media file')} ({some}{others})",
+            "The service did not report them. Files restored from this kit would be public.",
         )
     restricted = sum(entry.asset.restricted for entry in stored)
     deleted = sum(not outcome.entry.asset.present for outcome in outcomes)
     lost = f", {deleted} deleted ones without a file" if deleted else ""  # only the service's own backup has them
     fetched, stored_bytes = sum(outcome.fetched for outcome in outcomes), sum(entry.asset.bytes for entry in stored)
     kept = f", {restricted} restricted" if restricted else ""
-    summary = f"{plural(len(stored), 'file')}, {size(stored_bytes)} ({fetched} fetched now){kept}{lost}"
+    summary = f"{plural(len(stored), 'file')}, {size(stored_bytes)} ({fetched} downloaded now){kept}{lost}"
     return gaps.part("media", summary).model_copy(update={"taken_at": datetime.now(UTC)})
 
 
 def _is_untold(asset: Asset) -> bool:
-    """A file of another delivery type than `upload` is restricted by that alone."""
+    """A file whose delivery type is not `upload` is restricted in any case."""
     return asset.present and asset.key.delivery == "upload" and asset.access is None
 
 
 def _nameless(asset: Asset) -> str:
-    """A file's name may be a person's: gaps are shown on screens, so they get a digest of it."""
+    """A digest of the file's name, which may be a person's; gaps are shown on screens."""
     digest = hashlib.sha256(asset.key.public_id.encode()).hexdigest()[:12]
     return f"{asset.key.resource_type} file {digest}"
 
@@ -204,7 +204,7 @@ def _one(gathering: Gathering, shelf: _KitMedia, count: _Count, asset: Asset) ->
     if kept is not None:
         return _Outcome(MediaEntry(asset=asset, stored=kept))
     if count.in_a_row >= MOST_FAILURES:
-        return _Outcome(MediaEntry(asset=asset), failure="Not tried: the downloads before it failed, all in a row.")
+        return _Outcome(MediaEntry(asset=asset), failure="Not tried: too many downloads before it failed in a row.")
     try:
         stored, note = _fetch(gathering, shelf, present(gathering.sources.media), asset)
     except ProviderError as error:
@@ -218,10 +218,12 @@ def _fetch(gathering: Gathering, shelf: _KitMedia, media: Media, asset: Asset) -
         got = media.download(asset, plain)
         if asset.bytes and got.size != asset.bytes:
             raise ProviderError(
-                f"{got.size} bytes came instead of {asset.bytes}.", provider="media", why="It changed meanwhile?"
+                f"The download has {got.size:,} bytes, the service lists {asset.bytes:,}.",
+                provider="media",
+                why="It changed meanwhile?",
             )
         if asset.etag and got.md5 != asset.etag:
-            raise ProviderError("What came has another MD5 than the service lists.", provider="media")
+            raise ProviderError("The MD5 of the download differs from the service's list.", provider="media")
         note = MediaNote(bytes=got.size, md5=got.md5, sha256=got.sha256)
         return shelf.add(asset, plain, note), note
     finally:

@@ -1,4 +1,4 @@
-"""What the collectors of a kit work with: ports, wishes, and the place for what is under way."""
+"""The inputs of the collectors of a kit: ports, options, and directories."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Unavailable(UscdrError):
 
 @dataclass(frozen=True)
 class Absent:
-    """In place of a port that is not there: why."""
+    """Replaces a missing port and gives the reason."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class ProofShelf:
-    """Proofs made before, and where new ones are kept. `fresh`: by the SHA-256 of a dump; neither raises."""
+    """Earlier proofs, and the store for new ones. `fresh`: by the SHA-256 of a dump; neither raises."""
 
     fresh: Callable[[str], ProofDocument | None]
     keep: Callable[[ProofDocument], None]
@@ -49,7 +49,7 @@ class ProofShelf:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a kit is collected from. What is Absent becomes a gap of the kit, never silence."""
+    """The sources of a kit. An Absent source becomes a gap of the kit."""
 
     platform: Platform
     backups: Backups
@@ -66,29 +66,29 @@ class Sources:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is collected of which application."""
+    """The application to collect, and the options of the build."""
 
     app: str
     target: str
     identity: str = ""
     database: str = "DATABASE_URL"
     backup: str | None = None
-    """The name of the backup to keep (`b012`); None: the newest one that is whole."""
+    """The name of the backup to store (`b012`); None: the newest complete one."""
     damaged: frozenset[str] = frozenset()
-    """Ids of backups that were taken of a damaged state: kept only when named."""
+    """Ids of backups of a damaged state: used only if named."""
     without: frozenset[PartName] = frozenset()
     invariants: Sequence[Invariant] = ()
     freshness: Sequence[str] = ()
     canaries: Sequence[CanaryColumns] = ()
     required: Sequence[str] = ()
-    """Names of configuration variables without which the application does not work."""
+    """Names of configuration variables that the application requires."""
     hostnames: Sequence[str] = ()
-    """Beside those that the platform knows."""
+    """Hostnames in addition to those that the platform knows."""
     scenarios_digest: str = ""
     unproven: bool = False
-    """Keep the dump without having restored it."""
+    """Store the dump without a proof."""
     key: str = ""
-    """The variable that opens encrypted columns; empty: none is tried."""
+    """The variable with the key of the encrypted columns; empty: try none."""
     expected_tables: Sequence[str] = ()
     contacts: Sequence[KitContact] = ()
     rpo: float | None = None
@@ -96,20 +96,20 @@ class Wishes:
 
 
 class BuildReporter(Protocol):
-    """How a build says how far it is. Called from several threads."""
+    """Progress messages of a build. Called from several threads."""
 
     def say(self, text: str) -> None:
-        """One sentence."""
+        """Show one sentence."""
         ...
 
     def progress(self, part: PartName, done: float, total: float | None, unit: str, /) -> None:
-        """So much of a part is done, in `unit` (`B`, `files`)."""
+        """Show the progress of a part in `unit` (`B`, `files`)."""
         ...
 
 
 @dataclass
 class Gaps:
-    """What could not be had of one part so far."""
+    """The gaps of one part so far."""
 
     found: list[KitGap] = field(default_factory=list)
 
@@ -118,7 +118,7 @@ class Gaps:
         self.found.append(KitGap(what=what, why=why))
 
     def attempt(self, what: str, ask: Callable[[], T], otherwise: T) -> T:
-        """The answer of `ask`; when it cannot be had, `otherwise` and a gap."""
+        """The answer of `ask`; on an error, `otherwise` and a gap."""
         try:
             return ask()
         except (ProviderError, Unavailable) as error:
@@ -126,7 +126,7 @@ class Gaps:
             return otherwise
 
     def part(self, name: PartName, summary: str) -> KitPart:
-        """A part that was collected, with what it lacks."""
+        """A collected part with what it lacks."""
         return KitPart(
             name=name, state="partial" if self.found else "complete", summary=summary, gaps=tuple(self.found)
         )
@@ -134,7 +134,7 @@ class Gaps:
 
 @dataclass(frozen=True)
 class Gathering:
-    """One build under way. `work` is a private directory for plain files, gone afterwards."""
+    """One running build. `work` is a private directory for plain files, removed afterwards."""
 
     sources: Sources
     wishes: Wishes
@@ -144,15 +144,15 @@ class Gathering:
     stop: threading.Event
 
     def check(self) -> None:
-        """Raise Interrupted when the operator asked to stop."""
+        """Raise Interrupted if the operator stopped the build."""
         if self.stop.is_set():
             raise Interrupted(
-                "Interrupted: no kit was made.",
-                next_action="Build again; media that are there already are not fetched twice.",
+                "The operator interrupted the build. There is no kit.",
+                next_action="Build again: uscdr kit build. Media in the store are not downloaded again.",
             )
 
     def watch(self, part: PartName, total: int | None = None) -> Callable[[int, int | None], None]:
-        """A progress callback that also stops when asked to."""
+        """A progress callback that also stops the work on request."""
 
         def report(done: int, of: int | None = None) -> None:
             self.check()
@@ -162,7 +162,7 @@ class Gathering:
 
 
 def present(port: T | Absent) -> T:
-    """The port. Raises Unavailable with the reason when there is none."""
+    """The port. Raises Unavailable with the reason if it is missing."""
     if isinstance(port, Absent):
         raise Unavailable(port.why)
     return port
@@ -173,22 +173,22 @@ def in_words(error: UscdrError) -> str:
     return f"{error.message} {error.why}".strip()
 
 
-# The code that runs: a tarball of the deployed commit, or at least which commit it is and why not more.
+# The deployed code: a tarball of its commit, or at least the commit and the reason for the missing tarball.
 
 
 _WHY: Mapping[str, str] = {
-    "submodule": "Its content is in another repository: keep a copy of that, too.",
-    "Git LFS pointer": "Its content is in the LFS store beside the repository: keep a copy of that, too.",
-    "git-annex pointer": "Its content is in an annex beside the repository: keep a copy of that, too.",
-    "link out of the tree": "It leads to a file that no commit holds.",
-    "locked by git-crypt": "Only who has the git-crypt key can read it: keep that key, too.",
+    "submodule": "Its content is in another repository. Keep a copy of that, too.",
+    "Git LFS pointer": "Its content is in the LFS store of the repository. Keep a copy of that, too.",
+    "git-annex pointer": "Its content is in an annex of the repository. Keep a copy of that, too.",
+    "link out of the tree": "It points to a file outside of the commit.",
+    "locked by git-crypt": "Only the git-crypt key decrypts it. Keep that key, too.",
 }
 
 
 def collect_code(gathering: Gathering, commit: str) -> tuple[KitPart, SourceFacts | None]:
-    """Archive `commit`. Raises MachineError when the store's disk fails."""
+    """Archive `commit`. Raises MachineError if the store's disk fails."""
     if not commit:
-        return KitPart.missing("source", "Which commit runs is not known (see the part app)."), None
+        return KitPart.missing("source", "The deployed commit is unknown (see the part app)."), None
     gaps = Gaps()
     archive = gaps.attempt(f"tarball of {commit}", lambda: _archive(gathering, commit), None)
     facts = SourceFacts(commit=commit) if archive is None else _keep(gathering, archive)
@@ -200,7 +200,7 @@ def collect_code(gathering: Gathering, commit: str) -> tuple[KitPart, SourceFact
 
 
 def _archive(gathering: Gathering, commit: str) -> SourceArchive:
-    """What this machine's git cannot do is a gap like what the repository refuses; a full disk shows soon enough."""
+    """Create the tarball. A failure of git or of the repository is a gap; later writes report a full disk."""
     try:
         return present(gathering.sources.source).archive(commit, gathering.work)
     except MachineError as error:

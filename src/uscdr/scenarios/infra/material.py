@@ -185,7 +185,7 @@ def not_captured(deps: Adapters, scope: InfraSeen, stopped: OldStopped | None = 
         return f"{scope.old_app} is rebuilt in place"
     if deps.request.backup:
         return f"{deps.request.backup} was named"
-    if old.answers and deps.target.heroku.database not in old.config:
+    if old.answers and deps.services.heroku.database not in old.config:
         return f"{scope.old_app} has no database any more"
     return ""
 

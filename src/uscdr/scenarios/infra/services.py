@@ -223,7 +223,7 @@ def lost(deps: Adapters, old: OldPlace) -> tuple[OwnedAddons, tuple[Had, ...]]:
         kept = deps.old.kept()
         there = {one.id for one in old.facts.addons} if old.facts else set()
         held = OwnedAddons(kept.facts, kept.config) if kept else OwnedAddons(None, {})
-    configured, database = services(deps.config.recovery.addons), deps.target.heroku.database
+    configured, database = services(deps.config.recovery.addons), deps.services.heroku.database
     return held, tuple(one for one in _had(held.facts, deps.old_app, configured, database) if one.addon.id not in there)
 
 
@@ -237,7 +237,7 @@ def planned(deps: Adapters, new: NewPlace) -> NewConfig:
     """What each variable of the old place becomes."""
     old = deps.old.place(deps.old_app)
     held, found = lost(deps, old)
-    configured, database = services(deps.config.recovery.addons), deps.target.heroku.database
+    configured, database = services(deps.config.recovery.addons), deps.services.heroku.database
     made = {name for addon in new.addons if addon.owned_by(deps.app) for name in addon.config_vars}
     made |= {database} if new.addons else _made_by(found, configured, database)
     in_place = rebuilt_in_place(deps, old)
@@ -248,7 +248,10 @@ def planned(deps: Adapters, new: NewPlace) -> NewConfig:
         made=frozenset(made | kept),
         not_made={} if in_place else _not_made(found),
         hosts=() if in_place else _hosts(old),
-        names=(*(old.facts.hostnames if old.facts else ()), *(deps.target.dns.hostnames if deps.target.dns else ())),
+        names=(
+            *(old.facts.hostnames if old.facts else ()),
+            *(deps.services.dns.hostnames if deps.services.dns else ()),
+        ),
         new_url=new.url,
     )
     return new_config(old.config, deps.config.recovery, around)

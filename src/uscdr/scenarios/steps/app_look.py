@@ -132,7 +132,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         return "reachable, credentials accepted"
 
     def _domain(self) -> str:
-        place, dns = self._deps.dns, self._deps.target.dns
+        place, dns = self._deps.dns, self._deps.services.dns
         if place is None or dns is None or not dns.hostnames:
             return "none configured"
         return "; ".join(self._host(name) for name in dns.hostnames)

@@ -80,7 +80,7 @@ def _watch(deps: Adapters, tell: Reporter) -> _Steady:
 
     Raises OutcomeUnknown when looking itself fails, Interrupted.
     """
-    window = deps.target.heroku.steady
+    window = deps.services.heroku.steady
     eyes, end = _Watch(deps, window), time.monotonic() + MOST * window
 
     def look() -> tuple[InForce, tuple[DynoUptime, ...]]:

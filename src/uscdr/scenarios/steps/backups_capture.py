@@ -102,7 +102,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
 
     def _database(self, view: View) -> tuple[str, str]:
         """Id of its add-on, and its config variable."""
-        return self._deps.attachment().addon_id, self._deps.target.heroku.database
+        return self._deps.attachment().addon_id, self._deps.services.heroku.database
 
     @override
     def probe(self, view: View, tell: Reporter) -> _SchedulesSeen:
@@ -181,7 +181,7 @@ class ScheduleNewDatabase(ScheduleBackups):
 
     @override
     def _database(self, view: View) -> tuple[str, str]:
-        return view.need(DatabaseReady).id, self._deps.target.heroku.database
+        return view.need(DatabaseReady).id, self._deps.services.heroku.database
 
 
 def wanted_schedule(deps: Adapters) -> str:

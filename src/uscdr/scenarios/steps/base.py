@@ -69,7 +69,7 @@ class ScenarioStep(Step[S, R], Generic[S, R]):
 
     def _filled_in(self) -> dict[str, str]:
         new_app = self._deps.app
-        names = Names(app_of(self.name, self._deps.old_app, new_app), new_app, self._deps.target.dns)
+        names = Names(app_of(self.name, self._deps.old_app, new_app), new_app, self._deps.services.dns)
         return facts(self._deps.config, names, self._given)
 
     @classmethod

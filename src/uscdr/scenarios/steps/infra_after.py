@@ -256,7 +256,7 @@ class PublicLook(ScenarioStep[_PublicSeen, _PublicSeen]):
             status = world.tls.answer(hostname.replace("*", ANY, 1), found[0] if found else "")
         except (ProviderError, MachineError) as error:
             return "unknown", f"{error.message} {error.why}".strip()
-        led = self._deps.target.dns.hostnames if self._deps.target.dns else ()
+        led = self._deps.services.dns.hostnames if self._deps.services.dns else ()
         if hostname not in led and ERRORS <= status < BROKEN and status != GONE:
             return (
                 "good",

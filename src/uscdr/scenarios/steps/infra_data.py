@@ -149,7 +149,7 @@ class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
         proof = self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
         if proof.sha256 != view.need(Proof).sha256:
             raise CheckFailed("The dump is not the one that was proven.", next_action="Begin anew: --new")
-        url = self._deps.platform.config_vars(self._deps.app)[self._deps.target.heroku.database]
+        url = self._deps.platform.config_vars(self._deps.app)[self._deps.services.heroku.database]
 
         def report(done: int, total: int | None) -> None:
             self._deps.stop.check()

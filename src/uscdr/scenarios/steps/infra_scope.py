@@ -96,7 +96,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         if not old.answers or old.facts is None or old.facts.app.maintenance or self._deps.request.app is None:
             return ""
         running = {one.type: one.quantity for one in old.facts.formation if one.quantity}
-        if "web" not in running or self._deps.target.heroku.database not in old.config:
+        if "web" not in running or self._deps.services.heroku.database not in old.config:
             return ""
         return ", ".join(f"{kind}={number}" for kind, number in sorted(running.items()))
 
@@ -111,7 +111,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
 
     def _rows_there(self, old: OldPlace) -> int:
         """Only of an application that is rebuilt in place; one whose database is gone has none."""
-        if self._deps.request.app is not None or self._deps.target.heroku.database not in old.config:
+        if self._deps.request.app is not None or self._deps.services.heroku.database not in old.config:
             return 0
         try:
             database = self._deps.database()
@@ -160,7 +160,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         return fields, need
 
     def _hostnames(self, old: OldPlace) -> tuple[str, ...]:
-        dns = self._deps.target.dns
+        dns = self._deps.services.dns
         configured = dns.hostnames if dns else ()
         return tuple(dict.fromkeys((*configured, *(old.facts.hostnames if old.facts else ()))))
 

@@ -150,7 +150,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
 
     def _resolve(self, survey: MediaSurvey, tell: Reporter) -> None:
         settings = self._deps.config.media
-        configured = self._deps.target.cloudinary
+        configured = self._deps.services.cloudinary
         clouds = {self.cloud().cloud} | ({configured.cloud} if configured else set())
         tell.progress("reading what the database refers to")
         references = self._deps.database().file_references(settings.references)

@@ -182,7 +182,7 @@ def _words(seen: MediaSeen) -> list[str]:
         )
     words += seen.unreadable
     if seen.odd_times:
-        words.append(f"times that cannot be (in the future, or before the year 1): {by_column(seen.odd_times)}")
+        words.append(f"impossible times (in the future, or before the year 1): {by_column(seen.odd_times)}")
     if seen.unread:
         words.append(f"names of files that are NOT UNDERSTOOD, and so not looked for: {by_column(seen.unread)}")
     if seen.absent:

@@ -349,5 +349,5 @@ def test_a_table_that_row_level_security_hides_is_named_and_keeps_nobody_out(qui
     assert not run.world.maintenance
     assert ending.error is not None
     hidden = [f"{name}: cannot be counted: row-level security is forced" for name in run.world.disk.hidden]
-    words = "; ".join((*hidden, "“patients are there” could not be asked"))
-    assert ending.error.message == f"Recovered, but not all of it could be checked: {words}"
+    words = "; ".join((*hidden, "the query “patients are there” did not run"))
+    assert ending.error.message == f"Recovered, but some checks could not run: {words}"

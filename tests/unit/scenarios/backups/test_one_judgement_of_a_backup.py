@@ -123,9 +123,8 @@ class Everywhere:
     @contextmanager
     def deps(self, backup: str | None = None) -> Iterator[Adapters]:
         self.clinic.request = Request("db", backup=backup)
-        job = self.clinic._job("r-1", None, dry_run=True)
-        with self.clinic._opened(job, cast("Any", type("Around", (), {"state": self.clinic.state}))) as (deps, _):
-            yield replace(deps, memory=replace(deps.memory, damaged=self.damaged))
+        with self.clinic._opened(self.clinic.context(self.clinic.process(), "r-1", dry_run=True)) as deps:
+            yield deps.but(memory=replace(deps.memory, damaged=self.damaged))
 
     def assessment(self) -> tuple[str, float]:
         """`recover db`, the list of backups."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from pydantic import SecretStr
 from unscheduled_clinic import Clinic
 
+from fakes import FakeScratch, World
 from kit_world import new_key
 from rehearsal import Person
 from uscdr.cli import main
@@ -21,8 +21,8 @@ from uscdr.scenarios.adapters import CopiesAccess, Request
 from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
 from uscdr.store.store import LocalStore, StoreRefused
-from uscdr.wiring.context import Job, RunContext
-from uscdr.wiring.stores import vault_place
+from uscdr.wiring.context import Process
+from uscdr.wiring.stores import copies_access
 from uscdr.wiring.target import Target, _packaged
 
 NAMES = ("USCDR_AGE_IDENTITY", "USCDR_KIT_RECIPIENTS", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_VAULT_PASSPHRASE_FILE")
@@ -41,11 +41,11 @@ def desk(quick: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("option", "text", "why"),
     [
-        ("--recipient", "AGE-SECRET-KEY-1CANARY", "private key was given as a recipient"),
-        ("--recipient", "age1nonsense", "is no age or SSH public key"),
+        ("--recipient", "AGE-SECRET-KEY-1CANARY", "The recipient is a private key"),
+        ("--recipient", "age1nonsense", "is not an age or SSH public key"),
         ("--to", "s3://CANARYKEY:CANARYSECRET@bucket/backups", "more than a bucket and a prefix"),
         ("--to", "", "is empty, at --to"),
-        ("--to", "ftp://host/backups", "no kind of place that is known"),
+        ("--to", "ftp://host/backups", "does not support ftp"),
     ],
 )
 def test_what_must_not_be_written_down_is_refused_before_there_is_a_journal(
@@ -81,7 +81,7 @@ def test_without_a_terminal_nothing_is_begun(desk: Path, capsys: pytest.CaptureF
 
 def test_the_runbook_names_the_command_and_what_is_not_run() -> None:
     config = load(_packaged()).config
-    assert "With the tool: `uscdr recover backups`" in render(config, "backups")
+    assert "With uscdr: `uscdr recover backups`" in render(config, "backups")
     by_hand = {str(row["step"]): cast("list[str]", row["manual"]) for row in rows(config, "backups")}
     assert len(by_hand) == 10
     assert all(line.startswith("# not python backend/manage.py") for line in by_hand["backups.commands"])
@@ -94,9 +94,8 @@ def place_of(state: Path, request: Request, env: dict[str, str], *, dry_run: boo
     config = load(_packaged()).config
     target = TargetConfig(heroku=HerokuTarget(app="usc-pis"))
     place = Target("production", target, config, "digest", SecretStr("token"), "test", None, None)
-    around = RunContext(state, env, Person(), lambda _: "", (), lambda _: None, Stop())
-    ports: Any = SimpleNamespace(scratch=None)
-    return vault_place(Job(place, request, "run", None, dry_run), ports, around)
+    this = Process(state, env, Person(), lambda _: "", (), lambda _: None, Stop())
+    return copies_access(this.on(place, request, "run", dry_run=dry_run), lambda: FakeScratch(World()))
 
 
 def test_nobody_named_is_told_from_a_name_that_is_none(tmp_path: Path) -> None:
@@ -126,7 +125,7 @@ def test_a_dry_runs_store_reads_and_refuses_every_write(tmp_path: Path) -> None:
         lambda: store.put_once("backups/a", b""),
         lambda: store.delete("proofs/one.json"),
     ):
-        with pytest.raises(StoreRefused, match="opened only to look"):
+        with pytest.raises(StoreRefused, match="A dry run tried to"):
             write()
     assert real.names("proofs") == ("proofs/one.json",)
     assert real.names("backups") == ()

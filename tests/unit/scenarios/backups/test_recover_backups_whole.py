@@ -163,7 +163,7 @@ def test_a_key_that_does_not_fit_is_no_proof_until_it_does(clinic: Clinic, monke
     clinic.world.held_key = "another"
     code, said = ended(clinic.begin())
     assert code is ExitCode.CHECK_FAILED
-    assert "PGP_ENCRYPTION_KEY does not open" in said
+    assert "PGP_ENCRYPTION_KEY does not decrypt" in said
     clinic.world.held_key = clinic.world.key
     assert ended(clinic.resume())[0] is ExitCode.DONE
     assert clinic.world.writes == SENT

@@ -119,7 +119,7 @@ def test_a_lost_answer_and_a_platform_gone_dark_is_an_unknown_outcome(quick: Pat
 @BOTH
 def test_only_the_lock_of_the_target_is_waited_for_and_nothing_is_asked(quick: Path, what: str) -> None:
     run = clinic(quick / "clinic", what)
-    key = run._job("r", None, dry_run=False).place.key
+    key = run.target().key
     with lock.hold(run.state, key, Operator("bob", "laptop", 7), "uscdr recover db (run r)"):
         with pytest.raises(Exception, match="bob on laptop"):
             begin(run)
@@ -132,7 +132,7 @@ def test_only_the_lock_of_the_target_is_waited_for_and_nothing_is_asked(quick: P
 def approved(run: Clinic) -> tuple[str, set[str], set[str]]:
     """The phrase, what goes and what stays."""
     there = catalog.StoredCopies.of(run.store)
-    planned = prunable(run._deps(run._job("look", None, dry_run=True), run.state), there)
+    planned = prunable(run.adapters(run.context(run.process(), "look", dry_run=True), run.state), there)
     assert planned.ids
     return planned.phrase, set(planned.ids), {card.id for card in there.copies} - set(planned.ids)
 
@@ -201,7 +201,7 @@ def test_the_phrase_of_another_state_removes_nothing(quick: Path) -> None:
 @BOTH
 def test_an_unfinished_one_is_in_no_recoverys_way(quick: Path, what: str) -> None:
     run = clinic(quick / "clinic", what)
-    key = run._job("r", None, dry_run=False).place.key
+    key = run.target().key
     run.request = Request("db")
     run.world.faults["scale", 1] = "kill_after"
     assert run.begin() is None
@@ -285,4 +285,4 @@ def test_a_removal_says_what_the_bucket_keeps_and_claims_nothing_that_its_retent
     assert (set(result["ids"]), result["held"], result["kept"]) == (gone - {held}, [held], len(kept) + 1)
     told = run.journal_path.read_text()
     assert "of them 1 that the store's own retention holds" in told
-    assert "no room is freed before" in told
+    assert "no space is freed" in told

@@ -6,16 +6,18 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 from pydantic import SecretStr
+from typing_extensions import override
 
 from backup_world import Bytes, Safe
 from fake_provisioning import FakeProvisioning
 from fakes import FakeBackups, FakePlatform, FakeScratch, Killed, World
+from given import GivenAdapters
 from rehearsal import Rehearsal, configuration
 from uscdr.backups import catalog
 from uscdr.backups.copy import IncomingDump
@@ -28,12 +30,12 @@ from uscdr.errors import ExitCode
 from uscdr.models.heroku import Download, Schedule, SignedUrl
 from uscdr.models.transfers import Transfer, TransferKind, TransferState
 from uscdr.providers.ports.progress import Progress
-from uscdr.scenarios.adapters import Adapters, CopiesAccess, Request
+from uscdr.scenarios.adapters import CopiesAccess, Request
 from uscdr.scenarios.config import Config
 from uscdr.settings import Operator
 from uscdr.store.lease import WriterQueue
 from uscdr.store.store import LocalStore, ObjectInfo, ReadOnlyStore, Store, StoreUnreachable
-from uscdr.wiring.context import Job
+from uscdr.wiring.context import RunContext
 
 SIZE = 1000
 """Bytes of every dump, as the platform says."""
@@ -199,10 +201,11 @@ class Clinic(Rehearsal):
             self.on_turn()
             yield lease
 
-    def _deps(self, job: Job, place: Path) -> Adapters:
+    @override
+    def adapters(self, context: RunContext, work: Path) -> GivenAdapters:
         world = self.world
         found = FaultyStore(self.store, world)
-        store: Store = ReadOnlyStore(found) if job.dry_run else found
+        store: Store = ReadOnlyStore(found) if context.dry_run else found
 
         @contextmanager
         def download(link: SignedUrl) -> Iterator[IncomingDump]:
@@ -216,11 +219,11 @@ class Clinic(Rehearsal):
             reading=lambda: self.safe.keys if self.with_identity else Keys(),
             download=download,
             decode=lambda path: Decoded("17.2", "17.2", ("pgcrypto",)),
-            scratch=FakeScratch(world),
+            scratch=lambda: FakeScratch(world),
             turn=self._turn,
         )
-        return replace(
-            super()._deps(job, place), platform=KeyedPlatform(world), backups=StoppedBackups(world),
+        return super().adapters(context, work).but(
+            platform=KeyedPlatform(world), backups=StoppedBackups(world),
             provisioning=Scheduling(world), vault=vault,
         )  # fmt: skip
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+from typing_extensions import override
 
 from fake_building import PlaceDeploys, PlaceProvisioning
 from fake_deploys import COMMITS, FakeSource
@@ -17,6 +18,7 @@ from fake_kit import FakeKit, collected
 from fake_names import Names
 from fake_places import HOST, PlaceBackups, PlacePlatform, Places
 from fakes import Data, FakeDatabase, FakeLoader, FakeScratch, FakeStatus, FakeWebsite, World
+from given import GivenAdapters
 from rehearsal import Rehearsal, configuration, seen_by_checks
 from uscdr.checks.context import CheckContext as Seen
 from uscdr.checks.context import Sends
@@ -24,11 +26,11 @@ from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode, ProviderError
 from uscdr.models.postgres import LeftOut
 from uscdr.models.probes import WebAnswer
-from uscdr.scenarios.adapters import Adapters, DnsAccess, Request
+from uscdr.scenarios.adapters import DnsAccess, Request
 from uscdr.scenarios.config import Config
 from uscdr.scenarios.config_targets import DnsTarget, HerokuTarget, TargetConfig
 from uscdr.scenarios.infra.old import OldLook
-from uscdr.wiring.context import Job
+from uscdr.wiring.context import RunContext
 from uscdr.wiring.target import Target as Target_
 
 NEW, KIT = "usc-pis-recovery", "newest"
@@ -78,40 +80,45 @@ class Recovery(Rehearsal):
         self.world = cast("World", self.places.any)
         self.config = application()
 
-    def _job(self, run: str, confirm: str | None, *, dry_run: bool) -> Job:
+    @override
+    def target(self) -> Target_:
         dns = DnsTarget(adapter="manual", zone="usc-pis.example", hostnames=(HOST,)) if self.names else None
-        target = TargetConfig(heroku=HerokuTarget(app="usc-pis"), dns=dns)
-        place = Target_("production", target, self.config, "digest", SecretStr("token-token"), "test", None, None)
-        return Job(place, self.request, run, confirm, dry_run)
+        services = TargetConfig(heroku=HerokuTarget(app="usc-pis"), dns=dns)
+        return Target_("production", services, self.config, "digest", SecretStr("token-token"), "test", None, None)
 
     def _database(self, url: SecretStr) -> FakeDatabase:
         return FakeDatabase(self.places.apps[urlsplit(url.get_secret_value()).path[1:]])
 
-    def seen_by_checks(self, job: Job, sends: Sends) -> Seen:
-        place = self.places.apps.get(job.request.app or job.place.target.heroku.app)
+    @override
+    def seen_by_checks(self, context: RunContext, sends: Sends) -> Seen:
+        place = self.places.apps.get(context.request.app or context.target.services.heroku.app)
         return seen_by_checks(FakeWebsite(place) if place else _Nobody())
 
-    def _deps(self, job: Job, place: Path) -> Adapters:
+    @override
+    def adapters(self, context: RunContext, work: Path) -> GivenAdapters:
         places, world = self.places, self.places.any
         platform, backups = PlacePlatform(places), PlaceBackups(places)
         provisioning, deploys = PlaceProvisioning(places), PlaceDeploys(places)
         if self.kit is not None:
-            self.kit.work = place
+            self.kit.work = work
         kit = cast("Any", self.kit)
-        return replace(
-            super()._deps(job, place),
-            platform=platform,
-            backups=backups,
-            status=FakeStatus(world),
-            open_database=self._database,
-            candidate=self._candidate(FakeScratch(places.old), place, platform, kit),
-            provisioning=provisioning,
-            deploys=deploys,
-            dns=DnsAccess(zone=self.names, verifier=self.names) if self.names else None,
-            kit=kit,
-            old=OldLook(platform, provisioning, deploys, backups, kit),
-            source=None if self.without_repository else Source(cast("World", places.old)),
-            loader=Loader(places),
+        return (
+            super()
+            .adapters(context, work)
+            .but(
+                platform=platform,
+                backups=backups,
+                status=FakeStatus(world),
+                opens_database=self._database,
+                candidate=self._candidate(FakeScratch(places.old), work, platform, kit),
+                provisioning=provisioning,
+                deploys=deploys,
+                dns=DnsAccess(zone=self.names, verifier=self.names) if self.names else None,
+                kit=kit,
+                old=OldLook(platform, provisioning, deploys, backups, kit),
+                source=None if self.without_repository else Source(cast("World", places.old)),
+                loader=Loader(places),
+            )
         )
 
 

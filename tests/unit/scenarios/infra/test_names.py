@@ -58,7 +58,7 @@ def test_a_rollback_takes_the_added_record_away_and_is_done_while_the_wildcard_a
     assert run.names is not None
     run.names.wildcard = "old-target.dns.example"
     assert ended(run.begin()) == (DONE, "")
-    key = run._job("r", None, dry_run=False).place.key
+    key = run.target().key
     assert {new.name: old for old, new in remember(run.state, key).switched}[CLINIC] is None
     run.request = Request("dns")
     assert ended(run.begin()) == (DONE, "")
@@ -126,7 +126,7 @@ def seen_from_outside(run: Recovery, answer: Callable[[str, str], int]) -> None:
     """How the world answers those who come by a public name."""
     real = run.seen_by_checks
     tls = cast("Any", SimpleNamespace(answer=answer))
-    run.seen_by_checks = lambda job, sends: replace(real(job, sends), tls=tls)  # type: ignore[method-assign]
+    run.seen_by_checks = lambda context, sends: replace(real(context, sends), tls=tls)  # type: ignore[method-assign]
 
 
 def test_the_last_look_comes_by_the_public_names_at_the_new_targets_address(quick: Path) -> None:

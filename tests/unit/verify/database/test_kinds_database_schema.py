@@ -68,7 +68,7 @@ def test_healthy_foreign_keys(place: Place) -> None:
         (["TRUNCATE patient CASCADE", "INSERT INTO record (patient_id) VALUES (1)"], "1 orphaned row: "),
         (
             ["ALTER TABLE record DROP CONSTRAINT record_patient_fk"],
-            "0 foreign keys, expected at least 1; 1 foreign key of the baseline gone: record: record_patient_fk",
+            "0 foreign keys, expected at least 1; 1 foreign key of the baseline missing: record: record_patient_fk",
         ),
         (["DROP TABLE record"], "0 foreign keys"),
         (
@@ -129,7 +129,7 @@ def test_fewer_foreign_keys_than_there_must_be(place: Place) -> None:
             "pass",
             "4 migrations",
         ),
-        ("SELECT 1", None, "inconclusive", "4 applied; neither the deployed code nor a baseline is to be had"),
+        ("SELECT 1", None, "inconclusive", "4 applied; neither the deployed code nor a baseline is available"),
         ("SELECT 1", (), "inconclusive", "4 applied; neither"),
     ],
 )
@@ -183,7 +183,7 @@ def test_a_squashed_migration_counts_with_those_that_it_replaces(place: Place) -
 @pytest.mark.parametrize(
     ("change", "verdict", "words"),
     [
-        ("SELECT 1", "pass", "4 applied, as in the baseline; the deployed code is not to be had"),
+        ("SELECT 1", "pass", "4 applied, as in the baseline; the deployed code is not available"),
         (
             "DELETE FROM django_migrations WHERE name = '0002_more'",
             "fail",
@@ -192,7 +192,7 @@ def test_a_squashed_migration_counts_with_those_that_it_replaces(place: Place) -
         (
             "INSERT INTO django_migrations (app, name) VALUES ('patients', '0003_x')",
             "inconclusive",
-            "1 migration applied since the baseline: patients.0003_x; the deployed code is not to be had",
+            "1 migration applied since the baseline: patients.0003_x; the deployed code is not available",
         ),
     ],
 )
@@ -223,7 +223,7 @@ def test_invariants(place: Place) -> None:
     bad = {"sql": "SELECT count(*) FROM patient", "maximum": 1}
     unasked = {"sql": f"SELECT count(*) FROM gone WHERE name = '{NAME}'", "minimum": 1}
     assert expecting(place) == ("inconclusive", "scenarios.yaml names no invariant")
-    assert expecting(place, good, good) == ("pass", "2 invariants, all hold")
+    assert expecting(place, good, good) == ("pass", "2 invariants, all pass")
     assert expecting(place, good, bad) == ("fail", "n1: 100, expected <= 1")
     assert expecting(place, good, unasked) == ("inconclusive", "n1: query failed: undefined table (42P01)")
     assert expecting(place, bad, unasked)[0] == "fail"

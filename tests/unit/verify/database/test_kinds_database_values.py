@@ -95,10 +95,10 @@ def seal(place: Place, rows: int, key: str, text: str = NAME) -> None:
 
 
 def test_the_key_fits(place: Place) -> None:
-    words = f"{VARIABLE} opens all of 100 sampled values in 1 column"
+    words = f"{VARIABLE} decrypts all of 100 sampled values in 1 column"
     assert place.ask(DECRYPT) == ("pass", words)
     seal(place, 200, KEY)
-    assert place.ask(DecryptCheck(kind="decrypt", sample=50))[1].startswith(f"{VARIABLE} opens all of 50")
+    assert place.ask(DecryptCheck(kind="decrypt", sample=50))[1].startswith(f"{VARIABLE} decrypts all of 50")
     place.run("UPDATE patient SET name = NULL")
     assert place.ask(DECRYPT)[0] == "pass"
 
@@ -131,7 +131,7 @@ def test_another_content_than_beside_it(place: Place) -> None:
     seal(place, 4, KEY, "somebody else")
     verdict, evidence = place.ask(DECRYPT)
     assert verdict == "pass", "a few that open are no sign of another key"
-    assert "LOOK AT 4 of 104 in patient.name_enc: opened, they say something else than stands" in evidence
+    assert "INSPECT 4 of 104 in patient.name_enc: they decrypt to something else than" in evidence
     seal(place, 1, KEY, "somebody else")
     verdict, evidence = place.ask(DECRYPT)
     assert (verdict, "5 of 105 in" in evidence, "something else" in evidence) == ("fail", True, True)
@@ -210,18 +210,18 @@ def test_nobody_has_a_published_password(place: Place) -> None:
 def test_somebody_has_a_published_password(place: Place) -> None:
     admin(place, "a good one")
     admin(place, PUBLISHED)
-    words = "1 active account has a password that is published: id 2"
+    words = "1 active account has a publicly known password: id 2"
     assert place.ask(PASSWORDS) == ("fail", words)
     admin(place, "planted-first")
     admin(place, "argon2$argon2id$v=19$m=1,t=1,p=1$x$y")
-    words = "2 active accounts have a password that is published: id 2, 3"
+    words = "2 active accounts have a publicly known password: id 2, 3"
     assert place.ask(PASSWORDS) == ("fail", words)
 
 
 def test_a_hash_that_cannot_be_tried_is_no_pass(place: Place) -> None:
     admin(place, "a good one")
     admin(place, "bcrypt_sha256$$2b$12$abc")
-    assert place.ask(PASSWORDS) == ("inconclusive", "1 of 2 accounts could not be tried")
+    assert place.ask(PASSWORDS) == ("inconclusive", "uscdr could not test 1 of 2 accounts")
 
 
 def test_a_query_for_something_else_is_told_without_its_rows(place: Place) -> None:
@@ -278,7 +278,7 @@ def test_both_agree(place: Place) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (OTHER, "/stats/ says 7, the database 100: the application may be connected to another one"),
+        (OTHER, "/stats/ says 7, the database 100: the application may use another database"),
         ((200, '{"totals": {}}'), "/stats/: 0 numbers at JSON"),
         ((200, f'{{"totals": {{"patients": "{NAME}"}}}}'), "/stats/: 0 numbers at JSON"),
         ((200, '{"totals": {"patients": true}}'), "/stats/: 0 numbers at JSON"),
