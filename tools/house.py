@@ -34,13 +34,13 @@ class Limit:
 
 LIMITS = {
     "modules": Limit(300, 300),
-    "names": Limit(25.3, 20),
+    "names": Limit(25.0, 20),
     "doubles": Limit(0, 0),
     "circles": Limit(0, 0, everywhere=True),
     "type-circles": Limit(0, 0, everywhere=True),
     "chain": Limit(19, 18),
     "long-modules": Limit(0, 0, everywhere=True),
-    "long-functions": Limit(2, 0, everywhere=True),
+    "long-functions": Limit(0, 0, everywhere=True),
 }
 
 Graph = Mapping[str, Collection[str]]

@@ -339,8 +339,8 @@ LEAVE = (
     ),
     _leave(
         "lock-unasked",
-        "around.leave.of(held.check)",
-        'around.leave.of(lambda: held.holder.boot and "")',
+        "context.guard.of(held.check)",
+        'context.guard.of(lambda: held.holder.boot and "")',
         "the lock is not asked before a request",
         "tests/unit/engine/test_run_cut_short.py",
     ),

@@ -211,7 +211,7 @@ def test_a_damaged_dump_is_blamed(own: Own, good: Path, tmp_path: Path) -> None:
     damaged[len(damaged) // 2] ^= 0x10
     (tmp_path / "dump").write_bytes(damaged)
     with (
-        pytest.raises(CheckFailed, match="could not restore the dump|the dump is damaged"),
+        pytest.raises(CheckFailed, match=r"could not restore the dump|the dump is damaged"),
         own.scratch().restore(tmp_path / "dump", ignore),
     ):
         pytest.fail("restored damaged rows")
