@@ -23,7 +23,7 @@ import pytest
 
 from uscdr.store.encryption import Identity
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance" / "vault"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance" / "store"))
 
 from s3_server import BUCKET, SECRET, environment, s3
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tools.mutate.lists import rooms
 
-_VAULT, _STEPS = "tests/unit/vault", "tests/unit/scenarios"
+_BACKUPS, _STEPS = "tests/unit/backups", "tests/unit/scenarios"
 _CATALOG, _RETENTION, _RPO, _GRADE, _PROVE = (
-    f"{_VAULT}/test_backup_{one}.py" for one in ("catalog", "retention", "rpo", "grade", "prove")
+    f"{_BACKUPS}/test_backup_{one}.py" for one in ("catalog", "retention", "rpo", "grade", "prove")
 )
 _WALK, _BEFORE = f"{_STEPS}/test_walk_past_the_damage.py", f"{_STEPS}/test_proof_before_the_phrase.py"
 _ONE, _WHOLE, _WAY_BACK = (
@@ -19,7 +19,7 @@ _TRANSFERS = "tests/unit/models/test_transfers.py"
 
 _choose = rooms.of("choose", _WALK, _BEFORE, _WAY_BACK, _ONE, *_ENGINE, _STEPS)
 _transfer = rooms.of("transfers", _TRANSFERS, _CATALOG, _ONE, _WHOLE)
-_catalog = rooms.of("catalog", _CATALOG, _ONE, _GRADE, _VAULT, _WHOLE)
+_catalog = rooms.of("catalog", _CATALOG, _ONE, _GRADE, _BACKUPS, _WHOLE)
 _keep = rooms.of("retention", _RETENTION, _CATALOG, _WHOLE)
 _rpo = rooms.of("rpo", _RPO, _CATALOG, _WHOLE)
 _walk = rooms.of("walk", _WALK, _BEFORE, _PROVE, _STEPS)

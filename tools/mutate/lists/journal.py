@@ -7,7 +7,7 @@ from tools.mutate.lists import rooms
 _ROOM = "tests/unit/journal"
 _CHAIN, _LOCK, _RUNS = (f"{_ROOM}/test_{one}.py" for one in ("chain", "lock", "runs"))
 _UNREADABLE = f"{_ROOM}/test_unreadable_runs.py"
-_FILES, _TEAM = "tests/unit/test_files.py", "tests/unit/team/test_two_histories.py"
+_FILES, _TEAM = "tests/unit/test_files.py", "tests/unit/shared/test_two_histories.py"
 
 _line = rooms.of("journal", _CHAIN, _ROOM)
 _list = rooms.of("runs", _RUNS, _UNREADABLE, _ROOM)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tools.mutate.lists import rooms
 
-_LEASE, _TURN, _STORE = (f"tests/unit/vault/test_{one}.py" for one in ("lease", "writers_turn", "store"))
-_ROOM = "tests/unit/team"
+_LEASE, _TURN, _STORE = (f"tests/unit/store/test_{one}.py" for one in ("lease", "writers_turn", "store"))
+_ROOM = "tests/unit/shared"
 _TWO, _PLACE, _FIT, _RESERVED = (
     f"{_ROOM}/test_{one}.py" for one in ("two_histories", "shared_place", "fit_to_share", "left_reserved")
 )
@@ -24,7 +24,7 @@ _TAKING = tuple(
 """The quick ones of that module; the others go to every record of a run."""
 
 _lease = rooms.of("lease", _LEASE, _TURN, _ROOM)
-_name = rooms.of("exclusive", _RESERVED, _STORE, "tests/unit/vault")
+_name = rooms.of("exclusive", _RESERVED, _STORE, "tests/unit/store")
 _team = rooms.of("team", *_TAKING, _TWO, _PLACE, _FIT, _RESERVED, _ROOM)
 _leave = rooms.of("leave", "tests/unit/test_leave_to_send.py", "tests/unit/providers/http/test_leave.py")
 

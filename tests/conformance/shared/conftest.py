@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 sys.path.extend(
-    str(Path(__file__).resolve().parents[2] / room) for room in ("unit", "unit/team", "unit/vault", "conformance/vault")
+    str(Path(__file__).resolve().parents[2] / room)
+    for room in ("unit", "unit/shared", "unit/store", "conformance/store")
 )
 
 from s3_server import BUCKET, environment, s3

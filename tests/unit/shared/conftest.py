@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "vault"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 
 from clocked_store import Clocked
 from team_machines import Pair
