@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
 from uscdr.models import heroku as provision
-from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
+from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict
 from uscdr.models.schema import EXISTS
 from uscdr.words import first_of
 
@@ -31,7 +31,7 @@ class Tables:
 
     def against(self, code: CodeMigrations | None, name: str = "", why: str = "") -> MigrationsVerdict:
         """The one judgement on both, the code being called `name`."""
-        return compare(code, self.applied, self.columns, against=name, why=why)
+        return MigrationsVerdict.compare(code, self.applied, self.columns, against=name, why=why)
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def judge(deps: Adapters, slug_id: str | None, listed: Listed | None = None) -> 
         tables = see_tables(deps)
         code, why = _files(deps, slug_id)
         found = tables.against(code, code.commit[:12] if code else "", why)
-        return with_listed(found, code, tables.applied, listed) if listed is not None else found
+        return found.with_listed(code, tables.applied, listed) if listed is not None else found
     except (ProviderError, BadInput) as error:
         return MigrationsVerdict(verdict="not checked", why=error.message)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, CheckFailed, ProviderError
-from uscdr.models.migrations import CodeMigrations, compare
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.models.trial import (
     MigrationScript,
     Trial,
@@ -102,7 +102,7 @@ def missing_on(deps: Adapters, copy: Copy, plan: MigrationPlan) -> Missing:
     """What the deployed code would apply to the copy. Raises ProviderError."""
     applied, code = copy.migrations(), running_code(deps)
     recorded = {one.full_name for one in applied}
-    names, unknown = pending_on(plan.done, plan.squashed, compare(code, applied), recorded)
+    names, unknown = pending_on(plan.done, plan.squashed, MigrationsVerdict.compare(code, applied), recorded)
     live = {name for name, done in plan.done.items() if done}
     return Missing(names, unknown, frozenset(live if _whole(deps, code) else names))
 

@@ -14,7 +14,7 @@ from uscdr.checks.check import Bound, CheckSpec, Provider
 from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.models.base import Duration
-from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare, covered
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.models.postgres import ForeignKey, Invariant, InvariantResult
 from uscdr.models.postgres_names import ColumnName, TableName, column_text
 from uscdr.words import first_of, plural
@@ -216,10 +216,10 @@ class MigrationsCheck(CheckSpec):
     def run(self, name: str, context: CheckContext) -> Finding:
         database, code = context.database(), context.code_migrations() or CodeMigrations()
         there = database.migrations()
-        found = compare(code, there, database.columns() if code.steps else None)
+        found = MigrationsVerdict.compare(code, there, database.columns() if code.steps else None)
         applied = {one.full_name for one in there}
         known = frozenset(context.before(name).get("applied", ()))
-        gone = _listed("of the baseline not applied any more", known - applied - covered(code))
+        gone = _listed("of the baseline not applied any more", known - applied - code.covered)
         measured = {"applied": sorted(applied)}
         if found.known:
             return Finding.weighed([*found.problems, *gone], [], _all_applied(code, found), measured)
