@@ -76,7 +76,7 @@ def without(lacks: Sequence[Lack]) -> str:
 
 def _commit_of(deps: Adapters, slug_id: str | None) -> str:
     """The commit that a slug was built from, as the platform's builds tell; empty when none does."""
-    return provision.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
+    return provision.Build.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
 
 
 def _wanted_ref(deps: Adapters) -> str:

@@ -16,7 +16,7 @@ from uscdr.checks.verdict import Finding, Measures
 from uscdr.models.base import Duration
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.models.postgres import ForeignKey, Invariant, InvariantResult
-from uscdr.models.postgres_names import ColumnName, TableName, column_text
+from uscdr.models.postgres_names import ColumnName, TableName
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class SequencesCheck(CheckSpec):
     def run(self, name: str, context: CheckContext) -> Finding:
         found = context.database().sequences()
         here = sorted({str(ColumnName(TableName.parse(one.table), one.column)) for one in found})
-        known = [column_text(column) for column in context.before(name).get("columns", [])]
+        known = [str(ColumnName.parse(column)) for column in context.before(name).get("columns", [])]
         gone = [column for column in known if column not in here]
         if not found and not known:
             return Finding("inconclusive", "no column takes its keys from a sequence")
