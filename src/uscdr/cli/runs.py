@@ -39,7 +39,7 @@ def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption
     path = newest(run)
     loaded = load(path, output)
     if runs.is_copy(path):
-        hand = runs.hand(list(loaded.journal.events()))
+        hand = loaded.journal.operator
         output.say(f"This run is not this machine's: {hand} has it, or had it last.")
     if output.json_lines:
         output.record(loaded.report.model_dump(mode="json"))

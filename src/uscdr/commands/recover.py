@@ -11,10 +11,10 @@ from uscdr.cleanup import sweep
 from uscdr.commands import run as recorded
 from uscdr.commands import run as wiring
 from uscdr.commands.invocation import Invocation, state
-from uscdr.engine.history import fold
+from uscdr.engine.history import History
 from uscdr.errors import BadInput, CredentialsRefused, JournalError, MachineError, NotFound
 from uscdr.journal import runs
-from uscdr.journal.reader import NAME, Journal, read
+from uscdr.journal.reader import NAME, Journal
 from uscdr.models.runs import RunKind
 from uscdr.providers.source.git_source import check
 from uscdr.report.objectives import build
@@ -167,7 +167,7 @@ def operate(given: Invocation, output: Output, request: Request, *, phrase: str 
     _tell_arrears(team, output)
     if ending.error is not None:
         raise ending.error
-    ended = [event for event in read(state() / "runs" / run / NAME).events() if event["kind"] in STEP_ENDED]
+    ended = [event for event in Journal.read(state() / "runs" / run / NAME).events() if event["kind"] in STEP_ENDED]
     return dict(ended[-1]["result"])
 
 
@@ -188,13 +188,13 @@ def resume(given: Invocation, asked: ResumeOptions, *, as_json: bool) -> int:
     team = open_team(os.environ, without=asked.without_shared)
     for run in team.settle(state()) if team else ():
         output.say(f"The team has all of run {run} now: the shared state was away when it ended.")
-    path = runs.find(state(), asked.run, of_others=asked.take_over)
-    journal = read(path)
+    path = runs.LocalRuns(state()).find(asked.run, of_others=asked.take_over)
+    journal = Journal.read(path)
     first = _resumable(journal, team, asked)
     begun = recorded.asked(first, path)
     place = _same_place(given.place(first["target"]), begun.key)
     given.warn_of(asked.identity)
-    confirmed = None if fold(journal.records).spent else begun.confirm
+    confirmed = None if History.of(journal.records).spent else begun.confirm
     with process(output, state(), os.environ) as this:
         context = this.on(
             place, begun.request, journal.run, dry_run=False, confirm=asked.confirm or confirmed,
@@ -207,11 +207,11 @@ def resume(given: Invocation, asked: ResumeOptions, *, as_json: bool) -> int:
 def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dict[str, Any]:
     """The journal's first event, if there is something to resume. Raises BadInput."""
     first = next(journal.events())
-    if runs.only_looks(runs.summarize(journal)):
+    if runs.RunSummary.of(journal).only_looks:
         raise BadInput(
             f"Run {journal.run} only looked: nothing of it is resumed.", next_action="Look again: uscdr verify all"
         )
-    if not runs.resumable(runs.summarize(journal)):
+    if not runs.RunSummary.of(journal).resumable:
         raise BadInput(f"Run {journal.run} is finished.", next_action=f"See: uscdr runs show {journal.run}")
     if team is None and (asked.take_over or runs.is_copy(journal.path)):
         raise BadInput(
@@ -252,16 +252,16 @@ def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> i
     path = state() / "runs" / run / NAME
     if isinstance(ending.error, JournalError) and not path.exists():
         raise ending.error  # not even its first line could be written
-    journal = read(path)
+    journal = Journal.read(path)
     if not output.json_lines or output.out.broken:
         output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
     _tell_arrears(team, output)
     if ending.error is not None:
         render_error(ending.error, output)
-        summary, advice = runs.summarize(journal), ending.error.next_action
+        summary, advice = runs.RunSummary.of(journal), ending.error.next_action
         if (
             summary.wrote
-            and runs.resumable(summary)
+            and summary.resumable
             and RESUME not in advice
             and (not output.json_lines or output.out.broken)
         ):

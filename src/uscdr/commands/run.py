@@ -10,13 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from uscdr import __version__, cleanup
 from uscdr.engine.gate import Gate
-from uscdr.engine.history import History, fold
+from uscdr.engine.history import History
 from uscdr.engine.run import AfterRun, Outcome, Run, RunInfo
 from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
 from uscdr.events import Bus, EventSink, Redactor
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
-from uscdr.journal.reader import NAME, Journal, foreign, read
+from uscdr.journal.reader import NAME, ForeignJournal, Journal
 from uscdr.models.events import Note, RunStarted, Stamped
 from uscdr.models.runs import RunKind
 from uscdr.report.objectives import fold_of, held_back, shortfall
@@ -60,7 +60,7 @@ class RecordedRequest:
 def asked(first: Mapping[str, Any], journal: Path) -> RecordedRequest:
     """Of a journal's first event. Raises ForeignJournal for a wish that this uscdr does not know."""
     if runs.begun_at(journal.parent.name) is None:
-        raise foreign(journal, "its directory's name is no run's id")
+        raise ForeignJournal(journal, "its directory's name is no run's id")
     said = dict(first["request"])
     key, confirm, _ = (said.pop(name, None) for name in _BESIDE)
     known = {field.name for field in fields(Request)}
@@ -69,11 +69,11 @@ def asked(first: Mapping[str, Any], journal: Path) -> RecordedRequest:
         request = _REQUEST.validate_python({name: value for name, value in said.items() if name in known})
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]["loc"]
-        raise foreign(journal, f"line 1: request.{'.'.join(map(str, wrong))}") from None
+        raise ForeignJournal(journal, f"line 1: request.{'.'.join(map(str, wrong))}") from None
     if unknown:
-        raise foreign(journal, f"line 1: request.{unknown[0]}")
+        raise ForeignJournal(journal, f"line 1: request.{unknown[0]}")
     if not isinstance(key, str) or not isinstance(confirm, str | None) or request.scenario != first["scenario"]:
-        raise foreign(journal, "line 1: request.key, request.confirm or request.scenario")
+        raise ForeignJournal(journal, "line 1: request.key, request.confirm or request.scenario")
     return RecordedRequest(request, key, confirm)
 
 
@@ -88,7 +88,7 @@ def _require_ours(steps: Sequence[BoundStep], history: History, journal: Path) -
         except ValidationError as error:
             wrong = error.errors(include_input=False, include_url=False)[0]["loc"]
             where = ".".join(("result", *map(str, wrong)))
-            raise foreign(journal, f"step {bound.step.id}: {where}") from None
+            raise ForeignJournal(journal, f"step {bound.step.id}: {where}") from None
 
 
 LEFT = "infra.left"
@@ -163,13 +163,13 @@ def resume(
     with ExitStack() as stack:
         stack.enter_context(_lock(context))
         if team is None:
-            own, journal = journals.reopen(path)
+            own, journal = journals.JournalWriter.reopen(path)
             stack.enter_context(_closing(own))
             return _go_on(context, own, journal)
         claim = stack.enter_context(_claim(context, team, take_over=take_over))
         team.refresh(context.state)
         arrived = team.bring(context.state, context.run, take_over=take_over)
-        own, journal = journals.reopen(arrived.path)
+        own, journal = journals.JournalWriter.reopen(arrived.path)
         stack.enter_context(_closing(own))
         ledger = stack.enter_context(team.ledger(own, claim, context.run, arrived))
         return _go_on(_as_it_stands(context, path, journal), ledger, journal, arrived.aside)
@@ -182,10 +182,10 @@ def _swept(context: RunContext) -> RunContext:
 
 def _as_it_stands(context: RunContext, before: Path, journal: Journal) -> RunContext:
     """The context, if there is something to do. What was confirmed before its write failed elsewhere counts no more."""
-    if not runs.resumable(runs.summarize(journal)):
+    if not runs.RunSummary.of(journal).resumable:
         raise BadInput(f"Run {context.run} is finished.", next_action=f"See: uscdr runs show {context.run}")
-    moved_on = len(journal.records) > len(read(before).records)
-    return replace(context, confirm=None) if moved_on and fold(journal.records).spent else context
+    moved_on = len(journal.records) > len(Journal.read(before).records)
+    return replace(context, confirm=None) if moved_on and History.of(journal.records).spent else context
 
 
 def _onlookers(context: RunContext) -> Bus:
@@ -198,7 +198,7 @@ def _onlookers(context: RunContext) -> Bus:
 
 def _go_on(context: RunContext, ledger: EventSink, journal: Journal, aside: Path | None = None) -> Outcome:
     context.prime([Stamped.model_validate({k: v for k, v in r.items() if k != "prev"}) for r in journal.records])
-    return _conduct(context, ledger, fold(journal.records), journal, aside)
+    return _conduct(context, ledger, History.of(journal.records), journal, aside)
 
 
 def _message(context: RunContext) -> str:
@@ -213,7 +213,7 @@ def _wish(context: RunContext) -> LeaseRequest:
 def _lock(context: RunContext) -> Iterator[None]:
     """The lock of this machine, without which nothing is sent."""
     with (
-        lock.hold(context.state, context.target.key, operator(context.env), _message(context)) as held,
+        lock.HeldLock.hold(context.state, context.target.key, operator(context.env), _message(context)) as held,
         context.guard.of(held.check),
     ):
         yield
@@ -228,7 +228,7 @@ def _claim(context: RunContext, team: Team, *, take_over: bool = False) -> Itera
 
 
 def _new_journal(context: RunContext) -> AbstractContextManager[journals.JournalWriter]:
-    return _closing(journals.create(context.state / "runs" / context.run))
+    return _closing(journals.JournalWriter.create(context.state / "runs" / context.run))
 
 
 @contextmanager
@@ -259,7 +259,7 @@ def _conduct(
             _charter(context), bus, Gate(context.asker, context.confirm, send_again=context.send_again), context.stop,
             AfterRun(
                 lambda: _left_over(deps, own) if RunKind(context.request.scenario).recovers else {},
-                lambda: (*way_back(read(own).events()), *shut_out(read(own).events())),
+                lambda: (*way_back(Journal.read(own).events()), *shut_out(Journal.read(own).events())),
             ),
         )  # fmt: skip
         steps = _steps(context, deps)
@@ -272,8 +272,8 @@ def _conduct(
         if context.dry_run:
             return run.rehearse(steps, beside=beside)
         return run.run(
-            steps, history, shortfall=lambda: shortfall(fold_of(read(own).records)),
-            proviso=lambda: held_back(fold_of(read(own).records)),
+            steps, history, shortfall=lambda: shortfall(fold_of(Journal.read(own).records)),
+            proviso=lambda: held_back(fold_of(Journal.read(own).records)),
         )  # fmt: skip
 
 
@@ -315,7 +315,7 @@ def _beside(context: RunContext) -> str:
 
 def _for_people(journal: Path) -> dict[str, str]:
     """What a rebuilt place lacks and only people can give it, as its last step found."""
-    found = fold_of(read(journal).records).result(LEFT)
+    found = fold_of(Journal.read(journal).records).result(LEFT)
     told = {"not brought back": found.get("lost") or (), "names": found.get("told") or ()}
     return {what: "; ".join(map(str, words)) for what, words in told.items() if words}
 
@@ -323,7 +323,7 @@ def _for_people(journal: Path) -> dict[str, str]:
 def _left_over(deps: Adapters, journal: Path) -> dict[str, str]:
     """What state was left behind, and what lets users in again where nothing was overwritten yet."""
     left = _left_behind(deps) | _for_people(journal)
-    again = leave(read(journal).events(), _normal(deps, left)) if SHUT in left else ""
+    again = leave(Journal.read(journal).events(), _normal(deps, left)) if SHUT in left else ""
     return left | ({"to let them in instead of going on": again} if again else {})
 
 

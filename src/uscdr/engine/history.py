@@ -37,13 +37,13 @@ class History:
         """Whether something was changed or confirmed; if not, all that was seen is better looked at anew."""
         return self.wrote or bool(self.confirmed)
 
-
-def fold(records: Iterable[dict[str, Any]]) -> History:
-    """Read the journal's records in order."""
-    history = History()
-    for record in records:
-        _apply(history, record["event"], str(record["at"]))
-    return history
+    @classmethod
+    def of(cls, records: Iterable[dict[str, Any]]) -> History:
+        """Read the journal's records in order."""
+        history = History()
+        for record in records:
+            _apply(history, record["event"], str(record["at"]))
+        return history
 
 
 def _apply(history: History, event: dict[str, Any], at: str) -> None:
