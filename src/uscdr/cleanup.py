@@ -91,7 +91,7 @@ class _Clearing:
         except UscdrError as error:
             self._say(error)
             return
-        remaining = [note for note in elsewhere.notes(place) if not self._removed(note)]
+        remaining = [note for note in elsewhere.CleanupNote.all_in(place) if not self._removed(note)]
         _empty(place, keep={note.path for note in remaining})
 
     def _say(self, error: UscdrError) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.pgserver import server
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 
 MEMORY = Path("/dev/shm")
 
@@ -29,7 +29,7 @@ def running() -> Iterator[LocalPostgres]:
     """A server that ends with the block."""
     with tempfile.TemporaryDirectory() as parent:
         with homes_in_memory():
-            made = start(Path(parent) / "server", tied=True)
+            made = LocalPostgres.start(Path(parent) / "server", tied=True)
         try:
             yield made
         finally:

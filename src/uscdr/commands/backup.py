@@ -25,7 +25,7 @@ from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.adapters import Adapters, Request, now
 from uscdr.scenarios.backup_inventory import copies_alone, made, scope
 from uscdr.scenarios.steps.backups_capture import wanted_schedule
-from uscdr.settings import operator
+from uscdr.settings import Operator
 from uscdr.staging import noted
 from uscdr.store.lease import WriterQueue
 from uscdr.store.store import Store
@@ -134,7 +134,7 @@ def _writing(how: BackupAccess, store: Store, context: RunContext) -> Callable[[
     """That the platform is only looked at does not bind the store of copies: `pull` writes there."""
 
     def turn(message: str, say: Callable[[str], None]) -> AbstractContextManager[object]:
-        return WriterQueue(operator(os.environ), context.stop.pause, say).turn(store, message)
+        return WriterQueue(Operator.of(os.environ), context.stop.pause, say).turn(store, message)
 
     return lambda usual: replace(usual, to=how.to, store=lambda: store, reading=lambda: how.keys, turn=turn)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uscdr.files import exposure
-from uscdr.settings import state_directory
+from uscdr.settings import Directories
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -84,7 +84,7 @@ class Invocation:
 
 def state() -> Path:
     """Where runs, locks and the sandbox live."""
-    return state_directory(os.environ)
+    return Directories(os.environ).state
 
 
 def clear_up(output: Output, scratch: SecretStr | None = None) -> None:

@@ -213,7 +213,7 @@ def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dic
         )
     if not runs.RunSummary.of(journal).resumable:
         raise BadInput(f"Run {journal.run} is finished.", next_action=f"See: uscdr runs show {journal.run}")
-    if team is None and (asked.take_over or runs.is_copy(journal.path)):
+    if team is None and (asked.take_over or journal.is_copy):
         raise BadInput(
             "A run of another machine is taken over by the shared state, and this call goes without one.",
             why="What this machine has of it may be old.",

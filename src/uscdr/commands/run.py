@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from uscdr import __version__, cleanup
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History
-from uscdr.engine.run import AfterRun, Outcome, Run, RunInfo
+from uscdr.engine.run import Outcome, Run, RunInfo
 from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
 from uscdr.events import Bus, EventSink, Redactor
 from uscdr.journal import lock, runs
@@ -25,7 +25,7 @@ from uscdr.scenarios.afterwards import leave
 from uscdr.scenarios.afterwards import shut_out_tasks as shut_out
 from uscdr.scenarios.afterwards import way_back_tasks as way_back
 from uscdr.scenarios.registry import OPERATIONS, bind, operation
-from uscdr.settings import operator
+from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest, RunLease
 from uscdr.shared.team import Team, waiting
 from uscdr.wiring.adapters import TargetAdapters
@@ -108,7 +108,7 @@ def _scenario_of(context: RunContext) -> Scenario:
 
 def first_line(context: RunContext, asked: Mapping[str, Any]) -> RunStarted:
     """What the journal begins with; `asked` is what stood on the command line."""
-    place, who = context.target, operator(context.env)
+    place, who = context.target, Operator.of(context.env)
     return RunStarted(
         scenario=context.request.scenario,
         target=place.name,
@@ -206,14 +206,14 @@ def _message(context: RunContext) -> str:
 
 
 def _wish(context: RunContext) -> LeaseRequest:
-    return LeaseRequest(context.target.key, context.run, operator(context.env), _message(context))
+    return LeaseRequest(context.target.key, context.run, Operator.of(context.env), _message(context))
 
 
 @contextmanager
 def _lock(context: RunContext) -> Iterator[None]:
     """The lock of this machine, without which nothing is sent."""
     with (
-        lock.HeldLock.hold(context.state, context.target.key, operator(context.env), _message(context)) as held,
+        lock.HeldLock.hold(context.state, context.target.key, Operator.of(context.env), _message(context)) as held,
         context.guard.of(held.check),
     ):
         yield
@@ -257,10 +257,8 @@ def _conduct(
         bus = _bus(context, ledger, len(journal.records) if journal else 0)
         run = Run(
             _charter(context), bus, Gate(context.asker, context.confirm, send_again=context.send_again), context.stop,
-            AfterRun(
-                lambda: _left_over(deps, own) if RunKind(context.request.scenario).recovers else {},
-                lambda: (*way_back(Journal.read(own).events()), *shut_out(Journal.read(own).events())),
-            ),
+            left=lambda: _left_over(deps, own) if RunKind(context.request.scenario).recovers else {},
+            tasks=lambda: (*way_back(Journal.read(own).events()), *shut_out(Journal.read(own).events())),
         )  # fmt: skip
         steps = _steps(context, deps)
         if journal is not None:

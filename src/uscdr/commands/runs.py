@@ -10,7 +10,7 @@ from uscdr.commands.invocation import state
 from uscdr.errors import BadInput, JournalError
 from uscdr.journal import runs
 from uscdr.journal.reader import Journal
-from uscdr.settings import state_directory
+from uscdr.settings import Directories
 from uscdr.ui.tables import show_table
 from uscdr.words import plural
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def show_runs(output: Output) -> None:
     """Every run, oldest first, on stdout."""
-    rows = [asdict(summary) for summary in runs.LocalRuns(state_directory(os.environ)).summaries()]
+    rows = [asdict(summary) for summary in runs.LocalRuns(Directories(os.environ).state).summaries()]
     show_table(rows, output, plain=True, empty="No run yet.")
 
 

@@ -57,17 +57,17 @@ class Gate:
         if self._given is not None:
             if _normal(self._given) in {_normal(phrase) for phrase in blast.phrases}:
                 return "--confirm"
-            raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed now.")
+            raise self.declined(blast, "The phrase given with --confirm does not fit what would be destroyed now.")
         if self._asker.confirm_phrase(blast.facts, blast.phrases[0]):
             return self._asker.manner
-        raise declined(blast, "The phrase was not typed, so nothing of it was sent.")
+        raise self.declined(blast, "The phrase was not typed, so nothing of it was sent.")
 
     def check_early(self, blast: BlastRadius) -> None:
         """Before anything is changed: raises Declined if the phrase given cannot fit what is known already."""
         if self._given is None:
             return
         if UNKNOWN in self._given or not any(_could_be(self._given, phrase) for phrase in blast.phrases):
-            raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed.")
+            raise self.declined(blast, "The phrase given with --confirm does not fit what would be destroyed.")
 
     def begin(self, changes: str, cautions: Sequence[str] = ()) -> None:
         """Before the first change: a person at a terminal says begin, having read what speaks against it.
@@ -98,6 +98,15 @@ class Gate:
             return SEND
         return self._asker.choose(question, (LOOK, SEND, STOP))
 
+    @staticmethod
+    def declined(blast: BlastRadius, why: str) -> Declined:
+        """The refusal, with the phrase in full."""
+        phrase = blast.phrases[0]
+        how = f"To confirm, pass exactly: --confirm {shlex.quote(phrase)}"
+        if UNKNOWN in phrase:
+            how = f"The phrase is “{phrase}” with numbers that a dry run finds out: uscdr recover … --dry-run"
+        return Declined("Not confirmed.", why=why, next_action=how)
+
 
 LOOK, SEND, STOP = "look again", "send again", "stop"
 """What a person may answer about a write whose effect is not to be seen."""
@@ -122,12 +131,3 @@ def _normal(phrase: str) -> str:
 
 def _not_begun(message: str) -> Declined:
     return Declined(message, next_action="Nothing was sent, nothing was changed. To decide anew: the same command.")
-
-
-def declined(blast: BlastRadius, why: str) -> Declined:
-    """The refusal, with the phrase in full."""
-    phrase = blast.phrases[0]
-    how = f"To confirm, pass exactly: --confirm {shlex.quote(phrase)}"
-    if UNKNOWN in phrase:
-        how = f"The phrase is “{phrase}” with numbers that a dry run finds out: uscdr recover … --dry-run"
-    return Declined("Not confirmed.", why=why, next_action=how)

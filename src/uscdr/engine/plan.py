@@ -28,9 +28,41 @@ class Planned:
     """When it was seen, monotonic seconds."""
 
 
-def plan_all(steps: Sequence[BoundStep], view: View, tell: Reporter) -> list[Planned]:
-    """Look ahead over all steps; what read steps see is known to the steps after them."""
-    return [_foresee_one(bound, view, tell) for bound in steps]
+@dataclass(frozen=True)
+class Plan:
+    """All steps of a run, in order, and what is known so far."""
+
+    lines: tuple[Planned, ...]
+    view: View
+
+    @classmethod
+    def foresee(cls, steps: Sequence[BoundStep], view: View, tell: Reporter) -> Plan:
+        """Look ahead over all steps; what read steps see is known to the steps after them."""
+        return cls(tuple(_foresee_one(bound, view, tell) for bound in steps), view)
+
+    def as_event(self, scenario_digest: str, budgets: dict[str, float]) -> PlanReady:
+        """The plan as it is shown, journalled and approved."""
+        blast = self.destruction
+        return PlanReady(
+            digest=_digest(self.lines, scenario_digest),
+            dry_run=self.view.thorough,
+            steps=tuple(_planned(line) for line in self.lines),
+            budgets=budgets,
+            phrase=blast.phrases[0] if blast else None,
+        )
+
+    @property
+    def blocked(self) -> str:
+        """Why the plan cannot be carried out; empty when it can."""
+        return " ".join(line.action.summary for line in self.lines if line.action.kind == "blocked")
+
+    @property
+    def destruction(self) -> BlastRadius | None:
+        """The blast radius of the first destructive step, as far as it is known now."""
+        for line in self.lines:
+            if line.bound.step.destructive and line.seen is not None and line.action.kind == "change":
+                return line.bound.step.blast(line.seen, self.view)
+        return None
 
 
 def _foresee_one(bound: BoundStep, view: View, tell: Reporter) -> Planned:
@@ -50,26 +82,6 @@ def _waits(step: Step[Any, Any], view: View) -> str | None:
     if step.slow and not view.thorough:
         return "looked at when its turn comes"
     return step.ready(view)
-
-
-def ready_event(foreseen: Sequence[Planned], scenario_digest: str, budgets: dict[str, float], view: View) -> PlanReady:
-    """The plan as an event: what is shown, journalled and approved."""
-    blast = destruction(foreseen, view)
-    return PlanReady(
-        digest=_digest(foreseen, scenario_digest),
-        dry_run=view.thorough,
-        steps=tuple(_planned(line) for line in foreseen),
-        budgets=budgets,
-        phrase=blast.phrases[0] if blast else None,
-    )
-
-
-def destruction(foreseen: Iterable[Planned], view: View) -> BlastRadius | None:
-    """The blast radius of the first destructive step, as far as it is known now."""
-    for line in foreseen:
-        if line.bound.step.destructive and line.seen is not None and line.action.kind == "change":
-            return line.bound.step.blast(line.seen, view)
-    return None
 
 
 def _digest(foreseen: Iterable[Planned], scenario_digest: str) -> str:

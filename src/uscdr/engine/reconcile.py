@@ -49,23 +49,22 @@ class Search(Generic[M]):
     nothing: str
     """Says that nothing was."""
 
+    def run(self, intent: Intent, stop: Stop, tell: Reporter) -> FoundWrite:
+        """What the provider accepted before its process died, else what appears within `LOOK_SECONDS`.
 
-def look_for(search: Search[M], intent: Intent, stop: Stop, tell: Reporter) -> FoundWrite:
-    """What the provider accepted before its process died, else what appears within `LOOK_SECONDS`.
-
-    What does not appear by then may still come: that is for the `Settler` to judge.
-    """
-    if intent.accepted is not None:
-        return FoundWrite(search.looked_at, f"accepted before as {intent.accepted}", intent.accepted)
-    deadline = time.monotonic() + LOOK_SECONDS
-    while True:
-        found = search.look()
-        if found:
-            return FoundWrite(search.looked_at, search.words(found[0]), found[0].id)
-        if time.monotonic() >= deadline:
-            return FoundWrite(search.looked_at, search.nothing, None)
-        tell.progress("looking whether the lost request arrived")
-        stop.pause(LOOK_INTERVAL)
+        What does not appear by then may still come: the `Reconciler` decides about it.
+        """
+        if intent.accepted is not None:
+            return FoundWrite(self.looked_at, f"accepted before as {intent.accepted}", intent.accepted)
+        deadline = time.monotonic() + LOOK_SECONDS
+        while True:
+            found = self.look()
+            if found:
+                return FoundWrite(self.looked_at, self.words(found[0]), found[0].id)
+            if time.monotonic() >= deadline:
+                return FoundWrite(self.looked_at, self.nothing, None)
+            tell.progress("looking whether the lost request arrived")
+            stop.pause(LOOK_INTERVAL)
 
 
 class Reconciler:
@@ -111,7 +110,7 @@ class Reconciler:
         if bound.step.effect is not Effect.FINDABLE or isinstance(error, EffectFailed):
             return None
         tell = StepReporter(self._bus, bound.step.id, bound.step.name)
-        with in_doubt(bound, intent):
+        with self.in_doubt(bound, intent):
             finding = bound.step.find(intent, view, tell)
             return self._adopted(bound, finding, seen, view)
 
@@ -120,7 +119,7 @@ class Reconciler:
         if bound.step.effect is not Effect.IDEMPOTENT:
             return self.settle(bound, intent, seen, view, cause=error)
         tell = StepReporter(self._bus, bound.step.id, bound.step.name)
-        with in_doubt(bound, intent):
+        with self.in_doubt(bound, intent):
             now = bound.step.probe(view, tell)
         done = bound.step.plan(now, view).kind == "noop"
         self._report(bound, FoundWrite(bound.title, "in effect" if done else "not in effect", None), done=done)
@@ -141,7 +140,7 @@ class Reconciler:
             return None
         tell = StepReporter(self._bus, bound.step.id, bound.step.name)
         while True:
-            with in_doubt(bound, intent):
+            with self.in_doubt(bound, intent):
                 finding = bound.step.find(intent, view, tell)
                 adopted = self._adopted(bound, finding, seen, view)
             if adopted is not None:
@@ -149,6 +148,17 @@ class Reconciler:
             if finding.again or self._sent_again(bound, intent, finding, cause):
                 self._report(bound, finding, done=False)
                 return None
+
+    @staticmethod
+    @contextmanager
+    def in_doubt(bound: BoundStep, intent: Intent) -> Iterator[None]:
+        """While a write may or may not have taken effect, a look that fails leaves its outcome unknown."""
+        try:
+            yield
+        except EffectFailed:
+            raise
+        except ProviderError as error:
+            raise _unsettled(bound, intent, error) from error
 
     def _adopted(self, bound: BoundStep, finding: FoundWrite, seen: Fact, view: View) -> Fact | None:
         if finding.provider_id is None:
@@ -193,17 +203,6 @@ class Reconciler:
                 decision="adopt" if done else "redo",
             )
         )
-
-
-@contextmanager
-def in_doubt(bound: BoundStep, intent: Intent) -> Iterator[None]:
-    """While a write may or may not have taken effect, a look that fails leaves its outcome unknown."""
-    try:
-        yield
-    except EffectFailed:
-        raise
-    except ProviderError as error:
-        raise _unsettled(bound, intent, error) from error
 
 
 def _unsettled(bound: BoundStep, intent: Intent, cause: ProviderError | None) -> OutcomeUnknown:

@@ -6,13 +6,13 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from uscdr.engine.gate import UNKNOWN, Gate, declined
+from uscdr.engine.gate import UNKNOWN, Gate
 from uscdr.engine.history import History
-from uscdr.engine.plan import Planned, destruction, plan_all, ready_event
+from uscdr.engine.plan import Plan, Planned
 from uscdr.engine.runner import Runner
 from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
-from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted
+from uscdr.models.events import Note, RunFinished, RunResumed, RunStarted
 from uscdr.models.runs import RunKind
 
 if TYPE_CHECKING:
@@ -49,25 +49,29 @@ class Outcome:
     error: UscdrError | None
 
 
-@dataclass(frozen=True)
-class AfterRun:
-    """What is asked when a process's work on a run ends."""
-
-    left: Callable[[], dict[str, str]]
-    """What state was left behind."""
-    tasks: Callable[[], tuple[str, ...]] = lambda: ()
-    """What a person is told of this very run, before what the scenario says of every one."""
-
-
 class Run:
-    """Carries one run from request to end on a bus that has its ledger and viewers already."""
+    """Carries one run from request to end on a bus that has its ledger and viewers already.
 
-    def __init__(self, charter: RunInfo, bus: Bus, gate: Gate, stop: Stop, after: AfterRun) -> None:
+    At the end of the process's work, `left` returns the state left behind, and `tasks` what the operator must do after
+    this very run; the tasks that the scenario lists for every run follow.
+    """
+
+    def __init__(
+        self,
+        charter: RunInfo,
+        bus: Bus,
+        gate: Gate,
+        stop: Stop,
+        *,
+        left: Callable[[], dict[str, str]],
+        tasks: Callable[[], tuple[str, ...]],
+    ) -> None:
         self._charter = charter
         self._bus = bus
         self._gate = gate
         self._stop = stop
-        self._after = after
+        self._left = left
+        self._run_tasks = tasks
         self._wrote = False
         self._carried_out = False
         self._all_but = ""
@@ -85,11 +89,9 @@ class Run:
         """
 
         def work() -> str:
-            view = View(thorough=True)
-            plan = self._plan(steps, view)
-            blocked = [line.action.summary for line in plan if line.action.kind == "blocked"]
-            if blocked:
-                raise CheckFailed("The plan cannot be carried out: " + " ".join(blocked))
+            plan = self._plan(steps, View(thorough=True))
+            if plan.blocked:
+                raise CheckFailed(f"The plan cannot be carried out: {plan.blocked}")
             return f"Dry run: nothing was changed. {beside}".rstrip()
 
         return self._end(work)
@@ -110,17 +112,17 @@ class Run:
 
         def work() -> str:
             view = View(thorough=False)
-            plan = self._taken_up(steps, history) if history.begun else self._plan(steps, view)
+            plan = Plan(self._taken_up(steps, history), view) if history.begun else self._plan(steps, view)
             known = history if history.begun else History(attempts=history.attempts)
-            self._refuse_what_cannot_be_confirmed(plan, view, known)
+            self._refuse_what_cannot_be_confirmed(plan, known)
             fresh = View(thorough=True)
             runner = Runner(self._bus, self._gate, self._stop, known)
             try:
-                runner.run(plan, fresh)
+                runner.run(plan.lines, fresh)
                 self._carried_out = True
             finally:
                 self._wrote = self._wrote or runner.began
-                self._all_but = _all_but(plan, runner.failed)
+                self._all_but = _all_but(plan.lines, runner.failed)
             short = shortfall()
             if short:
                 raise CheckFailed(short)
@@ -130,7 +132,7 @@ class Run:
 
         return self._end(work)
 
-    def _taken_up(self, steps: Sequence[BoundStep], history: History) -> list[Planned]:
+    def _taken_up(self, steps: Sequence[BoundStep], history: History) -> tuple[Planned, ...]:
         """A resumed run is not planned anew: each step looks when its turn comes."""
         if [bound.step.id for bound in steps] != history.order:
             raise Declined(
@@ -138,30 +140,26 @@ class Run:
                 why="scenarios.yaml or uscdr itself was changed since.",
                 next_action="Go on with the version it was begun with, or begin a new run: uscdr recover … --new",
             )
-        return [Planned(bound, None, _as_approved(bound, history)) for bound in steps]
+        return tuple(Planned(bound, None, _as_approved(bound, history)) for bound in steps)
 
-    def _plan(self, steps: Sequence[BoundStep], view: View) -> list[Planned]:
-        plan = plan_all(steps, view, StepReporter(self._bus, PLANNING))
-        self._bus.emit(self._as_event(plan, view))
+    def _plan(self, steps: Sequence[BoundStep], view: View) -> Plan:
+        plan = Plan.foresee(steps, view, StepReporter(self._bus, PLANNING))
+        self._bus.emit(plan.as_event(self._charter.begun.scenario_digest, dict(self._charter.budgets)))
         return plan
 
-    def _as_event(self, plan: Sequence[Planned], view: View) -> PlanReady:
-        return ready_event(plan, self._charter.begun.scenario_digest, dict(self._charter.budgets), view)
-
-    def _refuse_what_cannot_be_confirmed(self, plan: Sequence[Planned], view: View, history: History) -> None:
-        blocked = [line.action.summary for line in plan if line.action.kind == "blocked"]
-        if blocked and not history.wrote:
-            raise CheckFailed("The plan cannot be carried out: " + " ".join(blocked), next_action=UNTOUCHED)
-        destroys = [line for line in plan if line.bound.step.destructive]
+    def _refuse_what_cannot_be_confirmed(self, plan: Plan, history: History) -> None:
+        if plan.blocked and not history.wrote:
+            raise CheckFailed(f"The plan cannot be carried out: {plan.blocked}", next_action=UNTOUCHED)
+        destroys = [line for line in plan.lines if line.bound.step.destructive]
         if not destroys or any(line.bound.step.id in history.confirmed for line in destroys):
             return
-        blast = destruction(plan, view)
+        blast = plan.destruction
         if blast is not None:
             self._gate.check_early(blast)
         if not self._gate.can_be_passed:
             if blast is not None:
-                raise declined(blast, "There is no terminal to ask at, and no --confirm.")
-            if history.begun or any(line.action.kind == "change" for line in plan):
+                raise self._gate.declined(blast, "There is no terminal to ask at, and no --confirm.")
+            if history.begun or any(line.action.kind == "change" for line in plan.lines):
                 raise self._unconfirmed(history)
 
     def _unconfirmed(self, history: History) -> Declined:
@@ -170,7 +168,7 @@ class Run:
         if not history.wrote:
             action = f"{UNTOUCHED} A dry run prints the phrase: {dry_run}"
             return Declined(UNCONFIRMED, next_action=action)
-        left = "; ".join(f"{what}: {state}" for what, state in self._after.left().items())
+        left = "; ".join(f"{what}: {state}" for what, state in self._left().items())
         action = f"uscdr runs resume --confirm {shlex.quote(history.phrase or 'PHRASE')}"
         if not history.phrase or UNKNOWN in history.phrase:
             action = f"A dry run prints the phrase: {dry_run}. Then: uscdr runs resume --confirm PHRASE"
@@ -204,7 +202,7 @@ class Run:
         return self._finish(ExitCode.DONE, summary, None)
 
     def _finish(self, code: ExitCode, summary: str, error: UscdrError | None) -> Outcome:
-        left = self._after.left()
+        left = self._left()
         if error is not None:
             error.next_action = self._in_words(error.next_action, left)
         if error is not None and left:
@@ -227,7 +225,7 @@ class Run:
             return ()
         restored = self._carried_out or self._all_but
         first = (self._all_but,) if self._all_but else ()
-        return (*first, *self._after.tasks(), *(self._charter.follow_up if restored else self._charter.if_it_fails))
+        return (*first, *self._run_tasks(), *(self._charter.follow_up if restored else self._charter.if_it_fails))
 
 
 def _all_but(plan: Sequence[Planned], failed: BoundStep | None) -> str:

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from uscdr.engine.reconcile import Reconciler, in_doubt
+from uscdr.engine.reconcile import Reconciler
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
 from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
 from uscdr.models.events import (
@@ -37,7 +37,7 @@ class Runner:
         self._gate = gate
         self._stop = stop
         self._history = history
-        self._settler = Reconciler(bus, gate)
+        self._reconciler = Reconciler(bus, gate)
         self._guarding = True
         self._cautions: list[str] = []
         self._begun: set[str] = set()
@@ -126,9 +126,9 @@ class Runner:
         if intent is None or bound.step.effect is Effect.IDEMPOTENT:
             seen = bound.step.probe(view, tell)
         else:
-            with in_doubt(bound, intent):
+            with self._reconciler.in_doubt(bound, intent):
                 seen = bound.step.probe(view, tell)
-            found = self._settler.settle(bound, intent, seen, view)
+            found = self._reconciler.settle(bound, intent, seen, view)
             if found is not None:
                 self._finish(bound, found, view, started, adopted=True)
                 return
@@ -138,7 +138,7 @@ class Runner:
         self._check_drift(line, action)
         self._ask(bound, seen, action, view)
         self._start(bound, bound.step.before(seen))
-        result, adopted = self._settler.act(bound, seen, view, tell)
+        result, adopted = self._reconciler.act(bound, seen, view, tell)
         self._finish(bound, result, view, started, adopted=adopted)
 
     def _nothing_to_do(self, bound: BoundStep, action: Action, seen: Fact, view: View, *, again: bool) -> bool:

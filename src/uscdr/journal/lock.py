@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from uscdr.errors import LockHeld
 from uscdr.files import is_at, lock_errors, open_lock, private_directory, try_lock
 from uscdr.models.base import Fact, Moment
-from uscdr.settings import Operator, boot, is_gone
+from uscdr.settings import Operator, is_gone
 from uscdr.words import moment
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class HeldLock:
         try:
             with _present(state, path) as presence:
                 holder = _Holder(
-                    user=who.user, host=who.host, pid=who.pid, since=datetime.now(UTC), message=message, boot=boot()
+                    user=who.user, host=who.host, pid=who.pid, since=datetime.now(UTC), message=message, boot=_boot()
                 )
                 _write(descriptor, path, holder.model_dump_json().encode())
                 held = cls(path, descriptor, target, holder, presence)
@@ -289,7 +289,15 @@ def _of_this_machine(holder: _Holder) -> bool:
 
     Host names do not decide: a container gets a new name at each start, and a laptop in each network.
     """
-    return holder.host == os.uname().nodename or (holder.boot != "" and holder.boot == boot())
+    return holder.host == os.uname().nodename or (holder.boot != "" and holder.boot == _boot())
+
+
+def _boot() -> str:
+    """The id of this boot of the machine; empty when unavailable."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _read(descriptor: int) -> _Holder | None:

@@ -47,6 +47,8 @@ def line_hash(line: bytes) -> str:
 
 
 NAME = "journal.jsonl"
+COPY = "copy.jsonl"
+"""The file name of a copy, from a store of the team, of another machine's journal."""
 LARGEST = 1 << 28
 """Bytes; the journal of a long run has a hundredth of that."""
 _LONELY = b"\\ud"
@@ -114,6 +116,11 @@ class Journal:
     def run(self) -> str:
         """The run's id: the name of its directory."""
         return self.path.parent.name
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a copy of another machine's journal."""
+        return self.path.name == COPY
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The payloads, in order."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr import files
 from uscdr.errors import BadInput, JournalError
-from uscdr.journal.reader import LARGEST, NAME, Journal
+from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
 from uscdr.models import runs as kinds
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ DAMAGED = "damaged"
 """The state of a run whose journal is not readable to its end; such a run counts as unfinished."""
 STAMP = "%Y%m%dT%H%M%SZ"
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-(?P<scenario>.+)-[0-9a-f]{6}")
-SHARED, COPY = "shared", "copy.jsonl"
+SHARED = "shared"
 """Below the state directory: `shared/<store>/runs/<run>/copy.jsonl`, copies of journals in stores of a team."""
 TAKEN_UP = b'"kind":"run.resumed"'
 WRITE_EFFECTS = frozenset({"idempotent", "findable", "once"})
@@ -72,7 +72,7 @@ class RunSummary:
             journal.records[0]["at"] if events else "",
             _state(journal),
             begun[-1]["step"] if begun else "",
-            journal.operator if is_copy(journal.path) else first.get("user", ""),
+            journal.operator if journal.is_copy else first.get("user", ""),
             any(event["effect"] in WRITE_EFFECTS for event in begun),
         )
 
@@ -161,7 +161,7 @@ class LocalRuns:
                 over.add(what)
                 if found.request.get("anew") is True:
                     over.add((UNKNOWN, ""))
-            elif is_copy(path) and not of_others:
+            elif found.is_copy and not of_others:
                 continue
             elif _waits(summary) and what not in over:
                 if touches and summary.wrote:
@@ -225,16 +225,6 @@ def is_elsewhere(own: bytes, shared: bytes) -> bool:
     if own.startswith(shared):
         return False
     return not own or not shared.startswith(own) or TAKEN_UP in shared[len(own) :]
-
-
-def is_copy(path: Path) -> bool:
-    """Whether the journal is a copy of another machine's run."""
-    return path.name == COPY
-
-
-def of_operation(path: Path) -> bool:
-    """Whether the run's id is that of a single write, whose journal no other run needs."""
-    return any(f"-{scenario}-" in path.parent.name for scenario in kinds.OPERATIONS)
 
 
 def _state(journal: Journal) -> str:

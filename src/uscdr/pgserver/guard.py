@@ -69,23 +69,23 @@ class Guard:
                 next_action="check whether the process waits for the disk, then remove its directory",
             ) from error
 
+    @classmethod
+    def start(cls, data: Path, removed: list[Path]) -> Guard:
+        """Starts a guard for the server whose data directory is `data`; it will remove `removed` with it.
 
-def post(data: Path, removed: list[Path]) -> Guard:
-    """Starts a guard for the server whose data directory is `data`; it will remove `removed` with it.
-
-    A child made by a bare `os.fork` shares the lifeline and so delays the guard until it ends too.
-    """
-    reading, writing = os.pipe()
-    try:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", _SCRIPT, GUARD, str(data), *map(str, removed)],
-            stdin=reading,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
-            start_new_session=True,
-        )
-    finally:
-        os.close(reading)
-    return Guard(process, os.fdopen(writing, "wb"))
+        A child made by a bare `os.fork` shares the lifeline and so delays the guard until it ends too.
+        """
+        reading, writing = os.pipe()
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", _SCRIPT, GUARD, str(data), *map(str, removed)],
+                stdin=reading,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+                start_new_session=True,
+            )
+        finally:
+            os.close(reading)
+        return Guard(process, os.fdopen(writing, "wb"))

@@ -91,7 +91,7 @@ class LocalPostgres:
             MachineError: it did not stop.
         """
         cluster = Cluster(self.home, self.binaries)
-        if not clusters.halt(cluster, mode="fast") and not clusters.halt(cluster, mode="immediate"):
+        if not cluster.halt(mode="fast") and not cluster.halt(mode="immediate"):
             raise MachineError(
                 f"the private PostgreSQL server, process {self.pid}, did not stop",
                 why=cluster.log_tail(),
@@ -112,44 +112,45 @@ class LocalPostgres:
     ) -> None:
         self.destroy()
 
+    @classmethod
+    def start(
+        cls,
+        directory: Path,
+        *,
+        tls: TlsFiles | None = None,
+        parameters: Mapping[str, str] = MappingProxyType({}),
+        tied: bool = False,
+        by_socket: bool = False,
+    ) -> LocalPostgres:
+        """Makes a cluster in `directory` (absent or empty) and starts it; takes about half a second.
 
-def start(
-    directory: Path,
-    *,
-    tls: TlsFiles | None = None,
-    parameters: Mapping[str, str] = MappingProxyType({}),
-    tied: bool = False,
-    by_socket: bool = False,
-) -> LocalPostgres:
-    """Makes a cluster in `directory` (absent or empty) and starts it; takes about half a second.
+        `parameters` are settings of postgresql.conf over those of `cluster.DEFAULTS`, which favour speed
+        over crash safety. One that is reached `by_socket` listens on nothing but a socket, in a directory that its
+        user and we alone may enter. A `tied` server ends, and its directory goes, when this process dies in any way
+        or drops the result; any other outlives it until `destroy` or `reap`.
 
-    `parameters` are settings of postgresql.conf over those of `cluster.DEFAULTS`, which favour speed
-    over crash safety. One that is reached `by_socket` listens on nothing but a socket, in a directory that its
-    user and we alone may enter. A `tied` server ends, and its directory goes, when this process dies in any way
-    or drops the result; any other outlives it until `destroy` or `reap`.
-
-    Raises:
-        MachineError: no server programs, the directory is in use, or the server did not come up
-            (carries the last lines of its log). Nothing is left behind then.
-    """
-    directory = directory.resolve()
-    binaries = find_server()
-    _claim(directory)
-    home = directory / "postgres"
-    if clusters.unprivileged() is not None:
-        home = _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
-    sockets = _place_of_socket(home) if by_socket else None
-    # The record is written before the files exist, so that `reap` finds them after a kill at any time.
-    _write_record(directory, {"home": str(home), "sockets": str(sockets or "")})
-    made = [home, *filter(None, [sockets]), directory]
-    guard = guards.post(home / "data", made) if tied else None
-    try:
-        return _bring_up(directory, Cluster(home, binaries, sockets), tls=tls, parameters=parameters, guard=guard)
-    except BaseException:
-        if guard is not None:
-            guard.release()
-        reap(directory)
-        raise
+        Raises:
+            MachineError: no server programs, the directory is in use, or the server did not come up
+                (carries the last lines of its log). Nothing is left behind then.
+        """
+        directory = directory.resolve()
+        binaries = find_server()
+        _claim(directory)
+        home = directory / "postgres"
+        if clusters.unprivileged() is not None:
+            home = _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
+        sockets = _place_of_socket(home) if by_socket else None
+        # The record is written before the files exist, so that `reap` finds them after a kill at any time.
+        _write_record(directory, {"home": str(home), "sockets": str(sockets or "")})
+        made = [home, *filter(None, [sockets]), directory]
+        guard = guards.Guard.start(home / "data", made) if tied else None
+        try:
+            return _bring_up(directory, Cluster(home, binaries, sockets), tls=tls, parameters=parameters, guard=guard)
+        except BaseException:
+            if guard is not None:
+                guard.release()
+            reap(directory)
+            raise
 
 
 def _bring_up(
@@ -160,10 +161,10 @@ def _bring_up(
     parameters: Mapping[str, str],
     guard: guards.Guard | None,
 ) -> LocalPostgres:
-    cluster = clusters.prepare(wanted.home, wanted.binaries, wanted.sockets)
+    cluster = clusters.Cluster.prepare(wanted.home, wanted.binaries, wanted.sockets)
     password = secrets.token_urlsafe(24)
-    clusters.initialise(cluster, password, tls=tls, parameters=parameters)
-    port = clusters.launch(cluster)
+    cluster.initialise(password, tls=tls, parameters=parameters)
+    port = cluster.launch()
     pid = _postmaster(cluster.home)
     if pid is None:
         raise MachineError("a private PostgreSQL server ended right after its start", why=cluster.log_tail())

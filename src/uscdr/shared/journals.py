@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from uscdr import files as reading
 from uscdr.errors import CheckFailed, Declined, JournalError, MachineError
 from uscdr.files import disk_errors, private_directory, write_whole
-from uscdr.journal.reader import LARGEST, NAME, Journal
-from uscdr.journal.runs import COPY, SHARED, WRITE_EFFECTS, is_elsewhere
+from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
+from uscdr.journal.runs import SHARED, WRITE_EFFECTS, is_elsewhere
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:

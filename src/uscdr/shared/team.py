@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, JournalError, LockHeld, MachineError, OutcomeUnknown
 from uscdr.files import whole
-from uscdr.journal.reader import LARGEST, NAME, Journal
-from uscdr.journal.runs import COPY
+from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
 from uscdr.models.base import seconds
 from uscdr.models.events import StepProgress
 from uscdr.shared import journals

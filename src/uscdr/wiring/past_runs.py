@@ -12,6 +12,7 @@ from uscdr.journal import runs
 from uscdr.journal.reader import Journal, name_of
 from uscdr.models.base import Count, Moment
 from uscdr.models.dns import RecordSet
+from uscdr.models.runs import OPERATIONS
 from uscdr.scenarios.adapters import PastRuns
 
 if TYPE_CHECKING:
@@ -107,12 +108,17 @@ def _name(event: Mapping[str, Any]) -> str:
 def _recoveries(paths: Iterable[Path], key: str) -> Iterator[Journal]:
     """Those of this target, and those that do not tell theirs; without single writes, of which cron makes many."""
     for path in paths:
-        if runs.of_operation(path):
+        if _is_single_write(path):
             continue
         found = Journal.salvage(path)
         of = found.request.get("key")
         if of == key or (of is None and runs.RunSummary.of(found).state not in runs.OVER):
             yield found
+
+
+def _is_single_write(path: Path) -> bool:
+    """Whether the run's id is that of a single write, whose journal no other run needs."""
+    return any(f"-{scenario}-" in path.parent.name for scenario in OPERATIONS)
 
 
 def _own_media(journal: Journal) -> Iterator[tuple[float, float]]:
@@ -153,7 +159,7 @@ def beside_unfinished(state: Path, key: str) -> Declined | None:
         if found.damage is not None and summary.wrote:
             return _unreadable(summary, found.damage)
         if summary.wrote and summary.resumable:
-            return _unfinished(summary, elsewhere=runs.is_copy(found.path))
+            return _unfinished(summary, elsewhere=found.is_copy)
     return None
 
 

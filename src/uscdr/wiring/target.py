@@ -22,7 +22,7 @@ from uscdr.scenarios.adapters import CheckAccount
 from uscdr.scenarios.config import SANDBOX, Config, ConfigManifest, Source
 from uscdr.scenarios.config_targets import CloudinaryTarget, DnsTarget, HerokuTarget, MailTarget, TargetConfig
 from uscdr.scenarios.loader import Decision, LoadedConfig, load
-from uscdr.settings import SCRATCH, config_directory, is_loopback_host, state_directory
+from uscdr.settings import SCRATCH, Directories, is_loopback_host
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def load_config(given: Path | None, env: Mapping[str, str], *, lazily: bool = Fa
     named = given or (Path(env["USCDR_CONFIG"]) if env.get("USCDR_CONFIG") else None)
     if named is not None:
         return _trusted(replace(load(named, lazily=lazily), own=True))
-    here, users = Path(FILE_NAME), config_directory() / FILE_NAME
+    here, users = Path(FILE_NAME), Directories(env).config / FILE_NAME
     # what has the name and is no file is refused, not passed by
     if os.path.lexists(here) and not _is_beside(here, users):
         return _found(_compared(here, lazily=lazily))
@@ -254,7 +254,7 @@ def _only(config: Config) -> str:
 
 def _sandbox_file(env: Mapping[str, str]) -> Path:
     """Where a running sandbox says how it is reached."""
-    return state_directory(env) / SANDBOX / "sandbox.json"
+    return Directories(env).state / SANDBOX / "sandbox.json"
 
 
 def _require_own(contract: Path) -> None:

@@ -20,23 +20,23 @@ from uscdr.errors import ExitCode, LockHeld, MachineError
 from uscdr.files import try_lock
 from uscdr.journal import lock
 from uscdr.journal import lock as presence
-from uscdr.settings import Operator, boot, operator
+from uscdr.settings import Operator
 
 HOLDER = """
 import sys
 from pathlib import Path
 from uscdr.errors import UscdrError
 from uscdr.journal import lock
-from uscdr.settings import operator
+from uscdr.settings import Operator
 try:
-    with lock.HeldLock.hold(Path(sys.argv[1]), sys.argv[2], operator({"USER": "ada"}), "recovering the clinic"):
+    with lock.HeldLock.hold(Path(sys.argv[1]), sys.argv[2], Operator.of({"USER": "ada"}), "recovering the clinic"):
         print("held", flush=True)
         sys.stdin.readline()
 except UscdrError as error:
     print(error.message, error.why, flush=True)
     sys.exit(int(error.exit_code))
 """
-ME = operator({"USER": "grace"})
+ME = Operator.of({"USER": "grace"})
 
 
 class Holders:
@@ -411,7 +411,7 @@ def test_a_dead_holder_of_this_kernel_under_another_name_holds_nothing(tmp_path:
     """A container has another name each time; a laptop has one in each network."""
     hold(tmp_path)
     left = {"user": "ada", "host": "3f2a", "pid": 4, "since": "2026-11-23T02:00:00+00:00", "message": "m"}
-    lock_file(tmp_path).write_text(json.dumps({**left, "boot": boot()}))
+    lock_file(tmp_path).write_text(json.dumps({**left, "boot": lock._boot()}))
     assert hold(tmp_path).user == "grace"
     lock_file(tmp_path).write_text(json.dumps({**left, "boot": "another"}))
     with pytest.raises(LockHeld, match="ada on 3f2a"):

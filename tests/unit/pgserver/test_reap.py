@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.pgserver.process import _users_of, birth, command_line
-from uscdr.pgserver.server import reap, start
+from uscdr.pgserver.server import LocalPostgres, reap
 
 STARTER = """
 import sys
@@ -75,7 +75,7 @@ def test_nothing_is_left_whoever_was_killed(directory: Path, moment: str, server
 
 def test_a_removal_that_was_cut_off_is_gone_on_with(directory: Path) -> None:
     """The record is the last that goes."""
-    server = start(directory)
+    server = LocalPostgres.start(directory)
     wanted = record(directory)
     os.kill(server.pid, signal.SIGKILL)
     for path in sorted(server.home.rglob("*"), reverse=True)[::2]:
@@ -89,7 +89,7 @@ def test_a_removal_that_was_cut_off_is_gone_on_with(directory: Path) -> None:
 
 def test_a_neighbours_server_under_the_same_roof_stays(directory: Path) -> None:
     other = directory.parent / "server2"
-    with start(directory) as ours, start(other) as theirs:
+    with LocalPostgres.start(directory) as ours, LocalPostgres.start(other) as theirs:
         assert not set(_users_of(ours.home)) & set(_users_of(theirs.home))
         reap(directory)
         assert birth(ours.pid) is None
