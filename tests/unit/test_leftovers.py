@@ -41,11 +41,11 @@ SERVED = """
 import sys
 from pathlib import Path
 from uscdr.cleanup import workplace
-from uscdr.pgserver.server import start
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.staging import noted_staging
 from uscdr.store.store import LocalStore
 with workplace(Path(sys.argv[1]), "killed") as place:
-    server = start(place / "scratch-1", tied=True, by_socket=True)
+    server = LocalPostgres.start(place / "scratch-1", tied=True, by_socket=True)
     print(server.home, flush=True)
     sys.stdin.read()
 """

@@ -1,4 +1,4 @@
-"""Probe every step (reads only), plan it (pure), and give the whole a digest."""
+"""Probe every step (reads only), plan it (pure), and compute the digest of the whole plan."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 
     from uscdr.models.base import Fact
 
+LATER = "checked when its turn comes"
+"""What the plan says of a step that is not probed yet."""
+
 
 @dataclass(frozen=True)
 class Planned:
-    """One step with what was seen and planned for it; `seen` is None when it has to wait."""
+    """One step, what its probe saw and what it would do; `seen` is None when the step must wait."""
 
     bound: BoundStep
     seen: Fact | None
     action: Action
     at: float = 0.0
-    """When it was seen, monotonic seconds."""
+    """When the probe ran, in monotonic seconds."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Plan:
 
     @classmethod
     def foresee(cls, steps: Sequence[BoundStep], view: View, tell: Reporter) -> Plan:
-        """Look ahead over all steps; what read steps see is known to the steps after them."""
+        """Probe and plan all steps; later steps know what read steps saw."""
         return cls(tuple(_foresee_one(bound, view, tell) for bound in steps), view)
 
     def as_event(self, scenario_digest: str, budgets: dict[str, float]) -> PlanReady:
@@ -70,7 +73,7 @@ def _foresee_one(bound: BoundStep, view: View, tell: Reporter) -> Planned:
     waiting_for = _waits(step, view)
     if waiting_for is not None:
         return Planned(bound, None, step.plan_later(waiting_for))
-    tell.progress(f"looking: {bound.title}")
+    tell.progress(f"planning: {bound.title}")
     seen = step.probe(view, tell)
     action = step.plan(seen, view)
     if bound.step.effect is Effect.READ and isinstance(seen, step.gives):
@@ -80,12 +83,12 @@ def _foresee_one(bound: BoundStep, view: View, tell: Reporter) -> Planned:
 
 def _waits(step: Step[Any, Any], view: View) -> str | None:
     if step.slow and not view.thorough:
-        return "looked at when its turn comes"
+        return LATER
     return step.ready(view)
 
 
 def _digest(foreseen: Iterable[Planned], scenario_digest: str) -> str:
-    """SHA-256 over the scenario, the steps in order, their parameters and what a person approves of them."""
+    """SHA-256 over the scenario, the steps in order, their parameters and the facts that the operator approves."""
     lines = [[f.bound.step.id, f.bound.step.name, dict(f.bound.params), dict(f.action.approved)] for f in foreseen]
     return hashlib.sha256(json.dumps([scenario_digest, lines], sort_keys=True, default=str).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The life of a run: plan, gate, run, and an honest end. A dry run ends after the plan."""
+"""One run: plan, confirm, run the steps, record the end. A dry run ends after the plan."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.gate import UNKNOWN, Gate
 from uscdr.engine.history import History
-from uscdr.engine.plan import Plan, Planned
+from uscdr.engine.plan import LATER, Plan, Planned
 from uscdr.engine.runner import Runner
 from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 PLANNING = "plan"
 UNTOUCHED = "Nothing was changed."
-NOT_OURS = "This run changed nothing; what is left was so before it (uscdr runs list)."
-UNCONFIRMED = "Not confirmed: there is no terminal to ask at, and no --confirm."
+NOT_OURS = "This run changed nothing; an earlier run left this state (see: uscdr runs list)."
+UNCONFIRMED = "Not confirmed: there is no terminal to ask, and no --confirm."
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a run is about."""
+    """What the run tells about itself."""
 
     begun: RunStarted
     """The first line of its journal."""
     title: str
     budgets: Mapping[str, float]
     follow_up: tuple[str, ...]
-    """What is left for people once all steps are done."""
+    """Tasks for people once all steps are done."""
     if_it_fails: tuple[str, ...] = ()
-    """What is left for them when the run changed something and failed on the way."""
+    """Tasks for people when the run changed something and then failed."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a process's work on a run ended; `error` is what a person must be told."""
+    """How a process's work on a run ended; `error` is for the operator."""
 
     code: ExitCode
     error: UscdrError | None
@@ -75,23 +75,23 @@ class Run:
         self._wrote = False
         self._carried_out = False
         self._all_but = ""
-        """What is left to a person of a run that is done but for its last write."""
+        """The operator's task when everything except the last write is done."""
 
     def announce(self, *, resumed: bool) -> None:
-        """The journal's first line, or the line that says who took the run up again."""
+        """Write the journal's first line, or the line that says who resumed the run."""
         begun = self._charter.begun
         self._bus.emit(RunResumed(user=begun.user, host=begun.host, version=begun.version) if resumed else begun)
 
     def rehearse(self, steps: Sequence[BoundStep], *, beside: str = "") -> Outcome:
-        """Dry run: look thoroughly, show the plan, change nothing.
+        """Dry run: read everything, show the plan, change nothing.
 
-        `beside` says why the run itself would be refused, though the plan is good.
+        `beside` says why a real run would be refused even though the plan is good.
         """
 
         def work() -> str:
             plan = self._plan(steps, View(thorough=True))
             if plan.blocked:
-                raise CheckFailed(f"The plan cannot be carried out: {plan.blocked}")
+                raise CheckFailed(f"This plan cannot run: {plan.blocked}")
             return f"Dry run: nothing was changed. {beside}".rstrip()
 
         return self._end(work)
@@ -104,9 +104,10 @@ class Run:
         shortfall: Callable[[], str],
         proviso: Callable[[], str] = lambda: "",
     ) -> Outcome:
-        """Plan, confirm, run. `shortfall` says after the end what speaks against a success; empty when nothing does.
+        """Plan, confirm, run.
 
-        `proviso` says what a success leaves open.
+        After the last step, `shortfall` returns why the run is no success (empty when it is one), and `proviso` what a
+        success leaves open.
         """
         self._wrote = history.wrote
 
@@ -133,12 +134,12 @@ class Run:
         return self._end(work)
 
     def _taken_up(self, steps: Sequence[BoundStep], history: History) -> tuple[Planned, ...]:
-        """A resumed run is not planned anew: each step looks when its turn comes."""
+        """A resumed run is not planned again: each step is checked when its turn comes."""
         if [bound.step.id for bound in steps] != history.order:
             raise Declined(
-                "The scenario's steps are not those that the run was begun with.",
-                why="scenarios.yaml or uscdr itself was changed since.",
-                next_action="Go on with the version it was begun with, or begin a new run: uscdr recover … --new",
+                "The scenario's steps differ from those that this run started with.",
+                why="Somebody changed scenarios.yaml or uscdr since then.",
+                next_action="Resume with the version that started the run, or start a new run: uscdr recover … --new",
             )
         return tuple(Planned(bound, None, _as_approved(bound, history)) for bound in steps)
 
@@ -149,7 +150,7 @@ class Run:
 
     def _refuse_what_cannot_be_confirmed(self, plan: Plan, history: History) -> None:
         if plan.blocked and not history.wrote:
-            raise CheckFailed(f"The plan cannot be carried out: {plan.blocked}", next_action=UNTOUCHED)
+            raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=UNTOUCHED)
         destroys = [line for line in plan.lines if line.bound.step.destructive]
         if not destroys or any(line.bound.step.id in history.confirmed for line in destroys):
             return
@@ -158,12 +159,12 @@ class Run:
             self._gate.check_early(blast)
         if not self._gate.can_be_passed:
             if blast is not None:
-                raise self._gate.declined(blast, "There is no terminal to ask at, and no --confirm.")
+                raise self._gate.declined(blast, "There is no terminal to ask, and no --confirm.")
             if history.begun or any(line.action.kind == "change" for line in plan.lines):
                 raise self._unconfirmed(history)
 
     def _unconfirmed(self, history: History) -> Declined:
-        """Without a terminal and a phrase nothing is done; what the run changed before is as it was left."""
+        """Without a terminal and a phrase the run changes nothing more; its earlier changes remain."""
         dry_run = f"{RunKind(self._charter.begun.scenario).command} --dry-run"
         if not history.wrote:
             action = f"{UNTOUCHED} A dry run prints the phrase: {dry_run}"
@@ -174,7 +175,8 @@ class Run:
             action = f"A dry run prints the phrase: {dry_run}. Then: uscdr runs resume --confirm PHRASE"
         return Declined(
             UNCONFIRMED,
-            why=f"This run changed something before and waits for its phrase. It left: {left or 'users let in'}",
+            why="This run already changed something and needs its phrase to continue. "
+            f"It left: {left or 'users have access'}",
             next_action=action,
         )
 
@@ -182,9 +184,11 @@ class Run:
         try:
             return self._concluded(work)
         except KeyboardInterrupt:
-            # it may have come in the middle of a journal line: nothing more is written, the reader drops a torn one
+            # it may have come in the middle of a journal line: write nothing more; the reader drops a torn line
             self._stop.event.set()
-            error = Interrupted("Left at once.", next_action="See where it stands: uscdr runs show; then: runs resume")
+            error = Interrupted(
+                "uscdr stopped at once.", next_action="See what is done: uscdr runs show. Then: uscdr runs resume"
+            )
             return Outcome(error.exit_code, error)
         except JournalError as error:
             return Outcome(error.exit_code, error)
@@ -215,12 +219,12 @@ class Run:
         return Outcome(code, error)
 
     def _in_words(self, action: str, left: Mapping[str, str]) -> str:
-        """What is to be done, as it is true of this run: a state that is left is not called nothing."""
+        """The next action, true of this run: the state that an earlier run left is not called nothing."""
         told = RunKind(self._charter.begun.scenario).named(action)
         return told.replace(UNTOUCHED, NOT_OURS) if left and not self._wrote else told
 
     def _tasks(self) -> tuple[str, ...]:
-        """Nobody is told that the service is restored before it is; a missed objective takes no task."""
+        """The scenario's tasks after a recovery only if the service is restored, also after a missed objective."""
         if not self._wrote:
             return ()
         restored = self._carried_out or self._all_but
@@ -229,7 +233,7 @@ class Run:
 
 
 def _all_but(plan: Sequence[Planned], failed: BoundStep | None) -> str:
-    """What a person does for the step that failed, if the work is done without it; else empty."""
+    """The operator's task for the failed step, if the work is complete without it; else empty."""
     if failed is None:
         return ""
     after = [line.bound.step for line in plan[[line.bound.step.id for line in plan].index(failed.step.id) + 1 :]]
@@ -237,7 +241,7 @@ def _all_but(plan: Sequence[Planned], failed: BoundStep | None) -> str:
 
 
 def _as_approved(bound: BoundStep, history: History) -> Action:
-    return Action("later", "looked at when its turn comes", approved=history.approved.get(bound.step.id, {}))
+    return Action("later", LATER, approved=history.approved.get(bound.step.id, {}))
 
 
 OUTCOMES: Mapping[ExitCode, Any] = {

@@ -101,7 +101,7 @@ def test_nothing_was_changed_where_nothing_was_begun(
     assert reported(run)["heroku.maintenance"] in ("not begun", "planned")
     assert ending.error is not None
     if code is ExitCode.DECLINED:
-        assert "Nothing was sent, nothing was changed." in ending.error.next_action
+        assert "uscdr changed nothing." in ending.error.next_action
     summary = runs.RunSummary.of(Journal.read(run.journal_path))
     assert not summary.wrote
 

@@ -24,8 +24,8 @@ STARTER = """
 import sys
 from pathlib import Path
 from typing import Any
-from uscdr.pgserver.server import start
-server = start(Path(sys.argv[1]), tied=sys.argv[2] == "tied")
+from uscdr.pgserver.server import LocalPostgres
+server = LocalPostgres.start(Path(sys.argv[1]), tied=sys.argv[2] == "tied")
 print(server.pid, server.home, flush=True)
 sys.stdin.read()
 """

@@ -19,8 +19,8 @@ from uscdr.pgserver.server import LocalPostgres, reap
 STARTER = """
 import sys
 from pathlib import Path
-from uscdr.pgserver.server import start
-server = start(Path(sys.argv[1]), tied=True, by_socket=True)
+from uscdr.pgserver.server import LocalPostgres
+server = LocalPostgres.start(Path(sys.argv[1]), tied=True, by_socket=True)
 print("up", flush=True)
 sys.stdin.read()
 """

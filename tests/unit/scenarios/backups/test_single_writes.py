@@ -111,7 +111,7 @@ def test_a_lost_answer_and_a_platform_gone_dark_is_an_unknown_outcome(quick: Pat
     run = clinic(quick / "clinic", what)
     run.world.faults[SENT[what].split()[0], 1] = "lost_after_dark"
     code, said = ended(begin(run))
-    assert (code, "It is not known whether" in said) == (ExitCode.UNKNOWN, True)
+    assert (code, "uscdr does not know whether" in said) == (ExitCode.UNKNOWN, True)
     run.world.dark = False
     assert judged(run, run.resume(confirm=RunKind(what).command)) == []
 
