@@ -21,7 +21,7 @@ MIN_SECRET_LENGTH = 6
 
 
 class Redactor:
-    """Replaces registered secrets by their names, in plain, URL-encoded and base64 spelling, alone or within more."""
+    """Replaces registered secrets by their names, in plain, URL-encoded and base64 spelling, also inside other text."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}

@@ -116,10 +116,10 @@ def remove_tree(path: Path) -> None:
 def own_directory(
     place: Path, *, above: Callable[[Path], object] | None = None, gone: Callable[[Path], None] = remove_tree
 ) -> Iterator[Path]:
-    """A new private directory that is marked as this process's from the moment it has its name; gone at the end.
+    """A new private directory that is marked as this process's from the moment it has its name; removed at the end.
 
     Never waits: a stopped process does not prevent others from creating or removing their own.
-    `above` makes the directory above, which another may remove as long as it is empty; `gone` removes this one.
+    `above` creates the parent directory, which another process may remove while it is empty; `gone` removes this one.
     Raises MachineError.
     """
     draft, refused = place.with_name(f"{DRAFT}{secrets.token_hex(8)}"), f"uscdr cannot create the directory {place}."

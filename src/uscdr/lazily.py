@@ -42,7 +42,7 @@ class Lazy(Mapping[str, T]):
 
 
 class LazyTuples(Mapping[str, tuple[T, ...]]):
-    """The same of several values a key."""
+    """Tuples of values by key, each value at such a place."""
 
     def __init__(self, places: Mapping[str, tuple[str, ...]]) -> None:
         self.places = places

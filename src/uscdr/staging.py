@@ -32,7 +32,7 @@ class CleanupNote:
     facts: Mapping[str, str]
 
     def strike(self) -> None:
-        """The thing is gone. Raises MachineError."""
+        """Remove the note, because the thing is gone. Raises MachineError."""
         with disk_errors(f"uscdr cannot remove {self.path}."):
             self.path.unlink(missing_ok=True)
             with suppress(OSError):
@@ -40,7 +40,7 @@ class CleanupNote:
 
     @classmethod
     def write(cls, place: Path, kind: Kind, facts: Mapping[str, str]) -> CleanupNote:
-        """Writes down, durably, what is about to be made for the owner of `place`. Raises MachineError."""
+        """Note, durably, what is about to be created for the owner of `place`. Raises MachineError."""
         above = place / _NOTES
         made = CleanupNote(above / f"{secrets.token_hex(8)}.json", kind, facts)
         with disk_errors(f"uscdr cannot write to {place}."):
@@ -69,7 +69,7 @@ STAGING = ".staging"
 
 
 class _Staged(Protocol):
-    """A store, as far as it is needed here."""
+    """The part of a store that this module uses."""
 
     @property
     def place(self) -> str:
@@ -96,7 +96,7 @@ def staging_below(above: Path) -> Iterator[Path]:
 
 @contextmanager
 def noted(store: _Staged, work: Path | None) -> Iterator[None]:
-    """What is under way in `store`, if that is a directory, is noted in `work`, our own, in case that we are killed."""
+    """Note in `work`, this process's directory, that files are staged in `store`, if that is a directory."""
     with ExitStack() as own:
         if work is not None and "://" not in store.place:
             own.callback(CleanupNote.write(work, "staging", {"path": str(Path(store.place) / STAGING)}).strike)
@@ -105,6 +105,6 @@ def noted(store: _Staged, work: Path | None) -> Iterator[None]:
 
 @contextmanager
 def noted_staging(store: _Staged, work: Path | None) -> Iterator[Path]:
-    """A place of `store` for what is under way, noted."""
+    """A staging directory of `store`, noted in `work`."""
     with noted(store, work), store.staging() as place:
         yield place

@@ -1,4 +1,4 @@
-"""A database cluster on disk: made by initdb, run by pg_ctl, always by an unprivileged user."""
+"""A database cluster on disk: created by initdb, run by pg_ctl, always as an unprivileged user."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Cluster:
 
     @classmethod
     def prepare(cls, home: Path, binaries: Path, sockets: Path | None = None) -> Cluster:
-        """Creates `home` and the socket's directory for the server's user; copies programs the user cannot reach."""
+        """Create `home` and the socket's directory for the server's user; copy programs that the user cannot reach."""
         made = dict.fromkeys((home, sockets or home, home / _TEMPORARY))
         for path in made:
             path.mkdir(mode=0o700)
@@ -101,7 +101,7 @@ class Cluster:
         return Cluster(home.resolve(), binaries, sockets)
 
     def initialise(self, password: str, *, tls: TlsFiles | None, parameters: Mapping[str, str]) -> None:
-        """Runs initdb: UTF-8, C locale, superuser `postgres` with `password` (SCRAM on every way in, the socket too).
+        """Run initdb: UTF-8, C locale, superuser `postgres` with `password` (SCRAM on every way in, the socket too).
 
         Raises:
             MachineError: initdb failed; carries its last lines.
@@ -127,7 +127,7 @@ class Cluster:
             file.writelines(f"{name} = '{_quoted(value)}'\n" for name, value in settings.items())
 
     def launch(self) -> int:
-        """Starts the server in a session of its own and waits until it answers. Returns its port.
+        """Start the server in its own session, wait until it answers, and return its port.
 
         Raises:
             MachineError: it did not start; includes the last lines of its log.
@@ -144,7 +144,7 @@ class Cluster:
         raise _failed("pg_ctl start", self.log_tail() or answer.stderr.strip())
 
     def halt(self, *, mode: str) -> bool:
-        """Stops the server (`mode` "fast" or "immediate") and waits; True when it is down."""
+        """Stop the server (`mode` "fast" or "immediate") and wait; True when it is down."""
         command = ["pg_ctl", "stop", "-D", str(self.data), "-m", mode, "-w", "-t", str(_TIMEOUT)]
         return _run(self, command).returncode == 0 or not (self.data / "postmaster.pid").exists()
 
@@ -155,7 +155,7 @@ def unprivileged() -> pwd.struct_passwd | None:
 
 
 def _run(cluster: Cluster, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Runs a server program as the server's user, with an environment of its own."""
+    """Run a server program as the server's user, with its own environment."""
     user = unprivileged()
     try:
         return subprocess.run(
@@ -189,7 +189,7 @@ def _free_port() -> int:
 
 
 def _write_owned(path: Path, content: bytes) -> None:
-    """Writes a file that only the server's user (and root) can read."""
+    """Write a file that only the server's user (and root) can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -220,9 +220,9 @@ def _quoted(value: str) -> str:
 
 def _failed(what: str, detail: str) -> MachineError:
     return MachineError(
-        f"uscdr could not start a private PostgreSQL server: {what} failed",
+        f"uscdr could not start a private PostgreSQL server: {what} failed.",
         why=detail,
-        next_action="check the free disk space and shared memory (df -h), then run the command again",
+        next_action="Check the free disk space and shared memory (df -h), then run the command again.",
     )
 
 
@@ -242,10 +242,10 @@ class Tool:
 
     @classmethod
     def find(cls, name: str, *, minimum_major: int = 0, configured: Path | None = None) -> Tool:
-        """Finds program `name` (such as "pg_restore") of at least major version `minimum_major`.
+        """Find the program `name` (such as "pg_restore") of at least major version `minimum_major`.
 
         `configured` is a directory of programs; when given it is used or refused, never skipped.
-        Else PATH is taken if its program is new enough, then the wheel of the `sandbox` extra.
+        Otherwise PATH is used if its program is new enough, then the wheel of the `sandbox` extra.
 
         Raises:
             MachineError: none is suitable; the message names the needed version and how to install it.
@@ -316,7 +316,7 @@ def _missing(name: str, minimum_major: int, places: list[str | Path], seen: Tool
     wanted = f"{name} of PostgreSQL {minimum_major} or newer" if minimum_major else name
     found = f"{seen.path} is version {seen.version[0]}.{seen.version[1]}" if seen else "not found"
     return MachineError(
-        f"this machine needs {wanted}",
-        why=f"uscdr looked in {', '.join(str(place) for place in places)}: {found}",
+        f"This machine needs {wanted}.",
+        why=f"uscdr looked in {', '.join(str(place) for place in places)}: {found}.",
         next_action=f"{install('sandbox')}, or install PostgreSQL {minimum_major or 17}",
     )

@@ -85,7 +85,7 @@ class LocalPostgres:
         return birth(self.pid) is not None
 
     def stop(self) -> None:
-        """Stops the server (open sessions are ended) and keeps its files. Does nothing when it is down.
+        """Stop the server (open sessions end) and keep its files. Does nothing when it is down.
 
         Raises:
             MachineError: it did not stop.
@@ -93,13 +93,13 @@ class LocalPostgres:
         cluster = Cluster(self.home, self.binaries)
         if not cluster.halt(mode="fast") and not cluster.halt(mode="immediate"):
             raise MachineError(
-                f"the private PostgreSQL server, process {self.pid}, did not stop",
+                f"The private PostgreSQL server, process {self.pid}, did not stop.",
                 why=cluster.log_tail(),
-                next_action=f"kill -QUIT {self.pid}",
+                next_action=f"Run: kill -QUIT {self.pid}",
             )
 
     def destroy(self) -> None:
-        """Stops the server and removes its directory. Does nothing when it is gone already."""
+        """Stop the server and remove its directory. Does nothing when it is gone already."""
         if self.guard is not None:
             self.guard.release()
         reap(self.directory)
@@ -122,7 +122,7 @@ class LocalPostgres:
         tied: bool = False,
         by_socket: bool = False,
     ) -> LocalPostgres:
-        """Makes a cluster in `directory` (absent or empty) and starts it; takes about half a second.
+        """Create a cluster in `directory` (absent or empty) and start it; takes about half a second.
 
         `parameters` are settings of postgresql.conf over those of `cluster.DEFAULTS`, which favour speed
         over crash safety. One that is reached `by_socket` listens on nothing but a socket, in a directory that its
@@ -167,7 +167,7 @@ def _bring_up(
     port = cluster.launch()
     pid = _postmaster(cluster.home)
     if pid is None:
-        raise MachineError("a private PostgreSQL server ended right after its start", why=cluster.log_tail())
+        raise MachineError("A private PostgreSQL server ended right after its start.", why=cluster.log_tail())
     record = {
         "home": str(cluster.home),
         "sockets": str(cluster.sockets or ""),
@@ -193,7 +193,7 @@ def files_under(directory: Path) -> Path:
 
 
 def _attach(directory: Path) -> LocalPostgres | None:
-    """Finds the running server of `directory`, started by any process; None if none runs."""
+    """Find the running server of `directory`, started by any process; None if none runs."""
     record = _read_record(directory)
     if not record or "pid" not in record or birth(int(record["pid"])) != record["born"]:
         return None
@@ -209,7 +209,7 @@ def _attach(directory: Path) -> LocalPostgres | None:
 
 
 def reap(directory: Path) -> None:
-    """Ends and removes what a killed process left of the server of `directory`. Does nothing if nothing is left.
+    """End and remove what a killed process left of the server of `directory`. Does nothing if nothing is left.
 
     Also ends programs that were starting it, and its guard. The record is removed last, so that a kill meanwhile leaves
     it for the next call. A directory without a server's record is left unchanged. Raises MachineError.
@@ -244,7 +244,7 @@ def _postmaster(home: Path) -> int | None:
 
 
 def _end(pid: int) -> None:
-    """Kills the server, whose data is temporary, and waits until it has ended."""
+    """Kill the server, whose data is temporary, and wait until it has ended."""
     born = birth(pid)
     for number in (signal.SIGQUIT, signal.SIGKILL):
         deadline = time.monotonic() + 10
@@ -258,11 +258,11 @@ def _end(pid: int) -> None:
             time.sleep(0.02)  # an interval between two polls
         else:
             return
-    raise MachineError(f"the private PostgreSQL server, process {pid}, did not end")
+    raise MachineError(f"The private PostgreSQL server, process {pid}, did not end.")
 
 
 def _remove(path: Path) -> None:
-    """Removes a tree or a file; an orphan may still write to it for a moment. Raises MachineError."""
+    """Remove a tree or a file; an orphan may still write to it for a moment. Raises MachineError."""
     deadline = time.monotonic() + 5
     while path.is_symlink() or path.exists():
         try:
@@ -275,9 +275,9 @@ def _remove(path: Path) -> None:
         except OSError as error:
             if time.monotonic() > deadline:
                 raise MachineError(
-                    f"uscdr cannot remove {path}, which a private PostgreSQL server left",
+                    f"uscdr cannot remove {path}, which a private PostgreSQL server left.",
                     why=error.strerror or type(error).__name__,
-                    next_action=f"rm -rf {path}",
+                    next_action=f"Run: rm -rf {path}",
                 ) from error
             time.sleep(0.02)  # an interval between two polls
 
@@ -286,8 +286,8 @@ def _claim(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(directory.iterdir()):
         raise MachineError(
-            f"{directory} is not empty: a private PostgreSQL server needs a directory of its own",
-            next_action="choose another directory, or remove the files of a former server there",
+            f"{directory} is not empty: a private PostgreSQL server needs its own directory.",
+            next_action="Choose another directory, or remove the files of an earlier server there.",
         )
 
 
