@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KitChoice:
-    """Which kit is meant (`whichkit.parse`), or the newest in `to`; and what opens it."""
+    """Which kit is meant (`Named.parse`), or the newest in `to`; and what opens it."""
 
     kit: str | None = None
     to: str | None = None
