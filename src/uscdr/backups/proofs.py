@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from uscdr.store.store import Store
 
-# Grades a backup's reliability and gives the reason (DESIGN, section 8). Pure functions.
+# Grades a backup's reliability and gives the reason. Pure functions.
 
 
 SMALLEST, LARGEST = 0.5, 2.0

@@ -20,7 +20,7 @@ def runbook(
 
     given = options(context)
     output = given.output(json_lines=as_json)
-    config = given.loaded(lazily=True).config
+    config = given.targets(output).loaded(lazily=True).config
     if output.json_lines:
         for row in rows(config, scenario):
             output.record(row)

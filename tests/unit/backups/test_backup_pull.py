@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from backup_world import APP, DUMP, PASSPHRASE, Bytes, Safe, broken, giving, transfer
 from kit_world import PATIENT, new_key
-from uscdr.backups import copy
+from uscdr.backups import copy, decrypt
 from uscdr.backups.catalog import StoredCopies
 from uscdr.backups.copy import Keyring
 from uscdr.backups.decrypt import Keys, check_intact, read_passphrase
@@ -69,10 +69,40 @@ def test_a_passphrase_opens_its_copy_and_so_does_the_locked_key_beside_it(safe: 
         assert path.read_bytes() == DUMP
     pyrage = importlib.import_module("pyrage")
     locked = (safe.root / "safe" / "backups" / card.id / "identity.age").read_bytes()
-    key = pyrage.passphrase.decrypt(locked, PASSPHRASE.get_secret_value()).decode().strip()
+    key = decrypt._decrypt_key(pyrage, locked, PASSPHRASE).decode().strip()
     ciphertext = (safe.root / "safe" / card.dump.path).read_bytes()
     assert pyrage.decrypt(ciphertext, [pyrage.x25519.Identity.from_str(key)]) == DUMP
     assert PASSPHRASE.get_secret_value() not in "".join(map(repr, (card, both, Keys(passphrase=PASSPHRASE))))
+
+
+class Busy:
+    """age's library on a machine where other programs have the processor during its first measurements."""
+
+    def __init__(self, measurements: int) -> None:
+        self.left = measurements
+        self.real = importlib.import_module("pyrage")
+        self.passphrase, self.x25519 = self, self.real.x25519
+        self.DecryptError, self.IdentityError = self.real.DecryptError, self.real.IdentityError
+
+    def decrypt(self, locked: bytes, passphrase: str) -> bytes:
+        self.left -= 1
+        if self.left >= 0:
+            raise self.real.DecryptError("Excessive work parameter for passphrase.\nDecryption would take around 64 s.")
+        opened: bytes = self.real.passphrase.decrypt(locked, passphrase)
+        return opened
+
+
+def test_a_busy_machine_is_no_wrong_passphrase(safe: Safe, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = copy.pull(safe.order(transfer()), giving(Bytes(DUMP)), safe.store, Keyring((), PASSPHRASE))
+    monkeypatch.setattr(decrypt, "_age", lambda: Busy(3))
+    with Keys(passphrase=PASSPHRASE).opened(safe.store, card, safe.work) as path:
+        assert path.read_bytes() == DUMP
+    monkeypatch.setattr(decrypt, "_age", lambda: Busy(10**6))
+    with (
+        pytest.raises(MachineError, match="too slow or too busy"),
+        Keys(passphrase=PASSPHRASE).opened(safe.store, card, safe.work),
+    ):
+        pytest.fail("opened")
 
 
 def test_a_passphrase_is_one_line_of_some_length(tmp_path: Path) -> None:
@@ -165,7 +195,7 @@ def test_a_killed_pull_leaves_no_manifest_and_the_next_one_removes_what_it_stage
         import sys, time
         from pathlib import Path
         from backup_world import Safe, Bytes, DUMP, giving, transfer
-        from uscdr.backups import copy
+        from uscdr.backups import copy, decrypt
         safe = Safe(Path(sys.argv[1]))
         def wait():
             print("under way", flush=True)
