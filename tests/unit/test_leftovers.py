@@ -16,7 +16,7 @@ import pytest
 
 from uscdr import files, staging
 from uscdr.cleanup import sweep, workplace
-from uscdr.pgserver import guard, process
+from uscdr.pgserver import guard, process, server
 from uscdr.pgserver.process import _users_of
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.staging import noted_staging
@@ -142,7 +142,7 @@ def test_a_server_whose_owner_and_guard_died_at_once(tmp_path: Path) -> None:
         assert owner.stdout is not None
         home = Path(owner.stdout.readline().strip())
         owner.send_signal(signal.SIGSTOP)
-        guards = [pid for pid in _users_of(home) if process.GUARD in process.command_line(pid)]
+        guards = [pid for pid in _users_of(home) if process.GUARD in server._command_line(pid)]
         for pid in (*guards, owner.pid):
             os.kill(pid, signal.SIGKILL)
         owner.wait()

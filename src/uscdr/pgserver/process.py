@@ -34,16 +34,6 @@ def birth(pid: int) -> str | None:
     return _birth_from_ps(pid)
 
 
-def command_line(pid: int) -> str:
-    """The command line of process `pid`, arguments joined by blanks; empty when it is gone."""
-    import psutil  # 0.1 s: imported only by commands that check processes
-
-    try:
-        return " ".join(psutil.Process(pid).cmdline())
-    except (psutil.Error, ValueError):  # a single-user server writes its id with a minus sign
-        return ""
-
-
 def _users_of(directory: Path) -> list[int]:
     """This user's processes at work in `directory`: a program that names it, or a server with this data directory."""
     import psutil

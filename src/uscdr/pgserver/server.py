@@ -26,7 +26,7 @@ from uscdr.files import NotAFile, whole
 from uscdr.pgserver import cluster as clusters
 from uscdr.pgserver import guard as guards
 from uscdr.pgserver.cluster import Cluster, TlsFiles, find_server
-from uscdr.pgserver.process import birth, command_line, end_users_of
+from uscdr.pgserver.process import birth, end_users_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -240,7 +240,17 @@ def _postmaster(home: Path) -> int | None:
         return None
     pid = int(lines[0]) if lines else 0
     # The file may be a dead server's, whose process id was reused.
-    return pid if pid and str(home / "data") in command_line(pid) else None
+    return pid if pid and str(home / "data") in _command_line(pid) else None
+
+
+def _command_line(pid: int) -> str:
+    """The command line of process `pid`, arguments joined by blanks; empty when it is gone."""
+    import psutil  # 0.1 s: imported only by commands that check processes
+
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except (psutil.Error, ValueError):  # a single-user server writes its id with a minus sign
+        return ""
 
 
 def _end(pid: int) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.pgserver.process import _users_of, birth, command_line
-from uscdr.pgserver.server import LocalPostgres, reap
+from uscdr.pgserver.process import _users_of, birth
+from uscdr.pgserver.server import LocalPostgres, _command_line, reap
 
 STARTER = """
 import sys
@@ -120,7 +120,7 @@ def test_a_record_that_is_none_is_left_alone(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("pid", [-1, 0, 1 << 31, 10**30])
 def test_no_process_has_such_a_number(pid: int) -> None:
     """A server that runs alone writes its number with a minus, and a damaged file may hold any."""
-    assert command_line(pid) == ""
+    assert _command_line(pid) == ""
     assert birth(pid) is None
 
 
