@@ -152,7 +152,9 @@ def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> d
     if record.get("prev") != previous:
         raise _damage(path, place, "the hash of the line before does not match")
     if record.get("seq") != number - 1:
-        raise _damage(path, (number, offset), f"sequence number {record.get('seq')!r:.20} is in place of {number - 1}")
+        raise _damage(
+            path, (number, offset), f"its sequence number is {record.get('seq')!r:.20} instead of {number - 1}"
+        )
     return {**record, "event": _shaped(path, line, record, number)}
 
 

@@ -173,7 +173,7 @@ def test_a_line_edited_with_a_right_hash_but_another_number_is_refused(tmp_path:
     ledger = writer.JournalWriter.create(tmp_path / "run")
     ledger.record(stamped(0, "a").model_copy(update={"seq": 5}))
     ledger.close()
-    with pytest.raises(JournalError, match="sequence number 5 is in place of 0"):
+    with pytest.raises(JournalError, match="sequence number is 5 instead of 0"):
         Journal.read(ledger.path)
 
 
