@@ -8,11 +8,12 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, MachineError, ProviderError
+from uscdr.models.migrations import MigrationsVerdict
 from uscdr.scenarios.checks import application_checks, ask, ask_until_dead, failing, key_checks
 from uscdr.scenarios.code import Tables, see_code
 from uscdr.scenarios.diagnosis import explain
 from uscdr.scenarios.fitness import changed_by
-from uscdr.scenarios.results.app import NOT_COMPARED, AppSeen, ReleaseLine
+from uscdr.scenarios.results.app import AppSeen, ReleaseLine
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import first_of, plural
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from uscdr.models.heroku import Release
-    from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+    from uscdr.models.migrations import CodeMigrations
 
 RELEASES = 30
 LOG_LINES = 1500
@@ -173,7 +174,7 @@ def _release_line(release: Release) -> ReleaseLine:
 
 
 def _against(tables: Tables | None, code: CodeMigrations | None, name: str) -> MigrationsVerdict:
-    return tables.against(code, name) if tables is not None else NOT_COMPARED
+    return tables.against(code, name) if tables is not None else MigrationsVerdict.uncompared()
 
 
 def _in_words(seen: AppSeen) -> str:
