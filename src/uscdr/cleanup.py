@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from uscdr import staging as elsewhere
 from uscdr.errors import BadInput, ProviderError, UscdrError
-from uscdr.files import clear_away, disk_errors, own_directory, private_directory, remove_tree
+from uscdr.files import clear_away, disk_errors, own_directory, private_directory
 from uscdr.pgserver.process import end_users_of
 from uscdr.pgserver.server import reap
 from uscdr.settings import SCRATCH
@@ -137,9 +137,14 @@ def _scratch_of_environment() -> SecretStr | None:
 def _directory_removed(path: Path) -> bool:
     """Accepts only a name that uscdr itself creates, because a note may be damaged."""
     if _OWN_NAME.fullmatch(path.name):
-        remove_tree(path)
+        _remove_tree(path)
         return not path.exists()
     return True
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a tree as far as possible."""
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _staging_cleared(path: Path) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.files import PRIVATE_DIRECTORY, clear_away, disk_errors, new_file, own_directory, sync, whole
 
@@ -68,19 +68,6 @@ class CleanupNote:
 STAGING = ".staging"
 
 
-class _Staged(Protocol):
-    """The part of a store that this module uses."""
-
-    @property
-    def place(self) -> str:
-        """For a person; a directory's path."""
-        ...
-
-    def staging(self) -> AbstractContextManager[Path]:
-        """A private directory for temporary files."""
-        ...
-
-
 @contextmanager
 def staging_below(above: Path) -> Iterator[Path]:
     """A private directory in the existing directory `above`; what killed processes left there is removed.
@@ -95,16 +82,9 @@ def staging_below(above: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def noted(store: _Staged, work: Path | None) -> Iterator[None]:
-    """Note in `work`, this process's directory, that files are staged in `store`, if that is a directory."""
+def noted(store: str, work: Path | None) -> Iterator[None]:
+    """Note in `work`, this process's directory, that files are staged in the store `store`, if it is a directory."""
     with ExitStack() as own:
-        if work is not None and "://" not in store.place:
-            own.callback(CleanupNote.write(work, "staging", {"path": str(Path(store.place) / STAGING)}).strike)
+        if work is not None and "://" not in store:
+            own.callback(CleanupNote.write(work, "staging", {"path": str(Path(store) / STAGING)}).strike)
         yield
-
-
-@contextmanager
-def noted_staging(store: _Staged, work: Path | None) -> Iterator[Path]:
-    """A staging directory of `store`, noted in `work`."""
-    with noted(store, work), store.staging() as place:
-        yield place

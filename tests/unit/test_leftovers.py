@@ -19,7 +19,7 @@ from uscdr.cleanup import sweep, workplace
 from uscdr.pgserver import guard, process, server
 from uscdr.pgserver.process import _users_of
 from uscdr.pgserver.server import LocalPostgres
-from uscdr.staging import noted_staging
+from uscdr.staging import noted
 from uscdr.store.store import LocalStore
 
 MAKER = """
@@ -42,7 +42,7 @@ import sys
 from pathlib import Path
 from uscdr.cleanup import workplace
 from uscdr.pgserver.server import LocalPostgres
-from uscdr.staging import noted_staging
+from uscdr.staging import noted
 from uscdr.store.store import LocalStore
 with workplace(Path(sys.argv[1]), "killed") as place:
     server = LocalPostgres.start(place / "scratch-1", tied=True, by_socket=True)
@@ -177,7 +177,7 @@ def test_a_removal_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
         path.mkdir()
         staging.CleanupNote.write(left, "directory", {"path": str(path)})
     with (
-        mock.patch("uscdr.cleanup.remove_tree", side_effect=[None, KeyboardInterrupt]),
+        mock.patch("uscdr.cleanup._remove_tree", side_effect=[None, KeyboardInterrupt]),
         pytest.raises(KeyboardInterrupt),
     ):
         sweep(tmp_path)
@@ -226,7 +226,7 @@ def test_what_a_pull_that_was_killed_left_in_a_store_goes_and_what_another_has_t
     half = tmp_path / "safe" / ".staging" / "0123456789abcdef"
     half.mkdir(parents=True)
     staging.CleanupNote.write(left, "staging", {"path": str(half.parent)})
-    with workplace(tmp_path / "state", "another") as place, noted_staging(store, place) as used:
+    with workplace(tmp_path / "state", "another") as place, noted(store.place, place), store.staging() as used:
         half.mkdir(exist_ok=True)  # what it cleared away itself
         assert sweep(tmp_path / "state") == ()
         assert list(half.parent.iterdir()) == [used]

@@ -26,7 +26,7 @@ from uscdr.backups.manifest import (
     inside,
 )
 from uscdr.errors import CheckFailed, MachineError, ProviderError
-from uscdr.staging import noted_staging
+from uscdr.staging import noted
 from uscdr.store.encryption import Recipient, Sealed, Watch, seal
 from uscdr.store.store import Store, new_private_file
 
@@ -129,7 +129,7 @@ def pull(order: CopyOrder, open_dump: OpenDump, store: Store, keys: Keyring) -> 
     if keys.passphrase is not None:
         own, locked = new_locked_key(keys.passphrase)
         to.append(own)
-    with noted_staging(store, order.work) as staging:
+    with noted(store.place, order.work), store.staging() as staging:
         staged, sealed = _fetched(order, open_dump, to, staging)
         _check_size(sealed, order.origin)
         copy = order.origin.new_copy_id()

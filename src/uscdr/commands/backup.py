@@ -108,7 +108,7 @@ def desk(target: Target, output: Output, how: BackupAccess) -> Iterator[BackupTo
         context = this.on(target, request, runs.new_run_id("backup"), dry_run=True, identity=how.identity)
         with (
             adapters.opened(context, _writing(how, store, context)) as deps,
-            noted(store, deps.work if how.writes else None),  # a turn and a proof are written there, too
+            noted(store.place, deps.work if how.writes else None),  # a turn and a proof are written there, too
         ):
             yield BackupTools(deps, context, store, output)
 

@@ -19,7 +19,7 @@ from uscdr.kit.collect.sources import BuildReporter, Gathering, Sources, Unavail
 from uscdr.kit.content import AppFacts, MediaEntry, SourceFacts
 from uscdr.kit.manifest import FORMAT, PARTS, Card, DumpProof, Fingerprints, KitGap, KitPart, Manifest, PartName
 from uscdr.kit.writer import KitWriter, new_kit_id
-from uscdr.staging import noted_staging
+from uscdr.staging import noted
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def build(
     """
     account = sources.platform.account().email
     dump.check_named(sources, wishes)
-    with noted_staging(store, work) as staging:
+    with noted(store.place, work), store.staging() as staging:
         writer = KitWriter(store, to, staging, new_kit_id(wishes.app))
         gathering = Gathering(sources, wishes, writer, work, tell, stop)
         state = _State()
