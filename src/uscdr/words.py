@@ -65,7 +65,7 @@ def amount(count: float, unit: str) -> str:
 
 
 def moment(at: datetime) -> str:
-    """A time to the minute, as `2026-11-28 03:09 UTC`; `at` has a zone, whichever."""
+    """A time to the minute, as `2026-11-28 03:09 UTC`; `at` has any time zone."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 

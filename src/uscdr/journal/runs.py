@@ -142,12 +142,12 @@ class LocalRuns:
         return matches[0]
 
     def _newest_resumable(self, *, of_others: bool) -> Path:
-        """The newest run that changed something and was not followed by a finished run on its target.
+        """The newest run that changed something and was not followed by a finished run on the same target.
 
-        A run that may have left the application half changed comes before a newer run that did not touch it; for the
-        latter, a finished run of its own scenario is enough. An unreadable journal counts as such a run. If it does not
-        name its target, any finished run that was begun beside it with `--new` follows it. A run that stopped before it
-        changed anything comes last.
+        A run that may have left the application half changed comes before a newer run that did not touch the
+        application. For the latter, a finished run of the same scenario is enough. An unreadable journal counts as a
+        run that changed something. If it does not name its target, any later run started with `--new` that finished
+        follows it. A run that stopped before it changed anything comes last.
         """
         over: set[tuple[str, str]] = set()
         harmless: Path | None = None

@@ -327,7 +327,7 @@ def _moves(
         if damaged:
             of = f"{len(damaged):,} of {plural(len(pairs), 'account')} have another {column} now"
             kinds = first_of(sorted({move.words for move in damaged.values()}))
-            doubts.append(f"{of} ({kinds}), which looks like damage. The restore brings the earlier values back")
+            doubts.append(f"{of} ({kinds}), which looks like damage. The restore sets the earlier values again")
         if taken:
             moves[column] = {key: taken[key] for key in _in_order(taken)}
     return moves

@@ -179,7 +179,7 @@ class MigrationsVerdict(Fact):
     unclear: tuple[str, ...] = ()
     """Applications whose tables were not checked: their migration files could not be interpreted."""
     runs_code: tuple[str, ...] = ()
-    """Pending ones with their own Python code, which cannot be tried beforehand."""
+    """Pending ones with their own Python code, which cannot be tried first."""
 
     @classmethod
     def uncompared(cls) -> Self:
