@@ -20,9 +20,10 @@ from uscdr.cli import backup as commands
 from uscdr.cli import main
 from uscdr.engine.wait import Stop
 from uscdr.errors import AnswerLost
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
 from uscdr.models.heroku import Schedule
 from uscdr.models.transfers import TransferKind
+from uscdr.redaction import Redactor
 from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest
 from uscdr.shared.team import open_team, waiting
