@@ -13,17 +13,17 @@ from uscdr.checks.uptime import UP, DynoRestart, DynoUptime
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import ProviderError
-from uscdr.models.base import Fact
 from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.checks import TOUCHED, application_checks, ask, calls, held_back, recovery_checks, worst_first
 from uscdr.scenarios.releases import InForce, fallen_lately, look_in_force
 from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, VerifiedData, Withdrawn
 from uscdr.scenarios.results.media import MediaVerified
-from uscdr.scenarios.steps.base import ScenarioStep, shut
+from uscdr.scenarios.steps.base import ScenarioStep, StepParams, shut
 from uscdr.words import duration, first_of
 
 if TYPE_CHECKING:
     from uscdr.engine.step import Reporter
+    from uscdr.models.base import Fact
     from uscdr.models.events import Call
     from uscdr.models.heroku import Dyno
 
@@ -132,7 +132,7 @@ def _mark(dyno: Dyno) -> tuple[str, str]:
 STAY = "dynos stay up"
 
 
-class CheckParams(Fact):
+class _CheckParams(StepParams):
     """Which of the checks of `after_recovery`."""
 
     only: Literal["application"] | None = None
@@ -154,7 +154,7 @@ class CheckApplication(ScenarioStep[ApplicationChecked, ApplicationChecked]):
     title = "Check the application"
     default_id = "check_app"
     effect = Effect.READ
-    params = CheckParams
+    params = _CheckParams
     manual = ("heroku open --app {app}   # sign in; open a patient; render a certificate",)
     gives = ApplicationChecked
     needs = ((VerifiedData, MediaVerified),)
@@ -162,7 +162,7 @@ class CheckApplication(ScenarioStep[ApplicationChecked, ApplicationChecked]):
 
     def __init__(self, step_id: str, deps: Adapters, params: Fact) -> None:
         super().__init__(step_id, deps, params)
-        only = self.given(CheckParams).only
+        only = self.given(_CheckParams).only
         scenario = deps.request.scenario
         self._checks = application_checks(deps.config) if only else recovery_checks(deps.config, scenario)
         self._last = only is None and "dynos" in TOUCHED.get(scenario, ())

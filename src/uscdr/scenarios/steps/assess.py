@@ -8,12 +8,11 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
-from uscdr.models.base import Fact
 from uscdr.models.heroku import POSTGRES, Attachment, service_of
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.fitness import failing
 from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, StatusSeen
-from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, StepParams, reads, sql
 from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.words import duration, plural, size
 
@@ -68,7 +67,7 @@ FRESH = 10.0
 """Seconds: an assessment made for the plan need not be made again when the run begins at once."""
 
 
-class StatusParams(Fact):
+class _StatusParams(StepParams):
     """`all: true` asks the other providers' pages too."""
 
     all: bool = False
@@ -82,7 +81,7 @@ class StatusLook(ScenarioStep[StatusSeen, StatusSeen]):
     default_id = "status"
     phase = ASSESS
     effect = Effect.READ
-    params = StatusParams
+    params = _StatusParams
     manual = ("heroku status",)
     gives = StatusSeen
     fresh_for = FRESH
@@ -90,7 +89,7 @@ class StatusLook(ScenarioStep[StatusSeen, StatusSeen]):
     @override
     def probe(self, view: View, tell: Reporter) -> StatusSeen:
         others = (
-            {name: _others(page) for name, page in self._deps.pages.items()} if self.given(StatusParams).all else {}
+            {name: _others(page) for name, page in self._deps.pages.items()} if self.given(_StatusParams).all else {}
         )
         return self._platform(tell).model_copy(update={"others": others})
 

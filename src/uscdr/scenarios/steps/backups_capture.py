@@ -17,7 +17,7 @@ from uscdr.scenarios.results.backups import BackupsDecided, BackupsScheduled, Tr
 from uscdr.scenarios.results.infra import DatabaseReady
 from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
-from uscdr.scenarios.steps.transfers import seen_now
+from uscdr.scenarios.steps.transfers import TransfersSeen
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Adapters
@@ -40,7 +40,7 @@ class CaptureNow(Capture[TrialCapture]):
         return CaptureSeen(
             addon_id=known.attachment.addon_id,
             owner_app=known.owner,
-            **seen_now(self._deps, known.transfers),
+            **TransfersSeen.listed(self._deps, known.transfers),
             reachable=not goes.refused,
             why=goes.refused or goes.remark,
             pushes_out=goes.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from pydantic import ConfigDict
 from typing_extensions import override
 
 from uscdr.engine.step import Step, View
@@ -25,8 +26,10 @@ ASSESS, RECOVER = "assess", "recover"
 """The phases of every scenario."""
 
 
-class NoParams(Fact):
-    """A step without parameters."""
+class StepParams(Fact):
+    """The parameters of a step: none, unless it adds its own."""
+
+    model_config = ConfigDict(model_title_generator=lambda kind: kind.__name__.lstrip("_"))
 
 
 class ScenarioStep(Step[S, R], Generic[S, R]):
@@ -35,7 +38,7 @@ class ScenarioStep(Step[S, R], Generic[S, R]):
     default_id: ClassVar[str]
     """Its id in a scenario that gives none: what the name has behind the point, unless it says another."""
     phase: ClassVar[str] = RECOVER
-    params: ClassVar[type[Fact]] = NoParams
+    params: ClassVar[type[Fact]] = StepParams
     manual: ClassVar[tuple[str, ...]]
     """What a person types instead; `{app}`, `{manage}` and the step's parameters are filled in."""
     sends: ClassVar[tuple[Call, ...]] = ()

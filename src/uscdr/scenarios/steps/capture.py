@@ -23,16 +23,13 @@ from uscdr.scenarios.results.db import (
 )
 from uscdr.scenarios.steps.assess import backup_line
 from uscdr.scenarios.steps.base import ScenarioStep, writes
-from uscdr.scenarios.steps.choose import pick
+from uscdr.scenarios.steps.choose import Choice
 from uscdr.scenarios.steps.transfers import (
     TransfersSeen,
     adopt,
     find,
     follow,
     otherwise,
-    require_new,
-    seen_before,
-    seen_now,
 )
 from uscdr.words import size
 
@@ -81,11 +78,11 @@ class Capture(ScenarioStep[CaptureSeen, C]):
         restored = view.get(VerifiedData) is not None or view.get(DataProbed) is not None
         if view.get(ProcessesStopped) is not None and not restored:
             self._deps.frozen.begin()
-        wanted = "" if restored else pick(self._deps, transfers, view).chosen.name  # afterwards it may be gone
+        wanted = "" if restored else Choice.pick(self._deps, transfers, view).chosen.name  # afterwards it may be gone
         return CaptureSeen(
             addon_id=attachment.addon_id,
             owner_app=attachment.owner_app_name,
-            **seen_now(self._deps, transfers),
+            **TransfersSeen.listed(self._deps, transfers),
             reachable=restored or database is None or database.reachable or self._answers_now(),
             why=database.why if database else "",
             pushes_out=self.pushed_out(transfers),
@@ -103,14 +100,14 @@ class Capture(ScenarioStep[CaptureSeen, C]):
 
     @override
     def before(self, seen: CaptureSeen) -> dict[str, Any]:
-        return seen_before(seen)
+        return seen.baseline()
 
     @override
     def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> C:
         with otherwise(self.otherwise(seen)):
             tell.sending()
             accepted = self._deps.backups.capture(seen.addon_id)
-            require_new(accepted, seen)
+            seen.require_new(accepted)
             tell.accepted(accepted.id)
             return self._captured(follow(self._deps, seen.owner_app, accepted, tell))
 

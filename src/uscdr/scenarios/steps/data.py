@@ -12,7 +12,7 @@ from uscdr.scenarios.fitness import failing
 from uscdr.scenarios.results.app import DataProbed, Remedy
 from uscdr.scenarios.results.db import ChosenBackup, Compared, Migrated, Proof, Restored, VerifiedData
 from uscdr.scenarios.steps.base import ScenarioStep, sql
-from uscdr.scenarios.steps.transfers import beside
+from uscdr.scenarios.steps.transfers import restores_since
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ class Compare(ScenarioStep[Compared, Compared]):
 
     def _settled(self, restored: Restored, tell: Reporter) -> tuple[TableDigests, tuple[str, ...]]:
         """The tables, and what was restored besides: read anew until no restore began or ended meanwhile."""
-        known = self._beside(restored, tell)
+        known = restores_since(self._deps, restored, tell)
         for _ in range(MOST_RESTORES):
             database = self._deps.database()
             tell.progress("counting and digesting the restored tables")
             found = database.digested([t.name for t in database.tables()])
-            before, known = known, self._beside(restored, tell)
+            before, known = known, restores_since(self._deps, restored, tell)
             if known == before:
                 break
         else:
@@ -78,9 +78,6 @@ class Compare(ScenarioStep[Compared, Compared]):
                 "reached it twice, or somebody else restored too. The data are compared as they are after all of them."
             )
         return found, known
-
-    def _beside(self, restored: Restored, tell: Reporter) -> tuple[str, ...]:
-        return beside(self._deps, restored, tell)
 
     @override
     def plan(self, seen: Compared, view: View) -> Action:
@@ -171,7 +168,7 @@ class VerifyData(ScenarioStep[VerifiedData, VerifiedData]):
         restored, compared = view.get(Restored), view.get(Compared)
         if restored is None or compared is None:
             return ()
-        return tuple(name for name in beside(self._deps, restored, tell) if name not in compared.beside)
+        return tuple(name for name in restores_since(self._deps, restored, tell) if name not in compared.beside)
 
     @override
     def plan(self, seen: VerifiedData, view: View) -> Action:

@@ -30,7 +30,7 @@ TTL = 300
 """Seconds, for a name that had no record."""
 
 
-class NameSwap(Fact):
+class _NameSwap(Fact):
     """One name: what the zone holds, what it must hold for a swap, and what it shall hold. None is no record."""
 
     name: str
@@ -62,15 +62,15 @@ class NameSwap(Fact):
         return f"{self.name} {_shown(self.expected)} -> {_shown(self.wanted)}"
 
 
-class Swaps(Fact):
+class _Swaps(Fact):
     """All names."""
 
-    swaps: tuple[NameSwap, ...]
+    swaps: tuple[_NameSwap, ...]
     everywhere: bool = False
     """Whether the zone holds all that is wanted, and every name server says so."""
 
     @property
-    def own(self) -> tuple[NameSwap, ...]:
+    def own(self) -> tuple[_NameSwap, ...]:
         """Those that are swapped, without those that are left to a person."""
         return tuple(swap for swap in self.swaps if not swap.left)
 
@@ -93,7 +93,7 @@ class _Watched(NamedTuple):
     states: str
 
 
-class SwapDns(ScenarioStep[Swaps, Switched]):
+class _SwapDns(ScenarioStep[_Swaps, Switched]):
     """Base of the switch and of its undoing."""
 
     gives = Switched
@@ -101,19 +101,19 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
     def _held(self, name: str) -> RecordSet | None:
         return self._deps.dns.zone.read(name, "CNAME") if self._deps.dns else None
 
-    def _looked(self, swaps: tuple[NameSwap, ...]) -> Swaps:
+    def _looked(self, swaps: tuple[_NameSwap, ...]) -> _Swaps:
         """With what the name servers say, which is asked only when the zone holds all that is wanted."""
-        found = Swaps(swaps=swaps)
+        found = _Swaps(swaps=swaps)
         return found.model_copy(update={"everywhere": all(swap.done and self._seen(swap) for swap in found.own)})
 
-    def _seen(self, swap: NameSwap) -> bool:
+    def _seen(self, swap: _NameSwap) -> bool:
         try:
             return self._watched(swap).agreed
         except (ProviderError, MachineError):
             return False
 
     @override
-    def plan(self, seen: Swaps, view: View) -> Action:
+    def plan(self, seen: _Swaps, view: View) -> Action:
         left = "".join(f"; LEFT TO A PERSON: {as_task(one)}" for one in seen.left)
         if self._deps.dns is None or not seen.own:
             return Action("noop", f"there is no record to swap{left}")
@@ -132,7 +132,7 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
         return Action("change", words if zone.writable else f"BY HAND: {words}", calls, manual=manual)
 
     @override
-    def apply(self, seen: Swaps, view: View, tell: Reporter) -> Switched:
+    def apply(self, seen: _Swaps, view: View, tell: Reporter) -> Switched:
         place = self._deps.dns
         if place is None:
             return self.current(seen, view)
@@ -151,7 +151,7 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
             self._watch(swap, SEEN_LIMIT if place.zone.writable else BY_HAND_LIMIT, tell)
         return _switched(seen, at, followed=now())
 
-    def _watch(self, swap: NameSwap, limit: float, tell: Reporter) -> None:
+    def _watch(self, swap: _NameSwap, limit: float, tell: Reporter) -> None:
         patience = WaitLimit(f"the switch of {swap.name}", limit, f"dig +trace {swap.name} CNAME")
 
         def look() -> _Watched:
@@ -161,7 +161,7 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
 
         until(look, lambda seen: seen.agreed, patience, self._deps.stop)
 
-    def _watched(self, swap: NameSwap) -> _Watched:
+    def _watched(self, swap: _NameSwap) -> _Watched:
         place = self._deps.dns
         if place is None:
             return _Watched(0, 0, agreed=False, states="nobody is asked")
@@ -174,14 +174,14 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
         return _shown_by(sighting, swap.wanted.model_copy(update={"type": kind}))
 
     @override
-    def current(self, seen: Swaps, view: View) -> Switched:
+    def current(self, seen: _Swaps, view: View) -> Switched:
         at = now()
         return _switched(seen, at, followed=at)
 
     @override
     def verify(self, result: Switched, view: View, tell: Reporter) -> str:
         for wanted in result.new:
-            seen = self._watched(NameSwap(name=wanted.name, held=None, expected=None, wanted=wanted))
+            seen = self._watched(_NameSwap(name=wanted.name, held=None, expected=None, wanted=wanted))
             if not seen.agreed:
                 raise CheckFailed(
                     f"Not every name server leads {wanted.name} to {_shown(wanted)}.",
@@ -196,7 +196,7 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
         return f"{names} moved, seen at every name server; old answers may live until {end}{left}"
 
 
-class SwitchDns(SwapDns):
+class SwitchDns(_SwapDns):
     """To the new place: only the named records, only if they still are what the plan showed."""
 
     needs = (InfraSeen, DomainsBound)
@@ -210,7 +210,7 @@ class SwitchDns(SwapDns):
     manual = ("{switch_domain}",)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> Swaps:
+    def probe(self, view: View, tell: Reporter) -> _Swaps:
         scope = view.need(InfraSeen)
         planned = {record.name: record for record in scope.records}
         return self._looked(
@@ -220,31 +220,31 @@ class SwitchDns(SwapDns):
             )
         )
 
-    def _swap(self, bound: DomainTarget, planned: RecordSet | None, *, shown: bool) -> NameSwap:
+    def _swap(self, bound: DomainTarget, planned: RecordSet | None, *, shown: bool) -> _NameSwap:
         name, why = bound.hostname, left_for(self._deps, bound.hostname)
         if why:
             wanted = RecordSet(name=name, type="CNAME", values=(bound.target,), ttl=TTL)
-            return NameSwap(name=name, held=None, expected=None, wanted=wanted, left=why)
+            return _NameSwap(name=name, held=None, expected=None, wanted=wanted, left=why)
         held = self._held(name)
         planned = planned if shown else held  # where the plan could show nothing, what is there now is swapped
         wanted = RecordSet(
             name=name, type="CNAME", values=(bound.target,), ttl=planned.ttl if planned else TTL,
             extras=planned.extras if planned else {},
         )  # fmt: skip
-        swap = NameSwap(name=name, held=held, expected=planned, wanted=wanted)
+        swap = _NameSwap(name=name, held=held, expected=planned, wanted=wanted)
         if held is None and self._deps.dns and not self._deps.dns.zone.writable and self._seen(swap):
             return swap.model_copy(update={"held": wanted})  # a wildcard leads there: a person need do nothing
         return swap
 
     @override
-    def before(self, seen: Swaps) -> dict[str, Any]:
+    def before(self, seen: _Swaps) -> dict[str, Any]:
         return {
             "old": [swap.expected.model_dump(mode="json") if swap.expected else None for swap in seen.own],
             "new": [swap.wanted.model_dump(mode="json") for swap in seen.own if swap.wanted],
         }
 
 
-class RollbackDns(SwapDns):
+class RollbackDns(_SwapDns):
     """Back to what the last switch on this target found: the same swap with its sides exchanged."""
 
     name = "dns.rollback"
@@ -255,22 +255,22 @@ class RollbackDns(SwapDns):
     manual = ("# at the DNS provider: CNAME {hostname} -> the old target, as the run's report shows it",)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> Swaps:
+    def probe(self, view: View, tell: Reporter) -> _Swaps:
         return self._looked(
             tuple(
-                NameSwap(name=new.name, held=self._held(new.name), expected=new, wanted=old)
+                _NameSwap(name=new.name, held=self._held(new.name), expected=new, wanted=old)
                 for old, new in self._deps.memory.switched
             )
         )
 
     @override
-    def plan(self, seen: Swaps, view: View) -> Action:
+    def plan(self, seen: _Swaps, view: View) -> Action:
         if not seen.swaps:
             return Action("blocked", _nothing(self._deps.memory.unread))
         return super().plan(seen, view)
 
     @override
-    def blast(self, seen: Swaps, view: View) -> BlastRadius:
+    def blast(self, seen: _Swaps, view: View) -> BlastRadius:
         words = "; ".join(swap.words for swap in seen.swaps if not swap.done)
         return BlastRadius(facts={"records": words}, phrases=(f"swap back {words}",))
 
@@ -283,7 +283,7 @@ def _nothing(unread: Sequence[str]) -> str:
     return f"{words}, as far as journals can be read: that of {first_of(unread)} cannot (uscdr runs show RUN)."
 
 
-def _switched(seen: Swaps, at: datetime, *, followed: datetime) -> Switched:
+def _switched(seen: _Swaps, at: datetime, *, followed: datetime) -> Switched:
     """A resolver may have asked the last server just before it `followed`, and keeps that answer for the old TTL."""
     old = tuple(swap.expected for swap in seen.own if swap.expected is not None)
     longest = max((swap.expected.ttl if swap.expected else TTL for swap in seen.own), default=0)
@@ -306,7 +306,7 @@ def _states(sighting: Sighting) -> str:
     return ", ".join(f"{one.server.address}: {one.state}" for one in sighting.answers)
 
 
-def _changed(swap: NameSwap) -> str:
+def _changed(swap: _NameSwap) -> str:
     return (
         f"Somebody changed {swap.name}: it was {_shown(swap.expected)}, it is {_shown(swap.held)}. Nothing is swapped. "
         f"Agree with them, and set it to {_shown(swap.wanted)}, or back."

@@ -12,7 +12,7 @@ from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.scenarios.results.db import MaintenanceSet, ProcessesStopped, Quiet, SessionsEnded, VerifiedData
-from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, reads, sql, writes
+from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, reads, sql, writes
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -99,10 +99,10 @@ class ReleaseGuard(ScenarioStep[Quiet, Quiet]):
         return Action("read", f"no release or build is under way; the newest is v{seen.release}", calls)
 
 
-class MaintenanceParams(Fact):
+class _MaintenanceParams(StepParams):
     """`enabled: true` shuts users out, `false` lets them in again."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
     enabled: bool
 
 
@@ -113,7 +113,7 @@ class Maintenance(ScenarioStep[MaintenanceSet, MaintenanceSet]):
     title = "Maintenance mode"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", '/apps/{app} {{"maintenance": {enabled}}}'),)
-    params = MaintenanceParams
+    params = _MaintenanceParams
     manual = ("heroku maintenance:{switch} --app {app}",)
     gives = MaintenanceSet
 
@@ -122,7 +122,7 @@ class Maintenance(ScenarioStep[MaintenanceSet, MaintenanceSet]):
     @override
     @classmethod
     def chosen(cls, params: Fact) -> AnyStep:
-        on = MaintenanceParams.model_validate(params.model_dump()).enabled
+        on = _MaintenanceParams.model_validate(params.model_dump()).enabled
         return EnableMaintenance if on else DisableMaintenance
 
     @override

@@ -23,7 +23,7 @@ from uscdr.scenarios.results.infra import (
     OldStopped,
     QueueReady,
 )
-from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, writes
+from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, writes
 from uscdr.scenarios.steps.freeze import require_stopped, stop_everything
 
 ANOTHER_NAME = "Name another application: uscdr recover infra --app NAME --new"
@@ -243,7 +243,7 @@ READY_LIMIT = 1800.0
 COMING, USABLE = "provisioning", "provisioned"
 
 
-class AddonParams(Fact):
+class _AddonParams(StepParams):
     """Which service."""
 
     service: str
@@ -267,19 +267,19 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
     effect = Effect.FINDABLE
     says_when_sent = True
     sends = (writes("POST", "/apps/{new_app}/addons"),)
-    params = AddonParams
+    params = _AddonParams
     manual = ("heroku addons:create {plan} --app {new_app} --wait",)
     gives: ClassVar[type[AddonReady]]
     needs = (InfraSeen, AppMade)
 
     @property
     def _service(self) -> str:
-        return self.given(AddonParams).service
+        return self.given(_AddonParams).service
 
     @override
     @classmethod
     def chosen(cls, params: Fact) -> AnyStep:
-        service = AddonParams.model_validate(params.model_dump()).service
+        service = _AddonParams.model_validate(params.model_dump()).service
         return {POSTGRES: OrderDatabase, REDIS: OrderQueue}.get(service, OrderOther)
 
     @override

@@ -19,9 +19,9 @@ from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, Compare
 from uscdr.scenarios.results.infra import DatabaseReady, InfraSeen, LastCapture, OldStopped
 from uscdr.scenarios.steps.base import ASSESS, RESTORED_BY_HAND, ScenarioStep, sql
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
-from uscdr.scenarios.steps.choose import LATER, Choice, chosen_of, settled, summary_of, warn_of
+from uscdr.scenarios.steps.choose import LATER, Choice, summary_of, warn_of
 from uscdr.scenarios.steps.prove import Prove
-from uscdr.scenarios.steps.transfers import said_no, seen_now
+from uscdr.scenarios.steps.transfers import TransfersSeen, said_no
 from uscdr.words import first_of, moment, plural, size
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class InfraChoose(ScenarioStep[ChosenBackup, ChosenBackup]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> ChosenBackup:
-        found = choose_dump(self._deps, view, lambda owner, choice: settled(self._deps, owner, choice, tell))
+        found = choose_dump(self._deps, view, lambda owner, choice: choice.settled(self._deps, owner, tell))
         chosen = warn_of(found, tell)
         self._deps.candidate.prefetch(dump_source(self._deps, chosen))
         return chosen
@@ -220,7 +220,7 @@ class CaptureLast(Capture[LastCapture]):
         return CaptureSeen(
             addon_id=attachment.addon_id,
             owner_app=attachment.owner_app_name,
-            **seen_now(self._deps, transfers),
+            **TransfersSeen.listed(self._deps, transfers),
             reachable=True,
             pushes_out=self.pushed_out(transfers),
             wanted=chosen.backup if chosen else "",
@@ -285,7 +285,7 @@ class ChooseLast(ScenarioStep[ChosenBackup, ChosenBackup]):
             tell.warn(f"The last state of {self._deps.old_app}, {transfer.name}, is not taken: {wrong}.")
             passed_over = (*chosen.passed_over, f"{transfer.name} ({wrong})")
             return self._as_before(chosen.model_copy(update={"passed_over": passed_over}), view, tell)
-        return warn_of(chosen_of(self._deps, Choice((transfer,), looked_for=True, remarks=doubts)), tell)
+        return warn_of(Choice((transfer,), looked_for=True, remarks=doubts).recorded(self._deps), tell)
 
     def _owner(self) -> str:
         return self._deps.old_attachment().owner_app_name

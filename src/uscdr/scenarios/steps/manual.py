@@ -7,10 +7,10 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.models.base import Fact
 from uscdr.scenarios.results.db import ManualAnswer
-from uscdr.scenarios.steps.base import ScenarioStep
+from uscdr.scenarios.steps.base import ScenarioStep, StepParams
 
 
-class ManualParams(Fact):
+class _ManualParams(StepParams):
     """What the person is to do or to look at."""
 
     instruction: str
@@ -28,14 +28,14 @@ class Manual(ScenarioStep[_ManualSeen, ManualAnswer]):
     name = "manual"
     title = "By hand"
     effect = Effect.ONCE
-    params = ManualParams
+    params = _ManualParams
     manual = ("{instruction}",)
     gives = ManualAnswer
     may_be_added = True
 
     @override
     def probe(self, view: View, tell: Reporter) -> _ManualSeen:
-        return _ManualSeen(instruction=self.given(ManualParams).instruction)
+        return _ManualSeen(instruction=self.given(_ManualParams).instruction)
 
     @override
     def plan(self, seen: _ManualSeen, view: View) -> Action:

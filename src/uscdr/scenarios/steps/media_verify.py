@@ -10,13 +10,14 @@ from pydantic import ConfigDict, Field
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
-from uscdr.models.base import Fact
 from uscdr.scenarios.media.compare import FileState, MediaSurvey, laid_open
 from uscdr.scenarios.results.media import MediaSeen, MediaSettingsSet, MediaVerified
+from uscdr.scenarios.steps.base import StepParams
 from uscdr.scenarios.steps.media_base import MediaStep, asks, by_column, some_of
 from uscdr.words import plural
 
 if TYPE_CHECKING:
+    from uscdr.models.base import Fact
     from uscdr.models.media import AssetKey
     from uscdr.scenarios.adapters import Adapters
 
@@ -31,10 +32,10 @@ MOST_ASKED = 3
 GOOD = (FileState.PRESENT, FileState.UNPROVEN)
 
 
-class VerifyParams(Fact):
+class _VerifyParams(StepParams):
     """`sample` files are fetched and hashed, `delivered` addresses are asked for; `seed` chooses which."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
     sample: int = Field(default=50, ge=1, le=100_000)
     delivered: int = Field(default=10, ge=1, le=1_000)
     seed: int = 1
@@ -47,7 +48,7 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
     title = "Every file, and the bytes of a sample"
     default_id = "media_verify"
     effect = Effect.READ
-    params = VerifyParams
+    params = _VerifyParams
     manual = ("cld admin resources max_results=500 resource_type=image", "heroku open --app {app}   # a campaign")
     gives = MediaVerified
     needs = (MediaSeen, MediaSettingsSet)
@@ -56,7 +57,7 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
     def __init__(self, step_id: str, deps: Adapters, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         self._told: dict[AssetKey, str] = {}
-        self._params = self.given(VerifyParams)
+        self._params = self.given(_VerifyParams)
 
     @override
     def probe(self, view: View, tell: Reporter) -> MediaVerified:

@@ -45,7 +45,7 @@ class Prove(ScenarioStep[Proof, Proof]):
     @override
     def probe(self, view: View, tell: Reporter) -> Proof:
         damaged = view.need(ChosenBackup).damaged
-        proof = with_key_trouble(self._deps, proven(self._deps, self._source(view), tell, damaged=damaged))
+        proof = proven(self._deps, self._source(view), tell, damaged=damaged)
         self._tell_key(proof, tell)
         if proof.left_out:
             tell.warn(f"Not proven of {proof.backup}, as a proof does not make it: {words_of(proof.left_out)}.")
@@ -84,9 +84,13 @@ class Prove(ScenarioStep[Proof, Proof]):
 
 
 def proven(deps: Adapters, source: DumpSource, tell: Reporter, *, damaged: bool) -> Proof:
-    """The proof; of a damaged state that does not restore, what can still be done. Raises CheckFailed."""
+    """Prove the backup.
+
+    Raises:
+        CheckFailed: it does not restore; for a capture of a damaged state the error names another way.
+    """
     try:
-        return deps.candidate.proof(source, tell)
+        proof = deps.candidate.proof(source, tell)
     except CheckFailed as error:
         if damaged:
             error.next_action = (
@@ -94,9 +98,10 @@ def proven(deps: Adapters, source: DumpSource, tell: Reporter, *, damaged: bool)
                 f"heroku pg:backups:download {source.name} --app {deps.old_app} --output {source.name}.dump"
             )
         raise
+    return _with_key_trouble(deps, proof)
 
 
-def with_key_trouble(deps: Adapters, proof: Proof) -> Proof:
+def _with_key_trouble(deps: Adapters, proof: Proof) -> Proof:
     """The same; for a key that opens nothing with what is known of the one that did, and the way back to it."""
     unset = bool(deps.config.recovery.canaries) and proof.key.verdict == "not checked" and not proof.key.fingerprint
     if not proof.key.opens_nothing and not unset:

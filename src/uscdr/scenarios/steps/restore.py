@@ -36,9 +36,6 @@ from uscdr.scenarios.steps.transfers import (
     find,
     follow,
     otherwise,
-    require_new,
-    seen_before,
-    seen_now,
 )
 from uscdr.words import HOUR, duration, first_of, hours, moment
 
@@ -91,7 +88,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
             backup=chosen.backup,
             transfer_id=chosen.transfer_id,
             unfit="gone" if backup is None else backup.unusable,
-            **seen_now(self._deps, transfers),
+            **TransfersSeen.listed(self._deps, transfers),
             running=under_way(transfers, attachment.owner_app_name),
         )
 
@@ -113,7 +110,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
 
     @override
     def before(self, seen: _RestoreSeen) -> dict[str, Any]:
-        return {**seen_before(seen), "backup": seen.backup}
+        return {**seen.baseline(), "backup": seen.backup}
 
     @override
     def blast(self, seen: _RestoreSeen, view: View) -> BlastRadius:
@@ -153,7 +150,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
             source = self._source(seen, backup)
             tell.sending()
             accepted = self._deps.backups.restore(seen.addon_id, source)
-            require_new(accepted, seen)
+            seen.require_new(accepted)
             tell.accepted(accepted.id)
             return self._restored(follow(self._deps, seen.owner_app, accepted, tell), view)
 

@@ -14,7 +14,7 @@ from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.scenarios.releases import await_dynos, look_in_force, why_crashed
 from uscdr.scenarios.results.db import ProcessesStarted, ProcessesStopped, VerifiedData
-from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, reads, writes
+from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, reads, writes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NEVER_STARTED = frozenset({"release", "console", "rake"})
 
 
-class StartParams(Fact):
+class _StartParams(StepParams):
     """Which part: `web`, `workers` (all that is neither web nor beat) or `beat`."""
 
     part: Literal["web", "workers", "beat"]
@@ -43,7 +43,7 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
     title = "Start again"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{app}/formation"),)
-    params = StartParams
+    params = _StartParams
     manual = ("heroku ps:scale {scale} --app {app}   # or what ran before it was stopped",)
     gives = ProcessesStarted
     needs = (VerifiedData, ProcessesStopped)
@@ -52,7 +52,7 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
     @override
     @classmethod
     def chosen(cls, params: Fact) -> AnyStep:
-        part = StartParams.model_validate(params.model_dump()).part
+        part = _StartParams.model_validate(params.model_dump()).part
         return next(one for one in (StartWeb, StartWorkers, StartBeat) if one.part == part)
 
     @override

@@ -54,14 +54,8 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def seen_before(seen: TransfersSeen) -> dict[str, Any]:
-    """What the journal keeps, for `Mark.of`."""
-    known = {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app}
-    return known | {"known_transfers": list(seen.known_transfers), "since": seen.since}
-
-
 class TransfersSeen(Fact):
-    """What there is right before a transfer is asked for."""
+    """The transfers that exist right before a new one is requested."""
 
     owner_app: str
     newest_transfer: int = 0
@@ -69,23 +63,27 @@ class TransfersSeen(Fact):
     since: str = ""
     """The platform's time."""
 
+    @classmethod
+    def listed(cls, deps: Adapters, transfers: tuple[Transfer, ...]) -> dict[str, Any]:
+        """The fields that a list of transfers, fetched just now, gives: all but `owner_app`."""
+        newest = max((transfer.num for transfer in transfers), default=0)
+        known = tuple(transfer.id for transfer in transfers)
+        return {"newest_transfer": newest, "known_transfers": known, "since": deps.backups.clock().isoformat()}
 
-def seen_now(deps: Adapters, transfers: tuple[Transfer, ...]) -> dict[str, Any]:
-    """The fields of `TransfersSeen` that a list of transfers, fetched just now, tells."""
-    newest = max((transfer.num for transfer in transfers), default=0)
-    known = tuple(transfer.id for transfer in transfers)
-    return {"newest_transfer": newest, "known_transfers": known, "since": deps.backups.clock().isoformat()}
+    def baseline(self) -> dict[str, Any]:
+        """What the journal keeps, for `Mark.of`."""
+        known = {"newest_transfer": self.newest_transfer, "owner_app": self.owner_app}
+        return known | {"known_transfers": list(self.known_transfers), "since": self.since}
 
-
-def require_new(accepted: Transfer, seen: TransfersSeen) -> None:
-    """Raise AnswerLost when the platform's answer is about a transfer that was there before."""
-    stale = accepted.num and accepted.num <= seen.newest_transfer
-    if stale or accepted.id in seen.known_transfers:
-        raise AnswerLost(
-            f"The platform answered with {accepted.name or accepted.id}, which was there before.",
-            provider="heroku",
-            next_action=LOOK_FIRST,
-        )
+    def require_new(self, accepted: Transfer) -> None:
+        """Raise AnswerLost when the platform's answer names a transfer that existed before the request."""
+        stale = accepted.num and accepted.num <= self.newest_transfer
+        if stale or accepted.id in self.known_transfers:
+            raise AnswerLost(
+                f"The platform answered with {accepted.name or accepted.id}, which was there before.",
+                provider="heroku",
+                next_action=LOOK_FIRST,
+            )
 
 
 def follow(deps: Adapters, app: str, accepted: Transfer, tell: Reporter) -> Transfer:
@@ -203,10 +201,10 @@ def _newer(
     return [one for one in newer if source is None or one.reads(source) is not False]
 
 
-def beside(deps: Adapters, restored: Restored, tell: Reporter) -> tuple[str, ...]:
-    """The names of further restores of this database that the platform began since, all of them ended.
+def restores_since(deps: Adapters, restored: Restored, tell: Reporter) -> tuple[str, ...]:
+    """Names of further restores of this database since `restored`, each after its end.
 
-    A request that reached the platform twice makes two. Raises OutcomeUnknown when one does not end.
+    A request that reached the platform twice starts two. Raises OutcomeUnknown when one does not end.
     """
     if restored.after is None:
         return ()

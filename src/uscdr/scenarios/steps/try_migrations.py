@@ -15,7 +15,7 @@ from uscdr.scenarios.fitness import another
 from uscdr.scenarios.prover import stored_dump
 from uscdr.scenarios.results.app import AppSeen, Remedy, TriedDry
 from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, writes
-from uscdr.scenarios.steps.choose import choice_of, is_walked, pick, put_back, with_reasons
+from uscdr.scenarios.steps.choose import Choice, with_reasons
 from uscdr.scenarios.trial import (
     OPEN,
     MigrationPlan,
@@ -79,9 +79,9 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
     @override
     def probe(self, view: View, tell: Reporter) -> _PendingSeen:
         in_doubt = self._in_doubt(view)  # before a proof reads the same files in the background
-        choice = choice_of(self._deps, view, tell)
+        choice = Choice.now(self._deps, view, tell)
         chosen = choice.chosen
-        if put_back(self._deps, choice):
+        if choice.is_damaged(self._deps):
             return _PendingSeen(skipped=f"{chosen.name} is put back as it was captured")
         if not in_doubt:
             words = f"no code was deployed since {chosen.name}, and nothing is known to be pending"
@@ -95,8 +95,8 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
 
     def _in_doubt(self, view: View) -> bool:
         """Whether migrations may be pending on the backup; its proof tells, where that is made before the freeze."""
-        choice = pick(self._deps, self._deps.backups.transfers(self._deps.attachment()), view)
-        if is_walked(self._deps, choice):
+        choice = Choice.pick(self._deps, self._deps.backups.transfers(self._deps.attachment()), view)
+        if choice.by_proof(self._deps):
             return True
         chosen = choice.chosen
         if chosen.id not in self._doubts:
