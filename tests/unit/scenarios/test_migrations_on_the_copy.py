@@ -118,7 +118,7 @@ def test_a_dry_run_starts_no_dyno_and_says_what_was_not_tried(quick: Path, monke
     assert ended(run.begin(dry_run=True))[0] is ExitCode.DONE
     assert (run.world.writes, run.world.tried_on_copies) == ([], [])
     assert f"({THREE})" in planned(run)["summary"]
-    assert "a dry run starts no dyno, so they were NOT TRIED" in planned(run)["summary"]
+    assert "NOT TRIED, because a dry run starts no dyno" in planned(run)["summary"]
 
 
 def test_where_nothing_is_pending_nothing_is_asked_or_waited_for(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:

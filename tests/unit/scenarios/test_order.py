@@ -99,7 +99,7 @@ def test_a_second_restore_may_not(tmp_path: Path) -> None:
         ("data.compare", "access.withdraw", "`access.withdraw` needs what no earlier step gives; put `data.compare`"),
         ("data.verify", "heroku.start", "`heroku.start` needs what no earlier step gives; put `data.verify`"),
         ("app.check", "backup.restore", "nothing checks what `backup.restore` does; put `app.check` after it"),
-        ("status.look", "django.try_on_copy", "comes `status.look` (Provider status), which is missing"),
+        ("status.look", "django.try_on_copy", "comes `status.look` (Check the providers' status), which is missing"),
         ("backup.capture", "app.check", "`backup.capture` (New backup) is missing"),
     ],
 )

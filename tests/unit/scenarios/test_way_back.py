@@ -126,7 +126,7 @@ def test_without_a_capture_the_last_screen_says_that_there_is_no_way_back(quick:
     run = Rehearsal(quick)
     run.request = replace(run.request, safety_capture=False)
     run.begin(dry_run=True)
-    assert "nothing puts it back after the restore" in summary(run, "safety")
+    assert "nothing can bring it back after the restore" in summary(run, "safety")
     ending = run.begin()
     assert ending is not None
     assert ending.code is ExitCode.DONE

@@ -1,4 +1,4 @@
-"""Choose the backup: the one asked for, or the newest good one; its age against the RPO in plain words."""
+"""Choose the backup: the one that the operator named, or the newest good one. Compares its age with the RPO."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from uscdr.words import duration, moment, size
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-REPLACED = ". If its database was replaced by a new one: heroku pg:backups:restore, by hand"
-"""What is left for a backup of the add-on before a promotion: nothing here can tell that it is the right one."""
+REPLACED = ". If a new database replaced the one of this backup, restore it by hand: heroku pg:backups:restore"
+"""The advice for a backup of another add-on. After a promotion it may be the right one, but uscdr cannot tell."""
 
 
 class Choose(ScenarioStep[ChosenBackup, ChosenBackup]):
-    """Reads the list again, so that a backup that expired meanwhile is noticed. Starts its proof early."""
+    """Reads the list again, to notice a backup that has expired since. Starts the proof early."""
 
     name = "backup.choose"
     title = "Choose the backup"
@@ -46,7 +46,7 @@ class Choose(ScenarioStep[ChosenBackup, ChosenBackup]):
         return warn_of(choice.recorded(self._deps), tell)
 
     def _refuse_before_the_first_change(self, owner: str, choice: Choice, view: View, tell: Reporter) -> None:
-        """Users are not shut out for a backup that will be refused, as far as that is known or feared."""
+        """Refuse a bad backup before maintenance mode, if it is already proven or the key is in doubt."""
         back = choice.is_damaged(self._deps)
         proven_already = self._deps.candidate.is_proven(choice.chosen.id)
         if not back and not proven_already and not self._key_in_doubt():
@@ -57,7 +57,7 @@ class Choose(ScenarioStep[ChosenBackup, ChosenBackup]):
             raise CheckFailed(refusal, next_action="Nothing was changed.")
 
     def _key_in_doubt(self) -> bool:
-        """Whether the key opens nothing of the live rows. Those may be damaged: only the backup itself can tell."""
+        """Whether the key opens none of the live rows. These may be damaged, so only the backup itself can tell."""
         config = self._deps.config
         key = key_of(config, self._deps.platform, self._deps.old_app, self._deps.kit)
         try:
@@ -74,11 +74,11 @@ class Choose(ScenarioStep[ChosenBackup, ChosenBackup]):
 
 @dataclass(frozen=True)
 class Choice:
-    """The backups that there are to choose from, newest first, and the one that is taken."""
+    """The usable backups, newest first; the first one is chosen."""
 
     fit: tuple[Transfer, ...]
     looked_for: bool
-    """Whether the operator named none."""
+    """Whether uscdr chooses; False if the operator named a backup."""
     passed_over: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     damage_since: str = ""
@@ -101,8 +101,8 @@ class Choice:
             newer = takewhile(lambda line: line[1], listed)
             return cls(fit, looked_for=True, passed_over=tuple(map(_with_reason, newer)))
         raise BadInput(
-            "There is no backup that could be restored.",
-            why="; ".join(map(_with_reason, listed)) or "The platform lists none.",
+            "No backup can be restored.",
+            why="; ".join(map(_with_reason, listed)) or "Heroku lists no backup.",
             next_action=another(view),
         )
 
@@ -153,7 +153,7 @@ class Choice:
         )  # fmt: skip
 
     def after(self, walked: Walk) -> Choice:
-        """What is left once the damaged ones are passed over. Raises Declined when a person has to choose."""
+        """The choice without the damaged backups. Raises Declined when a person has to choose."""
         passed_over = (*self.passed_over, *walked.passed_over)
         if walked.chosen is None:
             reasons = f" Passed over: {'; '.join(passed_over)}." if passed_over else ""
@@ -168,18 +168,18 @@ class Choice:
 
 
 def warn_of(chosen: ChosenBackup, tell: Reporter) -> ChosenBackup:
-    """The same, once a person was told what should be known of it."""
+    """Shows the remarks on the backup as warnings, and returns it."""
     for remark in chosen.remarks:
         tell.warn(f"{chosen.backup}: {remark}.")
     return chosen
 
 
-LATER = "What was written since then is lost"
+LATER = "All later writes are lost"
 
 
 def summary_of(chosen: ChosenBackup, rpo: float, later: str = LATER) -> str:
-    """What it is, what its age means, and what becomes of what was written later."""
-    against = "within" if chosen.rpo_met else "BEYOND"
+    """One sentence: the backup, its age against the RPO, and what happens to later writes."""
+    against = "within" if chosen.rpo_met else "EXCEEDS"
     words = f"{chosen.backup} of {moment(chosen.taken_at)}, {size(chosen.bytes)}, {duration(chosen.age_seconds)} old: "
     words += f"{against} the RPO of {duration(rpo)}. {later}"
     words += "; passed over: " + ", ".join(chosen.passed_over) if chosen.passed_over else ""
@@ -187,9 +187,9 @@ def summary_of(chosen: ChosenBackup, rpo: float, later: str = LATER) -> str:
 
 
 def with_reasons(transfers: Iterable[Transfer], damaged: Collection[str]) -> Iterator[tuple[Transfer, str]]:
-    """The backups, in the same order, each with why it is not chosen: empty for a good one.
+    """The backups in the same order, each with the reason against it; empty for a good one.
 
-    `damaged`: ids of those that were taken of a damaged state.
+    `damaged`: ids of backups of a damaged state.
     """
     for one in transfers:
         if one.is_backup:
@@ -205,10 +205,12 @@ def _named(wanted: str, transfers: tuple[Transfer, ...], app: str) -> Transfer:
     known = ", ".join(t.name for t in transfers if t.is_backup) or "none"
     if found is None or not found.is_backup:
         what = f"“{wanted}” is a {found.kind.value}, not a backup" if found else f"There is no backup “{wanted}”"
-        raise BadInput(f"{what} of {app}.", why=f"Backups there are: {known}.", next_action="See: uscdr backup list")
+        raise BadInput(
+            f"{what} of {app}.", why=f"Available backups: {known}.", next_action="List the backups: uscdr backup list"
+        )
     if found.unusable:
         raise BadInput(
-            f"{wanted} cannot be restored: {found.unusable}.", why=f"Backups there are: {known}.",
-            next_action="Choose another: uscdr backup list" + (REPLACED if found.whose is Whose.OTHER else ""),
+            f"{wanted} cannot be restored: {found.unusable}.", why=f"Available backups: {known}.",
+            next_action="Choose another one: uscdr backup list" + (REPLACED if found.whose is Whose.OTHER else ""),
         )  # fmt: skip
     return found

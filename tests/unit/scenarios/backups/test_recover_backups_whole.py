@@ -55,7 +55,7 @@ def test_a_dry_run_writes_neither_to_the_platform_nor_to_the_vault(clinic: Clini
     said = plan["commands"]["summary"]
     for command in ("monitor_backups --check-heroku", "setup_heroku_backups", "verify_backup", "create_backup"):
         assert command in said
-    assert "exit 0 while it prints FAILED" in said
+    assert "exit 0 even when it prints FAILED" in said
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
@@ -97,7 +97,7 @@ def test_without_anybody_to_open_it_there_is_no_copy_and_no_success(clinic: Clin
     (skipped,) = clinic.events("step.skipped")
     assert (skipped["step"], "nobody could open a copy" in skipped["reason"]) == ("pull", True)
     assert "newest proven copy off the platform: none" in said
-    assert "Name who can open copies: --recipient age1…" in said
+    assert "Name a recipient for copies: --recipient age1…" in said
 
 
 def test_what_another_copied_while_its_turn_was_waited_for_is_not_copied_again(clinic: Clinic) -> None:
@@ -232,7 +232,7 @@ def test_another_backup_than_approved_is_not_pushed_out(quick: Path) -> None:
     clinic.world.store(TransferKind.MANUAL_BACKUP)
     code, said = ended(clinic.resume())
     assert code is ExitCode.CHECK_FAILED
-    assert "would drop b002 for the new backup; approved was b001" in said
+    assert "would drop b002, but the operator approved b001" in said
     assert clinic.world.writes == SENT[:1]
 
 
