@@ -120,7 +120,7 @@ def test_a_write_that_was_interrupted_may_end_well(quick: Path) -> None:
     assert ending.code is ExitCode.INTERRUPTED
     (failed,) = run.events("step.failed")
     assert (failed["step"], failed["known"], failed["begun"]) == ("restore", False, True)
-    assert "MAY HAVE DESTROYED Restore (unknown)" in shown(run)
+    assert "MAY HAVE DESTROYED Restore the backup (unknown)" in shown(run)
 
 
 def test_a_failed_write_is_still_told_as_one(quick: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_failed_write_is_still_told_as_one(quick: Path) -> None:
     ending = run.begin()
     assert ending is not None
     assert ending.code is not ExitCode.DONE
-    assert "MAY HAVE DESTROYED Restore (failed)" in shown(run)
+    assert "MAY HAVE DESTROYED Restore the backup (failed)" in shown(run)
     assert "maintenance:off" not in str(run.events("run.finished")[0]["left"])
     assert reported(run)["backup.restore"] == "failed"
 

@@ -178,7 +178,7 @@ def test_an_end_of_which_nobody_says_whether_it_was_good_is_not_known_and_nothin
     ending = run.work()
     assert ending.code is ExitCode.UNKNOWN
     assert ending.error is not None
-    assert "does not say whether well" in ending.error.why
+    assert "does not report its result" in ending.error.why
     assert run.go_on().code is ExitCode.UNKNOWN
     assert run.sent.count("restore") == 1
 

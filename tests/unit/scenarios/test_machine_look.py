@@ -120,7 +120,7 @@ def test_an_older_server_and_little_memory_are_warnings(quick: Path, monkeypatch
     assert ending.code is ExitCode.DONE
     warned = " ".join(str(one["text"]) for one in run.events("note"))
     assert "PostgreSQL 17 on this machine is older than 18" in warned
-    assert "1.0 MB of memory left" in warned
+    assert "1.0 MB of free memory" in warned
 
 
 def test_what_an_application_recovery_does_needs_no_database_programs(quick: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_key_that_could_not_be_tried_is_a_warning_and_no_stop(
     ending = run.begin()
     assert ending is not None
     assert ending.code is ExitCode.DONE
-    assert f"Whether {KEY} opens the encrypted columns of b001 is NOT CHECKED" in warnings(run)
+    assert f"NOT CHECKED: whether {KEY} opens the encrypted columns of b001" in warnings(run)
     assert checked(run)[0][0] == "not checked"
 
 
@@ -223,5 +223,5 @@ def test_a_key_that_was_unset_is_told_with_the_release_that_did_it(quick: Path) 
     )
     run.begin(dry_run=True)
     told = warnings(run)
-    assert f"Whether {KEY} opens the encrypted columns of b001 is NOT CHECKED" in told
+    assert f"NOT CHECKED: whether {KEY} opens the encrypted columns of b001" in told
     assert f"Release v42 changed {KEY}. Bring the earlier one back: uscdr recover app --release v41" in told

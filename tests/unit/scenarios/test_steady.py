@@ -62,7 +62,7 @@ def crash(ago: float, lived: float) -> tuple[str, ...]:
 def looked(clinic: World, steady: float = 0.3, stop: Stop | None = None) -> tuple[Any, list[str], float]:
     target = SimpleNamespace(heroku=SimpleNamespace(steady=steady))
     deps: Any = SimpleNamespace(
-        app="usc-pis", platform=FakePlatform(clinic), deploys=FakeDeploys(clinic), stop=stop or Stop(), target=target
+        app="usc-pis", platform=FakePlatform(clinic), deploys=FakeDeploys(clinic), stop=stop or Stop(), services=target
     )
     tell, begun = Listener(), time.monotonic()
     return _watch(deps, tell), tell.notes, time.monotonic() - begun  # type: ignore[arg-type]

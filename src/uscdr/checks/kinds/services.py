@@ -30,7 +30,7 @@ REASONS = {
     "unauthorized_client": "the client may not use the token",
     "admin_policy_enforced": "the organisation's administrator forbids it",
     "org_internal": "the client serves another organisation only",
-    "invalid_scope": "the scope is not granted any more",
+    "invalid_scope": "the scope is no longer granted",
     "access_denied": "access was denied",
     "invalid_request": "the request lacks something",
 }

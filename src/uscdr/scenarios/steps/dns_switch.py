@@ -63,7 +63,7 @@ class _NameSwap(Fact):
 
 
 class _Swaps(Fact):
-    """All names."""
+    """The changes of all names."""
 
     swaps: tuple[_NameSwap, ...]
     everywhere: bool = False

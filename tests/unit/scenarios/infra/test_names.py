@@ -143,7 +143,8 @@ def test_the_last_look_comes_by_the_public_names_at_the_new_targets_address(quic
     assert ended(run.begin())[0] is CHECK
     assert asked == [(HOST, "192.0.2.8")]
     assert summary(run, "public") == (
-        f"https://{HOST}/ answers 200, its certificate is trusted; {APEX}: not checked, because a person has to create its record or certificate"
+        f"https://{HOST}/ answers 200, its certificate is trusted; "
+        f"{APEX}: not checked, because a person has to create its record or certificate"
     )
     verdicts = {one["check"]: one["verdict"] for one in run.events("check.finished") if "public" in one["check"]}
     assert verdicts == {f"public address of {HOST}": "pass", f"public address of {APEX}": "not checked"}
