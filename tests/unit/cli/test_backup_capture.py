@@ -253,7 +253,7 @@ def test_a_copy_that_came_while_pruning_waited_for_its_turn_changes_the_plan(
     before: list[str] = []
     monkeypatch.setattr(WriterQueue, "turn", after_another)
     assert main.run(["backup", "prune", "--confirm", phrase]) == 4
-    assert "changed since this was shown" in capsys.readouterr().err
+    assert "has changed since the plan was shown" in capsys.readouterr().err
     assert list(safe.store.names("backups")) == before
 
 
