@@ -19,7 +19,7 @@ from uscdr.providers.cloudinary.client import CloudinaryClient, UploadPart
 from uscdr.providers.cloudinary.decode import CREDENTIALS, PROVIDER, RATE_LIMITED, asset
 from uscdr.providers.http import download
 from uscdr.providers.http import download as private_file
-from uscdr.providers.http.json import ShapeError, record
+from uscdr.providers.http.json import JsonObject, ShapeError
 from uscdr.providers.http.refusal import may_pass
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[UploadPart
 
 def _stored(body: object) -> Asset:
     # Without rules the answer omits the field.
-    return asset({"access_control": None, **record(body)})
+    return asset({"access_control": None, **JsonObject.of(body)})
 
 
 def _partly(body: object) -> None:

@@ -20,7 +20,7 @@ from uscdr.providers.dns.records import HOSTS, normal
 from uscdr.providers.dns.swap import RecordSwap, beside, by_hand, checked, conflict, ignored, outside, same
 from uscdr.providers.http.client import BearerClient, ClientOptions, require_private, segment
 from uscdr.providers.http.exchange import HttpCall, Pages, Reply
-from uscdr.providers.http.json import ShapeError, flag, items, nested, number, optional_number, record, text
+from uscdr.providers.http.json import JsonObject, ShapeError, items
 from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean, refused, unreadable
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ _BY_CODE: Mapping[int, Refusal] = {
 _BY_STATUS: Mapping[int, Refusal] = {401: _RIGHTS, 403: _RIGHTS, 404: _GONE, 409: _TWIN, 429: _RATE}
 
 
-def _refusal(reply: Reply, call: HttpCall, body: Mapping[str, object]) -> ProviderError:
+def _refusal(reply: Reply, call: HttpCall, body: JsonObject) -> ProviderError:
     """The error for any unsuccessful answer."""
     code = _first_code(body)
     row = _BY_CODE.get(code) or _BY_STATUS.get(reply.status, _VALUES)
@@ -83,20 +83,20 @@ def _refusal(reply: Reply, call: HttpCall, body: Mapping[str, object]) -> Provid
     return refused(CLOUDFLARE, reply, call, reading)
 
 
-def _first_code(body: Mapping[str, object]) -> int:
+def _first_code(body: JsonObject) -> int:
     """The code of the first entry of `errors`; 0 when there is none."""
     code = _first(body).get("code")
     return code if isinstance(code, int) else 0
 
 
-def _first(body: Mapping[str, object]) -> Mapping[str, object]:
+def _first(body: JsonObject) -> Mapping[str, object]:
     errors = body.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         return errors[0]
     return {}
 
 
-def _quote(body: Mapping[str, object], call: HttpCall) -> str:
+def _quote(body: JsonObject, call: HttpCall) -> str:
     entry = _first(body)
     text = clean(str(entry.get("message") or ""), call.hide)
     code = f" (code {_first_code(body)})" if _first_code(body) else ""
@@ -174,12 +174,12 @@ class CloudflareClient(BearerClient):
     def _decoded(self, ask: CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
         body, reply, call = self._once(ask)
         try:
-            info = nested(body, "result_info")
-            return items(body.get("result"), decode), optional_number(info, "total_pages") or 1
+            info = body.nested("result_info")
+            return items(body.get("result"), decode), info.optional_number("total_pages") or 1
         except ShapeError as problem:
             raise unreadable(CLOUDFLARE, reply, call, str(problem)) from None
 
-    def _once(self, ask: CloudflareCall) -> tuple[Mapping[str, object], Reply, HttpCall]:
+    def _once(self, ask: CloudflareCall) -> tuple[JsonObject, Reply, HttpCall]:
         """Send one request once. Anything without success in its envelope is an error."""
         headers = {"Accept": "application/json"}
         if ask.body is not None:
@@ -353,14 +353,14 @@ def _set(name: str, record_type: RecordType, stored: tuple[_Stored, ...]) -> Rec
 
 
 def _stored(body: object) -> _Stored:
-    source = record(body)
-    proxied = flag(source, "proxied") if source.get("proxied") is not None else False
-    return _Stored(text(source, "id"), text(source, "content"), number(source, "ttl"), proxied)
+    source = JsonObject.of(body)
+    proxied = source.flag("proxied") if source.get("proxied") is not None else False
+    return _Stored(source.text("id"), source.text("content"), source.number("ttl"), proxied)
 
 
 def _named_zone(body: object) -> tuple[str, str]:
-    source = record(body)
-    return text(source, "name").lower(), text(source, "id")
+    source = JsonObject.of(body)
+    return source.text("name").lower(), source.text("id")
 
 
 def _kind(record_type: RecordType) -> str:

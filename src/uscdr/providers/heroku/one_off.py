@@ -21,7 +21,7 @@ from uscdr.providers.heroku import decode
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
 from uscdr.providers.http.client import segment
 from uscdr.providers.http.exchange import LOOK_FIRST
-from uscdr.providers.http.json import optional_text, record, text
+from uscdr.providers.http.json import JsonObject
 from uscdr.words import duration
 from uscdr.write_guard import ANYHOW, WriteGuard
 
@@ -42,7 +42,7 @@ def stop(client: HerokuClient, app: str, name: str) -> None:
     """`POST /apps/{app}/dynos/{name}/actions/stop` (write). A dyno that no longer exists is not an error."""
     path = f"/apps/{segment(app)}/dynos/{segment(name)}/actions/stop"
     try:
-        client.ask(HerokuCall(f"stop dyno {name}", "POST", path, writes=True), record)
+        client.ask(HerokuCall(f"stop dyno {name}", "POST", path, writes=True), JsonObject.of)
     except NotFound:
         # The app may be missing, or Heroku may be wrong: check the list of dynos.
         if any(dyno.name == name for dyno in running(client, app)):
@@ -296,8 +296,8 @@ def _start(job: OneOffJob) -> HerokuCall:
 
 
 def _started(body: object) -> _StartedDyno:
-    source = record(body)
-    return _StartedDyno(text(source, "name"), SecretStr(optional_text(source, "attach_url")))
+    source = JsonObject.of(body)
+    return _StartedDyno(source.text("name"), SecretStr(source.optional_text("attach_url")))
 
 
 def _attend(client: HerokuClient, job: OneOffJob, started: _StartedDyno, deadline: Deadline) -> OneOffResult:

@@ -26,7 +26,7 @@ from uscdr.providers.heroku import one_off as dynos
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
 from uscdr.providers.http.client import is_private, open_client, segment
 from uscdr.providers.http.exchange import describe
-from uscdr.providers.http.json import items, record, web_address
+from uscdr.providers.http.json import JsonObject, items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -48,7 +48,7 @@ def _last_lines(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
 def _session(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
     body = {"lines": lines, "tail": False}
     ask = HerokuCall("open the log", "POST", f"/apps/{segment(app)}/log-sessions", body=body, sdk=True)
-    url, _ = client.once(ask, lambda answer: web_address(record(answer), "logplex_url"))
+    url, _ = client.once(ask, lambda answer: JsonObject.of(answer).web_address("logplex_url"))
     if not is_private(url):
         raise _failed("the stream's address is not https", retryable=False)
     with open_client(url, provider=PROVIDER, verify=client.verify, read_only=True) as stream:

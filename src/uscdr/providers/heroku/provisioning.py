@@ -11,7 +11,7 @@ from uscdr.models.heroku import AddOn, AddonPlan, App, Belongings, Domain, LogDr
 from uscdr.providers.heroku import backups, decode
 from uscdr.providers.heroku.client import HerokuCall, HerokuClient, retold
 from uscdr.providers.http.client import segment
-from uscdr.providers.http.json import about, items, nested, optional_text, record, text
+from uscdr.providers.http.json import JsonObject, about, items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -118,44 +118,44 @@ def of(client: HerokuClient, app: str) -> Belongings:
         nothing: tuple[str, ...] = ()
         return tuple(sorted(filter(None, ask(what, question, nothing))))
 
-    described = client.ask(HerokuCall("describe the app", "GET", path), record)
+    described = client.ask(HerokuCall("describe the app", "GET", path), JsonObject.of)
     coupled = HerokuCall("find its pipeline", "GET", f"{path}/pipeline-couplings")
     return Belongings(
         features=listed("features", "features", _feature),
         webhooks=listed("webhooks", "webhooks", _host),
         certificates=listed("certificates", "sni-endpoints", _certificate),
         pipeline=ask("pipeline", lambda: client.ask(coupled, _pipeline), ""),
-        team=optional_text(nested(described, "team"), "name"),
-        space=optional_text(nested(described, "space"), "name"),
+        team=described.nested("team").optional_text("name"),
+        space=described.nested("space").optional_text("name"),
         unknown=unknown,
     )
 
 
 def _feature(body: object) -> str:
-    source = record(body)
-    return text(source, "name") if source.get("enabled") is True else ""
+    source = JsonObject.of(body)
+    return source.text("name") if source.get("enabled") is True else ""
 
 
 def _host(body: object) -> str:
     try:
-        return urlsplit(optional_text(record(body), "url")).hostname or "an address that cannot be read"
+        return urlsplit(JsonObject.of(body).optional_text("url")).hostname or "an address that cannot be read"
     except ValueError:
         return "an address that cannot be read"
 
 
 def _certificate(body: object) -> str:
-    source = record(body)
-    managed: Mapping[str, object] = nested(source, "ssl_cert")
+    source = JsonObject.of(body)
+    managed: Mapping[str, object] = source.nested("ssl_cert")
     if managed.get("acm") is True:
         return ""
     names = items(managed.get("cert_domains") or [], str)
-    return ", ".join(names) or optional_text(source, "display_name") or optional_text(source, "name") or "one"
+    return ", ".join(names) or source.optional_text("display_name") or source.optional_text("name") or "one"
 
 
 def _pipeline(body: object) -> str:
-    source = record(body)
-    inner = nested(source, "pipeline")
-    return f"{optional_text(inner, 'name') or optional_text(inner, 'id')} ({optional_text(source, 'stage')})"
+    source = JsonObject.of(body)
+    inner = source.nested("pipeline")
+    return f"{inner.optional_text('name') or inner.optional_text('id')} ({source.optional_text('stage')})"
 
 
 # Hostnames of an app, and their certificates.
@@ -199,7 +199,7 @@ def _remove(client: HerokuClient, app: str, hostname: str) -> None:
     """`DELETE /apps/{app}/domains/{hostname}` (write); a missing one is not an error."""
     path = f"/apps/{segment(app)}/domains/{segment(hostname)}"
     try:
-        client.ask(HerokuCall(f"remove {hostname}", "DELETE", path, writes=True), record)
+        client.ask(HerokuCall(f"remove {hostname}", "DELETE", path, writes=True), JsonObject.of)
     except NotFound:
         # The app itself may be missing; then this call raises too.
         if any(one.hostname == hostname for one in _listed(client, app)):
@@ -211,11 +211,11 @@ def _order_certificates(client: HerokuClient, app: str) -> None:
     path = f"/apps/{segment(app)}"
     ask = HerokuCall("enable certificate management", "POST", f"{path}/acm", writes=True, body={})
     try:
-        client.ask(ask, record)
+        client.ask(ask, JsonObject.of)
     except ProviderError as refused:
         if refused.error_id not in _MAY_BE_HELD:
             raise
-        seen = client.ask(HerokuCall("describe the app", "GET", path), record)
+        seen = client.ask(HerokuCall("describe the app", "GET", path), JsonObject.of)
         if seen.get("acm") is not True:
             raise
 
@@ -271,7 +271,7 @@ class HerokuProvisioning:
         hide = tuple(value for value in values.values() if value is not None)
         path = _of(app, "config-vars")
         ask = HerokuCall("set the config variables", "PATCH", path, writes=True, body=body, hide=hide)
-        self._client.ask(ask, record)
+        self._client.ask(ask, JsonObject.of)
 
     def domains(self, app: str) -> tuple[Domain, ...]:
         """`GET /apps/{app}/domains`."""
@@ -299,7 +299,7 @@ class HerokuProvisioning:
         body = {"user": email, "silent": True}
         ask = HerokuCall("add a collaborator", "POST", _of(app, "collaborators"), writes=True, body=body)
         try:
-            self._client.ask(ask, record)
+            self._client.ask(ask, JsonObject.of)
         except ProviderError as refused:
             if refused.error_id not in ("invalid_params", "conflict"):
                 raise

@@ -17,6 +17,7 @@ import httpx
 
 from uscdr.digits import whole
 from uscdr.errors import AnswerLost, ProviderError
+from uscdr.providers.http.json import JsonObject
 from uscdr.providers.http.outages import GIVEN_UP, answer_seconds
 from uscdr.providers.http.transport import GivenUp
 
@@ -81,13 +82,13 @@ class Reply:
             raise ValueError("nested too deeply") from None
         return document
 
-    def fields(self) -> Mapping[str, object]:
+    def fields(self) -> JsonObject:
         """The decoded body where it is a JSON object; empty for anything else."""
         try:
             body = self.json()
         except ValueError:
-            return {}
-        return body if isinstance(body, dict) else {}
+            return JsonObject()
+        return JsonObject(body) if isinstance(body, dict) else JsonObject()
 
 
 def _no_number(name: str) -> float:

@@ -16,7 +16,7 @@ from uscdr.errors import ConfigError, ProviderError
 from uscdr.providers.heroku.client import HerokuCall, HerokuClient
 from uscdr.providers.http.client import open_client, trust
 from uscdr.providers.http.exchange import HttpCall
-from uscdr.providers.http.json import record
+from uscdr.providers.http.json import JsonObject
 from uscdr.providers.http.retry import RetryPolicy
 from uscdr.providers.http.transport import BoundTransport
 from uscdr.providers.probes.website import ApplicationWebsite
@@ -76,7 +76,7 @@ def test_the_platforms_token_follows_no_redirect(api: Listener, evil: Listener) 
     with HerokuClient(api.url, api.url, TOKEN, read_only=False, policy=ONCE) as client:
         for method, writes in (("GET", False), ("POST", True)):
             with pytest.raises(ProviderError):
-                client.ask(HerokuCall("look", method, "/apps/a", writes=writes), record)
+                client.ask(HerokuCall("look", method, "/apps/a", writes=writes), JsonObject.of)
     assert len(api.heard) == 2
     assert all("HRKU-canary" in one for one in api.heard)
     assert evil.heard == []
