@@ -123,19 +123,6 @@ def _refusal(reply: Reply, call: HttpCall) -> ProviderError:
     return refused(HEROKU, reply, call, AnswerReading(row, own, says, quote, error_id))
 
 
-def retold(error: ProviderError, kind: type[ProviderError], message: str, next_action: str) -> ProviderError:
-    """The same error with a better message, for a caller that knows what the provider's text means."""
-    return kind(
-        message,
-        provider=PROVIDER,
-        why=error.why,
-        next_action=next_action,
-        status=error.status,
-        error_id=error.error_id,
-        request_id=error.request_id,
-    )
-
-
 def _error_id(body: Mapping[str, object]) -> str:
     value = body.get("id")
     return value if isinstance(value, str) and re.fullmatch(r"[a-z_0-9]{1,60}", value) else ""

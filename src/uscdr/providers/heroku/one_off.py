@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, NotFound, ProviderError
 from uscdr.models.heroku import Dyno, OneOffResult
-from uscdr.providers.heroku import decode
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
 from uscdr.providers.http.client import segment
 from uscdr.providers.http.exchange import LOOK_FIRST
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 def running(client: HerokuClient, app: str) -> tuple[Dyno, ...]:
     """`GET /apps/{app}/dynos`: every dyno that exists now, by name."""
     ask = HerokuCall("list the dynos", "GET", f"/apps/{segment(app)}/dynos", sdk=True, range_="id ..; max=1000")
-    return tuple(sorted(client.pages(ask, decode.dyno), key=lambda dyno: dyno.name))
+    return tuple(sorted(client.pages(ask, _dyno), key=lambda dyno: dyno.name))
 
 
 def stop(client: HerokuClient, app: str, name: str) -> None:
@@ -257,6 +256,23 @@ class OneOffJob:
     on_started: Callable[[str], None]
     on_output: Callable[[str], None]
 
+    def run(self, client: HerokuClient) -> OneOffResult:
+        """Start, attach, wait. After any failure following the start, the dyno is stopped."""
+        deadline = Deadline(self.time_limit)
+        started = client.ask(_start(self), _started)
+        try:
+            self.on_started(started.name)
+            return _attend(client, self, started, deadline)
+        except _TimeLimitReached:
+            raise _time_limit(self, started.name, stopped=_stop(client, self.app, started.name)) from None
+        except ProviderError as error:
+            _stop(client, self.app, started.name)
+            raise _not_attached(started.name, error) from error
+        except BaseException:
+            # Also after the operator's interrupt: otherwise nobody sees how the command ends.
+            _stop(client, self.app, started.name)
+            raise
+
 
 @dataclass(frozen=True)
 class _StartedDyno:
@@ -264,24 +280,6 @@ class _StartedDyno:
 
     name: str
     terminal: SecretStr
-
-
-def run(client: HerokuClient, job: OneOffJob) -> OneOffResult:
-    """Start, attach, wait. After any failure following the start, the dyno is stopped."""
-    deadline = Deadline(job.time_limit)
-    started = client.ask(_start(job), _started)
-    try:
-        job.on_started(started.name)
-        return _attend(client, job, started, deadline)
-    except _TimeLimitReached:
-        raise _time_limit(job, started.name, stopped=_stop(client, job.app, started.name)) from None
-    except ProviderError as error:
-        _stop(client, job.app, started.name)
-        raise _not_attached(started.name, error) from error
-    except BaseException:
-        # Also after the operator's interrupt: otherwise nobody sees how the command ends.
-        _stop(client, job.app, started.name)
-        raise
 
 
 def _start(job: OneOffJob) -> HerokuCall:
@@ -345,4 +343,20 @@ def _not_attached(name: str, error: ProviderError) -> AnswerLost:
         why=error.why,
         next_action=LOOK_FIRST,
         request_id=error.request_id,
+    )
+
+
+def _dyno(body: object) -> Dyno:
+    """One item of `GET /apps/{app}/dynos`."""
+    source = JsonObject.of(body)
+    return Dyno(
+        id=source.optional_text("id"),
+        name=source.text("name"),
+        type=source.text("type"),
+        state=source.text("state"),
+        size=source.optional_text("size"),
+        command=source.optional_text("command"),
+        release_version=source.nested("release").optional_number("version"),
+        created_at=source.optional_moment("created_at"),
+        updated_at=source.optional_moment("updated_at"),
     )
