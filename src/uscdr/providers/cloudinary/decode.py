@@ -22,7 +22,7 @@ from uscdr.models.media import (
     RestoredAsset,
 )
 from uscdr.providers.http.json import JsonObject, ShapeError, items
-from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, refused
+from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -229,9 +229,9 @@ def refusal(reply: Reply, call: HttpCall, *, wait: float | None) -> ProviderErro
     row = _BY_STATUS.get(reply.status, _BY_STATUS[400])
     if row is _RATE:
         renewed = "." if wait is None else f". It is renewed in {duration(wait)}."
-        return refused(CLOUDINARY, reply, call, AnswerReading(row, own=True, quote=renewed, wait=wait))
+        return CLOUDINARY.refused(reply, call, AnswerReading(row, own=True, quote=renewed, wait=wait))
     says = next((ours for theirs, ours in _KNOWN_SENTENCES if theirs in (sentence or "").lower()), "")
-    return refused(CLOUDINARY, reply, call, AnswerReading(row, own=sentence is not None, says=says))
+    return CLOUDINARY.refused(reply, call, AnswerReading(row, own=sentence is not None, says=says))
 
 
 def _sentence(reply: Reply) -> str | None:

@@ -25,8 +25,9 @@ from uscdr.models.media import (
 from uscdr.providers.cloudinary import decode
 from uscdr.providers.cloudinary.client import CloudinaryCall, CloudinaryClient
 from uscdr.providers.cloudinary.decode import PROVIDER
-from uscdr.providers.http.client import ClientOptions, open_client, patience, require_private, trust
+from uscdr.providers.http.client import ClientOptions, patience, require_private, trust
 from uscdr.providers.http.exchange import Pages
+from uscdr.providers.http.transport import open_client
 from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH, Delivered
 from uscdr.write_guard import ANYHOW
 

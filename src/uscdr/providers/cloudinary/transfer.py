@@ -132,7 +132,7 @@ def fetch(
     private_file.require_new(destination, shown=_SHOWN)
     # Cloudinary's digest is MD5; ours is SHA-256.
     md5 = hashlib.md5(usedforsecurity=False)
-    with download.opened(client, url, DELIVERY, stop) as body:
+    with DELIVERY.open(client, url, stop) as body:
         done = private_file.write(_digested(body.chunks(progress), md5), destination, shown=_SHOWN)
     return MediaDownload(size=done.size, md5=md5.hexdigest(), sha256=done.sha256)
 

@@ -21,7 +21,7 @@ from uscdr.providers.dns.swap import RecordSwap, beside, by_hand, checked, confl
 from uscdr.providers.http.client import BearerClient, ClientOptions, require_private, segment
 from uscdr.providers.http.exchange import HttpCall, Pages, Reply
 from uscdr.providers.http.json import JsonObject, ShapeError, items
-from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean, refused, unreadable
+from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -80,7 +80,7 @@ def _refusal(reply: Reply, call: HttpCall, body: JsonObject) -> ProviderError:
     row = _BY_CODE.get(code) or _BY_STATUS.get(reply.status, _VALUES)
     own = body.get("success") is False
     reading = AnswerReading(row, own, quote=_quote(body, call), error_id=str(code or ""))
-    return refused(CLOUDFLARE, reply, call, reading)
+    return CLOUDFLARE.refused(reply, call, reading)
 
 
 def _first_code(body: JsonObject) -> int:
@@ -177,7 +177,7 @@ class CloudflareClient(BearerClient):
             info = body.nested("result_info")
             return items(body.get("result"), decode), info.optional_number("total_pages") or 1
         except ShapeError as problem:
-            raise unreadable(CLOUDFLARE, reply, call, str(problem)) from None
+            raise CLOUDFLARE.unreadable(reply, call, str(problem)) from None
 
     def _once(self, ask: CloudflareCall) -> tuple[JsonObject, Reply, HttpCall]:
         """Send one request once. Anything without success in its envelope is an error."""
@@ -190,7 +190,7 @@ class CloudflareClient(BearerClient):
         if not httpx.codes.is_success(reply.status) or body.get("success") is False:
             raise _refusal(reply, call, body)
         if body.get("success") is not True:
-            raise unreadable(CLOUDFLARE, reply, call, "the body is not the API's")
+            raise CLOUDFLARE.unreadable(reply, call, "the body is not the API's")
         return body, reply, call
 
 

@@ -16,10 +16,11 @@ from uscdr.errors import AnswerLost, Interrupted, MachineError, ProviderError, R
 from uscdr.models.heroku import Build
 from uscdr.providers.heroku import decode
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
-from uscdr.providers.http.client import is_private, open_client, segment
-from uscdr.providers.http.exchange import describe, is_untrusted, never_arrived
+from uscdr.providers.http.client import is_private, segment
+from uscdr.providers.http.exchange import NetworkFailure
 from uscdr.providers.http.json import JsonObject, about
 from uscdr.providers.http.refusal import may_pass
+from uscdr.providers.http.transport import open_client
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def _put(http: httpx.Client, url: str, pieces: Iterator[bytes], size: int) -> No
     try:
         response = http.put(url, content=pieces, headers={"Content-Length": str(size)})
     except httpx.HTTPError as error:
-        raise _build_failed(describe(error), retryable=not is_untrusted(error), sent=not never_arrived(error)) from None
+        failure = NetworkFailure(error)
+        raise _build_failed(failure.words, retryable=not failure.is_untrusted, sent=not failure.never_arrived) from None
     _accept(response)
 
 
@@ -210,7 +212,8 @@ def _some(client: HerokuClient, http: httpx.Client, url: str, reader: _OutputRea
         _heed_stop(client)
         if reader.position > before:
             return False
-        raise _stream_failed(describe(error), retryable=not is_untrusted(error)) from None
+        failure = NetworkFailure(error)
+        raise _stream_failed(failure.words, retryable=not failure.is_untrusted) from None
     return True
 
 

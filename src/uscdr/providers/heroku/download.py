@@ -13,8 +13,8 @@ from uscdr.models.heroku import Download, SignedUrl
 from uscdr.providers.heroku.client import PROVIDER, HerokuClient
 from uscdr.providers.http import download
 from uscdr.providers.http import download as private_file
-from uscdr.providers.http.client import open_client
 from uscdr.providers.http.refusal import may_pass
+from uscdr.providers.http.transport import open_client
 
 if TYPE_CHECKING:
     import ssl
@@ -47,7 +47,7 @@ def _opened(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -
     base = "{0.scheme}://{0.netloc}".format(urlsplit(url))
     with (
         open_client(base, provider=PROVIDER, verify=verify, read_only=True) as http,
-        download.opened(http, url, STORAGE, stop) as body,
+        STORAGE.open(http, url, stop) as body,
     ):
         yield body
 

@@ -24,9 +24,10 @@ from uscdr.models.heroku import (
 )
 from uscdr.providers.heroku import decode, one_off
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
-from uscdr.providers.http.client import is_private, open_client, segment
-from uscdr.providers.http.exchange import describe
+from uscdr.providers.http.client import is_private, segment
+from uscdr.providers.http.exchange import NetworkFailure
 from uscdr.providers.http.json import JsonObject, ShapeError, items
+from uscdr.providers.http.transport import open_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -62,7 +63,7 @@ def _events(client: httpx.Client, url: str) -> Iterator[str]:
                 raise _failed(f"the stream answered {response.status_code}", retryable=True)
             yield from _event_data(_until(response, time.monotonic() + STREAM_SECONDS))
     except httpx.HTTPError as error:
-        raise _failed(describe(error), retryable=True) from None
+        raise _failed(NetworkFailure(error).words, retryable=True) from None
 
 
 def _until(response: httpx.Response, end: float) -> Iterator[bytes]:

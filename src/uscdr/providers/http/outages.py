@@ -47,6 +47,21 @@ class Outages:
         self._alive: set[str] = set()
         self._waited: dict[str, float] = {}
 
+    @classmethod
+    def known(cls) -> Outages | None:
+        """The knowledge of the current read-only command; None otherwise, and then every host is tried."""
+        return _SHARED[-1] if _SHARED else None
+
+    @classmethod
+    @contextmanager
+    def shared(cls) -> Iterator[Outages]:
+        """All requests within this context, on any thread, share the knowledge."""
+        _SHARED.append(cls())
+        try:
+            yield _SHARED[-1]
+        finally:
+            _SHARED.pop()
+
     def left(self, place: str) -> float:
         """Seconds that the host may still stay silent; 0 when it is not tried again."""
         with self._turn:
@@ -92,22 +107,7 @@ class Outages:
             known.pop(place, None)
 
 
-_LOOKING: list[Outages] = []
-
-
-def known() -> Outages | None:
-    """The knowledge of the current read-only command; None otherwise, and then every host is tried."""
-    return _LOOKING[-1] if _LOOKING else None
-
-
-@contextmanager
-def looking() -> Iterator[Outages]:
-    """All requests within this context, on any thread, share the knowledge."""
-    _LOOKING.append(Outages())
-    try:
-        yield _LOOKING[-1]
-    finally:
-        _LOOKING.pop()
+_SHARED: list[Outages] = []
 
 
 def resolved(host: str, seconds: float) -> None:
@@ -137,7 +137,7 @@ def borne(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSEr
     An error of the types `silence` counts as no answer. Raises TimeoutError when the command no longer waits for that
     host.
     """
-    outages = known()
+    outages = Outages.known()
     if outages is None:
         yield usual
         return
@@ -158,4 +158,4 @@ GIVEN_UP = "it did not answer before, so this command does not wait for it again
 
 def answer_seconds() -> float:
     """Seconds that one whole answer may take, including its headers."""
-    return ANSWER_SECONDS if known() is None else ANSWER
+    return ANSWER_SECONDS if Outages.known() is None else ANSWER

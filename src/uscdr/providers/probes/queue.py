@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from uscdr.digits import whole
 from uscdr.errors import BadInput, CredentialsRefused, ProviderError
 from uscdr.models.probes import QueueFacts
-from uscdr.providers.http.exchange import causes
+from uscdr.providers.http.exchange import NetworkFailure
 from uscdr.providers.http.outages import borne
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
 
@@ -135,7 +135,7 @@ def _mapped(error: Exception) -> ProviderError:
 
 
 def _cause(error: Exception) -> str:
-    for cause in causes(error):
+    for cause in NetworkFailure(error).causes():
         if isinstance(cause, OSError) and not isinstance(cause, TimeoutError) and cause.strerror:
             # OpenSSL's own words are meant for its developers.
             words = "the TLS connection failed" if isinstance(cause, ssl.SSLError) else cause.strerror

@@ -9,7 +9,7 @@ import httpx
 
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import ServiceColor, StatusReport
-from uscdr.providers.http.exchange import HttpCall, Reply, exchange
+from uscdr.providers.http.exchange import HttpCall, Reply
 from uscdr.providers.http.json import JsonObject, ShapeError, items
 from uscdr.providers.http.refusal import may_pass
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
@@ -49,7 +49,7 @@ class StatusPage:
 
     def _once(self) -> StatusReport:
         call = HttpCall("report its status", "GET", self._page.path, writes=False)
-        reply = exchange(self._client, call, provider=f"{self._service} status page")
+        reply = call.send(self._client, provider=f"{self._service} status page")
         if reply.status != httpx.codes.OK:
             raise self._unusable(reply, f"it answered {reply.status}", retryable=may_pass(reply.status))
         try:

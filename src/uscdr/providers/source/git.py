@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from uscdr.digits import whole
 from uscdr.errors import ConfigError, CredentialsRefused, Interrupted, MachineError, NotFound, ProviderError, UscdrError
-from uscdr.providers.http.client import is_loopback, proxy_for
-from uscdr.providers.http.outages import borne, known
+from uscdr.providers.http.outages import Outages, borne
+from uscdr.providers.http.transport import is_loopback, proxy_for
 from uscdr.settings import program, user_path
 from uscdr.words import duration
 
@@ -298,7 +298,13 @@ PORTS = {"https": 443, "http": 80}
 def require_host(address: str) -> None:
     """For a read-only command and an address without a proxy. Raises ProviderError."""
     parts = urlsplit(address) if "://" in address else None
-    if known() is None or parts is None or parts.scheme not in PORTS or not parts.hostname or proxy_for(address):
+    if (
+        Outages.known() is None
+        or parts is None
+        or parts.scheme not in PORTS
+        or not parts.hostname
+        or proxy_for(address)
+    ):
         return
     where = (parts.hostname, parts.port or PORTS[parts.scheme])
     try:
@@ -316,7 +322,7 @@ def require_host(address: str) -> None:
 
 def patience() -> Mapping[str, str]:
     """Git's environment: it drops a server that sends nothing for that long."""
-    return {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60" if known() is None else "8"}
+    return {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60" if Outages.known() is None else "8"}
 
 
 # Whether a file could be published with the Git checkout that contains it.

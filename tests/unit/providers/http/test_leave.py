@@ -20,9 +20,10 @@ from uscdr.errors import LockHeld
 from uscdr.providers.cloudinary.connection import Connection
 from uscdr.providers.dns.rfc2136 import Primary
 from uscdr.providers.heroku import one_off
-from uscdr.providers.http.client import open_client, trust
-from uscdr.providers.http.exchange import HttpCall, exchange
+from uscdr.providers.http.client import trust
+from uscdr.providers.http.exchange import HttpCall
 from uscdr.providers.http.retry import RetryingCaller
+from uscdr.providers.http.transport import open_client
 from uscdr.write_guard import WriteGuard
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
@@ -137,7 +138,7 @@ def test_a_request_that_writes(provider: Provider, verify: ssl.SSLContext, metho
             provider.url, provider="x", verify=verify, read_only=False, for_writes=True, leave=leave
         ) as client:
             call = HttpCall("start a restore", method, "/x", writes=True, body={"a": 1} if method != "DELETE" else None)
-            exchange(client, call, provider="x")
+            call.send(client, provider="x")
 
     refused(provider, send)
 
@@ -148,7 +149,7 @@ def test_a_request_that_reads_needs_no_leave(provider: Provider, verify: ssl.SSL
         asked.leave.of(asked),
         open_client(provider.url, provider="x", verify=verify, read_only=False, leave=asked.leave) as client,
     ):
-        exchange(client, HttpCall("look", "GET", "/x", writes=False), provider="x")
+        HttpCall("look", "GET", "/x", writes=False).send(client, provider="x")
     assert asked.seen == []
     assert len(provider.received) == 1
 
