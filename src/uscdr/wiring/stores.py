@@ -25,7 +25,7 @@ from uscdr.kit.reader import KitReader
 from uscdr.models.postgres_names import table_text
 from uscdr.providers.heroku import download as dump_stream
 from uscdr.providers.http.client import trust
-from uscdr.providers.postgres import archive
+from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.source.git import published
 from uscdr.scenarios.adapters import CopiesAccess
 from uscdr.settings import operator
@@ -179,7 +179,7 @@ def _download(context: RunContext, link: SignedUrl, stop: threading.Event) -> Ab
 
 def decode(dump: Path) -> Decoded:
     """`pg_restore -l`. Raises CheckFailed when the dump does not decode."""
-    found = archive.read(dump, None)
+    found = Archive.read(dump, None)
     return Decoded(_version(found.tool), str(found.dumped_from or ""), found.extensions)
 
 

@@ -17,7 +17,7 @@ import httpx
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.models.dns import RecordSet, RecordType
 from uscdr.providers.dns.records import HOSTS, normal
-from uscdr.providers.dns.swap import RecordSwap, beside, by_hand, checked, conflict, ignored, outside, same
+from uscdr.providers.dns.swap import RecordSwap, beside, by_hand, outside, same
 from uscdr.providers.http.client import BearerClient, ClientOptions, require_private, segment
 from uscdr.providers.http.exchange import HttpCall, Pages, Reply
 from uscdr.providers.http.json import JsonObject, ShapeError, items
@@ -115,7 +115,7 @@ MAX_PAGES = 100
 
 
 @dataclass(frozen=True)
-class CloudflareCall:
+class _CloudflareCall:
     """One call: `what` in words, where below the base URL, and what goes with it."""
 
     what: str
@@ -140,7 +140,7 @@ class CloudflareClient(BearerClient):
         self._url = _with_version(require_private(base_url, "The DNS provider's API"))
         super().__init__(PROVIDER, token, HOW_TO_GET_ACCESS, **wiring)
 
-    def send(self, ask: CloudflareCall) -> None:
+    def send(self, ask: _CloudflareCall) -> None:
         """A write; only the success of its answer counts, because the zone is read afterwards."""
         self.patience.call(lambda: self._once(ask), writes=ask.writes)
 
@@ -154,7 +154,7 @@ class CloudflareClient(BearerClient):
         page, pages = 1, Pages(MAX_PAGES)
         while True:
             counted = urlencode({**query, "page": page, "per_page": PAGE})
-            found, last = self._page(CloudflareCall(what, "GET", f"{path}?{counted}"), decode)
+            found, last = self._page(_CloudflareCall(what, "GET", f"{path}?{counted}"), decode)
             yield found
             if page >= last:
                 return
@@ -167,11 +167,11 @@ class CloudflareClient(BearerClient):
                     next_action="Run the command again later.",
                 )
 
-    def _page(self, ask: CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
+    def _page(self, ask: _CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
         """The items of one page, and how many pages there are."""
         return self.patience.call(lambda: self._decoded(ask, decode), writes=False)
 
-    def _decoded(self, ask: CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
+    def _decoded(self, ask: _CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
         body, reply, call = self._once(ask)
         try:
             info = body.nested("result_info")
@@ -179,7 +179,7 @@ class CloudflareClient(BearerClient):
         except ShapeError as problem:
             raise CLOUDFLARE.unreadable(reply, call, str(problem)) from None
 
-    def _once(self, ask: CloudflareCall) -> tuple[JsonObject, Reply, HttpCall]:
+    def _once(self, ask: _CloudflareCall) -> tuple[JsonObject, Reply, HttpCall]:
         """Send one request once. Anything without success in its envelope is an error."""
         headers = {"Accept": "application/json"}
         if ask.body is not None:
@@ -248,17 +248,17 @@ class CloudflareZone:
 
     def swap(self, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None) -> None:
         """One PATCH, POST or DELETE of a record; several go in one `POST …/dns_records/batch`, a transaction."""
-        swap = checked(self.zone, name, record_type, expected, wanted)
+        swap = RecordSwap.checked(self.zone, name, record_type, expected, wanted)
         stored = self._stored(swap.name, record_type)
         held = _set(swap.name, record_type, stored)
         if self._is_done(swap, held):
             return
         if not same(held, swap.expected):
-            raise conflict(swap, held, provider=PROVIDER)
+            raise swap.conflict(held, provider=PROVIDER)
         self._client.send(self._write(swap, _edits(swap, stored)))
         held = self.read(swap.name, record_type)
         if not self._is_done(swap, held):
-            raise ignored(swap, held, provider=PROVIDER)
+            raise swap.ignored(held, provider=PROVIDER)
 
     def obstacle(self, name: str) -> str:
         """Only addresses and a delegation: Cloudflare flattens at the apex, and allows mail and text records beside."""
@@ -292,19 +292,19 @@ class CloudflareZone:
         query = {"name": name, "type": _kind(record_type)}
         return self._client.pages(f"read {name} ({record_type})", self._records, query, _stored)
 
-    def _write(self, swap: RecordSwap, edits: _Edits) -> CloudflareCall:
+    def _write(self, swap: RecordSwap, edits: _Edits) -> _CloudflareCall:
         what = f"change {swap.name} ({swap.type})"
         if edits.count > 1:
             parts = {"deletes": edits.deletes, "patches": edits.patches, "posts": edits.posts}
-            return CloudflareCall(
+            return _CloudflareCall(
                 what, "POST", f"{self._records}/batch", {part: rows for part, rows in parts.items() if rows}
             )
         if edits.posts:
-            return CloudflareCall(what, "POST", self._records, edits.posts[0])
+            return _CloudflareCall(what, "POST", self._records, edits.posts[0])
         if edits.patches:
             body = dict(edits.patches[0])
-            return CloudflareCall(what, "PATCH", f"{self._records}/{segment(str(body.pop('id')))}", body)
-        return CloudflareCall(what, "DELETE", f"{self._records}/{segment(str(edits.deletes[0]['id']))}")
+            return _CloudflareCall(what, "PATCH", f"{self._records}/{segment(str(body.pop('id')))}", body)
+        return _CloudflareCall(what, "DELETE", f"{self._records}/{segment(str(edits.deletes[0]['id']))}")
 
 
 def _edits(swap: RecordSwap, stored: tuple[_Stored, ...]) -> _Edits:

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, BadInput, ConfigError, CredentialsRefused, NotFound, ProviderError, WriteRefused
 from uscdr.providers.dns.records import answered, borrowed, may_borrow, normal, to_wire, unmade, wire_name
-from uscdr.providers.dns.swap import RecordSwap, by_hand, checked, conflict, ignored, obstacle
+from uscdr.providers.dns.swap import RecordSwap, by_hand, obstacle
 from uscdr.providers.http.exchange import LOOK_FIRST
 from uscdr.providers.http.refusal import Refusal
 from uscdr.providers.http.retry import RetryingCaller
@@ -167,7 +167,7 @@ def _signing_key(key_name: str, key: SecretStr, algorithm: str) -> dns.tsig.Key:
         ) from None
 
 
-class Primary:
+class _Primary:
     """One server, one key. `server` is an address or a host name; `timeout` is in seconds, for each message.
 
     With `read_only` anything but a query is refused before a connection is opened. `record` is called for each message
@@ -297,7 +297,7 @@ class Rfc2136Zone:
     ) -> None:
         self.zone = normal(zone)
         signing = _signing_key(key_name, key or SecretStr(""), algorithm) if key_name else None
-        self._primary = Primary(
+        self._primary = _Primary(
             server,
             port,
             signing,
@@ -346,7 +346,7 @@ class Rfc2136Zone:
     def swap(self, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None) -> None:
         """One UPDATE with the expected values as prerequisites; then checks that it took effect."""
         _known_on_the_wire(record_type)
-        swap = checked(self.zone, name, record_type, expected, wanted)
+        swap = RecordSwap.checked(self.zone, name, record_type, expected, wanted)
         held = self.read(swap.name, record_type)
         if swap.is_done(held):
             return
@@ -354,9 +354,9 @@ class Rfc2136Zone:
         code = self._primary.update(_update(swap), what, f"{swap.name}/{record_type}")
         held = self.read(swap.name, record_type)
         if code != dns.rcode.NOERROR:
-            raise conflict(swap, held, provider=PROVIDER)
+            raise swap.conflict(held, provider=PROVIDER)
         if not swap.is_done(held):
-            raise ignored(swap, held, provider=PROVIDER)
+            raise swap.ignored(held, provider=PROVIDER)
 
     def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
         """The change as a person would make it."""

@@ -1,11 +1,11 @@
-"""Collects the facts around a name before a change. `cautions` derives the warnings."""
+"""Collects the facts around a name before a change, and derives the warnings from them."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import dns.exception
 import dns.message
@@ -44,38 +44,38 @@ class Delegation:
     zone: str
     servers: tuple[NameServer, ...]
 
+    @classmethod
+    def of(cls, name: str, resolvers: Resolvers, *, port: int, timeout: float) -> Self:
+        """The zone of `name`, found from outside. Raises `ProviderError` when it cannot be determined."""
+        search = _Search(resolvers, port, timeout)
+        enclosing = search.zone_of(parent(name))
+        servers = search.servers(enclosing)
+        own = search.referral(name, servers)
+        if own.hosts:
+            return cls(name, search.addresses(own))
+        return cls(enclosing, servers)
+
+    @classmethod
+    def among(cls, name: str, servers: Sequence[NameServer], *, timeout: float) -> Self:
+        """The zone of `name` by the given servers; raises `ProviderError` when none hosts it."""
+        for ancestor in ancestors(name):
+            answer = first_usable(servers, ancestor, "SOA", timeout=timeout)
+            owner = None if answer is None else enclosing_zone(answer, ancestor)
+            if owner is not None:
+                return cls(owner, tuple(servers))
+        raise ProviderError(
+            f"None of the given name servers answers for {name}.",
+            provider=PROVIDER,
+            why=f"Asked: {', '.join(f'{one.address} port {one.port}' for one in servers)}.",
+            next_action="Check `name_servers` and `zone` in the target's `dns` part, and that the servers run.",
+            retryable=True,
+        )
+
 
 @dataclass(frozen=True)
 class _Referral:
     hosts: tuple[str, ...]
     glue: Mapping[str, tuple[str, ...]]
-
-
-def delegation_of(name: str, resolvers: Resolvers, *, port: int, timeout: float) -> Delegation:
-    """The zone of `name`, found from outside. Raises `ProviderError` when it cannot be determined."""
-    search = _Search(resolvers, port, timeout)
-    enclosing = search.zone_of(parent(name))
-    servers = search.servers(enclosing)
-    own = search.referral(name, servers)
-    if own.hosts:
-        return Delegation(name, search.addresses(own))
-    return Delegation(enclosing, servers)
-
-
-def delegation_among(name: str, servers: Sequence[NameServer], *, timeout: float) -> Delegation:
-    """The zone of `name` by the given servers; raises `ProviderError` when none hosts it."""
-    for ancestor in ancestors(name):
-        answer = first_usable(servers, ancestor, "SOA", timeout=timeout)
-        owner = None if answer is None else enclosing_zone(answer, ancestor)
-        if owner is not None:
-            return Delegation(owner, tuple(servers))
-    raise ProviderError(
-        f"None of the given name servers answers for {name}.",
-        provider=PROVIDER,
-        why=f"Asked: {', '.join(f'{one.address} port {one.port}' for one in servers)}.",
-        next_action="Check `name_servers` and `zone` in the target's `dns` part, and that the servers run.",
-        retryable=True,
-    )
 
 
 class _Search:
@@ -174,6 +174,11 @@ class NameFacts:
     caa: RecordSet | None
     target_addresses: tuple[str, ...] | None
     hosts: tuple[str, ...]
+
+    def cautions(self) -> tuple[Caution, ...]:
+        """Every caution, the blocking ones first."""
+        found = [caution for rule in _RULES for caution in rule(self)]
+        return tuple(sorted(found, key=lambda caution: not caution.blocks))
 
 
 class NameSurvey:
@@ -282,12 +287,6 @@ ISSUER = "letsencrypt.org"
 LONG_TTL = 300
 """Seconds; with a longer TTL, resolvers keep the old answer for too long."""
 _ISSUE = re.compile(r'\d+ (?P<tag>issue|issuewild) "(?P<value>[^"]*)"', re.IGNORECASE)
-
-
-def judge(around: NameFacts) -> tuple[Caution, ...]:
-    """Every caution, the blocking ones first."""
-    found = [caution for rule in _RULES for caution in rule(around)]
-    return tuple(sorted(found, key=lambda caution: not caution.blocks))
 
 
 def _proxied(records: RecordSet) -> Caution | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from uscdr.errors import BadInput, Conflict, ProviderError
 from uscdr.models.dns import RecordSet, RecordType
@@ -53,6 +54,25 @@ class RecordSwap:
     expected: RecordSet | None
     wanted: RecordSet | None
 
+    @classmethod
+    def checked(
+        cls, zone: str, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None
+    ) -> Self:
+        """The change in normal form. Raises `BadInput` for an impossible change, before any call."""
+        name = normal(name)
+        if record_type not in SWAPPABLE:
+            raise _senseless(f"A recovery does not change records of type {record_type}.")
+        if not is_within(name, zone):
+            raise _senseless(f"{name} is not in the zone {zone}.")
+        for records in (expected, wanted):
+            if records is not None and (normal(records.name), records.type) != (name, record_type):
+                raise _senseless(
+                    f"A record of {records.name} ({records.type}) does not belong to {name} ({record_type})."
+                )
+        if wanted is not None:
+            _check_values(wanted)
+        return cls(zone, name, record_type, _named(expected, name), _named(wanted, name))
+
     @property
     def only_ttl(self) -> bool:
         """Whether only the TTL changes."""
@@ -64,22 +84,29 @@ class RecordSwap:
             return False
         return not self.only_ttl or held is None or self.wanted is None or held.ttl == self.wanted.ttl
 
+    def conflict(self, held: RecordSet | None, *, provider: str) -> Conflict:
+        """The error for a zone without the expected records; the zone is unchanged."""
+        return Conflict(
+            f"{self.name} ({self.type}) was changed by somebody else; uscdr did not change it.",
+            provider=provider,
+            why=f"Expected: {_described(self.expected)}. Found: {_described(held)}. Wanted: {_described(self.wanted)}.",
+            next_action="Find out who changed it, then run the command again to plan from the current records.",
+        )
 
-def checked(
-    zone: str, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None
-) -> RecordSwap:
-    """The change in normal form. Raises `BadInput` for an impossible change, before any call."""
-    name = normal(name)
-    if record_type not in SWAPPABLE:
-        raise _senseless(f"A recovery does not change records of type {record_type}.")
-    if not is_within(name, zone):
-        raise _senseless(f"{name} is not in the zone {zone}.")
-    for records in (expected, wanted):
-        if records is not None and (normal(records.name), records.type) != (name, record_type):
-            raise _senseless(f"A record of {records.name} ({records.type}) does not belong to {name} ({record_type}).")
-    if wanted is not None:
-        _check_values(wanted)
-    return RecordSwap(zone, name, record_type, _named(expected, name), _named(wanted, name))
+    def ignored(self, held: RecordSet | None, *, provider: str) -> ProviderError:
+        """The error for a change that the server accepted but did not apply."""
+        hint, action = "", "Check the zone at its provider, then run the command again."
+        if self.type == "CNAME":
+            apex = self.name == self.zone
+            reason = "is not allowed at the apex of a zone" if apex else "cannot coexist with other records"
+            hint = f" A CNAME {reason}."
+            action = "At an apex, use an ALIAS or the provider's flattening. Otherwise remove the other records first."
+        return ProviderError(
+            f"{self.name} ({self.type}): the provider accepted the change, but the zone does not show it.",
+            provider=provider,
+            why=f"Wanted: {_described(self.wanted)}. Found: {_described(held)}.{hint}",
+            next_action=action,
+        )
 
 
 def _named(records: RecordSet | None, name: str) -> RecordSet | None:
@@ -98,34 +125,6 @@ def _check_values(wanted: RecordSet) -> None:
 def same(one: RecordSet | None, other: RecordSet | None) -> bool:
     """Whether both have the same values; two missing sets count as equal."""
     return other is None if one is None else one.same_values(other)
-
-
-def conflict(swap: RecordSwap, held: RecordSet | None, *, provider: str) -> Conflict:
-    """The error for a zone without the expected records; the zone is unchanged."""
-    return Conflict(
-        f"{swap.name} ({swap.type}) was changed by somebody else; uscdr did not change it.",
-        provider=provider,
-        why=f"Expected: {_described(swap.expected)}. Found: {_described(held)}. Wanted: {_described(swap.wanted)}.",
-        next_action="Find out who changed it, then run the command again to plan from the current records.",
-    )
-
-
-def ignored(swap: RecordSwap, held: RecordSet | None, *, provider: str) -> ProviderError:
-    """The error for a change that the server accepted but did not apply."""
-    hint = ""
-    if swap.type == "CNAME":
-        apex = swap.name == swap.zone
-        hint = (
-            " A CNAME is not allowed at the apex of a zone." if apex else " A CNAME cannot coexist with other records."
-        )
-    return ProviderError(
-        f"{swap.name} ({swap.type}): the provider accepted the change, but the zone does not show it.",
-        provider=provider,
-        why=f"Wanted: {_described(swap.wanted)}. Found: {_described(held)}.{hint}",
-        next_action="At an apex, use an ALIAS or the provider's flattening. Otherwise remove the other records first."
-        if swap.type == "CNAME"
-        else "Check the zone at its provider, then run the command again.",
-    )
 
 
 def _senseless(message: str) -> BadInput:

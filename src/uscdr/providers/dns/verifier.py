@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.providers.dns.query import Resolvers, State, addresses_in, attempt
 from uscdr.providers.dns.records import answered, borrowed, may_borrow, normal, serial, unmade
-from uscdr.providers.dns.survey import Delegation, NameSurvey, delegation_among, delegation_of, judge
+from uscdr.providers.dns.survey import Delegation, NameSurvey
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class DnsVerifier:
     def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
         """Reasons why pointing `name` at `target` may fail or mislead, the blocking ones first."""
         name, target = normal(name), normal(target)
-        return judge(self._survey(self._delegation(name)).of(name, target))
+        return self._survey(self._delegation(name)).of(name, target).cautions()
 
     def _gather(self, tasks: Sequence[partial[ServerAnswer]]) -> Sighting:
         return Sighting(answers=tuple(run_all(tasks, workers=AT_ONCE, stop=self._stop)))
@@ -122,9 +122,9 @@ class DnsVerifier:
 
     def _look_up(self, name: str) -> Delegation:
         if self._explicit:
-            found = delegation_among(name, self._explicit, timeout=self._timeout)
+            found = Delegation.among(name, self._explicit, timeout=self._timeout)
         else:
-            found = delegation_of(name, self._resolvers, port=self._port, timeout=self._timeout)
+            found = Delegation.of(name, self._resolvers, port=self._port, timeout=self._timeout)
         self._found[name] = (time.monotonic(), found)
         return found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 from uscdr.models.dns import Caution, RecordSet, RecordType, Sighting
 
@@ -64,34 +65,39 @@ class Verifier(Protocol):
         ...
 
 
-# Whether every name server leads a hostname to its target: by its CNAME, else by the addresses that it gives.
-
-
-NONE = ("answered", "no such record")
+_SERVES_THE_ZONE = ("answered", "no such record")
 """States of a server that serves the zone."""
 
 
-def led(verifier: Verifier, hostname: str, target: str) -> tuple[RecordType, Sighting]:
-    """What the servers say of it, and as what: a zone's own name has no CNAME, and some providers flatten others.
+@dataclass(frozen=True)
+class Pointing:
+    """How the name servers point `hostname` now: by a `CNAME`, or as an `ALIAS` by the target's addresses.
 
-    An ALIAS is seen by the addresses that it gives. Raises ProviderError and MachineError.
+    The apex of a zone has no CNAME, and some providers replace any CNAME by addresses.
     """
-    sighting = verifier.look(hostname, "CNAME", target=target)
-    if sighting.answers and all(one.state in NONE and one.records is None for one in sighting.answers):
-        return "ALIAS", verifier.look(hostname, "ALIAS", target=target)
-    return "CNAME", sighting
 
+    hostname: str
+    target: str
+    kind: RecordType
+    sighting: Sighting
 
-def leads(verifier: Verifier, hostname: str, target: str) -> bool:
-    """Whether all of them do, whatever record does it. Errors as `led`."""
-    kind, sighting = led(verifier, hostname, target)
-    return sighting.all_say(RecordSet(name=hostname, type=kind, ttl=0, values=(target,)))
+    @classmethod
+    def seen(cls, verifier: Verifier, hostname: str, target: str) -> Self:
+        """Ask the servers. Raises ProviderError and MachineError."""
+        sighting = verifier.look(hostname, "CNAME", target=target)
+        if sighting.answers and all(one.state in _SERVES_THE_ZONE and one.records is None for one in sighting.answers):
+            return cls(hostname, target, "ALIAS", verifier.look(hostname, "ALIAS", target=target))
+        return cls(hostname, target, "CNAME", sighting)
 
+    @property
+    def at_target(self) -> bool:
+        """Whether every server points the name to the target."""
+        return self.sighting.all_say(RecordSet(name=self.hostname, type=self.kind, ttl=0, values=(self.target,)))
 
-def leads_or_unknown(verifier: Verifier, hostname: str, target: str) -> bool | None:
-    """The same; None when it cannot be told: a server is silent, or the target has no address any more."""
-    kind, sighting = led(verifier, hostname, target)
-    if sighting.all_say(RecordSet(name=hostname, type=kind, ttl=0, values=(target,))):
-        return True
-    silent = not sighting.answers or any(one.state not in NONE for one in sighting.answers)
-    return None if silent or not verifier.addresses(target) else False
+    def at_target_or_unknown(self, verifier: Verifier) -> bool | None:
+        """As `at_target`; None when a server is silent, or when the target has no address any more."""
+        if self.at_target:
+            return True
+        answers = self.sighting.answers
+        silent = not answers or any(one.state not in _SERVES_THE_ZONE for one in answers)
+        return None if silent or not verifier.addresses(self.target) else False

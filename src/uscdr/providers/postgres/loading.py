@@ -9,14 +9,12 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from uscdr.errors import AnswerLost, CheckFailed, Conflict, Interrupted, WriteRefused
-from uscdr.providers.postgres import archive as archives
-from uscdr.providers.postgres import statements
+from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import lack, lacking
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.contents import OBJECTS, DumpEntry
 from uscdr.providers.postgres.errors import PROVIDER, mapped, translated, words
-from uscdr.providers.postgres.selection import extension_schema, is_delicate, is_dispensable, rows
-from uscdr.providers.postgres.statements import RestoreScript
+from uscdr.providers.postgres.statements import RestoreScript, RestoreStatements
 from uscdr.settings import is_loopback_host
 from uscdr.write_guard import ANYHOW, WriteGuard
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
     from uscdr.models.postgres import LeftOut
     from uscdr.providers.ports.progress import Progress
-    from uscdr.providers.postgres.archive import Archive
     from uscdr.providers.postgres.connection import Connection
 
 
@@ -114,18 +111,18 @@ class _LoadTransaction:
     def _fill(self) -> None:
         self._take_turn()
         entries = self._selection.entries
-        self._send(statements.settings(self._archive.entries))
+        self._send(RestoreStatements(self._archive.entries).settings())
         self._place = "creating extensions and schemas"
-        for entry in statements.places(entries):
+        for entry in RestoreStatements(entries).places():
             self._make_place(entry)
         self._place = "dropping the old tables"
         # The existing schema may differ from the dump's: then pg_restore's own removal, object by object, fails.
-        self._send_all([*statements.relation_drops(entries), *statements.other_drops(entries)])
+        self._send_all([*RestoreStatements(entries).relation_drops(), *RestoreStatements(entries).other_drops()])
         self._place = "creating the tables"
-        self._make(statements.tables(entries))
+        self._make(RestoreStatements(entries).tables())
         self._copy()
         self._place = "building keys and indexes"
-        self._make(statements.constraints(self._selection.entries))
+        self._make(RestoreStatements(self._selection.entries).constraints())
 
     def _take_turn(self) -> None:
         turn = self._connection.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(%s)", (_TURN,)).fetchall()
@@ -144,9 +141,9 @@ class _LoadTransaction:
         if entry.kind == "SCHEMA":
             self._make_schema(entry.name)
             return
-        if schema := extension_schema(entry):
+        if schema := entry.extension_schema:
             self._make_schema(schema)
-        if is_dispensable(entry):
+        if entry.is_dispensable:
             self._try(entry)
         else:
             self._send(entry.definition)
@@ -162,14 +159,14 @@ class _LoadTransaction:
         """All entries in order: most in one request; those that the server may refuse each in their own."""
         waiting: list[DumpEntry] = []
         for entry in entries:
-            if not is_delicate(entry):
+            if not entry.is_delicate:
                 waiting.append(entry)
                 continue
-            self._send_all(statements.made(self._kept(waiting)))
+            self._send_all(RestoreStatements(self._kept(waiting)).made())
             waiting.clear()
             if self._kept([entry]):
                 self._try(entry)
-        self._send_all(statements.made(self._kept(waiting)))
+        self._send_all(RestoreStatements(self._kept(waiting)).made())
 
     def _kept(self, entries: Sequence[DumpEntry]) -> list[DumpEntry]:
         """The entries that were not left out meanwhile."""
@@ -192,7 +189,7 @@ class _LoadTransaction:
         self._send(b"RELEASE SAVEPOINT tried")
 
     def _copy(self) -> None:
-        filled = rows(self._selection.entries)
+        filled = RestoreStatements(self._selection.entries).rows()
         with contextlib.closing(self._script.rows([entry for entry in filled if entry.copy])) as tables:
             for table in tables:
                 self._place = f"filling {table.table}"
@@ -206,11 +203,11 @@ class _LoadTransaction:
                 self._send(self._script.inserts(entry))
         self._write_objects()
         self._place = "setting sequences"
-        self._send_all(statements.positions(self._selection.entries))
+        self._send_all(RestoreStatements(self._selection.entries).positions())
 
     def _write_objects(self) -> None:
         self._place = "writing large objects"
-        numbers = statements.objects(self._selection.entries)
+        numbers = RestoreStatements(self._selection.entries).objects()
         if not numbers:
             return
         self._connection.execute(_UNLINK, (numbers,))
@@ -366,7 +363,7 @@ class PostgresLoader:
         """
         if self._read_only:
             raise WriteRefused("uscdr refused to load a dump: this run only reads", provider=PROVIDER)
-        archive = archives.read(dump, self._tools)
+        archive = Archive.read(dump, self._tools)
         link = self._link(url)
         with contextlib.closing(link.retried(lambda: _opened(link))) as connection:
             load = _LoadTransaction(connection, archive, link)

@@ -13,13 +13,13 @@ from pydantic import SecretStr
 
 from uscdr import staging
 from uscdr.errors import BadInput, ProviderError
-from uscdr.providers.postgres import archive as archives
+from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import too_old
 from uscdr.providers.postgres.copy import RestoredCopy
 from uscdr.providers.postgres.errors import translated
 from uscdr.providers.postgres.loading import on_this_machine
-from uscdr.providers.postgres.scratch_filling import Filling, drop, fill
-from uscdr.providers.postgres.scratch_server import Bench, Login, Server, add_owner
+from uscdr.providers.postgres.scratch_filling import Filling, drop
+from uscdr.providers.postgres.scratch_server import Bench, Login, Server
 from uscdr.settings import SCRATCH
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from uscdr.providers.ports.database import Copy
     from uscdr.providers.ports.progress import Progress
-    from uscdr.providers.postgres.archive import Archive
     from uscdr.providers.postgres.connection import Connection
 
 _NAME = re.compile(r"uscdr_proof_[0-9a-f]{24}")
@@ -112,17 +111,17 @@ class OwnScratch:
 
     @contextmanager
     def _restored(self, dump: Path, progress: Progress) -> Iterator[Copy]:
-        archive, server = archives.read(dump, self._tools), _server(self._url)
+        archive, server = Archive.read(dump, self._tools), _server(self._url)
         self._check(server, archive)
         name = f"uscdr_proof_{secrets.token_hex(12)}"
         noted = self._noted(server.place, name)
         try:
             with server.session() as connection:
-                owner = add_owner(connection, name)
+                owner = Login.create(connection, name)
             bench = Bench(server, name, owner)
             how = Filling(self._jobs, self._stop, self._statement_timeout)
             with _let_in(server):
-                left_out = fill(bench, archive, how, progress)
+                left_out = how.fill(bench, archive, progress)
             _unforce(bench)
             url = SecretStr(server.url(name, owner))
             yield RestoredCopy(

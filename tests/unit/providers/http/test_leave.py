@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import LockHeld
 from uscdr.providers.cloudinary.connection import Connection
-from uscdr.providers.dns.rfc2136 import Primary
+from uscdr.providers.dns.rfc2136 import _Primary
 from uscdr.providers.heroku import one_off
 from uscdr.providers.http.client import trust
 from uscdr.providers.http.exchange import HttpCall
@@ -181,7 +181,7 @@ def test_a_look_at_the_media_service_after_a_write_needs_no_leave(provider: Prov
 def test_a_change_of_a_zone() -> None:
     provider = Provider()
     asked = Asked(provider)
-    primary = Primary(
+    primary = _Primary(
         "127.0.0.1", provider.port, None, timeout=2.0, read_only=False, patience=RetryingCaller(), record=None,
         leave=asked.leave,
     )  # fmt: skip
