@@ -96,7 +96,7 @@ def _check_start(start: bytes, *, whole: bool = False) -> None:
 # A backup as a stream: from the signed link to the reader, with nothing written to this machine's disk.
 
 
-class DumpStream:
+class _DumpStream:
     """The chunks of one download, read in pieces of any size."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -113,7 +113,7 @@ class DumpStream:
 
 
 @contextmanager
-def open_stream(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[DumpStream]:
+def open_stream(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[_DumpStream]:
     """As `download.opened`, as a stream."""
     with _opened(link, verify=verify, stop=stop) as body:
-        yield DumpStream(body.chunks())
+        yield _DumpStream(body.chunks())

@@ -64,7 +64,7 @@ def _with_mark(command: str) -> str:
     return f'({command}) </dev/null ; echo "{MARK}$?"'
 
 
-class ExitMark:
+class _ExitMark:
     """Splits a byte stream into output and exit status, wherever the chunks end.
 
     Terminal line ends become plain ones. A marker without its line end does not count: digits may be missing.
@@ -122,7 +122,7 @@ class _TimeLimitReached(Exception):
     """The deadline passed before the process ended."""
 
 
-class Deadline:
+class _Deadline:
     """A point in time, `seconds` from now on the monotonic clock."""
 
     def __init__(self, seconds: float) -> None:
@@ -136,7 +136,7 @@ class Deadline:
         return left
 
 
-def _connect(url: SecretStr, verify: ssl.SSLContext, deadline: Deadline) -> ssl.SSLSocket:
+def _connect(url: SecretStr, verify: ssl.SSLContext, deadline: _Deadline) -> ssl.SSLSocket:
     """Open the TLS connection. The secret is not sent yet, so this may be repeated.
 
     Raises `ProviderError` with `sent=False`.
@@ -168,7 +168,7 @@ def _keep_alive(plain: socket.socket) -> None:
 
 
 def _stream(
-    connection: ssl.SSLSocket, url: SecretStr, deadline: Deadline, stop: threading.Event, leave: WriteGuard = ANYHOW
+    connection: ssl.SSLSocket, url: SecretStr, deadline: _Deadline, stop: threading.Event, leave: WriteGuard = ANYHOW
 ) -> Generator[bytes, None, None]:
     """Send the secret, skip the banner, and yield the process's output until the connection ends.
 
@@ -185,7 +185,7 @@ def _stream(
         return
 
 
-def _received(connection: ssl.SSLSocket, deadline: Deadline, stop: threading.Event) -> Iterator[bytes]:
+def _received(connection: ssl.SSLSocket, deadline: _Deadline, stop: threading.Event) -> Iterator[bytes]:
     while True:
         deadline.left()
         if stop.is_set():
@@ -258,7 +258,7 @@ class OneOffJob:
 
     def run(self, client: HerokuClient) -> OneOffResult:
         """Start, attach, wait. After any failure following the start, the dyno is stopped."""
-        deadline = Deadline(self.time_limit)
+        deadline = _Deadline(self.time_limit)
         started = client.ask(_start(self), _started)
         try:
             self.on_started(started.name)
@@ -298,11 +298,11 @@ def _started(body: object) -> _StartedDyno:
     return _StartedDyno(source.text("name"), SecretStr(source.optional_text("attach_url")))
 
 
-def _attend(client: HerokuClient, job: OneOffJob, started: _StartedDyno, deadline: Deadline) -> OneOffResult:
+def _attend(client: HerokuClient, job: OneOffJob, started: _StartedDyno, deadline: _Deadline) -> OneOffResult:
     url = started.terminal
     patience = client.patience
     connection = patience.call(lambda: _connect(url, client.verify, deadline), writes=True)
-    mark, output = ExitMark(), ""
+    mark, output = _ExitMark(), ""
     with connection, closing(_stream(connection, url, deadline, patience.stop, client.leave)) as chunks:
         for chunk in chunks:
             output = _keep(output, mark.feed(chunk), job)

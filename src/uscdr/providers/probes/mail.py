@@ -67,7 +67,7 @@ class MailProbe:
         inner = LimitedTransport(verify=trust(self._ca_file), proxy=proxy)
         knowing = KnowingTransport(inner, direct=proxy is None)
         return httpx.Client(
-            transport=TokenRequestOnly(knowing, httpx.URL(self._url)),
+            transport=_TokenRequestOnly(knowing, httpx.URL(self._url)),
             timeout=self._timeout,
             follow_redirects=False,
             trust_env=False,
@@ -75,7 +75,7 @@ class MailProbe:
         )
 
 
-class TokenRequestOnly(httpx.BaseTransport):
+class _TokenRequestOnly(httpx.BaseTransport):
     """Sends only the form that requests an access token from one address."""
 
     def __init__(self, inner: httpx.BaseTransport, url: httpx.URL) -> None:

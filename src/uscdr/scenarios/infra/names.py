@@ -44,10 +44,8 @@ def led_nowhere(deps: Adapters, old: OldPlace, hostname: str) -> bool:
     target = next((one.cname for one in old.facts.domains if one.hostname == hostname), None) if old.facts else None
     if old.answers and deps.dns is not None:
         try:
-            verifier = deps.dns.verifier
-            return (
-                bool(target) and Pointing.seen(verifier, hostname, target or "").at_target_or_unknown(verifier) is False
-            )
+            seen = Pointing.seen(deps.dns.verifier, hostname, target) if target else None
+            return seen is not None and seen.at_target_or_unknown(deps.dns.verifier) is False
         except (ProviderError, MachineError):
             return False
     kept = deps.kit.dns() if deps.kit is not None else None

@@ -196,7 +196,7 @@ def test_a_one_off_command_does_not_begin(authority: trustme.CA, verify: ssl.SSL
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     provider = Provider(tls)
-    asked, deadline = Asked(provider), one_off.Deadline(10)
+    asked, deadline = Asked(provider), one_off._Deadline(10)
     url = SecretStr(f"rendezvous://127.0.0.1:{provider.port}/secret")
     with asked.leave.of(asked), one_off._connect(url, verify, deadline) as connection:
         output: Any = one_off._stream(connection, url, deadline, threading.Event(), asked.leave)
