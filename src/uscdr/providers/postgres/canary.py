@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uscdr.models.postgres import CanaryColumn, CanaryResult, Unread
-from uscdr.providers.postgres.inventory import LiveColumn, Table, columns, known, primary_key
+from uscdr.providers.postgres.inventory import LiveColumn, Table, known
 from uscdr.providers.postgres.reading import attempt, mark
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _of_column(
     connection: Connection, one: CanaryColumn, there: dict[str, Table], schema: str | None, sample: int
 ) -> CanaryResult:
     table = there.get(one.table)
-    live = {} if table is None else {column.name: column for column in columns(connection, table)}
+    live = {} if table is None else {column.name: column for column in table.columns(connection)}
     missing = _missing(one, table, live, schema)
     if table is None or schema is None or missing:
         return CanaryResult(table=one.table, column=one.encrypted, missing=missing)
@@ -114,7 +114,7 @@ def _sample(connection: Connection, table: Table, one: CanaryColumn, sample: int
     """Where the sampled rows are: partition and ctid, newest first."""
     from psycopg import sql
 
-    key = primary_key(connection, table)
+    key = table.primary_key(connection)
     age = sql.Identifier("t", key.name) if key is not None and key.type in _ORDERED else sql.SQL("t.ctid")
     part = -(-sample // _WAYS)
     sealed = sql.SQL("FROM {} AS t WHERE t.{} IS NOT NULL").format(table.rows(), sql.Identifier(one.encrypted))

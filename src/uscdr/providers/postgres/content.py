@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.errors import ProviderError
 from uscdr.models.postgres import TableDigest, TableKeys
 from uscdr.providers.postgres.errors import POOLER, TOO_MANY, translated
-from uscdr.providers.postgres.inventory import Table, known, primary_key, written
+from uscdr.providers.postgres.inventory import Table, known
 from uscdr.providers.postgres.reading import mark
 from uscdr.threads import run_all
 
@@ -45,7 +45,7 @@ def digest(connection: Connection, table: Table) -> TableDigest:
     """
     from psycopg import sql
 
-    live = written(connection, table)
+    live = table.written(connection)
     # OFFSET 0 stops the planner from computing the hash once for each sum.
     query = sql.SQL(
         "SELECT bucket, count(*), sum(('x' || substr(h, 1, 16))::bit(64)::int8)::text,"
@@ -72,7 +72,7 @@ def digest(connection: Connection, table: Table) -> TableDigest:
 def _bucket(connection: Connection, table: Table) -> sql.Composable:
     from psycopg import sql
 
-    key = primary_key(connection, table)
+    key = table.primary_key(connection)
     if key is None or key.type not in _INTEGERS:
         return sql.SQL("NULL::int8")
     return sql.SQL("({} >> {})::int8").format(sql.Identifier("t", key.name), sql.Literal(BUCKET_BITS))
@@ -87,13 +87,13 @@ def keys(connection: Connection, table: Table, buckets: Sequence[int] | None = N
     """
     from psycopg import sql
 
-    column = primary_key(connection, table)
+    column = table.primary_key(connection)
     if column is None:
         return TableKeys(name=table.name, column=None, keys=None)
     plain = column.type in {*_INTEGERS, _UUID}
     shown = "{}" if plain else "left(encode(sha256(convert_to({}::text, 'UTF8')), 'hex'), 16)"
     expression = sql.SQL(shown).format(sql.Identifier("t", column.name))
-    row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in written(connection, table))
+    row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in table.written(connection))
     # One text for the whole table: fetching row by row costs the client ten times as much.
     query = sql.SQL(
         "SELECT string_agg(key || ' ' || print, ',') FROM"

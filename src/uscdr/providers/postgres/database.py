@@ -29,14 +29,16 @@ from uscdr.models.postgres import (
     UniqueKey,
     Unread,
 )
-from uscdr.providers.postgres import access, canary, content, integrity, inventory, passwords, references
+from uscdr.providers.postgres import canary, content, integrity, inventory, passwords, references
 from uscdr.providers.postgres import content as variety
 from uscdr.providers.postgres import invariants as expectations
 from uscdr.providers.postgres import inventory as table_columns
 from uscdr.providers.postgres import reading as times
+from uscdr.providers.postgres.access import AccessSession
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.content import spread
 from uscdr.providers.postgres.errors import PROVIDER
+from uscdr.providers.postgres.integrity import KeyConstraint
 from uscdr.providers.postgres.reading import attempt
 from uscdr.write_guard import ANYHOW, WriteGuard
 
@@ -216,7 +218,8 @@ class PostgresDatabase:
 
     def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:
         """Each invariant in a transaction of its own; a failing query is a result with `holds=None`."""
-        return tuple(self._link.read_each(partial(expectations.ask, invariant=invariant) for invariant in wanted))
+        results = self._link.read_each(partial(expectations.timed, invariant=invariant) for invariant in wanted)
+        return tuple(result for result, _ in results)
 
     def timed(self, wanted: Invariant) -> tuple[InvariantResult, float]:
         """One invariant, with the seconds of its query; connecting is not counted."""
@@ -252,9 +255,10 @@ class PostgresDatabase:
 
     def foreign_keys(self) -> tuple[ForeignKey, ...]:
         """Every foreign key with its orphans, counted in one snapshot; see `foreign_keys`."""
-        found = self._link.read(integrity.list_foreign_keys)
-        counts = spread(self._link, self._workers, integrity.counted, found)
-        return tuple(sorted(map(integrity.fact, found, counts), key=lambda one: (one.table, one.name)))
+        found = self._link.read(KeyConstraint.all_in)
+        counts = spread(self._link, self._workers, lambda connection, key: key.counted(connection), found)
+        facts = (key.fact(orphans) for key, orphans in zip(found, counts, strict=True))
+        return tuple(sorted(facts, key=lambda one: (one.table, one.name)))
 
     def breaking(self, keys: Sequence[ForeignKey]) -> tuple[int, ...]:
         """How many rows break each of these keys of another database; see `foreign_keys`."""
@@ -289,18 +293,18 @@ class PostgresDatabase:
 
     def access(self, tables: KeyedAccess) -> AccessSeen:
         """Who has access; see `access`."""
-        return self._link.read(lambda connection: access.seen(connection, tables))
+        return self._link.read(lambda connection: AccessSession(connection, tables).seen())
 
     def unshown(self, tables: KeyedAccess, back: AccessBack) -> Unshown:
         """The current values of the accounts in `back`; kept in memory only."""
-        return self._link.read(lambda connection: access.unshown(connection, tables, back))
+        return self._link.read(lambda connection: AccessSession(connection, tables).unshown(back))
 
     def withdraw(self, tables: KeyedAccess, back: AccessBack, known: Unshown) -> AccessAgain:
         """Withdraw the access in `back` again (write, idempotent), all or nothing."""
         if self._read_only:
             raise WriteRefused("uscdr refused to withdraw access: this run only reads", provider=PROVIDER)
         with self._link.session() as connection, self._link.change(connection):
-            return access.withdraw(connection, tables, back, known)
+            return AccessSession(connection, tables).withdraw(back, known)
 
     def _as_far_as_can_be(
         self, work: Callable[[Connection, Table], R], names: Sequence[str]

@@ -46,6 +46,15 @@ SELECT current_setting('server_version_num')::int, current_database()::text,
 """
 
 
+_DATE, _TIMESTAMP, _TIMESTAMPTZ = 1082, 1114, 1184
+# Clocks differ slightly, and a date may be in a time zone that is a day ahead.
+_LATEST = {
+    _DATE: "(now() + interval '1 day')::date",
+    _TIMESTAMP: "(now() + interval '5 minutes')::timestamp",
+    _TIMESTAMPTZ: "now() + interval '5 minutes'",
+}
+
+
 @dataclass(frozen=True)
 class Table:
     """One table as the catalogue has it. `bytes` is an estimate, from the server's last count.
@@ -78,6 +87,19 @@ class Table:
 
         return self.quoted() if self.partitioned else sql.SQL("ONLY {}").format(self.quoted())
 
+    def columns(self, connection: Connection) -> list[LiveColumn]:
+        """The live columns in the order of the table, without dropped ones."""
+        return [LiveColumn(*row) for row in connection.execute(_COLUMNS, (self.oid,)).fetchall()]
+
+    def written(self, connection: Connection) -> list[LiveColumn]:
+        """The live columns of a dump: all but the generated ones, which may differ by server without a loss."""
+        return [column for column in self.columns(connection) if not column.generated]
+
+    def primary_key(self, connection: Connection) -> LiveColumn | None:
+        """The column of a single-column primary key; None when there is no such key."""
+        rows = connection.execute(_PRIMARY_KEY, (self.oid,)).fetchall()
+        return LiveColumn(*rows[0]) if len(rows) == 1 else None
+
 
 @dataclass(frozen=True)
 class LiveColumn:
@@ -89,6 +111,20 @@ class LiveColumn:
     name: str
     type: int
     generated: bool = False
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it holds dates or times."""
+        return self.type in _LATEST
+
+    def can_be(self, of: sql.Composable) -> sql.Composable:
+        """The condition that the value `of` this date or time column is possible; NULL for NULL.
+
+        Not in the future, not before the year 1, not infinite. The session's time zone is UTC.
+        """
+        from psycopg import sql
+
+        return sql.SQL("({of} BETWEEN '0001-01-01' AND {latest})").format(of=of, latest=sql.SQL(_LATEST[self.type]))
 
 
 def facts(connection: Connection) -> ServerFacts:
@@ -124,22 +160,6 @@ def named(connection: Connection, names: Sequence[str]) -> list[Table]:
     return sorted((there[name] for name in set(names)), key=lambda table: -table.bytes)
 
 
-def columns(connection: Connection, table: Table) -> list[LiveColumn]:
-    """The live columns in the order of the table, without dropped ones."""
-    return [LiveColumn(*row) for row in connection.execute(_COLUMNS, (table.oid,)).fetchall()]
-
-
-def written(connection: Connection, table: Table) -> list[LiveColumn]:
-    """The live columns of a dump: all but the generated ones, which may differ by server without a loss."""
-    return [column for column in columns(connection, table) if not column.generated]
-
-
-def primary_key(connection: Connection, table: Table) -> LiveColumn | None:
-    """The column of a single-column primary key; None when there is no such key."""
-    rows = connection.execute(_PRIMARY_KEY, (table.oid,)).fetchall()
-    return LiveColumn(*rows[0]) if len(rows) == 1 else None
-
-
 def extensions(connection: Connection) -> tuple[Extension, ...]:
     """Installed extensions by name."""
     query = "SELECT extname::text, extversion FROM pg_catalog.pg_extension ORDER BY 1"
@@ -149,7 +169,7 @@ def extensions(connection: Connection) -> tuple[Extension, ...]:
 def migrations(connection: Connection) -> tuple[Migration, ...]:
     """Applied Django migrations in the order of their application; empty without Django's table."""
     table = known(connection).get("django_migrations")
-    if table is None or not {"id", "app", "name"} <= {column.name for column in columns(connection, table)}:
+    if table is None or not {"id", "app", "name"} <= {column.name for column in table.columns(connection)}:
         return ()
     query = "SELECT app, name FROM public.django_migrations ORDER BY id"
     return tuple(Migration(app=app, name=name) for app, name in connection.execute(query))
