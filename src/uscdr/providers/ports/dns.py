@@ -1,4 +1,4 @@
-"""A zone at its provider, and the name servers that alone decide. Errors as in `platform`."""
+"""A zone at its DNS provider, and its authoritative name servers. Errors as in `platform`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uscdr.models.dns import Caution, RecordSet, RecordType, Sighting
 
 
 class Zone(Protocol):
-    """One zone at the place where it is edited. Only the named records are ever touched."""
+    """One zone where it is edited. Only the named records are ever changed."""
 
     @property
     def writable(self) -> bool:
@@ -17,50 +17,50 @@ class Zone(Protocol):
         ...
 
     def read(self, name: str, record_type: RecordType) -> RecordSet | None:
-        """What the zone holds now, with TTL and the provider's own extras; what a wildcard answers is no record."""
+        """The name's own records now, with TTL and the provider's extras; a wildcard's answer does not count."""
         ...
 
     def obstacle(self, name: str) -> str:
-        """Why this zone cannot hold a CNAME at `name`, after “because”; empty when it can.
+        """Why this zone cannot hold a CNAME at `name`, as a clause after "because"; empty when it can.
 
-        The apex where nothing flattens, records that a CNAME cannot stand beside, a name of another zone.
+        The reasons: an apex without flattening, records that cannot coexist with a CNAME, a name in another zone.
         """
         ...
 
     def swap(self, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None) -> None:
         """Replace `expected` by `wanted` in one transaction (write, idempotent).
 
-        None means no record. Raises `Conflict`, with both values, when the zone no longer holds `expected`; it then
-        is unchanged. A zone that already holds `wanted` is left alone. Reads back, because a server may say yes
-        and ignore the change.
+        None means no record. Raises `Conflict`, with both values, when the zone no longer holds `expected`; the zone
+        is then unchanged. A zone that already holds `wanted` is not written to. Reads the zone afterwards, because a
+        server may accept a change and ignore it.
         """
         ...
 
     def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
-        """What a person would type or click instead."""
+        """Instructions for a person who makes the change at the provider."""
         ...
 
 
 class Verifier(Protocol):
-    """Asks the authoritative servers themselves; what the provider's API says does not count."""
+    """Asks the authoritative name servers directly; the answer of a provider's API does not count."""
 
     def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
-        """What each of them says now, and whether it is a wildcard that says it (`borrowed`).
+        """Each server's answer now, and whether a wildcard gave it (`borrowed`).
 
-        Servers never answer with an ALIAS, only with its addresses: `target` is what they are compared with. A
-        server whose addresses overlap with the target's of the same moment is reported as saying `target`.
+        Servers answer an ALIAS with addresses only, so these are compared with the addresses of `target`: one shared
+        address counts as the answer `target`.
         """
         ...
 
     def addresses(self, name: str) -> tuple[str, ...] | None:
-        """Where a name is now, IPv4 first; empty when it surely has no address, None when nobody could tell."""
+        """The addresses of a name now, IPv4 first; empty when it certainly has none, None when unknown."""
         ...
 
     def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
-        """What will make pointing `name` at `target` fail or mislead.
+        """Why pointing `name` at `target` may fail or mislead; blocking cautions come first.
 
-        Apex, CAA without the certificate's issuer, an AAAA left beside, a signed zone, a wildcard, a long TTL, a
-        target that does not resolve.
+        The reasons: the apex of a zone, CAA without the certificate's issuer, a remaining AAAA, a signed zone, a
+        wildcard, a long TTL, a target that does not resolve.
         """
         ...
 
