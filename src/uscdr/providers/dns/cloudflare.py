@@ -17,7 +17,7 @@ import httpx
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.models.dns import RecordSet, RecordType
 from uscdr.providers.dns.records import HOSTS, normal
-from uscdr.providers.dns.swap import RecordSwap, beside, by_hand, outside, same
+from uscdr.providers.dns.swap import RecordSwap, by_hand, conflicting_records, other_zone, same
 from uscdr.providers.http.client import BearerClient, ClientOptions, require_private, segment
 from uscdr.providers.http.exchange import HttpCall, Pages, Reply
 from uscdr.providers.http.json import JsonObject, ShapeError, items
@@ -263,7 +263,7 @@ class CloudflareZone:
     def obstacle(self, name: str) -> str:
         """Only addresses and a delegation: Cloudflare flattens at the apex, and allows mail and text records beside."""
         name = normal(name)
-        return outside(self.zone, name) or beside(name, self.read, ("A", "AAAA", "NS"))
+        return other_zone(self.zone, name) or conflicting_records(name, self.read, ("A", "AAAA", "NS"))
 
     def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
         """Instructions for a manual change, with old and new record lines and TTL."""

@@ -19,7 +19,15 @@ import dns.update
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, BadInput, ConfigError, CredentialsRefused, NotFound, ProviderError, WriteRefused
-from uscdr.providers.dns.records import answered, borrowed, may_borrow, normal, to_wire, unmade, wire_name
+from uscdr.providers.dns.records import (
+    is_wildcard_answer,
+    normal,
+    random_sibling,
+    records_in,
+    to_wire,
+    wildcard_could_answer,
+    wire_name,
+)
 from uscdr.providers.dns.swap import RecordSwap, by_hand, obstacle
 from uscdr.providers.http.exchange import LOOK_FIRST
 from uscdr.providers.http.refusal import Refusal
@@ -322,9 +330,9 @@ class Rfc2136Zone:
         _known_on_the_wire(record_type)
         name = normal(name)
         held = self._answered(name, record_type)
-        if held is None or not may_borrow(name, self.zone):
+        if held is None or not wildcard_could_answer(name, self.zone):
             return held
-        if not borrowed(held, self._answered(unmade(name), record_type)):
+        if not is_wildcard_answer(held, self._answered(random_sibling(name), record_type)):
             return held
         return held if self._has_own(name, record_type) else None
 
@@ -333,7 +341,7 @@ class Rfc2136Zone:
         return obstacle(self.zone, normal(name), self.read)
 
     def _answered(self, name: str, record_type: RecordType) -> RecordSet | None:
-        return answered(self._primary.ask(name, record_type), name, record_type)
+        return records_in(self._primary.ask(name, record_type), name, record_type)
 
     def _has_own(self, name: str, record_type: RecordType) -> bool:
         if self._primary.read_only:

@@ -17,13 +17,13 @@ from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType
 from uscdr.providers.dns.query import USABLE, Resolvers, addresses_in, ask, first_usable, has_route
 from uscdr.providers.dns.records import (
     ancestors,
-    answered,
     enclosing_zone,
     is_within,
-    may_borrow,
     normal,
     parent,
-    unmade,
+    random_sibling,
+    records_in,
+    wildcard_could_answer,
 )
 from uscdr.providers.dns.rfc2136 import PROVIDER
 
@@ -219,16 +219,16 @@ class NameSurvey:
 
     def _pointing(self, name: str) -> Iterator[RecordSet]:
         for kind in POINTING:
-            records = answered(self._inside(name, kind), name, kind)
+            records = records_in(self._inside(name, kind), name, kind)
             if records is not None:
                 yield records
 
     def _holds(self, name: str, kind: str) -> bool:
         """The name's own types: a wildcard's records do not coexist with a new record."""
         there = self._texts(name, kind)
-        if not there or not may_borrow(name, self._delegation.zone):
+        if not there or not wildcard_could_answer(name, self._delegation.zone):
             return bool(there)
-        return there != self._texts(unmade(name), kind)
+        return there != self._texts(random_sibling(name), kind)
 
     def _texts(self, name: str, kind: str) -> frozenset[str]:
         answer = self._inside(name, kind).answer
@@ -239,7 +239,7 @@ class NameSurvey:
         star = f"*.{parent(name)}"
         if name == self._delegation.zone or name.startswith("*."):
             return None
-        found = (answered(self._inside(star, kind), star, kind) for kind in POINTING)
+        found = (records_in(self._inside(star, kind), star, kind) for kind in POINTING)
         return next((records for records in found if records is not None), None)
 
     def _signed(self) -> bool:
@@ -254,7 +254,7 @@ class NameSurvey:
                 message = self._inside(owner, "CAA") if self._is_inside(owner) else self._anywhere(owner, "CAA")
             except ProviderError:
                 continue
-            records = answered(message, owner, "CAA")
+            records = records_in(message, owner, "CAA")
             if records is not None:
                 return records
         return None

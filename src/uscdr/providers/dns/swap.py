@@ -141,7 +141,7 @@ BESIDE: tuple[RecordType, ...] = ("A", "AAAA", "MX", "TXT", "CAA", "SRV", "HTTPS
 """Common record types that cannot coexist with a CNAME."""
 
 
-def outside(zone: str, name: str) -> str:
+def other_zone(zone: str, name: str) -> str:
     """Says that the name is in another zone; empty when it is in this one."""
     return "" if is_within(name, zone) else f"it is not in the zone {zone}"
 
@@ -150,10 +150,10 @@ def obstacle(zone: str, name: str, read: Read) -> str:
     """Why the protocol forbids a CNAME there; empty when it does not."""
     if name == zone:
         return "it is the apex of its zone, where a CNAME is not allowed"
-    return outside(zone, name) or beside(name, read, BESIDE)
+    return other_zone(zone, name) or conflicting_records(name, read, BESIDE)
 
 
-def beside(name: str, read: Read, kinds: Sequence[RecordType]) -> str:
+def conflicting_records(name: str, read: Read, kinds: Sequence[RecordType]) -> str:
     """Says that these record types prevent a first CNAME; empty when none does, or a CNAME exists."""
     if read(name, "CNAME") is not None:
         return ""

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.providers.dns.query import Resolvers, State, addresses_in, attempt
-from uscdr.providers.dns.records import answered, borrowed, may_borrow, normal, serial, unmade
+from uscdr.providers.dns.records import (
+    is_wildcard_answer,
+    normal,
+    random_sibling,
+    records_in,
+    serial,
+    wildcard_could_answer,
+)
 from uscdr.providers.dns.survey import Delegation, NameSurvey
 from uscdr.threads import run_all
 
@@ -79,16 +86,16 @@ class DnsVerifier:
         state, message = attempt(server, name, record_type, timeout=self._timeout)
         if message is None:
             return _told(server, state, None)
-        records = answered(message, name, record_type)
+        records = records_in(message, name, record_type)
         told = _told(server, state, records, self._serial(server, zone))
         return told.model_copy(update={"borrowed": self._borrowed(zone, name, records, server)})
 
     def _borrowed(self, zone: str, name: str, records: RecordSet | None, server: NameServer) -> bool:
-        if records is None or not may_borrow(name, zone):
+        if records is None or not wildcard_could_answer(name, zone):
             return False
-        other = unmade(name)
+        other = random_sibling(name)
         _, message = attempt(server, other, records.type, timeout=self._timeout)
-        return message is not None and borrowed(records, answered(message, other, records.type))
+        return message is not None and is_wildcard_answer(records, records_in(message, other, records.type))
 
     def _alias(self, zone: str, name: str, target: str, addresses: frozenset[str], server: NameServer) -> ServerAnswer:
         """Servers do not show an ALIAS: one shared address with the target counts, because answers rotate."""

@@ -114,6 +114,6 @@ class _DumpStream:
 
 @contextmanager
 def open_stream(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[_DumpStream]:
-    """As `download.opened`, as a stream."""
+    """The backup as a stream; errors as in `DownloadOrigin.open`."""
     with _opened(link, verify=verify, stop=stop) as body:
         yield _DumpStream(body.chunks())

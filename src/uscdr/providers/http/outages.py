@@ -110,7 +110,7 @@ class Outages:
 _SHARED: list[Outages] = []
 
 
-def resolved(host: str, seconds: float) -> None:
+def wait_for_dns(host: str, seconds: float) -> None:
     """Wait until the name lookup ends; TimeoutError after the limit: nothing else limits the lookup."""
     if host in _RESOLVED:
         return
@@ -131,7 +131,7 @@ _RESOLVED: set[str] = set()
 
 
 @contextmanager
-def borne(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSError,)) -> Iterator[float]:
+def time_allowed(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSError,)) -> Iterator[float]:
     """Yields the seconds that `place` may stay silent, at most `usual`.
 
     An error of the types `silence` counts as no answer. Raises TimeoutError when the command no longer waits for that
@@ -145,7 +145,7 @@ def borne(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSEr
     if left <= 0:
         raise TimeoutError(errno.ETIMEDOUT, GIVEN_UP)
     try:
-        resolved(place.rpartition(":")[0].removeprefix("dns "), left)
+        wait_for_dns(place.rpartition(":")[0].removeprefix("dns "), left)
         yield min(usual, left)
     except silence:
         outages.silent(place, begun)

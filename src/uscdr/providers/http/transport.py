@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from uscdr import __version__
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.providers.http.outages import Outages, answer_seconds, resolved
+from uscdr.providers.http.outages import Outages, answer_seconds, wait_for_dns
 from uscdr.settings import is_loopback_host
 from uscdr.write_guard import ANYHOW, SHORT, WriteGuard
 
@@ -128,7 +128,7 @@ class KnowingTransport(_Around):
     def _find(self, host: str, seconds: float) -> None:
         if self._direct:
             try:
-                resolved(host, seconds)
+                wait_for_dns(host, seconds)
             except TimeoutError as error:
                 raise httpx.ConnectTimeout(str(error)) from None
 

@@ -25,8 +25,8 @@ from uscdr.models.access import (
     in_order,
 )
 from uscdr.models.postgres import Unread
-from uscdr.providers.postgres.inventory import Table, named
-from uscdr.providers.postgres.reading import attempt, mark
+from uscdr.providers.postgres.inventory import Table, tables_named
+from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -230,7 +230,7 @@ class AccessSession:
         """Who has access now. A missing or unreadable table or column is in `missing`, never an exception."""
         missing: list[str] = []
         rows: dict[str, frozenset[str]] = {}
-        mark(self.connection)
+        savepoint(self.connection)
         found = _named(self.connection, self.tables.accounts)
         if found is not None:
             there = _names(self.connection, found)
@@ -321,7 +321,7 @@ def _accounts_again(
 
 def _named(connection: Connection, name: str) -> Table | None:
     try:
-        return named(connection, [name])[0]
+        return tables_named(connection, [name])[0]
     except NotFound:
         return None
 

@@ -12,7 +12,7 @@ from uscdr.files import opened
 from uscdr.pgserver.cluster import Tool, find_tool
 from uscdr.providers.postgres import contents
 from uscdr.providers.postgres.complaints import Complaint
-from uscdr.providers.postgres.contents import ROWS, DumpEntry
+from uscdr.providers.postgres.contents import ANOTHER_BACKUP, ROWS, DumpEntry
 from uscdr.providers.postgres.selection import EntrySelection
 from uscdr.words import duration, escape
 
@@ -32,9 +32,6 @@ _DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTIL
 def first_reader(server_major: int) -> int:
     """The oldest pg_restore, by major version, that reads dumps of that server; 0 for an unknown server."""
     return max((first for first in _FIRST_READER.values() if first <= server_major), default=0)
-
-
-_ANOTHER = "choose another backup, or download this one again"
 
 
 @dataclass(frozen=True)
@@ -77,14 +74,14 @@ class Archive:
             why = (
                 "; ".join(Complaint.all_in(answer.stderr.splitlines())) or f"pg_restore exited with {answer.returncode}"
             )
-            raise CheckFailed("pg_restore cannot decode the dump", why=why, next_action=_ANOTHER)
+            raise CheckFailed("pg_restore cannot decode the dump.", why=why, next_action=ANOTHER_BACKUP)
         contents.check_blocks(dump)
-        entries = contents.read(dump)
+        entries = contents.read_entries(dump)
         if not any(entry.kind == ROWS for entry in entries):
             raise CheckFailed(
-                "the dump contains no table data",
-                why="it was taken of an empty database, or with the schema only",
-                next_action=_ANOTHER,
+                "The dump contains no table data.",
+                why="It was taken of an empty database, or with the schema only.",
+                next_action=ANOTHER_BACKUP,
             )
         found = _DUMPED_FROM.search(answer.stdout)
         return cls(dump, tool, int(found[1]) if found else 0, entries, EntrySelection.of(entries))
@@ -96,23 +93,23 @@ def _format(dump: Path) -> tuple[int, int]:
         with opened(dump) as file:
             head = file.read(512)
     except OSError as error:
-        raise MachineError(f"uscdr cannot read {dump}", why=error.strerror or "") from error
+        raise MachineError(f"uscdr cannot read {dump}.", why=f"{error.strerror or type(error).__name__}.") from error
     if not head.startswith(_MAGIC) or len(head) < len(_MAGIC) + 2:
-        raise CheckFailed("the file is not a database dump", why=_looks_like(head), next_action=_ANOTHER)
+        raise CheckFailed("The file is not a database dump.", why=_looks_like(head), next_action=ANOTHER_BACKUP)
     return head[len(_MAGIC)], head[len(_MAGIC) + 1]
 
 
 def _looks_like(head: bytes) -> str:
     text = head.lstrip().lower()
     if not head:
-        return "the file is empty"
+        return "The file is empty."
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
-        return "it is a web page or an XML answer, perhaps from an expired link"
+        return "It is a web page or an XML answer, perhaps from an expired link."
     if text.startswith((b"--", b"set ", b"create ", b"begin")):
-        return "it is plain SQL; a custom-format dump (pg_dump -Fc) is needed"
+        return "It is plain SQL; a custom-format dump (pg_dump -Fc) is needed."
     if head.startswith(b"\x1f\x8b"):
-        return "it is compressed with gzip; run `gunzip` first"
-    return "it does not start like a custom-format dump"
+        return "It is compressed with gzip; run `gunzip` first."
+    return "It does not start like a custom-format dump."
 
 
 def _reader(version: tuple[int, int], tools: Path | None) -> Tool:
@@ -138,9 +135,9 @@ def _knows(tool: Tool, version: tuple[int, int]) -> bool:
 
 def _too_new(written: str, needed: str, ours: Tool) -> CheckFailed:
     return CheckFailed(
-        f"the dump is too new for this machine: archive format {written} needs pg_restore {needed} or newer",
-        why=f"{ours.path} is version {ours.version[0]}.{ours.version[1]}; the dump itself may be valid",
-        next_action=f"install the PostgreSQL {needed} client programs, then run the command again",
+        f"The dump is too new for this machine: archive format {written} needs pg_restore {needed} or newer.",
+        why=f"{ours.path} is version {ours.version[0]}.{ours.version[1]}; the dump itself may be valid.",
+        next_action=f"Install the PostgreSQL {needed} client programs, then run the command again.",
     )
 
 
@@ -158,6 +155,6 @@ def _listing(tool: Tool, dump: Path) -> subprocess.CompletedProcess[str]:
         )
     except subprocess.TimeoutExpired:
         raise CheckFailed(
-            "pg_restore cannot decode the dump",
-            why=f"pg_restore listed no table of contents within {duration(_LIST_LIMIT)}",
+            "pg_restore cannot decode the dump.",
+            why=f"pg_restore listed no table of contents within {duration(_LIST_LIMIT)}.",
         ) from None

@@ -34,7 +34,12 @@ _LACKING: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r'could not open extension control file "[^"]*/([\w-]+)\.control"'), "the extension {}"),
     (re.compile(r'could not access file "(?:\$libdir/)?([\w./-]+)": No such file'), "the library {}"),
 )  # fmt: skip
-SCRATCH = "Prove the backup on a PostgreSQL server that has it: --scratch postgresql://…, or USCDR_SCRATCH"
+SCRATCH = "Prove the backup on a PostgreSQL server that has it: --scratch postgresql://…, or USCDR_SCRATCH."
+
+
+def first_upper(words: str) -> str:
+    """The words as the beginning of a sentence."""
+    return words[:1].upper() + words[1:]
 
 
 def lack(message: str) -> str:
@@ -48,7 +53,9 @@ def lack(message: str) -> str:
 def lacking(what: Iterable[str], server: str, way_on: str = SCRATCH) -> MachineError:
     """The error: the server lacks `what`. `server` is `this machine's PostgreSQL`, or that at its address."""
     return MachineError(
-        f"{server} lacks {first_of(_each_once(what))}", why="the dump itself may be valid", next_action=way_on
+        f"{first_upper(server)} lacks {first_of(_each_once(what))}.",
+        why="The dump itself may be valid.",
+        next_action=way_on,
     )
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.errors import ProviderError
 from uscdr.models.postgres import TableDigest, TableKeys
 from uscdr.providers.postgres.errors import POOLER, TOO_MANY, translated
-from uscdr.providers.postgres.inventory import Table, known
-from uscdr.providers.postgres.reading import mark
+from uscdr.providers.postgres.inventory import Table, tables_by_name
+from uscdr.providers.postgres.reading import savepoint
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def spread(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
+def read_in_parallel(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
     """`work` on every item, on at most `workers` connections with one snapshot; results in order.
 
     Items start in the given order, so the longest should come first. A read: it may be retried as a whole. When the
@@ -183,7 +183,7 @@ class _Crew:
         with translated(self.server):
             leader = self._join()
             row = leader.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
-            mark(leader)
+            savepoint(leader)
         self._snapshot = row[0] if row else ""
         self._idle.put(leader)
 
@@ -195,7 +195,7 @@ class _Crew:
         try:
             with translated(self.server):
                 joined = self._join()
-                mark(joined)
+                savepoint(joined)
                 return joined
         except ProviderError as error:
             if error.error_id not in _NO_MORE:
@@ -237,9 +237,9 @@ ORDER BY a.attnum
 """
 
 
-def of_tables(connection: Connection, names: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+def distinct_values(connection: Connection, names: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
     """By table and column; NULL counts as a value. Missing tables are left out."""
-    there = known(connection)
+    there = tables_by_name(connection)
     return {name: _of_table(connection, there[name]) for name in dict.fromkeys(names) if name in there}
 
 

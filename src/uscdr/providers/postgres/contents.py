@@ -26,7 +26,8 @@ _INT, _OFFSET = 4, 8
 _ROWS_BLOCK, _OBJECTS_BLOCK = 1, 3
 """Kinds of blocks: a table's rows, large objects."""
 _END = bytes(1 + _INT)
-_RUNS_OVER = "its table of contents is truncated, or overlaps its rows"
+_RUNS_OVER = "Its table of contents is truncated, or overlaps its rows."
+ANOTHER_BACKUP = "Choose another backup, or download this one again."
 
 NO_SECTION, PRE_DATA, DATA, POST_DATA = 1, 2, 3, 4
 """Sections of entries; an entry without one (a comment, a grant) belongs to the section around it."""
@@ -126,7 +127,7 @@ class _Torn(Exception):
     """The file is malformed at this position."""
 
 
-def read(dump: Path) -> tuple[DumpEntry, ...]:
+def read_entries(dump: Path) -> tuple[DumpEntry, ...]:
     """Every entry of a custom-format dump, in its order.
 
     Raises:
@@ -140,18 +141,16 @@ def read(dump: Path) -> tuple[DumpEntry, ...]:
                 raise _unknown(reader)
             return tuple(reader.entries())
     except OSError as error:
-        raise MachineError(f"{dump} cannot be read.", why=error.strerror or type(error).__name__) from error
+        raise MachineError(f"uscdr cannot read {dump}.", why=f"{error.strerror or type(error).__name__}.") from error
     except _Torn as error:
-        raise CheckFailed(
-            "the dump does not decode", why=str(error), next_action="choose another backup, or fetch this one again"
-        ) from None
+        raise CheckFailed("The dump does not decode.", why=str(error), next_action=ANOTHER_BACKUP) from None
 
 
 def _unknown(reader: _ContentsReader) -> MachineError:
     return MachineError(
-        f"the dump is too new for this version of uscdr: its archive format is {reader.version}",
-        why="the dump itself may be sound",
-        next_action="install a newer version of uscdr from the source of this one, or choose another backup",
+        f"The dump is too new for this version of uscdr: its archive format is {reader.version}.",
+        why="The dump itself may be valid.",
+        next_action="Install a newer version of uscdr from the source of this one, or choose another backup.",
     )
 
 
@@ -233,7 +232,7 @@ class _ContentsReader:
         while True:
             head = os.pread(source, frame, at)
             if len(head) < frame or head[0]:
-                raise _Torn("its rows are truncated")
+                raise _Torn("Its rows are truncated.")
             at += frame + int.from_bytes(head[1:], "little")
             if head == _END:
                 break
@@ -277,12 +276,12 @@ def check_blocks(dump: Path) -> None:
         with opened(dump) as file:
             complaint = _complaint(_ContentsReader(file))
     except OSError as error:
-        raise MachineError(f"uscdr cannot read {dump}.", why=error.strerror or type(error).__name__) from error
+        raise MachineError(f"uscdr cannot read {dump}.", why=f"{error.strerror or type(error).__name__}.") from error
     if complaint:
         raise CheckFailed(
-            "the dump is damaged: a restore would leave something out without an error",
+            "The dump is damaged: a restore would leave something out without an error.",
             why=complaint,
-            next_action="choose another backup, or download this one again",
+            next_action=ANOTHER_BACKUP,
         )
 
 
@@ -296,11 +295,11 @@ def _complaint(reader: _ContentsReader) -> str:
     names = {one.number: f"{one.kind} {one.name}".strip() for one in entries}
     strange = [names[one.number] for one in entries if one.section not in _SECTIONS or one.rows not in (0, 1)]
     if strange:
-        return f"entries that no restore would execute: {first_of(strange)}"
+        return f"No restore would execute these entries: {first_of(strange)}."
     wanted = {one.number for one in entries if one.rows}
     found = reader.blocks(frozenset(wanted))
     if found - wanted:
-        return "it contains rows that are not in its table of contents"
+        return "It contains rows that are not in its table of contents."
     if lacking := [names[one.number] for one in entries if one.rows and one.number not in found]:
-        return f"it contains no rows for {first_of(lacking)}"
+        return f"It contains no rows for {first_of(lacking)}."
     return ""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from uscdr.models.postgres import ForeignKey, SequenceState, UniqueKey, Unread
-from uscdr.providers.postgres.inventory import Table, known
-from uscdr.providers.postgres.reading import attempt, mark
+from uscdr.providers.postgres.inventory import Table, tables_by_name
+from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -85,7 +85,7 @@ class KeyConstraint:
         return attempt(connection, self.own, lambda live, _: self._orphans(live))
 
     def fact(self, orphans: int | Unread) -> ForeignKey:
-        """The result for one self."""
+        """The result: this key, with its orphans."""
         told = ForeignKey(
             table=self.own.name, name=self.name, validated=self.validated, orphans=0, other=self.other.name,
             columns=tuple(pair.own for pair in self.pairs), others=tuple(pair.other for pair in self.pairs),
@@ -126,7 +126,7 @@ def _same(pair: _Pair) -> sql.Composable:
 
 def rows_without_parent(connection: Connection, wanted: Sequence[ForeignKey]) -> tuple[int, ...]:
     """How many rows violate each key of another database, which this one may lack; 0 for a missing column."""
-    there = known(connection)
+    there = tables_by_name(connection)
     return tuple(_breaking(connection, key, there.get(key.table), there.get(key.other)) for key in wanted)
 
 
@@ -176,7 +176,7 @@ GROUP BY i.indexrelid, c.oid
 
 def list_unique_keys(connection: Connection) -> tuple[UniqueKey, ...]:
     """Those of all the application's tables, by table and columns."""
-    names = {table.oid: table.name for table in known(connection).values()}
+    names = {table.oid: table.name for table in tables_by_name(connection).values()}
     found = connection.execute(_UNIQUE_KEYS).fetchall()
     keys = {UniqueKey(table=names[oid], columns=tuple(own)) for oid, own in found if oid in names}
     return tuple(sorted(keys, key=lambda key: (key.table, key.columns)))
@@ -184,7 +184,7 @@ def list_unique_keys(connection: Connection) -> tuple[UniqueKey, ...]:
 
 def repeated_rows(connection: Connection, wanted: Sequence[UniqueKey]) -> tuple[int, ...]:
     """How many duplicate rows this database has for each key; 0 for a missing column."""
-    there = known(connection)
+    there = tables_by_name(connection)
     return tuple(_again(connection, key, there.get(key.table)) for key in wanted)
 
 
@@ -237,7 +237,7 @@ ORDER BY 2, 3, 4, 5, 6
 """
 
 
-def read(connection: Connection) -> tuple[SequenceState, ...]:
+def sequences(connection: Connection) -> tuple[SequenceState, ...]:
     """Every sequence that fills an integer column.
 
     A sequence is not part of a snapshot. It is read after the snapshot is taken, so concurrent inserts can only make it
@@ -249,7 +249,7 @@ def read(connection: Connection) -> tuple[SequenceState, ...]:
     if not found:
         return ()
     query = sql.SQL(" UNION ALL ").join(_state(number, row) for number, row in enumerate(found))
-    mark(connection)
+    savepoint(connection)
     states = attempt(connection, _table(found[0]), lambda live, _: sorted(live.execute(query).fetchall()))
     if isinstance(states, Unread):  # one of the tables failed; ask each by itself
         return tuple(_alone(connection, row) for row in found)

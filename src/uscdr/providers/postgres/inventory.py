@@ -136,25 +136,25 @@ def facts(connection: Connection) -> ServerFacts:
 def tables(connection: Connection) -> list[Table]:
     """Every table with the application's rows, by name; of a partitioned table only the leaves."""
     return sorted(
-        (table for table in known(connection).values() if not table.partitioned), key=lambda table: table.name
+        (table for table in tables_by_name(connection).values() if not table.partitioned), key=lambda table: table.name
     )
 
 
-def known(connection: Connection) -> dict[str, Table]:
+def tables_by_name(connection: Connection) -> dict[str, Table]:
     """The tables that can be requested, by name: those with rows, and the partitioned ones as a whole."""
     rows = connection.execute(_TABLES).fetchall()
     return {table.name: table for table in (Table(*row) for row in rows)}
 
 
-def named(connection: Connection, names: Sequence[str]) -> list[Table]:
+def tables_named(connection: Connection, names: Sequence[str]) -> list[Table]:
     """The tables `names`, biggest first, each once. Raises `NotFound` for missing ones."""
-    there = known(connection)
+    there = tables_by_name(connection)
     missing = sorted(set(names) - there.keys())
     if missing:
         raise NotFound(
-            f"the database has no table {', '.join(missing)}",
+            f"The database has no table {', '.join(missing)}.",
             provider=PROVIDER,
-            why="the table was dropped or never created, or the name is misspelt",
+            why="The table was dropped or never created, or the name is misspelt.",
             error_id="42P01",
         )
     return sorted((there[name] for name in set(names)), key=lambda table: -table.bytes)
@@ -168,7 +168,7 @@ def extensions(connection: Connection) -> tuple[Extension, ...]:
 
 def migrations(connection: Connection) -> tuple[Migration, ...]:
     """Applied Django migrations in the order of their application; empty without Django's table."""
-    table = known(connection).get("django_migrations")
+    table = tables_by_name(connection).get("django_migrations")
     if table is None or not {"id", "app", "name"} <= {column.name for column in table.columns(connection)}:
         return ()
     query = "SELECT app, name FROM public.django_migrations ORDER BY id"
@@ -195,7 +195,7 @@ ORDER BY 1, a.attnum
 """
 
 
-def read(connection: Connection) -> tuple[TableColumn, ...]:
+def visible_columns(connection: Connection) -> tuple[TableColumn, ...]:
     """By table, in each table's order."""
     rows = connection.execute(_BARE_COLUMNS).fetchall()
     return tuple(TableColumn(table=table, name=name, must_be_given=given) for table, name, given in rows)

@@ -128,10 +128,10 @@ class _LoadTransaction:
         turn = self._connection.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(%s)", (_TURN,)).fetchall()
         if not turn[0][0]:
             raise Conflict(
-                f"another load into the database at {self.server} is running",
+                f"Another load into the database at {self.server} is running.",
                 provider=PROVIDER,
-                why="its session is still open, perhaps from a process that was just killed",
-                next_action="wait a minute, then run the command again",
+                why="Its session is still open, perhaps from a process that was just killed.",
+                next_action="Wait a minute, then run the command again.",
                 error_id="55P03",
                 retryable=True,
             )
@@ -268,20 +268,20 @@ class _LoadTransaction:
         why = f"{self._place}: {words(error)} (SQLSTATE {state})"
         if state == "2BP01":
             return Conflict(
-                f"an object in the database at {self.server} that is not in the dump depends on a table that the "
-                "dump replaces",
+                f"An object in the database at {self.server} that is not in the dump depends on a table that the "
+                "dump replaces.",
                 provider=PROVIDER,
                 why=why,
-                next_action=f"load into an empty database, or drop the object first; {UNCHANGED}",
+                next_action=f"Load into an empty database, or drop the object first; {UNCHANGED}.",
                 error_id=state,
             )
         if what := lack(_message(error)):
-            return lacking([what], f"the database at {self.server}", f"{_HAVE_IT}; {UNCHANGED}")
+            return lacking([what], f"the database at {self.server}", f"{_HAVE_IT}; {UNCHANGED}.")
         if state[:2] in _OF_THE_DUMP and state != "42501":
             return CheckFailed(
-                f"the database at {self.server} refused the dump",
+                f"The database at {self.server} refused the dump.",
                 why=why,
-                next_action=f"choose another backup; {UNCHANGED}",
+                next_action=f"Choose another backup; {UNCHANGED}.",
             )
         return mapped(error, self.server)
 
@@ -304,10 +304,10 @@ def _reason(error: psycopg.Error) -> str:
 def _unconfirmed(server: str, why: str) -> AnswerLost:
     """The error for a commit at `server` without an answer: its outcome is unknown."""
     return AnswerLost(
-        f"the database at {server} did not confirm the commit of the load",
+        f"The database at {server} did not confirm the commit of the load.",
         provider=PROVIDER,
         why=why,
-        next_action="check whether the tables are the dump's; loading the dump again does no harm",
+        next_action="Check whether the tables are the dump's; loading the dump again does no harm.",
     )
 
 
@@ -349,20 +349,20 @@ class PostgresLoader:
     def load(self, url: SecretStr, dump: Path, progress: Progress) -> tuple[LeftOut, ...]:
         """Make the tables of the database at `url` those of `dump` (write, idempotent); see the port.
 
-        `progress` gets the bytes of rows sent, and no total, which no dump tells; the number stands
-        still while keys and indexes are built.
+        `progress` gets the bytes of rows sent, and no total, which a dump does not contain; the
+        number does not change while keys and indexes are built.
 
         Raises:
             CheckFailed: the dump does not decode, or the server refuses its content.
             Conflict: a table stays locked, or an object outside of the dump depends on a table that it replaces.
-            ProviderError: the database does not answer or does not let us.
+            ProviderError: the database does not answer, or refuses access.
             AnswerLost: the commit was sent and not confirmed: check the tables, or load again.
-            MachineError: no pg_restore that is new enough, an unreadable file, this machine's memory.
+            MachineError: there is no pg_restore that is new enough, the file is unreadable, or memory ran out.
             Interrupted: the stop token was set; nothing was changed.
-            WriteRefused: wired read-only; nothing was called.
+            WriteRefused: the loader is read-only; nothing was called.
         """
         if self._read_only:
-            raise WriteRefused("uscdr refused to load a dump: this run only reads", provider=PROVIDER)
+            raise WriteRefused("uscdr refused to load a dump: this run only reads.", provider=PROVIDER)
         archive = Archive.read(dump, self._tools)
         link = self._link(url)
         with contextlib.closing(link.retried(lambda: _opened(link))) as connection:
@@ -411,7 +411,7 @@ def _look_on(
         thread.join(_INTERVAL)
         progress(load.sent, None)
         if stop is not None and stop.is_set() and thread.is_alive():
-            raise Interrupted("the load was cancelled")
+            raise Interrupted("The load was cancelled.")
 
 
 def _after_stop(load: _LoadTransaction, result: Future[None]) -> None:
@@ -422,7 +422,11 @@ def _after_stop(load: _LoadTransaction, result: Future[None]) -> None:
     if isinstance(outcome, AnswerLost):
         raise outcome
     if outcome is not None:
-        raise Interrupted("Interrupted while loading the dump", why=UNCHANGED, next_action="run the command again")
+        raise Interrupted(
+            "Interrupted while loading the dump.",
+            why=f"{UNCHANGED.capitalize()}.",
+            next_action="Run the command again.",
+        )
 
 
 def _work(load: _LoadTransaction, result: Future[None]) -> None:

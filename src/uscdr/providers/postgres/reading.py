@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.models.postgres import NewestTime, Unread
 from uscdr.models.postgres_names import ColumnName
 from uscdr.providers.postgres.errors import LOCK_TIMEOUT, PASSING, words
-from uscdr.providers.postgres.inventory import Table, known
+from uscdr.providers.postgres.inventory import Table, tables_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ ORDER BY 1
 """
 
 
-def mark(connection: Connection) -> None:
+def savepoint(connection: Connection) -> None:
     """The savepoint to return to when a part fails; one is enough, because reads change nothing."""
     connection.execute("SAVEPOINT part")
 
@@ -109,10 +109,10 @@ def _withheld(connection: Connection, table: Table, name: str) -> Unread:
 # The newest times in columns.
 
 
-def of_columns(connection: Connection, wanted: Sequence[str]) -> dict[str, NewestTime]:
+def newest_times(connection: Connection, wanted: Sequence[str]) -> dict[str, NewestTime]:
     """By `table.column` the result of `written`, or why it cannot be read."""
-    there = known(connection)
-    mark(connection)
+    there = tables_by_name(connection)
+    savepoint(connection)
     found: dict[str, NewestTime] = {}
     for text in wanted:
         name = ColumnName.parse(text)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
 from uscdr.models.postgres import Unread
 from uscdr.models.postgres_names import ColumnName
-from uscdr.providers.postgres.inventory import LiveColumn, Table, known
-from uscdr.providers.postgres.reading import attempt, mark
+from uscdr.providers.postgres.inventory import LiveColumn, Table, tables_by_name
+from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,14 +60,14 @@ class _Shape:
     """Of type json, which may contain what jsonb refuses."""
 
 
-def read(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileReferences:
+def file_references(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileReferences:
     """Every reference in `wanted`, by column and key, and the columns that are missing or cannot be read."""
-    there = known(connection)
+    there = tables_by_name(connection)
     found: list[StoredReference] = []
     absent: list[str] = []
     unread: list[str] = []
     unreadable: list[Unread] = []
-    mark(connection)
+    savepoint(connection)
     for one in wanted:
         name = ColumnName.parse(one.column)
         table = there.get(str(name.table))

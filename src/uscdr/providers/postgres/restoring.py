@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from uscdr.errors import CheckFailed, Interrupted, MachineError
-from uscdr.providers.postgres.complaints import Complaint, lacking, too_old
+from uscdr.providers.postgres.complaints import Complaint, first_upper, lacking, too_old
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -166,7 +166,9 @@ def _wait(process: subprocess.Popen[str], look: Callable[[], None], stop: thread
             return process.wait(_INTERVAL)
         except subprocess.TimeoutExpired:
             if stop is not None and stop.is_set():
-                raise Interrupted("Interrupted during the test restore", next_action="run the command again") from None
+                raise Interrupted(
+                    "Interrupted during the test restore.", next_action="Run the command again."
+                ) from None
             look()
 
 
@@ -178,15 +180,15 @@ def _judge(code: int, found: Sequence[Complaint], archive: Archive, target: Rest
         raise killed(code)
     if any(one.tells_of_dead_server for one in found):
         raise MachineError(
-            f"{target.server} ended while the dump was restored",
-            why=f"perhaps it was killed, or ran out of memory or disk; {_NOT_IN_QUESTION}",
-            next_action="free disk space and memory, then run the command again",
+            f"{first_upper(target.server)} ended while the dump was restored.",
+            why=f"Perhaps it was killed, or ran out of memory or disk; {_NOT_IN_QUESTION}.",
+            next_action="Free disk space and memory, then run the command again.",
         )
     if any(one.blames_machine for one in found):
         raise MachineError(
-            "this machine could not complete the test restore",
+            "This machine could not complete the test restore.",
             why=shown,
-            next_action=f"free disk space, then run the command again; {_NOT_IN_QUESTION}",
+            next_action=f"Free disk space, then run the command again; {_NOT_IN_QUESTION}.",
         )
     if lacks := [one.lacks for one in found if one.lacks]:
         raise lacking(lacks, target.server)
@@ -196,19 +198,19 @@ def _judge(code: int, found: Sequence[Complaint], archive: Archive, target: Rest
         raise too_old(target.version, archive.dumped_from, target.server)
     newer = f"; it was dumped from PostgreSQL {archive.dumped_from}" if archive.dumped_from else ""
     raise CheckFailed(
-        f"pg_restore could not restore the dump: {plural(max(1, len(found)), 'error')}",
+        f"pg_restore could not restore the dump: {plural(max(1, len(found)), 'error')}.",
         why=shown + newer,
-        next_action="choose another backup",
+        next_action="Choose another backup.",
     )
 
 
 def killed(code: int) -> MachineError:
     """The error for a killed pg_restore, or a killed worker (then `code` is not negative)."""
-    who = f"signal {-code} killed pg_restore" if code < 0 else "a signal killed a worker of pg_restore"
+    who = f"Signal {-code} killed pg_restore." if code < 0 else "A signal killed a worker of pg_restore."
     return MachineError(
         who,
-        why=f"perhaps this system ran out of memory; {_NOT_IN_QUESTION}",
-        next_action="free memory, then run the command again",
+        why=f"Perhaps this system ran out of memory; {_NOT_IN_QUESTION}.",
+        next_action="Free memory, then run the command again.",
     )
 
 

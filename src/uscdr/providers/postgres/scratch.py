@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from uscdr.errors import MachineError, ProviderError
 from uscdr.pgserver.server import LocalPostgres, files_under, start
 from uscdr.providers.postgres.archive import Archive
+from uscdr.providers.postgres.complaints import first_upper
 from uscdr.providers.postgres.connection import OWN_SOCKET
 from uscdr.providers.postgres.copy import RestoredCopy
 from uscdr.providers.postgres.errors import LOST, NOT_ACCEPTING, PROVIDER, UNREACHABLE
@@ -139,9 +140,9 @@ def _judged(server: LocalPostgres) -> Iterator[None]:
         if not ended:
             raise
         raise MachineError(
-            f"{_WORDS}, which held the restored backup, {ended}",
-            why="this does not mean that the backup is damaged",
-            next_action="free disk space and memory, then run the command again",
+            f"{first_upper(_WORDS)}, which held the restored backup, {ended}.",
+            why="This does not mean that the backup is damaged.",
+            next_action="Free disk space and memory, then run the command again.",
         ) from error
 
 
@@ -164,10 +165,10 @@ def _demand_room(place: Path, dump: Path) -> None:
     free, needed = room(place).free, dump.stat().st_size if dump.is_file() else 0
     if free < needed:
         raise MachineError(
-            f"there is no room to restore the dump: {place} has {size(free)} free, and the dump alone has "
-            f"{size(needed)}",
-            why="this does not mean that the dump is damaged",
-            next_action="free space there, then run the command again",
+            f"There is no room to restore the dump: {place} has {size(free)} free, and the dump alone has "
+            f"{size(needed)}.",
+            why="This does not mean that the dump is damaged.",
+            next_action="Free space there, then run the command again.",
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.providers.postgres.complaints import SCRATCH, lack, lacking
 from uscdr.providers.postgres.restoring import NoRight, RestoreTarget
-from uscdr.providers.postgres.selection import BY_HAND, AllowedExtensions, EntrySelection, unmade
+from uscdr.providers.postgres.selection import BY_HAND, AllowedExtensions, EntrySelection, needs_permissions
 from uscdr.providers.probes.machine import room
 from uscdr.words import duration, first_of, size
 
@@ -81,9 +81,9 @@ class _RestoreWatch:
             return
         dump = size(self._dump.stat().st_size)
         raise MachineError(
-            f"there is no room to restore the dump: {self._files} has {size(room(self._files).free)} left",
-            why=f"{size(self._size)} of a dump of {dump} are restored so far; uscdr stopped the restore",
-            next_action="free space there, then run the command again; if it grows without end, choose another backup",
+            f"There is no room to restore the dump: {self._files} has {size(room(self._files).free)} left.",
+            why=f"{size(self._size)} of a dump of {dump} are restored so far; uscdr stopped the restore.",
+            next_action="Free space there, then run the command again; if it grows without end, choose another backup.",
         )
 
     def _look_at_statements(self) -> None:
@@ -93,9 +93,9 @@ class _RestoreWatch:
         longest: float = self._connection.execute(_LONGEST, (self._owner,)).fetchall()[0][0]
         if longest >= limit:
             raise CheckFailed(
-                f"uscdr stopped the restore: one statement of the dump ran for {duration(longest)} without an end",
-                why="it wrote nothing meanwhile; a function in the dump may call itself without an end",
-                next_action="choose another backup",
+                f"uscdr stopped the restore: one statement of the dump ran for {duration(longest)} without an end.",
+                why="It wrote nothing meanwhile; a function in the dump may call itself without an end.",
+                next_action="Choose another backup.",
             )
 
 
@@ -235,7 +235,7 @@ def _less(selection: EntrySelection, error: NoRight) -> EntrySelection:
         return selection
     less = selection.without(error.numbers, _NO_RIGHT)
     if less is None:
-        raise unmade([one for one in selection.entries if one.number in error.numbers])
+        raise needs_permissions([one for one in selection.entries if one.number in error.numbers])
     return less
 
 
@@ -385,7 +385,7 @@ def _analyse(bench: Bench, seconds: float) -> None:
 def _unproven(gone: list[str], why: str) -> MachineError:
     """The error for a restore that needs what was left out; whether the dump is valid is unknown."""
     return MachineError(
-        f"the dump needs objects that the proof left out: {first_of(gone)}",
+        f"The dump needs objects that the proof left out: {first_of(gone)}.",
         why=why,
-        next_action=f"{SCRATCH}. Or {BY_HAND}",
+        next_action=f"{SCRATCH} Or {BY_HAND}",
     )

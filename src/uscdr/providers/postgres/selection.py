@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from uscdr.errors import MachineError
 from uscdr.models.postgres import LeftOut
-from uscdr.providers.postgres.complaints import lacking
+from uscdr.providers.postgres.complaints import first_upper, lacking
 from uscdr.providers.postgres.contents import FOREIGN, OBJECTS, ROWS, DumpEntry
 from uscdr.words import first_of
 
@@ -160,7 +160,7 @@ _HARMLESS = frozenset(
     }
 )  # fmt: skip
 """Extensions with types, functions and indexes only: none starts a program, reads a file or reaches another machine."""
-BY_HAND = "prove this backup by hand: restore it into an empty database on the platform"
+BY_HAND = "prove this backup manually: restore it into an empty database on the platform."
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class AllowedExtensions:
         if lacks := [one.name for one in needed if one.name not in known]:
             raise lacking([f"the extension {name}" for name in lacks], server)
         if needed:
-            raise unmade(needed)
+            raise needs_permissions(needed)
         made = [one for one in wanted if one.number in kept]
         numbers = {one.number for one in made}
         entries = tuple(one for one in selection.entries if one.number not in numbers)
@@ -210,10 +210,10 @@ def _why(entry: DumpEntry, known: Mapping[str, bool], server: str) -> str:
     return f"{server} does not have it" + (", and no row needs it" if entry.is_dispensable else "")
 
 
-def unmade(entries: list[DumpEntry]) -> MachineError:
+def needs_permissions(entries: list[DumpEntry]) -> MachineError:
     """The error for rows that depend on objects which need permissions beyond the database."""
     return MachineError(
-        f"rows of the dump need objects that no proof creates: {first_of([one.words for one in entries])}",
-        why="a proof restores a dump without permissions beyond its own database; the dump itself may be valid",
-        next_action=BY_HAND,
+        f"Rows of the dump need objects that no proof creates: {first_of([one.words for one in entries])}.",
+        why="A proof restores a dump without permissions beyond its own database; the dump itself may be valid.",
+        next_action=first_upper(BY_HAND),
     )

@@ -248,7 +248,7 @@ def _data(stream: IO[bytes]) -> Iterator[bytes]:
 
 def _too_early() -> CheckFailed:
     """Raises for truncated rows."""
-    return CheckFailed("uscdr cannot load the dump: its rows end too early", next_action="choose another backup")
+    return CheckFailed("uscdr cannot load the dump: its rows end too early.", next_action="Choose another backup.")
 
 
 def _without_frame(text: bytes) -> bytes:
@@ -272,9 +272,9 @@ def _judge(code: int, found: Sequence[Complaint]) -> None:
         raise killed(code)
     shown = "; ".join(dict.fromkeys(found[:_SHOWN])) or f"pg_restore exited with {code}"
     if any(one.blames_machine for one in found):
-        raise MachineError("this machine could not read the dump", why=shown)
+        raise MachineError("This machine could not read the dump.", why=shown)
     raise CheckFailed(
-        "uscdr cannot load the dump: pg_restore cannot read all of it",
+        "uscdr cannot load the dump: pg_restore cannot read all of it.",
         why=shown,
-        next_action="choose another backup, or download this one again; the database is unchanged",
+        next_action="Choose another backup, or download this one again; the database is unchanged.",
     )

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from uscdr.digits import whole
 from uscdr.errors import ConfigError, CredentialsRefused, Interrupted, MachineError, NotFound, ProviderError, UscdrError
-from uscdr.providers.http.outages import Outages, borne
+from uscdr.providers.http.outages import Outages, time_allowed
 from uscdr.providers.http.transport import is_loopback, proxy_for
 from uscdr.settings import program, user_path
 from uscdr.words import duration
@@ -309,7 +309,7 @@ def require_host(address: str) -> None:
         return
     where = (parts.hostname, parts.port or PORTS[parts.scheme])
     try:
-        with borne(f"{where[0]}:{where[1]}", CONNECT_SECONDS) as seconds:
+        with time_allowed(f"{where[0]}:{where[1]}", CONNECT_SECONDS) as seconds:
             socket.create_connection(where, seconds).close()
     except OSError as error:
         raise ProviderError(

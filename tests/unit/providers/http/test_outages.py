@@ -15,7 +15,7 @@ from uscdr.providers.http import exchange as exchanging
 from uscdr.providers.http import outages
 from uscdr.providers.http.client import trust
 from uscdr.providers.http.exchange import HttpCall
-from uscdr.providers.http.outages import Outages, borne
+from uscdr.providers.http.outages import Outages, time_allowed
 from uscdr.providers.http.retry import RetryingCaller
 from uscdr.providers.http.transport import open_client
 
@@ -139,7 +139,7 @@ def test_another_client_of_the_same_host_knows_it_too(black_hole: str) -> None:
 
 def test_nothing_is_known_where_no_command_only_looks() -> None:
     assert Outages.known() is None
-    with borne(PLACE, 30.0) as seconds:
+    with time_allowed(PLACE, 30.0) as seconds:
         assert seconds == 30.0
 
 
@@ -148,7 +148,7 @@ def test_any_other_protocol_heeds_the_same_limit(monkeypatch: pytest.MonkeyPatch
     with (
         Outages.shared(),
         pytest.raises(TimeoutError, match="it did not answer before, so this command does not wait for it again"),
-        borne(PLACE, 30.0),
+        time_allowed(PLACE, 30.0),
     ):
         pass
 

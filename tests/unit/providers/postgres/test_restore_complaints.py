@@ -80,7 +80,7 @@ def test_what_a_server_lacks_is_told_from_what_is_wrong(message: str, what: str)
 
 def test_icu_is_named_once() -> None:
     error = lacking(["ICU", "ICU", "ICU (collation a)", "the locale b"], "this machine's PostgreSQL")
-    assert error.message == "this machine's PostgreSQL lacks ICU (collation a), the locale b"
+    assert error.message == "This machine's PostgreSQL lacks ICU (collation a), the locale b."
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\r\n")))

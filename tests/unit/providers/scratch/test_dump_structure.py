@@ -106,7 +106,7 @@ def test_a_whole_dump_is_not_complained_of(clinic: Clinic, kind: str, into: str)
     ("entry", "what", "bit", "left", "words"),
     [
         ((b"TABLE DATA", b"visit"), "section", 8, [500, 0, 3], "TABLE DATA visit"),
-        ((b"TABLE DATA", b"visit"), "rows", 1, [500, 0, 3], "it contains rows that are not in its table of contents"),
+        ((b"TABLE DATA", b"visit"), "rows", 1, [500, 0, 3], "It contains rows that are not in its table of contents"),
         ((b"INDEX", b"visit_by_patient"), "section", 16, [500, 500, 2], "INDEX visit_by_patient"),
     ],
 )
@@ -127,7 +127,7 @@ def test_rows_that_are_not_in_the_file_are_named(clinic: Clinic) -> None:
     flipped(dump, place, 1)
     with pytest.raises(CheckFailed, match="leave something out") as refused:
         contents.check_blocks(dump)
-    assert refused.value.why == "it contains no rows for TABLE nobody"
+    assert refused.value.why == "It contains no rows for TABLE nobody."
 
 
 def test_every_cut_is_found(clinic: Clinic) -> None:

@@ -152,8 +152,8 @@ def test_a_collation_that_this_machine_lacks(
     dump.write_bytes(data.replace(b"\0" + size + shown, b"\0" + len(wanted).to_bytes(4, "little") + wanted))
     with pytest.raises(MachineError) as lacking, LocalScratch(base).restore(dump, ignore):
         pytest.fail("restored without its collation")
-    assert lacking.value.message == f"this machine's PostgreSQL lacks {lack}"
-    assert lacking.value.why == "the dump itself may be valid"
+    assert lacking.value.message == f"This machine's PostgreSQL lacks {lack}."
+    assert lacking.value.why == "The dump itself may be valid."
     assert "--scratch" in lacking.value.next_action
 
 
@@ -168,8 +168,8 @@ CREATE OR REPLACE FUNCTION fits(text) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SE
     ("change", "error", "words"),
     [
         ((b"", b""), CheckFailed, "pg_restore could not restore the dump: 1 error"),
-        ((b"'C.UTF-8'", b"'X.UTF-8'"), MachineError, "this machine's PostgreSQL lacks the locale X.UTF-8"),
-        ((b"\x0017.", b"\x0099."), MachineError, "this machine's PostgreSQL lacks features of PostgreSQL 99"),
+        ((b"'C.UTF-8'", b"'X.UTF-8'"), MachineError, "This machine's PostgreSQL lacks the locale X.UTF-8"),
+        ((b"\x0017.", b"\x0099."), MachineError, "This machine's PostgreSQL lacks features of PostgreSQL 99"),
     ],
 )
 def test_rows_that_do_not_fit_blame_the_dump_only_where_nothing_else_may_be_the_cause(
