@@ -91,9 +91,9 @@ def _download(context: RunContext, link: SignedUrl, stop: threading.Event) -> Ab
 
 def decode(dump: Path) -> Decoded:
     """`pg_restore -l`. Raises CheckFailed when the dump does not decode."""
-    from uscdr.providers.postgres import archive
+    from uscdr.providers.postgres.archive import Archive
 
-    found = archive.read(dump, None)
+    found = Archive.read(dump, None)
     return Decoded(_version(found.tool), str(found.dumped_from or ""), found.extensions)
 
 

@@ -13,7 +13,7 @@ from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.dns import RecordSet, Sighting
 from uscdr.models.events import Call
-from uscdr.providers.ports.dns import led
+from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.infra.names import as_task, left_for
 from uscdr.scenarios.results.db import ApplicationChecked
@@ -170,8 +170,8 @@ class _SwapDns(ScenarioStep[_Swaps, Switched]):
             return _Watched(int(held.done), 1, held.done, "the provider's proxy hides the record")
         if swap.wanted is None:
             return _gone(place.verifier.look(swap.name, "CNAME"))
-        kind, sighting = led(place.verifier, swap.name, " ".join(swap.wanted.values))
-        return _shown_by(sighting, swap.wanted.model_copy(update={"type": kind}))
+        seen = Pointing.seen(place.verifier, swap.name, " ".join(swap.wanted.values))
+        return _shown_by(seen.sighting, swap.wanted.model_copy(update={"type": seen.kind}))
 
     @override
     def current(self, seen: _Swaps, view: View) -> Switched:
