@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from uscdr.models.events import CheckFinished, ChecksFinished, Stamped
-from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
+from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.report.summary import MOST_LINES, summarise
 from uscdr.ui.board import Board
@@ -75,7 +75,7 @@ def test_check_result(run: str, width: int | None, golden: Golden, replay: Repla
 @pytest.mark.parametrize("run", RUNS)
 def test_check_reports(run: str, golden: Golden, replay: Replay) -> None:
     report = build(events(replay(run)), last_hash="c0ffee" * 10 + "abcd")
-    golden(f"{run}-report.md", to_checks_markdown(report))
+    golden(f"{run}-report.md", to_markdown(report))
     golden(f"{run}-junit.xml", to_junit(report))
     summary = summarise(report, journal="/state/runs/r/journal.jsonl")
     assert len(summary.splitlines()) <= MOST_LINES

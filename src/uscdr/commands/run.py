@@ -19,7 +19,8 @@ from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal, foreign, read
 from uscdr.models.events import Note, RunStarted, Stamped
 from uscdr.models.runs import command_of, recovers
-from uscdr.report.objectives import fold_of, held_back, shortfall
+from uscdr.report.fold import Fold
+from uscdr.report.objectives import held_back, shortfall
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.afterwards import leave
 from uscdr.scenarios.afterwards import shut_out_tasks as shut_out
@@ -272,8 +273,8 @@ def _conduct(
         if context.dry_run:
             return run.rehearse(steps, beside=beside)
         return run.run(
-            steps, history, shortfall=lambda: shortfall(fold_of(read(own).records)),
-            proviso=lambda: held_back(fold_of(read(own).records)),
+            steps, history, shortfall=lambda: shortfall(Fold.of(read(own).records)),
+            proviso=lambda: held_back(Fold.of(read(own).records)),
         )  # fmt: skip
 
 
@@ -315,7 +316,7 @@ def _beside(context: RunContext) -> str:
 
 def _for_people(journal: Path) -> dict[str, str]:
     """What a rebuilt place lacks and only people can give it, as its last step found."""
-    found = fold_of(read(journal).records).result(LEFT)
+    found = Fold.of(read(journal).records).result(LEFT)
     told = {"not brought back": found.get("lost") or (), "names": found.get("told") or ()}
     return {what: "; ".join(map(str, words)) for what, words in told.items() if words}
 

@@ -23,8 +23,8 @@ from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, read
 from uscdr.models.base import seconds
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, ChecksStarted, RunFinished, StepProgress
-from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
+from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection, repeated, select, verdict_of
@@ -368,7 +368,7 @@ def _show(verified: _Verified, output: Output) -> None:
 def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
     journal = read(state() / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
-    for path, text in ((junit, to_junit), (markdown, to_checks_markdown)):
+    for path, text in ((junit, to_junit), (markdown, to_markdown)):
         if path is not None:
             _write(path, text(report))
 

@@ -24,9 +24,8 @@ from uscdr.errors import ExitCode
 from uscdr.files import disk_errors, write_whole
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, read
-from uscdr.report.markdown import to_json, to_markdown
+from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
-from uscdr.report.summary import objective_words
 from uscdr.scenarios.adapters import Request
 from uscdr.ui.console import Output, render_error
 from uscdr.words import duration
@@ -80,8 +79,8 @@ def _drill_summary(drill: Drill, directory: Path) -> str:
     return "\n".join(
         [
             f"Drill {drill.scenario} ({drill.how}, {drill.patients:,} patients): {verdict}",
-            f"Achieved RTO: {objective_words(report.rto)}",
-            f"Achieved RPO: {objective_words(report.rpo)}",
+            f"Achieved RTO: {report.rto.words}",
+            f"Achieved RPO: {report.rpo.words}",
             f"Rows: {_rows(drill)}",
             *(f"{'Holds' if one.holds else 'DOES NOT HOLD'}: {one.name} ({one.evidence})" for one in drill.findings),
             f"Writes sent to the providers: {drill.writes}, beyond the plan: {'; '.join(drill.beyond) or 'none'}",
@@ -133,7 +132,7 @@ def _drill_figures(drill: Drill) -> str:
 def _drill_json(drill: Drill) -> str:
     """The same as JSON."""
     data = {name: value for name, value in asdict(drill).items() if name != "report"}
-    data |= {"rows_lost": drill.rows_lost, "sound": drill.sound, "recovery": json.loads(to_json(drill.report))}
+    data |= {"rows_lost": drill.rows_lost, "sound": drill.sound, "recovery": json.loads(drill.report.to_json())}
     return json.dumps(data, ensure_ascii=False, default=str)
 
 
