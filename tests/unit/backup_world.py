@@ -20,8 +20,8 @@ from uscdr.backups.manifest import BackupOrigin, CopyCard
 from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.errors import ProviderError
 from uscdr.models.transfers import Transfer, TransferKind, TransferState, Whose
+from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Identity, Recipient
-from uscdr.store.store import LocalStore
 
 APP, ADDON = "usc-pis", "addon-1"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

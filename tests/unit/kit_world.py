@@ -24,8 +24,8 @@ from uscdr.models.heroku import Belongings, Build, Domain, Download, LogDrain, R
 from uscdr.models.media import Access, Asset, AssetDetails, AssetKey, MediaDownload, ResourceType
 from uscdr.models.migrations import Lack, SourceArchive
 from uscdr.providers.ports.progress import Progress
+from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Identity, Recipient
-from uscdr.store.store import LocalStore
 
 SECRET = "canary-of-a-secret-value-4711"
 PATIENT = "Canary Patient Dela Cruz"

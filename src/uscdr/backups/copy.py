@@ -27,13 +27,16 @@ from uscdr.backups.manifest import (
 )
 from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.staging import noted_staging
+from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Recipient, Sealed, Watch, seal
-from uscdr.store.store import Store, new_private_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic import SecretStr
+
+    from uscdr.store.store import Store
+
 
 # Syncs a large file while it is written, so that the last sync is short.
 

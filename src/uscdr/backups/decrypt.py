@@ -15,8 +15,9 @@ from uscdr.backups import manifest as documents
 from uscdr.backups.manifest import FORMAT, IDENTITY, MANIFEST, CopyCard, CopyManifest, inside
 from uscdr.errors import BadInput, CheckFailed, MachineError, MissingExtra
 from uscdr.files import whole
+from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Identity, Recipient, Sealed, Watch, WrongIdentity, unseal
-from uscdr.store.store import Store, digest_of, new_private_file
+from uscdr.store.store import Store, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -21,8 +21,8 @@ from uscdr.errors import BadInput, MachineError
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors
 from uscdr.kit.manifest import MEDIA, PARTS, PartName
 from uscdr.kit.reader import KitReader, damaged
+from uscdr.store.directory import new_private_file
 from uscdr.store.exclusive import take_over
-from uscdr.store.store import new_private_file
 
 if TYPE_CHECKING:
     from uscdr.models.media import Asset

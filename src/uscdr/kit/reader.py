@@ -29,8 +29,9 @@ from uscdr.kit.content import (
 )
 from uscdr.kit.manifest import CARD, FORMAT, KITS, MANIFEST, SUMS, Card, Digests, Manifest, Size, StoredObject
 from uscdr.models.media import AssetKey, KnownAsset
+from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Identity, Sealed, Watch, WrongIdentity, unseal
-from uscdr.store.store import ObjectLost, Store, digest_of, new_private_file
+from uscdr.store.store import ObjectLost, Store, digest_of
 from uscdr.words import moment
 
 if TYPE_CHECKING:

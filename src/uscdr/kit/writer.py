@@ -28,12 +28,14 @@ from uscdr.kit.manifest import (
     PartName,
     StoredObject,
 )
+from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Recipient, Sealed, Watch, seal
-from uscdr.store.store import Store, new_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from uscdr.store.store import Store
 
 
 _AGAIN = (

@@ -12,7 +12,7 @@ from uscdr.errors import LockHeld, MachineError
 from uscdr.files import private_directory, whole, write_whole
 from uscdr.settings import Operator
 from uscdr.store.lease import Lease, LeaseWatch
-from uscdr.store.lease_records import LeaseRecord, LeaseRow, LeaseState, LeaseTerms, is_ended, named, said
+from uscdr.store.lease_records import LeaseRecord, LeaseRow, LeaseState, LeaseTerms, named, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -178,7 +178,7 @@ class _Taking:
         for _ in range(_TRIES):
             watch = LeaseWatch(self.row)
             highest = watch.look()
-            if highest is None or is_ended(highest) or _nonce(highest) == self.own:
+            if highest is None or highest.ended or _nonce(highest) == self.own:
                 if lease := Lease.attempt(self.row, highest, self.wish.who, self.wish.message):
                     return _Taken(lease)
             elif not (self.waiting.takes_over or self.row.seems_over(highest)):
@@ -200,7 +200,7 @@ class _Taking:
             self.row.terms.pause(self.row.terms.look)
             now = watch.look()
             if watch.changed:
-                return is_ended(now)
+                return now is None or now.ended
         return True
 
     def _from_the_living(self) -> _Taken:

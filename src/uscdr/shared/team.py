@@ -19,9 +19,10 @@ from uscdr.shared import lease as claims
 from uscdr.shared.journals import RUNS, Arrived, JournalStore, Piece, count, home
 from uscdr.shared.lease import LeaseRequest, RunLease, Waiting
 from uscdr.shared.upload import SharedJournal
+from uscdr.store.directory import LocalStore
 from uscdr.store.lease_records import LEASES, LONGEST, LeaseTerms
 from uscdr.store.location import open_store
-from uscdr.store.store import ChecksumRefused, LocalStore, NameTaken, NotExclusive, Store
+from uscdr.store.store import ChecksumRefused, NameTaken, NotExclusive, Store
 from uscdr.words import duration
 
 if TYPE_CHECKING:

@@ -82,10 +82,10 @@ class LeaseState:
     entry: ObjectInfo
     record: LeaseRecord | None
 
-
-def is_ended(highest: LeaseState | None) -> bool:
-    """Whether nobody holds the lease: it was ended, or there is no record."""
-    return highest is None or (highest.record is not None and highest.record.state == "released")
+    @property
+    def ended(self) -> bool:
+        """Whether its holder ended the lease."""
+        return self.record is not None and self.record.state == "released"
 
 
 @dataclass(frozen=True)

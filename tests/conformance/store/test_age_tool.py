@@ -23,8 +23,8 @@ from uscdr.backups.copy import CopyOrder, Keyring
 from uscdr.backups.manifest import BackupOrigin, CopyCard, inside
 from uscdr.pgserver.cluster import find_tool
 from uscdr.pgserver.server import start
+from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Recipient
-from uscdr.store.store import LocalStore
 
 pytestmark = pytest.mark.skipif(
     shutil.which("age") is None or shutil.which("age-keygen") is None,

@@ -22,7 +22,7 @@ from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config import KitSettings
 from uscdr.scenarios.yaml_tree import parse
 from uscdr.store.bucket import ObjectStore
-from uscdr.store.store import LocalStore
+from uscdr.store.directory import LocalStore
 from uscdr.wiring.context import RunContext
 from uscdr.wiring.stores import open_kit, pinned
 from uscdr.wiring.target import _packaged

@@ -24,8 +24,8 @@ from uscdr.backups.catalog import StoredCopies
 from uscdr.backups.copy import Keyring
 from uscdr.backups.decrypt import Keys, check_intact, read_passphrase
 from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError, ProviderError
+from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Identity, WrongIdentity
-from uscdr.store.store import LocalStore
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from uscdr.models.transfers import TransferKind
 from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest
 from uscdr.shared.team import open_team, waiting
+from uscdr.store.directory import LocalStore
 from uscdr.store.lease import WriterQueue
-from uscdr.store.store import LocalStore
 from uscdr.wiring.context import RunContext
 from uscdr.wiring.stores import copies_access
 

@@ -11,7 +11,8 @@ from team_machines import Pair
 
 from uscdr.errors import BadInput, ExitCode
 from uscdr.shared.team import Team, require_fit
-from uscdr.store.store import ChecksumRefused, LocalStore, NotExclusive, ObjectInfo
+from uscdr.store.directory import LocalStore
+from uscdr.store.store import ChecksumRefused, NotExclusive, ObjectInfo
 
 
 class Overwriting(Clocked):

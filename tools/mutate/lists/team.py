@@ -145,14 +145,14 @@ LEASE = (
     ),
     _lease(
         "outlived",
-        "return highest is None or is_ended(highest) or self.seconds > self._row.lasts(highest)",
-        "return highest is None or is_ended(highest) or self.seconds > 0",
+        "return highest is None or highest.ended or self.seconds > self._row.lasts(highest)",
+        "return highest is None or highest.ended or self.seconds > 0",
         "a holder that stood still for a moment is gone",
     ),
     _lease(
         "never-outlived",
-        "return highest is None or is_ended(highest) or self.seconds > self._row.lasts(highest)",
-        "return highest is None or is_ended(highest)",
+        "return highest is None or highest.ended or self.seconds > self._row.lasts(highest)",
+        "return highest is None or highest.ended",
         "a dead holder holds for ever",
     ),
     _lease(
@@ -185,14 +185,14 @@ LEASE = (
     ),
     _lease(
         "ended",
-        'return highest is None or (highest.record is not None and highest.record.state == "released")',
-        "return highest is None or highest.record is not None",
+        'return self.record is not None and self.record.state == "released"',
+        "return self.record is not None",
         "a lease that is held was ended",
     ),
     _lease(
         "unread-ended",
-        'return highest is None or (highest.record is not None and highest.record.state == "released")',
-        'return highest is None or highest.record is None or highest.record.state == "released"',
+        'return self.record is not None and self.record.state == "released"',
+        'return self.record is None or self.record.state == "released"',
         "a record that cannot be read was ended",
     ),
     _lease(
@@ -257,19 +257,19 @@ TEAM = (
     ),
     _team(
         "own-dead",
-        "if highest is None or is_ended(highest) or _nonce(highest) == self.own:",
-        "if highest is None or is_ended(highest):",
+        "if highest is None or highest.ended or _nonce(highest) == self.own:",
+        "if highest is None or highest.ended:",
         "a dead process of this machine is waited for",
     ),
     _team(
         "taken",
-        "if highest is None or is_ended(highest) or _nonce(highest) == self.own:",
+        "if highest is None or highest.ended or _nonce(highest) == self.own:",
         "if highest is None or highest:",
         "a lease is taken from who has it",
     ),
     _team(
         "renewed",
-        "if watch.changed:\nreturn is_ended(now)",
+        "if watch.changed:\nreturn now is None or now.ended",
         "if watch.changed:\n    return True",
         "who renewed while it was waited for is gone",
         _LEASE,

@@ -20,7 +20,8 @@ from uscdr.report.runbook import Runbook
 from uscdr.scenarios.adapters import CopiesAccess, Request
 from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
-from uscdr.store.store import LocalStore, StoreRefused
+from uscdr.store.directory import LocalStore
+from uscdr.store.store import StoreRefused
 from uscdr.wiring.context import Process
 from uscdr.wiring.stores import copies_access
 from uscdr.wiring.target import Target, _packaged

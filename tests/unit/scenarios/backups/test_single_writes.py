@@ -26,7 +26,8 @@ from uscdr.scenarios.backup_copies import prunable
 from uscdr.scenarios.registry import OPERATIONS as STEPS
 from uscdr.scenarios.results.backups import BackupsScheduled
 from uscdr.settings import Operator
-from uscdr.store.store import LocalStore, StoreRetains
+from uscdr.store.directory import LocalStore
+from uscdr.store.store import StoreRetains
 from uscdr.wiring.past_runs import refuse_beside_unfinished, remember
 
 SENT = {"capture": "capture", "schedule": "schedule_backups DATABASE_URL"}
