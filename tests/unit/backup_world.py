@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import SecretStr
 
 from kit_world import PATIENT, new_key
-from uscdr.backups import copy
 from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
 from uscdr.backups.decrypt import Keys
 from uscdr.backups.manifest import BackupOrigin, CopyCard
@@ -106,7 +105,7 @@ class Safe:
 
     def pull(self, of: Transfer | None = None, data: bytes = DUMP, app: str = APP, addon: str = ADDON) -> CopyCard:
         order = self.order(of or transfer(), app=app, addon=addon)
-        return copy.pull(order, giving(Bytes(data)), self.store, self.keyring)
+        return order.pull(giving(Bytes(data)), self.store, self.keyring)
 
     def prove(self, card: CopyCard, **facts: Any) -> ProofDocument:
         """A proof as if it had been made."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from uscdr.backups import catalog
-from uscdr.backups.catalog import BackupEntry, StoredCopies, judged
+from uscdr.backups.catalog import BackupEntry, Judgement, StoredCopies, judged
 from uscdr.backups.decrypt import Keys
-from uscdr.backups.proofs import Judgement, ProofDocument, Proofs
+from uscdr.backups.proofs import ProofDocument, Proofs
 from uscdr.backups.rpo import Rhythm, RpoState, wheels
 from uscdr.commands import run
 from uscdr.commands.invocation import Invocation, clear_up, state

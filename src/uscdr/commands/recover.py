@@ -21,7 +21,7 @@ from uscdr.report.objectives import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.adapters import Request
 from uscdr.settings import user_path
-from uscdr.shared.team import VARIABLE, Team, open_team
+from uscdr.shared.team import VARIABLE, Team
 from uscdr.store import encryption, location
 from uscdr.ui.console import Output, render_error
 from uscdr.wiring.session import process
@@ -145,7 +145,7 @@ def recover(given: Invocation, asked: RecoverOptions, *, as_json: bool) -> int:
     run, request = runs.new_run_id(asked.request.scenario), _with_kit(asked, place)
     given.warn_of(asked.identity)
     output = given.output(json_lines=as_json)
-    team = None if asked.dry_run else open_team(os.environ)
+    team = None if asked.dry_run else Team.open(os.environ)
     if asked.dry_run:
         look_around(output)
     with process(output, state(), os.environ) as this:
@@ -161,7 +161,7 @@ def operate(given: Invocation, output: Output, request: Request, *, phrase: str 
     run ended with.
     """
     command = command_of(request.scenario)
-    target, run, team = given.place(), runs.new_run_id(request.scenario), open_team(os.environ)
+    target, run, team = given.place(), runs.new_run_id(request.scenario), Team.open(os.environ)
     with process(output, state(), os.environ, stdout=False) as this:
         ending = wiring.begin(this.on(target, request, run, dry_run=False, confirm=phrase or command), team)
     _tell_arrears(team, output)
@@ -185,7 +185,7 @@ def resume(given: Invocation, asked: ResumeOptions, *, as_json: bool) -> int:
     output = given.output(json_lines=as_json)
     given.loaded()  # one that decides where things go is named before anything else is said
     sweep(state())  # also when there is nothing to resume
-    team = open_team(os.environ, without=asked.without_shared)
+    team = Team.open(os.environ, without=asked.without_shared)
     for run in team.settle(state()) if team else ():
         output.say(f"The team has all of run {run} now: the shared state was away when it ended.")
     path = runs.find(state(), asked.run, of_others=asked.take_over)
@@ -225,7 +225,7 @@ def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dic
 def look_around(output: Output) -> None:
     """See what the team did; when that cannot be had, say so and go on with what is known here."""
     try:
-        if team := open_team(os.environ):
+        if team := Team.open(os.environ):
             team.refresh(state())
     except MachineError as error:
         output.warn(f"What other machines did is as old as the last look at it: {error.message}")

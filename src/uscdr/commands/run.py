@@ -27,8 +27,7 @@ from uscdr.scenarios.afterwards import shut_out_tasks as shut_out
 from uscdr.scenarios.afterwards import way_back_tasks as way_back
 from uscdr.scenarios.registry import OPERATIONS, bind, operation
 from uscdr.settings import operator
-from uscdr.shared.lease import LeaseRequest, RunLease
-from uscdr.shared.team import Team, waiting
+from uscdr.shared.lease import LeaseRequest, RunLease, Waiting
 from uscdr.wiring.adapters import TargetAdapters
 from uscdr.wiring.past_runs import beside_unfinished, refuse_beside_unfinished
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from uscdr.engine.step import BoundStep
     from uscdr.scenarios.adapters import CopiesAccess
     from uscdr.scenarios.config import Scenario
+    from uscdr.shared.team import Team
     from uscdr.wiring.context import RunContext
 
 # What a journal says of a run that is taken up again: asked and found in the shapes that the steps rely on.
@@ -223,7 +223,7 @@ def _lock(context: RunContext) -> Iterator[None]:
 @contextmanager
 def _claim(context: RunContext, team: Team, *, take_over: bool = False) -> Iterator[RunLease]:
     """The team's lease, without which nothing is sent."""
-    patience = waiting(context.asker, context.stop, _onlookers(context), take_over=take_over)
+    patience = Waiting.of(context.asker, context.stop, _onlookers(context), take_over=take_over)
     with team.claim(context.state, _wish(context), patience) as claim, context.guard.of(claim.leave, claim.lasts):
         yield claim
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from uscdr.backups import proving
 from uscdr.backups.catalog import BackupEntry
 from uscdr.backups.decrypt import check_intact
 from uscdr.backups.manifest import CopyCard
@@ -43,7 +42,7 @@ def prove_and_keep(deps: Adapters, entry: BackupEntry, asked: Questions, tell: R
     vault.scratch().prepare()  # its server starts while the dump is fetched or decrypted
     with _dump(deps, entry, tell) as (path, subject):
         progress = _progress(deps, tell, f"restoring {entry.name} on this machine")
-        made = proving.prove(subject, path, asked, vault.decode, vault.scratch(), progress)
+        made = subject.prove(path, asked, vault.decode, vault.scratch(), progress)
     return made, made.keep(vault.store())
 
 
@@ -130,7 +129,7 @@ def prove_kit(
     questions = _questions(reader, config)
     scratch.prepare()  # its server starts while the dump is decrypted
     with reader.open_object(DUMP) as path:
-        return proving.prove(_kit_subject(reader, facts), path, questions, decode, scratch, progress)
+        return _kit_subject(reader, facts).prove(path, questions, decode, scratch, progress)
 
 
 def _questions(reader: KitReader, config: Config) -> Questions:

@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import LockHeld, MachineError
 from uscdr.files import private_directory, whole, write_whole
+from uscdr.models.events import StepProgress
 from uscdr.settings import Operator
 from uscdr.store.lease import Lease, LeaseWatch
 from uscdr.store.lease_records import LeaseRecord, LeaseRow, LeaseState, LeaseTerms, named, said
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from uscdr.engine.gate import Asker
+    from uscdr.engine.wait import Stop
+    from uscdr.events import Bus
     from uscdr.settings import Operator
     from uscdr.store.store import Store
 
 TERMS = LeaseTerms()
 LARGEST_NOTE = 4096
+WAITING = "take over"
+"""The name of the wait for a lease in progress messages."""
 _TRIES = 3
 _TOO_LONG = "This process was suspended, or could not reach the shared state, for longer than the lease lasts."
 _NOT_PLAIN = re.compile(r"[^a-z0-9-]+")
@@ -63,6 +69,27 @@ class Waiting:
     tell: Callable[[float, float, str], None]
     takes_over: bool = False
 
+    @classmethod
+    def of(cls, asker: Asker, stop: Stop, bus: Bus, *, take_over: bool) -> Waiting:
+        """Wait with or without an operator who can be asked.
+
+        `bus` has viewers and no journal: this process does not have the run yet.
+        """
+
+        def tell(waited: float, longest: float, words: str) -> None:
+            bus.emit(StepProgress(step=WAITING, note=words, done=min(waited, longest), total=longest, unit="s"))
+
+        def asks(facts: Mapping[str, str], phrase: str, refusal: LockHeld) -> bool:
+            if not asker.interactive:
+                raise LockHeld(
+                    refusal.message,
+                    why=f"The holder is alive: it renewed its lease just now. {refusal.why}",
+                    next_action=f"Talk to that person. At a terminal you can type this phrase to take over: {phrase}",
+                )
+            return asker.confirm_phrase(facts, phrase)
+
+        return cls(asks, stop.pause, tell, take_over)
+
 
 class RunLease:
     """A lease that this process holds for its run."""
@@ -72,6 +99,31 @@ class RunLease:
         self._place = place
         self._wish = wish
         self._over: LockHeld | None = None
+
+    @classmethod
+    @contextmanager
+    def claim(
+        cls, store: Store, notes: Path, wish: LeaseRequest, waiting: Waiting, *, terms: LeaseTerms = TERMS
+    ) -> Iterator[RunLease]:  # fmt: skip
+        """Hold the lease of the requested target. The caller must hold the local lock of the target.
+
+        A lease of a dead process of this machine is free at once. `notes` remembers this machine's leases; a copied
+        state directory does not count, because the original may be in use. A lease of another machine is free when its
+        holder ended it, or when it has not changed for its duration plus the longest request. This waits for that if
+        the lease looks expired or is to be taken over. It takes over from a live holder only if the operator types the
+        phrase; then it waits for the same time before it returns.
+
+        Raises LockHeld that names the holder, Declined, Interrupted, MachineError and OutcomeUnknown.
+        """
+        row, note = LeaseRow(store, wish.scope, replace(terms, pause=waiting.pause)), notes / wish.scope
+        taken = _Taking(row, wish, waiting, _noted(note)).take()
+        private_directory(notes)
+        write_whole(note, f"{taken.lease.record.nonce} {_here(notes)}".encode())
+        with taken.lease.kept():
+            held = cls(taken.lease, wish, store.place)
+            if taken.alive is not None:
+                _let_it_notice(row, taken.alive, waiting, held)
+            yield held
 
     @property
     def over(self) -> LockHeld | None:
@@ -113,31 +165,6 @@ def _taken_from(wish: LeaseRequest, record: LeaseRecord | None) -> LockHeld:
         why=" ".join((_TOO_LONG, said(record))).strip(),
         next_action=f"This process changed nothing more. See: uscdr runs show {_run_of(record) or wish.run}",
     )
-
-
-@contextmanager
-def claim(
-    store: Store, notes: Path, wish: LeaseRequest, waiting: Waiting, *, terms: LeaseTerms = TERMS
-) -> Iterator[RunLease]:  # fmt: skip
-    """Hold the lease of the requested target. The caller must hold the local lock of the target.
-
-    A lease of a dead process of this machine is free at once. `notes` remembers this machine's leases; a copied state
-    directory does not count, because the original may be in use. A lease of another machine is free when its holder
-    ended it, or when it has not changed for its duration plus the longest request. This function waits for that if the
-    lease looks expired or is to be taken over. It takes over from a live holder only if the operator types the phrase;
-    then it waits for the same time before it returns.
-
-    Raises LockHeld that names the holder, Declined, Interrupted, MachineError and OutcomeUnknown.
-    """
-    row, note = LeaseRow(store, wish.scope, replace(terms, pause=waiting.pause)), notes / wish.scope
-    taken = _Taking(row, wish, waiting, _noted(note)).take()
-    private_directory(notes)
-    write_whole(note, f"{taken.lease.record.nonce} {_here(notes)}".encode())
-    with taken.lease.kept():
-        held = RunLease(taken.lease, wish, store.place)
-        if taken.alive is not None:
-            _let_it_notice(row, taken.alive, waiting, held)
-        yield held
 
 
 def _noted(note: Path) -> str:

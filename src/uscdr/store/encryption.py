@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from pydantic import SecretStr
+
 IDENTITY_WORD = "AGE-SECRET-KEY-"
 _NO_KEY = "No matching keys"
 _LARGEST_IDENTITY_FILE = 1 << 20
@@ -48,6 +50,15 @@ class Recipient:
             )
         return tuple(_recipient(text) for text in wanted)
 
+    @classmethod
+    def locked(cls, passphrase: SecretStr) -> tuple[Recipient, bytes]:
+        """A new public key, and its private key encrypted by `passphrase` (deliberately takes seconds)."""
+        pyrage = _age()
+        identity = pyrage.x25519.Identity.generate()
+        public = identity.to_public()
+        locked: bytes = pyrage.passphrase.encrypt(f"{identity}\n".encode(), passphrase.get_secret_value())
+        return cls(str(public), public), locked
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -74,6 +85,20 @@ class Identity:
                 next_action="Decrypt a copy of it (age -d, or ssh-keygen -p) and name that file. Then delete the copy.",
             )
         return found
+
+    @classmethod
+    def unlocked(cls, locked: bytes, passphrase: SecretStr) -> Identity:
+        """The private key that `Recipient.locked` encrypted. Raises WrongIdentity."""
+        pyrage = _age()
+        try:
+            opened: bytes = pyrage.passphrase.decrypt(locked, passphrase.get_secret_value())
+            return cls(pyrage.x25519.Identity.from_str(opened.decode().strip()))
+        except (pyrage.DecryptError, pyrage.IdentityError, UnicodeDecodeError):
+            raise WrongIdentity(
+                "The passphrase does not decrypt this copy.",
+                why="It is another passphrase, or the copy's identity.age is damaged.",
+                next_action="Pass the passphrase that the copy was made with: --passphrase-file FILE",
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -231,5 +256,5 @@ def _age() -> ModuleType:
         return importlib.import_module("pyrage")
     except ImportError as error:
         raise MissingExtra(
-            "Kits need age encryption, which is not installed.", extra="vault", module="pyrage"
+            "Kits and copies of backups need age encryption, which is not installed.", extra="vault", module="pyrage"
         ) from error

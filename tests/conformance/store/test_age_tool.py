@@ -18,7 +18,6 @@ import psycopg
 import pytest
 
 from backup_world import PASSPHRASE, Bytes, giving, transfer
-from uscdr.backups import copy
 from uscdr.backups.copy import CopyOrder, Keyring
 from uscdr.backups.manifest import BackupOrigin, CopyCard, inside
 from uscdr.pgserver.cluster import find_tool
@@ -67,7 +66,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Copied:
     origin = BackupOrigin.of(transfer(processed_bytes=len(dump)), "usc-pis", "addon-1", "17")
     order = CopyOrder(origin, "production", lambda _: None, _never)
     store = LocalStore(place / "safe")
-    card = copy.pull(order, giving(Bytes(dump)), store, keys)
+    card = order.pull(giving(Bytes(dump)), store, keys)
     return Copied(dump, listing, place / "safe", card, identity)
 
 

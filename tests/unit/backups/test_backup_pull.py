@@ -19,7 +19,6 @@ from pydantic import SecretStr
 
 from backup_world import APP, DUMP, PASSPHRASE, Bytes, Safe, broken, giving, transfer
 from kit_world import PATIENT, new_key
-from uscdr.backups import copy
 from uscdr.backups.catalog import StoredCopies
 from uscdr.backups.copy import Keyring
 from uscdr.backups.decrypt import Keys, check_intact, read_passphrase
@@ -62,7 +61,7 @@ def test_names_say_what_they_hold_and_no_patient_is_in_any_plain_file(safe: Safe
 
 def test_a_passphrase_opens_its_copy_and_so_does_the_locked_key_beside_it(safe: Safe) -> None:
     both = Keyring(safe.keyring.recipients, PASSPHRASE)
-    card = copy.pull(safe.order(transfer()), giving(Bytes(DUMP)), safe.store, both)
+    card = safe.order(transfer()).pull(giving(Bytes(DUMP)), safe.store, both)
     with Keys(passphrase=PASSPHRASE).opened(safe.store, card, safe.work) as path:
         assert path.read_bytes() == DUMP
     with safe.keys.opened(safe.store, card, safe.work) as path:
@@ -113,14 +112,14 @@ def test_less_than_the_platform_says_is_refused_and_more_is_kept(safe: Safe) -> 
 def test_a_download_that_breaks_off_is_begun_anew_and_given_up_after_three(safe: Safe) -> None:
     half = DUMP[: len(DUMP) // 2]
     streams = (Bytes(half, broken()), Bytes(b"", broken()), Bytes(DUMP))
-    card = copy.pull(safe.order(transfer()), giving(*streams), safe.store, safe.keyring)
+    card = safe.order(transfer()).pull(giving(*streams), safe.store, safe.keyring)
     assert card.dump.plain_sha256 == hashlib.sha256(DUMP).hexdigest()
     assert len(safe.again) == 2
     with pytest.raises(ProviderError):
-        copy.pull(safe.order(transfer()), giving(*(Bytes(half, broken()) for _ in range(3))), safe.store, safe.keyring)
+        safe.order(transfer()).pull(giving(*(Bytes(half, broken()) for _ in range(3))), safe.store, safe.keyring)
     refused = giving(Bytes(half, broken(retryable=False)))
     with pytest.raises(ProviderError):
-        copy.pull(safe.order(transfer()), refused, safe.store, safe.keyring)
+        safe.order(transfer()).pull(refused, safe.store, safe.keyring)
     assert len(StoredCopies.of(safe.store).copies) == 1
     assert len(safe.names()) == 3
 
@@ -131,7 +130,7 @@ def test_an_interruption_leaves_nothing(safe: Safe) -> None:
             raise Interrupted("Interrupted.")
 
     with pytest.raises(Interrupted):
-        copy.pull(safe.order(transfer(), watch), giving(Bytes(DUMP)), safe.store, safe.keyring)
+        safe.order(transfer(), watch).pull(giving(Bytes(DUMP)), safe.store, safe.keyring)
     assert safe.names() == []
 
 
@@ -155,7 +154,7 @@ def test_cut_off_at_any_object_there_is_no_copy_and_no_manifest(
 ) -> None:
     store, keys = Cut(safe.root / "safe", at), Keyring(safe.keyring.recipients, passphrase)
     with pytest.raises(MachineError, match="disk is full"):
-        copy.pull(safe.order(transfer()), giving(Bytes(DUMP)), store, keys)
+        safe.order(transfer()).pull(giving(Bytes(DUMP)), store, keys)
     assert StoredCopies.of(safe.store).copies == ()
     assert not [name for name in safe.names() if "manifest" in name or ".staging" in name]
 
@@ -170,7 +169,7 @@ def test_a_killed_pull_leaves_no_manifest_and_the_next_one_removes_what_it_stage
         def wait():
             print("under way", flush=True)
             time.sleep(60)
-        copy.pull(safe.order(transfer()), giving(Bytes(DUMP, wait)), safe.store, safe.keyring)
+        safe.order(transfer()).pull(giving(Bytes(DUMP, wait)), safe.store, safe.keyring)
     """
     units = str(Path(__file__).parents[1])
     env = {**os.environ, "PYTHONPATH": units}

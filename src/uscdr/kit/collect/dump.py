@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from uscdr.backups import proving
 from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.backups.proving import Code, EncryptionKey, ProofResult, ProofSubject, Questions
 from uscdr.errors import BadInput, Interrupted, MachineError, ProviderError
@@ -94,7 +93,7 @@ def _still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | 
 
 def _restored(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, known: Collected) -> _Proven:
     asked, sources, watch = _questions(gathering.wishes, known, subject.app), gathering.sources, gathering.watch("dump")
-    with proving.examined(plain, asked, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
+    with asked.examined(plain, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
         document = shown.document(subject, asked)
     _say_what_is_not(gathering, document)
     sources.proofs.keep(document)
