@@ -22,12 +22,13 @@ from uscdr.backups.manifest import Document
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import CLOCKS, Count, Fact, Moment, Span, elapsed
 from uscdr.models.migrations import MigrationsVerdict
+from uscdr.models.postgres import LeftOut
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from uscdr.models.postgres import Invariant, LeftOut
+    from uscdr.models.postgres import Invariant
     from uscdr.store.store import Store
 
 
