@@ -146,7 +146,7 @@ class Questions:
                 report("counting rows and computing checksums")(0, None)
                 shown = _asked(shown, database, self, decoded)
             except CheckFailed as error:
-                shown = replace(shown, why=f"{error.message} {error.why}".strip(), refusal=error)
+                shown = replace(shown, why=error.reason, refusal=error)
             yield replace(shown, seconds=round(time.monotonic() - begun, 3)), database
 
 

@@ -206,9 +206,9 @@ def _print_version() -> int:
 
 
 def _tell(error: UscdrError, arguments: Sequence[str]) -> int:
-    from uscdr.ui.console import Output, render_error
+    from uscdr.ui.console import Output
 
-    render_error(error, Output(json_lines="--json" in arguments, color=False if "--no-color" in arguments else None))
+    Output(json_lines="--json" in arguments, color=False if "--no-color" in arguments else None).error(error)
     return int(error.exit_code)
 
 

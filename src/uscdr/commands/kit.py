@@ -16,7 +16,7 @@ from uscdr.commands.kit_build import media_of, show_examination
 from uscdr.commands.kit_list import KitChoice, Opening
 from uscdr.errors import BadInput, ExitCode, Interrupted
 from uscdr.journal import runs
-from uscdr.kit.check import Deployed, Examination, examine
+from uscdr.kit.check import Deployed, Examination
 from uscdr.kit.export import NAMELESS, Extracted, extract
 from uscdr.kit.freshness import Freshness, Seen
 from uscdr.kit.manifest import PartName
@@ -68,7 +68,9 @@ def check_kit(given: Invocation, asked: CheckOptions, *, as_json: bool) -> int:
         given.warn(words)
     speech = ConsoleReporter(output)
     with cleanup.workplace(state(), runs.new_run_id("kit")) as work:
-        found = examine(store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects"))
+        found = Examination.of(
+            store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects")
+        )
     seen = _seen_of(found)
     fresh = Freshness.of(_compared(given, seen, output) if asked.online else seen)
     enough = asked.minimum is None or fresh.score >= asked.minimum

@@ -18,7 +18,6 @@ from uscdr.journal import runs
 from uscdr.kit.build import Built, build
 from uscdr.kit.check import LOST, Examination
 from uscdr.kit.collect.sources import Absent, ProofShelf, Sources, Wishes
-from uscdr.kit.content import CanaryColumns
 from uscdr.models.base import aged
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.store.encryption import Recipient
@@ -210,7 +209,7 @@ def _wishes(place: Target, wanted: BuildOptions, backup: str | None) -> Wishes:
         without=wanted.without,
         invariants=config.invariants,
         freshness=config.app.freshness,
-        canaries=tuple(CanaryColumns(**canary.model_dump()) for canary in config.recovery.canaries),
+        canaries=config.recovery.canaries,
         required=config.config.required,
         hostnames=target.dns.hostnames if target.dns else (),
         scenarios_digest=place.digest,

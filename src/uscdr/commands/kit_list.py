@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from uscdr.commands.invocation import Invocation, state
 from uscdr.errors import BadInput
-from uscdr.kit import find as listing
-from uscdr.kit.card import Printing, card_text
-from uscdr.kit.check import known
+from uscdr.kit.card import Printing
+from uscdr.kit.find import KitLine, Open
 from uscdr.kit.freshness import Freshness, Seen
 from uscdr.kit.manifest import Card, KitContact
 from uscdr.kit.reader import KitReader, read_card
@@ -75,7 +74,7 @@ def list_kits(given: Invocation, to: str | None, identity: Path | None, *, as_js
     """The list on stdout; without an identity by what the cards say, and that is said."""
     output = given.output(json_lines=as_json)
     store = places(given).store(to)
-    lines = listing.kits(store, _opener(store, identity) if identity else None)
+    lines = KitLine.all(store, _opener(store, identity) if identity else None)
     rows = [line.model_dump(mode="json") if output.json_lines else _row(line) for line in lines]
     show_table(rows, output, empty="No kit.")
     if any(line.created_at and not line.checked for line in lines):
@@ -87,12 +86,12 @@ def list_kits(given: Invocation, to: str | None, identity: Path | None, *, as_js
             output.say(escape(f"{line.kit}: {line.why}"))
 
 
-def _opener(store: Store, identity: Path) -> listing.Open:
+def _opener(store: Store, identity: Path) -> Open:
     keys = Identity.read(identity)
     return lambda kit: KitReader(store, kit, keys, state() / "scratch")
 
 
-def _row(line: listing.KitLine) -> dict[str, object]:
+def _row(line: KitLine) -> dict[str, object]:
     return {
         "kit": line.kit,
         "state": line.state if line.checked or not line.created_at else f"{line.state} by its card",
@@ -122,7 +121,7 @@ def show_card(given: Invocation, wanted: KitChoice, *, html: bool, as_json: bool
     elif output.json_lines:
         output.record(card.model_dump(mode="json"))
     else:
-        output.result(card_text(card).rstrip("\n"))
+        output.result(Printing(card, store.place).text().rstrip("\n"))
 
 
 def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:
@@ -140,7 +139,7 @@ def _printing(given: Invocation, card: Card, reader: KitReader | None, store: St
     if reader is None:
         fresh = Freshness.of(Seen(at=datetime.now(UTC), card=card, rpo=card.rpo))
         return Printing(card, store.place, _configured(given, output), fresh)
-    seen = Seen(at=datetime.now(UTC), card=card, rpo=card.rpo, manifest=reader.manifest, **known(reader))
+    seen = Seen(at=datetime.now(UTC), card=card, rpo=card.rpo, manifest=reader.manifest, **reader.contents)
     return Printing(card, store.place, reader.manifest.contacts or _configured(given, output), Freshness.of(seen))
 
 

@@ -23,7 +23,6 @@ from uscdr.scenarios.adapters import Request
 from uscdr.settings import user_path
 from uscdr.shared.team import VARIABLE, Team
 from uscdr.store import encryption, location
-from uscdr.ui.console import Output, render_error
 from uscdr.wiring.session import process
 from uscdr.wiring.stores import identity_file, pinned
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.engine.run import Outcome
+    from uscdr.ui.console import Output
     from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
@@ -257,7 +257,7 @@ def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> i
         output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
     _tell_arrears(team, output)
     if ending.error is not None:
-        render_error(ending.error, output)
+        output.error(ending.error)
         summary, advice = runs.summarize(journal), ending.error.next_action
         if (
             summary.wrote

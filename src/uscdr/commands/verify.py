@@ -29,7 +29,6 @@ from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection, repeated, select, verdict_of
 from uscdr.scenarios.config_targets import APP
-from uscdr.ui.console import Output, render_error
 from uscdr.ui.sentences import show_result
 from uscdr.wiring.session import process
 
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.checks.context import CheckContext
+    from uscdr.ui.console import Output
     from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
@@ -362,7 +362,7 @@ def _show(verified: _Verified, output: Output) -> None:
     if verified.last is not None and not output.json_lines:
         show_result(verified.last.finished, map(_told, verified.last.results), output)
     if verified.error is not None:
-        render_error(verified.error, output)
+        output.error(verified.error)
 
 
 def _files(run: str, junit: Path | None, markdown: Path | None) -> None:

@@ -27,7 +27,6 @@ from uscdr.journal.reader import NAME, read
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
-from uscdr.ui.console import Output, render_error
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from uscdr.engine.run import Outcome
     from uscdr.report.model import PhaseReport, RunReport
+    from uscdr.ui.console import Output
 
 # What a drill gives: the recovery's report and, since the healthy state is known, the true loss.
 
@@ -183,7 +183,7 @@ def drill(scenario: str, request: DrillRequest, output: Output) -> int:
     done = _account(scenario, request, run, outcome)
     _publish(done, _drill_summary(done, request.report), request.report, output)
     if outcome.ending.error is not None:
-        render_error(outcome.ending.error, output)
+        output.error(outcome.ending.error)
     return int(outcome.ending.code) or (0 if done.sound else int(ExitCode.CHECK_FAILED))
 
 

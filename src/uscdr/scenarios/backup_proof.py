@@ -11,7 +11,7 @@ from uscdr.backups.manifest import CopyCard
 from uscdr.backups.proving import Decode, ProofSubject, Questions
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory
-from uscdr.kit.collect.dump import code_in_kit, key_in_kit
+from uscdr.kit.collect.dump import Collected
 from uscdr.kit.manifest import DUMP
 from uscdr.scenarios.backup_inventory import vault_of
 from uscdr.scenarios.backup_questions import asked
@@ -134,8 +134,8 @@ def prove_kit(
 
 def _questions(reader: KitReader, config: Config) -> Questions:
     held, app = reader.config(), reader.manifest.app
-    key = key_in_kit(config.recovery.encryption_key_variable, held.values if held else {}, app)
-    return asked(config, key, code_in_kit(reader.source()))
+    kit = Collected(held.values if held else {}, reader.source())
+    return asked(config, kit.key(config.recovery.encryption_key_variable, app), kit.code)
 
 
 def _kit_subject(reader: KitReader, facts: DumpFacts) -> ProofSubject:

@@ -194,7 +194,7 @@ class Team:
         except (MachineError, OutcomeUnknown) as error:
             raise MachineError(
                 f"uscdr cannot use the shared state in {self.place}. It did nothing.",
-                why=f"{error.message} {error.why}".strip(),
+                why=error.reason,
                 next_action=f"{error.next_action} {_WITHOUT}. Then your team does not see your run, and can begin the "
                 "same one.",
             ) from error

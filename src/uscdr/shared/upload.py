@@ -168,7 +168,7 @@ def _acts(event: Payload) -> bool:
 def _blind(kind: type[MachineError], shelf: JournalStore, error: UscdrError) -> MachineError:
     return kind(
         f"uscdr cannot use the shared state in {shelf.store.place}, so it did not begin the step.",
-        why=f"{error.message} {error.why}".strip(),
+        why=error.reason,
         next_action="Resume when the shared state is reachable: uscdr runs resume. To continue without it, although "
         "another machine might begin the same steps: uscdr runs resume --without-shared",
     )

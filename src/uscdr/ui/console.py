@@ -31,7 +31,7 @@ _LEFT = frozenset({errno.EPIPE, errno.ECONNRESET})
 _HUNG_UP = frozenset({errno.EIO, errno.ENXIO})
 
 
-class Outlet(io.RawIOBase):
+class _Outlet(io.RawIOBase):
     """An output descriptor. It waits for a slow reader, never raises, and keeps the first error."""
 
     def __init__(self, descriptor: int, *, absent: bool = False) -> None:
@@ -84,7 +84,7 @@ class Outlet(io.RawIOBase):
         return number in _LEFT or (self.absent and self.descriptor == ERR)
 
 
-_OURS: dict[int, Outlet] = {}
+_OURS: dict[int, _Outlet] = {}
 
 
 def install() -> None:
@@ -98,7 +98,7 @@ def install() -> None:
 
 
 def _text(number: int, before: TextIO | None, *, absent: bool) -> TextIO:
-    outlet = _OURS[number] = Outlet(number, absent=absent)
+    outlet = _OURS[number] = _Outlet(number, absent=absent)
     return io.TextIOWrapper(
         io.BufferedWriter(outlet),
         encoding=before.encoding if before is not None else "utf-8",
@@ -121,7 +121,7 @@ def _fill(number: int) -> bool:
     return False
 
 
-def _outlet_of(stream: TextIO | None) -> Outlet | None:
+def _outlet_of(stream: TextIO | None) -> _Outlet | None:
     """The outlet behind the stream; None for a stream that is not this process's own."""
     try:
         return _OURS.get(stream.fileno()) if stream is not None else None
@@ -144,7 +144,7 @@ def drop() -> None:
         outlet.error = outlet.error or OSError(errno.EINTR, os.strerror(errno.EINTR))
 
 
-def _cut(outlet: Outlet) -> MachineError:
+def _cut(outlet: _Outlet) -> MachineError:
     why = outlet.error.strerror if outlet.error else ""
     return MachineError(
         f"uscdr could not write {NAMES[outlet.descriptor]}: {why}.",
@@ -159,7 +159,7 @@ SIMPLE = frozenset({"", "dumb", "unknown"})
 """Values of TERM without colour or cursor movement."""
 
 
-def simple_terminal() -> bool:
+def _simple_terminal() -> bool:
     """Whether the terminal, if any, has neither colour nor cursor movement."""
     return os.environ.get("TERM", "") in SIMPLE
 
@@ -191,6 +191,12 @@ class OutputStream:
             return False
 
     @property
+    def can_redraw(self) -> bool:
+        """Whether the stream is a terminal that can redraw and show the screen's bars."""
+        encoding = getattr(self.raw, "encoding", None) or ""
+        return self.is_tty and not _simple_terminal() and encoding.lower().replace("-", "") == "utf8"
+
+    @property
     def width(self) -> int:
         """Columns of the terminal, 80 without one."""
         try:
@@ -213,6 +219,10 @@ class OutputStream:
         except OSError:
             self.broken = True
             raise
+
+    def write_json(self, value: Mapping[str, object]) -> None:
+        """Write `value` as one line of JSON. Raises as `write`."""
+        self.write(_json_line(value))
 
     def check(self) -> None:
         """Raise the OSError of an earlier failed write, if any."""
@@ -257,7 +267,7 @@ class Output:
         """Whether `stream` gets colour: as the user asked, else if it is a colour terminal and NO_COLOR is not set."""
         if self._color is not None:
             return self._color
-        return stream.is_tty and not os.environ.get("NO_COLOR") and not simple_terminal()
+        return stream.is_tty and not os.environ.get("NO_COLOR") and not _simple_terminal()
 
     def result(self, text: str | Line) -> None:
         """Write a result to stdout."""
@@ -265,7 +275,7 @@ class Output:
 
     def record(self, value: Mapping[str, object]) -> None:
         """Write a result as one JSON line to stdout."""
-        self.out.offer(json_line(value))
+        self.out.offer(_json_line(value))
 
     def say(self, text: str | Line) -> None:
         """Write a message to stderr, except with --quiet."""
@@ -281,13 +291,20 @@ class Output:
         """Write an important message to stderr, also with --quiet."""
         self.err.offer(self._text(text, self.err))
 
+    def error(self, error: UscdrError) -> None:
+        """Lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
+        if self.json_lines and self.out.offer(_json_line({"error": _error_facts(error)})):
+            return
+        for spans in _error_lines(error):
+            self.warn(spans)
+
     def _text(self, text: str | Line, stream: OutputStream) -> str:
         if isinstance(text, str):
             return escape(text, keep_newlines=True) + "\n"
         return painted(text, color=self.color_on(stream)) + "\n"
 
 
-def json_line(value: Mapping[str, object]) -> str:
+def _json_line(value: Mapping[str, object]) -> str:
     """`value` as one line of JSON; times as ISO 8601, other types as their text."""
     return json.dumps(value, ensure_ascii=True, default=str) + "\n"
 
@@ -306,14 +323,6 @@ NEXT: dict[ExitCode, str] = {
     ExitCode.INTERRUPTED: "Continue the run: `uscdr runs resume`.",
 }
 """The next step for an error that has none of its own."""
-
-
-def render_error(error: UscdrError, output: Output) -> None:
-    """Lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
-    if output.json_lines and output.out.offer(json_line({"error": _error_facts(error)})):
-        return
-    for spans in _error_lines(error):
-        output.warn(spans)
 
 
 def _error_facts(error: UscdrError) -> dict[str, object]:

@@ -11,10 +11,10 @@ from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.backups.proving import Code, EncryptionKey, ProofResult, ProofSubject, Questions
 from uscdr.errors import BadInput, Interrupted, MachineError, ProviderError
 from uscdr.fingerprint import fingerprint
-from uscdr.kit.collect.sources import Gaps, Gathering, Sources, Unavailable, Wishes, in_words, present
+from uscdr.kit.collect.sources import Gaps, Gathering, Sources, Unavailable, Wishes, present
 from uscdr.kit.content import DumpFacts, SourceFacts
 from uscdr.kit.manifest import DUMP, DumpProof, KitPart
-from uscdr.models.postgres import CanaryColumn, words_of
+from uscdr.models.postgres import words_of
 from uscdr.models.transfers import Transfer, usable
 from uscdr.words import plural, size
 
@@ -41,6 +41,19 @@ class Collected:
     source: SourceFacts | None = None
     released_at: datetime | None = None
 
+    def key(self, name: str, app: str) -> EncryptionKey:
+        """The application's key from the kit; `name`: its variable, empty if none is configured."""
+        value = self.config.get(name) if name else None
+        why = f"the kit does not contain {name}" if name else "scenarios.yaml names no key"
+        return EncryptionKey(name, value, why=why, fingerprint=fingerprint(value, app) if value else "")
+
+    @property
+    def code(self) -> Code:
+        """The migrations of the kit's code."""
+        if self.source and self.source.migrations:
+            return Code(self.source.commit[:12], self.source)
+        return Code(why="the kit contains no code")
+
 
 @dataclass(frozen=True)
 class _Proven:
@@ -61,7 +74,7 @@ def _prove(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path,
             DumpProof(grade=Grade.EXISTS, origin="left out", why="The operator skipped the proof (--unproven).")
         )
     before = gathering.sources.proofs.fresh(subject.sha256)
-    key = _print(gathering.wishes, known, subject.app)
+    key = known.key(gathering.wishes.key, subject.app).fingerprint
     if before is not None and _still_speaks(before, gathering.wishes, known.released_at, key):
         gathering.tell.say(f"an earlier proof of the same bytes exists: {before.grade}")
         _say_what_is_not(gathering, before)
@@ -72,8 +85,8 @@ def _prove(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path,
     except Interrupted:
         raise
     except (ProviderError, MachineError, Unavailable) as error:
-        gaps.note("proof that the dump restores", in_words(error))
-        return _Proven(DumpProof(grade=Grade.EXISTS, origin="failed", why=in_words(error)))
+        gaps.note("proof that the dump restores", error.reason)
+        return _Proven(DumpProof(grade=Grade.EXISTS, origin="failed", why=error.reason))
 
 
 def _still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | None, key: str = "") -> bool:
@@ -106,33 +119,16 @@ def _say_what_is_not(gathering: Gathering, proof: ProofDocument) -> None:
         gathering.tell.say(f"the proof does not cover these parts of the dump: {words_of(proof.left_out)}")
 
 
-def _print(wishes: Wishes, known: Collected, app: str) -> str:
-    """The fingerprint of the kit's key; empty without one."""
-    return key_in_kit(wishes.key, known.config, app).fingerprint
-
-
 def _questions(wishes: Wishes, known: Collected, app: str) -> Questions:
     """The questions use key and code of this kit, to prove that its parts match."""
     return Questions(
         invariants=wishes.invariants,
         expected_tables=wishes.expected_tables,
-        canaries=tuple(CanaryColumn(**canary.model_dump()) for canary in wishes.canaries),
-        key=key_in_kit(wishes.key, known.config, app),
-        code=code_in_kit(known.source),
+        canaries=wishes.canaries,
+        key=known.key(wishes.key, app),
+        code=known.code,
         freshness=wishes.freshness,
     )
-
-
-def key_in_kit(name: str, config: Mapping[str, SecretStr], app: str) -> EncryptionKey:
-    """The application's key from the kit; `name`: its variable, empty if none is configured."""
-    value = config.get(name) if name else None
-    why = f"the kit does not contain {name}" if name else "scenarios.yaml names no key"
-    return EncryptionKey(name, value, why=why, fingerprint=fingerprint(value, app) if value else "")
-
-
-def code_in_kit(source: SourceFacts | None) -> Code:
-    """The migrations of the kit's code."""
-    return Code(source.commit[:12], source) if source and source.migrations else Code(why="the kit contains no code")
 
 
 def _verdict(document: ProofDocument, origin: str) -> DumpProof:
@@ -166,9 +162,6 @@ def _seen(shown: ProofResult) -> dict[str, Any]:
         "migrations": shown.applied,
         "extensions": shown.extensions,
     }
-
-
-"""The data API's label."""
 
 
 @dataclass(frozen=True)

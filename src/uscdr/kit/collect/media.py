@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from uscdr.errors import ProviderError
-from uscdr.kit.collect.sources import Gaps, Gathering, in_words, present
+from uscdr.kit.collect.sources import Gaps, Gathering, present
 from uscdr.kit.content import MediaEntry, MediaInventory, MediaNote, Shelved
 from uscdr.kit.manifest import MEDIA, KitPart
 from uscdr.models.media import RESOURCE_TYPES, Access, Asset, AssetKey
@@ -208,7 +208,7 @@ def _one(gathering: Gathering, shelf: _KitMedia, count: _Count, asset: Asset) ->
     try:
         stored, note = _fetch(gathering, shelf, present(gathering.sources.media), asset)
     except ProviderError as error:
-        return _Outcome(MediaEntry(asset=asset), failure=in_words(error))
+        return _Outcome(MediaEntry(asset=asset), failure=error.reason)
     return _Outcome(MediaEntry(asset=asset, stored=stored, note=note), fetched=True)
 
 
