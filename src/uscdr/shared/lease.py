@@ -13,7 +13,7 @@ from uscdr.files import private_directory, whole, write_whole
 from uscdr.models.events import StepProgress
 from uscdr.settings import Operator
 from uscdr.store.lease import Lease, LeaseWatch
-from uscdr.store.lease_records import LeaseRecord, LeaseRow, LeaseState, LeaseTerms, named, said
+from uscdr.store.lease_records import UNKNOWN_HOLDER, LeaseRecord, LeaseRow, LeaseState, LeaseTerms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -129,7 +129,7 @@ class RunLease:
     def over(self) -> LockHeld | None:
         """The error that names the new holder, if this process has seen one; does not ask the store."""
         if self._over is None and self._lease.taken_by is not None:
-            self._over = _taken_from(self._wish, self._lease.taken_by.record)
+            self._over = _taken_from(self._wish, self._lease.taken_by)
         return self._over
 
     def check(self) -> None:
@@ -159,11 +159,11 @@ class RunLease:
         )
 
 
-def _taken_from(wish: LeaseRequest, record: LeaseRecord | None) -> LockHeld:
+def _taken_from(wish: LeaseRequest, by: LeaseState) -> LockHeld:
     return LockHeld(
-        f"Another process took over run {wish.run}: {named(record)}.",
-        why=" ".join((_TOO_LONG, said(record))).strip(),
-        next_action=f"This process changed nothing more. See: uscdr runs show {_run_of(record) or wish.run}",
+        f"Another process took over run {wish.run}: {by.holder}.",
+        why=f"{_TOO_LONG} {by.message}".strip(),
+        next_action=f"This process changed nothing more. See: uscdr runs show {_run_of(by.record) or wish.run}",
     )
 
 
@@ -222,7 +222,7 @@ class _Taking:
         began, longest = self.row.terms.clock(), _longest_wait(self.row, highest)
         now: LeaseState | None = highest
         while not watch.is_over(now):
-            words = f"checking whether {named(highest.record)} is alive"
+            words = f"checking whether {highest.holder} is alive"
             self.waiting.tell(self.row.terms.clock() - began, longest, words)
             self.row.terms.pause(self.row.terms.look)
             now = watch.look()
@@ -249,7 +249,7 @@ def _let_it_notice(row: LeaseRow, before: LeaseState, waiting: Waiting, held: Ru
     """Wait until the old holder, which can no longer renew, sends nothing and its last requests have ended."""
     began, longest = row.terms.clock(), row.lasts(before)
     while (waited := row.terms.clock() - began) < longest:
-        waiting.tell(waited, longest, f"waiting until {named(before.record)} has noticed the takeover")
+        waiting.tell(waited, longest, f"waiting until {before.holder} has noticed the takeover")
         row.terms.pause(row.terms.look)
         held.check()
 
@@ -265,7 +265,7 @@ def _question(highest: LeaseState, wish: LeaseRequest, refusal: LockHeld) -> tup
     facts = {
         "run": wish.run,
         "target": wish.app,
-        "held by": named(record),
+        "held by": highest.holder,
         "is alive": "the holder renewed the lease just now",
     }
     return facts, f"take over {wish.run} from {holder}", refusal
@@ -276,13 +276,13 @@ def _nonce(highest: LeaseState | None) -> str:
 
 
 def _held(highest: LeaseState | None, wish: LeaseRequest) -> LockHeld:
-    record = highest.record if highest else None
-    run = _run_of(record)
+    holder, message = (highest.holder, highest.message) if highest else (UNKNOWN_HOLDER, "")
+    run = _run_of(highest.record) if highest else ""
     look = f" See: uscdr runs show {run}" if run else ""
     theirs = f" If you are sure that this machine has stopped: uscdr runs resume {run} --take-over" if run else ""
     return LockHeld(
-        f"Another run already works on {wish.app}: {named(record)}.",
-        why=said(record),
+        f"Another run already works on {wish.app}: {holder}.",
+        why=message,
         next_action=f"Talk to that person.{look} This command changed nothing.{theirs}",
     )
 

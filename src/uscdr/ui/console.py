@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-# This process's stdout and stderr. They keep the first write error, which decides the exit code at the end.
-
-
 OUT, ERR = 1, 2
 NAMES = {OUT: "standard output", ERR: "standard error"}
 _LEFT = frozenset({errno.EPIPE, errno.ECONNRESET})
@@ -84,27 +81,52 @@ class _Outlet(io.RawIOBase):
         return number in _LEFT or (self.absent and self.descriptor == ERR)
 
 
-_OURS: dict[int, _Outlet] = {}
+class StandardOutputs:
+    """This process's stdout and stderr. They keep the first write error, which decides the exit code at the end."""
+
+    def __init__(self) -> None:
+        self._outlets: dict[int, _Outlet] = {}
+
+    def install(self) -> None:
+        """Replace stdout and stderr; opens closed descriptors 0, 1 and 2 first: no later file gets their number.
+
+        Writes an escape for a character that the encoding lacks.
+        """
+        filled = {number for number in (0, OUT, ERR) if _fill(number)}
+        sys.stdout = self._text(OUT, sys.stdout, absent=OUT in filled)
+        sys.stderr = self._text(ERR, sys.stderr, absent=ERR in filled)
+
+    def unwritten(self) -> MachineError | None:
+        """The error of an output that lost data; None if both are complete, or nobody reads them."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        lost = [outlet for outlet in self._outlets.values() if not outlet.settled() and not outlet.unread]
+        return _cut(lost[0]) if lost else None
+
+    def drop(self) -> None:
+        """Write nothing more and do not wait: the user asked this process to end."""
+        for outlet in self._outlets.values():
+            outlet.error = outlet.error or OSError(errno.EINTR, os.strerror(errno.EINTR))
+
+    def outlet_of(self, stream: TextIO | None) -> _Outlet | None:
+        """The outlet behind the stream; None for a stream that is not this process's own."""
+        try:
+            return self._outlets.get(stream.fileno()) if stream is not None else None
+        except (OSError, ValueError):
+            return None
+
+    def _text(self, number: int, before: TextIO | None, *, absent: bool) -> TextIO:
+        outlet = self._outlets[number] = _Outlet(number, absent=absent)
+        return io.TextIOWrapper(
+            io.BufferedWriter(outlet),
+            encoding=before.encoding if before is not None else "utf-8",
+            errors="backslashreplace",
+            line_buffering=number == ERR or outlet.isatty(),
+        )
 
 
-def install() -> None:
-    """Replace stdout and stderr. Opens closed descriptors 0, 1 and 2 first, so that no later file gets their number.
-
-    Writes an escape for a character that the encoding lacks.
-    """
-    filled = {number for number in (0, OUT, ERR) if _fill(number)}
-    sys.stdout = _text(OUT, sys.stdout, absent=OUT in filled)
-    sys.stderr = _text(ERR, sys.stderr, absent=ERR in filled)
-
-
-def _text(number: int, before: TextIO | None, *, absent: bool) -> TextIO:
-    outlet = _OURS[number] = _Outlet(number, absent=absent)
-    return io.TextIOWrapper(
-        io.BufferedWriter(outlet),
-        encoding=before.encoding if before is not None else "utf-8",
-        errors="backslashreplace",
-        line_buffering=number == ERR or outlet.isatty(),
-    )
+STANDARD = StandardOutputs()
 
 
 def _fill(number: int) -> bool:
@@ -119,29 +141,6 @@ def _fill(number: int) -> bool:
         os.set_inheritable(number, True)  # noqa: FBT003 - as a shell leaves the three
         return True
     return False
-
-
-def _outlet_of(stream: TextIO | None) -> _Outlet | None:
-    """The outlet behind the stream; None for a stream that is not this process's own."""
-    try:
-        return _OURS.get(stream.fileno()) if stream is not None else None
-    except (OSError, ValueError):
-        return None
-
-
-def unwritten() -> MachineError | None:
-    """The error of an output that lost data; None if both are complete, or nobody reads them."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    lost = [outlet for outlet in _OURS.values() if not outlet.settled() and not outlet.unread]
-    return _cut(lost[0]) if lost else None
-
-
-def drop() -> None:
-    """Write nothing more and do not wait: the user asked this process to end."""
-    for outlet in _OURS.values():
-        outlet.error = outlet.error or OSError(errno.EINTR, os.strerror(errno.EINTR))
 
 
 def _cut(outlet: _Outlet) -> MachineError:
@@ -179,7 +178,7 @@ class OutputStream:
     @property
     def absent(self) -> bool:
         """Whether the descriptor was closed before this process started: then nobody reads it."""
-        outlet = _outlet_of(self.raw)
+        outlet = STANDARD.outlet_of(self.raw)
         return self.raw is None or (outlet is not None and outlet.absent)
 
     @property
@@ -226,7 +225,7 @@ class OutputStream:
 
     def check(self) -> None:
         """Raise the OSError of an earlier failed write, if any."""
-        outlet = _outlet_of(self.raw)
+        outlet = STANDARD.outlet_of(self.raw)
         if outlet is not None and outlet.error is not None:
             raise outlet.error
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from uscdr.ui.sentences import will_write
 from uscdr.ui.text import Line, Span, Tone, line, painted, wrap
 from uscdr.words import duration, plural
 
@@ -48,7 +47,7 @@ def _plan_lines(plan: PlanReady, width: int | None) -> list[Line]:
 
 
 def _head(plan: PlanReady) -> list[Line]:
-    writing = [step for step in plan.steps if will_write(step)]
+    writing = [step for step in plan.steps if step.will_write]
     destroys = [step.title for step in writing if step.destroys]
     dry = "Dry run: nothing will be changed. " if plan.dry_run else ""
     verb = "writes" if len(writing) == 1 else "write"

@@ -146,18 +146,13 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
 
 def _plan_words(plan: ev.PlanReady) -> str:
     """The plan in one line: the numbers of steps, of writes and of destructive steps, and the digest."""
-    writing = [step for step in plan.steps if will_write(step)]
+    writing = [step for step in plan.steps if step.will_write]
     writes, destroys = len(writing), sum(step.destroys for step in writing)
     blocked = sum(step.action == "blocked" for step in plan.steps)
     words = [f"plan: {plural(len(plan.steps), 'step')}, {_do(writes, 'write')}, {_do(destroys, 'destroy')}"]
     if blocked:
         words.append(f"{blocked} BLOCKED")
     return f"{', '.join(words)} (digest {plan.digest[:12]})"
-
-
-def will_write(step: ev.PlannedStep) -> bool:
-    """Whether the planned step will change something."""
-    return step.effect != "read" and step.action not in {"noop", "skip"}
 
 
 def _do(count: int, verb: str) -> str:

@@ -88,12 +88,11 @@ def test_a_stream_that_cannot_spell_a_character_says_so_in_ascii() -> None:
     assert raw.getvalue() == b"81,234 \\u2192 81,213 \\u2026\n"
 
 
-INSTALLED = "import sys\nfrom uscdr.ui import console\nfrom uscdr.ui.console import Output\nconsole.install()\n"
+INSTALLED = "import sys\nfrom uscdr.ui.console import STANDARD, Output\nSTANDARD.install()\n"
 WRITER = """
 import sys
-from uscdr.ui import console
-from uscdr.ui.console import Output
-console.install()
+from uscdr.ui.console import STANDARD, Output
+STANDARD.install()
 output = Output()
 sys.stdin.readline()
 for number in range(10000):
