@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 
 
 class UscdrError(Exception):
-    """Base of all expected errors. `cli.boundary` alone turns it into a message and an exit code.
+    """Base of all expected errors. `cli.main` alone turns it into a message and an exit code.
 
     `message` says what happened, `why` the cause if known, `next_action` what to do now.
     None of the three may hold a secret or patient data.

@@ -48,13 +48,15 @@ from uscdr.providers.ports.probes import Website
 from uscdr.scenarios.adapters import Request, now
 from uscdr.scenarios.backup_questions import asked, key_of
 from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.prover import BackgroundDigest, Prover
+from uscdr.wiring import adapters as wired
 from uscdr.wiring.context import Process, RunContext
 from uscdr.wiring.past_runs import remember
-from uscdr.wiring.target import Target, _packaged
+from uscdr.wiring.target import Target
 
 CODE = Code(why="asked later")
 """What proofs know of the deployed code."""
@@ -101,7 +103,7 @@ class Person:
 @cache
 def configuration() -> Config:
     """The packaged scenarios, with invariants, checks and names of files that the fakes understand."""
-    config = load(_packaged()).config
+    config = load(packaged()).config
     there = Invariant(name="patients are there", sql="count patients_patient", minimum=50)
     answers = HttpCheck(kind="http", path="/", contains=('id="root"',))
     checks = {"checks": {"homepage": answers}, "checklists": {}, "after_recovery": ("homepage",)}
@@ -208,7 +210,7 @@ class Rehearsal:
                 (wait, "FIRST_INTERVAL", 0.0),
                 (wait, "LONGEST_INTERVAL", 0.0),
                 (JournalWriter, "record", record),
-                (wiring, "opened", self._opened),
+                (wired, "opened", self._opened),
             ):
                 stack.enter_context(mock.patch.object(where, name, value))
             yield

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.commands.invocation import Invocation
+from uscdr.cli.options import GlobalOptions
 from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
 from uscdr.ui.console import STANDARD
 
@@ -318,4 +318,4 @@ def root(
 ) -> None:
     """Options that stand before every command."""
     del version
-    context.obj = Invocation(config, target, json_lines, quiet, verbose, False if no_color else None)
+    context.obj = GlobalOptions(config, target, json_lines, quiet, verbose, False if no_color else None)

@@ -20,7 +20,7 @@ def runbook(
 
     given = options(context)
     output = given.output(json_lines=as_json)
-    found = Runbook(given.loaded(lazily=True).config, scenario)
+    found = Runbook(given.targets(output).loaded(lazily=True).config, scenario)
     if output.json_lines:
         for row in found.rows():
             output.record(row)

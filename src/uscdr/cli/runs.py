@@ -93,7 +93,9 @@ def resume(
     asked = recover.ResumeOptions(
         run, confirm, identity, take_over=take_over, without_shared=without_shared, send_again=send_again
     )
-    raise typer.Exit(recover.resume(options(context), asked, as_json=as_json))
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    raise typer.Exit(recover.resume(given.targets(output), output, asked))
 
 
 def _look_around(output: Output) -> None:

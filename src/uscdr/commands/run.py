@@ -28,15 +28,15 @@ from uscdr.scenarios.afterwards import way_back_tasks as way_back
 from uscdr.scenarios.registry import OPERATIONS, bind, operation
 from uscdr.settings import operator
 from uscdr.shared.lease import LeaseRequest, RunLease, Waiting
-from uscdr.wiring.adapters import TargetAdapters
+from uscdr.shared.team import Team
+from uscdr.wiring import adapters
 from uscdr.wiring.past_runs import beside_unfinished, refuse_beside_unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from uscdr.engine.step import BoundStep
-    from uscdr.scenarios.adapters import CopiesAccess
     from uscdr.scenarios.config import Scenario
     from uscdr.shared.team import Team
     from uscdr.wiring.context import RunContext
@@ -240,20 +240,11 @@ def _closing(ledger: journals.JournalWriter) -> Iterator[journals.JournalWriter]
         ledger.close()
 
 
-@contextmanager
-def opened(
-    context: RunContext, copies: Callable[[CopiesAccess], CopiesAccess] = lambda usual: usual
-) -> Iterator[TargetAdapters]:
-    """Everything a run works with, and its private directory; all gone at the end. `copies` as of TargetAdapters."""
-    with cleanup.workplace(context.state, context.run) as work, TargetAdapters(context, work, copies) as adapters:
-        yield adapters
-
-
 def _conduct(
     context: RunContext, ledger: EventSink, history: History, journal: Journal | None = None, aside: Path | None = None
 ) -> Outcome:
     own = context.state / "runs" / context.run / NAME
-    with opened(context) as deps:
+    with adapters.opened(context) as deps:
         deps.require_inputs()
         bus = _bus(context, ledger, len(journal.records) if journal else 0)
         run = Run(

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from uscdr.commands.invocation import state
+from uscdr.commands.housekeeping import state
 from uscdr.errors import BadInput, JournalError
 from uscdr.journal import runs
 from uscdr.journal.reader import Journal, look

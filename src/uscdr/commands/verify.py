@@ -13,8 +13,8 @@ from uscdr.checks.baseline import Baseline
 from uscdr.checks.check import Check, ManualCheck
 from uscdr.checks.run import DEADLINE, Result, look_at, measures
 from uscdr.checks.verdict import Finding, Verdict
-from uscdr.commands.invocation import Invocation, clear_up, state
-from uscdr.commands.run import first_line, opened
+from uscdr.commands.housekeeping import clear_up, state
+from uscdr.commands.run import first_line
 from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode, Interrupted, UscdrError
 from uscdr.events import Bus
 from uscdr.files import publish
@@ -30,6 +30,7 @@ from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection, repeated, select, verdict_of
 from uscdr.scenarios.config_targets import APP
 from uscdr.ui.sentences import show_result
+from uscdr.wiring import adapters
 from uscdr.wiring.session import process
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _verify(context: RunContext, wanted: Verification) -> _Verified:
     selection = _chosen(context, wanted)
     with ExitStack() as stack:
         ledger = stack.enter_context(closing(journals.create(context.state / "runs" / context.run)))
-        deps = stack.enter_context(opened(context))
+        deps = stack.enter_context(adapters.opened(context))
         bus = Bus(context.run, context.redactor)
         context.waits.bus = bus
         bus.add_ledger(ledger)
@@ -334,28 +335,31 @@ class VerifyOptions:
     junit: Path | None = None
     markdown: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Raises BadInput for a file whose directory does not exist."""
+        for path in filter(None, (self.junit, self.markdown)):
+            if not path.absolute().parent.is_dir():
+                raise BadInput(f"{path}: there is no such directory.", next_action="Make it, or name another file.")
 
-def carry_out(given: Invocation, asked: VerifyOptions, *, as_json: bool) -> int:
+
+def carry_out(target: Target, output: Output, asked: VerifyOptions) -> int:
     """A verification; its exit code."""
-    for path in filter(None, (asked.junit, asked.markdown)):
-        _writable(path)
-    place = _of_app(given.place(), asked.app)
+    target = _of_app(target, asked.app)
     run = runs.new_run_id(asked.scenario.partition(" ")[0])
-    output = given.output(json_lines=as_json)
     if asked.wanted.wish.allow_writes or asked.wanted.save_baseline:
-        clear_up(output, place.scratch)
+        clear_up(output, target.scratch)
     with process(output, state(), os.environ) as this:
-        verified = _verify(this.on(place, Request(asked.scenario), run, dry_run=True), asked.wanted)
+        verified = _verify(this.on(target, Request(asked.scenario), run, dry_run=True), asked.wanted)
     _show(verified, output)
     _files(run, asked.junit, asked.markdown)
     return int(verified.code)
 
 
-def _of_app(place: Target, app: str | None) -> Target:
-    """The same place, but another application of it, at its own address. Raises BadInput for what is no name."""
+def _of_app(target: Target, app: str | None) -> Target:
+    """The same target, but another application of it, at its own address. Raises BadInput for what is no name."""
     if app is not None and not APP.fullmatch(app):
         raise BadInput(f"“{app}” is no application's name.", next_action="Name it as the platform does: usc-pis")
-    return place.of_app(app)
+    return target.of_app(app)
 
 
 def _show(verified: _Verified, output: Output) -> None:
@@ -371,11 +375,6 @@ def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
     for path, text in ((junit, to_junit), (markdown, to_markdown)):
         if path is not None:
             _write(path, text(report))
-
-
-def _writable(path: Path) -> None:
-    if not path.absolute().parent.is_dir():
-        raise BadInput(f"{path}: there is no such directory.", next_action="Make it, or name another file.")
 
 
 def _write(path: Path, text: str) -> None:

@@ -56,7 +56,7 @@ class Disaster(ABC):
 
     def damage(self, stage: Stage) -> dict[str, Any]:
         """Do it; what was done."""
-        body = {"how": self.how, "app": stage.place.services.heroku.app}
+        body = {"how": self.how, "app": stage.target.services.heroku.app}
         done: dict[str, Any] = stage.control("POST", self.path, body)
         return done
 
@@ -257,7 +257,7 @@ class InfrastructureDisaster(Disaster):
         """Build a kit, as a clinic does every night."""
         kit = build(stage)
         self.identity, self._kit = kit.identity, kit.name
-        self._app = stage.place.config.recovery.app
+        self._app = stage.target.config.recovery.app
 
     def request(self) -> Request:
         """A new application from the kit."""
@@ -328,7 +328,7 @@ class BackupsDisaster(Disaster):
         """What `how` says; the backup fails at the platform, in the middle of its work."""
         done: dict[str, Any] = {"how": self.how}
         if self.how in UNSCHEDULED:
-            body = {"how": "schedule-gone", "app": stage.place.services.heroku.app}
+            body = {"how": "schedule-gone", "app": stage.target.services.heroku.app}
             done |= dict(stage.control("POST", self.path, body))
         if self.how in FAILED:
             done["failed"] = _fail_one(stage)

@@ -53,7 +53,7 @@ class Search(Generic[M]):
 def look_for(search: Search[M], intent: Intent, stop: Stop, tell: Reporter) -> FoundWrite:
     """What the provider accepted before its process died, else what appears within `LOOK_SECONDS`.
 
-    What does not appear by then may still come: that is for the `Settler` to judge.
+    What does not appear by then may still come: that is for the `Reconciler` to judge.
     """
     if intent.accepted is not None:
         return FoundWrite(search.looked_at, f"accepted before as {intent.accepted}", intent.accepted)

@@ -177,7 +177,7 @@ def _forgotten(entries: Sequence[BackupEntry], proofs: Sequence[ProofDocument], 
 
 
 def objectives(seen: RpoState, cron: str) -> tuple[ObjectivePart, ...]:
-    """What `Standing.met` is made of, each with its own next action."""
+    """What `RpoState.met` is made of, each with its own next action."""
     return (_schedule(seen), _proven(seen), _often(seen, cron))
 
 

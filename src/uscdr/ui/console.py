@@ -261,6 +261,7 @@ class Output:
         self.out = OutputStream(stdout if stdout is not None else sys.stdout)
         self.err = OutputStream(stderr if stderr is not None else sys.stderr)
         self._color = color
+        self._warned: set[str] = set()
 
     def color_on(self, stream: OutputStream) -> bool:
         """Whether `stream` gets colour: as the user asked, else if it is a colour terminal and NO_COLOR is not set."""
@@ -296,6 +297,12 @@ class Output:
             return
         for spans in _error_lines(error):
             self.warn(spans)
+
+    def warn_once(self, text: str) -> None:
+        """The same, unless it was written before."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.warn(text)
 
     def _text(self, text: str | Line, stream: OutputStream) -> str:
         if isinstance(text, str):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
+from uscdr import cleanup
 from uscdr.errors import MachineError, ProviderError
 from uscdr.files import private_directory
 from uscdr.providers.http.outages import looking
@@ -278,7 +279,7 @@ class TargetAdapters(Adapters):
     @cached_property
     def _earlier(self) -> Earlier:
         from uscdr.backups.catalog import Scope
-        from uscdr.wiring.stores import earlier
+        from uscdr.wiring.earlier import earlier
 
         try:
             addon = self.platform.database(self.old_app, self.services.heroku.database).addon_id
@@ -298,7 +299,7 @@ class TargetAdapters(Adapters):
     @cached_property
     @override
     def kit(self) -> KitReader | None:
-        from uscdr.wiring.stores import open_kit
+        from uscdr.wiring.kits import open_kit
 
         return open_kit(self.context, self.work) if self.request.kit is not None else None
 
@@ -349,6 +350,15 @@ class TargetAdapters(Adapters):
     @override
     def open_world(self, sends: Sends) -> AbstractContextManager[CheckContext]:
         return self._checks.open(sends)
+
+
+@contextmanager
+def opened(
+    context: RunContext, copies: Callable[[CopiesAccess], CopiesAccess] = lambda usual: usual
+) -> Iterator[TargetAdapters]:
+    """Everything a run works with, and its private directory; all gone at the end. `copies` as of TargetAdapters."""
+    with cleanup.workplace(context.state, context.run) as work, TargetAdapters(context, work, copies) as adapters:
+        yield adapters
 
 
 @contextmanager

@@ -20,12 +20,12 @@ from uscdr.kit.find import KitLine
 from uscdr.kit.reader import KitReader
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config import KitSettings
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.yaml_tree import parse
 from uscdr.store.bucket import ObjectStore
 from uscdr.store.directory import LocalStore
 from uscdr.wiring.context import RunContext
-from uscdr.wiring.stores import open_kit, pinned
-from uscdr.wiring.target import _packaged
+from uscdr.wiring.kits import open_kit, pinned
 
 
 class BucketShop(Workshop):
@@ -154,7 +154,7 @@ def test_a_run_reads_the_kit_that_it_is_bound_to(desk: BucketShop) -> None:
 
 def test_the_place_of_the_configuration_may_be_a_bucket(desk: BucketShop, capsys: pytest.CaptureFixture[str]) -> None:
     kit = desk.build().card.kit
-    document = parse(_packaged(), _packaged().read_bytes()).value
+    document = parse(packaged(), packaged().read_bytes()).value
     Path("scenarios.yaml").write_text(json.dumps({**document, "kit": {"to": desk.kept_in.text}}, default=str))
     assert main.run(["--config", "scenarios.yaml", "kit", "check", kit]) == 0
     assert kit in capsys.readouterr().out

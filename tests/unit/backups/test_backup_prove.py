@@ -16,11 +16,11 @@ from fakes import FakeBackups, FakeDatabase, FakeScratch, World
 from uscdr.backups import proofs
 from uscdr.backups.proofs import Grade, ProofDocument, ProvenInvariant
 from uscdr.backups.proving import TABLES_THERE, Code, Decoded, EncryptionKey, ProofSubject, Questions
-from uscdr.commands.backup import show_proof
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryColumn, CanaryResult, Invariant, LeftOut, TableDigest
+from uscdr.report.backups import show_proof
 from uscdr.scenarios.prover import Prover, stored_dump
 from uscdr.scenarios.results.db import Proof
 from uscdr.ui.console import Output

@@ -23,6 +23,7 @@ from uscdr.backups.catalog import StoredCopies
 from uscdr.backups.copy import Keyring
 from uscdr.backups.decrypt import Keys, check_intact, read_passphrase
 from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError, ProviderError
+from uscdr.store import encryption
 from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Identity, WrongIdentity
 
@@ -68,10 +69,42 @@ def test_a_passphrase_opens_its_copy_and_so_does_the_locked_key_beside_it(safe: 
         assert path.read_bytes() == DUMP
     pyrage = importlib.import_module("pyrage")
     locked = (safe.root / "safe" / "backups" / card.id / "identity.age").read_bytes()
-    key = pyrage.passphrase.decrypt(locked, PASSPHRASE.get_secret_value()).decode().strip()
+    key = encryption._decrypt_key(pyrage, locked, PASSPHRASE).decode().strip()
     ciphertext = (safe.root / "safe" / card.dump.path).read_bytes()
     assert pyrage.decrypt(ciphertext, [pyrage.x25519.Identity.from_str(key)]) == DUMP
     assert PASSPHRASE.get_secret_value() not in "".join(map(repr, (card, both, Keys(passphrase=PASSPHRASE))))
+
+
+class Busy:
+    """age's library on a machine where other programs have the processor during its first measurements."""
+
+    def __init__(self, measurements: int) -> None:
+        self.left = measurements
+        self.real = importlib.import_module("pyrage")
+        self.passphrase = self
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+    def decrypt(self, locked: bytes, passphrase: str) -> bytes:
+        self.left -= 1
+        if self.left >= 0:
+            raise self.real.DecryptError("Excessive work parameter for passphrase.\nDecryption would take around 64 s.")
+        opened: bytes = self.real.passphrase.decrypt(locked, passphrase)
+        return opened
+
+
+def test_a_busy_machine_is_no_wrong_passphrase(safe: Safe, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = safe.order(transfer()).pull(giving(Bytes(DUMP)), safe.store, Keyring((), PASSPHRASE))
+    monkeypatch.setattr(encryption, "_age", lambda: Busy(3))
+    with Keys(passphrase=PASSPHRASE).opened(safe.store, card, safe.work) as path:
+        assert path.read_bytes() == DUMP
+    monkeypatch.setattr(encryption, "_age", lambda: Busy(10**6))
+    with (
+        pytest.raises(MachineError, match="too slow or too busy"),
+        Keys(passphrase=PASSPHRASE).opened(safe.store, card, safe.work),
+    ):
+        pytest.fail("opened")
 
 
 def test_a_passphrase_is_one_line_of_some_length(tmp_path: Path) -> None:
@@ -164,7 +197,7 @@ def test_a_killed_pull_leaves_no_manifest_and_the_next_one_removes_what_it_stage
         import sys, time
         from pathlib import Path
         from backup_world import Safe, Bytes, DUMP, giving, transfer
-        from uscdr.backups import copy
+        from uscdr.store import encryption
         safe = Safe(Path(sys.argv[1]))
         def wait():
             print("under way", flush=True)

@@ -24,6 +24,7 @@ from uscdr.journal import runs
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import CheckRequest
 from uscdr.scenarios.steps.application import STAY
+from uscdr.wiring import adapters
 from uscdr.wiring.context import Process, RunContext
 
 Verdicts = dict[str, tuple[str, str]]
@@ -49,7 +50,7 @@ class Twice(Rehearsal):
 
         def work(this: Process) -> Any:
             context = self.context(this, self.run, dry_run=True)
-            with mock.patch.object(verification, "opened", self._opened):
+            with mock.patch.object(adapters, "opened", self._opened):
                 return verification._verify(context, Verification(CheckRequest()))
 
         self._process(work)

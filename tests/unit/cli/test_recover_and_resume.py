@@ -86,9 +86,9 @@ def test_a_target_that_is_another_application_now_is_refused(shell: Shell, quick
     shell.run.world.faults["scale", 1] = "kill_after"
     shell.type("recover", "db", "--confirm", phrase)
     writes = list(shell.run.world.writes)
-    from uscdr.wiring.target import _packaged
+    from uscdr.scenarios.config_file import packaged
 
-    text = _packaged().read_text().replace("{app: usc-pis}", "{app: usc-pis-staging}")
+    text = packaged().read_text().replace("{app: usc-pis}", "{app: usc-pis-staging}")
     (quick / "other.yaml").write_text(text)
     code, _, err = shell.type("--config", "other.yaml", "runs", "resume")
     assert code == 2
@@ -190,9 +190,9 @@ def test_foreign_contents_are_bad_input_and_send_nothing(shell: Shell, kind: str
 
 
 def test_a_scenario_that_the_file_lacks_is_bad_input(shell: Shell, quick: Path) -> None:
-    from uscdr.wiring.target import _packaged
+    from uscdr.scenarios.config_file import packaged
 
-    text = _packaged().read_text()
+    text = packaged().read_text()
     begin, end = text.index("  db:\n    title: Database corruption"), text.index("  app:\n    title: Complete")
     (quick / "scenarios.yaml").write_text(text[:begin] + text[end:])
     code, _, err = shell.type("recover", "db", "--dry-run")

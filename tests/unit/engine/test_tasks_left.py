@@ -12,8 +12,8 @@ from uscdr.errors import ExitCode
 from uscdr.models.transfers import TransferState
 from uscdr.report.objectives import build
 from uscdr.report.summary import summarise
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
-from uscdr.wiring.target import _packaged
 
 CLAIMS = ("is restored", "is recovered", "works again")
 
@@ -104,6 +104,6 @@ def test_a_run_that_was_declined_leaves_no_task(quick: Path, how: str) -> None:
 
 
 def test_no_task_of_a_failed_run_claims_success() -> None:
-    for scenario in load(_packaged()).config.scenarios.values():
+    for scenario in load(packaged()).config.scenarios.values():
         assert scenario.if_it_fails
         assert not any(claim in " ".join(scenario.if_it_fails) for claim in CLAIMS)

@@ -21,10 +21,10 @@ from uscdr.report.model import RunReport
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import PastRuns
 from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.registry import STEPS
 from uscdr.wiring.past_runs import remember
-from uscdr.wiring.target import _packaged
 
 sys.path += [str(Path(__file__).parents[1] / "scenarios" / room) for room in ("app", "infra")]
 from broken_app import broken
@@ -200,6 +200,6 @@ def test_and_its_target_is_remembered(tmp_path: Path) -> None:
 
 def test_every_name_of_the_old_ids_is_one_there_is() -> None:
     assert set(BY_ID.values()) <= STEPS.keys()
-    ids = {entry.id for one in load(_packaged()).config.scenarios.values() for entry in one.steps if entry.id}
+    ids = {entry.id for one in load(packaged()).config.scenarios.values() for entry in one.steps if entry.id}
     defaults = {step.default_id for step in STEPS.values()}
     assert BY_ID.keys() <= ids | defaults

@@ -12,8 +12,8 @@ import pytest
 from kit_world import PATIENT, SECRET, Workshop, key, new_key
 from uscdr.cli import main
 from uscdr.providers.source.git import published
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.yaml_tree import parse
-from uscdr.wiring.target import _packaged
 
 Captured = pytest.CaptureFixture[str]
 
@@ -28,7 +28,7 @@ def _nobody(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def configure(**settings: object) -> None:
     """The packaged scenarios with a `kit` section, in this directory."""
-    document = parse(_packaged(), _packaged().read_bytes()).value
+    document = parse(packaged(), packaged().read_bytes()).value
     Path("scenarios.yaml").write_text(json.dumps({**document, "kit": settings}, default=str))
 
 

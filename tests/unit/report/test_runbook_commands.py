@@ -10,11 +10,11 @@ import pytest
 from uscdr.errors import BadInput
 from uscdr.report.runbook import Runbook
 from uscdr.scenarios.config import Config, Scenario, StepEntry
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.registry import STEPS
-from uscdr.wiring.target import _packaged
 
-PACKAGED = load(_packaged()).config
+PACKAGED = load(packaged()).config
 OLD, NEW = "usc-pis", "usc-pis-recovery"
 AIMED = re.compile(r"--app (\S+)")
 
@@ -29,7 +29,7 @@ def manual(config: Config, scenario: str) -> dict[str, list[str]]:
 
 
 def changed(tmp_path: Path, old: str, new: str) -> Config:
-    text = _packaged().read_text()
+    text = packaged().read_text()
     assert old in text
     (tmp_path / "scenarios.yaml").write_text(text.replace(old, new))
     return load(tmp_path / "scenarios.yaml").config

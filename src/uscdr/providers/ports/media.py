@@ -1,7 +1,7 @@
 """A media service: one cloud of one account. Errors as in `platform`.
 
 Admin API calls draw on an hourly allowance: `quota` is the last reading. When it is used up a call raises
-`RateLimited` with `retry_at` when that is known; uploads and downloads do not draw on it.
+`RateLimited` with `retry_after` when that is known; uploads and downloads do not draw on it.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class NoParams(Fact):
 
 
 class ScenarioStep(Step[S, R], Generic[S, R]):
-    """A step that works with the ports in `Deps`."""
+    """A step that works with the ports of `Adapters`."""
 
     default_id: ClassVar[str]
     """Its id in a scenario that gives none: what the name has behind the point, unless it says another."""
