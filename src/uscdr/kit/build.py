@@ -13,7 +13,7 @@ from uscdr.errors import CheckFailed, ProviderError
 from uscdr.kit.collect.app import collect_app, collect_config, collect_dns
 from uscdr.kit.collect.dump import Collected, check_named, collect_dump
 from uscdr.kit.collect.media import collect_media
-from uscdr.kit.collect.sources import BuildReporter, Gathering, Sources, Unavailable, Wishes, collect_code
+from uscdr.kit.collect.sources import BuildReporter, BuildRequest, Gathering, Sources, Unavailable, collect_code
 from uscdr.kit.content import AppFacts, MediaEntry, SourceFacts
 from uscdr.kit.manifest import FORMAT, PARTS, Card, DumpProof, Fingerprints, KitGap, KitPart, Manifest, PartName
 from uscdr.kit.writer import KitWriter
@@ -56,7 +56,7 @@ class _State:
 
 
 def build(
-    sources: Sources, wishes: Wishes, store: Store, to: Sequence[Recipient], *, work: Path, tell: BuildReporter,
+    sources: Sources, request: BuildRequest, store: Store, to: Sequence[Recipient], *, work: Path, tell: BuildReporter,
     stop: threading.Event,
 ) -> Built:  # fmt: skip
     """Collect all parts into a new kit in `store`, encrypted to `to`.
@@ -70,10 +70,10 @@ def build(
         Interrupted: `stop` was set; likewise.
     """
     account = sources.platform.account().email
-    check_named(sources, wishes)
+    check_named(sources, request)
     with noted_staging(store, work) as staging:
-        writer = KitWriter.begin(store, to, staging, wishes.app)
-        gathering = Gathering(sources, wishes, writer, work, tell, stop)
+        writer = KitWriter.begin(store, to, staging, request.app)
+        gathering = Gathering(sources, request, writer, work, tell, stop)
         state = _State()
         parts = _collected(gathering, state)
         gathering.check()
@@ -105,24 +105,24 @@ def _collected(gathering: Gathering, state: _State) -> list[KitPart]:
 
 
 def _manifest(gathering: Gathering, account: str, parts: Sequence[KitPart], state: _State) -> Manifest:
-    wishes, writer = gathering.wishes, gathering.writer
+    request, writer = gathering.request, gathering.writer
     return Manifest(
         format=FORMAT,
         kit=writer.kit,
         created_at=datetime.now(UTC),
         uscdr=__version__,
-        app=wishes.app,
-        target=wishes.target,
-        identity=wishes.identity,
+        app=request.app,
+        target=request.target,
+        identity=request.identity,
         account=account,
-        scenarios_digest=wishes.scenarios_digest,
+        scenarios_digest=request.scenarios_digest,
         recipients=tuple(recipient.fingerprint for recipient in writer.to),
         parts=tuple(sorted(parts, key=lambda part: PARTS.index(part.name))),
         objects=tuple(writer.objects),
         fingerprints=Fingerprints.of(state.config) if state.config else Fingerprints(),
         dump=state.dump,
-        contacts=tuple(wishes.contacts),
-        rpo=wishes.rpo,
+        contacts=tuple(request.contacts),
+        rpo=request.rpo,
         public_keys=tuple(recipient.text for recipient in writer.to),
     )
 
@@ -165,7 +165,7 @@ def _slow(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Calla
 
 def _try(gathering: Gathering, name: PartName, collect: Callable[[], KitPart]) -> KitPart:
     """Collect one part; if a provider refuses it, the part is missing and the others continue."""
-    if name in gathering.wishes.without:
+    if name in gathering.request.without:
         return KitPart(
             name=name, state="left out", gaps=(KitGap(what=name, why="The operator excluded it (--without)."),)
         )

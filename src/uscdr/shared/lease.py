@@ -94,16 +94,16 @@ class Waiting:
 class RunLease:
     """A lease that this process holds for its run."""
 
-    def __init__(self, lease: Lease, wish: LeaseRequest, place: str) -> None:
+    def __init__(self, lease: Lease, request: LeaseRequest, place: str) -> None:
         self._lease = lease
         self._place = place
-        self._wish = wish
+        self._request = request
         self._over: LockHeld | None = None
 
     @classmethod
     @contextmanager
     def claim(
-        cls, store: Store, notes: Path, wish: LeaseRequest, waiting: Waiting, *, terms: LeaseTerms = TERMS
+        cls, store: Store, notes: Path, request: LeaseRequest, waiting: Waiting, *, terms: LeaseTerms = TERMS
     ) -> Iterator[RunLease]:  # fmt: skip
         """Hold the lease of the requested target. The caller must hold the local lock of the target.
 
@@ -115,12 +115,12 @@ class RunLease:
 
         Raises LockHeld that names the holder, Declined, Interrupted, MachineError and OutcomeUnknown.
         """
-        row, note = LeaseRow(store, wish.scope, replace(terms, pause=waiting.pause)), notes / wish.scope
-        taken = _Taking(row, wish, waiting, _noted(note)).take()
+        row, note = LeaseRow(store, request.scope, replace(terms, pause=waiting.pause)), notes / request.scope
+        taken = _Taking(row, request, waiting, _noted(note)).take()
         private_directory(notes)
         write_whole(note, f"{taken.lease.record.nonce} {_here(notes)}".encode())
         with taken.lease.kept():
-            held = cls(taken.lease, wish, store.place)
+            held = cls(taken.lease, request, store.place)
             if taken.alive is not None:
                 _let_it_notice(row, taken.alive, waiting, held)
             yield held
@@ -129,7 +129,7 @@ class RunLease:
     def over(self) -> LockHeld | None:
         """The error that names the new holder, if this process has seen one; does not ask the store."""
         if self._over is None and self._lease.taken_by is not None:
-            self._over = _taken_from(self._wish, self._lease.taken_by)
+            self._over = _taken_from(self._request, self._lease.taken_by)
         return self._over
 
     def check(self) -> None:
@@ -153,17 +153,17 @@ class RunLease:
 
     def _gone(self) -> MachineError:
         return MachineError(
-            f"The lease of {self._wish.app} has disappeared from {self._place}.",
+            f"The lease of {self._request.app} has disappeared from {self._place}.",
             why="Somebody emptied the shared state, or it is no longer mounted. uscdr never removes the newest record.",
             next_action="Restore or mount the shared state. Then run: uscdr runs resume",
         )
 
 
-def _taken_from(wish: LeaseRequest, by: LeaseState) -> LockHeld:
+def _taken_from(request: LeaseRequest, by: LeaseState) -> LockHeld:
     return LockHeld(
-        f"Another process took over run {wish.run}: {by.holder}.",
+        f"Another process took over run {request.run}: {by.holder}.",
         why=f"{_TOO_LONG} {by.message}".strip(),
-        next_action=f"This process changed nothing more. See: uscdr runs show {_run_of(by.record) or wish.run}",
+        next_action=f"This process changed nothing more. See: uscdr runs show {_run_of(by.record) or request.run}",
     )
 
 
@@ -196,7 +196,7 @@ class _Taking:
     """One process's attempt to take a lease."""
 
     row: LeaseRow
-    wish: LeaseRequest
+    request: LeaseRequest
     waiting: Waiting
     own: str
 
@@ -206,16 +206,16 @@ class _Taking:
             watch = LeaseWatch(self.row)
             highest = watch.look()
             if highest is None or highest.ended or _nonce(highest) == self.own:
-                if lease := Lease.attempt(self.row, highest, self.wish.who, self.wish.message):
+                if lease := Lease.attempt(self.row, highest, self.request.who, self.request.message):
                     return _Taken(lease)
             elif not (self.waiting.takes_over or self.row.seems_over(highest)):
                 break
             elif self._outlived(watch, highest):
-                if lease := Lease.attempt(self.row, self.row.highest(), self.wish.who, self.wish.message):
+                if lease := Lease.attempt(self.row, self.row.highest(), self.request.who, self.request.message):
                     return _Taken(lease)
             else:
                 return self._from_the_living()
-        raise _held(self.row.highest(), self.wish)
+        raise _held(self.row.highest(), self.request)
 
     def _outlived(self, watch: LeaseWatch, highest: LeaseState) -> bool:
         """Wait until the holder can certainly send nothing more; False if the lease was renewed or taken meanwhile."""
@@ -232,17 +232,17 @@ class _Taking:
 
     def _from_the_living(self) -> _Taken:
         highest = self.row.highest()
-        refusal = _held(highest, self.wish)
-        if highest is None or not self.waiting.takes_over or self.wish.run != _run_of(highest.record):
+        refusal = _held(highest, self.request)
+        if highest is None or not self.waiting.takes_over or self.request.run != _run_of(highest.record):
             raise refusal
-        if not self.waiting.asks(*_question(highest, self.wish, refusal)):
+        if not self.waiting.asks(*_question(highest, self.request, refusal)):
             raise refusal
         now = self.row.highest()
         if _nonce(now) != _nonce(highest):
-            raise _held(now, self.wish)
-        if lease := Lease.attempt(self.row, now, self.wish.who, self.wish.message):
+            raise _held(now, self.request)
+        if lease := Lease.attempt(self.row, now, self.request.who, self.request.message):
             return _Taken(lease, highest)
-        raise _held(self.row.highest(), self.wish)
+        raise _held(self.row.highest(), self.request)
 
 
 def _let_it_notice(row: LeaseRow, before: LeaseState, waiting: Waiting, held: RunLease) -> None:
@@ -259,29 +259,29 @@ def _longest_wait(row: LeaseRow, highest: LeaseState) -> float:
     return row.lasts(highest) + row.terms.look
 
 
-def _question(highest: LeaseState, wish: LeaseRequest, refusal: LockHeld) -> tuple[dict[str, str], str, LockHeld]:
+def _question(highest: LeaseState, request: LeaseRequest, refusal: LockHeld) -> tuple[dict[str, str], str, LockHeld]:
     record = highest.record
     holder = f"{record.user}@{record.host}" if record else "another"
     facts = {
-        "run": wish.run,
-        "target": wish.app,
+        "run": request.run,
+        "target": request.app,
         "held by": highest.holder,
         "is alive": "the holder renewed the lease just now",
     }
-    return facts, f"take over {wish.run} from {holder}", refusal
+    return facts, f"take over {request.run} from {holder}", refusal
 
 
 def _nonce(highest: LeaseState | None) -> str:
     return highest.record.nonce if highest and highest.record else "unreadable"
 
 
-def _held(highest: LeaseState | None, wish: LeaseRequest) -> LockHeld:
+def _held(highest: LeaseState | None, request: LeaseRequest) -> LockHeld:
     holder, message = (highest.holder, highest.message) if highest else (UNKNOWN_HOLDER, "")
     run = _run_of(highest.record) if highest else ""
     look = f" See: uscdr runs show {run}" if run else ""
     theirs = f" If you are sure that this machine has stopped: uscdr runs resume {run} --take-over" if run else ""
     return LockHeld(
-        f"Another run already works on {wish.app}: {holder}.",
+        f"Another run already works on {request.app}: {holder}.",
         why=message,
         next_action=f"Talk to that person.{look} This command changed nothing.{theirs}",
     )

@@ -152,13 +152,13 @@ class Team:
         return delivered
 
     @contextmanager
-    def claim(self, state: Path, wish: LeaseRequest, waiting: Waiting) -> Iterator[RunLease]:
+    def claim(self, state: Path, request: LeaseRequest, waiting: Waiting) -> Iterator[RunLease]:
         """Hold the team's lease of the requested target; see `RunLease.claim`."""
         self.require_fit()
         notes = self.shelf.copies(state) / "claims"
         with ExitStack() as stack:
             with self._explained():
-                held = RunLease.claim(self.shelf.store, notes, wish, waiting, terms=self.terms)
+                held = RunLease.claim(self.shelf.store, notes, request, waiting, terms=self.terms)
                 claim = stack.enter_context(held)
             yield claim
 

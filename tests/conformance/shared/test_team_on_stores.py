@@ -109,10 +109,12 @@ def test_operators_at_once_get_one_claim(shared: Place, tmp_path: Path) -> None:
 
     def work(number: int) -> None:
         who = Operator(f"o{number}", "desk", number + 1)
-        wish = LeaseRequest("https://api.example usc-pis", f"run-{number}", who, "(run x)")
+        request = LeaseRequest("https://api.example usc-pis", f"run-{number}", who, "(run x)")
         start.wait()
         try:
-            with RunLease.claim(shared.open(), tmp_path / str(number), wish, waiting_for_nobody(), terms=HASTY) as mine:
+            with RunLease.claim(
+                shared.open(), tmp_path / str(number), request, waiting_for_nobody(), terms=HASTY
+            ) as mine:
                 end.wait()
                 mine.check()
                 told.append("mine")

@@ -276,7 +276,7 @@ TEAM = (
     ),
     _team(
         "phrase",
-        "if not self.waiting.asks(*_question(highest, self.wish, refusal)):",
+        "if not self.waiting.asks(*_question(highest, self.request, refusal)):",
         "if not self.waiting.asks:",
         "who is alive is taken over from without the phrase",
     ),

@@ -65,7 +65,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class BuildRequest:
     """The application to collect, and the options of the build."""
 
     app: str
@@ -137,7 +137,7 @@ class Gathering:
     """One running build. `work` is a private directory for plain files, removed afterwards."""
 
     sources: Sources
-    wishes: Wishes
+    request: BuildRequest
     writer: KitWriter
     work: Path
     tell: BuildReporter
