@@ -25,9 +25,9 @@ from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest, Waiting
 from uscdr.shared.team import Team
 from uscdr.store import exclusive
+from uscdr.store.directory import LocalStore
 from uscdr.store.lease_records import LeaseTerms
 from uscdr.store.location import open_store
-from uscdr.store.store import LocalStore
 from uscdr.write_guard import WriteGuard
 
 RUN = "20260102T030405Z-db-abc123"

@@ -27,7 +27,44 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 PROGRAMS = ("python", "python3", "gunicorn")
-AHEAD = ["django.contrib.admin.sites", "django.contrib.auth.hashers", "django.contrib.staticfiles.finders", "django.core.mail", "django.core.management.commands.check", "django.core.management.commands.migrate", "django.core.servers.basehttp", "django.core.wsgi", "django.db.backends.postgresql.base", "django.db.models", "django.db.migrations.executor", "django.forms", "django.http", "django.template.backends.django", "django.template.loader", "django.test.signals", "django.urls", "django.views.static", "gunicorn.glogging", "gunicorn.http", "gunicorn.sock", "gunicorn.util", "gunicorn.workers.sync", "django.core.mail.backends.smtp", "django.utils.translation.trans_null", "fractions", "getpass", "multiprocessing.reduction", "statistics", "psycopg", "redis", "urllib.request", "http.client", "email.mime.text", "uuid", "zipfile"]
+AHEAD = [
+    "django.contrib.admin.sites",
+    "django.contrib.auth.hashers",
+    "django.contrib.staticfiles.finders",
+    "django.core.mail",
+    "django.core.management.commands.check",
+    "django.core.management.commands.migrate",
+    "django.core.servers.basehttp",
+    "django.core.wsgi",
+    "django.db.backends.postgresql.base",
+    "django.db.models",
+    "django.db.migrations.executor",
+    "django.forms",
+    "django.http",
+    "django.template.backends.django",
+    "django.template.loader",
+    "django.test.signals",
+    "django.urls",
+    "django.views.static",
+    "gunicorn.glogging",
+    "gunicorn.http",
+    "gunicorn.sock",
+    "gunicorn.util",
+    "gunicorn.workers.sync",
+    "django.core.mail.backends.smtp",
+    "django.utils.translation.trans_null",
+    "fractions",
+    "getpass",
+    "multiprocessing.reduction",
+    "statistics",
+    "psycopg",
+    "redis",
+    "urllib.request",
+    "http.client",
+    "email.mime.text",
+    "uuid",
+    "zipfile",
+]
 """What looks neither at an application's settings nor at the directory when it is imported, as gunicorn.config does."""
 LAUNCHER = """\
 #!{interpreter} -IS

@@ -23,13 +23,12 @@ from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, read
 from uscdr.models.base import seconds
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, ChecksStarted, RunFinished, StepProgress
-from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
+from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection, repeated, select, verdict_of
 from uscdr.scenarios.config_targets import APP
-from uscdr.ui.console import Output, render_error
 from uscdr.ui.sentences import show_result
 from uscdr.wiring import adapters
 from uscdr.wiring.session import process
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.checks.context import CheckContext
+    from uscdr.ui.console import Output
     from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
@@ -366,13 +366,13 @@ def _show(verified: _Verified, output: Output) -> None:
     if verified.last is not None and not output.json_lines:
         show_result(verified.last.finished, map(_told, verified.last.results), output)
     if verified.error is not None:
-        render_error(verified.error, output)
+        output.error(verified.error)
 
 
 def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
     journal = read(state() / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
-    for path, text in ((junit, to_junit), (markdown, to_checks_markdown)):
+    for path, text in ((junit, to_junit), (markdown, to_markdown)):
         if path is not None:
             _write(path, text(report))
 

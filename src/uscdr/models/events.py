@@ -50,6 +50,11 @@ class PlannedStep(Event):
         """Whether the step itself overwrites something; a repeatable decision only asks."""
         return self.destructive and self.effect != "idempotent"
 
+    @property
+    def will_write(self) -> bool:
+        """Whether the step will change something."""
+        return self.effect != "read" and self.action not in {"noop", "skip"}
+
 
 class RunStarted(Event):
     """The first line of a journal: the command, the operator, the machine and the version."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import BadInput
-from uscdr.report.runbook import render, rows
+from uscdr.report.runbook import Runbook
 from uscdr.scenarios.config import Config, Scenario, StepEntry
 from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
@@ -22,7 +22,7 @@ AIMED = re.compile(r"--app (\S+)")
 def manual(config: Config, scenario: str) -> dict[str, list[str]]:
     """Commands by title."""
     found = {}
-    for row in rows(config, scenario):
+    for row in Runbook(config, scenario).rows():
         assert isinstance(row["manual"], list)
         found[str(row["title"])] = row["manual"]
     return found
@@ -46,7 +46,7 @@ def test_every_step_has_a_command_without_a_gap(scenario: str) -> None:
 def test_every_step_that_there_is_can_be_shown() -> None:
     entries = [StepEntry.model_validate({"use": name, "with": _needed(name)}) for name in STEPS]
     every = Scenario.model_validate({"title": "All", "budget": {"assess": "1m"}, "steps": entries})
-    shown = list(rows(PACKAGED.model_copy(update={"scenarios": {"infra": every}}), "infra"))
+    shown = list(Runbook(PACKAGED.model_copy(update={"scenarios": {"infra": every}}), "infra").rows())
     assert [row["step"] for row in shown] == list(STEPS)
     assert all(row["manual"] for row in shown)
 
@@ -132,16 +132,16 @@ def test_secrets_have_names_and_no_values() -> None:
     ],
 )
 def test_the_tools_own_command_stands_first(scenario: str, command: str) -> None:
-    assert f"With uscdr: {command}" in render(PACKAGED, scenario)
+    assert f"With uscdr: {command}" in Runbook(PACKAGED, scenario).to_markdown()
 
 
 def test_nobody_is_told_to_run_what_destroys_more() -> None:
-    text = render(PACKAGED, None)
+    text = Runbook(PACKAGED).to_markdown()
     assert "Never now: manage.py deleteorphanedmedia" in text
     assert re.search(r"^ +- .*(deleteorphanedmedia|restore_campaign_images)", text, re.MULTILINE) is None
 
 
 def test_an_unknown_scenario_is_refused_with_those_there_are() -> None:
     with pytest.raises(BadInput) as refused:
-        render(PACKAGED, "fire")
+        Runbook(PACKAGED, "fire").to_markdown()
     assert all(name in refused.value.next_action for name in ("db", "app", "media", "infra"))

@@ -19,14 +19,15 @@ from uscdr.models.runs import OPERATIONS, command_of
 from uscdr.models.transfers import TransferKind
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
-from uscdr.report.runbook import rows
+from uscdr.report.runbook import Runbook
 from uscdr.report.summary import summarise
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_copies import prunable
 from uscdr.scenarios.registry import OPERATIONS as STEPS
 from uscdr.scenarios.results.backups import BackupsScheduled
 from uscdr.settings import Operator
-from uscdr.store.store import LocalStore, StoreRetains
+from uscdr.store.directory import LocalStore
+from uscdr.store.store import StoreRetains
 from uscdr.wiring.past_runs import refuse_beside_unfinished, remember
 
 SENT = {"capture": "capture", "schedule": "schedule_backups DATABASE_URL"}
@@ -256,7 +257,7 @@ def test_it_is_held_against_no_objective_and_says_what_it_is(quick: Path, what: 
     assert "RTO" not in summarise(report)
     assert to_markdown(report).startswith(f"# {what.capitalize()}: done")
     assert OPERATIONS.keys() == STEPS.keys()
-    assert not {row["scenario"] for row in rows(run.config, None)} & OPERATIONS.keys()
+    assert not {row["scenario"] for row in Runbook(run.config).rows()} & OPERATIONS.keys()
 
 
 def test_a_schedule_in_a_journal_of_the_version_before_is_understood() -> None:
