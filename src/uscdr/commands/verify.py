@@ -20,7 +20,7 @@ from uscdr.events import Bus
 from uscdr.files import publish
 from uscdr.journal import runs
 from uscdr.journal import writer as journals
-from uscdr.journal.reader import NAME, read
+from uscdr.journal.reader import NAME, Journal
 from uscdr.models.base import seconds
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, ChecksStarted, RunFinished, StepProgress
 from uscdr.report.junit import to_junit
@@ -221,7 +221,7 @@ def _verify(context: RunContext, wanted: Verification) -> _Verified:
     """
     selection = _chosen(context, wanted)
     with ExitStack() as stack:
-        ledger = stack.enter_context(closing(journals.create(context.state / "runs" / context.run)))
+        ledger = stack.enter_context(closing(journals.JournalWriter.create(context.state / "runs" / context.run)))
         deps = stack.enter_context(adapters.opened(context))
         bus = Bus(context.run, context.redactor)
         context.waits.bus = bus
@@ -370,7 +370,7 @@ def _show(verified: _Verified, output: Output) -> None:
 
 
 def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
-    journal = read(state() / "runs" / run / NAME)
+    journal = Journal.read(state() / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
     for path, text in ((junit, to_junit), (markdown, to_markdown)):
         if path is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from uscdr.checks.registry import DESTINATIONS
-from uscdr.models.base import destinations
+from uscdr.models.base import Destination
 from uscdr.scenarios.config import Config, anchored
 from uscdr.scenarios.sections import Checks, ConfigText, Location, Scenarios, complaints
 from uscdr.scenarios.yaml_tree import content, parse, position
@@ -57,7 +57,7 @@ def load(path: Path, *, lazily: bool = False) -> LoadedConfig:
     if not isinstance(fields, dict):
         raise source.wrong(("checks",), "`checks` should be a mapping of names to checks.")
     checks = Checks(source, base, fields)
-    decides = tuple(_decision(source, at) for at in (*destinations(base), *_of_checks(source, checks, fields)))
+    decides = tuple(_decision(source, at) for at in (*Destination.paths_in(base), *_of_checks(source, checks, fields)))
     scenarios = Scenarios(source, base.scenarios)
     if not lazily:
         checks.validate()
@@ -80,4 +80,4 @@ def _of_checks(source: ConfigText, checks: Checks, fields: Mapping[str, Any]) ->
             found = checks.one(name)
             if isinstance(found, list):
                 source.refuse(found)
-            yield from destinations(found, ("checks", name))
+            yield from Destination.paths_in(found, ("checks", name))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.checks.context import LOG_LINES
 from uscdr.checks.uptime import CRASHED, RUNS, DynoRestart, in_force
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Reporter
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, EffectFailed, ProviderError
@@ -285,7 +285,7 @@ def find_build(deps: Adapters, intent: Intent, tell: Reporter) -> FoundWrite:
         lambda build: f"build {build.id} of {commit[:12]} is ours",
         f"no new build of {commit[:12]}",
     )
-    return look_for(search, intent, deps.stop, tell)
+    return search.run(intent, deps.stop, tell)
 
 
 def require_running(deps: Adapters, result: Redeployed) -> str:

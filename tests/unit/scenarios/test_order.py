@@ -131,7 +131,7 @@ def test_the_runner_asks_again_and_calls_nothing_verified_that_was_not(quick: Pa
     assert ending is not None
     assert ending.code is ExitCode.CHECK_FAILED
     assert ending.error is not None
-    assert "cannot take its turn" in ending.error.message
+    assert "cannot run yet" in ending.error.message
     assert not [event for event in run.events("step.succeeded") if event["name"] == "app.check"]
     if left_out in NEEDED[:3]:
         assert not [write for write in run.world.writes if write.startswith("restore")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed, EffectFailed
 from uscdr.models.base import Fact
@@ -106,7 +106,7 @@ class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
             lambda one: f"v{one.version} “Rollback to v{to}” began after the intent",
             f"no “Rollback to v{to}” above v{after}",
         )
-        return look_for(search, intent, self._deps.stop, tell)
+        return search.run(intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _RollbackSeen, view: View, tell: Reporter) -> RolledBack:

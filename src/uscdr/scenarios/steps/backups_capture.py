@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
@@ -142,7 +142,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
             lambda one: one.words,
             "no schedule exists",
         )
-        return look_for(search, intent, self._deps.stop, tell)
+        return search.run(intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _SchedulesSeen, view: View, tell: Reporter) -> BackupsScheduled:

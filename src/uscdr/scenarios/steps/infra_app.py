@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import BadInput, CheckFailed, Conflict, CredentialsRefused, EffectFailed, NotFound
@@ -378,7 +378,7 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
             lambda addon: f"{addon.name} is new",
             f"no new add-on of {self._service}",
         )
-        return look_for(search, intent, self._deps.stop, tell)
+        return search.run(intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _AddonSeen, view: View, tell: Reporter) -> AddonReady:

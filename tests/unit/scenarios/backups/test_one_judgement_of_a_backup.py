@@ -74,9 +74,7 @@ ODD: dict[str, Callable[[], Odd]] = {
     "of another database": lambda: Odd(
         {"databases": (DatabaseEnd(label="ANALYTICS", host="h", name="other"),)}, "of another database (ANALYTICS)"
     ),
-    "of nobody knows which": lambda: Odd(
-        {"databases": (DatabaseEnd(label="CYAN"),)}, "of a database that is not known (CYAN)"
-    ),
+    "of nobody knows which": lambda: Odd({"databases": (DatabaseEnd(label="CYAN"),)}, "of an unknown database (CYAN)"),
 }
 
 
@@ -292,7 +290,7 @@ def test_one_of_nobody_knows_which_database_can_be_named_and_that_is_told(everyw
     with everywhere.deps(backup="b002") as deps:
         chosen = Choose("choose", deps, StepParams()).probe(View(thorough=False), everywhere.tell)
     assert chosen.backup == "b002"
-    assert everywhere.told == ["b002: of a database that is not known (CYAN)."]
+    assert everywhere.told == ["b002: of an unknown database (CYAN)."]
 
 
 def test_the_phrase_of_a_restore_of_one_from_the_future_can_be_typed(everywhere: Everywhere) -> None:
