@@ -36,6 +36,11 @@ class UscdrError(Exception):
         self.why = why
         self.next_action = next_action
 
+    @property
+    def reason(self) -> str:
+        """Message and cause, as the reason of something else."""
+        return f"{self.message} {self.why}".strip()
+
 
 class BadInput(UscdrError):
     """Usage, configuration or other input is wrong; nothing was called."""

@@ -14,7 +14,6 @@ from types import TracebackType
 import psycopg
 from pydantic import SecretStr
 
-from uscdr.backups import proving
 from uscdr.backups.proofs import ProofDocument
 from uscdr.backups.proving import EncryptionKey, ProofSubject, Questions
 from uscdr.errors import UscdrError
@@ -90,7 +89,7 @@ class Prover:
         self.server.seen.clear()
         scratch = KeptScratch(self.work, self.server)
         try:
-            proof = proving.prove(subject, dump, asked, stores.decode, scratch, lambda done, total: None)
+            proof = subject.prove(dump, asked, stores.decode, scratch, lambda done, total: None)
         except UscdrError as error:
             return Outcome(None, error, None)
         return Outcome(proof, None, self.server.seen[-1] if self.server.seen else None)

@@ -53,7 +53,6 @@ from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.infra.old import OldLook
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.prover import BackgroundDigest, Prover
-from uscdr.ui.console import json_line
 from uscdr.wiring import adapters as wired
 from uscdr.wiring.context import Process, RunContext
 from uscdr.wiring.past_runs import remember
@@ -164,7 +163,7 @@ class Rehearsal:
     def phrase(self) -> str:
         """What a dry run prints with --json: its scripts rely on the field."""
         self.begin(dry_run=True)
-        lines = (json.loads(json_line(one.model_dump(mode="json"))) for one in reversed(self.seen))
+        lines = (json.loads(one.model_dump_json()) for one in reversed(self.seen))
         return str(next(line["event"]["phrase"] for line in lines if line["event"]["kind"] == "plan.ready"))
 
     def target(self) -> Target:

@@ -20,7 +20,7 @@ from uscdr.pgserver import process, server
 from uscdr.pgserver.process import _users_of
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.staging import noted
-from uscdr.store.store import LocalStore
+from uscdr.store.directory import LocalStore
 
 MAKER = """
 import sys
@@ -43,7 +43,7 @@ from pathlib import Path
 from uscdr.cleanup import workplace
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.staging import noted
-from uscdr.store.store import LocalStore
+from uscdr.store.directory import LocalStore
 with workplace(Path(sys.argv[1]), "killed") as place:
     server = LocalPostgres.start(place / "scratch-1", tied=True, by_socket=True)
     print(server.home, flush=True)

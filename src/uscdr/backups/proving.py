@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from uscdr import __version__
+from uscdr.backups.manifest import FORMAT
 from uscdr.backups.proofs import (
-    FORMAT,
     CanaryVerdict,
     Grade,
     ProofDocument,
@@ -77,6 +77,13 @@ class ProofSubject:
     copy_id: str = ""
     copy_opened: bool = False
 
+    def prove(
+        self, dump: Path, questions: Questions, decode: Decode, scratch: Scratch, progress: Progress
+    ) -> ProofDocument:  # fmt: skip
+        """The proof document. Raises as `Questions.examined`."""
+        with questions.examined(dump, decode, scratch, lambda _: progress) as (shown, _):
+            return shown.document(self, questions)
+
 
 @dataclass(frozen=True)
 class EncryptionKey:
@@ -116,6 +123,30 @@ class Questions:
     code: Code
     freshness: Sequence[str] = ()
     """`table.column` whose newest value is read."""
+
+    @contextmanager
+    def examined(
+        self, dump: Path, decode: Decode, scratch: Scratch, report: Report
+    ) -> Iterator[tuple[ProofResult, Copy | None]]:
+        """Examine as much as the dump allows. A failure of the dump is in the result, not an exception.
+
+        The restored database stays open until the context ends; it is None if the dump does not restore.
+        Raises MachineError, ProviderError, Interrupted: then the result is unknown.
+        """
+        begun = time.monotonic()
+        scratch.prepare()  # its server starts while the dump is read
+        with ExitStack() as stack:
+            shown = ProofResult(Grade.EXISTS)
+            database: Copy | None = None
+            try:
+                decoded = decode(dump)
+                shown = ProofResult(Grade.DECODES, pg_restore=decoded.pg_restore, dumped_from=decoded.dumped_from)
+                database = stack.enter_context(scratch.restore(dump, report("restoring on this machine")))
+                report("counting rows and computing checksums")(0, None)
+                shown = _asked(shown, database, self, decoded)
+            except CheckFailed as error:
+                shown = replace(shown, why=error.reason, refusal=error)
+            yield replace(shown, seconds=round(time.monotonic() - begun, 3)), database
 
 
 @dataclass(frozen=True)
@@ -166,39 +197,6 @@ class ProofResult:
             extensions=tuple(one.name for one in self.extensions), migrations=self.migrations,
             counts={one.name: one.rows for one in self.tables}, newest=dict(self.newest), left_out=self.left_out,
         )  # fmt: skip
-
-
-@contextmanager
-def examined(
-    dump: Path, questions: Questions, decode: Decode, scratch: Scratch, report: Report
-) -> Iterator[tuple[ProofResult, Copy | None]]:
-    """Examine as much as the dump allows. A failure of the dump is in the result, not an exception.
-
-    The restored database stays open until the context ends; it is None if the dump does not restore.
-    Raises MachineError, ProviderError, Interrupted: then the result is unknown.
-    """
-    begun = time.monotonic()
-    scratch.prepare()  # its server starts while the dump is read
-    with ExitStack() as stack:
-        shown = ProofResult(Grade.EXISTS)
-        database: Copy | None = None
-        try:
-            decoded = decode(dump)
-            shown = ProofResult(Grade.DECODES, pg_restore=decoded.pg_restore, dumped_from=decoded.dumped_from)
-            database = stack.enter_context(scratch.restore(dump, report("restoring on this machine")))
-            report("counting rows and computing checksums")(0, None)
-            shown = _asked(shown, database, questions, decoded)
-        except CheckFailed as error:
-            shown = replace(shown, why=f"{error.message} {error.why}".strip(), refusal=error)
-        yield replace(shown, seconds=round(time.monotonic() - begun, 3)), database
-
-
-def prove(
-    subject: ProofSubject, dump: Path, questions: Questions, decode: Decode, scratch: Scratch, progress: Progress
-) -> ProofDocument:  # fmt: skip
-    """The proof document. Raises as `examined`."""
-    with examined(dump, questions, decode, scratch, lambda _: progress) as (shown, _):
-        return shown.document(subject, questions)
 
 
 def _asked(shown: ProofResult, database: Copy, questions: Questions, decoded: Decoded) -> ProofResult:

@@ -13,7 +13,7 @@ from uscdr.commands.housekeeping import clear_up, state, warn_exposed
 from uscdr.commands.kit_list import KitChoice, Opening
 from uscdr.errors import BadInput, ExitCode, Interrupted
 from uscdr.journal import runs
-from uscdr.kit.check import Deployed, Examination, examine
+from uscdr.kit.check import Deployed, Examination
 from uscdr.kit.export import NAMELESS, Extracted, extract
 from uscdr.kit.freshness import Freshness, Seen
 from uscdr.kit.manifest import PartName
@@ -71,7 +71,9 @@ def check_kit(targets: Targets, output: Output, asked: CheckOptions) -> int:
         output.warn_once(f"Warning: {words}")
     speech = ConsoleReporter(output)
     with cleanup.workplace(state(), runs.new_run_id("kit")) as work:
-        found = examine(store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects"))
+        found = Examination.of(
+            store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects")
+        )
     seen = _seen_of(found)
     fresh = Freshness.of(_compared(targets.find(), seen, output) if asked.online else seen)
     enough = asked.minimum is None or fresh.score >= asked.minimum

@@ -1,4 +1,4 @@
-"""Building escape kits: options and configuration become ports, wishes and a store."""
+"""Build escape kits: options and configuration become ports, a request and a store."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from uscdr.commands.recover import check_form
 from uscdr.errors import BadInput, ExitCode, UscdrError
 from uscdr.journal import runs
 from uscdr.kit.build import Built, build
-from uscdr.kit.collect.sources import Absent, ProofShelf, Sources, Wishes
-from uscdr.kit.content import CanaryColumns
+from uscdr.kit.collect.sources import Absent, BuildRequest, ProofShelf, Sources
 from uscdr.report.kits import show_built
 from uscdr.scenarios.adapters import Request
 from uscdr.store.encryption import Recipient
@@ -48,7 +47,7 @@ class BuildOptions:
     unproven: bool = False
 
     def __post_init__(self) -> None:
-        """Raises BadInput for a backup that can be none, and for two wishes at once."""
+        """Raises BadInput for an invalid name of a backup, and for options that exclude each other."""
         if self.capture and self.backup:
             raise BadInput("--capture and --backup exclude each other.")
         check_form("backup", self.backup)
@@ -65,15 +64,15 @@ def build_kit(target: Target, output: Output, wanted: BuildOptions) -> int:
     return int(ExitCode.DONE if built.card.complete else ExitCode.CHECK_FAILED)
 
 
-def _build(wishes: Wishes, target: Target, store: Store, to: tuple[Recipient, ...], output: Output) -> Built:
+def _build(request: BuildRequest, target: Target, store: Store, to: tuple[Recipient, ...], output: Output) -> Built:
     """By wiring that cannot write."""
     with process(output, state(), os.environ) as this:
         context = this.on(target, Request("kit"), runs.new_run_id("kit"), dry_run=True)
         with adapters.opened(context) as deps:
             deps.describe_app()
             found = _sources(deps, _proofs(context, output))
-            wishes = replace(wishes, damaged=deps.memory.damaged)
-            return build(found, wishes, store, to, work=deps.work, tell=ConsoleReporter(output), stop=this.stop.event)
+            request = replace(request, damaged=deps.memory.damaged)
+            return build(found, request, store, to, work=deps.work, tell=ConsoleReporter(output), stop=this.stop.event)
 
 
 def _proofs(context: RunContext, output: Output) -> ProofShelf:
@@ -88,9 +87,9 @@ def _proofs(context: RunContext, output: Output) -> ProofShelf:
     return ProofShelf(stores.fresh_proof(context), keep)
 
 
-def _wishes(target: Target, wanted: BuildOptions, backup: str | None) -> Wishes:
+def _wishes(target: Target, wanted: BuildOptions, backup: str | None) -> BuildRequest:
     config, services = target.config, target.services
-    return Wishes(
+    return BuildRequest(
         app=services.heroku.app,
         target=target.name,
         identity=target.identity,
@@ -99,7 +98,7 @@ def _wishes(target: Target, wanted: BuildOptions, backup: str | None) -> Wishes:
         without=wanted.without,
         invariants=config.invariants,
         freshness=config.app.freshness,
-        canaries=tuple(CanaryColumns(**canary.model_dump()) for canary in config.recovery.canaries),
+        canaries=config.recovery.canaries,
         required=config.config.required,
         hostnames=services.dns.hostnames if services.dns else (),
         scenarios_digest=target.digest,

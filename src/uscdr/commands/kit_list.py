@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from uscdr.commands.housekeeping import state, warn_exposed
 from uscdr.errors import BadInput
-from uscdr.kit import find as listing
-from uscdr.kit.card import Printing, card_text
-from uscdr.kit.check import known
+from uscdr.kit.card import Printing
+from uscdr.kit.find import KitLine, Open
 from uscdr.kit.freshness import Freshness, Seen
 from uscdr.kit.manifest import Card, KitContact
 from uscdr.kit.reader import KitReader, read_card
@@ -75,7 +74,7 @@ def locations(targets: Targets) -> KitLocations:
 def list_kits(targets: Targets, output: Output, to: str | None, identity: Path | None) -> None:
     """The list on stdout; without an identity by what the cards say, and that is said."""
     store = locations(targets).store(to)
-    lines = listing.kits(store, _opener(store, identity) if identity else None)
+    lines = KitLine.all(store, _opener(store, identity) if identity else None)
     rows = [line.model_dump(mode="json") if output.json_lines else _row(line) for line in lines]
     show_table(rows, output, empty="No kit.")
     if any(line.created_at and not line.checked for line in lines):
@@ -87,12 +86,12 @@ def list_kits(targets: Targets, output: Output, to: str | None, identity: Path |
             output.say(escape(f"{line.kit}: {line.why}"))
 
 
-def _opener(store: Store, identity: Path) -> listing.Open:
+def _opener(store: Store, identity: Path) -> Open:
     keys = Identity.read(identity)
     return lambda kit: KitReader(store, kit, keys, state() / "scratch")
 
 
-def _row(line: listing.KitLine) -> dict[str, object]:
+def _row(line: KitLine) -> dict[str, object]:
     return {
         "kit": line.kit,
         "state": line.state if line.checked or not line.created_at else f"{line.state} by its card",
@@ -121,7 +120,7 @@ def show_card(targets: Targets, output: Output, wanted: KitChoice, *, html: bool
     elif output.json_lines:
         output.record(card.model_dump(mode="json"))
     else:
-        output.result(card_text(card).rstrip("\n"))
+        output.result(Printing(card, store.place).text().rstrip("\n"))
 
 
 def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:
@@ -139,7 +138,7 @@ def _printing(targets: Targets, card: Card, reader: KitReader | None, store: Sto
     if reader is None:
         fresh = Freshness.of(Seen(at=datetime.now(UTC), card=card, rpo=card.rpo))
         return Printing(card, store.place, _configured(targets, output), fresh)
-    seen = Seen(at=datetime.now(UTC), card=card, rpo=card.rpo, manifest=reader.manifest, **known(reader))
+    seen = Seen(at=datetime.now(UTC), card=card, rpo=card.rpo, manifest=reader.manifest, **reader.contents)
     return Printing(card, store.place, reader.manifest.contacts or _configured(targets, output), Freshness.of(seen))
 
 

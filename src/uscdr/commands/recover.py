@@ -20,9 +20,9 @@ from uscdr.report.objectives import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.adapters import Request
 from uscdr.settings import user_path
-from uscdr.shared.team import VARIABLE, Team, open_team
+from uscdr.shared.team import VARIABLE, Team
 from uscdr.store import encryption, location
-from uscdr.ui.console import Output, render_error
+from uscdr.ui.console import Output
 from uscdr.wiring import adapters
 from uscdr.wiring.kits import identity_file, pinned
 from uscdr.wiring.session import process
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.engine.run import Outcome
+    from uscdr.ui.console import Output
     from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
     from uscdr.wiring.targets import Targets
@@ -141,7 +142,7 @@ def recover(target: Target, output: Output, asked: RecoverOptions) -> int:
     """A new run; its exit code."""
     run, request = runs.new_run_id(asked.request.scenario), _with_kit(asked, target)
     warn_exposed(output, asked.identity)
-    team = None if asked.dry_run else open_team(os.environ)
+    team = None if asked.dry_run else Team.open(os.environ)
     if asked.dry_run:
         look_around(output)
     with process(output, state(), os.environ) as this:
@@ -157,7 +158,7 @@ def operate(target: Target, output: Output, request: Request, *, phrase: str | N
     run ended with.
     """
     command = RunKind(request.scenario).command
-    run, team = runs.new_run_id(request.scenario), open_team(os.environ)
+    run, team = runs.new_run_id(request.scenario), Team.open(os.environ)
     with process(output, state(), os.environ, stdout=False) as this:
         ending = runner.begin(this.on(target, request, run, dry_run=False, confirm=phrase or command), team)
     _tell_arrears(team, output)
@@ -180,7 +181,7 @@ def resume(targets: Targets, output: Output, asked: ResumeOptions) -> int:
     """Take a run up again on the target it was begun on; its exit code."""
     targets.loaded()  # one that decides where things go is named before anything else is said
     sweep(state())  # also when there is nothing to resume
-    team = open_team(os.environ, without=asked.without_shared)
+    team = Team.open(os.environ, without=asked.without_shared)
     for run in team.settle(state()) if team else ():
         output.say(f"The team has all of run {run} now: the shared state was away when it ended.")
     path = runs.LocalRuns(state()).find(asked.run, of_others=asked.take_over)
@@ -220,7 +221,7 @@ def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dic
 def look_around(output: Output) -> None:
     """See what the team did; when that cannot be had, say so and go on with what is known here."""
     try:
-        if team := open_team(os.environ):
+        if team := Team.open(os.environ):
             team.refresh(state())
     except MachineError as error:
         output.warn(f"What other machines did is as old as the last look at it: {error.message}")
@@ -252,7 +253,7 @@ def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> i
         output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
     _tell_arrears(team, output)
     if ending.error is not None:
-        render_error(ending.error, output)
+        output.error(ending.error)
         summary, advice = runs.RunSummary.of(journal), ending.error.next_action
         if (
             summary.wrote

@@ -13,21 +13,23 @@ from uscdr.engine.gate import Gate
 from uscdr.engine.history import History
 from uscdr.engine.run import Outcome, Run, RunInfo
 from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
-from uscdr.events import Bus, EventSink, Redactor
+from uscdr.events import Bus, EventSink
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, ForeignJournal, Journal
 from uscdr.models.events import Note, RunStarted, Stamped
 from uscdr.models.runs import RunKind
-from uscdr.report.objectives import fold_of, held_back, shortfall
+from uscdr.redaction import Redactor
+from uscdr.report.fold import Fold
+from uscdr.report.objectives import held_back, shortfall
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.afterwards import leave
 from uscdr.scenarios.afterwards import shut_out_tasks as shut_out
 from uscdr.scenarios.afterwards import way_back_tasks as way_back
 from uscdr.scenarios.registry import OPERATIONS, bind, operation
 from uscdr.settings import Operator
-from uscdr.shared.lease import LeaseRequest, RunLease
-from uscdr.shared.team import Team, waiting
+from uscdr.shared.lease import LeaseRequest, RunLease, Waiting
+from uscdr.shared.team import Team
 from uscdr.wiring import adapters
 from uscdr.wiring.past_runs import beside_unfinished, refuse_beside_unfinished
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from uscdr.engine.step import BoundStep
     from uscdr.scenarios.config import Scenario
+    from uscdr.shared.team import Team
     from uscdr.wiring.context import RunContext
 
 # What a journal says of a run that is taken up again: asked and found in the shapes that the steps rely on.
@@ -221,7 +224,7 @@ def _lock(context: RunContext) -> Iterator[None]:
 @contextmanager
 def _claim(context: RunContext, team: Team, *, take_over: bool = False) -> Iterator[RunLease]:
     """The team's lease, without which nothing is sent."""
-    patience = waiting(context.asker, context.stop, _onlookers(context), take_over=take_over)
+    patience = Waiting.of(context.asker, context.stop, _onlookers(context), take_over=take_over)
     with team.claim(context.state, _wish(context), patience) as claim, context.guard.of(claim.leave, claim.lasts):
         yield claim
 
@@ -260,8 +263,8 @@ def _conduct(
         if context.dry_run:
             return run.rehearse(steps, beside=beside)
         return run.run(
-            steps, history, shortfall=lambda: shortfall(fold_of(Journal.read(own).records)),
-            proviso=lambda: held_back(fold_of(Journal.read(own).records)),
+            steps, history, shortfall=lambda: shortfall(Fold.of(Journal.read(own).records)),
+            proviso=lambda: held_back(Fold.of(Journal.read(own).records)),
         )  # fmt: skip
 
 
@@ -303,7 +306,7 @@ def _beside(context: RunContext) -> str:
 
 def _for_people(journal: Path) -> dict[str, str]:
     """What a rebuilt place lacks and only people can give it, as its last step found."""
-    found = fold_of(Journal.read(journal).records).result(LEFT)
+    found = Fold.of(Journal.read(journal).records).result(LEFT)
     told = {"not brought back": found.get("lost") or (), "names": found.get("told") or ()}
     return {what: "; ".join(map(str, words)) for what, words in told.items() if words}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from uscdr.checks.baseline import Baseline
 from uscdr.checks.check import Check, ManualCheck
-from uscdr.checks.run import DEADLINE, Result, look_at, measures
+from uscdr.checks.run import DEADLINE, Result, look_at
 from uscdr.checks.verdict import Finding, Verdict
 from uscdr.commands.housekeeping import clear_up, state
 from uscdr.commands.run import first_line
@@ -23,13 +23,12 @@ from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal
 from uscdr.models.base import seconds
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, ChecksStarted, RunFinished, StepProgress
-from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
+from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection, repeated, select, verdict_of
 from uscdr.scenarios.config_targets import APP
-from uscdr.ui.console import Output, render_error
 from uscdr.ui.sentences import show_result
 from uscdr.wiring import adapters
 from uscdr.wiring.session import process
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.checks.context import CheckContext
+    from uscdr.ui.console import Output
     from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
@@ -293,7 +293,7 @@ def _complaint(last: _Round) -> CheckFailed | None:
 
 
 def _baseline(context: RunContext, last: _Round) -> Baseline:
-    kept = {name: dict(found) for name, found in measures(last.results).items()}
+    kept = {name: dict(found) for name, found in Result.measures(last.results).items()}
     return Baseline(key=context.target.key, taken_at=datetime.now(UTC), run=context.run, checks=kept)
 
 
@@ -366,13 +366,13 @@ def _show(verified: _Verified, output: Output) -> None:
     if verified.last is not None and not output.json_lines:
         show_result(verified.last.finished, map(_told, verified.last.results), output)
     if verified.error is not None:
-        render_error(verified.error, output)
+        output.error(verified.error)
 
 
 def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
     journal = Journal.read(state() / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
-    for path, text in ((junit, to_junit), (markdown, to_checks_markdown)):
+    for path, text in ((junit, to_junit), (markdown, to_markdown)):
         if path is not None:
             _write(path, text(report))
 

@@ -1,4 +1,4 @@
-"""Backups in words: the list, whether the RPO is met with the arithmetic, and what a proof showed."""
+"""Backups in words: the list, the RPO with its arithmetic, and the result of a proof."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from uscdr.backups.catalog import BackupEntry
-    from uscdr.backups.proofs import Judgement, ProofDocument
+    from uscdr.backups.catalog import BackupEntry, Judgement
+    from uscdr.backups.proofs import ProofDocument
     from uscdr.backups.rpo import RpoState
     from uscdr.models.migrations import MigrationsVerdict
     from uscdr.ui.console import Output
 
 
 def show_backups(graded: Sequence[tuple[BackupEntry, Judgement]], at: datetime, output: Output, *, empty: str) -> None:
-    """The list, oldest first, on stdout; `empty` is said when there is none."""
+    """The list, oldest first, on stdout; `empty` if there is none."""
     row = _backup_record if output.json_lines else _row
     show_table([row(entry, verdict, at) for entry, verdict in graded], output, empty=empty)
 
@@ -36,7 +36,7 @@ def _row(entry: BackupEntry, verdict: Judgement, at: datetime) -> dict[str, obje
         "where": "-" if entry.where == "nowhere" else entry.where,
         "grade": verdict.grade.value,
         "proven": f"{duration(_since_proof(entry, at))} ago" if entry.proof else "never",
-        "why_no_better": "; ".join(filter(None, (verdict.why, *verdict.remarks))),
+        "remarks": "; ".join(filter(None, (verdict.why, *verdict.remarks))),
     }
 
 
@@ -83,14 +83,14 @@ def _lines(seen: RpoState) -> Iterator[str]:
     yield f"newest proven copy off the platform: {_old(seen.proven_age)}{named}, {limit}: " + _verdict(
         seen.proven_age, seen.objective
     )
-    yield f"newest copy off the platform: {_old(seen.copy_age)}; newest backup at all: {_old(seen.newest_age)}"
+    yield f"newest copy off the platform: {_old(seen.copy_age)}; newest backup anywhere: {_old(seen.newest_age)}"
     if seen.largest_gap is not None:
         gap = seen.largest_gap
         yield f"largest gap in the last 7 days: {duration(gap.seconds)}, {moment(gap.begin)} to {moment(gap.end)}"
     yield _schedule(seen, limit)
     if seen.day_gap is not None:
         yield (
-            f"as seen in the last 24 h: at most {duration(seen.day_gap)} between backups "
+            f"in the last 24 h: at most {duration(seen.day_gap)} between backups "
             f"+ {duration(seen.capture)} for one = up to {duration(seen.day_gap + seen.capture)}, {limit}: "
             + _verdict(seen.day_gap + seen.capture, seen.objective)
         )
@@ -99,11 +99,11 @@ def _lines(seen: RpoState) -> Iterator[str]:
 
 
 def _schedule(seen: RpoState, limit: str) -> str:
-    """What the platform alone would lose at worst."""
+    """The largest loss with the platform's schedule alone."""
     if not seen.schedules:
         return f"the platform schedules no backup, {limit}: missed by the platform alone"
     if seen.schedule_gap is None:
-        return f"{', '.join(seen.schedules)}: when that is, is not known here"
+        return f"{', '.join(seen.schedules)}: this machine does not know the time zone"
     worst = seen.schedule_gap + seen.capture
     return (
         f"{', '.join(seen.schedules)} + {duration(seen.capture)} for the capture = up to {duration(worst)}, {limit}: "
@@ -126,7 +126,7 @@ def _why(seen: RpoState) -> str:
         return "there is no proven copy off the platform (uscdr backup pull, uscdr backup prove)"
     if seen.proven_age > seen.objective:
         return "the newest proven copy is too old (uscdr backup capture, pull, prove)"
-    return "backups are not made often enough (uscdr backup schedule prints what to run)"
+    return "backups are too rare (uscdr backup schedule prints a cron line for more)"
 
 
 def _old(seconds: float | None) -> str:
@@ -138,7 +138,7 @@ def _verdict(seconds: float | None, objective: float) -> str:
 
 
 def show_proof(proof: ProofDocument, name: str | None, output: Output) -> None:
-    """Grade and SHA-256 first, then what was seen; the whole document with --json."""
+    """Grade and SHA-256 first, then the findings; the whole document with --json."""
     if output.json_lines:
         output.record({**proof.model_dump(mode="json"), "document": name})
         return
@@ -150,7 +150,7 @@ def show_proof(proof: ProofDocument, name: str | None, output: Output) -> None:
 
 def _proof_lines(proof: ProofDocument) -> Iterator[str]:
     if proof.why:
-        yield f"no better   {proof.why}"
+        yield f"reason      {proof.why}"
     yield f"bytes       {size(proof.bytes)}, {_source(proof)}"
     if proof.server:
         held = sum(one.holds is True for one in proof.invariants)
@@ -172,8 +172,8 @@ def _source(proof: ProofDocument) -> str:
     if proof.source == "vault":
         return f"from the copy {proof.copy_id}"
     if proof.copy_id:
-        return f"from the platform; the copy {proof.copy_id} is intact and of the same bytes, but was not opened"
-    return "from the platform; there is no copy off it"
+        return f"from the platform; the copy {proof.copy_id} is intact and has the same bytes, but was not decrypted"
+    return "from the platform; there is no copy elsewhere"
 
 
 def _key(proof: ProofDocument) -> str:

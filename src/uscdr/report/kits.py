@@ -1,4 +1,4 @@
-"""A kit in words: what was built, what a look at it found."""
+"""A kit in words: after its build, and after a check."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def show_built(built: Built, place: str, output: Output) -> None:
     verdict = "complete" if card.complete else "INCOMPLETE"
     output.result(f"{card.kit}: {verdict}, {plural(card.objects, 'object')}, {size(card.bytes)}, in {place}")
     if card.dump is not None and not card.dump.shown:
-        output.warn(f"{card.dump.worth}. Nobody knows whether it can be restored.")
-    output.say("Keep it where it shares nothing with this machine, and print: uscdr kit card --html")
+        output.warn(f"{card.dump.worth}. It may not restore.")
+    output.say("Store a copy apart from this machine and the platform. Print its card: uscdr kit card --html")
 
 
 def show_examination(found: Examination, fresh: Freshness, minimum: int | None, output: Output) -> None:
-    """What is whole, what is in it, what could not be rebuilt from it, and how fresh it is."""
+    """The parts with their gaps, the damage, the consequences of missing parts, and the freshness."""
     if output.json_lines:
         enough = None if minimum is None else fresh.score >= minimum
         output.record({**_record(found), "freshness": fresh.model_dump(mode="json"), "fresh_enough": enough})
@@ -59,7 +59,7 @@ def _reason(one: Reason) -> dict[str, object]:
 
 
 def _freshness(fresh: Freshness, minimum: int | None) -> str:
-    unknown = f", and {fresh.unknown} that could not be looked at" if fresh.unknown else ""
+    unknown = f", {fresh.unknown} more depend on unknown answers" if fresh.unknown else ""
     verdict = "" if minimum is None or fresh.score >= minimum else f": BELOW THE MINIMUM of {minimum}"
     return f"freshness: {fresh.score} of 100 points{unknown}{verdict}"
 
@@ -76,8 +76,8 @@ def _verdict(found: Examination) -> str:
     whole = "complete" if found.card.complete else "INCOMPLETE"
     if found.manifest is None:
         return (
-            f"{whole} by its card, all digests right ({count} by its card); "
-            "NOT CHECKED: what is inside (give --identity FILE)"
+            f"{whole} by its card, all checksums match ({count} by its card); "
+            "NOT CHECKED: the contents (pass --identity FILE)"
         )
     return f"{whole}, every object decrypted ({count})"
 
@@ -113,6 +113,6 @@ def _gaps(manifest: Manifest) -> list[str]:
 
 
 def _losses(manifest: Manifest) -> list[str]:
-    """What a rebuild would have to do without."""
+    """The consequences of missing parts for a rebuild."""
     absent = [part.name for part in manifest.parts if part.state in ("missing", "left out")]
-    return [f"could not be rebuilt from this kit: {name}: {LOST[name]}" for name in absent]
+    return [f"this kit cannot rebuild {name}: {LOST[name]}" for name in absent]

@@ -10,10 +10,13 @@ from urllib.parse import unquote, urlsplit
 from uscdr.errors import BadInput, MissingExtra
 from uscdr.lazily import imported
 from uscdr.settings import Directories, user_path
-from uscdr.store.store import LocalStore, Store
+from uscdr.store.directory import LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from uscdr.store.store import Store
+
 
 ALLOWED = "a directory, file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
 _BUCKETS = ("s3", "gs", "az")

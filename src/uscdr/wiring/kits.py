@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.errors import BadInput, UscdrError
 from uscdr.files import exposure, private_directory
 from uscdr.kit.collect.sources import Absent
-from uscdr.kit.find import Named, Of, find
+from uscdr.kit.find import KitOwner, KitReference, find
 from uscdr.kit.reader import KitReader
 from uscdr.providers.source.git import published
 from uscdr.store import location
@@ -41,9 +41,9 @@ class KitLocations:
         """Raises BadInput for what is no place."""
         return location.open_store(named or self.configured() or str(self.state / "vault"), self.env)
 
-    def find(self, wanted: str | None, place: str | None = None, of: Of | None = None) -> tuple[Store, str]:
+    def find(self, wanted: str | None, place: str | None = None, of: KitOwner | None = None) -> tuple[Store, str]:
         """The kit of that name, and its store; None means the newest one, `of` whose. Raises BadInput."""
-        named = Named.parse(wanted) if wanted is not None else Named(None, None)
+        named = KitReference.parse(wanted) if wanted is not None else KitReference(None, None)
         if named.place is not None and place is not None:
             raise BadInput("The place is named twice.", next_action="Name it once: PLACE:ID, or ID and --to PLACE")
         store = self.store(named.place or place)
@@ -59,14 +59,14 @@ def open_kit(context: RunContext, work: Path) -> KitReader | None:
     keys = Identity.read(identity_file(context.identity, context.env))
     place = private_directory(work / "kit")
     reader = KitReader(ReadOnlyStore(store), kit, keys, place, lambda _: context.stop.check())
-    _refuse_unsaid(reader, Of(context.target.services.heroku.app, context.target.identity))
+    _refuse_unsaid(reader, KitOwner(context.target.services.heroku.app, context.target.identity))
     return reader
 
 
-def _refuse_unsaid(kit: KitReader, of: Of) -> None:
+def _refuse_unsaid(kit: KitReader, of: KitOwner) -> None:
     """Without a card the newest kit of a place was taken for this application's before anything told whose it is."""
     manifest = kit.manifest
-    if not kit.card_read and Of(manifest.app, manifest.identity) != of:
+    if not kit.card_read and KitOwner(manifest.app, manifest.identity) != of:
         raise BadInput(
             f"{kit.kit} is the kit of {manifest.app} ({manifest.target}), and its card is not there to say so.",
             next_action="Name the kit that is meant: uscdr kit list, then --kit ID",
@@ -80,7 +80,7 @@ def pinned(wanted: str, target: Target, state: Path, env: Mapping[str, str] | No
     Raises BadInput when there is no such kit.
     """
     places = KitLocations(lambda: target.config.kit.to, state, os.environ if env is None else env)
-    store, kit = places.find(wanted, of=Of(target.services.heroku.app, target.identity))
+    store, kit = places.find(wanted, of=KitOwner(target.services.heroku.app, target.identity))
     return f"{store.place}:{kit}"
 
 

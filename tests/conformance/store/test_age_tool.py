@@ -18,13 +18,12 @@ import psycopg
 import pytest
 
 from backup_world import PASSPHRASE, Bytes, giving, transfer
-from uscdr.backups import copy
 from uscdr.backups.copy import CopyOrder, Keyring
 from uscdr.backups.manifest import BackupOrigin, CopyCard, inside
 from uscdr.pgserver.cluster import Tool
 from uscdr.pgserver.server import LocalPostgres
+from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Recipient
-from uscdr.store.store import LocalStore
 
 pytestmark = pytest.mark.skipif(
     shutil.which("age") is None or shutil.which("age-keygen") is None,
@@ -67,7 +66,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Copied:
     origin = BackupOrigin.of(transfer(processed_bytes=len(dump)), "usc-pis", "addon-1", "17")
     order = CopyOrder(origin, "production", lambda _: None, _never)
     store = LocalStore(place / "safe")
-    card = copy.pull(order, giving(Bytes(dump)), store, keys)
+    card = order.pull(giving(Bytes(dump)), store, keys)
     return Copied(dump, listing, place / "safe", card, identity)
 
 

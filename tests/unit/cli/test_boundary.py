@@ -313,9 +313,10 @@ def test_a_reader_who_does_not_read_is_waited_for_until_somebody_asks_to_end(num
             os.write(writing, b"x" * 4096)
     os.set_blocking(writing, True)
     script = (
-        "import os, sys; from uscdr.ui import console; from uscdr.cli.main import main; real = console.unwritten\n"
+        "import os, sys; from uscdr.ui.console import STANDARD; from uscdr.cli.main import main\n"
+        "real = STANDARD.unwritten\n"
         "def told(): os.write(2, b'.'); return real()\n"
-        "console.unwritten = told; sys.argv[1:] = ['--version']; main()"
+        "STANDARD.unwritten = told; sys.argv[1:] = ['--version']; main()"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE)
     try:

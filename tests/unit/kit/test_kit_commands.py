@@ -37,7 +37,7 @@ def test_a_path_is_enough(shop: Workshop, capsys: Captured) -> None:
     path = shop.root / "vault" / "kits" / built.card.kit
     assert main.run(["kit", "check", str(path)]) == 0
     shown = capsys.readouterr().out
-    assert "all digests right" in shown
+    assert "all checksums match" in shown
     assert "NOT CHECKED: what is inside" in shown
     assert main.run(["kit", "card", str(path)]) == 0
     assert built.card.manifest_sha256 in capsys.readouterr().out
@@ -98,7 +98,7 @@ def test_what_is_missing_costs_exit_1_and_says_what_cannot_be_rebuilt(shop: Work
     assert "INCOMPLETE by its card" in capsys.readouterr().out
     assert main.run(["kit", "check", "--to", "vault", "--identity", str(shop.identity_file)]) == 1
     shown = capsys.readouterr().out
-    assert "could not be rebuilt from this kit: config" in shown
+    assert "this kit cannot rebuild config" in shown
     assert "forbidden" in shown
 
 

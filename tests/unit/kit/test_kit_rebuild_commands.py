@@ -50,8 +50,8 @@ def test_without_an_identity_it_says_what_it_could_not_look_at(shop: Workshop, c
     shop.build(rpo=14400.0)
     assert main.run(["kit", "check", "--to", "vault"]) == 0
     shown = capsys.readouterr().out
-    assert "NOT CHECKED: what is inside (give --identity FILE)" in shown
-    assert "could not be looked at" in shown
+    assert "NOT CHECKED: the contents (pass --identity FILE)" in shown
+    assert "depend on unknown answers" in shown
     assert "not asked (--online)" in shown
 
 

@@ -19,14 +19,15 @@ from uscdr.models.runs import OPERATIONS, RunKind
 from uscdr.models.transfers import TransferKind
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
-from uscdr.report.runbook import rows
+from uscdr.report.runbook import Runbook
 from uscdr.report.summary import summarise
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_copies import prunable
 from uscdr.scenarios.registry import OPERATIONS as STEPS
 from uscdr.scenarios.results.backups import BackupsScheduled
 from uscdr.settings import Operator
-from uscdr.store.store import LocalStore, StoreRetains
+from uscdr.store.directory import LocalStore
+from uscdr.store.store import StoreRetains
 from uscdr.wiring.past_runs import refuse_beside_unfinished, remember
 
 SENT = {"capture": "capture", "schedule": "schedule_backups DATABASE_URL"}
@@ -256,7 +257,7 @@ def test_it_is_held_against_no_objective_and_says_what_it_is(quick: Path, what: 
     assert "RTO" not in summarise(report)
     assert to_markdown(report).startswith(f"# {what.capitalize()}: done")
     assert OPERATIONS.keys() == STEPS.keys()
-    assert not {row["scenario"] for row in rows(run.config, None)} & OPERATIONS.keys()
+    assert not {row["scenario"] for row in Runbook(run.config).rows()} & OPERATIONS.keys()
 
 
 def test_a_schedule_in_a_journal_of_the_version_before_is_understood() -> None:
@@ -284,5 +285,5 @@ def test_a_removal_says_what_the_bucket_keeps_and_claims_nothing_that_its_retent
     result = run.events("step.")[-1]["result"]
     assert (set(result["ids"]), result["held"], result["kept"]) == (gone - {held}, [held], len(kept) + 1)
     told = run.journal_path.read_text()
-    assert "of them 1 that the store's own retention holds" in told
+    assert "1 of them by the store's own retention" in told
     assert "no space is freed" in told
