@@ -12,7 +12,6 @@ from uscdr.backups import retention as pruning
 from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
 from uscdr.backups.manifest import BackupOrigin, CopyCard
 from uscdr.backups.retention import Eviction, Pruning
-from uscdr.engine.step import Reporter
 from uscdr.errors import ProviderError
 from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.backup_inventory import Inventory, copies_alone, vault_of

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Vault:
+class _Vault:
     """A store that was read: its copies and proofs."""
 
     store: Store
@@ -41,7 +41,7 @@ class Inventory:
     transfers: tuple[Transfer, ...]
     schedules: tuple[Schedule, ...]
     place: str
-    vault: Vault | None
+    vault: _Vault | None
     why: str
     entries: tuple[BackupEntry, ...]
 
@@ -100,9 +100,9 @@ def take(deps: Adapters) -> Inventory:
     )
 
 
-def _read(store: Store) -> tuple[Vault | None, str]:
+def _read(store: Store) -> tuple[_Vault | None, str]:
     try:
-        return Vault(store, catalog.StoredCopies.of(store), Proofs(store)), ""
+        return _Vault(store, catalog.StoredCopies.of(store), Proofs(store)), ""
     except (MachineError, CheckFailed) as error:
         return None, f"{error.message} {error.why}".strip()
 

@@ -6,9 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from uscdr.backups import proving
-from uscdr.backups.catalog import BackupEntry
 from uscdr.backups.decrypt import check_intact
-from uscdr.backups.manifest import CopyCard
 from uscdr.backups.proving import Decode, ProofSubject, Questions
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory

@@ -122,7 +122,7 @@ class VaultSettings(Fact):
         return recipients
 
 
-def bounded(invariant: Invariant) -> Invariant:
+def _bounded(invariant: Invariant) -> Invariant:
     """The invariant, if it can fail at all. Raises ValueError."""
     numbers = [bound for bound in (invariant.minimum, invariant.maximum) if bound is not None]
     if not all(math.isfinite(bound) for bound in numbers):
@@ -251,7 +251,7 @@ SCENARIOS = ("db", "app", "media", "infra", "dns", "backups")
 """The scenarios that a command runs: any other name would be a plan that nobody can start."""
 
 
-def known_scenario(name: str) -> str:
+def _known_scenario(name: str) -> str:
     """The name, if a command runs it. Raises ValueError."""
     if name not in SCENARIOS:
         raise ValueError(f"`{name}` is not known here; allowed: {', '.join(SCENARIOS)}")
@@ -291,14 +291,14 @@ class Config(Fact):
     kit: KitSettings = KitSettings()
     vault: VaultSettings = VaultSettings()
     media: MediaSettings = MediaSettings()
-    invariants: tuple[Annotated[Invariant, AfterValidator(bounded)], ...] = ()
+    invariants: tuple[Annotated[Invariant, AfterValidator(_bounded)], ...] = ()
     checks: SkipValidation[Mapping[str, CheckSpec]] = Field(default_factory=dict)
     """By name. In a file that was loaded they are validated when one is first asked for."""
     checklists: dict[ListName, Checklist] = Field(default_factory=dict)
     after_recovery: tuple[str, ...] = ()
     """Checks that a recovery ends with, and those of the application begins with: any that need neither a person
     nor writes."""
-    scenarios: Annotated[Mapping[Annotated[str, AfterValidator(known_scenario)], Scenario], Field(min_length=1)]
+    scenarios: Annotated[Mapping[Annotated[str, AfterValidator(_known_scenario)], Scenario], Field(min_length=1)]
     """In a file that was loaded a scenario's steps are validated when it is first asked for."""
 
 

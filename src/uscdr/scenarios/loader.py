@@ -1,22 +1,347 @@
-"""Read scenarios.yaml. Every error names file, line and column, and what is allowed there."""
+"""Read scenarios.yaml. Every error names the file, line and column, and what is allowed there.
+
+Checks, and the steps of each scenario, are validated when one is first used: nothing acts on what was not validated.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from typing_extensions import override
 
-from uscdr.checks.registry import DESTINATIONS
+from uscdr.checks.check import CheckSpec
+from uscdr.checks.registry import DESTINATIONS, SPECS
+from uscdr.errors import ConfigError
+from uscdr.journal.reader import RENAMED
 from uscdr.models.base import destinations
-from uscdr.scenarios.config import Config, anchored
-from uscdr.scenarios.sections import Checks, ConfigText, Location, Scenarios, complaints
-from uscdr.scenarios.yaml_tree import content, parse, position
+from uscdr.scenarios.config import CHECK_NAME, Config, Scenario, StepEntry, anchored
+from uscdr.scenarios.yaml_tree import Placed, content, parse, place, position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+    from uscdr.scenarios.steps.base import AnyStep
+
+
+# What is wrong in scenarios.yaml, in words, with file, line and column, and what is allowed there.
+
+
+Location = tuple[str | int, ...]
+ALTERNATIVE = "literal["
+"""How pydantic names one of several forms in a location; it stands in no file."""
+KEY = "[key]"
+"""How pydantic says that a mapping's key is meant, not its value."""
+
+
+_RENAMED_FIELDS: Mapping[Location, str] = {
+    ("recovery", "silenced"): "mail_variables",
+    ("recovery", "own_address"): "address_variables",
+    ("recovery", "hosts"): "allowed_hosts_variable",
+    ("recovery", "key"): "encryption_key_variable",
+    ("recovery", "single"): "singletons",
+}
+"""Where a field stood that has another name now."""
+
+
+@dataclass(frozen=True)
+class _Invalid:
+    """One complaint of pydantic about what stands at `at`, which is of this model."""
+
+    at: Location
+    detail: ErrorDetails
+    model: type[BaseModel]
+
+    @property
+    def location(self) -> Location:
+        """Where in the file."""
+        return (*self.at, *self.detail["loc"])
+
+    def __str__(self) -> str:
+        """In words, with the allowed fields for an unknown one."""
+        location = ".".join(str(part) for part in self.location if not str(part).startswith(ALTERNATIVE))
+        kind, key = self.detail["type"], self.location[-1] == KEY
+        if kind == "extra_forbidden":
+            return self._unknown()
+        known = {
+            "string_pattern_mismatch": f"`{location}` has another form than is allowed here",
+            "missing": f"`{location}` is missing",
+            "too_short": f"`{location}` needs at least one entry",
+            "string_too_short": f"`{location}` is empty: write what it shall be",
+        }
+        message = self.detail["msg"].removeprefix("Value error, ")
+        if kind == "string_too_short" and key:
+            return "a name is empty: write what it shall be"
+        if kind == "literal_error" and key:
+            return f"`{self.location[-2]}` is not known here; allowed: {self.detail['ctx']['expected']}"
+        if key or kind in known:
+            return message if key else known[kind]
+        wanted = message.removeprefix("Input should be ").replace("a valid tuple", "a list")
+        if wanted != message:
+            return f"`{location}` should be {wanted.replace('a valid mapping', 'a valid dictionary')}"
+        return f"`{location}`: {message}"
+
+    def _unknown(self) -> str:
+        field = self.location[-1]
+        if self.location in _RENAMED_FIELDS:
+            return f"`{field}` is called `{_RENAMED_FIELDS[self.location]}` now"
+        allowed = ", ".join(_fields_at(self.model, self.detail["loc"][:-1])) or "nothing, it has no parameters"
+        return f"`{field}` is not known here; allowed: {allowed}"
+
+
+def _complaints(error: ValidationError, model: type[BaseModel], at: Location = ()) -> list[_Invalid]:
+    """All that pydantic says of a value of `model` that stands at `at`."""
+    return [_Invalid(at, detail, model) for detail in error.errors(include_url=False)]
+
+
+@dataclass(frozen=True)
+class _ConfigText:
+    """A file as it was read."""
+
+    path: Path
+    tree: Placed
+
+    def wrong(self, at: Sequence[str | int], words: str, next_action: str = "") -> ConfigError:
+        """The error that says it, with its place."""
+        return ConfigError(f"{place(self.path, self.tree, at)}: {words}", next_action=next_action)
+
+    def refuse(self, found: Sequence[_Invalid]) -> NoReturn:
+        """Say the first of it, and how many others there are."""
+        # an unknown key is usually the reason why another is missing
+        first = next((one for one in found if one.detail["type"] == "extra_forbidden"), found[0])
+        more = f" ({len(found) - 1} more errors)" if len(found) > 1 else ""
+        raise self.wrong(
+            first.location,
+            f"{first}{more}.",
+            f"Mend it; the packaged file shows every field: uscdr runbook, or {self.path.name} in the sources.",
+        ) from None
+
+
+def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
+    current: Any = model
+    for part in location:
+        current = _below(current, part)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return sorted(field.alias or name for name, field in current.model_fields.items())
+    return []
+
+
+def _below(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 - type expressions
+    """What stands under `part`: a model's field, or the values of a `dict` or `tuple`; `X | None` counts as X."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields.items()
+        found: Any = next((field.annotation for name, field in fields if part in (name, field.alias)), None)
+    else:
+        inner = get_args(annotation)
+        found = inner[-1] if get_origin(annotation) in (dict, Mapping) else next(iter(inner), None)
+    while get_origin(found) in (Annotated, Union, UnionType):
+        found = get_args(found)[0]
+    return found
+
+
+_T = TypeVar("_T")
+ASKS_APPLICATION = "app.check"
+"""The step that asks the checks of `after_recovery`."""
+
+
+class _Section(Mapping[str, _T]):
+    """What stands in one section of the file, by name; its names alone validate nothing."""
+
+    def __init__(self, source: _ConfigText, written: Mapping[str, object]) -> None:
+        self._source = source
+        self._names = tuple(written)
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @override
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+
+class _Checks(_Section[CheckSpec]):
+    """The checks by name; `config` has everything else, `written` what stands in the file."""
+
+    def __init__(self, source: _ConfigText, config: Config, written: Mapping[str, Any]) -> None:
+        super().__init__(source, written)
+        self._config, self._written = config, written
+        for name in written:
+            if not CHECK_NAME.fullmatch(name):
+                raise source.wrong(
+                    ("checks", name), f"`{name}` is no name of a check: a-z, digits and hyphens between them."
+                )
+
+    @override
+    def __getitem__(self, name: str) -> CheckSpec:
+        return self._made[name]
+
+    def validate(self) -> None:
+        """Make them all, and hold them against what names them. Raises ConfigError."""
+        _ = self._made
+
+    @cached_property
+    def _made(self) -> dict[str, CheckSpec]:
+        made, wrong = dict[str, CheckSpec](), list[_Invalid]()
+        for name in self._written:
+            found = self.one(name)
+            if isinstance(found, CheckSpec):
+                made[name] = found
+            else:
+                wrong += found
+        if wrong:
+            self._source.refuse(wrong)
+        self._refuse_loose_names()
+        self._refuse_unfit(made)
+        return made
+
+    def one(self, name: str) -> CheckSpec | list[_Invalid]:
+        """One check, or what is wrong with its fields. Raises ConfigError for one without a kind."""
+        at, fields = ("checks", name), self._written[name]
+        if not isinstance(fields, dict):
+            raise self._source.wrong(at, f"`checks.{name}` should be a mapping that begins with `kind`.")
+        kind = fields.get("kind")
+        if not isinstance(kind, str) or kind not in SPECS:
+            raise self._source.wrong(at, f"`checks.{name}` needs a `kind`; there are: {', '.join(sorted(SPECS))}.")
+        try:
+            return SPECS[kind].model_validate(fields)
+        except ValidationError as error:
+            return _complaints(error, SPECS[kind], at)
+
+    def _refuse_loose_names(self) -> None:
+        """Checklists and `after_recovery` name checks that there are; every check stands for something."""
+        named: list[tuple[Location, str]] = [
+            (("checklists", key, "items", number, "checks", place_), name)
+            for key, one in self._config.checklists.items()
+            for number, item in enumerate(one.items)
+            for place_, name in enumerate(item.checks)
+        ]
+        named += [(("after_recovery", number), name) for number, name in enumerate(self._config.after_recovery)]
+        for at, name in named:
+            if name not in self._written:
+                known = ", ".join(sorted(self._written))
+                raise self._source.wrong(at, f"there is no check `{name}`; there are: {known}.")
+        for name in self._written.keys() - {name for _, name in named}:
+            raise self._source.wrong(("checks", name), f"no checklist names the check `{name}`.")
+
+    def _refuse_unfit(self, made: Mapping[str, CheckSpec]) -> None:
+        """`after_recovery` holds what a recovery can ask, and what asks the application where a scenario needs it."""
+        from uscdr.scenarios.checks import application_checks, unfit_for_recovery
+
+        for number, name in enumerate(self._config.after_recovery):
+            if reason := unfit_for_recovery(made[name]):
+                raise self._source.wrong(
+                    ("after_recovery", number),
+                    f"`{name}` {reason}.",
+                    "Take it out of after_recovery, and run it yourself after a recovery: uscdr verify all",
+                )
+        asks = not application_checks(self._config.model_copy(update={"checks": made}))
+        for name, scenario in self._config.scenarios.items():
+            if asks and any(entry.use == ASKS_APPLICATION for entry in scenario.steps):
+                raise self._source.wrong(
+                    ("scenarios", name),
+                    f"`{name}` ends by checking the application, and "
+                    "`after_recovery` names no check that asks it (kind http or agree).",
+                )
+
+
+class _Scenarios(_Section[Scenario]):
+    """The scenarios by name; the steps of each are validated when it is first asked for."""
+
+    def __init__(self, source: _ConfigText, written: Mapping[str, Scenario]) -> None:
+        super().__init__(source, written)
+        self._written = written
+        self._fit = set[str]()
+
+    @override
+    def __getitem__(self, name: str) -> Scenario:
+        scenario = self._written[name]
+        if name not in self._fit:
+            _refuse_unfit_steps(self._source, name, scenario)
+            self._fit.add(name)
+        return scenario
+
+    def validate(self) -> None:
+        """Check the steps of all. Raises ConfigError."""
+        for name in self:
+            _ = self[name]
+
+
+def _refuse_unfit_steps(source: _ConfigText, name: str, scenario: Scenario) -> None:
+    at = ("scenarios", name, "steps")
+    steps = [_checked_step(source, (*at, index), entry) for index, entry in enumerate(scenario.steps)]
+    _check_ids(source, name, scenario, steps)
+    from uscdr.scenarios.order import faults
+
+    fault = next(faults(name, steps), None)
+    if fault is not None:
+        raise source.wrong(
+            (*at, fault.index),
+            f"scenario `{name}`: {fault.words}.",
+            "The packaged scenarios.yaml has every step in its place: uscdr runbook shows the order.",
+        )
+
+
+def _checked_step(source: _ConfigText, at: Location, entry: StepEntry) -> AnyStep:
+    from uscdr.scenarios.registry import STEPS, chosen
+
+    if entry.use in RENAMED:
+        raise source.wrong((*at, "use"), f"the step `{entry.use}` is called `{RENAMED[entry.use]}` now.")
+    if entry.use not in STEPS:
+        known = ", ".join(sorted(STEPS))
+        raise source.wrong((*at, "use"), f"there is no step `{entry.use}`; there are: {known}.")
+    _check_parameters(source, at, STEPS[entry.use], entry)
+    return chosen(entry)
+
+
+def _check_ids(source: _ConfigText, name: str, scenario: Scenario, steps: Sequence[AnyStep]) -> None:
+    seen: set[str] = set()
+    for index, (entry, step) in enumerate(zip(scenario.steps, steps, strict=True)):
+        at = ("scenarios", name, "steps", index)
+        step_id, phase = entry.id or step.default_id, entry.phase or step.phase
+        if step_id in seen:
+            raise source.wrong(at, f"two steps of `{name}` have the id `{step_id}`; give an id.")
+        seen.add(step_id)
+        if phase not in scenario.budget:
+            raise source.wrong(at, f"phase `{phase}` has no budget; phases: {', '.join(scenario.budget)}.")
+
+
+def _check_parameters(source: _ConfigText, at: Location, step: AnyStep, entry: StepEntry) -> None:
+    try:
+        params = step.params.model_validate(entry.with_)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        raise source.wrong((*at, "with", *detail["loc"]), f"{_Invalid((), detail, step.params)}.") from None
+    if (reason := _forbidden(params)) is not None:
+        raise source.wrong(
+            (*at, "with", "instruction"),
+            reason,
+            "Take the command out of the instruction; a follow-up may warn of it.",
+        )
+
+
+def _forbidden(params: object) -> str | None:
+    """Why a step by hand may not say what it says."""
+    instruction = getattr(params, "instruction", None)
+    if instruction is None:
+        return None
+    from uscdr.scenarios.media.repair import refusal
+
+    return refusal(instruction) or None
+
+
+# Read scenarios.yaml. Every error names file, line and column, and what is allowed there.
 
 
 @dataclass(frozen=True)
@@ -47,18 +372,18 @@ def load(path: Path, *, lazily: bool = False) -> LoadedConfig:
     `lazily`: its checks, and the steps of each scenario, are validated when one is first asked for, and raise it then.
     """
     data = content(path)
-    source = ConfigText(path, parse(path, data))
+    source = _ConfigText(path, parse(path, data))
     written = dict(source.tree.value)
     fields = written.pop("checks", {})
     try:
         base = Config.model_validate(written)
     except ValidationError as error:
-        source.refuse(complaints(error, Config))
+        source.refuse(_complaints(error, Config))
     if not isinstance(fields, dict):
         raise source.wrong(("checks",), "`checks` should be a mapping of names to checks.")
-    checks = Checks(source, base, fields)
+    checks = _Checks(source, base, fields)
     decides = tuple(_decision(source, at) for at in (*destinations(base), *_of_checks(source, checks, fields)))
-    scenarios = Scenarios(source, base.scenarios)
+    scenarios = _Scenarios(source, base.scenarios)
     if not lazily:
         checks.validate()
         scenarios.validate()
@@ -68,11 +393,11 @@ def load(path: Path, *, lazily: bool = False) -> LoadedConfig:
     )
 
 
-def _decision(source: ConfigText, at: Location) -> Decision:
+def _decision(source: _ConfigText, at: Location) -> Decision:
     return Decision(".".join(map(str, at)), *position(source.tree, at))
 
 
-def _of_checks(source: ConfigText, checks: Checks, fields: Mapping[str, Any]) -> Iterator[Location]:
+def _of_checks(source: _ConfigText, checks: _Checks, fields: Mapping[str, Any]) -> Iterator[Location]:
     """Where checks say such things. Only those are made now: nobody may be misled by what was not read yet."""
     for name, written in fields.items():
         kind = written.get("kind") if isinstance(written, dict) else None

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Fault:
+class _Fault:
     """What is wrong with the step at `index`."""
 
     index: int
     words: str
 
 
-def faults(scenario: str, steps: Sequence[AnyStep]) -> Iterator[Fault]:
+def faults(scenario: str, steps: Sequence[AnyStep]) -> Iterator[_Fault]:
     """Everything that is wrong with these steps, the gravest kind first."""
     expected = PIPELINES[scenario]
     yield from _unmet(expected, steps)
@@ -31,23 +31,23 @@ def faults(scenario: str, steps: Sequence[AnyStep]) -> Iterator[Fault]:
     yield from _out_of_order(expected, steps)
 
 
-def _unmet(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[Fault]:
+def _unmet(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_Fault]:
     given: set[type[Fact]] = set()
     for index, step in enumerate(steps):
         for need in step.needs:
             if not given.intersection(alternatives(need)):
-                yield Fault(
+                yield _Fault(
                     index, f"`{step.name}` needs what no earlier step gives; put {_givers(expected, need)} before it"
                 )
         given.add(step.gives)
 
 
-def _unchecked(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[Fault]:
+def _unchecked(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_Fault]:
     for index, step in enumerate(steps):
         later = {one.gives for one in steps[index + 1 :]}
         for need in step.checked_by:
             if not later.intersection(alternatives(need)):
-                yield Fault(index, f"nothing checks what `{step.name}` does; put {_givers(expected, need)} after it")
+                yield _Fault(index, f"nothing checks what `{step.name}` does; put {_givers(expected, need)} after it")
 
 
 def _givers(expected: Sequence[AnyStep], need: Need) -> str:
@@ -58,17 +58,17 @@ def _givers(expected: Sequence[AnyStep], need: Need) -> str:
     return " or ".join(f"`{name}`" for name in dict.fromkeys(step.name for step in found))
 
 
-def _out_of_order(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[Fault]:
+def _out_of_order(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_Fault]:
     """None may be missing or displaced; between them may stand looks that need nothing, and what may be added."""
     due = 0
     for index, step in enumerate(steps):
         if due < len(expected) and step is expected[due]:
             due += 1
         elif not (step.may_be_added or (step.effect is Effect.READ and not step.needs)):
-            yield Fault(index, _displaced(step, expected[due:]))
+            yield _Fault(index, _displaced(step, expected[due:]))
             return
     if due < len(expected):
-        yield Fault(len(steps) - 1, f"{_shown(expected[due])} is missing, or does not stand in its place")
+        yield _Fault(len(steps) - 1, f"{_shown(expected[due])} is missing, or does not stand in its place")
 
 
 def _displaced(step: AnyStep, due: Sequence[AnyStep]) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from uscdr.checks.context import LOG_LINES
 from uscdr.checks.uptime import CRASHED, RUNS, DynoRestart, in_force
 from uscdr.engine.reconcile import Search, look_for
-from uscdr.engine.step import Reporter
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, EffectFailed, ProviderError
 from uscdr.scenarios.django import migration_that_failed, reason

@@ -23,8 +23,7 @@ from uscdr.errors import ConfigError, ExitCode
 from uscdr.lazily import imported
 from uscdr.models.base import Destination, Fact
 from uscdr.scenarios import registry as steps
-from uscdr.scenarios.loader import load
-from uscdr.scenarios.sections import ASKS_APPLICATION
+from uscdr.scenarios.loader import ASKS_APPLICATION, load
 from uscdr.scenarios.steps.application import CheckApplication
 from uscdr.wiring.target import _packaged, load_config
 

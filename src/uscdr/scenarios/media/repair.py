@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.models.base import Fact
-from uscdr.models.media import AssetDetails, AssetKey, KnownAsset
 from uscdr.providers.ports.media import PAGE, RESTORE_BATCH
 from uscdr.scenarios.media.compare import FileState, Window, misopened, states
 from uscdr.words import HOUR
