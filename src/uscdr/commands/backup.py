@@ -21,7 +21,7 @@ from uscdr.errors import BadInput, ExitCode, ProviderError
 from uscdr.installation import origin
 from uscdr.journal import runs
 from uscdr.models.base import elapsed
-from uscdr.models.postgres import words_of
+from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.adapters import Adapters, Request, now
 from uscdr.scenarios.backup_inventory import copies_alone, made, scope
 from uscdr.scenarios.steps.backups_capture import wanted_schedule
@@ -389,7 +389,7 @@ def _proof_lines(proof: ProofDocument) -> Iterator[str]:
         yield f"extensions  {', '.join(proof.extensions)}"
         yield f"migrations  {_migrations(proof.migrations)}"
     if proof.left_out:
-        yield f"NOT PROVEN  {words_of(proof.left_out)}"
+        yield f"NOT PROVEN  {LeftOut.words_of(proof.left_out)}"
     made = f"uscdr {proof.uscdr}" + (f", pg_restore {proof.pg_restore}" if proof.pg_restore else "")
     made += f", PostgreSQL {proof.server}" if proof.server else ""
     yield f"by          {made}, in {duration(proof.seconds)}"

@@ -15,7 +15,7 @@ from uscdr.engine.history import fold
 from uscdr.errors import BadInput, CredentialsRefused, JournalError, MachineError, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal, read
-from uscdr.models.runs import command_of
+from uscdr.models.runs import RunKind
 from uscdr.providers.source.git_source import check
 from uscdr.report.objectives import build
 from uscdr.report.summary import summarise
@@ -160,7 +160,7 @@ def operate(given: Invocation, output: Output, request: Request, *, phrase: str 
     The command itself is the confirmation, unless the step asks for a phrase. Stdout is left alone. Raises what the
     run ended with.
     """
-    command = command_of(request.scenario)
+    command = RunKind(request.scenario).command
     target, run, team = given.place(), runs.new_run_id(request.scenario), open_team(os.environ)
     with process(output, state(), os.environ, stdout=False) as this:
         ending = wiring.begin(this.on(target, request, run, dry_run=False, confirm=phrase or command), team)

@@ -18,7 +18,7 @@ from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal, foreign, read
 from uscdr.models.events import Note, RunStarted, Stamped
-from uscdr.models.runs import command_of, recovers
+from uscdr.models.runs import RunKind
 from uscdr.report.objectives import fold_of, held_back, shortfall
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.afterwards import leave
@@ -148,7 +148,7 @@ def begin(context: RunContext, team: Team | None = None) -> Outcome:
         claim = stack.enter_context(_claim(context, team)) if team else None
         if team is not None:
             team.settle(context.state)
-        if recovers(context.request.scenario) and not context.request.anew:
+        if RunKind(context.request.scenario).recovers and not context.request.anew:
             refuse_beside_unfinished(context.state, context.target.key)
         own = stack.enter_context(_new_journal(context))
         ledger = stack.enter_context(team.ledger(own, claim, context.run)) if team and claim else own
@@ -202,7 +202,7 @@ def _go_on(context: RunContext, ledger: EventSink, journal: Journal, aside: Path
 
 
 def _message(context: RunContext) -> str:
-    return f"{command_of(context.request.scenario)} (run {context.run})"
+    return f"{RunKind(context.request.scenario).command} (run {context.run})"
 
 
 def _wish(context: RunContext) -> LeaseRequest:
@@ -258,7 +258,7 @@ def _conduct(
         run = Run(
             _charter(context), bus, Gate(context.asker, context.confirm, send_again=context.send_again), context.stop,
             AfterRun(
-                lambda: _left_over(deps, own) if recovers(context.request.scenario) else {},
+                lambda: _left_over(deps, own) if RunKind(context.request.scenario).recovers else {},
                 lambda: (*way_back(read(own).events()), *shut_out(read(own).events())),
             ),
         )  # fmt: skip
@@ -307,7 +307,7 @@ def _to_know(
 
 def _beside(context: RunContext) -> str:
     """What a dry run says before it plans what would be refused: an unfinished run comes first."""
-    if context.request.anew or not recovers(context.request.scenario):
+    if context.request.anew or not RunKind(context.request.scenario).recovers:
         return ""
     refusal = beside_unfinished(context.state, context.target.key)
     return f"{refusal.message} So a new one is refused, also with the phrase. {refusal.next_action}" if refusal else ""

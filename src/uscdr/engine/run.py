@@ -13,7 +13,7 @@ from uscdr.engine.runner import Runner
 from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
 from uscdr.models.events import Note, PlanReady, RunFinished, RunResumed, RunStarted
-from uscdr.models.runs import command_of, named, recovers
+from uscdr.models.runs import RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +124,7 @@ class Run:
             short = shortfall()
             if short:
                 raise CheckFailed(short)
-            verified = " and verified" if recovers(self._charter.begun.scenario) else ""
+            verified = " and verified" if RunKind(self._charter.begun.scenario).recovers else ""
             open_ = proviso()
             return f"{self._charter.title}: done{verified}{f'; {open_}' if open_ else ''}."
 
@@ -166,7 +166,7 @@ class Run:
 
     def _unconfirmed(self, history: History) -> Declined:
         """Without a terminal and a phrase nothing is done; what the run changed before is as it was left."""
-        dry_run = f"{command_of(self._charter.begun.scenario)} --dry-run"
+        dry_run = f"{RunKind(self._charter.begun.scenario).command} --dry-run"
         if not history.wrote:
             action = f"{UNTOUCHED} A dry run prints the phrase: {dry_run}"
             return Declined(UNCONFIRMED, next_action=action)
@@ -218,7 +218,7 @@ class Run:
 
     def _in_words(self, action: str, left: Mapping[str, str]) -> str:
         """What is to be done, as it is true of this run: a state that is left is not called nothing."""
-        told = named(action, self._charter.begun.scenario)
+        told = RunKind(self._charter.begun.scenario).named(action)
         return told.replace(UNTOUCHED, NOT_OURS) if left and not self._wrote else told
 
     def _tasks(self) -> tuple[str, ...]:

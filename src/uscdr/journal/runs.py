@@ -210,12 +210,12 @@ def resumable(summary: RunSummary) -> bool:
 
 def only_looks(summary: RunSummary) -> bool:
     """Whether the run is a `uscdr verify` or `uscdr watch`."""
-    return kinds.only_looks(summary.scenario)
+    return kinds.RunKind(summary.scenario).only_looks
 
 
 def touches_application(summary: RunSummary) -> bool:
     """Whether the run may leave the application half changed: not a run that only reads, or only makes backups."""
-    return kinds.recovers(summary.scenario) and summary.scenario != "backups"
+    return kinds.RunKind(summary.scenario).recovers and summary.scenario != "backups"
 
 
 def of_operation(path: Path) -> bool:

@@ -231,6 +231,39 @@ class AccessBack(Fact):
             if name in prints and tables.digest(value).startswith(prints[name])
         }
 
+    @classmethod
+    def between(cls, tables: KeyedAccess, now: AccessSeen, then: AccessSeen) -> AccessBack:
+        """The access in the backup (`then`) that the live database (`now`) does not have."""
+        doubts = list(_untold(now, then))
+        flags = _flags(tables, now, then, doubts)
+        moves = _moves(tables, now, then, doubts)
+        deleted = [key for key in then.accounts if key not in now.accounts]
+        if _mass(deleted, len(then.accounts)) or (deleted and not now.accounts):
+            doubts.append(
+                f"{len(deleted):,} of {plural(len(then.accounts), 'account')} are missing, which looks like damage"
+            )
+            deleted = []
+        emptied = (
+            not now.accounts and tables.accounts not in now.missing
+        )  # a dropped table does not delete other tables' rows
+        found, more = _rows(tables, now, then, then.accounts.keys() if emptied else ())
+        changed = _changed(now, then)
+        if _mass(changed, len(then.accounts)):
+            of = f"{len(changed):,} of {plural(len(then.accounts), 'account')}"
+            more.append(
+                f"{of} have another password now, which looks like damage. After the restore the earlier passwords "
+                "work again"
+            )
+            changed = []
+        return AccessBack(
+            flags=flags, moves=moves, deleted=in_order(deleted), passwords=in_order(changed),
+            prints={key: now.accounts[key].password for key in in_order(changed)},
+            rows={table: tuple(sorted(gone)) for table, gone in found.items()
+                  if len(gone) <= MOST_ROWS or table in tables.permissions},
+            counts={table: len(gone) for table, gone in found.items()}, doubts=(*doubts, *more),
+            mark=tables.mark,
+        )  # fmt: skip
+
     def _parts(self) -> Iterator[str]:
         shut = self.flags.get("is_active", ())
         if shut:
@@ -257,39 +290,6 @@ class AccessAgain(Fact):
     """Accounts deactivated because a role or login could not be set again."""
     reset: tuple[str, ...] = ()
     """Accounts whose newer password is unknown now: nobody can sign in until it is reset."""
-
-
-def given_back(tables: KeyedAccess, now: AccessSeen, then: AccessSeen) -> AccessBack:
-    """The access in the backup (`then`) that the live database (`now`) does not have."""
-    doubts = list(_untold(now, then))
-    flags = _flags(tables, now, then, doubts)
-    moves = _moves(tables, now, then, doubts)
-    deleted = [key for key in then.accounts if key not in now.accounts]
-    if _mass(deleted, len(then.accounts)) or (deleted and not now.accounts):
-        doubts.append(
-            f"{len(deleted):,} of {plural(len(then.accounts), 'account')} are missing, which looks like damage"
-        )
-        deleted = []
-    emptied = (
-        not now.accounts and tables.accounts not in now.missing
-    )  # a dropped table does not delete other tables' rows
-    found, more = _rows(tables, now, then, then.accounts.keys() if emptied else ())
-    changed = _changed(now, then)
-    if _mass(changed, len(then.accounts)):
-        of = f"{len(changed):,} of {plural(len(then.accounts), 'account')}"
-        more.append(
-            f"{of} have another password now, which looks like damage. After the restore the earlier passwords "
-            "work again"
-        )
-        changed = []
-    return AccessBack(
-        flags=flags, moves=moves, deleted=in_order(deleted), passwords=in_order(changed),
-        prints={key: now.accounts[key].password for key in in_order(changed)},
-        rows={table: tuple(sorted(gone)) for table, gone in found.items()
-              if len(gone) <= MOST_ROWS or table in tables.permissions},
-        counts={table: len(gone) for table, gone in found.items()}, doubts=(*doubts, *more),
-        mark=tables.mark,
-    )  # fmt: skip
 
 
 def _flags(

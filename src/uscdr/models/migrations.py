@@ -126,6 +126,11 @@ class CodeMigrations(Fact):
     steps: tuple[MigrationFile, ...] = Field(default=(), repr=False, exclude=True)
     """What each of them does; empty when only the names are known. Never kept."""
 
+    @property
+    def covered(self) -> frozenset[str]:
+        """Every name that the code covers: its own, and those that it replaces."""
+        return frozenset(self.migrations).union(*(self.replaces or {}).values())
+
 
 class Lack(Fact):
     """A path of a commit whose content is not in its archive: `backend/shared (submodule)`."""
@@ -218,40 +223,64 @@ class MigrationsVerdict(Fact):
         )
         return tuple(f"{words}: {first_of(names)}".removesuffix(": ") for words, names in found if names)
 
+    @classmethod
+    def compare(
+        cls,
+        code: CodeMigrations | None,
+        applied: Collection[Migration] | None,
+        columns: Collection[TableColumn] | None = None,
+        *,
+        against: str = "",
+        why: str = "",
+    ) -> MigrationsVerdict:
+        """Judge the code's own applications: others come with libraries, which the code does not hold.
+
+        An application under a new name cannot be told from a new one: its migrations are pending, the old ones are not
+        judged. `columns` are the database's; without them only names are compared. `against` names the code, `why` says
+        why it is not known.
+        """
+        if code is None or not code.migrations or applied is None:
+            return MigrationsVerdict(verdict="not checked", why=why, applied=len(applied or ()))
+        names, squashed = frozenset(code.migrations), code.replaces or {}
+        recorded = {one.full_name for one in applied}
+        done = _done(squashed, recorded)
+        pending, ahead = _pending(names, squashed, done), _ahead(code, recorded)
+        found = MigrationsVerdict(
+            verdict="ahead" if ahead else "pending" if pending else "same",
+            against=against,
+            applied=len(recorded),
+            pending=tuple(sorted(pending)),
+            ahead=tuple(sorted(ahead)),
+            renamed=tuple(sorted(names & done - recorded)),
+        )
+        return found.model_copy(update=_files_judged(code, done, pending, columns))
+
+    def with_listed(
+        self, code: CodeMigrations | None, applied: Collection[Migration], listed: Listed
+    ) -> MigrationsVerdict:
+        """This verdict on the code's files, together with what the running code lists: also its libraries' migrations.
+
+        Without the files, the list alone counts. Nothing is ahead of an application with a squashed migration. Nothing
+        is pending of an application that is not installed, even if the code has its files.
+        """
+        own = {name.partition(".")[0] for name in code.migrations} if code is not None and self.known else set()
+        installed = {name.partition(".")[0] for name in listed.known}
+        theirs = installed - own
+        pending = {*self.pending, *listed.pending}
+        beyond = {one.full_name for one in applied if one.app in theirs - {*listed.squashed}} - {*listed.known}
+        judged = {
+            "pending": tuple(sorted(name for name in pending if name.partition(".")[0] in installed)),
+            "ahead": tuple(sorted({*self.ahead, *beyond})),
+            "obstacles": tuple(words for words in self.obstacles if words.partition(".")[0] in installed),
+            "disordered": tuple(words for words in self.disordered if words.partition(".")[0] in installed),
+        }
+        verdict = "ahead" if judged["ahead"] else "pending" if judged["pending"] else "same"
+        told = {"verdict": verdict, "against": self.against or "the deployed code", "applied": len(applied), "why": ""}
+        return self.model_copy(update={**judged, **told})
+
 
 def _migrations(names: Collection[str]) -> str:
     return plural(len(names), "migration")
-
-
-def compare(
-    code: CodeMigrations | None,
-    applied: Collection[Migration] | None,
-    columns: Collection[TableColumn] | None = None,
-    *,
-    against: str = "",
-    why: str = "",
-) -> MigrationsVerdict:
-    """Judge the code's own applications: others come with libraries, which the code does not hold.
-
-    An application under a new name cannot be told from a new one: its migrations are pending, the old ones are not
-    judged. `columns` are the database's; without them only names are compared. `against` names the code, `why` says
-    why it is not known.
-    """
-    if code is None or not code.migrations or applied is None:
-        return MigrationsVerdict(verdict="not checked", why=why, applied=len(applied or ()))
-    names, squashed = frozenset(code.migrations), code.replaces or {}
-    recorded = {one.full_name for one in applied}
-    done = _done(squashed, recorded)
-    pending, ahead = _pending(names, squashed, done), _ahead(code, recorded)
-    found = MigrationsVerdict(
-        verdict="ahead" if ahead else "pending" if pending else "same",
-        against=against,
-        applied=len(recorded),
-        pending=tuple(sorted(pending)),
-        ahead=tuple(sorted(ahead)),
-        renamed=tuple(sorted(names & done - recorded)),
-    )
-    return found.model_copy(update=_files_judged(code, done, pending, columns))
 
 
 def _files_judged(
@@ -267,12 +296,12 @@ def _files_judged(
     }
     if columns is None:
         return found
-    before, whole = schema.state_of(chain.behind), schema.state_of((*chain.behind, *chain.to_do))
+    before, whole = schema.SchemaState.after(chain.behind), schema.SchemaState.after((*chain.behind, *chain.to_do))
     return {
         **found,
-        "obstacles": schema.obstacles(chain.to_do, before, columns) if not found["disordered"] else (),
-        "lacking": schema.lacking(before, columns),
-        "unfillable": schema.unfillable(whole, before, columns),
+        "obstacles": before.obstacles(chain.to_do, columns) if not found["disordered"] else (),
+        "lacking": before.lacking(columns),
+        "unfillable": whole.unfillable(before, columns),
         "unclear": tuple(sorted(whole.unclear)),
     }
 
@@ -286,35 +315,6 @@ class Listed(Fact):
     known: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
     squashed: tuple[str, ...] = ()
-
-
-def with_listed(
-    found: MigrationsVerdict, code: CodeMigrations | None, applied: Collection[Migration], listed: Listed
-) -> MigrationsVerdict:
-    """The judgement on the code's files, and on what only the code itself lists: migrations of its libraries.
-
-    Of everything where the files were not at hand. Nothing is ahead of an application with a squashed migration, and
-    nothing is pending of one that is not installed, whose files lie there all the same.
-    """
-    own = {name.partition(".")[0] for name in code.migrations} if code is not None and found.known else set()
-    installed = {name.partition(".")[0] for name in listed.known}
-    theirs = installed - own
-    pending = {*found.pending, *listed.pending}
-    beyond = {one.full_name for one in applied if one.app in theirs - {*listed.squashed}} - {*listed.known}
-    judged = {
-        "pending": tuple(sorted(name for name in pending if name.partition(".")[0] in installed)),
-        "ahead": tuple(sorted({*found.ahead, *beyond})),
-        "obstacles": tuple(words for words in found.obstacles if words.partition(".")[0] in installed),
-        "disordered": tuple(words for words in found.disordered if words.partition(".")[0] in installed),
-    }
-    verdict = "ahead" if judged["ahead"] else "pending" if judged["pending"] else "same"
-    told = {"verdict": verdict, "against": found.against or "the deployed code", "applied": len(applied), "why": ""}
-    return found.model_copy(update={**judged, **told})
-
-
-def covered(code: CodeMigrations) -> frozenset[str]:
-    """Every name that the code covers: its own, and those that it replaces."""
-    return frozenset(code.migrations).union(*(code.replaces or {}).values())
 
 
 def _done(squashed: Squashed, recorded: Iterable[str]) -> frozenset[str]:
@@ -334,5 +334,5 @@ def _pending(names: frozenset[str], squashed: Squashed, done: frozenset[str]) ->
 
 def _ahead(code: CodeMigrations, recorded: Iterable[str]) -> set[str]:
     own = {name.partition(".")[0] for name in code.migrations}
-    unknown = {name for name in recorded if name.partition(".")[0] in own} - covered(code)
+    unknown = {name for name in recorded if name.partition(".")[0] in own} - code.covered
     return unknown if code.replaces is not None else {name for name in unknown if _NUMBERED.fullmatch(name)}

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from uscdr.models.base import elapsed
-from uscdr.models.runs import NO_BASELINE, count_words, list_title, sum_words
+from uscdr.models.runs import LIST_TITLES, NO_BASELINE, Tally
 from uscdr.report.words import at, in_markdown, integrity_section, span, stamp, table
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ def result_words(report: RunReport) -> str:
         return "no round of checks started"
     if one.ended_at is None:
         return f"no result: the checks stopped early, {progress_words(one)}"
-    return sum_words([item.verdict for item in one.items], skipped_manual=one.skipped_manual)
+    return Tally([item.verdict for item in one.items]).of_lines(skipped_manual=one.skipped_manual)
 
 
 def progress_words(one: RoundReport) -> str:
     """The numbers of checks that ended, by verdict: `12 of 45 ended (11 pass, 1 fail)`."""
-    counts = count_words([check.verdict for check in one.checks])
+    counts = Tally([check.verdict for check in one.checks]).words
     return f"{len(one.checks)} of {len(one.wanted)} ended ({counts})"
 
 
@@ -103,7 +103,7 @@ def _summary(report: RunReport) -> list[str]:
         f"**When:** {at(report.started_at)} to {at(report.ended_at)}",
     ]
     if one is not None:
-        counts = count_words([check.verdict for check in one.checks])
+        counts = Tally([check.verdict for check in one.checks]).words
         facts += [f"**Baseline:** {baseline_words(one)}", f"**Checks:** {len(one.wanted)}: {counts}{_unended(one)}"]
     if len(report.rounds) > 1 and one is not None:
         facts.append(f"**Rounds:** {len(report.rounds)}; this is round {one.number}, of {at(one.started_at)}")
@@ -134,7 +134,12 @@ def _failed(one: RoundReport) -> list[str]:
 
 def _lists(one: RoundReport) -> list[list[str]]:
     return [
-        [f"## {_say(list_title(key))}", "", *table(("Verdict", "Line", "Evidence"), (_line(one, i) for i in items)), ""]
+        [
+            f"## {_say(LIST_TITLES.get(key, key))}",
+            "",
+            *table(("Verdict", "Line", "Evidence"), (_line(one, i) for i in items)),
+            "",
+        ]
         for key, items in groupby(one.items, key=lambda item: item.list)
     ]
 

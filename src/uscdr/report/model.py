@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from uscdr.models.runs import only_looks, recovers
+from uscdr.models.runs import RunKind
 
 Verdict = Literal["met", "missed", "not known", "does not apply"]
 Outcome = Literal["done", "failed", "declined", "unknown", "interrupted", "unfinished"]
@@ -231,12 +231,12 @@ class RunReport(ReportModel):
     @property
     def only_looks(self) -> bool:
         """Whether the run is a verification."""
-        return only_looks(self.scenario)
+        return RunKind(self.scenario).only_looks
 
     @property
     def recovers(self) -> bool:
         """Whether the objectives apply to the run."""
-        return recovers(self.scenario)
+        return RunKind(self.scenario).recovers
 
     @property
     def round(self) -> RoundReport | None:

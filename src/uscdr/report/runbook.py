@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
-from uscdr.models.runs import command_of
+from uscdr.models.runs import RunKind
 from uscdr.scenarios.by_hand import Names, app_of, commands, facts
 from uscdr.scenarios.registry import chosen
 from uscdr.words import duration
@@ -93,7 +93,7 @@ def _scenario(config: Config, name: str, scenario: Scenario) -> str:
 
 
 def _tool(name: str) -> str:
-    return f"`{command_of(name)}`{OPTIONS.get(name, '')}, first with `--dry-run`"
+    return f"`{RunKind(name).command}`{OPTIONS.get(name, '')}, first with `--dry-run`"
 
 
 def _contacts(config: Config) -> str:

@@ -12,7 +12,7 @@ from uscdr.backups.proofs import ProofDocument, Proofs, demands_digest
 from uscdr.backups.rpo import Point, Rhythm, RpoState
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.base import Fact
-from uscdr.models.transfers import Transfer, Whose, under_way
+from uscdr.models.transfers import Transfer, Transfers, Whose
 from uscdr.scenarios.backup_questions import key_of
 from uscdr.words import duration
 
@@ -53,7 +53,7 @@ class Inventory:
     @property
     def running(self) -> str:
         """What is under way on this database, in words; empty when nothing is."""
-        return under_way(self.transfers, self.owner)
+        return Transfers(self.transfers).under_way(self.owner)
 
     @property
     def failed(self) -> tuple[Transfer, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
 from uscdr.models import heroku as provision
-from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
+from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict
 from uscdr.models.schema import EXISTS
 from uscdr.words import first_of
 
@@ -31,7 +31,7 @@ class Tables:
 
     def against(self, code: CodeMigrations | None, name: str = "", why: str = "") -> MigrationsVerdict:
         """The one judgement on both, the code being called `name`."""
-        return compare(code, self.applied, self.columns, against=name, why=why)
+        return MigrationsVerdict.compare(code, self.applied, self.columns, against=name, why=why)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def without(lacks: Sequence[Lack]) -> str:
 
 def _commit_of(deps: Adapters, slug_id: str | None) -> str:
     """The commit that a slug was built from, as the platform's builds tell; empty when none does."""
-    return provision.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
+    return provision.Build.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
 
 
 def _wanted_ref(deps: Adapters) -> str:
@@ -100,7 +100,7 @@ def judge(deps: Adapters, slug_id: str | None, listed: Listed | None = None) -> 
         tables = see_tables(deps)
         code, why = _files(deps, slug_id)
         found = tables.against(code, code.commit[:12] if code else "", why)
-        return with_listed(found, code, tables.applied, listed) if listed is not None else found
+        return found.with_listed(code, tables.applied, listed) if listed is not None else found
     except (ProviderError, BadInput) as error:
         return MigrationsVerdict(verdict="not checked", why=error.message)
 

@@ -13,11 +13,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, fie
 from uscdr.backups.retention import Retention
 from uscdr.checks.check import CheckSpec
 from uscdr.models.access import AccessTables
-from uscdr.models.base import Destination, Duration, Fact, is_directory
+from uscdr.models.base import Destination, Duration, Fact
 from uscdr.models.media import ReferenceColumn
 from uscdr.models.postgres import CanaryColumn, Invariant
 from uscdr.models.postgres_names import ColumnText, TableText
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
+
+
+def _is_directory(place: str | None) -> bool:
+    """Whether a store is a directory on this machine, which gets no credentials."""
+    return place is None or "://" not in place
+
 
 # The section `kit` of scenarios.yaml: where escape kits go, and who can open them.
 
@@ -25,7 +31,7 @@ from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
 class KitSettings(Fact):
     """`to`: a bucket (`s3://…`) or a directory, best not on this machine. `recipients`: age or SSH public keys."""
 
-    to: Annotated[str | None, Destination(is_directory)] = None
+    to: Annotated[str | None, Destination(_is_directory)] = None
     recipients: Annotated[tuple[str, ...], Destination()] = ()
 
     @field_validator("recipients")
@@ -107,7 +113,7 @@ EVERY = 3.5 * 3600
 class VaultSettings(Fact):
     """`to`: a directory or object store; without it the kits' place. `recipients`: without them those of the kit."""
 
-    to: Annotated[str | None, Destination(is_directory)] = None
+    to: Annotated[str | None, Destination(_is_directory)] = None
     recipients: Annotated[tuple[str, ...], Destination()] = ()
     every: Annotated[Duration, Field(ge=300, le=86400)] = EVERY
     """How often a backup is captured, copied and proven."""

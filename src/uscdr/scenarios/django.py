@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uscdr.errors import OutcomeUnknown
 from uscdr.models.migrations import Listed
 from uscdr.models.postgres_names import of_names
-from uscdr.models.trial import BEGUN, ENDED, MigrationScript, scripts
+from uscdr.models.trial import BEGUN, ENDED, MigrationScript
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def sql_of(
         for name in names
     )
     words = f"sqlmigrate of {plural(len(names), 'migration')}"
-    return scripts(_run(deps, "; ".join(each), tell, words, time_limit).output)
+    return MigrationScript.all_in(_run(deps, "; ".join(each), tell, words, time_limit).output)
 
 
 def _run(deps: Adapters, command: str, tell: Reporter, shown: str, time_limit: float) -> OneOffResult:

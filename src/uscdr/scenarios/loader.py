@@ -19,7 +19,7 @@ from uscdr.checks.check import CheckSpec
 from uscdr.checks.registry import DESTINATIONS, SPECS
 from uscdr.errors import ConfigError
 from uscdr.journal.reader import RENAMED
-from uscdr.models.base import destinations
+from uscdr.models.base import Destination
 from uscdr.scenarios.config import CHECK_NAME, Config, Scenario, StepEntry, anchored
 from uscdr.scenarios.yaml_tree import Placed, content, parse, place, position
 
@@ -382,7 +382,7 @@ def load(path: Path, *, lazily: bool = False) -> LoadedConfig:
     if not isinstance(fields, dict):
         raise source.wrong(("checks",), "`checks` should be a mapping of names to checks.")
     checks = _Checks(source, base, fields)
-    decides = tuple(_decision(source, at) for at in (*destinations(base), *_of_checks(source, checks, fields)))
+    decides = tuple(_decision(source, at) for at in (*Destination.paths_in(base), *_of_checks(source, checks, fields)))
     scenarios = _Scenarios(source, base.scenarios)
     if not lazily:
         checks.validate()
@@ -405,4 +405,4 @@ def _of_checks(source: _ConfigText, checks: _Checks, fields: Mapping[str, Any]) 
             found = checks.one(name)
             if isinstance(found, list):
                 source.refuse(found)
-            yield from destinations(found, ("checks", name))
+            yield from Destination.paths_in(found, ("checks", name))

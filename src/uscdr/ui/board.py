@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models import events as ev
-from uscdr.models.runs import only_looks, recovers
+from uscdr.models.runs import RunKind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -236,12 +236,12 @@ class Board:
     @property
     def only_looks(self) -> bool:
         """Whether the run is a verification: no plan, no recovery clock, rounds of checks instead."""
-        return self.begun is not None and only_looks(self.begun.scenario)
+        return self.begun is not None and RunKind(self.begun.scenario).only_looks
 
     @property
     def recovers(self) -> bool:
         """Whether the objectives apply to the run; they do not apply to a verification or a single write."""
-        return self.begun is not None and recovers(self.begun.scenario)
+        return self.begun is not None and RunKind(self.begun.scenario).recovers
 
     def step(self, step_id: str) -> StepState | None:
         """The step with that id, if it was planned or has started."""

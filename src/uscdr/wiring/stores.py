@@ -22,7 +22,7 @@ from uscdr.errors import BadInput, UscdrError
 from uscdr.files import exposure, private_directory
 from uscdr.kit.find import Named, Of, find
 from uscdr.kit.reader import KitReader
-from uscdr.models.postgres_names import table_text
+from uscdr.models.postgres_names import TableName
 from uscdr.providers.heroku import download as dump_stream
 from uscdr.providers.http.client import trust
 from uscdr.providers.postgres import archive
@@ -301,7 +301,7 @@ def _of_baseline(baseline: Baseline) -> DatabaseState:
     rows: dict[str, int] = {}
     newest: dict[str, str | None] = {}
     for counted in _values(baseline, "rows"):
-        rows |= {table_text(table): number for table, number in _mapping(counted).items()}
+        rows |= {str(TableName.parse(table)): number for table, number in _mapping(counted).items()}
     for times in _values(baseline, "newest"):
         newest |= _mapping(times)
     return DatabaseState(BASELINE, baseline.taken_at, rows, newest)

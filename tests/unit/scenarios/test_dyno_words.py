@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
+from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict
 from uscdr.models.postgres import Migration
 from uscdr.scenarios.django import applied_before, lacks_command, migration_that_failed, own_list, quotable, reason
 
@@ -87,9 +87,9 @@ def test_libraries_are_judged_by_what_the_code_lists_and_its_own_by_its_files() 
     assert listed is not None
     code = CodeMigrations(migrations=("patients.0001_initial",))
     applied = rows("auth.0001_initial", "auth.0003_newer", "patients.0001_initial", "sites.0001_initial", "gone.0001_x")
-    found = with_listed(compare(code, applied), code, applied, listed)
+    found = MigrationsVerdict.compare(code, applied).with_listed(code, applied, listed)
     assert (found.verdict, found.ahead, found.pending) == ("ahead", ("auth.0003_newer",), ("auth.0002_more",))
-    unknown = with_listed(MigrationsVerdict(verdict="not checked", why="no source"), None, applied, listed)
+    unknown = MigrationsVerdict(verdict="not checked", why="no source").with_listed(None, applied, listed)
     assert (unknown.known, unknown.ahead, unknown.why) == (True, ("auth.0003_newer",), "")
 
 
@@ -98,5 +98,5 @@ def test_an_application_that_is_not_installed_has_nothing_pending() -> None:
     assert listed is not None
     code = CodeMigrations(migrations=("patients.0001_initial", "old.0001_initial"))
     applied = rows("patients.0001_initial")
-    assert compare(code, applied).pending == ("old.0001_initial",)
-    assert with_listed(compare(code, applied), code, applied, listed).fits
+    assert MigrationsVerdict.compare(code, applied).pending == ("old.0001_initial",)
+    assert MigrationsVerdict.compare(code, applied).with_listed(code, applied, listed).fits

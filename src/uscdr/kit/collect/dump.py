@@ -15,8 +15,8 @@ from uscdr.fingerprint import fingerprint
 from uscdr.kit.collect.sources import Gaps, Gathering, Sources, Unavailable, Wishes, in_words, present
 from uscdr.kit.content import DumpFacts, SourceFacts
 from uscdr.kit.manifest import DUMP, DumpProof, KitPart
-from uscdr.models.postgres import CanaryColumn, words_of
-from uscdr.models.transfers import Transfer, usable
+from uscdr.models.postgres import CanaryColumn, LeftOut
+from uscdr.models.transfers import Transfer, Transfers
 from uscdr.words import plural, size
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _restored(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Pa
 
 def _say_what_is_not(gathering: Gathering, proof: ProofDocument) -> None:
     if proof.left_out:
-        gathering.tell.say(f"the proof does not cover these parts of the dump: {words_of(proof.left_out)}")
+        gathering.tell.say(f"the proof does not cover these parts of the dump: {LeftOut.words_of(proof.left_out)}")
 
 
 def _print(wishes: Wishes, known: Collected, app: str) -> str:
@@ -218,7 +218,7 @@ def _chosen(sources: Sources, wishes: Wishes) -> tuple[_Chosen | None, str]:
     attachment = sources.platform.database(wishes.app, wishes.database)
     transfers = sources.backups.transfers(attachment)
     if wishes.backup is None:
-        good = usable(transfers, wishes.damaged)
+        good = Transfers(transfers).usable(wishes.damaged)
         why = "The platform has no usable backup. Create one: uscdr kit build --capture"
         return (_Chosen(attachment, good[-1]), "") if good else (None, why)
     named = next((one for one in transfers if one.is_backup and one.answers_to(wishes.backup)), None)

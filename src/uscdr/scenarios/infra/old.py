@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import CredentialsRefused, NotFound, ProviderError
 from uscdr.kit.content import AppFacts
-from uscdr.models.heroku import commit_of
+from uscdr.models.heroku import Build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,7 +88,7 @@ class OldLook:
             addons=self._platform.addons(app),
             attachments=self._platform.attachments(app),
             release=current,
-            commit=commit_of(current.slug_id if current else None, self._deploys.builds(app)),
+            commit=Build.commit_of(current.slug_id if current else None, self._deploys.builds(app)),
             buildpacks=self._provisioning.buildpacks(app),
             domains=self._provisioning.domains(app),
             collaborators=_permitted(lambda: self._provisioning.collaborators(app)),

@@ -18,8 +18,6 @@ from uscdr.models.media import (
     KnownAsset,
     NameReading,
     StoredReference,
-    is_absolute,
-    read,
 )
 
 if TYPE_CHECKING:
@@ -113,12 +111,12 @@ def resolve(
     for row in references.found:
         survey.rows += 1
         column = row.source
-        found = read(row.value, kinds.get(column, "by_extension"), prefix=settings.prefix, clouds=clouds)
+        found = NameReading.of(row.value, kinds.get(column, "by_extension"), prefix=settings.prefix, clouds=clouds)
         key = _choose(found, survey.held, known)
         if key is None:
             (survey.elsewhere if found.where == "elsewhere" else survey.unread)[column] += 1
             continue
-        survey.absolute += is_absolute(row.value)
+        survey.absolute += row.names_cloud
         _want(survey, key, row)
     survey.absent = references.absent
     survey.unread.update(dict.fromkeys(references.unread, 0))

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
-from uscdr.models.access import AccessBack, AccessSeen, AccountSeen, KeyedAccess, given_back
+from uscdr.models.access import AccessBack, AccessSeen, AccountSeen, KeyedAccess
 from uscdr.scenarios.afterwards import shut_out
 from uscdr.scenarios.results.db import ChosenBackup, Compared, Proof, Withdrawn
 from uscdr.scenarios.steps.base import ScenarioStep, sql
@@ -105,7 +105,7 @@ class AccessLook(ScenarioStep[AccessBack, AccessBack]):
     def _compared(self, tables: KeyedAccess, backup: Database) -> AccessBack:
         try:
             now = self._deps.database().access(tables)
-            found = given_back(tables, now, backup.access(tables))
+            found = AccessBack.between(tables, now, backup.access(tables))
         except ProviderError as error:
             words = f"who was shut out since the backup cannot be told, and gets in again ({error.message.rstrip('.')})"
             return AccessBack(doubts=(words,))

@@ -13,7 +13,7 @@ from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, Outdated
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.models.postgres import words_of
+from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.backup_copies import copies_of, copy, copy_for, prunable
 from uscdr.scenarios.backup_inventory import Inventory, entry_of, take, vault_of
@@ -205,7 +205,9 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
         tell.check("the new backup restores", "pass" if result.sound else "fail", f"{result.grade}; {_content(result)}")
         tell.check(KEY_FITS, result.canary.verdict, key_words(result.canary))
         if result.left_out:
-            tell.warn(f"Not proven of {result.backup}, as a proof does not make it: {words_of(result.left_out)}.")
+            tell.warn(
+                f"Not proven of {result.backup}, as a proof does not make it: {LeftOut.words_of(result.left_out)}."
+            )
         if not result.sound:
             raise self._failed(take(self._deps), result.backup, f"{result.grade}: {result.why}")
         return f"{result.backup}: {result.grade}; {_content(result)}; from {_source(result)}"

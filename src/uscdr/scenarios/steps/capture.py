@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import OutcomeUnknown, ProviderError
-from uscdr.models.transfers import Transfer, TransferKind, TransferState, pushed_out, under_way
+from uscdr.models.transfers import Transfer, TransferKind, Transfers, TransferState
 from uscdr.scenarios.afterwards import PUTS_BACK
 from uscdr.scenarios.results.app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.results.db import (
@@ -70,7 +70,7 @@ class Capture(ScenarioStep[CaptureSeen, C]):
 
     def pushed_out(self, transfers: tuple[Transfer, ...]) -> str:
         """The name of the backup that the platform drops for it; empty when it drops none."""
-        out = pushed_out(transfers)
+        out = Transfers(transfers).pushed_out()
         return out[0].name if out else ""
 
     @override
@@ -90,7 +90,7 @@ class Capture(ScenarioStep[CaptureSeen, C]):
             why=database.why if database else "",
             pushes_out=self.pushed_out(transfers),
             wanted=wanted,
-            running=under_way(transfers, attachment.owner_app_name),
+            running=Transfers(transfers).under_way(attachment.owner_app_name),
         )
 
     def _answers_now(self) -> bool:

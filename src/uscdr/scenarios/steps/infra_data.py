@@ -10,7 +10,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, NotFound, ProviderError
 from uscdr.models.base import Fact, elapsed
-from uscdr.models.transfers import Whose, under_way
+from uscdr.models.transfers import Transfers, Whose
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.infra.material import CAPTURED, KIT, choose_dump, dump_source, lost_since, not_captured, wanting_in
 from uscdr.scenarios.prover import DumpSource, stored_dump
@@ -224,7 +224,7 @@ class CaptureLast(Capture[LastCapture]):
             reachable=True,
             pushes_out=self.pushed_out(transfers),
             wanted=chosen.backup if chosen else "",
-            running=under_way(transfers, attachment.owner_app_name),
+            running=Transfers(transfers).under_way(attachment.owner_app_name),
         )
 
     @override

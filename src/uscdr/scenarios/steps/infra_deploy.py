@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.heroku import commit_of
+from uscdr.models.heroku import Build
 from uscdr.models.migrations import Lack
 from uscdr.scenarios.code import dangerous, see_tables, way_on, without
 from uscdr.scenarios.infra.material import fetch_code
@@ -78,7 +78,7 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
         current = next((r for r in releases if r.current and r.slug_id), None)
         return _DeploySeen(
             commit=commit,
-            running=commit_of(current.slug_id if current else None, builds),
+            running=Build.commit_of(current.slug_id if current else None, builds),
             version=current.version if current else None,
             failed=bool(releases) and releases[0].status == "failed",
             builds=tuple(build.id for build in builds),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from uscdr.errors import BadInput, NotFound, RateLimited
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset, ResourceType, digest
+from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset, ResourceType
 from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey, held, resolve
 from uscdr.scenarios.media.repair import WORKERS, MediaCache, has_file, undecided
 from uscdr.scenarios.steps.base import ScenarioStep
@@ -249,7 +249,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
 
     def places(self, keys: Iterable[AssetKey], survey: MediaSurvey) -> tuple[str, ...]:
         """The rows that refer to these files, for people: no name among them."""
-        return tuple(f"{place} ({digest(key)})" for key in keys for place in survey.wanted[key].places)
+        return tuple(f"{place} ({key.digest})" for key in keys for place in survey.wanted[key].places)
 
 
 def asks(request: str) -> Call:

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Need, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
-from uscdr.models.postgres import words_of
+from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.fitness import another, wanting, way_back
 from uscdr.scenarios.prover import DumpSource, stored_dump
 from uscdr.scenarios.results.db import ChosenBackup, Proof
@@ -48,7 +48,7 @@ class Prove(ScenarioStep[Proof, Proof]):
         proof = with_key_trouble(self._deps, proven(self._deps, self._source(view), tell, damaged=damaged))
         self._tell_key(proof, tell)
         if proof.left_out:
-            tell.warn(f"Not proven of {proof.backup}, as a proof does not make it: {words_of(proof.left_out)}.")
+            tell.warn(f"Not proven of {proof.backup}, as a proof does not make it: {LeftOut.words_of(proof.left_out)}.")
         return proof
 
     def _source(self, view: View) -> DumpSource:

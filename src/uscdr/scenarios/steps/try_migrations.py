@@ -10,18 +10,8 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.migrations import CodeMigrations, compare
-from uscdr.models.trial import (
-    MigrationScript,
-    Trial,
-    Untried,
-    behind,
-    fit,
-    judged,
-    pending_on,
-    without_applied,
-    without_refusal,
-)
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+from uscdr.models.trial import MigrationScript, Trial, Untried, pending_on
 from uscdr.scenarios.code import dangerous, judge_running, running_code, see_tables
 from uscdr.scenarios.django import LIST, PLAN, listed, manage, own_list, reason, sql_of
 from uscdr.scenarios.fitness import another
@@ -112,7 +102,7 @@ def _missing_on(deps: Adapters, copy: Copy, plan: _MigrationPlan) -> _Missing:
     """What the deployed code would apply to the copy. Raises ProviderError."""
     applied, code = copy.migrations(), running_code(deps)
     recorded = {one.full_name for one in applied}
-    names, unknown = pending_on(plan.done, plan.squashed, compare(code, applied), recorded)
+    names, unknown = pending_on(plan.done, plan.squashed, MigrationsVerdict.compare(code, applied), recorded)
     live = {name for name, done in plan.done.items() if done}
     return _Missing(names, unknown, frozenset(live if _whole(deps, code) else names))
 
@@ -137,13 +127,13 @@ def _tried_on_copy(
     """Tries these migrations in their order; nothing of it stays. Raises CheckFailed for what surely fails."""
     names = missing.names
     tell.progress(f"trying the SQL of {plural(len(names), 'migration')} on the copy of {subject.backup}")
-    able = fit(names, written)
+    able = MigrationScript.runnable(names, written)
     python = tuple(one.name for one in written if one.runs_code)
-    trial = judged(subject.copy.tried(able, seconds=_seconds(deps)), python, missing.beside)
+    trial = Trial.judge(subject.copy.tried(able, seconds=_seconds(deps)), python, missing.beside)
     if not subject.restored:
-        trial = without_applied(trial, {name for name, done in plan.done.items() if done})
+        trial = trial.without_applied({name for name, done in plan.done.items() if done})
     if missing.unknown:
-        trial = without_refusal(trial, f"it may rest on {missing.unknown[0].name}, which was not tried")
+        trial = trial.without_refusal(f"it may rest on {missing.unknown[0].name}, which was not tried")
     _refuse(trial, subject)
     untried = (*trial.untried, *(_unwritten(one) for one in written if one.failed and one.name in names))
     whole = trial.model_copy(update={"untried": untried})
@@ -152,7 +142,7 @@ def _tried_on_copy(
         not_tried=python,
         backup=subject.backup,
         ran=trial.ran,
-        untried=tuple(map(str, (*untried, *behind(names, whole), *missing.unknown))),
+        untried=tuple(map(str, (*untried, *whole.behind(names), *missing.unknown))),
     )
 
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, Move, Unshown, given_back
+from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, Move, Unshown
 
 TABLES = KeyedAccess(
     secret=SecretStr("a secret of the platform"),
@@ -50,7 +50,7 @@ def pair(new_database: Callable[..., Any]) -> tuple[Any, Any]:
 
 def back_of(pair: tuple[Any, Any], tables: KeyedAccess = TABLES) -> AccessBack:
     live, backup = (one.adapter() for one in pair)
-    return given_back(tables, live.access(tables), backup.access(tables))
+    return AccessBack.between(tables, live.access(tables), backup.access(tables))
 
 
 def again(pair: tuple[Any, Any], tables: KeyedAccess = TABLES, known: Unshown | None = None) -> AccessAgain:

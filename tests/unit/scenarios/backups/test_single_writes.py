@@ -15,7 +15,7 @@ from uscdr.engine.run import Outcome
 from uscdr.errors import Declined, ExitCode
 from uscdr.journal import lock, runs
 from uscdr.journal.reader import read
-from uscdr.models.runs import OPERATIONS, command_of
+from uscdr.models.runs import OPERATIONS, RunKind
 from uscdr.models.transfers import TransferKind
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
@@ -40,7 +40,7 @@ def clinic(state: Path, what: str) -> Clinic:
 
 
 def begin(run: Clinic) -> Outcome | None:
-    return run.begin(confirm=command_of(run.request.scenario))
+    return run.begin(confirm=RunKind(run.request.scenario).command)
 
 
 def full_vault(state: Path) -> Clinic:
@@ -72,7 +72,7 @@ def test_every_record_boundary_leads_to_the_same_end(quick: Path, some: Some, wh
         some(moments(calm)),
         make=lambda name: clinic(quick / name, what),
         begin=begin,
-        end=lambda run: judged(run, run.resume(confirm=command_of(what))),
+        end=lambda run: judged(run, run.resume(confirm=RunKind(what).command)),
     )
     assert wrong == []
 
@@ -87,7 +87,7 @@ def test_its_write_goes_wrong(quick: Path, what: str, kind: str) -> None:
         assert ended(ending) == (ExitCode.DONE, "")
     if ending is None or ended(ending)[0] is not ExitCode.DONE:
         assert runs.find(run.state, None) == run.journal_path, "runs resume offers it"
-        ending = run.resume(confirm=command_of(what))
+        ending = run.resume(confirm=RunKind(what).command)
     assert judged(run, ending) == []
 
 
@@ -102,7 +102,7 @@ def test_any_look_goes_wrong(quick: Path, some: Some, what: str, kind: str) -> N
         run.world.faults[look, number] = kind
         ending = begin(run)
         if ending is None or ended(ending)[0] is not ExitCode.DONE:
-            ending = run.resume(confirm=command_of(what))
+            ending = run.resume(confirm=RunKind(what).command)
         assert judged(run, ending) == [], f"{look} {number}"
 
 
@@ -113,7 +113,7 @@ def test_a_lost_answer_and_a_platform_gone_dark_is_an_unknown_outcome(quick: Pat
     code, said = ended(begin(run))
     assert (code, "It is not known whether" in said) == (ExitCode.UNKNOWN, True)
     run.world.dark = False
-    assert judged(run, run.resume(confirm=command_of(what))) == []
+    assert judged(run, run.resume(confirm=RunKind(what).command)) == []
 
 
 @BOTH

@@ -14,7 +14,7 @@ from fake_deploys import COMMITS
 from fake_places import PlaceBackups, PlacePlatform
 from uscdr.errors import BadInput, CredentialsRefused
 from uscdr.kit.content import AppFacts
-from uscdr.models.heroku import AddOn, AddonPlan, App, Attachment, Build, commit_of
+from uscdr.models.heroku import AddOn, AddonPlan, App, Attachment, Build
 from uscdr.scenarios.config import Recovery
 from uscdr.scenarios.infra.config import ConfigInputs, NewConfig, new_config
 from uscdr.scenarios.infra.old import OldLook, OldPlace
@@ -27,9 +27,9 @@ NEW_HOST = "usc-pis-recovery-1.herokuapp.com"
 def test_a_build_that_made_no_slug_yet_did_not_make_what_runs() -> None:
     pending = Build(id="b", status="pending", commit="a" * 40)
     unsaid, good = (Build(id="c", status="succeeded", commit=commit, slug_id="s") for commit in ("", "b" * 40))
-    assert commit_of(None, (pending, unsaid, good)) == ""
-    assert commit_of("s", (pending, unsaid, good)) == "b" * 40
-    assert commit_of("other", (pending, unsaid, good)) == ""
+    assert Build.commit_of(None, (pending, unsaid, good)) == ""
+    assert Build.commit_of("s", (pending, unsaid, good)) == "b" * 40
+    assert Build.commit_of("other", (pending, unsaid, good)) == ""
 
 
 def made(

@@ -21,11 +21,10 @@ from uscdr.models.media import (
     AssetVersion,
     Kind,
     KnownAsset,
+    NameReading,
     Quota,
     ResourceType,
     Where,
-    digest,
-    read,
 )
 from uscdr.scenarios.config import MediaSettings
 from uscdr.scenarios.media.compare import FileState, ListedAsset, Window, judge
@@ -60,7 +59,7 @@ def key(public_id: str, kind: ResourceType = "image") -> AssetKey:
     ],
 )
 def test_what_a_row_holds_is_what_the_service_calls_it(value: str, kind: Kind, expected: list[str]) -> None:
-    found = read(value, kind, prefix="media/", clouds=frozenset({"clinic"}))
+    found = NameReading.of(value, kind, prefix="media/", clouds=frozenset({"clinic"}))
     assert [str(one) for one in found.names][: len(expected)] == expected
     assert bool(found.names) == bool(expected)
     assert found.where == ("here" if expected else "elsewhere")
@@ -68,7 +67,7 @@ def test_what_a_row_holds_is_what_the_service_calls_it(value: str, kind: Kind, e
 
 @pytest.mark.parametrize("value", ["http://[2001:db8/media/a.jpg", "//[x/image/upload/v1/media/a.jpg"])
 def test_an_address_that_cannot_be_read_is_told_by_nobody(value: str) -> None:
-    assert read(value, "image", prefix="media/", clouds=frozenset({"clinic"})).where == "not understood"
+    assert NameReading.of(value, "image", prefix="media/", clouds=frozenset({"clinic"})).where == "not understood"
 
 
 AUTH, PRIVATE = "raw/authenticated/media/dental/x.pdf", "image/private/media/dental/x"
@@ -104,7 +103,7 @@ RES, API = "https://res.cloudinary.com/clinic", "https://api.cloudinary.com/v1_1
     ],
 )
 def test_every_form_of_a_name_or_address_is_read_or_said_not_to_be(value: str, where: Where, first: str | None) -> None:
-    found = read(value, "by_extension", prefix="media/", clouds=frozenset({"clinic"}))
+    found = NameReading.of(value, "by_extension", prefix="media/", clouds=frozenset({"clinic"}))
     assert (found.where, str(found.names[0]) if found.names else None) == (where, first)
 
 
@@ -122,13 +121,13 @@ def test_every_form_of_a_name_or_address_is_read_or_said_not_to_be(value: str, w
     ],
 )
 def test_what_is_there_under_a_less_likely_name_is_found(value: str, there: str) -> None:
-    found = read(value, "by_extension", prefix="media/", clouds=frozenset({"clinic"}))
+    found = NameReading.of(value, "by_extension", prefix="media/", clouds=frozenset({"clinic"}))
     assert there in [str(one) for one in (*found.names, *found.others)]
 
 
 def test_a_digest_shows_no_name() -> None:
-    assert digest(key("media/patient")) != digest(key("media/patient", "raw"))
-    assert len(digest(key("media/patient"))) == 8
+    assert key("media/patient").digest != key("media/patient", "raw").digest
+    assert len(key("media/patient").digest) == 8
 
 
 def held(*, size: int = 3, version: int = 7, etag: str = "", placeholder: bool = False) -> ListedAsset:
