@@ -65,11 +65,11 @@ def verify(
 
 def show_list(given: Invocation, wish: CheckRequest, *, as_json: bool) -> None:
     """Each line of the checklists with its checks, on stdout; nothing is asked."""
-    from uscdr.scenarios.checks import CheckRequest, select
+    from uscdr.scenarios.checks import CheckRequest, CheckSelection
     from uscdr.ui.tables import show_table
 
     config = given.loaded(lazily=True).config
-    selection = select(config, CheckRequest(wish.which, wish.patterns, allow_writes=True))
+    selection = CheckSelection.of(config, CheckRequest(wish.which, wish.patterns, allow_writes=True))
     kinds = {check.name: check for check in selection.checks}
     rows = [
         {

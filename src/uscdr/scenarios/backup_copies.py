@@ -104,21 +104,21 @@ class Dropped:
     remark: str = ""
     """What should be known of one that may go."""
 
-
-def dropped(deps: Adapters, known: Inventory) -> Dropped:
-    """The newest proven backup must not go, nor one of which that is not known, unless it was asked for (`--evict`)."""
-    goes = Eviction.next(known.entries)
-    if goes is None:
-        return Dropped()
-    name, limit = goes.entry.name, f"The platform keeps {plural(goes.kept, 'manual backup')}"
-    would = f"{limit} and would drop {name}"
-    if known.vault is None and not deps.request.evict:
-        return Dropped(name, f"{would}; whether that is the newest proven one is not known, since the vault cannot be "
-                       "read. Fix that, or pass --evict")  # fmt: skip
-    if goes.newest_proven and not deps.request.evict:
-        return Dropped(name, f"{would}, the newest proven backup anywhere, of which there is no copy. "
-                       f"Copy it first (uscdr backup pull --backup {name}), or pass --evict")  # fmt: skip
-    return Dropped(name, remark=f"{limit}, and drops {name} for the new one{_worth(goes)}")
+    @classmethod
+    def by_next_capture(cls, deps: Adapters, known: Inventory) -> Dropped:
+        """The newest proven backup must not go, nor one that may be it, unless the operator asked for it (`--evict`)."""
+        goes = Eviction.next(known.entries)
+        if goes is None:
+            return cls()
+        name, limit = goes.entry.name, f"The platform keeps {plural(goes.kept, 'manual backup')}"
+        would = f"{limit} and would drop {name}"
+        if known.vault is None and not deps.request.evict:
+            return cls(name, f"{would}; whether that is the newest proven one is not known, since the vault cannot be "
+                           "read. Fix that, or pass --evict")  # fmt: skip
+        if goes.newest_proven and not deps.request.evict:
+            return cls(name, f"{would}, the newest proven backup anywhere, of which there is no copy. "
+                           f"Copy it first (uscdr backup pull --backup {name}), or pass --evict")  # fmt: skip
+        return cls(name, remark=f"{limit}, and drops {name} for the new one{_worth(goes)}")
 
 
 def _worth(goes: Eviction) -> str:

@@ -72,32 +72,42 @@ class Inventory:
         """Backups that a restore has shown to be good, oldest first."""
         return tuple(one for one in self.entries if one.proven)
 
+    @classmethod
+    def take(cls, deps: Adapters) -> Inventory:
+        """Look at platform and vault. Raises ProviderError, BadInput for a place that can be none."""
+        deps.describe_app()
+        attachment = deps.attachment()
+        transfers = deps.backups.transfers(attachment)
+        store = vault_of(deps).store()
+        vault, why = _read(store)
+        return cls(
+            attachment=attachment,
+            transfers=transfers,
+            schedules=deps.backups.schedules(attachment.addon_id),
+            place=store.place,
+            vault=vault,
+            why=why,
+            entries=scope(deps, attachment).entries(
+                transfers, vault.shelf.copies if vault else (), vault.proofs if vault else None
+            ),
+        )
+
+    def entry(self, transfer_id: str) -> BackupEntry | None:
+        """The backup with this id at the platform."""
+        return next((one for one in self.entries if one.transfer_id == transfer_id), None)
+
+    def rpo(self, deps: Adapters, at: datetime) -> RpoState:
+        """The objective as of `at`. Without a vault that can be read nothing off the platform counts."""
+        proofs = self.vault.proofs if self.vault else None
+        found = made(self.entries, proofs, scope(deps, self.attachment), at)
+        return RpoState.of(found, self.schedules, at, deps.config.objectives.rpo)
+
 
 def vault_of(deps: Adapters) -> CopiesAccess:
     """The place of copies. Raises MachineError when these parts were put together without one."""
     if deps.vault is None:
         raise MachineError("No place for copies of backups is known.", next_action="Name one: --to PLACE")
     return deps.vault
-
-
-def take(deps: Adapters) -> Inventory:
-    """Look at platform and vault. Raises ProviderError, BadInput for a place that can be none."""
-    deps.describe_app()
-    attachment = deps.attachment()
-    transfers = deps.backups.transfers(attachment)
-    store = vault_of(deps).store()
-    vault, why = _read(store)
-    return Inventory(
-        attachment=attachment,
-        transfers=transfers,
-        schedules=deps.backups.schedules(attachment.addon_id),
-        place=store.place,
-        vault=vault,
-        why=why,
-        entries=scope(deps, attachment).entries(
-            transfers, vault.shelf.copies if vault else (), vault.proofs if vault else None
-        ),
-    )
 
 
 def _read(store: Store) -> tuple[_Vault | None, str]:
@@ -119,11 +129,6 @@ def scope(deps: Adapters, attachment: Attachment | None) -> Scope:
     return Scope(deps.app, attachment.addon_id if attachment else "", deps.memory.damaged, key, demands)
 
 
-def entry_of(known: Inventory, transfer_id: str) -> BackupEntry | None:
-    """The backup with this id at the platform."""
-    return next((one for one in known.entries if one.transfer_id == transfer_id), None)
-
-
 # The recovery point objective by what platform and vault hold now, and in a line each.
 
 
@@ -138,13 +143,6 @@ class ObjectivePart(Fact):
     verdict: Literal["pass", "fail", "not checked"]
     evidence: str
     mend: str = ""
-
-
-def stand(deps: Adapters, known: Inventory, at: datetime) -> RpoState:
-    """The objective as of `at`. Without a vault that can be read nothing off the platform counts."""
-    proofs = known.vault.proofs if known.vault else None
-    found = made(known.entries, proofs, scope(deps, known.attachment), at)
-    return RpoState.of(found, known.schedules, at, deps.config.objectives.rpo)
 
 
 def made(entries: Sequence[BackupEntry], proofs: Proofs | None, of: Scope, at: datetime) -> tuple[Point, ...]:

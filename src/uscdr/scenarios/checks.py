@@ -50,6 +50,10 @@ class Line:
     checks: tuple[str, ...]
     skipped: tuple[str, ...] = ()
 
+    def verdict(self, verdicts: Mapping[str, Verdict]) -> Verdict:
+        """What a line's checks add up to; one that did not end is inconclusive."""
+        return _worst(verdicts.get(name, "inconclusive") for name in self.checks)
+
 
 @dataclass(frozen=True)
 class CheckSelection:
@@ -60,29 +64,28 @@ class CheckSelection:
     skipped: tuple[str, ...] = ()
     """Manual checks that the operator left out."""
 
+    @classmethod
+    def of(cls, config: Config, wish: CheckRequest) -> CheckSelection:
+        """The checks of the wish. Raises BadInput for an unknown list or for a name that fits no check."""
+        lines = _lines(config, wish.which)
+        names = _named(config, wish, lines)
+        names -= {name for name in names if not wish.allow_writes and config.checks[name].writes}
+        skipped = {name for name in names if wish.skip_manual and isinstance(config.checks[name], ManualCheck)}
+        chosen = names - skipped
+        kept = tuple(
+            Line(line.list, line.item, tuple(n for n in line.checks if n in chosen),
+                 tuple(n for n in line.checks if n in skipped))
+            for line in lines if chosen.intersection(line.checks) or skipped.intersection(line.checks)
+        )  # fmt: skip
+        checks = tuple(_check(config, name) for name in config.checks if name in chosen)
+        return cls(checks, kept, tuple(name for name in config.checks if name in skipped))
 
-def select(config: Config, wish: CheckRequest) -> CheckSelection:
-    """The checks of the wish. Raises BadInput for an unknown list or for a name that fits no check."""
-    lines = _lines(config, wish.which)
-    names = _named(config, wish, lines)
-    names -= {name for name in names if not wish.allow_writes and config.checks[name].writes}
-    skipped = {name for name in names if wish.skip_manual and isinstance(config.checks[name], ManualCheck)}
-    chosen = names - skipped
-    kept = tuple(
-        Line(line.list, line.item, tuple(n for n in line.checks if n in chosen),
-             tuple(n for n in line.checks if n in skipped))
-        for line in lines if chosen.intersection(line.checks) or skipped.intersection(line.checks)
-    )  # fmt: skip
-    checks = tuple(_check(config, name) for name in config.checks if name in chosen)
-    return CheckSelection(checks, kept, tuple(name for name in config.checks if name in skipped))
-
-
-def repeated(selection: CheckSelection, passed: Collection[str]) -> CheckSelection:
-    """What a further round of the same run asks: what passed, and is counted by who is asked, is not sent again."""
-    left_out = {one.name for one in selection.checks if one.spec.counted and one.name in passed}
-    lines = (replace(line, checks=tuple(n for n in line.checks if n not in left_out)) for line in selection.lines)
-    checks = tuple(one for one in selection.checks if one.name not in left_out)
-    return replace(selection, checks=checks, lines=tuple(line for line in lines if line.checks or line.skipped))
+    def repeated(self, passed: Collection[str]) -> CheckSelection:
+        """What a further round of the same run asks: what passed, and is counted by who is asked, is not sent again."""
+        left_out = {one.name for one in self.checks if one.spec.counted and one.name in passed}
+        lines = (replace(line, checks=tuple(n for n in line.checks if n not in left_out)) for line in self.lines)
+        checks = tuple(one for one in self.checks if one.name not in left_out)
+        return replace(self, checks=checks, lines=tuple(line for line in lines if line.checks or line.skipped))
 
 
 def _check(config: Config, name: str) -> Check:
@@ -128,11 +131,6 @@ def _worst(verdicts: Iterable[Verdict]) -> Verdict:
     """What several verdicts add up to: only passes make a pass, and nothing at all is not checked."""
     found = set(verdicts)
     return next((one for one in WORST if one in found), "not checked")
-
-
-def verdict_of(line: Line, verdicts: Mapping[str, Verdict]) -> Verdict:
-    """What a line's checks add up to; one that did not end is inconclusive."""
-    return _worst(verdicts.get(name, "inconclusive") for name in line.checks)
 
 
 GATEWAY_ERRORS = ("status 502", "status 503", "status 504")

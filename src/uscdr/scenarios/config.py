@@ -307,21 +307,20 @@ class Config(Fact):
     scenarios: Annotated[Mapping[Annotated[str, AfterValidator(_known_scenario)], Scenario], Field(min_length=1)]
     """In a file that was loaded a scenario's steps are validated when it is first asked for."""
 
+    def anchored(self, directory: Path) -> Config:
+        """The same with whole paths of certificates and code: where a command is given does not choose them."""
+        source = self.app.source
+        if source is not None and not _REMOTE.match(source.git):
+            source = source.model_copy(update={"git": str(directory / Path(source.git).expanduser())})
+        targets = {
+            name: one.model_copy(update={"ca_file": str(directory / Path(one.ca_file).expanduser())})
+            if one.ca_file
+            else one
+            for name, one in self.targets.items()
+        }
+        app = self.app.model_copy(update={"source": source})
+        return self.model_copy(update={"app": app, "targets": targets})
+
 
 _REMOTE = re.compile(r"[\w.+-]+://|[\w.-]+@[\w.-]+:")
 """How an address of a repository begins that is no path."""
-
-
-def anchored(config: Config, directory: Path) -> Config:
-    """The same with whole paths of certificates and code: where a command is given does not choose them."""
-    source = config.app.source
-    if source is not None and not _REMOTE.match(source.git):
-        source = source.model_copy(update={"git": str(directory / Path(source.git).expanduser())})
-    targets = {
-        name: one.model_copy(update={"ca_file": str(directory / Path(one.ca_file).expanduser())})
-        if one.ca_file
-        else one
-        for name, one in config.targets.items()
-    }
-    app = config.app.model_copy(update={"source": source})
-    return config.model_copy(update={"app": app, "targets": targets})

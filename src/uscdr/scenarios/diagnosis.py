@@ -249,6 +249,18 @@ class LogCode:
     meaning: str
     hint: str
 
+    @classmethod
+    def in_lines(cls, lines: Iterable[str]) -> tuple[LogCode, ...]:
+        """The known codes in `lines` (oldest first, as the platform writes them), the most frequent first."""
+        tally = _Tally()
+        for line in LogLine.read(lines):
+            if line.of_platform:
+                _platform(tally, line)
+            else:
+                _application(tally, line.process, line.text, line.at)
+        found = (_code(code, count, last) for code, (count, last) in tally.seen.items())
+        return tuple(sorted(found, key=lambda one: (-one.count, one.code)))
+
 
 @dataclass
 class _Tally:
@@ -261,18 +273,6 @@ class _Tally:
             return
         count, last = self.seen.get(code, (0, None))
         self.seen[code] = count + 1, max((one for one in (at, last) if one is not None), default=None)
-
-
-def explain(lines: Iterable[str]) -> tuple[LogCode, ...]:
-    """The known codes in `lines` (oldest first, as the platform writes them), the most frequent first."""
-    tally = _Tally()
-    for line in LogLine.read(lines):
-        if line.of_platform:
-            _platform(tally, line)
-        else:
-            _application(tally, line.process, line.text, line.at)
-    found = (_code(code, count, last) for code, (count, last) in tally.seen.items())
-    return tuple(sorted(found, key=lambda one: (-one.count, one.code)))
 
 
 def _platform(tally: _Tally, line: LogLine) -> None:

@@ -20,8 +20,8 @@ from uscdr.checks.registry import DESTINATIONS, SPECS
 from uscdr.errors import ConfigError
 from uscdr.journal.reader import RENAMED
 from uscdr.models.base import Destination
-from uscdr.scenarios.config import CHECK_NAME, Config, Scenario, StepEntry, anchored
-from uscdr.scenarios.yaml_tree import Placed, content, parse, place, position
+from uscdr.scenarios.config import CHECK_NAME, Config, Scenario, StepEntry
+from uscdr.scenarios.yaml_tree import Placed, content, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +110,7 @@ class _ConfigText:
 
     def wrong(self, at: Sequence[str | int], words: str, next_action: str = "") -> ConfigError:
         """The error that says it, with its place."""
-        return ConfigError(f"{place(self.path, self.tree, at)}: {words}", next_action=next_action)
+        return ConfigError(f"{self.tree.place(self.path, at)}: {words}", next_action=next_action)
 
     def refuse(self, found: Sequence[_Invalid]) -> NoReturn:
         """Say the first of it, and how many others there are."""
@@ -389,12 +389,12 @@ def load(path: Path, *, lazily: bool = False) -> LoadedConfig:
         scenarios.validate()
     config = base.model_copy(update={"checks": checks, "scenarios": scenarios})
     return LoadedConfig(
-        anchored(config, path.absolute().parent), path, hashlib.sha256(data).hexdigest(), decides=decides
+        config.anchored(path.absolute().parent), path, hashlib.sha256(data).hexdigest(), decides=decides
     )
 
 
 def _decision(source: _ConfigText, at: Location) -> Decision:
-    return Decision(".".join(map(str, at)), *position(source.tree, at))
+    return Decision(".".join(map(str, at)), *source.tree.position(at))
 
 
 def _of_checks(source: _ConfigText, checks: _Checks, fields: Mapping[str, Any]) -> Iterator[Location]:

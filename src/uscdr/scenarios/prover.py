@@ -44,18 +44,18 @@ class DumpSource:
     taken_at: datetime | None = None
     """Of a backup at the platform; a kit's dump has none, and its proof is in the kit."""
 
+    @classmethod
+    def stored(cls, backups: Backups, app: str, transfer: Transfer) -> DumpSource:
+        """A backup that the platform keeps for the owning app `app`."""
+
+        def fetch(destination: Path, progress: Progress) -> Download:
+            return backups.download(backups.public_url(app, transfer.num), destination, progress)
+
+        return cls(transfer.name, transfer.id, fetch, transfer.taken_at)
+
 
 Keep = Callable[[DumpSource, Download, ProofResult, Questions], None]
 """Keeps what a proof showed, good or bad, where later runs and lists find it. Raises UscdrError."""
-
-
-def stored_dump(backups: Backups, app: str, transfer: Transfer) -> DumpSource:
-    """A backup that the platform keeps for the owning app `app`."""
-
-    def fetch(destination: Path, progress: Progress) -> Download:
-        return backups.download(backups.public_url(app, transfer.num), destination, progress)
-
-    return DumpSource(transfer.name, transfer.id, fetch, transfer.taken_at)
 
 
 class Prover:

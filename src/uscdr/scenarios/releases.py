@@ -66,34 +66,34 @@ class InForce:
         counts = ", ".join(f"{kind}={number}" for kind, number in sorted(self.running.items()) if number)
         return f"v{self.version} runs on {counts}" if counts else "no dyno is scaled"
 
+    @classmethod
+    def look(cls, deps: Adapters, since: int | None = None, kinds: Collection[str] | None = None) -> InForce:
+        """One look. `since`: the newest version before the change, so that an older failed release does not count.
+
+        `kinds`: the process types to look at; None for the whole formation.
+        """
+        releases = deps.platform.releases(deps.app)
+        newest = releases[0] if releases else None
+        pending = next((one for one in releases if one.status == "pending"), None)
+        failed = newest if since is not None and newest and newest.version > since and _failed(newest) else None
+        current = in_force(releases)
+        version = current.version if current else None
+        formation = [one for one in deps.platform.formation(deps.app) if kinds is None or one.type in kinds]
+        dynos = [one for one in deps.platform.dynos(deps.app) if any(one.type == entry.type for entry in formation)]
+        of_it = [one for one in dynos if version is not None and (one.release_version or 0) >= version]
+        good = [one for one in of_it if one.state in RUNS and _fits(one, formation)]
+        running = {entry.type: sum(one.type == entry.type for one in good) for entry in formation}
+        late = [f"{one.name} {one.state} (v{one.release_version or '?'})" for one in dynos if one not in good]
+        short = [f"{entry.type} {running[entry.type]} of {entry.quantity}" for entry in formation
+                 if running[entry.type] != entry.quantity]  # fmt: skip
+        crashed = tuple(one for one in of_it if one.state == CRASHED)
+        return cls(pending, failed, version, (*late, *short), crashed, running, tuple(dynos))
+
 
 def newest_version(deps: Adapters) -> int:
     """The newest release's version before a change is sent; 0 where there is none."""
     found = deps.platform.releases(deps.app, limit=1)
     return found[0].version if found else 0
-
-
-def look_in_force(deps: Adapters, since: int | None = None, kinds: Collection[str] | None = None) -> InForce:
-    """One look. `since`: the newest version before the change, so that an older failed release is not held against it.
-
-    `kinds`: the process types to look at; None for the whole formation.
-    """
-    releases = deps.platform.releases(deps.app)
-    newest = releases[0] if releases else None
-    pending = next((one for one in releases if one.status == "pending"), None)
-    failed = newest if since is not None and newest and newest.version > since and _failed(newest) else None
-    current = in_force(releases)
-    version = current.version if current else None
-    formation = [one for one in deps.platform.formation(deps.app) if kinds is None or one.type in kinds]
-    dynos = [one for one in deps.platform.dynos(deps.app) if any(one.type == entry.type for entry in formation)]
-    of_it = [one for one in dynos if version is not None and (one.release_version or 0) >= version]
-    good = [one for one in of_it if one.state in RUNS and _fits(one, formation)]
-    running = {entry.type: sum(one.type == entry.type for one in good) for entry in formation}
-    late = [f"{one.name} {one.state} (v{one.release_version or '?'})" for one in dynos if one not in good]
-    short = [f"{entry.type} {running[entry.type]} of {entry.quantity}" for entry in formation
-             if running[entry.type] != entry.quantity]  # fmt: skip
-    crashed = tuple(one for one in of_it if one.state == CRASHED)
-    return InForce(pending, failed, version, (*late, *short), crashed, running, tuple(dynos))
 
 
 def await_in_force(
@@ -117,7 +117,7 @@ def await_dynos(
     patience = WaitLimit("the restart of the dynos", DYNO_LIMIT, f"heroku ps --app {deps.app}")
 
     def look() -> InForce:
-        found = look_in_force(deps, since, kinds)
+        found = InForce.look(deps, since, kinds)
         tell.progress(found.words, sum(found.running.values()))
         return found
 

@@ -13,7 +13,7 @@ from uscdr.backups.loss import CLOSE, DAMAGE, FEWEST, DatabaseState, Signs
 from uscdr.errors import BadInput, CheckFailed, NotFound, ProviderError, WrongContent
 from uscdr.scenarios.adapters import Walk
 from uscdr.scenarios.fitness import OFF_PLATFORM, wanting
-from uscdr.scenarios.prover import Prover, digest_all, stored_dump
+from uscdr.scenarios.prover import DumpSource, Prover, digest_all
 from uscdr.scenarios.steps.ledger import compared
 from uscdr.words import first_of, moment
 
@@ -116,7 +116,7 @@ class _Way:
         Raises MachineError, and ProviderError when it could not be fetched for another reason.
         """
         if not self.known(transfer):
-            source = stored_dump(self.deps.backups, self.owner, transfer)
+            source = DumpSource.stored(self.deps.backups, self.owner, transfer)
             try:
                 self.proofs[transfer.id] = self.deps.candidate.proof(source, self.tell)
             except (CheckFailed, NotFound, WrongContent) as error:
@@ -331,7 +331,7 @@ def _opened(way: _Way, transfer: Transfer) -> tuple[Database, dict[str, TableDig
 
 
 def _current(way: _Way, transfer: Transfer) -> Prover:
-    way.deps.candidate.proof(stored_dump(way.deps.backups, way.owner, transfer), way.tell)
+    way.deps.candidate.proof(DumpSource.stored(way.deps.backups, way.owner, transfer), way.tell)
     return way.deps.candidate
 
 

@@ -138,6 +138,20 @@ class Placed:
     merges: bool = False
     """Whether it is a `<<` without quotes."""
 
+    def position(self, location: Sequence[str | int]) -> At:
+        """Line and column, from one, of the deepest part of `location` that exists in the tree."""
+        at, part = (1, 1), self
+        for key in location:
+            if key not in part.parts:
+                break
+            at, part = part.keys[key], part.parts[key]
+        return at
+
+    def place(self, path: Path, location: Sequence[str | int]) -> str:
+        """`file:line:column` of the deepest part of `location` that exists in the tree."""
+        line, column = self.position(location)
+        return f"{path}:{line}:{column}"
+
 
 def content(path: Path) -> bytes:
     """The file's bytes. Raises ConfigError; reads no more than is allowed, even of a file without end."""
@@ -156,22 +170,6 @@ def parse(path: Path, data: bytes) -> Placed:
         return _Reader(text).document()
     except _Wrong as wrong:
         _refuse(path, wrong.at, wrong.words)
-
-
-def place(path: Path, tree: Placed, location: Sequence[str | int]) -> str:
-    """`file:line:column` of the deepest part of `location` that exists in the tree."""
-    line, column = position(tree, location)
-    return f"{path}:{line}:{column}"
-
-
-def position(tree: Placed, location: Sequence[str | int]) -> At:
-    """Line and column, from one, of the deepest part of `location` that exists in the tree."""
-    at, part = (1, 1), tree
-    for key in location:
-        if key not in part.parts:
-            break
-        at, part = part.keys[key], part.parts[key]
-    return at
 
 
 def _text(path: Path, data: bytes) -> str:

@@ -15,7 +15,7 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, EffectFailed, OutcomeUnknown
 from uscdr.models.heroku import Dyno, ProcessType, Release
 from uscdr.scenarios import releases
-from uscdr.scenarios.releases import await_in_force, look_in_force, newest_version
+from uscdr.scenarios.releases import InForce, await_in_force, newest_version
 
 
 class Listener:
@@ -81,7 +81,7 @@ def test_a_pending_release_is_waited_for_and_then_its_dynos(world: World) -> Non
 def test_a_dyno_that_is_not_seen_to_run_it_is_waited_for(world: World, late: Dyno, words: str) -> None:
     world.releases = [release(12, current=True), release(11)]
     with shown(world, dyno("web", 12), late):
-        found = look_in_force(place(world), 11)
+        found = InForce.look(place(world), 11)
     assert not found.reached
     assert words in found.words
     assert "worker 0 of 1" in found.words
@@ -95,7 +95,7 @@ def test_a_dyno_of_another_size_than_its_process_type_has_not_restarted_yet(worl
             shown(world, dyno("web", 12, size=size)),
             mock.patch.object(FakePlatform, "formation", return_value=sized),
         ):
-            assert look_in_force(place(world)).reached is reached
+            assert InForce.look(place(world)).reached is reached
 
 
 def test_a_wait_that_sees_no_end_ends_as_unknown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,4 +136,4 @@ def test_a_dyno_that_should_not_run_any_more_is_waited_for(world: World) -> None
     world.releases = [release(12, current=True)]
     with shown(world, dyno("web", 12), dyno("worker", 11)):
         world.formation["worker"] = 0
-        assert look_in_force(place(world)).waiting == ("worker.1 up (v11)",)
+        assert InForce.look(place(world)).waiting == ("worker.1 up (v11)",)

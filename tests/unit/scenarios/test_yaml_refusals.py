@@ -76,7 +76,7 @@ def test_it_is_refused_with_its_place(text: str | bytes, place: str, words: str)
 def test_merged_keys_stand_behind_a_mappings_own_and_keep_their_places() -> None:
     found = read("x: &x {a: 1, b: 2}\ny: &y {<<: *x, c: 3}\nz:\n  b: 4\n  <<: [*y, {a: 5, d: 6}]\n")
     assert list(found.value["z"].items()) == [("b", 4), ("c", 3), ("a", 1), ("d", 6)]
-    places = {key: yaml_tree.position(found, ("z", key)) for key in "abcd"}
+    places = {key: found.position(("z", key)) for key in "abcd"}
     assert places == {"a": (1, 8), "b": (4, 3), "c": (2, 16), "d": (5, 19)}
 
 
@@ -85,7 +85,7 @@ def test_places_are_those_of_keys_and_items() -> None:
     ways: tuple[tuple[str | int, ...], ...] = (
         ("a",), ("a", 0), ("a", 0, "b"), ("a", 1, 1), ("a", 7), ("1", "c"), ("e", "d"), ("none", "c"),
     )  # fmt: skip
-    assert [yaml_tree.position(found, way) for way in ways] == [
+    assert [found.position(way) for way in ways] == [
         (1, 1), (2, 5), (2, 5), (3, 9), (1, 1), (4, 5), (4, 12), (1, 1),
     ]  # fmt: skip
 

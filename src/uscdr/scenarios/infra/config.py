@@ -72,24 +72,24 @@ class ServiceAddress:
         found = getattr(self, name)
         return "" if found is None else str(found)
 
+    @classmethod
+    def of(cls, value: str) -> ServiceAddress:
+        """Of an add-on's variable; one that is no address is a password as a whole, when it looks like one."""
+        try:
+            split = urlsplit(value.strip())
+            host, port = split.hostname or "", split.port
+        except ValueError:
+            host, port = "", None
+        if not host:
+            return cls(password=value.strip()) if len(value) > LONG and _is_random(value) else cls()
+        return cls(
+            split.scheme, host, port or PORTS.get(_kind(split.scheme)), unquote(split.username or ""),
+            unquote(split.password or ""), unquote(split.path.strip("/")),
+        )  # fmt: skip
+
 
 NEW = ServiceAddress("", "new.invalid", 1, "new-user", "new-password", "new-database")
 """Stands for an address that is not made yet."""
-
-
-def address_of(value: str) -> ServiceAddress:
-    """Of an add-on's variable; one that is no address is a password as a whole, when it looks like one."""
-    try:
-        split = urlsplit(value.strip())
-        host, port = split.hostname or "", split.port
-    except ValueError:
-        host, port = "", None
-    if not host:
-        return ServiceAddress(password=value.strip()) if len(value) > LONG and _is_random(value) else ServiceAddress()
-    return ServiceAddress(
-        split.scheme, host, port or PORTS.get(_kind(split.scheme)), unquote(split.username or ""),
-        unquote(split.password or ""), unquote(split.path.strip("/")),
-    )  # fmt: skip
 
 
 def _names_data(text: str) -> bool:
@@ -321,34 +321,34 @@ class NewConfig:
     doubtful: Mapping[str, str] = field(default_factory=dict)
     """Copied as they are, and why a person should look at them."""
 
-
-def new_config(old: Mapping[str, SecretStr], recovery: Recovery, around: ConfigInputs) -> NewConfig:
-    """Which value each variable gets."""
-    texts = {name: value.get_secret_value() for name, value in sorted(old.items())}
-    values: dict[str, SecretStr] = {}
-    withheld: dict[str, SecretStr] = {}
-    changed: list[str] = []
-    left: dict[str, str] = {}
-    doubtful: dict[str, str] = {}
-    for name, text in texts.items():
-        if name in around.made:
-            continue
-        if name in around.not_made:
-            left[name] = around.not_made[name]
-            continue
-        fresh, why = _with_services(name, texts, around)
-        if fresh is None:
-            left[name] = why
-            continue
-        fresh = _with_hosts(name, fresh, recovery, around)
-        if name in recovery.address_variables and text and fresh == text and not _names_us(text, around):
-            why = NOT_OURS
-        if why:
-            doubtful[name] = why
-        if fresh != text:
-            changed.append(name)
-        (withheld if name in recovery.mail_variables else values)[name] = SecretStr(fresh)
-    return NewConfig(values, withheld, tuple(changed), tuple(sorted(around.made & old.keys())), left, doubtful)
+    @classmethod
+    def of(cls, old: Mapping[str, SecretStr], recovery: Recovery, around: ConfigInputs) -> NewConfig:
+        """Which value each variable gets."""
+        texts = {name: value.get_secret_value() for name, value in sorted(old.items())}
+        values: dict[str, SecretStr] = {}
+        withheld: dict[str, SecretStr] = {}
+        changed: list[str] = []
+        left: dict[str, str] = {}
+        doubtful: dict[str, str] = {}
+        for name, text in texts.items():
+            if name in around.made:
+                continue
+            if name in around.not_made:
+                left[name] = around.not_made[name]
+                continue
+            fresh, why = _with_services(name, texts, around)
+            if fresh is None:
+                left[name] = why
+                continue
+            fresh = _with_hosts(name, fresh, recovery, around)
+            if name in recovery.address_variables and text and fresh == text and not _names_us(text, around):
+                why = NOT_OURS
+            if why:
+                doubtful[name] = why
+            if fresh != text:
+                changed.append(name)
+            (withheld if name in recovery.mail_variables else values)[name] = SecretStr(fresh)
+        return cls(values, withheld, tuple(changed), tuple(sorted(around.made & old.keys())), left, doubtful)
 
 
 def _with_services(name: str, texts: Mapping[str, str], around: ConfigInputs) -> tuple[str | None, str]:

@@ -14,7 +14,7 @@ from uscdr.models.heroku import Download
 from uscdr.models.migrations import SourceArchive
 from uscdr.models.transfers import ahead, warned
 from uscdr.scenarios.adapters import Adapters, now
-from uscdr.scenarios.prover import DumpSource, stored_dump
+from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup
 from uscdr.scenarios.steps.choose import Choice, chosen_of, pick
 from uscdr.scenarios.walk import beside
@@ -105,7 +105,7 @@ def dump_source(deps: Adapters, chosen: ChosenBackup) -> DumpSource:
     """How the chosen dump gets onto this machine."""
     if not chosen.backup.startswith(KIT):
         owner = deps.old_attachment().owner_app_name
-        return stored_dump(deps.backups, owner, deps.backups.transfer(owner, chosen.transfer_id))
+        return DumpSource.stored(deps.backups, owner, deps.backups.transfer(owner, chosen.transfer_id))
 
     def fetch(destination: Path, progress: Progress) -> Download:
         kit = _need_kit(deps)

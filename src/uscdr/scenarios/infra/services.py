@@ -8,18 +8,7 @@ from urllib.parse import urlsplit
 
 from uscdr.errors import BadInput, ProviderError
 from uscdr.models.heroku import POSTGRES, REDIS, AddOn, AddonPlan, Attachment, service_of
-from uscdr.scenarios.infra.config import (
-    ATTACH,
-    NEW,
-    NOT_MADE,
-    ConfigInputs,
-    Fate,
-    Known,
-    NewConfig,
-    ServiceAddress,
-    address_of,
-    new_config,
-)
+from uscdr.scenarios.infra.config import ATTACH, NEW, NOT_MADE, ConfigInputs, Fate, Known, NewConfig, ServiceAddress
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -118,7 +107,7 @@ def _known(
 ) -> Iterator[Known]:  # fmt: skip
     """Every address of the old add-ons. `there` is what the new application has; empty before it is made."""
     for one in found:
-        given_ = {name: address_of(text) for name in one.variables if (text := _text(held.config, name))}
+        given_ = {name: ServiceAddress.of(text) for name in one.variables if (text := _text(held.config, name))}
         first = next(iter(given_.values()), ServiceAddress())
         for name, old in given_.items():
             # a further credential is not made again, and its holder is not to get the owner's
@@ -141,7 +130,7 @@ def _successor(
         return NEW
     service = had_.addon.service
     names = [one for addon in new if addon.service == service for one in addon.config_vars if one in there]
-    found = {one: address_of(there[one].get_secret_value()) for one in names}
+    found = {one: ServiceAddress.of(there[one].get_secret_value()) for one in names}
     if name in found:
         return found[name]
     return next((one for one in found.values() if one.scheme == old.scheme), next(iter(found.values()), None))
@@ -161,27 +150,27 @@ class AddonOrder:
     replaced: tuple[str, ...]
     cents: int | None
 
+    @classmethod
+    def of(cls, old: Sequence[AddOn], configured: Sequence[str], sold: Mapping[str, Sequence[AddonPlan]]) -> AddonOrder:
+        """One plan a service. Raises BadInput when neither the old nor the configured plan is sold."""
+        plans, replaced, cents = [], [], 0
+        known_price = True
+        for service, offers in sold.items():
+            on_offer = {plan.name: plan for plan in offers if plan.state not in ENDED}
+            former = next((addon.plan for addon in old if addon.service == service), None)
+            fallback = next((plan for plan in configured if service_of(plan) == service), None)
+            chosen = _first(on_offer, service, (former, fallback))
+            if former is not None and former != chosen.name:
+                replaced.append(f"{former} is not sold any more: {chosen.name} takes its place")
+            plans.append(chosen.name)
+            known_price = known_price and chosen.cents is not None
+            cents += chosen.cents or 0
+        return cls(tuple(plans), tuple(replaced), cents if known_price else None)
+
 
 def services(configured: Sequence[str]) -> tuple[str, ...]:
     """The services that are ordered: those of the configured plans."""
     return tuple(dict.fromkeys(service_of(plan) for plan in configured))
-
-
-def order(old: Sequence[AddOn], configured: Sequence[str], sold: Mapping[str, Sequence[AddonPlan]]) -> AddonOrder:
-    """One plan a service. Raises BadInput when neither the old nor the configured plan is sold."""
-    plans, replaced, cents = [], [], 0
-    known_price = True
-    for service, offers in sold.items():
-        on_offer = {plan.name: plan for plan in offers if plan.state not in ENDED}
-        former = next((addon.plan for addon in old if addon.service == service), None)
-        fallback = next((plan for plan in configured if service_of(plan) == service), None)
-        chosen = _first(on_offer, service, (former, fallback))
-        if former is not None and former != chosen.name:
-            replaced.append(f"{former} is not sold any more: {chosen.name} takes its place")
-        plans.append(chosen.name)
-        known_price = known_price and chosen.cents is not None
-        cents += chosen.cents or 0
-    return AddonOrder(tuple(plans), tuple(replaced), cents if known_price else None)
 
 
 def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str | None]) -> AddonPlan:
@@ -207,6 +196,35 @@ class NewPlace:
     config: Mapping[str, SecretStr] | None = None
     url: str | None = None
 
+    @classmethod
+    def now(cls, deps: Adapters) -> NewPlace:
+        """As it stands now."""
+        platform, app = deps.platform, deps.app
+        return cls(platform.addons(app), platform.config_vars(app), platform.app(app).web_url or "")
+
+    def planned(self, deps: Adapters) -> NewConfig:
+        """What each variable of the old place becomes."""
+        old = deps.old.place(deps.old_app)
+        held, found = lost(deps, old)
+        configured, database = services(deps.config.recovery.addons), deps.services.heroku.database
+        made = {name for addon in self.addons if addon.owned_by(deps.app) for name in addon.config_vars}
+        made |= {database} if self.addons else _made_by(found, configured, database)
+        in_place = rebuilt_in_place(deps, old)
+        kept = _given(_had(old.facts, deps.old_app, configured, database)) if in_place else frozenset()
+        around = ConfigInputs(
+            known=tuple(_known(held, found, self.addons, self.config or {})),
+            living=[ServiceAddress.of(old.config[name].get_secret_value()) for name in kept & old.config.keys()],
+            made=frozenset(made | kept),
+            not_made={} if in_place else _not_made(found),
+            hosts=() if in_place else _hosts(old),
+            names=(
+                *(old.facts.hostnames if old.facts else ()),
+                *(deps.services.dns.hostnames if deps.services.dns else ()),
+            ),
+            new_url=self.url,
+        )
+        return NewConfig.of(old.config, deps.config.recovery, around)
+
 
 def rebuilt_in_place(deps: Adapters, old: OldPlace) -> bool:
     """Whether the application itself is brought back: what it still has stays."""
@@ -225,36 +243,6 @@ def lost(deps: Adapters, old: OldPlace) -> tuple[OwnedAddons, tuple[Had, ...]]:
         held = OwnedAddons(kept.facts, kept.config) if kept else OwnedAddons(None, {})
     configured, database = services(deps.config.recovery.addons), deps.services.heroku.database
     return held, tuple(one for one in _had(held.facts, deps.old_app, configured, database) if one.addon.id not in there)
-
-
-def new_place(deps: Adapters) -> NewPlace:
-    """As it stands now."""
-    platform, app = deps.platform, deps.app
-    return NewPlace(platform.addons(app), platform.config_vars(app), platform.app(app).web_url or "")
-
-
-def planned(deps: Adapters, new: NewPlace) -> NewConfig:
-    """What each variable of the old place becomes."""
-    old = deps.old.place(deps.old_app)
-    held, found = lost(deps, old)
-    configured, database = services(deps.config.recovery.addons), deps.services.heroku.database
-    made = {name for addon in new.addons if addon.owned_by(deps.app) for name in addon.config_vars}
-    made |= {database} if new.addons else _made_by(found, configured, database)
-    in_place = rebuilt_in_place(deps, old)
-    kept = _given(_had(old.facts, deps.old_app, configured, database)) if in_place else frozenset()
-    around = ConfigInputs(
-        known=tuple(_known(held, found, new.addons, new.config or {})),
-        living=[address_of(old.config[name].get_secret_value()) for name in kept & old.config.keys()],
-        made=frozenset(made | kept),
-        not_made={} if in_place else _not_made(found),
-        hosts=() if in_place else _hosts(old),
-        names=(
-            *(old.facts.hostnames if old.facts else ()),
-            *(deps.services.dns.hostnames if deps.services.dns else ()),
-        ),
-        new_url=new.url,
-    )
-    return new_config(old.config, deps.config.recovery, around)
 
 
 def _hosts(old: OldPlace) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.models.base import Fact
 from uscdr.providers.ports.media import PAGE, RESTORE_BATCH
-from uscdr.scenarios.media.compare import FileState, Window, misopened, states
+from uscdr.scenarios.media.compare import FileState, Window
 from uscdr.words import HOUR
 
 if TYPE_CHECKING:
@@ -41,6 +41,27 @@ class Repairs:
     def from_backup(self) -> int:
         """Files that the service itself brings back."""
         return len(self.restore) + len(self.versions)
+
+    def effort(
+        self,
+        copies: Mapping[AssetKey, KnownAsset],
+        *,
+        listed: Sequence[int],
+        searched: Sequence[int],
+        quota: Quota | None,
+        now: datetime,
+    ) -> Effort:
+        """`listed` (files by resource and delivery type) and `searched` (by resource type) have to be listed again."""
+        batches = _batches(self.restore) + _batches(tuple(self.versions))
+        looks = _pages(listed) + _pages(searched)
+        calls = batches + looks
+        size = sum(copies[key].bytes for key in self.upload)
+        wait = _waiting(calls, quota, now)
+        transfer = max(len(self.upload) * FILE_SECONDS / WORKERS, size / BYTES_A_SECOND)
+        seconds = looks * CALL_SECONDS + math.ceil(batches / WORKERS) * BATCH_SECONDS + transfer + wait
+        return Effort(
+            calls=calls, uploads=len(self.upload), upload_bytes=size, wait_seconds=wait, seconds=round(seconds, 1)
+        )
 
 
 def _plan(
@@ -154,11 +175,11 @@ class MediaCache:
 
     def states(self) -> dict[AssetKey, FileState]:
         """The state of every file that rows refer to, by what is known now."""
-        return {} if self.survey is None else states(self.survey, self.copies or {}, self.digests, self.window)
+        return {} if self.survey is None else self.survey.states(self.copies or {}, self.digests, self.window)
 
     def misopened(self) -> dict[AssetKey, Access]:
         """Files that others may have than the copy knows, and who should."""
-        return {} if self.survey is None else misopened(self.survey, self.copies or {})
+        return {} if self.survey is None else self.survey.misopened(self.copies or {})
 
     def repairs(self, *, own_backup: bool) -> Repairs:
         """What has to be done, by what is known now."""
@@ -196,28 +217,6 @@ class Effort(Fact):
     wait_seconds: float
     """Of it, waiting for the hourly allowance."""
     seconds: float
-
-
-def effort(
-    repairs: Repairs,
-    copies: Mapping[AssetKey, KnownAsset],
-    *,
-    listed: Sequence[int],
-    searched: Sequence[int],
-    quota: Quota | None,
-    now: datetime,
-) -> Effort:
-    """`listed`, files by resource and delivery type, and `searched`, by resource type, have to be shown once more."""
-    batches = _batches(repairs.restore) + _batches(tuple(repairs.versions))
-    looks = _pages(listed) + _pages(searched)
-    calls = batches + looks
-    size = sum(copies[key].bytes for key in repairs.upload)
-    wait = _waiting(calls, quota, now)
-    transfer = max(len(repairs.upload) * FILE_SECONDS / WORKERS, size / BYTES_A_SECOND)
-    seconds = looks * CALL_SECONDS + math.ceil(batches / WORKERS) * BATCH_SECONDS + transfer + wait
-    return Effort(
-        calls=calls, uploads=len(repairs.upload), upload_bytes=size, wait_seconds=wait, seconds=round(seconds, 1)
-    )
 
 
 def _pages(listed: Sequence[int]) -> int:

@@ -10,7 +10,7 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.scenarios.checks import application_checks, ask, ask_until_dead, failing, key_checks
 from uscdr.scenarios.code import Tables, see_code
-from uscdr.scenarios.diagnosis import explain
+from uscdr.scenarios.diagnosis import LogCode
 from uscdr.scenarios.fitness import changed_by
 from uscdr.scenarios.results.app import NOT_COMPARED, AppSeen, ReleaseLine
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
@@ -120,7 +120,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         except ProviderError as error:
             tell.warn(f"The log could not be read: {error.message}")
             return ()
-        return tuple(f"{c.count} x {c.code}: {c.meaning} {c.hint}".strip() for c in explain(lines))
+        return tuple(f"{c.count} x {c.code}: {c.meaning} {c.hint}".strip() for c in LogCode.in_lines(lines))
 
     def _media(self) -> str:
         if self._deps.media is None:

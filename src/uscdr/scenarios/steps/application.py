@@ -16,7 +16,7 @@ from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
 from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.checks import TOUCHED, application_checks, ask, calls, held_back, recovery_checks, worst_first
-from uscdr.scenarios.releases import InForce, fallen_lately, look_in_force
+from uscdr.scenarios.releases import InForce, fallen_lately
 from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, VerifiedData, Withdrawn
 from uscdr.scenarios.results.media import MediaVerified
 from uscdr.scenarios.steps.base import ScenarioStep, shut
@@ -55,7 +55,7 @@ class _Watch:
     unread: str = ""
 
     def look(self) -> tuple[InForce, tuple[DynoUptime, ...]]:
-        force = look_in_force(self.deps)
+        force = InForce.look(self.deps)
         marks = {_mark(one): one for one in force.dynos}
         if not self.seen or marks.keys() - self.seen.keys():
             self._read()

@@ -16,7 +16,7 @@ from uscdr.models.events import Call
 from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.backup_copies import copies_of, copy, copy_for, prunable
-from uscdr.scenarios.backup_inventory import Inventory, entry_of, take, vault_of
+from uscdr.scenarios.backup_inventory import Inventory, vault_of
 from uscdr.scenarios.backup_proof import prove_and_keep
 from uscdr.scenarios.backup_questions import questions
 from uscdr.scenarios.results.backups import CopiesRemoved, CopyMade, CopyProven, TrialCapture
@@ -87,7 +87,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
 
     @override
     def apply(self, seen: _PullSeen, view: View, tell: Reporter) -> CopyMade:
-        known, keys = take(self._deps), self._keys()
+        known, keys = Inventory.take(self._deps), self._keys()
         transfer = next((one for one in known.transfers if one.id == seen.transfer_id), None)
         if transfer is None:
             raise CheckFailed(
@@ -164,8 +164,8 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> _ProveSeen:
-        made, known = view.need(TrialCapture), take(self._deps)
-        entry = entry_of(known, made.id)
+        made, known = view.need(TrialCapture), Inventory.take(self._deps)
+        entry = known.entry(made.id)
         earlier = entry.proof if entry is not None else None
         good = earlier is not None and earlier.sound and earlier.demands == demands_digest(self._deps.config.invariants)
         return _ProveSeen(transfer_id=made.id, name=made.name, place=known.place, earlier=earlier if good else None)
@@ -179,8 +179,8 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
 
     @override
     def apply(self, seen: _ProveSeen, view: View, tell: Reporter) -> CopyProven:
-        known = take(self._deps)
-        entry = entry_of(known, seen.transfer_id)
+        known = Inventory.take(self._deps)
+        entry = known.entry(seen.transfer_id)
         if entry is None:
             raise self._failed(known, seen.name, "Neither the platform nor the vault has it any more.")
         try:
@@ -209,7 +209,7 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
                 f"Not proven of {result.backup}, as a proof does not make it: {LeftOut.words_of(result.left_out)}."
             )
         if not result.sound:
-            raise self._failed(take(self._deps), result.backup, f"{result.grade}: {result.why}")
+            raise self._failed(Inventory.take(self._deps), result.backup, f"{result.grade}: {result.why}")
         return f"{result.backup}: {result.grade}; {_content(result)}; from {_source(result)}"
 
     def _failed(self, known: Inventory, name: str, why: str) -> CheckFailed:

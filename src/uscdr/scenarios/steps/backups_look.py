@@ -12,7 +12,7 @@ from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.events import Call
 from uscdr.models.transfers import Transfer, TransferState
 from uscdr.scenarios.adapters import now
-from uscdr.scenarios.backup_copies import dropped
+from uscdr.scenarios.backup_copies import Dropped
 from uscdr.scenarios.backup_inventory import (
     Inventory,
     ObjectivePart,
@@ -20,8 +20,6 @@ from uscdr.scenarios.backup_inventory import (
     in_words,
     objectives,
     platform_alone,
-    stand,
-    take,
     vault_of,
 )
 from uscdr.scenarios.results.backups import BackupsVerdict, BackupSystemSeen, CopyMade, CopyProven, FailedBackup
@@ -57,8 +55,8 @@ class BackupSystemLook(ScenarioStep[BackupSystemSeen, BackupSystemSeen]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> BackupSystemSeen:
-        known, at = take(self._deps), now()
-        goes, keys = dropped(self._deps, known), vault_of(self._deps).keyring()
+        known, at = Inventory.take(self._deps), now()
+        goes, keys = Dropped.by_next_capture(self._deps, known), vault_of(self._deps).keyring()
         newest, proven = known.newest, known.proven
         return BackupSystemSeen(
             app=self._deps.app,
@@ -77,7 +75,7 @@ class BackupSystemLook(ScenarioStep[BackupSystemSeen, BackupSystemSeen]):
             readers=_readers(keys) if keys else "",
             drops=goes.name,
             refused=goes.refused,
-            standing=stand(self._deps, known, at),
+            standing=known.rpo(self._deps, at),
             cron=cron_for(self._deps),
         )
 
@@ -157,8 +155,8 @@ class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> BackupsVerdict:
-        known, cron = take(self._deps), cron_for(self._deps)
-        standing = stand(self._deps, known, now())
+        known, cron = Inventory.take(self._deps), cron_for(self._deps)
+        standing = known.rpo(self._deps, now())
         parts = objectives(standing, cron)
         for one in parts:
             tell.check(one.name, one.verdict, one.evidence)

@@ -9,8 +9,8 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.scenarios.infra.services import NewPlace, new_place, planned, rebuilt_in_place
-from uscdr.scenarios.releases import await_in_force, look_in_force, newest_version, retry
+from uscdr.scenarios.infra.services import NewPlace, rebuilt_in_place
+from uscdr.scenarios.releases import InForce, await_in_force, newest_version, retry
 from uscdr.scenarios.results.db import Proof
 from uscdr.scenarios.results.infra import AppMade, ConfigSet, DatabaseReady, KeyTried, MailEnabled, Materials, Switched
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql, writes
@@ -60,7 +60,7 @@ class SetConfig(ScenarioStep[_ConfigSeen, ConfigSet]):
     waits = "all variables are set in one call when the add-ons are there"
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
-        materials, new = view.need(Materials), planned(self._deps, new_place(self._deps))
+        materials, new = view.need(Materials), NewPlace.now(self._deps).planned(self._deps)
         _require(set(materials.copied) - set(new.from_addons), new.values, materials)
         return new.values
 
@@ -117,14 +117,14 @@ class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
     waits = "mail is let out after the switch, not before"
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
-        materials, withheld = view.need(Materials), planned(self._deps, new_place(self._deps)).withheld
+        materials, withheld = view.need(Materials), NewPlace.now(self._deps).planned(self._deps).withheld
         _require(set(materials.withheld), withheld, materials)
         return withheld
 
     @override
     def probe(self, view: View, tell: Reporter) -> _MailSeen:
         seen = _compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
-        force = look_in_force(self._deps, since=0)
+        force = InForce.look(self._deps, since=0)
         return _MailSeen(
             **seen.model_dump(), in_force=force.reached, failed=force.failed is not None, standing=force.words
         )
@@ -157,7 +157,7 @@ class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
         left = _compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app)).to_set
         if left:
             raise CheckFailed(f"Still withheld: {', '.join(left)}.")
-        force = look_in_force(self._deps)
+        force = InForce.look(self._deps)
         return f"{plural(len(result.set), 'variable')} let out; {force.words}" if result.set else force.words
 
 
@@ -180,7 +180,7 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> Materials:
-        old, new = self._deps.old.place(self._deps.old_app), planned(self._deps, NewPlace())
+        old, new = self._deps.old.place(self._deps.old_app), NewPlace().planned(self._deps)
         expected = (
             set(self._deps.config.config.required) | {self._deps.config.recovery.encryption_key_variable}
         ) - set(new.from_addons)

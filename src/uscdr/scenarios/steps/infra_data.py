@@ -13,7 +13,7 @@ from uscdr.models.base import Fact, elapsed
 from uscdr.models.transfers import Transfers, Whose
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.infra.material import CAPTURED, KIT, choose_dump, dump_source, lost_since, not_captured, wanting_in
-from uscdr.scenarios.prover import DumpSource, stored_dump
+from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.releases import await_quiet
 from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, Compared, Proof, Restored, VerifiedData
 from uscdr.scenarios.results.infra import DatabaseReady, InfraSeen, LastCapture, OldStopped
@@ -258,7 +258,9 @@ class CaptureLast(Capture[LastCapture]):
             return f"not captured: {result.why}"
         words, owner = super().verify(result, view, tell), self.attachment().owner_app_name
         transfer = self._deps.backups.transfer(owner, result.id)
-        self._deps.candidate.also(stored_dump(self._deps.backups, owner, transfer))  # while add-ons are made ready
+        self._deps.candidate.also(
+            DumpSource.stored(self._deps.backups, owner, transfer)
+        )  # while add-ons are made ready
         return words
 
 

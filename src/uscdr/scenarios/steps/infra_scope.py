@@ -21,7 +21,6 @@ from uscdr.scenarios.infra.services import (
     attached,
     left_out,
     lost,
-    order,
     rebuilt_in_place,
     services,
     staying,
@@ -131,7 +130,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         configured = self._deps.config.recovery.addons
         sold = {service: self._deps.provisioning.plans(service) for service in services(configured)}
         there = old.facts.addons if old.facts and rebuilt_in_place(self._deps, old) else ()
-        return order([*there, *(one.addon for one in had if one.fate is Fate.ANEW)], configured, sold)
+        return AddonOrder.of([*there, *(one.addon for one in had if one.fate is Fate.ANEW)], configured, sold)
 
     def _addons(self, old: OldPlace) -> dict[str, Any]:
         """What is ordered again, what is not, and what it costs, as fields of what was seen."""

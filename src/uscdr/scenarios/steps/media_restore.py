@@ -13,7 +13,7 @@ from uscdr.errors import AnswerLost, CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.media import Access, Asset, AssetKey, KnownAsset, RestoredAsset
 from uscdr.providers.ports.media import RESTORE_BATCH
-from uscdr.scenarios.media.compare import FileState, held, judge
+from uscdr.scenarios.media.compare import FileState, ListedAsset
 from uscdr.scenarios.media.repair import Repairs, batches, by_kind
 from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaRestored, MediaUploaded
 from uscdr.scenarios.steps.media_base import MediaStep, changes
@@ -166,7 +166,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
             if one.asset is not None and survey is not None:
                 survey.note(one.asset)
                 self.book.details.pop(one.key, None)
-            state = judge(survey.held.get(one.key), copies.get(one.key)) if survey else FileState.MISSING
+            state = FileState.of(survey.held.get(one.key), copies.get(one.key)) if survey else FileState.MISSING
             if one.asset is None or state in (FileState.MISSING, FileState.DELETED):
                 self.book.refused.add(one.key)
             else:
@@ -304,7 +304,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
             with self.book.lock:
                 self._damaged += 1
             return False
-        if judge(held(asset), known) in (FileState.CHANGED, FileState.MISSING, FileState.DELETED):
+        if FileState.of(ListedAsset.of(asset), known) in (FileState.CHANGED, FileState.MISSING, FileState.DELETED):
             raise CheckFailed(
                 "The service stored something else than what was sent.",
                 why=f"{size(asset.bytes)} instead of {size(known.bytes)}, or another digest.",
@@ -360,7 +360,11 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
 
     @override
     def verify(self, result: MediaUploaded, view: View, tell: Reporter) -> str:
-        left = [key for key in self._wanted() if judge(self.survey(tell).held.get(key), None) is not FileState.PRESENT]
+        left = [
+            key
+            for key in self._wanted()
+            if FileState.of(self.survey(tell).held.get(key), None) is not FileState.PRESENT
+        ]
         if len(left) > result.damaged:
             raise CheckFailed(
                 f"{plural(len(left), 'file')} that had to be uploaded are not there.", next_action="uscdr runs resume"

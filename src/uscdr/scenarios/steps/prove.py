@@ -10,7 +10,7 @@ from uscdr.engine.step import Action, Effect, Need, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.fitness import another, wanting, way_back
-from uscdr.scenarios.prover import DumpSource, stored_dump
+from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup, Proof
 from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, reads
 from uscdr.words import first_of, plural, size
@@ -54,7 +54,7 @@ class Prove(ScenarioStep[Proof, Proof]):
     def _source(self, view: View) -> DumpSource:
         owner = self._deps.attachment().owner_app_name
         transfer = self._deps.backups.transfer(owner, view.need(ChosenBackup).transfer_id)
-        return stored_dump(self._deps.backups, owner, transfer)
+        return DumpSource.stored(self._deps.backups, owner, transfer)
 
     def _tell_key(self, proof: Proof, tell: Reporter) -> None:
         """A key that was not tried stops nothing, and is no key that fits."""

@@ -12,7 +12,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.scenarios.releases import await_dynos, look_in_force, why_crashed
+from uscdr.scenarios.releases import InForce, await_dynos, why_crashed
 from uscdr.scenarios.results.db import ProcessesStarted, ProcessesStopped, VerifiedData
 from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, reads, writes
 
@@ -70,7 +70,7 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
 
     def _up(self, wanted: Collection[str]) -> dict[str, int]:
         """How many dynos of each run the current release."""
-        running = look_in_force(self._deps, kinds=wanted).running
+        running = InForce.look(self._deps, kinds=wanted).running
         return {kind: running.get(kind, 0) for kind in wanted}
 
     @override

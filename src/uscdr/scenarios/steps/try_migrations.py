@@ -15,7 +15,7 @@ from uscdr.models.trial import MigrationScript, Trial, Untried, pending_on
 from uscdr.scenarios.code import dangerous, judge_running, running_code, see_tables
 from uscdr.scenarios.django import LIST, PLAN, listed, manage, own_list, reason, sql_of
 from uscdr.scenarios.fitness import another
-from uscdr.scenarios.prover import stored_dump
+from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.app import AppSeen, Remedy, TriedDry
 from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, writes
 from uscdr.scenarios.steps.choose import choice_of, is_walked, pick, put_back, with_reasons
@@ -219,7 +219,7 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
         if not in_doubt:
             words = f"no code was deployed since {chosen.name}, and nothing is known to be pending"
             return _PendingSeen(backup=chosen.name, skipped=words)
-        code = self._deps.candidate.proof(stored_dump(self._deps.backups, self._owner(), chosen), tell).code
+        code = self._deps.candidate.proof(DumpSource.stored(self._deps.backups, self._owner(), chosen), tell).code
         skipped = f"nothing is pending on {chosen.name}" if code.up_to_date else ""
         skipped = f"{chosen.name} is not restored as it is" if code.stuck else skipped
         return _PendingSeen(
@@ -258,7 +258,7 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
     @override
     def apply(self, seen: _PendingSeen, view: View, tell: Reporter) -> TriedDry:
         deps = self._deps
-        deps.candidate.proof(stored_dump(deps.backups, self._owner(), self._transfer(seen)), tell)
+        deps.candidate.proof(DumpSource.stored(deps.backups, self._owner(), self._transfer(seen)), tell)
         way_on = f"{_anew(another(view, seen.backup))}. {CODE}"
         try:
             return _rehearsed(
@@ -401,7 +401,7 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
             most = round(_seconds(deps) * RESTORED_A_SECOND)
             if newest.processed_bytes > most:
                 return f"{newest.name} is larger than {size(most)}: restoring it here would take too long"
-            deps.candidate.proof(stored_dump(deps.backups, attachment.owner_app_name, newest), tell)
+            deps.candidate.proof(DumpSource.stored(deps.backups, attachment.owner_app_name, newest), tell)
             return _TrialSubject(newest.name, deps.candidate.open_database(), WAY_ON, restored=False)
         except (BadInput, CheckFailed, MachineError, ProviderError) as error:
             return f"no backup could be restored on this machine: {error.message}"
