@@ -10,10 +10,9 @@ from uscdr.engine.step import Intent
 from uscdr.journal.reader import name_of
 from uscdr.models.access import AccessBack
 from uscdr.scenarios.results.db import Withdrawn
-from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 CAPTURE, RESTORE, DRAIN = "backup.capture_safety", "backup.restore", "heroku.stop"
 PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture puts it back"
@@ -67,21 +66,11 @@ def leave(events: Iterable[Mapping[str, Any]], stopped: Mapping[str, int]) -> st
 LOOK, _RESTORES, WITHDRAW = "access.look", "backup.restore", "access.withdraw"
 
 
-def shut_out(done: Withdrawn) -> Iterator[str]:
-    """What a person has to see to, in a sentence each."""
-    if done.shut:
-        whose = f"{plural(len(done.shut), 'account')} ({first_of(done.shut)})"
-        yield f"Shut out, as a role or a login could not be set again: {whose}; set it by hand, then let them in"
-    if done.reset:
-        whose = f"{plural(len(done.reset), 'account')} ({first_of(done.reset)})"
-        yield f"Cannot sign in until the password is reset, as the newer one is not known any more: {whose}"
-
-
 def shut_out_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """The same, of a run's events; after a restore also what could not be told of access, or looked like damage."""
     done = {event.get("name"): event["result"] for event in events if event["kind"] == "step.succeeded"}
     try:
-        found = tuple(shut_out(Withdrawn.model_validate(done[WITHDRAW]))) if WITHDRAW in done else ()
+        found = tuple(Withdrawn.model_validate(done[WITHDRAW]).tasks()) if WITHDRAW in done else ()
         doubts = AccessBack.model_validate(done[LOOK]).doubts if LOOK in done and _RESTORES in done else ()
     except ValidationError:
         return ("See who can sign in now: what the journal says of it is not understood",)

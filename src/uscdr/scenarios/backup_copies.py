@@ -106,7 +106,7 @@ class Dropped:
 
     @classmethod
     def by_next_capture(cls, deps: Adapters, known: Inventory) -> Dropped:
-        """The newest proven backup must not go, nor one that may be it, unless the operator asked for it (`--evict`)."""
+        """The newest proven backup must not go, nor one that may be it, unless `--evict` was given."""
         goes = Eviction.next(known.entries)
         if goes is None:
             return cls()

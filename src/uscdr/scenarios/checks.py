@@ -77,7 +77,7 @@ class CheckSelection:
                  tuple(n for n in line.checks if n in skipped))
             for line in lines if chosen.intersection(line.checks) or skipped.intersection(line.checks)
         )  # fmt: skip
-        checks = tuple(_check(config, name) for name in config.checks if name in chosen)
+        checks = tuple(config.check(name) for name in config.checks if name in chosen)
         return cls(checks, kept, tuple(name for name in config.checks if name in skipped))
 
     def repeated(self, passed: Collection[str]) -> CheckSelection:
@@ -86,11 +86,6 @@ class CheckSelection:
         lines = (replace(line, checks=tuple(n for n in line.checks if n not in left_out)) for line in self.lines)
         checks = tuple(one for one in self.checks if one.name not in left_out)
         return replace(self, checks=checks, lines=tuple(line for line in lines if line.checks or line.skipped))
-
-
-def _check(config: Config, name: str) -> Check:
-    """One check of scenarios.yaml, to be run."""
-    return Check(name, config.checks[name], config.checks[name].kind)
 
 
 def _lines(config: Config, which: str) -> tuple[Line, ...]:
@@ -136,23 +131,10 @@ def _worst(verdicts: Iterable[Verdict]) -> Verdict:
 GATEWAY_ERRORS = ("status 502", "status 503", "status 504")
 
 
-_DATA = ("decrypt", "invariants", "foreign_keys", "sequences")
-TOUCHED: Mapping[str, tuple[str, ...]] = {
-    "db": (*_DATA, "dynos", "release"),
-    "app": ("decrypt", "dynos", "release"),
-    "infra": (*_DATA, "dynos", "release", "config", "addons"),
-}
-"""By scenario: kinds of checks whose subject it touches. `verify` would look right after it: so it looks itself."""
 LIMITING: tuple[Provider, ...] = ("application", "media", "mail")
 """Whose limits keep a recovery from being looked at, and not from being done."""
 GRAVITY = ("decrypt", "invariants", "foreign_keys", "agree", "sequences", "sql", "config", "addons", "release", "dynos")
 """What is named first of several findings: the data before what serves them; other kinds come after these."""
-
-
-def recovery_checks(config: Config, scenario: str = "") -> tuple[Check, ...]:
-    """Those of `after_recovery`, in its order; then those of `verify` on what the scenario touched."""
-    touched = (name for name, spec in config.checks.items() if spec.kind in TOUCHED.get(scenario, ()))
-    return tuple(_check(config, name) for name in dict.fromkeys((*config.after_recovery, *touched)))
 
 
 def worst_first(results: Iterable[Result]) -> tuple[str, ...]:
@@ -183,20 +165,6 @@ def _told(one: Result) -> str:
 def _gravity(one: Result) -> tuple[bool, int]:
     kind = one.check.kind
     return one.finding.verdict != "fail", GRAVITY.index(kind) if kind in GRAVITY else len(GRAVITY)
-
-
-def application_checks(config: Config) -> tuple[Check, ...]:
-    """Those of `after_recovery` that the application itself answers, as often as a recovery likes.
-
-    What is wrong with its release or its config shows in them; a missing backup schedule or a name server says
-    nothing of either. What the application counts, such as an empty login, is sent once, at the end.
-    """
-    return tuple(one for one in recovery_checks(config) if one.spec.provider == "application" and not one.spec.counted)
-
-
-def key_checks(config: Config) -> tuple[Check, ...]:
-    """Those that try the application's key on what it encrypted: its pages are answered without it."""
-    return tuple(_check(config, name) for name, spec in config.checks.items() if spec.kind == "decrypt")
 
 
 def unfit_for_recovery(spec: CheckSpec) -> str:

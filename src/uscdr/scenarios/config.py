@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, field_validator
 
 from uscdr.backups.retention import Retention
-from uscdr.checks.check import CheckSpec
+from uscdr.checks.check import Check, CheckSpec
 from uscdr.models.access import AccessTables
 from uscdr.models.base import Destination, Duration, Fact
 from uscdr.models.media import ReferenceColumn
@@ -200,6 +201,13 @@ class ApplicationConfig(Fact):
     write_check: Annotated[WriteCheck | None, BeforeValidator(_bare_command, WriteCheck | str | None)] = None
     """Run in a one-off dyno at the end of a recovery: what only reads cannot see that nothing can be saved."""
 
+    def danger_in(self, pending: Collection[str]) -> str:
+        """The first of these migrations that must not run by itself, and why; empty when all may."""
+        rules = self.dangerous_migrations
+        found = (f"{name} is pending and listed as dangerous: {rule.why}" for rule in rules for name in pending
+                 if fnmatchcase(name, rule.name))  # fmt: skip
+        return next(found, "")
+
 
 class Contact(Fact):
     """Whom to call."""
@@ -269,6 +277,15 @@ CHECK_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+){0,8}")
 """Needs no quoting on a command line."""
 
 
+_DATA = ("decrypt", "invariants", "foreign_keys", "sequences")
+TOUCHED: Mapping[str, tuple[str, ...]] = {
+    "db": (*_DATA, "dynos", "release"),
+    "app": ("decrypt", "dynos", "release"),
+    "infra": (*_DATA, "dynos", "release", "config", "addons"),
+}
+"""By scenario: kinds of checks whose subject it touches. `verify` would look right after it: so it looks itself."""
+
+
 SANDBOX = "sandbox"
 
 
@@ -320,6 +337,29 @@ class Config(Fact):
         }
         app = self.app.model_copy(update={"source": source})
         return self.model_copy(update={"app": app, "targets": targets})
+
+    def check(self, name: str) -> Check:
+        """One check of scenarios.yaml, to be run."""
+        return Check(name, self.checks[name], self.checks[name].kind)
+
+    def recovery_checks(self, scenario: str = "") -> tuple[Check, ...]:
+        """Those of `after_recovery`, in its order; then those of `verify` on what the scenario touched."""
+        touched = (name for name, spec in self.checks.items() if spec.kind in TOUCHED.get(scenario, ()))
+        return tuple(self.check(name) for name in dict.fromkeys((*self.after_recovery, *touched)))
+
+    def application_checks(self) -> tuple[Check, ...]:
+        """Those of `after_recovery` that the application itself answers, as often as a recovery likes.
+
+        What is wrong with its release or its config shows in them; a missing backup schedule or a name server says
+        nothing of either. What the application counts, such as an empty login, is sent once, at the end.
+        """
+        return tuple(
+            one for one in self.recovery_checks() if one.spec.provider == "application" and not one.spec.counted
+        )
+
+    def key_checks(self) -> tuple[Check, ...]:
+        """Those that try the application's key on what it encrypted: its pages are answered without it."""
+        return tuple(self.check(name) for name, spec in self.checks.items() if spec.kind == "decrypt")
 
 
 _REMOTE = re.compile(r"[\w.+-]+://|[\w.-]+@[\w.-]+:")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uscdr.scenarios.results.db import BackupsSeen, DatabaseSeen, Proof
-from uscdr.words import first_of, moment, plural
+from uscdr.scenarios.results.db import BackupsSeen, DatabaseSeen, broken_invariants
+from uscdr.words import first_of, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,31 +14,6 @@ if TYPE_CHECKING:
     from uscdr.backups.proofs import CanaryVerdict
     from uscdr.engine.step import View
     from uscdr.models.heroku import Release
-    from uscdr.models.postgres import InvariantResult
-
-
-def failing(results: tuple[InvariantResult, ...]) -> list[str]:
-    """Invariants that do not surely hold, in words."""
-    return [f"{r.name} ({r.seen}, expected {r.expected})" for r in results if r.holds is not True]
-
-
-def wanting(proof: Proof, key: str) -> str:
-    """Why nothing may be replaced by it; empty when nothing speaks against it. `key`: the key's variable."""
-    if proof.missing:
-        return f"tables are missing: {first_of(proof.missing)}"
-    broken = failing(proof.invariants)
-    if broken:
-        return f"it breaks: {first_of(broken, comma='; ')}"
-    if proof.keyless:
-        return f"no primary key in {first_of(proof.keyless)}: rows may be there twice"
-    broken_schema = (*proof.code.stuck, *(f"recorded as applied, but not there: {one}" for one in proof.code.lacking))
-    if broken_schema:
-        return f"the deployed code {proof.code.against} cannot go on from it: {first_of(broken_schema, comma='; ')}"
-    if proof.key.opens_nothing:
-        where = f", {proof.key.where}" if proof.key.where else ""
-        shut = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} stay shut"
-        return f"{key} does not fit: {shut}{where}"
-    return ""
 
 
 # What leads on when a backup will not do: a next step that exists. Pure.
@@ -65,7 +40,7 @@ def another(view: View, name: str = "") -> str:
 def _whole(view: View) -> bool:
     """Whether nothing that was looked at speaks against the live database."""
     live = view.get(DatabaseSeen)
-    return live is not None and live.reachable and not live.missing and not failing(live.invariants)
+    return live is not None and live.reachable and not live.missing and not broken_invariants(live.invariants)
 
 
 # A key that opens nothing: which one did, who changed it, and the way back to it. Fingerprints only.

@@ -237,7 +237,7 @@ class _Checks(_Section[CheckSpec]):
 
     def _refuse_unfit(self, made: Mapping[str, CheckSpec]) -> None:
         """`after_recovery` holds what a recovery can ask, and what asks the application where a scenario needs it."""
-        from uscdr.scenarios.checks import application_checks, unfit_for_recovery
+        from uscdr.scenarios.checks import unfit_for_recovery
 
         for number, name in enumerate(self._config.after_recovery):
             if reason := unfit_for_recovery(made[name]):
@@ -246,7 +246,7 @@ class _Checks(_Section[CheckSpec]):
                     f"`{name}` {reason}.",
                     "Take it out of after_recovery, and run it yourself after a recovery: uscdr verify all",
                 )
-        asks = not application_checks(self._config.model_copy(update={"checks": made}))
+        asks = not self._config.model_copy(update={"checks": made}).application_checks()
         for name, scenario in self._config.scenarios.items():
             if asks and any(entry.use == ASKS_APPLICATION for entry in scenario.steps):
                 raise self._source.wrong(

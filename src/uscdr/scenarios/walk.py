@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uscdr.backups.loss import CLOSE, DAMAGE, FEWEST, DatabaseState, Signs
 from uscdr.errors import BadInput, CheckFailed, NotFound, ProviderError, WrongContent
 from uscdr.scenarios.adapters import Walk
-from uscdr.scenarios.fitness import OFF_PLATFORM, wanting
+from uscdr.scenarios.fitness import OFF_PLATFORM
 from uscdr.scenarios.prover import DumpSource, Prover, digest_all
 from uscdr.scenarios.steps.ledger import compared
 from uscdr.words import first_of, moment
@@ -145,7 +145,7 @@ def walk(deps: Adapters, owner: str, fit: Sequence[Transfer], tell: Reporter) ->
     whole = [
         one
         for one in fit
-        if one.id in way.proofs and not wanting(way.proofs[one.id], deps.config.recovery.encryption_key_variable)
+        if one.id in way.proofs and not way.proofs[one.id].wanting(deps.config.recovery.encryption_key_variable)
     ]
     if not whole:
         return Walk(None, tuple(passed), undecided="none can be restored as it must be", advice=OFF_PLATFORM)
@@ -186,7 +186,7 @@ def _looked_at(way: _Way, transfer: Transfer, older: Sequence[Transfer]) -> tupl
     proof = way.proof(transfer)
     if proof is None:
         return way.refused[transfer.id], ()
-    wants = wanting(proof, way.deps.config.recovery.encryption_key_variable)
+    wants = proof.wanting(way.deps.config.recovery.encryption_key_variable)
     wants = wants or _newer_than_live(way, proof)
     if wants:
         return wants, ()
@@ -236,7 +236,7 @@ def _state(transfer: Transfer, proof: Proof) -> DatabaseState:
 def _against_backup(way: _Way, transfer: Transfer, proof: Proof, older: Transfer) -> list[Signs]:
     """A backup from before it: counts, and the content of rows that both have."""
     before = way.proof(older)
-    if before is None or wanting(before, way.deps.config.recovery.encryption_key_variable):
+    if before is None or before.wanting(way.deps.config.recovery.encryption_key_variable):
         return []
     found = [_against(way, transfer, proof, _state(older, before)), _shut_since(proof, before)]
     if before.migrations == proof.migrations and transfer.taken_at - older.taken_at <= CLOSE:

@@ -87,6 +87,10 @@ class ServiceAddress:
             unquote(split.password or ""), unquote(split.path.strip("/")),
         )  # fmt: skip
 
+    def moved(self, text: str, new: ServiceAddress) -> str | None:
+        """The text with the new address; None where something of the old one could be left in it."""
+        return None if _holds(_moved(text, self, NEW), self) else _moved(text, self, new)
+
 
 NEW = ServiceAddress("", "new.invalid", 1, "new-user", "new-password", "new-database")
 """Stands for an address that is not made yet."""
@@ -114,11 +118,6 @@ def _is_part(text: str, address: ServiceAddress) -> bool:
     """Whether a text is a part of the address by which it can be known, and nothing else."""
     value = text.strip()
     return value in (address.user, address.password, address.database, address.host) and _holds(value, address)
-
-
-def moved(text: str, old: ServiceAddress, new: ServiceAddress) -> str | None:
-    """The text with the new address; None where something of the old one could be left in it."""
-    return None if _holds(_moved(text, old, NEW), old) else _moved(text, old, new)
 
 
 def _moved(text: str, old: ServiceAddress, new: ServiceAddress) -> str:
@@ -361,7 +360,7 @@ def _with_services(name: str, texts: Mapping[str, str], around: ConfigInputs) ->
         if one.fate is Fate.STAYS:
             doubt = STAYS.format(one.addon)
             continue
-        fresh = moved(text, one.old, one.new) if one.new is not None else None
+        fresh = one.old.moved(text, one.new) if one.new is not None else None
         if fresh is None:
             return None, NOT_EXACT.format(one.addon)
         text = fresh

@@ -209,7 +209,7 @@ class NewPlace:
         configured, database = services(deps.config.recovery.addons), deps.services.heroku.database
         made = {name for addon in self.addons if addon.owned_by(deps.app) for name in addon.config_vars}
         made |= {database} if self.addons else _made_by(found, configured, database)
-        in_place = rebuilt_in_place(deps, old)
+        in_place = old.rebuilt_in_place(deps)
         kept = _given(_had(old.facts, deps.old_app, configured, database)) if in_place else frozenset()
         around = ConfigInputs(
             known=tuple(_known(held, found, self.addons, self.config or {})),
@@ -226,18 +226,13 @@ class NewPlace:
         return NewConfig.of(old.config, deps.config.recovery, around)
 
 
-def rebuilt_in_place(deps: Adapters, old: OldPlace) -> bool:
-    """Whether the application itself is brought back: what it still has stays."""
-    return deps.request.app is None and old.answers
-
-
 def lost(deps: Adapters, old: OldPlace) -> tuple[OwnedAddons, tuple[Had, ...]]:
     """The old place's add-ons that are not there any more, or not in the new place, and what it was given by them.
 
     Of an application that is rebuilt in place only a kit knows what it has lost.
     """
     held, there = OwnedAddons(old.facts, old.config), set[str]()
-    if rebuilt_in_place(deps, old):
+    if old.rebuilt_in_place(deps):
         kept = deps.old.kept()
         there = {one.id for one in old.facts.addons} if old.facts else set()
         held = OwnedAddons(kept.facts, kept.config) if kept else OwnedAddons(None, {})
@@ -256,7 +251,7 @@ def _hosts(old: OldPlace) -> tuple[str, ...]:
 
 def staying(deps: Adapters, old: OldPlace) -> tuple[str, ...]:
     """Other applications that use add-ons of the old place, which lives: they go on with those, in words."""
-    if not old.answers or old.facts is None or rebuilt_in_place(deps, old):
+    if not old.answers or old.facts is None or old.rebuilt_in_place(deps):
         return ()
     own = [one for one in old.facts.addons if one.owned_by(deps.old_app) and one.service in (POSTGRES, REDIS)]
     return tuple(words for one in own for words in _users(deps, one))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import AliasChoices, AwareDatetime, Field
 
 from uscdr.backups.proofs import CanaryVerdict
@@ -9,9 +11,18 @@ from uscdr.models.base import Fact, Moment
 from uscdr.models.heroku import ServiceColor
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.postgres import InvariantResult, LeftOut, TableDigest, Unread
+from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 TAKEN_AT = AliasChoices("taken_at", "created_at")
 """Journals of earlier versions have the second."""
+
+
+def broken_invariants(results: Sequence[InvariantResult]) -> list[str]:
+    """Those that do not certainly hold, in words."""
+    return [f"{r.name} ({r.seen}, expected {r.expected})" for r in results if r.holds is not True]
 
 
 class StatusSeen(Fact):
@@ -209,6 +220,24 @@ class Proof(Fact):
     key_trouble: str = ""
     """For a key that opens nothing: what is known of the one that did, and the way back to it."""
 
+    def wanting(self, key: str) -> str:
+        """Why nothing may be replaced by it; empty when nothing speaks against it. `key`: the key's variable."""
+        if self.missing:
+            return f"tables are missing: {first_of(self.missing)}"
+        broken = broken_invariants(self.invariants)
+        if broken:
+            return f"it breaks: {first_of(broken, comma='; ')}"
+        if self.keyless:
+            return f"no primary key in {first_of(self.keyless)}: rows may be there twice"
+        broken_schema = (*self.code.stuck, *(f"recorded as applied, but not there: {one}" for one in self.code.lacking))
+        if broken_schema:
+            return f"the deployed code {self.code.against} cannot go on from it: {first_of(broken_schema, comma='; ')}"
+        if self.key.opens_nothing:
+            where = f", {self.key.where}" if self.key.where else ""
+            shut = f"{self.key.wrong:,} of {plural(self.key.sampled, 'sampled value')} stay shut"
+            return f"{key} does not fit: {shut}{where}"
+        return ""
+
 
 class LedgerLine(Fact):
     """One table, live against backup.
@@ -289,6 +318,15 @@ class Withdrawn(Fact):
     """Accounts that are shut out because a role or a login could not be set again."""
     reset: tuple[str, ...] = ()
     """Accounts that nobody can sign in to until the password is reset."""
+
+    def tasks(self) -> Iterator[str]:
+        """What a person has to see to, in a sentence each."""
+        if self.shut:
+            whose = f"{plural(len(self.shut), 'account')} ({first_of(self.shut)})"
+            yield f"Shut out, as a role or a login could not be set again: {whose}; set it by hand, then let them in"
+        if self.reset:
+            whose = f"{plural(len(self.reset), 'account')} ({first_of(self.reset)})"
+            yield f"Cannot sign in until the password is reset, as the newer one is not known any more: {whose}"
 
 
 class Migrated(Fact):

@@ -218,12 +218,20 @@ class CertificatesOn(Fact):
     hostnames: tuple[str, ...]
 
 
+_BY_HAND = "ALIAS, ANAME or a flattened CNAME, as the provider has it; no A record, the platform's addresses change"
+
+
 class NameLeft(Fact):
     """A hostname whose record a person has to make, and why no CNAME could be written for it."""
 
     hostname: str
     target: str
     why: str
+
+    @property
+    def task(self) -> str:
+        """What a person does, in one line."""
+        return f"point {self.hostname} at {self.target} ({_BY_HAND}): {self.why}"
 
 
 class Switched(Fact):

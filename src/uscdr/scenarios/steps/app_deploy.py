@@ -11,10 +11,10 @@ from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed, EffectFailed
 from uscdr.models.base import Fact
 from uscdr.models.migrations import Lack
-from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
+from uscdr.scenarios.checks import ask_until_dead, failing
 from uscdr.scenarios.code import without
 from uscdr.scenarios.diagnosis import returned_to
-from uscdr.scenarios.releases import await_deployed, await_dynos, await_release, find_build, require_running
+from uscdr.scenarios.releases import Builds, Releases
 from uscdr.scenarios.results.app import AppSeen, Redeployed, Remedy, RolledBack
 from uscdr.scenarios.results.db import VerifiedData
 from uscdr.scenarios.steps.base import ScenarioStep, shut, writes
@@ -81,7 +81,7 @@ class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
 
     def _awaited(self, release: Release, to: int, tell: Reporter) -> RolledBack:
         try:
-            ended = await_release(self._deps, release.id, tell)
+            ended = Releases(self._deps).await_release(release.id, tell)
         except EffectFailed as error:
             raise EffectFailed(
                 error.message,
@@ -90,7 +90,7 @@ class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
                 next_action=f"{error.next_action}. Users are still shut out; to let them in on the code before: "
                 f"heroku maintenance:off --app {self._deps.app}",
             ) from error
-        return RolledBack(version=ended.version, to=to, dynos=await_dynos(self._deps, tell).words)
+        return RolledBack(version=ended.version, to=to, dynos=Releases(self._deps).await_dynos(tell).words)
 
     @override
     def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
@@ -168,7 +168,7 @@ class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
     @override
     def probe(self, view: View, tell: Reporter) -> _RedeploySeen:
         seen, forced = view.need(AppSeen), view.need(Remedy).what == "redeploy"
-        checks = () if forced else application_checks(self._deps.config)
+        checks = () if forced else self._deps.config.application_checks()
         wrong, asked = failing(ask_until_dead(self._deps, checks, tell))
         return _RedeploySeen(
             failing=wrong,
@@ -208,16 +208,16 @@ class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
         tell.sending()
         accepted = self._deps.deploys.start_build(self._deps.app, archive)
         tell.accepted(accepted.id)
-        return await_deployed(self._deps, accepted.id, seen.commit, tell)
+        return Builds(self._deps).await_deployed(accepted.id, seen.commit, tell)
 
     @override
     def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
-        return find_build(self._deps, intent, tell)
+        return Builds(self._deps).find(intent, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _RedeploySeen, view: View, tell: Reporter) -> Redeployed:
-        return await_deployed(self._deps, provider_id, seen.commit, tell)
+        return Builds(self._deps).await_deployed(provider_id, seen.commit, tell)
 
     @override
     def verify(self, result: Redeployed, view: View, tell: Reporter) -> str:
-        return require_running(self._deps, result)
+        return Releases(self._deps).require_running(result)

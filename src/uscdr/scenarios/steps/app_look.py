@@ -8,8 +8,8 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, MachineError, ProviderError
-from uscdr.scenarios.checks import application_checks, ask, ask_until_dead, failing, key_checks
-from uscdr.scenarios.code import Tables, see_code
+from uscdr.scenarios.checks import ask, ask_until_dead, failing
+from uscdr.scenarios.code import CodeSeen, Tables
 from uscdr.scenarios.diagnosis import LogCode
 from uscdr.scenarios.fitness import changed_by
 from uscdr.scenarios.results.app import NOT_COMPARED, AppSeen, ReleaseLine
@@ -52,7 +52,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         tell.progress("asking the application")
         failing, asked = ({}, 0) if app.maintenance else self._answers(tell)
         answers, words, tables = self._database()
-        code = see_code(self._deps, running, tell)
+        code = CodeSeen.look(self._deps, running, tell)
         return AppSeen(
             maintenance=app.maintenance,
             releases=tuple(map(_release_line, releases)),
@@ -78,7 +78,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         )
 
     def _answers(self, tell: Reporter) -> tuple[dict[str, str], int]:
-        return failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
+        return failing(ask_until_dead(self._deps, self._deps.config.application_checks(), tell))
 
     def _stopped(self) -> str:
         """By what runs normally: as it was before the last stop, else as scenarios.yaml says."""
@@ -97,7 +97,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
 
     def _unreadable(self, releases: Sequence[Release], tell: Reporter) -> str:
         """No page shows it: the application answers without its key, and with another one."""
-        found = ask(self._deps, key_checks(self._deps.config), tell)
+        found = ask(self._deps, self._deps.config.key_checks(), tell)
         words = "; ".join(one.finding.evidence for one in found if one.finding.verdict == "fail")
         return (
             f"{words}. {changed_by(self._deps.config.recovery.encryption_key_variable, releases)}".rstrip(". ")

@@ -11,10 +11,10 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
-from uscdr.scenarios.code import judge_running, way_on
-from uscdr.scenarios.django import LIST, lacks_command, manage, own_list, quotable, reason
-from uscdr.scenarios.releases import await_in_force
+from uscdr.scenarios.checks import ask_until_dead, failing
+from uscdr.scenarios.code import DeployedCode
+from uscdr.scenarios.django import LIST, Django, DjangoOutput, quotable
+from uscdr.scenarios.releases import Releases
 from uscdr.scenarios.results.app import AppSettled, StaticSeen
 from uscdr.scenarios.results.db import VerifiedData
 from uscdr.scenarios.steps.base import ScenarioStep, shut, writes
@@ -68,23 +68,23 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
 
     @override
     def apply(self, seen: _SettledSeen, view: View, tell: Reporter) -> AppSettled:
-        await_in_force(self._deps, tell)
+        Releases(self._deps).await_in_force(tell)
         listed, saving, words = self._asked(seen, tell)
         tell.progress("comparing the database with the code that runs")
-        settled = AppSettled(code=judge_running(self._deps, listed), saving=saving, words=words)
+        settled = AppSettled(code=DeployedCode(self._deps).judge_running(listed), saving=saving, words=words)
         if not _wrong(settled):
             return settled
-        answers, _ = failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
+        answers, _ = failing(ask_until_dead(self._deps, self._deps.config.application_checks(), tell))
         return settled.model_copy(update={"failing": answers})
 
     def _asked(self, seen: _SettledSeen, tell: Reporter) -> tuple[Listed | None, Saving, str]:
         """What the code that runs lists, and whether it can save: both in one dyno."""
         more = (seen.command,) if seen.command else ()
         try:
-            ended = manage(self._deps, LIST, tell, *more, words="showmigrations; the write check")
+            ended = Django(self._deps).manage(LIST, tell, *more, words="showmigrations; the write check")
         except OutcomeUnknown as error:
             return None, "not known" if more else "not checked", error.message
-        listed = own_list(ended.output)
+        listed = DjangoOutput(ended.output).listed()
         if not more:
             return listed, "not checked", "scenarios.yaml names no command for it (app.write_check)"
         return listed, *_saved(ended, seen)
@@ -98,7 +98,7 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
             raise CheckFailed(
                 f"The application is recovered, but {'; '.join(wrong)}.",
                 why="" if result.failing else "Its checks, which only read, cannot see that.",
-                next_action=_then(way_on(self._deps, result.code)),
+                next_action=_then(DeployedCode(self._deps).way_on(result.code)),
             )
         if result.saving == "not checked":
             tell.warn(f"Whether rows can be saved was not checked: {result.words}.")
@@ -109,7 +109,7 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
 def _saved(ended: OneOffResult, seen: _SettledSeen) -> tuple[Saving, str]:
     if ended.exit_status == 0:
         return "pass", ""
-    if lacks_command(ended.output, seen.command):
+    if DjangoOutput(ended.output).lacks_command(seen.command):
         return ("not checked" if seen.optional else "fail"), f"the application has no command {seen.command}"
     return "fail", _unsaved(ended)
 
@@ -123,7 +123,7 @@ def _unsaved(ended: OneOffResult) -> str:
     lines = [line.strip() for line in ended.output.replace("\r", "").splitlines()]
     named = (line for line in lines if "." in line.partition(": ")[0] and not line.endswith(SAVED))
     told = [quotable(line) for line in named if "cannot be tried" not in line]
-    return reason(ended.output) or first_of(told, comma="; ") or f"exit status {ended.exit_status}"
+    return DjangoOutput(ended.output).reason or first_of(told, comma="; ") or f"exit status {ended.exit_status}"
 
 
 def _wrong(result: AppSettled) -> list[str]:

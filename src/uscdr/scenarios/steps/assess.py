@@ -11,8 +11,7 @@ from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.heroku import POSTGRES, Attachment, service_of
 from uscdr.scenarios.adapters import now
-from uscdr.scenarios.fitness import failing
-from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, StatusSeen
+from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, StatusSeen, broken_invariants
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql
 from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.words import duration, plural, size
@@ -192,7 +191,7 @@ class DatabaseLook(ScenarioStep[DatabaseSeen, DatabaseSeen]):
 
 def _healthy(seen: DatabaseSeen) -> str:
     """That nothing is broken as far as this look sees; empty when something is, or when it could not be seen."""
-    broken = seen.missing or failing(seen.invariants) or seen.unread or seen.odd_times
+    broken = seen.missing or broken_invariants(seen.invariants) or seen.unread or seen.odd_times
     if not seen.reachable or broken or not seen.rows:
         return ""
     held = f"every invariant holds ({len(seen.invariants)})"
@@ -219,8 +218,8 @@ def _database_words(seen: DatabaseSeen) -> str:
     words += [one.words("counted") for one in seen.unread]
     if seen.missing:
         words.append("missing tables: " + ", ".join(seen.missing))
-    if failing(seen.invariants):
-        words.append("broken: " + "; ".join(failing(seen.invariants)))
+    if broken_invariants(seen.invariants):
+        words.append("broken: " + "; ".join(broken_invariants(seen.invariants)))
     words += seen.odd_times
     return "; ".join(words)
 

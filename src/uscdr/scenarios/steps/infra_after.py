@@ -11,7 +11,7 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, MachineError, NotFound, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.infra.names import as_task, is_led
+from uscdr.scenarios.infra.names import is_led
 from uscdr.scenarios.results.db import ApplicationChecked, Restored
 from uscdr.scenarios.results.infra import (
     CertificatesSeen,
@@ -306,8 +306,8 @@ class LeftLook(ScenarioStep[_LeftSeen, _LeftSeen]):
         awaited = view.get(CertificatesSeen)
         mine = {one.hostname for one in left if one not in unled} | (set(awaited.left) if awaited else set())
         certificates = self._without_certificate(mine - {one.hostname for one in unled})
-        missed = [as_task(one) for one in unled if one.hostname not in scope.nowhere]
-        unmissed = [f"{as_task(one)}; it did not lead to the old place either" for one in unled
+        missed = [one.task for one in unled if one.hostname not in scope.nowhere]
+        unmissed = [f"{one.task}; it did not lead to the old place either" for one in unled
                     if one.hostname in scope.nowhere]  # fmt: skip
         return _LeftSeen(open=(*missed, *certificates), told=tuple(unmissed), lost=self._lost(scope, view))
 

@@ -9,8 +9,8 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.scenarios.infra.services import NewPlace, rebuilt_in_place
-from uscdr.scenarios.releases import InForce, await_in_force, newest_version, retry
+from uscdr.scenarios.infra.services import NewPlace
+from uscdr.scenarios.releases import InForce, Releases
 from uscdr.scenarios.results.db import Proof
 from uscdr.scenarios.results.infra import AppMade, ConfigSet, DatabaseReady, KeyTried, MailEnabled, Materials, Switched
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql, writes
@@ -137,15 +137,15 @@ class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
         if not (seen.in_force or seen.failed):
             return Action("change", f"every variable is set; {seen.standing}", known=known)
         if seen.failed:
-            return Action("blocked", f"Mail is not let out: {seen.standing}. {retry(self._deps)}")
+            return Action("blocked", f"Mail is not let out: {seen.standing}. {Releases(self._deps).how_to_retry()}")
         return Action("noop", "nothing is withheld", known=known)
 
     @override
     def apply(self, seen: _MailSeen, view: View, tell: Reporter) -> MailEnabled:
-        wanted, since = self._wanted(view), newest_version(self._deps)
+        wanted, since = self._wanted(view), Releases(self._deps).newest_version()
         if seen.to_set:
             self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
-        await_in_force(self._deps, tell, since=since)
+        Releases(self._deps).await_in_force(tell, since=since)
         return MailEnabled(set=seen.to_set)
 
     @override
@@ -194,7 +194,7 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
             missing=tuple(sorted(expected - there - self._addon_made() - new.left.keys())),
             left=dict(new.left),
             doubtful=dict(new.doubtful),
-            in_place=rebuilt_in_place(self._deps, old),
+            in_place=old.rebuilt_in_place(self._deps),
             has_key=self._deps.config.recovery.encryption_key_variable in there,
         )
 

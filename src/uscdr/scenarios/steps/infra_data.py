@@ -14,7 +14,7 @@ from uscdr.models.transfers import Transfers, Whose
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.infra.material import CAPTURED, KIT, choose_dump, dump_source, lost_since, not_captured, wanting_in
 from uscdr.scenarios.prover import DumpSource
-from uscdr.scenarios.releases import await_quiet
+from uscdr.scenarios.releases import Releases
 from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, Compared, Proof, Restored, VerifiedData
 from uscdr.scenarios.results.infra import DatabaseReady, InfraSeen, LastCapture, OldStopped
 from uscdr.scenarios.steps.base import ASSESS, RESTORED_BY_HAND, ScenarioStep, sql
@@ -114,7 +114,7 @@ class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> _LoadSeen:
-        await_quiet(self._deps, tell)
+        Releases(self._deps).await_quiet(tell)
         database = self._deps.database()
         tables = [table.name for table in database.tables()]
         digests = database.digests(tables)

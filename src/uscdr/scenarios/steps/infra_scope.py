@@ -14,17 +14,8 @@ from uscdr.scenarios.adapters import now
 from uscdr.scenarios.code import without
 from uscdr.scenarios.infra.config import Fate
 from uscdr.scenarios.infra.material import fetch_code
-from uscdr.scenarios.infra.names import led_nowhere, left_for
-from uscdr.scenarios.infra.services import (
-    AddonOrder,
-    Had,
-    attached,
-    left_out,
-    lost,
-    rebuilt_in_place,
-    services,
-    staying,
-)
+from uscdr.scenarios.infra.names import left_for
+from uscdr.scenarios.infra.services import AddonOrder, Had, attached, left_out, lost, services, staying
 from uscdr.scenarios.results.infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import plural
@@ -129,7 +120,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
     def _order(self, old: OldPlace, had: Sequence[Had]) -> AddonOrder:
         configured = self._deps.config.recovery.addons
         sold = {service: self._deps.provisioning.plans(service) for service in services(configured)}
-        there = old.facts.addons if old.facts and rebuilt_in_place(self._deps, old) else ()
+        there = old.facts.addons if old.facts and old.rebuilt_in_place(self._deps) else ()
         return AddonOrder.of([*there, *(one.addon for one in had if one.fate is Fate.ANEW)], configured, sold)
 
     def _addons(self, old: OldPlace) -> dict[str, Any]:
@@ -153,7 +144,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             "hostnames": hostnames,
             "records": records,
             "by_hand": left,
-            "nowhere": tuple(name for name in left if led_nowhere(self._deps, old, name)),
+            "nowhere": tuple(name for name in left if old.led_nowhere(self._deps, name)),
             "zone_read": need.possible,
         }
         return fields, need

@@ -12,7 +12,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.scenarios.releases import InForce, await_dynos, why_crashed
+from uscdr.scenarios.releases import InForce, Releases
 from uscdr.scenarios.results.db import ProcessesStarted, ProcessesStopped, VerifiedData
 from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, reads, writes
 
@@ -87,10 +87,10 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
     def apply(self, seen: _StartSeen, view: View, tell: Reporter) -> ProcessesStarted:
         if seen.scaled != seen.wanted:
             self._deps.platform.scale(self._deps.app, seen.wanted)
-        ended = await_dynos(self._deps, tell, kinds=seen.wanted)
+        ended = Releases(self._deps).await_dynos(tell, kinds=seen.wanted)
         if ended.crashed:
             names = ", ".join(dyno.name for dyno in ended.crashed)
-            why = why_crashed(self._deps, ended.crashed)
+            why = Releases(self._deps).why_crashed(ended.crashed)
             logs = f"heroku logs --app {self._deps.app} --dyno {ended.crashed[0].name}"
             raise CheckFailed(
                 f"{names} crashed at its start.",

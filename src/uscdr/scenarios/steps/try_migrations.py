@@ -12,8 +12,8 @@ from uscdr.errors import BadInput, CheckFailed, MachineError, OutcomeUnknown, Pr
 from uscdr.models.base import Fact
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.models.trial import MigrationScript, Trial, Untried, pending_on
-from uscdr.scenarios.code import dangerous, judge_running, running_code, see_tables
-from uscdr.scenarios.django import LIST, PLAN, listed, manage, own_list, reason, sql_of
+from uscdr.scenarios.code import DeployedCode, Tables
+from uscdr.scenarios.django import LIST, PLAN, Django, DjangoOutput
 from uscdr.scenarios.fitness import another
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.app import AppSeen, Remedy, TriedDry
@@ -69,8 +69,8 @@ class _MigrationPlan:
 
 def _plan_of(deps: Adapters, asked: OneOffResult) -> _MigrationPlan:
     """From the output of `PLAN` and `LIST`. Raises OutcomeUnknown when there is none in it."""
-    own = own_list(asked.output)
-    return _MigrationPlan(listed(deps, asked), own.squashed if own else ())
+    own = DjangoOutput(asked.output).listed()
+    return _MigrationPlan(Django(deps).listed(asked), own.squashed if own else ())
 
 
 def _rehearsed(deps: Adapters, subject: _TrialSubject, tell: Reporter) -> TriedDry:
@@ -78,13 +78,15 @@ def _rehearsed(deps: Adapters, subject: _TrialSubject, tell: Reporter) -> TriedD
 
     Raises CheckFailed for what surely fails; ProviderError, OutcomeUnknown when the code could not be asked.
     """
-    asked = manage(deps, PLAN, tell, LIST, words="showmigrations", time_limit=_seconds(deps))
+    asked = Django(deps).manage(PLAN, tell, LIST, words="showmigrations", time_limit=_seconds(deps))
     if asked.exit_status != 0:
-        words = f"the deployed code could not be asked: {reason(asked.output) or 'the output tells no reason'}"
+        words = (
+            f"the deployed code could not be asked: {DjangoOutput(asked.output).reason or 'the output tells no reason'}"
+        )
         return TriedDry(tried=(), untried=(words,))
     plan = _plan_of(deps, asked)
     missing = _missing_on(deps, subject.copy, plan)
-    written = sql_of(deps, missing.names, tell, time_limit=_seconds(deps)) if missing.names else ()
+    written = Django(deps).sql_of(missing.names, tell, time_limit=_seconds(deps)) if missing.names else ()
     return _tried_on_copy(deps, subject, missing, written, plan, tell)
 
 
@@ -100,7 +102,7 @@ class _Missing:
 
 def _missing_on(deps: Adapters, copy: Copy, plan: _MigrationPlan) -> _Missing:
     """What the deployed code would apply to the copy. Raises ProviderError."""
-    applied, code = copy.migrations(), running_code(deps)
+    applied, code = copy.migrations(), DeployedCode(deps).running()
     recorded = {one.full_name for one in applied}
     names, unknown = pending_on(plan.done, plan.squashed, MigrationsVerdict.compare(code, applied), recorded)
     live = {name for name, done in plan.done.items() if done}
@@ -110,7 +112,7 @@ def _missing_on(deps: Adapters, copy: Copy, plan: _MigrationPlan) -> _Missing:
 def _whole(deps: Adapters, code: CodeMigrations | None) -> bool:
     """Whether the live database surely has what its recorded migrations made."""
     try:
-        found = see_tables(deps).against(code)
+        found = Tables.live(deps).against(code)
     except (ProviderError, BadInput):
         return False
     return found.known and not (found.lacking or found.stuck)
@@ -147,7 +149,7 @@ def _tried_on_copy(
 
 
 def _unwritten(script: MigrationScript) -> Untried:
-    why = reason(script.output) or "the output tells no reason"
+    why = DjangoOutput(script.output).reason or "the output tells no reason"
     return Untried(name=script.name, why=f"Django cannot write its SQL beside the live database: {why}")
 
 
@@ -241,7 +243,7 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
         try:
             deps.database().facts()
             since = _deployed_since(chosen.taken_at, deps.platform.releases(deps.app))
-            return since or bool(judge_running(deps).pending)
+            return since or bool(DeployedCode(deps).judge_running().pending)
         except (ProviderError, BadInput):
             return True
 
@@ -370,11 +372,11 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
     @override
     def apply(self, seen: _TrySeen, view: View, tell: Reporter) -> TriedDry:
         words = "check, migrate --plan"
-        ended = manage(self._deps, "check", tell, "migrate --plan", PLAN, LIST, words=words)
+        ended = Django(self._deps).manage("check", tell, "migrate --plan", PLAN, LIST, words=words)
         if ended.exit_status != 0:
             raise self._refused("The deployed code does not migrate", ended.output)
         plan = _plan_of(self._deps, ended)
-        words = dangerous(self._deps, plan.pending)
+        words = self._deps.config.app.danger_in(plan.pending)
         if words:
             raise CheckFailed(f"The migration {words}", why=OPEN, next_action="Decide with the developers.")
         if not plan.pending:
@@ -423,7 +425,7 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
 
     def _written(self, names: tuple[str, ...], plan: _MigrationPlan, tell: Reporter) -> tuple[MigrationScript, ...]:
         """Has Django write the SQL of each. Raises CheckFailed when it cannot, of what is pending."""
-        written = sql_of(self._deps, names, tell)
+        written = Django(self._deps).sql_of(names, tell)
         failed = next((one for one in written if one.failed and one.name in plan.pending), None)
         if failed is not None and AMBIGUOUS not in failed.output:
             raise self._refused(f"Django cannot write the SQL of {failed.name}", failed.output)
@@ -432,7 +434,7 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
     def _refused(self, what: str, output: str) -> CheckFailed:
         app = self._deps.app
         return CheckFailed(
-            f"{what}: {reason(output) or 'the output tells no reason'}.",
+            f"{what}: {DjangoOutput(output).reason or 'the output tells no reason'}.",
             why=OPEN,
             next_action=f"See: heroku logs --app {app}. Deploy code that does: uscdr recover app --ref REF --new. "
             "Or go back: uscdr recover app --release vN --new. When the cause is cured: uscdr runs resume",

@@ -10,17 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.scenarios.config import Recovery
-from uscdr.scenarios.infra.config import (
-    NEW,
-    ConfigInputs,
-    Fate,
-    Known,
-    NewConfig,
-    ServiceAddress,
-    _holds,
-    _names_data,
-    moved,
-)
+from uscdr.scenarios.infra.config import NEW, ConfigInputs, Fate, Known, NewConfig, ServiceAddress, _holds, _names_data
 
 OLD_DB = "postgres://u7a8b9c0d1e2f:p0a1b2c3d4e5f6a7b8@ec2-3-9.eu-west-1.compute.amazonaws.com:5432/d1a2b3c4d5e6f"
 NEW_DB = "postgres://unew1unew2:pnew1pnew2pnew3@ec2-7-7.eu-west-1.compute.amazonaws.com:6432/dnew1dnew2"
@@ -189,9 +179,9 @@ def test_two_databases_on_one_server_are_told_apart_and_a_strangers_is_copied_an
 def test_an_encoded_password_is_found_and_set_as_each_form_spells_it() -> None:
     old = ServiceAddress.of("postgres://u7a8b9c0d1e2f:p%40ss%2Fw0rd1234@db.example:5432/d1a2b3c4d5e6f")
     assert old.password == "p@ss/w0rd1234"
-    assert moved("p@ss/w0rd1234", old, ANEW) == NP
-    assert moved("password=p%40ss%2Fw0rd1234", old, ANEW) == f"password={NP}"
-    assert moved("password=p@ss/w0rd1234", old, ANEW) == f"password={NP}"
+    assert old.moved("p@ss/w0rd1234", ANEW) == NP
+    assert old.moved("password=p%40ss%2Fw0rd1234", ANEW) == f"password={NP}"
+    assert old.moved("password=p@ss/w0rd1234", ANEW) == f"password={NP}"
 
 
 def test_the_old_applications_name_is_rewritten_wherever_it_stands() -> None:
