@@ -86,15 +86,6 @@ class Remedy(Fact):
     """The database against the code that will run then: a rollback undoes no migration."""
 
 
-class RolledBack(Fact):
-    """The release that took an earlier one's place."""
-
-    version: int
-    to: int
-    dynos: str
-    """Which dynos ran it afterwards, or what came down."""
-
-
 class TriedDry(Fact):
     """What was tried of the pending migrations while users could still work."""
 
@@ -108,18 +99,6 @@ class TriedDry(Fact):
     """Those whose SQL ran there."""
     untried: tuple[str, ...] = ()
     """`app.name (why)` of what did not, or why there is no copy."""
-
-
-class AppSettled(Fact):
-    """The recovered application against its database, and whether it can save."""
-
-    code: MigrationsVerdict
-    saving: Literal["pass", "fail", "not checked", "not known"]
-    """`not checked`: there is no command for it; `not known`: there is one, and its end was not seen."""
-    words: str = ""
-    """What the command said of what cannot be saved, or why it was not asked."""
-    failing: dict[str, str] = Field(default_factory=dict)
-    """Checks of the application that do not pass -> evidence; asked only when something else is wrong."""
 
 
 class DataProbed(Fact):
@@ -141,10 +120,3 @@ class Redeployed(Fact):
     build: str
     commit: str
     version: int | None
-
-
-class StaticSeen(Fact):
-    """Static files that the first page names, and those of them that are not served."""
-
-    named: int
-    missing: tuple[str, ...]

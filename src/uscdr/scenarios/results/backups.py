@@ -54,20 +54,6 @@ class BackupSystemSeen(Fact):
     cron: str
 
 
-class ReplacedCommand(Fact):
-    """A command of the runbook that is not run, why, and the step that does instead what it was meant to do."""
-
-    command: str
-    why: str
-    step: str
-
-
-class CommandsReplaced(Fact):
-    """All of them, in the runbook's order."""
-
-    commands: tuple[ReplacedCommand, ...]
-
-
 class BackupsDecided(Fact):
     """What was approved."""
 
@@ -96,17 +82,6 @@ class BackupsScheduled(Fact):
 
 class TrialCapture(Captured):
     """The backup that shows that backups can be made."""
-
-
-class CopiesRemoved(Fact):
-    """Ids of copies that are gone from the vault, and how many are left."""
-
-    ids: tuple[str, ...]
-    kept: int
-    held: tuple[str, ...] = ()
-    """Ids of copies that the store's own retention did not let go."""
-    stays: str = ""
-    """What the store keeps of those that are gone, in words."""
 
 
 class CopyMade(Fact):

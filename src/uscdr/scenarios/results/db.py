@@ -8,7 +8,6 @@ from pydantic import AliasChoices, AwareDatetime, Field
 
 from uscdr.backups.proofs import CanaryVerdict
 from uscdr.models.base import Fact, Moment
-from uscdr.models.heroku import ServiceColor
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.postgres import InvariantResult, LeftOut, TableDigest, Unread
 from uscdr.words import first_of, plural
@@ -23,16 +22,6 @@ TAKEN_AT = AliasChoices("taken_at", "created_at")
 def broken_invariants(results: Sequence[InvariantResult]) -> list[str]:
     """Those that do not certainly hold, in words."""
     return [f"{r.name} ({r.seen}, expected {r.expected})" for r in results if r.holds is not True]
-
-
-class StatusSeen(Fact):
-    """The platform's status page; `known` is False when it could not be read."""
-
-    known: bool
-    systems: tuple[ServiceColor, ...] = ()
-    incidents: tuple[str, ...] = ()
-    others: dict[str, str] = Field(default_factory=dict)
-    """Other providers -> what their pages say."""
 
 
 class Sharing(Fact):
@@ -110,21 +99,6 @@ class BackupsSeen(Fact):
     schedules: tuple[str, ...]
 
 
-class MachineSeen(Fact):
-    """The operator's machine: tools, and bytes free in the place with the least room, against what is needed."""
-
-    tools: str = ""
-    place: str
-    free: int
-    needed: int
-
-
-class Quiet(Fact):
-    """No release and no build is under way; the newest release's version."""
-
-    release: int | None
-
-
 class MaintenanceSet(Fact):
     """Maintenance mode now, and before."""
 
@@ -137,13 +111,6 @@ class ProcessesStopped(Fact):
 
     formation: dict[str, int]
     stopped: tuple[str, ...] = ()
-
-
-class SessionsEnded(Fact):
-    """How many other sessions were ended, and how many of other roles remain."""
-
-    ended: int
-    left: int = 0
 
 
 class Captured(Fact):
@@ -160,14 +127,6 @@ class Captured(Fact):
 
 class SafetyCapture(Captured):
     """The damaged state, kept."""
-
-
-class BeforeCapture(Captured):
-    """The state before migrations."""
-
-
-class FreshCapture(Captured):
-    """The recovered state."""
 
 
 class ChosenBackup(Fact):
@@ -350,12 +309,6 @@ class VerifiedData(Fact):
     """Restores of this database that ran after the data were compared."""
 
 
-class ProcessesStarted(Fact):
-    """Process types that run again."""
-
-    running: dict[str, int]
-
-
 class ApplicationChecked(Fact):
     """The application's answers to its checks."""
 
@@ -372,10 +325,3 @@ class ApplicationChecked(Fact):
     """What was left undone on purpose, in words."""
     fallen: tuple[str, ...] = ()
     """Dynos that do not stay up, in words."""
-
-
-class ManualAnswer(Fact):
-    """What a person answered to an instruction."""
-
-    instruction: str
-    answer: str

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from uscdr.models.base import Fact, Moment
-from uscdr.models.dns import Caution, RecordSet
-from uscdr.scenarios.results.db import Captured
+from uscdr.models.dns import RecordSet
 
 
 class Need(Fact):
@@ -119,12 +118,6 @@ class KeyTried(Fact):
     """Columns that could not be tried."""
 
 
-class Cautions(Fact):
-    """What will make the switch of a hostname fail or mislead."""
-
-    found: tuple[Caution, ...] = ()
-
-
 class InfraDecision(Fact):
     """What the operator agreed to."""
 
@@ -147,24 +140,12 @@ class OldStopped(Fact):
     """Why it cannot be stopped, when it does not answer."""
 
 
-class LastCapture(Captured):
-    """The old place's last state, when nothing wrote there any more; `why` says why there is none."""
-
-    why: str = ""
-
-
 class AppMade(Fact):
     """The new application."""
 
     name: str
     web_url: str
     made: bool
-
-
-class BuildpacksSet(Fact):
-    """In order."""
-
-    buildpacks: tuple[str, ...]
 
 
 class AddonReady(Fact):
@@ -181,22 +162,11 @@ class DatabaseReady(AddonReady):
     """The new database."""
 
 
-class QueueReady(AddonReady):
-    """The new Redis."""
-
-
 class ConfigSet(Fact):
     """Names of variables that were set, and of those that were right already."""
 
     set: tuple[str, ...]
     kept: tuple[str, ...]
-
-
-class DatabaseLoaded(Fact):
-    """The proven dump in the new database."""
-
-    sha256: str
-    rows: int
 
 
 class DomainTarget(Fact):
@@ -210,12 +180,6 @@ class DomainsBound(Fact):
     """The hostnames, bound to the new application."""
 
     targets: tuple[DomainTarget, ...]
-
-
-class CertificatesOn(Fact):
-    """Automated certificate management is on."""
-
-    hostnames: tuple[str, ...]
 
 
 _BY_HAND = "ALIAS, ANAME or a flattened CNAME, as the provider has it; no A record, the platform's addresses change"
@@ -251,28 +215,3 @@ class CertificatesSeen(Fact):
 
     states: dict[str, str]
     left: tuple[str, ...] = ()
-
-
-class MailEnabled(Fact):
-    """Variables that were withheld until now."""
-
-    set: tuple[str, ...]
-
-
-class PeopleAdded(Fact):
-    """Collaborators that were added."""
-
-    added: int
-
-
-class DrainsAdded(Fact):
-    """Hosts of log drains: those that were added, and those whose address nobody knows, for a person to add."""
-
-    added: tuple[str, ...]
-    unknown: tuple[str, ...] = ()
-
-
-class OldPlaceSeen(Fact):
-    """What the old place still holds."""
-
-    holds: tuple[str, ...]

@@ -95,13 +95,6 @@ class MediaPlanned(Fact):
     effort: Effort
 
 
-class MediaRestored(Fact):
-    """Files that the service's own backup gave back, and those that it did not."""
-
-    restored: int
-    refused: int = 0
-
-
 class MediaUploaded(Fact):
     """Files put back from a copy; `damaged` are copies that were not what their digest says.
 

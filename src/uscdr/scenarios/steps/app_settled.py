@@ -5,28 +5,48 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
+from uscdr.models.migrations import MigrationsVerdict
 from uscdr.scenarios.checks import ask_until_dead, failing
 from uscdr.scenarios.code import DeployedCode
 from uscdr.scenarios.django import LIST, Django, DjangoOutput, quotable
 from uscdr.scenarios.releases import Releases
-from uscdr.scenarios.results.app import AppSettled, StaticSeen
 from uscdr.scenarios.results.db import VerifiedData
 from uscdr.scenarios.steps.base import ScenarioStep, shut, writes
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
     from uscdr.models.heroku import OneOffResult
-    from uscdr.models.migrations import Listed, MigrationsVerdict
+    from uscdr.models.migrations import Listed
     from uscdr.providers.ports.probes import Website
 
 Saving = Literal["pass", "fail", "not checked", "not known"]
 SAVED = "saved and rolled back"
+
+
+class _AppSettled(Fact):
+    """The recovered application against its database, and whether it can save."""
+
+    code: MigrationsVerdict
+    saving: Literal["pass", "fail", "not checked", "not known"]
+    """`not checked`: there is no command for it; `not known`: there is one, and its end was not seen."""
+    words: str = ""
+    """What the command said of what cannot be saved, or why it was not asked."""
+    failing: dict[str, str] = Field(default_factory=dict)
+    """Checks of the application that do not pass -> evidence; asked only when something else is wrong."""
+
+
+class _StaticSeen(Fact):
+    """Static files that the first page names, and those of them that are not served."""
+
+    named: int
+    missing: tuple[str, ...]
 
 
 class _SettledSeen(Fact):
@@ -36,7 +56,7 @@ class _SettledSeen(Fact):
     optional: bool
 
 
-class Settled(ScenarioStep[_SettledSeen, AppSettled]):
+class Settled(ScenarioStep[_SettledSeen, _AppSettled]):
     """Looks at the migrations again, against the code that runs now, and has the application try to save."""
 
     name = "app.settled"
@@ -47,7 +67,7 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
         "heroku run --exit-code --app {app} -- {manage} showmigrations",
         "heroku run --exit-code --app {app} -- {manage} $WRITE_CHECK   # app.write_check of scenarios.yaml",
     )
-    gives = AppSettled
+    gives = _AppSettled
     needs = (VerifiedData,)
     waits = "looked at again when the application runs: migrations, and whether rows can be saved"
 
@@ -67,11 +87,11 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
         return Action("change", words, self.calls(), known)
 
     @override
-    def apply(self, seen: _SettledSeen, view: View, tell: Reporter) -> AppSettled:
+    def apply(self, seen: _SettledSeen, view: View, tell: Reporter) -> _AppSettled:
         Releases(self._deps).await_in_force(tell)
         listed, saving, words = self._asked(seen, tell)
         tell.progress("comparing the database with the code that runs")
-        settled = AppSettled(code=DeployedCode(self._deps).judge_running(listed), saving=saving, words=words)
+        settled = _AppSettled(code=DeployedCode(self._deps).judge_running(listed), saving=saving, words=words)
         if not _wrong(settled):
             return settled
         answers, _ = failing(ask_until_dead(self._deps, self._deps.config.application_checks(), tell))
@@ -90,7 +110,7 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
         return listed, *_saved(ended, seen)
 
     @override
-    def verify(self, result: AppSettled, view: View, tell: Reporter) -> str:
+    def verify(self, result: _AppSettled, view: View, tell: Reporter) -> str:
         for name, verdict, evidence in _verdicts(result):
             tell.check(name, verdict, evidence)
         wrong = _wrong(result)
@@ -126,7 +146,7 @@ def _unsaved(ended: OneOffResult) -> str:
     return DjangoOutput(ended.output).reason or first_of(told, comma="; ") or f"exit status {ended.exit_status}"
 
 
-def _wrong(result: AppSettled) -> list[str]:
+def _wrong(result: _AppSettled) -> list[str]:
     """What is wrong, the worst first."""
     words = [f"{plural(len(result.failing), 'check')} fail: {first_of(list(result.failing))}"] if result.failing else []
     if result.saving == "fail":
@@ -139,7 +159,7 @@ def _wrong(result: AppSettled) -> list[str]:
     return words
 
 
-def _verdicts(result: AppSettled) -> list[tuple[str, Literal["pass", "fail", "inconclusive", "not checked"], str]]:
+def _verdicts(result: _AppSettled) -> list[tuple[str, Literal["pass", "fail", "inconclusive", "not checked"], str]]:
     code = result.code
     saving: Literal["pass", "fail", "inconclusive", "not checked"]
     saving = "inconclusive" if result.saving == "not known" else result.saving
@@ -173,14 +193,14 @@ def _not_served(site: Website, path: str, tell: Reporter) -> str:
     return "" if status == OK else str(status)
 
 
-class Static(ScenarioStep[StaticSeen, StaticSeen]):
+class Static(ScenarioStep[_StaticSeen, _StaticSeen]):
     """Every file that the first page names must be served."""
 
     name = "app.static"
     title = "Static files"
     effect = Effect.READ
     manual = ("heroku open --app {app}   # collectstatic in a one-off dyno changes nothing for web",)
-    gives = StaticSeen
+    gives = _StaticSeen
     needs = (VerifiedData,)
     waits = "the files that the first page names are asked for when the application is open again"
 
@@ -189,16 +209,16 @@ class Static(ScenarioStep[StaticSeen, StaticSeen]):
         return self.waits if shut(view) else super().ready(view)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> StaticSeen:
+    def probe(self, view: View, tell: Reporter) -> _StaticSeen:
         with self._deps.world() as world:
             site = world.website()
             page = site.ask("GET", "/").body.decode(errors="replace")
             named = list(dict.fromkeys(match["path"] for match in ASSET.finditer(page)))[:MOST]
             missing = [f"{path} ({wrong})" for path in named if (wrong := _not_served(site, path, tell))]
-        return StaticSeen(named=len(named), missing=tuple(missing))
+        return _StaticSeen(named=len(named), missing=tuple(missing))
 
     @override
-    def plan(self, seen: StaticSeen, view: View) -> Action:
+    def plan(self, seen: _StaticSeen, view: View) -> Action:
         calls = (Call(provider="app", request="GET / and the files it names", writes=False),)
         if seen.missing:
             return Action(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import Field
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import POSTGRES, Attachment, service_of
+from uscdr.models.heroku import POSTGRES, Attachment, ServiceColor, service_of
 from uscdr.scenarios.adapters import now
-from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, StatusSeen, broken_invariants
+from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, broken_invariants
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql
 from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.words import duration, plural, size
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 
 # Who else uses an add-on, and which databases of the application a recovery leaves alone. Reads only.
+
+
+class _StatusSeen(Fact):
+    """The platform's status page; `known` is False when it could not be read."""
+
+    known: bool
+    systems: tuple[ServiceColor, ...] = ()
+    incidents: tuple[str, ...] = ()
+    others: dict[str, str] = Field(default_factory=dict)
+    """Other providers -> what their pages say."""
 
 
 def _sharing(platform: Platform, app: str, database: Attachment) -> Sharing:
@@ -73,7 +84,7 @@ class StatusParams(Fact):
     all: bool = False
 
 
-class StatusLook(ScenarioStep[StatusSeen, StatusSeen]):
+class StatusLook(ScenarioStep[_StatusSeen, _StatusSeen]):
     """Is it the platform? A status page that cannot be read is no reason to stop."""
 
     name = "status.look"
@@ -83,26 +94,26 @@ class StatusLook(ScenarioStep[StatusSeen, StatusSeen]):
     effect = Effect.READ
     params = StatusParams
     manual = ("heroku status",)
-    gives = StatusSeen
+    gives = _StatusSeen
     fresh_for = FRESH
 
     @override
-    def probe(self, view: View, tell: Reporter) -> StatusSeen:
+    def probe(self, view: View, tell: Reporter) -> _StatusSeen:
         others = (
             {name: _others(page) for name, page in self._deps.pages.items()} if self.given(StatusParams).all else {}
         )
         return self._platform(tell).model_copy(update={"others": others})
 
-    def _platform(self, tell: Reporter) -> StatusSeen:
+    def _platform(self, tell: Reporter) -> _StatusSeen:
         try:
             report = self._deps.status.current()
         except ProviderError as error:
             tell.warn(f"The platform's status page could not be read: {error.message}")
-            return StatusSeen(known=False)
-        return StatusSeen(known=True, systems=report.systems, incidents=report.incidents)
+            return _StatusSeen(known=False)
+        return _StatusSeen(known=True, systems=report.systems, incidents=report.incidents)
 
     @override
-    def plan(self, seen: StatusSeen, view: View) -> Action:
+    def plan(self, seen: _StatusSeen, view: View) -> Action:
         return Action("read", _status_words(seen), (reads("GET", "/api/v4/current-status"),))
 
 
@@ -115,11 +126,11 @@ def _others(page: ServiceStatus) -> str:
     return ", ".join(bad) if bad else "all green"
 
 
-def _status_words(seen: StatusSeen) -> str:
+def _status_words(seen: _StatusSeen) -> str:
     return "; ".join([_platform_words(seen), *(f"{name}: {words}" for name, words in seen.others.items())])
 
 
-def _platform_words(seen: StatusSeen) -> str:
+def _platform_words(seen: _StatusSeen) -> str:
     if not seen.known:
         return "platform status is not known (its page did not answer)"
     bad = [f"{system.system} {system.status}" for system in seen.systems if system.status != "green"]

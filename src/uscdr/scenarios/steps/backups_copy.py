@@ -19,7 +19,7 @@ from uscdr.scenarios.backup_copies import copies_of, copy, copy_for, prunable
 from uscdr.scenarios.backup_inventory import Inventory, vault_of
 from uscdr.scenarios.backup_proof import prove_and_keep
 from uscdr.scenarios.backup_questions import questions
-from uscdr.scenarios.results.backups import CopiesRemoved, CopyMade, CopyProven, TrialCapture
+from uscdr.scenarios.results.backups import CopyMade, CopyProven, TrialCapture
 from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, reads
 from uscdr.scenarios.steps.prove import KEY_FITS, key_words
 from uscdr.words import duration, plural, size
@@ -30,6 +30,17 @@ if TYPE_CHECKING:
 
 HOW_TO_NAME = "--recipient age1…, $USCDR_KIT_RECIPIENTS, or `vault: recipients` in scenarios.yaml"
 NOBODY = f"nobody could open a copy: neither a recipient nor a passphrase is named ({HOW_TO_NAME})"
+
+
+class _CopiesRemoved(Fact):
+    """Ids of copies that are gone from the vault, and how many are left."""
+
+    ids: tuple[str, ...]
+    kept: int
+    held: tuple[str, ...] = ()
+    """Ids of copies that the store's own retention did not let go."""
+    stays: str = ""
+    """What the store keeps of those that are gone, in words."""
 
 
 class _PullSeen(Fact):
@@ -274,7 +285,7 @@ class _CopiesSeen(Fact):
     """Ids that an earlier process began to remove; None when none did."""
 
 
-class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
+class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
     """Never the newest proven one. What came or went since it was approved stops it before anything is removed."""
 
     name = "backup.prune"
@@ -282,7 +293,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
     effect = Effect.IDEMPOTENT
     destructive = True
     manual = ("rm -r $VAULT/backups/$COPY   # its manifest first; never the newest proven copy",)
-    gives = CopiesRemoved
+    gives = _CopiesRemoved
 
     @override
     def probe(self, view: View, tell: Reporter) -> _CopiesSeen:
@@ -322,7 +333,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
         return {"ids": list(seen.approved or seen.ids), "phrase": seen.phrase}
 
     @override
-    def apply(self, seen: _CopiesSeen, view: View, tell: Reporter) -> CopiesRemoved:
+    def apply(self, seen: _CopiesSeen, view: View, tell: Reporter) -> _CopiesRemoved:
         vault = vault_of(self._deps)
         with vault.turn("removing copies", tell.progress):
             now = self._look(seen.approved)
@@ -332,14 +343,14 @@ class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
                 )
             held = retention.carry_out(vault.store(), seen.ids)
         gone = tuple(one for one in seen.approved or seen.ids if one not in held)
-        return CopiesRemoved(ids=gone, kept=seen.kept + len(held), held=held, stays=seen.stays)
+        return _CopiesRemoved(ids=gone, kept=seen.kept + len(held), held=held, stays=seen.stays)
 
     @override
-    def current(self, seen: _CopiesSeen, view: View) -> CopiesRemoved:
-        return CopiesRemoved(ids=seen.approved or seen.ids, kept=seen.kept, stays=seen.stays)
+    def current(self, seen: _CopiesSeen, view: View) -> _CopiesRemoved:
+        return _CopiesRemoved(ids=seen.approved or seen.ids, kept=seen.kept, stays=seen.stays)
 
     @override
-    def verify(self, result: CopiesRemoved, view: View, tell: Reporter) -> str:
+    def verify(self, result: _CopiesRemoved, view: View, tell: Reporter) -> str:
         store = vault_of(self._deps).store()
         left = [one for one in result.ids if store.names(f"{BACKUPS}/{one}")]
         if left:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing_extensions import override
 
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
-from uscdr.scenarios.results.backups import (
-    BackupsDecided,
-    BackupsVerdict,
-    BackupSystemSeen,
-    CommandsReplaced,
-    CopyProven,
-    ReplacedCommand,
-)
+from uscdr.models.base import Fact
+from uscdr.scenarios.results.backups import BackupsDecided, BackupsVerdict, BackupSystemSeen, CopyProven
 from uscdr.scenarios.steps.backups_capture import wanted_schedule
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import duration
+
+
+class _ReplacedCommand(Fact):
+    """A command of the runbook that is not run, why, and the step that does instead what it was meant to do."""
+
+    command: str
+    why: str
+    step: str
+
+
+class _CommandsReplaced(Fact):
+    """All of them, in the runbook's order."""
+
+    commands: tuple[_ReplacedCommand, ...]
 
 
 class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
@@ -100,22 +108,22 @@ class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
 
 
 REPLACED = (
-    ReplacedCommand(
+    _ReplacedCommand(
         command="monitor_backups --check-heroku",
         why="no such option, exit 2; it reads a table of its own and never asks the platform",
         step="Backup system as it stands",
     ),
-    ReplacedCommand(
+    _ReplacedCommand(
         command="setup_heroku_backups --app",
         why="no dyno has the CLI it needs; on a laptop it unschedules, schedules, dies untested at an unknown command",
         step="Daily schedule",
     ),
-    ReplacedCommand(
+    _ReplacedCommand(
         command="verify_backup",
         why="exit 0 while it prints FAILED; restores nothing, --test-restore is a placeholder",
         step="Prove by a restore",
     ),
-    ReplacedCommand(
+    _ReplacedCommand(
         command="create_backup --type full --verify",
         why="writes to its own dyno's disk, gone when that stops; compares no checksum; has no media",
         step="Test a new backup, Copy it off the platform",
@@ -124,7 +132,7 @@ REPLACED = (
 """Of the runbook's five only `heroku pg:backups:schedules` does what it says."""
 
 
-class CommandsLook(ScenarioStep[CommandsReplaced, CommandsReplaced]):
+class CommandsLook(ScenarioStep[_CommandsReplaced, _CommandsReplaced]):
     """Asks nobody: this was found out by running them."""
 
     name = "backups.commands"
@@ -137,13 +145,13 @@ class CommandsLook(ScenarioStep[CommandsReplaced, CommandsReplaced]):
         "# not {manage} verify_backup: restores nothing; exit 0 while it prints FAILED",
         "# not {manage} create_backup --type full --verify: writes to its own dyno's disk, gone when that stops",
     )
-    gives = CommandsReplaced
+    gives = _CommandsReplaced
 
     @override
-    def probe(self, view: View, tell: Reporter) -> CommandsReplaced:
-        return CommandsReplaced(commands=REPLACED)
+    def probe(self, view: View, tell: Reporter) -> _CommandsReplaced:
+        return _CommandsReplaced(commands=REPLACED)
 
     @override
-    def plan(self, seen: CommandsReplaced, view: View) -> Action:
+    def plan(self, seen: _CommandsReplaced, view: View) -> Action:
         words = " | ".join(f"{one.command}: {one.why} -> {one.step}" for one in seen.commands)
         return Action("read", f"not run, and which step does it instead: {words}")

@@ -12,11 +12,9 @@ from uscdr.models.transfers import Transfer, TransferKind, Transfers, TransferSt
 from uscdr.scenarios.afterwards import PUTS_BACK
 from uscdr.scenarios.results.app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.results.db import (
-    BeforeCapture,
     Captured,
     ChosenBackup,
     DatabaseSeen,
-    FreshCapture,
     ProcessesStopped,
     SafetyCapture,
     VerifiedData,
@@ -42,6 +40,14 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Captured)
 KINDS = (TransferKind.MANUAL_BACKUP,)
 NONE = "nothing puts it back after the restore"
+
+
+class _BeforeCapture(Captured):
+    """The state before migrations."""
+
+
+class _FreshCapture(Captured):
+    """The recovered state."""
 
 
 class CaptureSeen(TransfersSeen):
@@ -198,20 +204,20 @@ class CaptureSafety(Capture[SafetyCapture]):
         return self._change(seen, f"the state is captured before it is overwritten; {PUTS_BACK}")
 
 
-class CaptureFresh(Capture[FreshCapture]):
+class CaptureFresh(Capture[_FreshCapture]):
     """The first backup of the recovered state."""
 
     name = "backup.capture"
     title = "New backup"
     default_id = "fresh"
-    gives = FreshCapture
+    gives = _FreshCapture
     needs = (VerifiedData,)
     waits = "a new backup is captured when the recovered data are verified"
     done_without = (
         "At once: the data are back and users are in; only the backup of the recovered state is missing. Take it and "
         "look at the rest: uscdr runs resume. The backup alone: uscdr backup capture"
     )
-    kind = FreshCapture
+    kind = _FreshCapture
 
     @override
     def otherwise(self, seen: CaptureSeen) -> str:
@@ -231,17 +237,17 @@ class CaptureFresh(Capture[FreshCapture]):
         return self._change(seen, "the recovered state is captured")
 
 
-class CaptureBefore(Capture[BeforeCapture]):
+class CaptureBefore(Capture[_BeforeCapture]):
     """The data as they are before a migration changes them."""
 
     name = "backup.capture_before"
     title = "Capture before migrations"
     default_id = "before"
-    gives = BeforeCapture
+    gives = _BeforeCapture
     needs = (Remedy, DataProbed)
     plans_with = (DataProbed,)
     waits = "captured before migrations, unless surely none is pending"
-    kind = BeforeCapture
+    kind = _BeforeCapture
 
     @override
     def otherwise(self, seen: CaptureSeen) -> str:

@@ -12,7 +12,7 @@ from uscdr.models.base import Fact
 from uscdr.scenarios.infra.services import NewPlace
 from uscdr.scenarios.releases import InForce, Releases
 from uscdr.scenarios.results.db import Proof
-from uscdr.scenarios.results.infra import AppMade, ConfigSet, DatabaseReady, KeyTried, MailEnabled, Materials, Switched
+from uscdr.scenarios.results.infra import AppMade, ConfigSet, DatabaseReady, KeyTried, Materials, Switched
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql, writes
 from uscdr.words import plural
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import SecretStr
+
+
+class _MailEnabled(Fact):
+    """Variables that were withheld until now."""
+
+    set: tuple[str, ...]
 
 
 class _ConfigSeen(Fact):
@@ -103,7 +109,7 @@ class _MailSeen(_ConfigSeen):
     """What is waited for, in words."""
 
 
-class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
+class EnableMail(ScenarioStep[_MailSeen, _MailEnabled]):
     """From now on the new place mails; the old one does not any more. Done when its dynos run with it."""
 
     name = "infra.enable_mail"
@@ -112,7 +118,7 @@ class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{new_app}/config-vars"),)
     manual = ("heroku config:set {unsilence} --app {new_app}   # in ONE call",)
-    gives = MailEnabled
+    gives = _MailEnabled
     needs = (Materials, Switched)
     waits = "mail is let out after the switch, not before"
 
@@ -141,19 +147,19 @@ class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
         return Action("noop", "nothing is withheld", known=known)
 
     @override
-    def apply(self, seen: _MailSeen, view: View, tell: Reporter) -> MailEnabled:
+    def apply(self, seen: _MailSeen, view: View, tell: Reporter) -> _MailEnabled:
         wanted, since = self._wanted(view), Releases(self._deps).newest_version()
         if seen.to_set:
             self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
         Releases(self._deps).await_in_force(tell, since=since)
-        return MailEnabled(set=seen.to_set)
+        return _MailEnabled(set=seen.to_set)
 
     @override
-    def current(self, seen: _MailSeen, view: View) -> MailEnabled:
-        return MailEnabled(set=())
+    def current(self, seen: _MailSeen, view: View) -> _MailEnabled:
+        return _MailEnabled(set=())
 
     @override
-    def verify(self, result: MailEnabled, view: View, tell: Reporter) -> str:
+    def verify(self, result: _MailEnabled, view: View, tell: Reporter) -> str:
         left = _compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app)).to_set
         if left:
             raise CheckFailed(f"Still withheld: {', '.join(left)}.")

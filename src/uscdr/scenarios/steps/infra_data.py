@@ -15,8 +15,16 @@ from uscdr.scenarios.adapters import now
 from uscdr.scenarios.infra.material import CAPTURED, KIT, choose_dump, dump_source, lost_since, not_captured, wanting_in
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.releases import Releases
-from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, Compared, Proof, Restored, VerifiedData
-from uscdr.scenarios.results.infra import DatabaseReady, InfraSeen, LastCapture, OldStopped
+from uscdr.scenarios.results.db import (
+    ApplicationChecked,
+    Captured,
+    ChosenBackup,
+    Compared,
+    Proof,
+    Restored,
+    VerifiedData,
+)
+from uscdr.scenarios.results.infra import DatabaseReady, InfraSeen, OldStopped
 from uscdr.scenarios.steps.base import ASSESS, RESTORED_BY_HAND, ScenarioStep, sql
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
 from uscdr.scenarios.steps.choose import LATER, Choice, chosen_of, settled, summary_of, warn_of
@@ -27,6 +35,12 @@ from uscdr.words import first_of, moment, plural, size
 if TYPE_CHECKING:
     from uscdr.models.heroku import Attachment
     from uscdr.models.postgres import TableDigest
+
+
+class _LastCapture(Captured):
+    """The old place's last state, when nothing wrote there any more; `why` says why there is none."""
+
+    why: str = ""
 
 
 class InfraChoose(ScenarioStep[ChosenBackup, ChosenBackup]):
@@ -193,15 +207,15 @@ def _without(result: Restored) -> str:
 # What a living old place wrote until it was stopped: captured, proven, and taken along unless it is damaged.
 
 
-class CaptureLast(Capture[LastCapture]):
+class CaptureLast(Capture[_LastCapture]):
     """Nothing writes there any more. A platform that cannot capture does not end the recovery; the loss is told."""
 
     name = "infra.capture_last"
     title = "Capture what it wrote last"
-    gives = LastCapture
+    gives = _LastCapture
     needs = (InfraSeen, OldStopped, ChosenBackup)
     plans_with = (InfraSeen,)
-    kind = LastCapture
+    kind = _LastCapture
 
     @override
     def attachment(self) -> Attachment:
@@ -243,16 +257,16 @@ class CaptureLast(Capture[LastCapture]):
         return self._change(seen, f"the database of {self._deps.old_app} as it is once nothing writes to it")
 
     @override
-    def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> LastCapture:
+    def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> _LastCapture:
         try:
             return super().apply(seen, view, tell)
         except ProviderError as error:
             if not said_no(error):
                 raise
-            return LastCapture(id="", num=0, name="", bytes=0, why=f"{error.message} {error.why}".strip())
+            return _LastCapture(id="", num=0, name="", bytes=0, why=f"{error.message} {error.why}".strip())
 
     @override
-    def verify(self, result: LastCapture, view: View, tell: Reporter) -> str:
+    def verify(self, result: _LastCapture, view: View, tell: Reporter) -> str:
         if result.why:
             tell.warn(f"The last state of {self._deps.old_app} could not be captured. {result.why}")
             return f"not captured: {result.why}"
@@ -277,7 +291,7 @@ class ChooseLast(ScenarioStep[ChosenBackup, ChosenBackup]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> ChosenBackup:
-        chosen, taken = view.need(ChosenBackup), view.get(LastCapture)
+        chosen, taken = view.need(ChosenBackup), view.get(_LastCapture)
         if taken is None or taken.why:
             return self._as_before(chosen, view, tell)
         transfer = self._deps.backups.transfer(self._owner(), taken.id)

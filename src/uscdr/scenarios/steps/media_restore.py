@@ -15,7 +15,7 @@ from uscdr.models.media import Access, Asset, AssetKey, KnownAsset, RestoredAsse
 from uscdr.providers.ports.media import RESTORE_BATCH
 from uscdr.scenarios.media.compare import FileState, ListedAsset
 from uscdr.scenarios.media.repair import Repairs, batches, by_kind
-from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaRestored, MediaUploaded
+from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaUploaded
 from uscdr.scenarios.steps.media_base import MediaStep, changes
 from uscdr.words import plural, size
 
@@ -27,6 +27,13 @@ MOST_ROUNDS = 2
 """What comes back in its latest version may turn out to be the changed one; then its versions are looked at."""
 MOST_TRIES = 3
 MOST_DELIVERED = 10
+
+
+class _MediaRestored(Fact):
+    """Files that the service's own backup gave back, and those that it did not."""
+
+    restored: int
+    refused: int = 0
 
 
 class _MediaRestoreSeen(Fact):
@@ -68,7 +75,7 @@ def _batches(repairs: Repairs) -> list[_Batch]:
     return latest + chosen
 
 
-class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
+class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
     """What is back already is seen by looking, so that a resumed run restores nothing twice."""
 
     name = "media.restore_backups"
@@ -76,7 +83,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
     default_id = "media_restore"
     effect = Effect.IDEMPOTENT
     manual = ("cld admin restore $PUBLIC_ID resource_type=$TYPE   # 100 ids a call",)
-    gives = MediaRestored
+    gives = _MediaRestored
     needs = (MediaPlanned, MediaDecided)
     plans_with = (MediaPlanned,)
     waits = "known when it is known what has to come back"
@@ -109,7 +116,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
         return {"files": seen.files, "cloud": self.cloud().cloud}
 
     @override
-    def apply(self, seen: _MediaRestoreSeen, view: View, tell: Reporter) -> MediaRestored:
+    def apply(self, seen: _MediaRestoreSeen, view: View, tell: Reporter) -> _MediaRestored:
         restored = self._restored = set[AssetKey]()
         for _ in range(MOST_ROUNDS):
             repairs = self._repairs()
@@ -117,7 +124,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
                 break
             self._round(repairs, restored, tell)
             self.look_at_versions(tell)
-        return MediaRestored(restored=len(restored), refused=len(self.book.refused))
+        return _MediaRestored(restored=len(restored), refused=len(self.book.refused))
 
     def _round(self, repairs: Repairs, restored: set[AssetKey], tell: Reporter) -> None:
         def one(batch: _Batch) -> None:
@@ -174,11 +181,11 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
         return back
 
     @override
-    def current(self, seen: _MediaRestoreSeen, view: View) -> MediaRestored:
-        return MediaRestored(restored=0, refused=len(self.book.refused))
+    def current(self, seen: _MediaRestoreSeen, view: View) -> _MediaRestored:
+        return _MediaRestored(restored=0, refused=len(self.book.refused))
 
     @override
-    def verify(self, result: MediaRestored, view: View, tell: Reporter) -> str:
+    def verify(self, result: _MediaRestored, view: View, tell: Reporter) -> str:
         kept = self.survey(tell).held
         some = sorted(self._restored, key=str)[:MOST_DELIVERED]
         there = self.together([partial(self.delivers, key, kept[key]) for key in some])
@@ -217,7 +224,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         "cld uploader upload $FILE public_id=$PUBLIC_ID resource_type=$TYPE type=$DELIVERY overwrite=true tags={tag}",
     )
     gives = MediaUploaded
-    needs = (MediaPlanned, MediaRestored)
+    needs = (MediaPlanned, _MediaRestored)
     plans_with = (MediaPlanned,)
     waits = "known when it is known what has to come back"
     _damaged: int = 0

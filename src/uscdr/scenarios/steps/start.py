@@ -13,13 +13,19 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.scenarios.releases import InForce, Releases
-from uscdr.scenarios.results.db import ProcessesStarted, ProcessesStopped, VerifiedData
+from uscdr.scenarios.results.db import ProcessesStopped, VerifiedData
 from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, reads, writes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 NEVER_STARTED = frozenset({"release", "console", "rake"})
+
+
+class _ProcessesStarted(Fact):
+    """Process types that run again."""
+
+    running: dict[str, int]
 
 
 class StartParams(Fact):
@@ -36,7 +42,7 @@ class _StartSeen(Fact):
     up: dict[str, int]
 
 
-class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
+class StartProcesses(ScenarioStep[_StartSeen, _ProcessesStarted]):
     """Restores one part of the recorded formation."""
 
     name = "heroku.start"
@@ -45,7 +51,7 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
     sends = (writes("PATCH", "/apps/{app}/formation"),)
     params = StartParams
     manual = ("heroku ps:scale {scale} --app {app}   # or what ran before it was stopped",)
-    gives = ProcessesStarted
+    gives = _ProcessesStarted
     needs = (VerifiedData, ProcessesStopped)
     part: ClassVar[Literal["web", "workers", "beat"]]
 
@@ -84,7 +90,7 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
         return Action("change", f"{words} starts again", calls, known)
 
     @override
-    def apply(self, seen: _StartSeen, view: View, tell: Reporter) -> ProcessesStarted:
+    def apply(self, seen: _StartSeen, view: View, tell: Reporter) -> _ProcessesStarted:
         if seen.scaled != seen.wanted:
             self._deps.platform.scale(self._deps.app, seen.wanted)
         ended = Releases(self._deps).await_dynos(tell, kinds=seen.wanted)
@@ -97,14 +103,14 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
                 why=f"The data are restored and verified; the application does not run on them. {why}".strip(),
                 next_action=f"See: {logs}; then: uscdr runs resume",
             )
-        return ProcessesStarted(running={kind: ended.running.get(kind, 0) for kind in seen.wanted})
+        return _ProcessesStarted(running={kind: ended.running.get(kind, 0) for kind in seen.wanted})
 
     @override
-    def current(self, seen: _StartSeen, view: View) -> ProcessesStarted:
-        return ProcessesStarted(running=seen.up)
+    def current(self, seen: _StartSeen, view: View) -> _ProcessesStarted:
+        return _ProcessesStarted(running=seen.up)
 
     @override
-    def verify(self, result: ProcessesStarted, view: View, tell: Reporter) -> str:
+    def verify(self, result: _ProcessesStarted, view: View, tell: Reporter) -> str:
         up = self._up(result.running)
         if up != result.running:
             raise CheckFailed(
