@@ -18,7 +18,7 @@ from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.models.transfers import TransferState
 from uscdr.providers.ports.dns import leads
 from uscdr.scenarios.adapters import Adapters, Request
-from uscdr.scenarios.backup_inventory import Inventory, vault_of
+from uscdr.scenarios.backup_inventory import Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -375,7 +375,7 @@ def _scheduled(deps: Adapters) -> Comparison:
 
 def _copied(deps: Adapters) -> Comparison:
     """The copy is opened with its key, and compared with what the platform sends for the same backup."""
-    name, known, vault = "the copy is the platform's backup", Inventory.take(deps), vault_of(deps)
+    name, known, vault = "the copy is the platform's backup", Inventory.take(deps), deps.vault
     entry = next((one for one in reversed(known.entries) if one.copies and one.transfer), None)
     if entry is None or entry.transfer is None:
         return Comparison(name, holds=False, evidence="there is no copy")

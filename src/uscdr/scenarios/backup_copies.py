@@ -14,7 +14,7 @@ from uscdr.backups.manifest import BackupOrigin, CopyCard
 from uscdr.backups.retention import Eviction, Pruning
 from uscdr.errors import ProviderError
 from uscdr.scenarios.adapters import Adapters, now
-from uscdr.scenarios.backup_inventory import Inventory, copies_alone, vault_of
+from uscdr.scenarios.backup_inventory import Inventory, copies_alone
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def copy_for(copies: Sequence[CopyCard], keys: Keyring) -> CopyCard | None:
 
 def copies_of(deps: Adapters, transfer_id: str) -> tuple[CopyCard, ...]:
     """Whole copies of this backup, the newest first."""
-    cards = catalog.StoredCopies.of(vault_of(deps).store()).copies
+    cards = catalog.StoredCopies.of(deps.vault.store()).copies
     mine = [one for one in cards if (one.origin.app, one.origin.transfer_id) == (deps.app, transfer_id)]
     return tuple(sorted(mine, key=lambda one: one.made_at, reverse=True))
 
@@ -56,7 +56,7 @@ def copy(
     Raises CheckFailed for what is no whole dump, LockHeld while somebody else writes; ProviderError,
     MachineError, OutcomeUnknown, Interrupted.
     """
-    vault, told = vault_of(deps), 0
+    vault, told = deps.vault, 0
 
     def watch(done: int) -> None:
         nonlocal told
@@ -134,4 +134,4 @@ def _worth(goes: Eviction) -> str:
 def prunable(deps: Adapters, there: StoredCopies) -> Pruning:
     """Of the copies in `there`. The platform is not asked."""
     planned = pruning.Pruning.of(copies_alone(deps, there), there, deps.config.vault.retention, now())
-    return replace(planned, stays=pruning.what_stays(vault_of(deps).store(), planned.ids))
+    return replace(planned, stays=pruning.what_stays(deps.vault.store(), planned.ids))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uscdr.models.heroku import Attachment, Schedule
-    from uscdr.scenarios.adapters import Adapters, CopiesAccess
+    from uscdr.scenarios.adapters import Adapters
     from uscdr.store.store import Store
 
 
@@ -78,7 +78,7 @@ class Inventory:
         deps.describe_app()
         attachment = deps.attachment()
         transfers = deps.backups.transfers(attachment)
-        store = vault_of(deps).store()
+        store = deps.vault.store()
         vault, why = _read(store)
         return cls(
             attachment=attachment,
@@ -103,13 +103,6 @@ class Inventory:
         return RpoState.of(found, self.schedules, at, deps.config.objectives.rpo)
 
 
-def vault_of(deps: Adapters) -> CopiesAccess:
-    """The place of copies. Raises MachineError when these parts were put together without one."""
-    if deps.vault is None:
-        raise MachineError("No place for copies of backups is known.", next_action="Name one: --to PLACE")
-    return deps.vault
-
-
 def _read(store: Store) -> tuple[_Vault | None, str]:
     try:
         return _Vault(store, catalog.StoredCopies.of(store), Proofs(store)), ""
@@ -119,7 +112,7 @@ def _read(store: Store) -> tuple[_Vault | None, str]:
 
 def copies_alone(deps: Adapters, there: StoredCopies) -> tuple[BackupEntry, ...]:
     """The copies in `there`, one entry a backup, oldest first; the platform is not asked."""
-    return scope(deps, None).entries((), there.copies, Proofs(vault_of(deps).store()))
+    return scope(deps, None).entries((), there.copies, Proofs(deps.vault.store()))
 
 
 def scope(deps: Adapters, attachment: Attachment | None) -> Scope:
@@ -142,7 +135,12 @@ class ObjectivePart(Fact):
     name: str
     verdict: Literal["pass", "fail", "not checked"]
     evidence: str
-    mend: str = ""
+    fix: str = ""
+
+    @classmethod
+    def all_of(cls, seen: RpoState, cron: str) -> tuple[ObjectivePart, ...]:
+        """What `RpoState.met` is made of; `cron` is the line that makes backups often enough."""
+        return (_schedule(seen), _proven(seen), _often(seen, cron))
 
 
 def made(entries: Sequence[BackupEntry], proofs: Proofs | None, of: Scope, at: datetime) -> tuple[Point, ...]:
@@ -174,18 +172,13 @@ def _forgotten(entries: Sequence[BackupEntry], proofs: Sequence[ProofDocument], 
             )
 
 
-def objectives(seen: RpoState, cron: str) -> tuple[ObjectivePart, ...]:
-    """What `Standing.met` is made of, each with its own next action."""
-    return (_schedule(seen), _proven(seen), _often(seen, cron))
-
-
 def _schedule(seen: RpoState) -> ObjectivePart:
     words = ", ".join(seen.schedules) or "the platform schedules no backup"
     return ObjectivePart(
         name="backups are scheduled",
         verdict="pass" if seen.schedules else "fail",
         evidence=words,
-        mend="" if seen.schedules else "Schedule them: uscdr backup schedule --apply",
+        fix="" if seen.schedules else "Schedule them: uscdr backup schedule --apply",
     )
 
 
@@ -197,7 +190,7 @@ def _proven(seen: RpoState) -> ObjectivePart:
         name="newest proven copy off the platform",
         verdict="pass" if good else "fail",
         evidence=f"{newest}, {limit}",
-        mend="" if good else "Copy and prove one: uscdr backup pull, then uscdr backup prove",
+        fix="" if good else "Copy and prove one: uscdr backup pull, then uscdr backup prove",
     )
 
 
@@ -208,7 +201,7 @@ def _often(seen: RpoState, cron: str) -> ObjectivePart:
         name="backups come often enough",
         verdict="pass" if good else "fail",
         evidence=f"{'; '.join(_rhythms(seen)) or 'nothing is known of how often'}; {limit}",
-        mend="" if good else f"Add to `crontab -e`: {cron}",
+        fix="" if good else f"Add to `crontab -e`: {cron}",
     )
 
 
@@ -223,18 +216,7 @@ def _sum(what: str, gap: float, capture: float) -> str:
     return f"{what} {duration(gap)} between two + {duration(capture)} for one = up to {duration(gap + capture)}"
 
 
-def platform_alone(seen: RpoState) -> bool:
-    """Whether the platform's own schedule is enough: what was captured by hand today says nothing of tomorrow."""
-    return seen.schedule_gap is not None and seen.schedule_gap + seen.capture <= seen.objective
-
-
 def cron_for(deps: Adapters) -> str:
     """The line that makes, copies and proves backups often enough."""
-    place, config = vault_of(deps), deps.config
+    place, config = deps.vault, deps.config
     return Rhythm.even(config.vault.every, config.objectives.rpo).cron_line(place.target, place.to)
-
-
-def in_words(seen: RpoState, parts: Sequence[ObjectivePart]) -> str:
-    """One sentence for a plan's line."""
-    missed = [f"{one.name} ({one.evidence})" for one in parts if one.verdict != "pass"]
-    return f"RPO {duration(seen.objective)}: " + (f"MISSED: {'; '.join(missed)}" if missed else "met")

@@ -12,7 +12,6 @@ from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory
 from uscdr.kit.collect.dump import code_in_kit, key_in_kit
 from uscdr.kit.manifest import DUMP
-from uscdr.scenarios.backup_inventory import vault_of
 from uscdr.scenarios.backup_questions import asked
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def prove_and_keep(deps: Adapters, entry: BackupEntry, asked: Questions, tell: R
     Raises CheckFailed when a copy is damaged or not of the platform's bytes; BadInput when there
     is nothing that can be opened; ProviderError, MachineError, Interrupted.
     """
-    vault = vault_of(deps)
+    vault = deps.vault
     vault.scratch().prepare()  # its server starts while the dump is fetched or decrypted
     with _dump(deps, entry, tell) as (path, subject):
         progress = _progress(deps, tell, f"restoring {entry.name} on this machine")
@@ -48,7 +47,7 @@ def prove_and_keep(deps: Adapters, entry: BackupEntry, asked: Questions, tell: R
 @contextmanager
 def _dump(deps: Adapters, entry: BackupEntry, tell: Reporter) -> Iterator[tuple[Path, ProofSubject]]:
     """The plain dump as a private file that is gone afterwards, and what it is."""
-    vault, place = vault_of(deps), private_directory(deps.work / "proof")
+    vault, place = deps.vault, private_directory(deps.work / "proof")
     keys = vault.reading()
     card = next((one for one in entry.copies if keys.may_open(one)), None)
     if card is not None:
@@ -69,7 +68,7 @@ def _fetched(deps: Adapters, entry: BackupEntry, path: Path, tell: Reporter) -> 
     card = next(iter(entry.copies), None)
     if card is not None:
         tell.progress(f"no key for the copy {card.id}: it is checked as it stands, and the platform's bytes are proven")
-        check_intact(vault_of(deps).store(), card)
+        check_intact(deps.vault.store(), card)
     owner = deps.attachment().owner_app_name
     link = deps.backups.public_url(owner, entry.transfer.num)
     got = deps.backups.download(link, path, _progress(deps, tell, f"downloading {entry.name}"))

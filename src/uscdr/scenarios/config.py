@@ -15,6 +15,7 @@ from uscdr.backups.retention import Retention
 from uscdr.checks.check import Check, CheckSpec
 from uscdr.models.access import AccessTables
 from uscdr.models.base import Destination, Duration, Fact
+from uscdr.models.heroku import service_of
 from uscdr.models.media import ReferenceColumn
 from uscdr.models.postgres import CanaryColumn, Invariant
 from uscdr.models.postgres_names import ColumnText, TableText
@@ -103,6 +104,11 @@ class Recovery(Fact):
     """Process types of which there must be exactly one."""
     backup_hour: Annotated[int, Field(ge=0, le=23)] = 2
     backup_timezone: str = "Asia/Manila"
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that are ordered: those of the configured plans."""
+        return tuple(dict.fromkeys(service_of(plan) for plan in self.addons))
 
 
 # The section `vault` of scenarios.yaml: where copies of backups go, who can open them, how often, for how long.

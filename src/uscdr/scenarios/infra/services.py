@@ -37,14 +37,6 @@ class Had:
         return f"{self.addon.name} ({', '.join((self.addon.plan, *self.variables))})"
 
 
-@dataclass(frozen=True)
-class OwnedAddons:
-    """What an application was given, and the add-ons that gave it."""
-
-    facts: AppFacts | None
-    config: Mapping[str, SecretStr] = field(repr=False)
-
-
 def _had(facts: AppFacts | None, app: str, configured: Collection[str], database: str) -> tuple[Had, ...]:
     """Every add-on; `configured` are the services that are ordered, `database` the main database's variable."""
     if facts is None:
@@ -103,11 +95,11 @@ def _not_made(found: Sequence[Had]) -> dict[str, str]:
 
 
 def _known(
-    held: OwnedAddons, found: Sequence[Had], new: Sequence[AddOn], there: Mapping[str, SecretStr]
+    lost: LostAddons, new: Sequence[AddOn], there: Mapping[str, SecretStr]
 ) -> Iterator[Known]:  # fmt: skip
     """Every address of the old add-ons. `there` is what the new application has; empty before it is made."""
-    for one in found:
-        given_ = {name: ServiceAddress.of(text) for name in one.variables if (text := _text(held.config, name))}
+    for one in lost.found:
+        given_ = {name: ServiceAddress.of(text) for name in one.variables if (text := _text(lost.config, name))}
         first = next(iter(given_.values()), ServiceAddress())
         for name, old in given_.items():
             # a further credential is not made again, and its holder is not to get the owner's
@@ -168,11 +160,6 @@ class AddonOrder:
         return cls(tuple(plans), tuple(replaced), cents if known_price else None)
 
 
-def services(configured: Sequence[str]) -> tuple[str, ...]:
-    """The services that are ordered: those of the configured plans."""
-    return tuple(dict.fromkeys(service_of(plan) for plan in configured))
-
-
 def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str | None]) -> AddonPlan:
     for name in wanted:
         if name is not None and name in on_offer:
@@ -186,6 +173,36 @@ def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str
 
 
 # What the old place had and the new one gets or does without: add-ons, and the config that follows from them.
+
+
+@dataclass(frozen=True)
+class LostAddons:
+    """The old place's add-ons that are gone, or that the new place does not have, and what they set in its config."""
+
+    found: tuple[Had, ...]
+    config: Mapping[str, SecretStr] = field(repr=False)
+
+    @classmethod
+    def of(cls, deps: Adapters, old: OldPlace) -> LostAddons:
+        """For an application that is rebuilt in place only a kit knows what it has lost."""
+        facts, config, there = old.facts, old.config, set[str]()
+        if old.rebuilt_in_place(deps):
+            kept = deps.old.kept()
+            there = {one.id for one in old.facts.addons} if old.facts else set()
+            facts, config = (kept.facts, kept.config) if kept else (None, {})
+        configured, database = deps.config.recovery.services, deps.services.heroku.database
+        had = _had(facts, deps.old_app, configured, database)
+        return cls(tuple(one for one in had if one.addon.id not in there), config)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Add-ons that nothing orders again, in words."""
+        return tuple(one.words for one in self.found if one.fate is Fate.GONE)
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """Add-ons of other applications, which the new place must be given again, in words."""
+        return tuple(f"{one.words} of {one.addon.app_name}" for one in self.found if one.fate is Fate.STAYS)
 
 
 @dataclass(frozen=True)
@@ -205,17 +222,17 @@ class NewPlace:
     def planned(self, deps: Adapters) -> NewConfig:
         """What each variable of the old place becomes."""
         old = deps.old.place(deps.old_app)
-        held, found = lost(deps, old)
-        configured, database = services(deps.config.recovery.addons), deps.services.heroku.database
+        lost = LostAddons.of(deps, old)
+        configured, database = deps.config.recovery.services, deps.services.heroku.database
         made = {name for addon in self.addons if addon.owned_by(deps.app) for name in addon.config_vars}
-        made |= {database} if self.addons else _made_by(found, configured, database)
+        made |= {database} if self.addons else _made_by(lost.found, configured, database)
         in_place = old.rebuilt_in_place(deps)
         kept = _given(_had(old.facts, deps.old_app, configured, database)) if in_place else frozenset()
         around = ConfigInputs(
-            known=tuple(_known(held, found, self.addons, self.config or {})),
+            known=tuple(_known(lost, self.addons, self.config or {})),
             living=[ServiceAddress.of(old.config[name].get_secret_value()) for name in kept & old.config.keys()],
             made=frozenset(made | kept),
-            not_made={} if in_place else _not_made(found),
+            not_made={} if in_place else _not_made(lost.found),
             hosts=() if in_place else _hosts(old),
             names=(
                 *(old.facts.hostnames if old.facts else ()),
@@ -224,20 +241,6 @@ class NewPlace:
             new_url=self.url,
         )
         return NewConfig.of(old.config, deps.config.recovery, around)
-
-
-def lost(deps: Adapters, old: OldPlace) -> tuple[OwnedAddons, tuple[Had, ...]]:
-    """The old place's add-ons that are not there any more, or not in the new place, and what it was given by them.
-
-    Of an application that is rebuilt in place only a kit knows what it has lost.
-    """
-    held, there = OwnedAddons(old.facts, old.config), set[str]()
-    if old.rebuilt_in_place(deps):
-        kept = deps.old.kept()
-        there = {one.id for one in old.facts.addons} if old.facts else set()
-        held = OwnedAddons(kept.facts, kept.config) if kept else OwnedAddons(None, {})
-    configured, database = services(deps.config.recovery.addons), deps.services.heroku.database
-    return held, tuple(one for one in _had(held.facts, deps.old_app, configured, database) if one.addon.id not in there)
 
 
 def _hosts(old: OldPlace) -> tuple[str, ...]:
@@ -266,13 +269,3 @@ def _users(deps: Adapters, addon: AddOn) -> tuple[str, ...]:
     return tuple(
         f"{app} (as {name}) goes on with the OLD {addon.name}, and its dynos are NOT stopped" for app, name in apps
     )
-
-
-def left_out(found: Sequence[Had]) -> tuple[str, ...]:
-    """Add-ons of the old place that nothing orders again, in words."""
-    return tuple(one.words for one in found if one.fate is Fate.GONE)
-
-
-def attached(found: Sequence[Had]) -> tuple[str, ...]:
-    """Add-ons of other applications, which the new place must be given again, in words."""
-    return tuple(f"{one.words} of {one.addon.app_name}" for one in found if one.fate is Fate.STAYS)

@@ -16,7 +16,7 @@ from uscdr.models.events import Call
 from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.backup_copies import copies_of, copy, copy_for, prunable
-from uscdr.scenarios.backup_inventory import Inventory, vault_of
+from uscdr.scenarios.backup_inventory import Inventory
 from uscdr.scenarios.backup_proof import prove_and_keep
 from uscdr.scenarios.backup_questions import questions
 from uscdr.scenarios.results.backups import CopyMade, CopyProven, TrialCapture
@@ -71,7 +71,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
 
     @override
     def plan_later(self, waiting_for: str) -> Action:
-        vault = vault_of(self._deps)
+        vault = self._deps.vault
         if vault.keyring() is None:
             return Action("skip", f"the new backup is not copied: {NOBODY}")
         place = vault.store().place
@@ -79,7 +79,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> _PullSeen:
-        made, vault = view.need(TrialCapture), vault_of(self._deps)
+        made, vault = view.need(TrialCapture), self._deps.vault
         store, keys = vault.store(), vault.keyring()
         there = copy_for(copies_of(self._deps, made.id), keys) if keys is not None else None
         return _PullSeen(
@@ -109,7 +109,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
         return _made(card, seen.place, fetched=fetched)
 
     def _keys(self) -> Keyring:
-        keys = vault_of(self._deps).keyring()
+        keys = self._deps.vault.keyring()
         if keys is None:
             raise BadInput("Nobody is named any more who could open a copy.", next_action=f"Name one: {HOW_TO_NAME}")
         return keys
@@ -171,7 +171,7 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
 
     @override
     def plan_later(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls(vault_of(self._deps).store().place))
+        return Action("later", waiting_for, self._calls(self._deps.vault.store().place))
 
     @override
     def probe(self, view: View, tell: Reporter) -> _ProveSeen:
@@ -207,7 +207,7 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
 
     @override
     def verify(self, result: CopyProven, view: View, tell: Reporter) -> str:
-        kept = Proofs(vault_of(self._deps).store()).of(result.sha256)
+        kept = Proofs(self._deps.vault.store()).of(result.sha256)
         if kept is None:
             raise CheckFailed(
                 f"The proof of {result.backup} was made, and is not found in the vault.",
@@ -304,7 +304,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
         return seen.model_copy(update={"phrase": begun.text("phrase")})
 
     def _look(self, approved: tuple[str, ...] | None) -> _CopiesSeen:
-        store = vault_of(self._deps).store()
+        store = self._deps.vault.store()
         there = catalog.StoredCopies.of(store)
         planned = prunable(self._deps, there)
         ids = planned.ids
@@ -334,7 +334,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
 
     @override
     def apply(self, seen: _CopiesSeen, view: View, tell: Reporter) -> _CopiesRemoved:
-        vault = vault_of(self._deps)
+        vault = self._deps.vault
         with vault.turn("removing copies", tell.progress):
             now = self._look(seen.approved)
             if now.ids != seen.ids or (seen.approved is None and now.phrase != seen.phrase):
@@ -351,7 +351,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
 
     @override
     def verify(self, result: _CopiesRemoved, view: View, tell: Reporter) -> str:
-        store = vault_of(self._deps).store()
+        store = self._deps.vault.store()
         left = [one for one in result.ids if store.names(f"{BACKUPS}/{one}")]
         if left:
             raise CheckFailed(f"Still there: {', '.join(left)}.", next_action=LOOK_AGAIN)

@@ -13,15 +13,7 @@ from uscdr.models.events import Call
 from uscdr.models.transfers import Transfer, TransferState
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.backup_copies import Dropped
-from uscdr.scenarios.backup_inventory import (
-    Inventory,
-    ObjectivePart,
-    cron_for,
-    in_words,
-    objectives,
-    platform_alone,
-    vault_of,
-)
+from uscdr.scenarios.backup_inventory import Inventory, ObjectivePart, cron_for
 from uscdr.scenarios.results.backups import BackupsVerdict, BackupSystemSeen, CopyMade, CopyProven, FailedBackup
 from uscdr.scenarios.steps.assess import backup_lines
 from uscdr.scenarios.steps.backups_copy import HOW_TO_NAME
@@ -29,9 +21,10 @@ from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import duration, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from uscdr.backups.copy import Keyring
+    from uscdr.backups.rpo import RpoState
 
 FRESH = 10.0
 MOST_FAILED, LAST_LINES = 3, 2
@@ -56,7 +49,7 @@ class BackupSystemLook(ScenarioStep[BackupSystemSeen, BackupSystemSeen]):
     @override
     def probe(self, view: View, tell: Reporter) -> BackupSystemSeen:
         known, at = Inventory.take(self._deps), now()
-        goes, keys = Dropped.by_next_capture(self._deps, known), vault_of(self._deps).keyring()
+        goes, keys = Dropped.by_next_capture(self._deps, known), self._deps.vault.keyring()
         newest, proven = known.newest, known.proven
         return BackupSystemSeen(
             app=self._deps.app,
@@ -119,7 +112,7 @@ def _findings(seen: BackupSystemSeen) -> Iterator[str]:
         yield seen.running
     yield f"schedule: {', '.join(seen.schedules) or 'NONE'}"
     yield _vault(seen)
-    yield in_words(seen.standing, objectives(seen.standing, seen.cron))
+    yield _in_words(seen.standing, ObjectivePart.all_of(seen.standing, seen.cron))
 
 
 def _newest(seen: BackupSystemSeen) -> str:
@@ -157,13 +150,13 @@ class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
     def probe(self, view: View, tell: Reporter) -> BackupsVerdict:
         known, cron = Inventory.take(self._deps), cron_for(self._deps)
         standing = known.rpo(self._deps, now())
-        parts = objectives(standing, cron)
+        parts = ObjectivePart.all_of(standing, cron)
         for one in parts:
             tell.check(one.name, one.verdict, one.evidence)
         missed = [one for one in parts if one.verdict != "pass"]
         if missed or not standing.met:
             raise self._missed(missed, view)
-        if not platform_alone(standing):
+        if not _platform_alone(standing):
             tell.warn(
                 f"Met by what was captured today. The platform alone makes daily backups: without `crontab -e` it is "
                 f"missed again in {duration(standing.objective)}: {cron}"
@@ -172,13 +165,13 @@ class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
 
     def _missed(self, missed: list[ObjectivePart], view: View) -> CheckFailed:
         limit = duration(self._deps.config.objectives.rpo)
-        mends = list(dict.fromkeys(one.mend for one in missed if one.mend))
-        if view.get(CopyMade) is None and vault_of(self._deps).keyring() is None:
-            mends.insert(0, f"Name who can open copies: {HOW_TO_NAME}")
+        fixes = list(dict.fromkeys(one.fix for one in missed if one.fix))
+        if view.get(CopyMade) is None and self._deps.vault.keyring() is None:
+            fixes.insert(0, f"Name who can open copies: {HOW_TO_NAME}")
         return CheckFailed(
             f"Backups can be made and restored, but the RPO of {limit} is missed: "
             + "; ".join(f"{one.name}: {one.evidence}" for one in missed),
-            next_action=f"{'. '.join(mends)}. Then judge again: uscdr runs resume",
+            next_action=f"{'. '.join(fixes)}. Then judge again: uscdr runs resume",
         )
 
     @override
@@ -192,5 +185,16 @@ class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
         return (
             reads("GET", f"/client/v11/apps/{self._deps.app}/transfers"),
             reads("GET", "/client/v11/databases/…/transfer-schedules"),
-            Call(provider="vault", request=f"list {vault_of(self._deps).store().place}", writes=False),
+            Call(provider="vault", request=f"list {self._deps.vault.store().place}", writes=False),
         )
+
+
+def _platform_alone(seen: RpoState) -> bool:
+    """Whether the platform's own schedule is enough: what was captured by hand today says nothing of tomorrow."""
+    return seen.schedule_gap is not None and seen.schedule_gap + seen.capture <= seen.objective
+
+
+def _in_words(seen: RpoState, parts: Sequence[ObjectivePart]) -> str:
+    """One sentence for a plan's line."""
+    missed = [f"{one.name} ({one.evidence})" for one in parts if one.verdict != "pass"]
+    return f"RPO {duration(seen.objective)}: " + (f"MISSED: {'; '.join(missed)}" if missed else "met")

@@ -18,7 +18,7 @@ from uscdr.models.heroku import AddOn, AddonPlan, App, Attachment, Build
 from uscdr.scenarios.config import Recovery
 from uscdr.scenarios.infra.config import ConfigInputs, NewConfig
 from uscdr.scenarios.infra.old import OldLook, OldPlace
-from uscdr.scenarios.infra.services import AddonOrder, OwnedAddons, _had, _known, left_out, services
+from uscdr.scenarios.infra.services import AddonOrder, LostAddons, _had, _known
 
 OLD_URL, NEW_URL = "https://usc-pis.herokuapp.com/", "https://usc-pis-recovery-1.herokuapp.com/"
 NEW_HOST = "usc-pis-recovery-1.herokuapp.com"
@@ -149,16 +149,18 @@ def facts_of(*addons: AddOn, names: dict[str, str]) -> AppFacts:
 
 
 def fates(facts: AppFacts) -> dict[str, str]:
-    return {one.addon.id: one.fate.value for one in _had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")}
+    return {
+        one.addon.id: one.fate.value
+        for one in _had(facts, "usc-pis", Recovery(addons=CONFIGURED).services, "DATABASE_URL")
+    }
 
 
 def test_add_ons_of_other_services_are_named_not_ordered() -> None:
     logs = addon("papertrail:choklad").model_copy(update={"config_vars": ("PAPERTRAIL_API_TOKEN",)})
     facts = facts_of(addon("heroku-postgresql:mini"), logs, names={})
-    assert services(CONFIGURED) == ("heroku-postgresql", "heroku-redis")
-    assert left_out(_had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")) == (
-        "papertrail:choklad (papertrail:choklad, PAPERTRAIL_API_TOKEN)",
-    )
+    assert Recovery(addons=CONFIGURED).services == ("heroku-postgresql", "heroku-redis")
+    found = _had(facts, "usc-pis", Recovery(addons=CONFIGURED).services, "DATABASE_URL")
+    assert LostAddons(found, {}).left_out == ("papertrail:choklad (papertrail:choklad, PAPERTRAIL_API_TOKEN)",)
 
 
 def test_the_database_is_the_one_behind_its_variable_and_a_second_one_is_not_made_anew() -> None:
@@ -189,8 +191,8 @@ def test_a_further_credential_of_the_database_is_not_given_the_owners() -> None:
     reader = owner.replace("uowner1234", "ureader1234").replace("powner12345678", "preader12345678")
     values = {"DATABASE_URL": owner, "DATABASE_READER_URL": reader, "REPORTS_URL": owner, "COPY": f"{owner}?a=1"}
     config = {name: SecretStr(value) for name, value in values.items()}
-    found = _had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")
-    around = ConfigInputs(tuple(_known(OwnedAddons(facts, config), found, (), {})), made=frozenset({"DATABASE_URL"}))
+    found = _had(facts, "usc-pis", Recovery(addons=CONFIGURED).services, "DATABASE_URL")
+    around = ConfigInputs(tuple(_known(LostAddons(found, config), (), {})), made=frozenset({"DATABASE_URL"}))
     made_ = NewConfig.of(config, Recovery(), around)
     assert list(made_.left) == ["DATABASE_READER_URL"]
     assert (sorted(made_.values), made_.changed) == (["COPY", "REPORTS_URL"], ("COPY", "REPORTS_URL"))
