@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uscdr.errors import MachineError, ProviderError
-from uscdr.providers.ports.dns import leads
+from uscdr.providers.ports.dns import leads, leads_or_unknown
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Adapters
+    from uscdr.scenarios.infra.old import OldPlace
     from uscdr.scenarios.results.infra import NameLeft
 
 NO_DNS = "scenarios.yaml names no zone for this target (dns:)"
@@ -27,3 +28,18 @@ def is_led(deps: Adapters, left: NameLeft) -> bool | None:
         return leads(deps.dns.verifier, left.hostname, left.target)
     except (ProviderError, MachineError):
         return None
+
+
+def led_nowhere(deps: Adapters, old: OldPlace, hostname: str) -> bool:
+    """Whether the hostname is known not to have led to the old place, so that nobody used it.
+
+    While the old place lives, the name servers decide; when it is gone, the kit does, for its target has no address.
+    """
+    target = next((one.cname for one in old.facts.domains if one.hostname == hostname), None) if old.facts else None
+    if old.answers and deps.dns is not None:
+        try:
+            return bool(target) and leads_or_unknown(deps.dns.verifier, hostname, target or "") is False
+        except (ProviderError, MachineError):
+            return False
+    kept = deps.kit.dns() if deps.kit is not None else None
+    return any(host.hostname == hostname and host.led is False for host in (kept.hosts if kept else ()))

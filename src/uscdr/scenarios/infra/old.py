@@ -6,10 +6,9 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from uscdr.errors import CredentialsRefused, MachineError, NotFound, ProviderError
+from uscdr.errors import CredentialsRefused, NotFound, ProviderError
 from uscdr.kit.content import AppFacts
 from uscdr.models.heroku import Build
-from uscdr.providers.ports.dns import leads_or_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from uscdr.kit.reader import KitReader
     from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning
-    from uscdr.scenarios.adapters import Adapters
 
 T = TypeVar("T")
 
@@ -33,25 +31,9 @@ class OldPlace:
     facts: AppFacts | None
     config: Mapping[str, SecretStr] = field(repr=False)
 
-    def led_nowhere(self, deps: Adapters, hostname: str) -> bool:
-        """Whether it is known that it did not lead to the old place: nobody reached it by that name.
-
-        Of a place that lives the name servers tell, of one that is gone the kit: its target has no address any more.
-        """
-        target = (
-            next((one.cname for one in self.facts.domains if one.hostname == hostname), None) if self.facts else None
-        )
-        if self.answers and deps.dns is not None:
-            try:
-                return bool(target) and leads_or_unknown(deps.dns.verifier, hostname, target or "") is False
-            except (ProviderError, MachineError):
-                return False
-        kept = deps.kit.dns() if deps.kit is not None else None
-        return any(host.hostname == hostname and host.led is False for host in (kept.hosts if kept else ()))
-
-    def rebuilt_in_place(self, deps: Adapters) -> bool:
-        """Whether the application itself is brought back: what it still has stays."""
-        return deps.request.app is None and self.answers
+    def rebuilt_in_place(self, new_app: str | None) -> bool:
+        """Whether the application itself is rebuilt and keeps what it has; `new_app` is the name that was asked for."""
+        return new_app is None and self.answers
 
 
 class OldLook:

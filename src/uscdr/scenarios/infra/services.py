@@ -186,7 +186,7 @@ class LostAddons:
     def of(cls, deps: Adapters, old: OldPlace) -> LostAddons:
         """For an application that is rebuilt in place only a kit knows what it has lost."""
         facts, config, there = old.facts, old.config, set[str]()
-        if old.rebuilt_in_place(deps):
+        if old.rebuilt_in_place(deps.request.app):
             kept = deps.old.kept()
             there = {one.id for one in old.facts.addons} if old.facts else set()
             facts, config = (kept.facts, kept.config) if kept else (None, {})
@@ -226,7 +226,7 @@ class NewPlace:
         configured, database = deps.config.recovery.services, deps.services.heroku.database
         made = {name for addon in self.addons if addon.owned_by(deps.app) for name in addon.config_vars}
         made |= {database} if self.addons else _made_by(lost.found, configured, database)
-        in_place = old.rebuilt_in_place(deps)
+        in_place = old.rebuilt_in_place(deps.request.app)
         kept = _given(_had(old.facts, deps.old_app, configured, database)) if in_place else frozenset()
         around = ConfigInputs(
             known=tuple(_known(lost, self.addons, self.config or {})),
@@ -254,7 +254,7 @@ def _hosts(old: OldPlace) -> tuple[str, ...]:
 
 def staying(deps: Adapters, old: OldPlace) -> tuple[str, ...]:
     """Other applications that use add-ons of the old place, which lives: they go on with those, in words."""
-    if not old.answers or old.facts is None or old.rebuilt_in_place(deps):
+    if not old.answers or old.facts is None or old.rebuilt_in_place(deps.request.app):
         return ()
     own = [one for one in old.facts.addons if one.owned_by(deps.old_app) and one.service in (POSTGRES, REDIS)]
     return tuple(words for one in own for words in _users(deps, one))

@@ -219,6 +219,11 @@ class LedgerLine(Fact):
     unread: str = ""
     """Why the live table cannot be compared, in words; then `lost` and `damaged` are not known."""
 
+    @property
+    def brought_back(self) -> str:
+        """How many rows of which table the restore brings back, in words."""
+        return f"{self.damaged:,} of {self.table}"
+
 
 class LossLedger(Fact):
     """What the restore will lose and bring back. Totals leave volatile tables out."""

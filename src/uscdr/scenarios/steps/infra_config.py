@@ -200,7 +200,7 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
             missing=tuple(sorted(expected - there - self._addon_made() - new.left.keys())),
             left=dict(new.left),
             doubtful=dict(new.doubtful),
-            in_place=old.rebuilt_in_place(self._deps),
+            in_place=old.rebuilt_in_place(self._deps.request.app),
             has_key=self._deps.config.recovery.encryption_key_variable in there,
         )
 

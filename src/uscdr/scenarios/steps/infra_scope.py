@@ -14,7 +14,7 @@ from uscdr.scenarios.adapters import now
 from uscdr.scenarios.code import without
 from uscdr.scenarios.infra.config import Fate
 from uscdr.scenarios.infra.material import fetch_code
-from uscdr.scenarios.infra.names import left_for
+from uscdr.scenarios.infra.names import led_nowhere, left_for
 from uscdr.scenarios.infra.services import AddonOrder, Had, LostAddons, staying
 from uscdr.scenarios.results.infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
@@ -120,7 +120,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
     def _order(self, old: OldPlace, had: Sequence[Had]) -> AddonOrder:
         configured = self._deps.config.recovery.addons
         sold = {service: self._deps.provisioning.plans(service) for service in self._deps.config.recovery.services}
-        there = old.facts.addons if old.facts and old.rebuilt_in_place(self._deps) else ()
+        there = old.facts.addons if old.facts and old.rebuilt_in_place(self._deps.request.app) else ()
         return AddonOrder.of([*there, *(one.addon for one in had if one.fate is Fate.ANEW)], configured, sold)
 
     def _addons(self, old: OldPlace) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             "hostnames": hostnames,
             "records": records,
             "by_hand": left,
-            "nowhere": tuple(name for name in left if old.led_nowhere(self._deps, name)),
+            "nowhere": tuple(name for name in left if led_nowhere(self._deps, old, name)),
             "zone_read": need.possible,
         }
         return fields, need
