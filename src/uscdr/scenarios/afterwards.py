@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CAPTURE, RESTORE, DRAIN = "backup.capture_safety", "backup.restore", "heroku.stop"
-PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture puts it back"
+PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture restores it"
 
 
 def way_back_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -73,5 +73,5 @@ def shut_out_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         found = tuple(Withdrawn.model_validate(done[WITHDRAW]).tasks()) if WITHDRAW in done else ()
         doubts = AccessBack.model_validate(done[LOOK]).doubts if LOOK in done and _RESTORES in done else ()
     except ValidationError:
-        return ("See who can sign in now: what the journal says of it is not understood",)
-    return (*found, *(f"See who can sign in now: {doubt}" for doubt in doubts))
+        return ("Check who can sign in now: uscdr cannot read what the journal says of it",)
+    return (*found, *(f"Check who can sign in now: {doubt}" for doubt in doubts))

@@ -68,7 +68,7 @@ def copy(
     def again(error: ProviderError) -> None:
         nonlocal told
         told = 0
-        tell.warn(f"{error.message} It is begun anew.")
+        tell.warn(f"{error.message} Trying again.")
         deps.stop.pause(PAUSE)
 
     @contextmanager
@@ -124,7 +124,7 @@ class Dropped:
 def _worth(goes: Eviction) -> str:
     if goes.newest_proven:
         return ": THE NEWEST PROVEN BACKUP ANYWHERE (--evict)"
-    proof = ": the last proven one that it holds. Prove the new one: uscdr backup prove"
+    proof = ": the last proven backup on the platform. Prove the new one: uscdr backup prove"
     return proof if goes.last_proven_here else ""
 
 

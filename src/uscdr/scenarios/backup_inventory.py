@@ -200,7 +200,7 @@ def _often(seen: RpoState, cron: str) -> ObjectivePart:
     return ObjectivePart(
         name="backups come often enough",
         verdict="pass" if good else "fail",
-        evidence=f"{'; '.join(_rhythms(seen)) or 'nothing is known of how often'}; {limit}",
+        evidence=f"{'; '.join(_rhythms(seen)) or 'how often is not known'}; {limit}",
         fix="" if good else f"Add to `crontab -e`: {cron}",
     )
 

@@ -67,14 +67,16 @@ def _fetched(deps: Adapters, entry: BackupEntry, path: Path, tell: Reporter) -> 
         raise _no_key(entry)
     card = next(iter(entry.copies), None)
     if card is not None:
-        tell.progress(f"no key for the copy {card.id}: it is checked as it stands, and the platform's bytes are proven")
+        tell.progress(
+            f"no key for the copy {card.id}: it is checked while encrypted, and the platform's bytes are proven"
+        )
         check_intact(deps.vault.store(), card)
     owner = deps.attachment().owner_app_name
     link = deps.backups.public_url(owner, entry.transfer.num)
     got = deps.backups.download(link, path, _progress(deps, tell, f"downloading {entry.name}"))
     if card is not None and got.sha256 != card.dump.plain_sha256:
         raise CheckFailed(
-            f"The platform's bytes of {entry.name} are not those that were copied as {card.id}.",
+            f"The platform's bytes of {entry.name} differ from the copy {card.id}.",
             next_action=f"Prove the copy itself: uscdr backup prove {card.id} --identity FILE",
         )
     return _subject(deps, entry, (got.sha256, got.size), card, from_copy=False)
@@ -84,7 +86,7 @@ def _no_key(entry: BackupEntry) -> BadInput:
     if not entry.copies:
         return BadInput(f"{entry.name} cannot be proven: {entry.lost}.", next_action="See: uscdr backup list")
     return BadInput(
-        f"The copy of {entry.name} cannot be opened without its key, and the platform does not have it any more.",
+        f"The copy of {entry.name} cannot be opened without its key, and the platform no longer has the backup.",
         next_action="Give --identity FILE (or $USCDR_AGE_IDENTITY), or the file of its passphrase.",
     )
 

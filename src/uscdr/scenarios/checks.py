@@ -91,7 +91,7 @@ class CheckSelection:
 def _lines(config: Config, which: str) -> tuple[Line, ...]:
     if which != ALL and which not in config.checklists:
         known = ", ".join([ALL, *config.checklists])
-        raise BadInput(f"There is no checklist “{which}”.", next_action=f"There are: {known}.")
+        raise BadInput(f"There is no checklist “{which}”.", next_action=f"The checklists are: {known}.")
     return tuple(
         Line(key, item.item, item.checks)
         for key, one in config.checklists.items()
@@ -110,13 +110,13 @@ def _named(config: Config, wish: CheckRequest, lines: Sequence[Line]) -> set[str
         if not fitting:
             raise BadInput(
                 f"No check of “{wish.which}” is called “{pattern}”.",
-                next_action="See: uscdr verify --list. Names may hold * and ?, and stand alone or between commas.",
+                next_action="See: uscdr verify --list. Names may contain * and ?; separate several with commas.",
             )
         found |= fitting
     closed = {name for name in found if config.checks[name].writes}
     if closed and not wish.allow_writes:
         raise BadInput(
-            f"{', '.join(sorted(closed))} writes to the application and takes it back.",
+            f"{', '.join(sorted(closed))} writes to the application and removes it again.",
             next_action="Allow that with --allow-writes.",
         )
     return found
@@ -170,8 +170,8 @@ def _gravity(one: Result) -> tuple[bool, int]:
 def unfit_for_recovery(spec: CheckSpec) -> str:
     """Why a check cannot stand in `after_recovery`; empty when it can."""
     if isinstance(spec, ManualCheck):
-        return "asks a person, and a recovery ends with what it can see by itself"
-    return "writes to the application, which a person has to allow with --allow-writes" if spec.writes else ""
+        return "asks a person, and a recovery runs only checks that need nobody"
+    return "writes to the application, which only --allow-writes permits" if spec.writes else ""
 
 
 def calls(checks: Iterable[Check]) -> tuple[Call, ...]:

@@ -66,7 +66,7 @@ class CodeSeen:
             migrations = deps.source.archive(commit, deps.work) if commit else None
             later = migrations if ref_commit == commit else deps.source.archive(ref_commit, deps.work)
         except (ProviderError, MachineError) as error:
-            return cls(commit=commit, ref=ref, words=f"the source is not to be had: {error.message}")
+            return cls(commit=commit, ref=ref, words=f"the source is not available: {error.message}")
         runs = f"{commit[:12]} is deployed, " if commit else "what is deployed is not known, "
         lacks, words = later.lacks if later else (), f"{runs}{ref} is {ref_commit[:12]}"
         return cls(commit, migrations, ref, ref_commit, later, lacks, f"{words}{without(lacks)}")
@@ -128,7 +128,7 @@ class DeployedCode:
             return (
                 (self._deps.source.archive(commit, self._deps.work), "")
                 if commit
-                else (None, "the platform does not tell its commit")
+                else (None, "the platform does not say its commit")
             )
         except (ProviderError, MachineError) as error:
             return None, error.message
@@ -147,13 +147,13 @@ class DeployedCode:
                 f"Deploy code that has {first_of(found.ahead) or 'these columns'}: uscdr recover app --ref REF --new. "
                 f"take it back by the code that has it, which drops what it made: {manage} migrate {_app(found)} NAME"
             )
-        return f"Apply what is pending: {manage} migrate --noinput" if found.pending else ""
+        return f"Apply the pending migrations: {manage} migrate --noinput" if found.pending else ""
 
 
 # Migrations that are not begun, and what a person does about them.
 
 
-RESTORE = "The database was changed by hand: restore a backup (uscdr recover db), or make again what is gone."
+RESTORE = "The database was changed by hand: restore a backup (uscdr recover db), or recreate what is missing."
 
 
 def _app(found: MigrationsVerdict) -> str:
@@ -164,7 +164,7 @@ def _in_order(words: str, manage: str) -> str:
     ground = words.partition(" before ")[2]
     if not ground:
         return "Deploy code in which one migration merges them (manage.py makemigrations --merge)."
-    return f"If what {ground} makes is there, record it: {manage} migrate --fake {ground.replace('.', ' ')}"
+    return f"If the database has what {ground} makes, record it: {manage} migrate --fake {ground.replace('.', ' ')}"
 
 
 def _unblocked(words: str, manage: str) -> str:
@@ -172,6 +172,6 @@ def _unblocked(words: str, manage: str) -> str:
     if not what.endswith(EXISTS):
         return RESTORE
     return (
-        f"If all that {name} makes is there, record it: {manage} migrate --fake {name.replace('.', ' ')}. "
-        "If only a part is there, drop that part, so that it is applied as a whole."
+        f"If the database has all that {name} makes, record it: {manage} migrate --fake {name.replace('.', ' ')}. "
+        "If it has only a part, drop that part, so that the migration is applied as a whole."
     )

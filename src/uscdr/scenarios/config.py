@@ -67,7 +67,7 @@ PLAN = re.compile(r"[a-z0-9][a-z0-9-]*(?::[a-z0-9][a-z0-9.-]*)?")
 def _plan(text: str) -> str:
     """`service:plan`. Raises ValueError."""
     if not PLAN.fullmatch(text):
-        raise ValueError(f"{text!r} is no add-on; write service:plan")
+        raise ValueError(f"{text!r} is not an add-on; write service:plan")
     return text
 
 
@@ -141,7 +141,7 @@ def _bounded(invariant: Invariant) -> Invariant:
     if not all(math.isfinite(bound) for bound in numbers):
         raise ValueError("minimum and maximum must be finite numbers")
     if invariant.equals is None and not numbers:
-        raise ValueError("an invariant needs equals, minimum or maximum; without them it could not fail")
+        raise ValueError("an invariant needs equals, minimum or maximum; without one of them it cannot fail")
     return invariant
 
 

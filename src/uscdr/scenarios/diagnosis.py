@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 ROLLBACK = re.compile(r"^Rollback to v(\d+)")
 CONFIG = re.compile(r"^(Set|Remove|Update|Add) .*config var", re.IGNORECASE)
 REMOVED = re.compile(r"^Remove (.+) config var")
-CLOSED = (
-    "nothing is seen to be wrong, and the pages cannot be asked while maintenance mode is on (heroku maintenance:off)"
-)
+CLOSED = "nothing looks wrong, but the pages cannot be checked while maintenance mode is on (heroku maintenance:off)"
 
 
 def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) -> Remedy:
@@ -54,7 +52,7 @@ def _of_migrations(seen: AppSeen) -> Remedy | None:
     found, later = seen.code, seen.ref_code
     if found.ahead or found.unfillable:
         if later.known and not (later.ahead or later.unfillable) and seen.ref_commit != seen.commit:
-            return Remedy(what="redeploy", why=f"{found.problems[0]}; {seen.ref} knows it")
+            return Remedy(what="redeploy", why=f"{found.problems[0]}; {seen.ref} has it")
     elif found.pending:
         return Remedy(what="migrate", why="the deployed code needs migrations that the database lacks")
     if found.problems and not seen.failing:
@@ -67,7 +65,7 @@ def _go_back(seen: AppSeen) -> Remedy:
     if target is not None:
         return _return_to(seen, target, _symptom(seen))
     if seen.ref_commit:
-        return Remedy(what="redeploy", why=f"{_symptom(seen)}; there is no earlier release to return to")
+        return Remedy(what="redeploy", why=f"{_symptom(seen)}; there is no earlier release to roll back to")
     return Remedy(what="impossible", why=f"{_symptom(seen)}; no earlier release, and no source to deploy from")
 
 
@@ -108,10 +106,14 @@ def _named(seen: AppSeen, wanted: str) -> ReleaseLine:
     known = ", ".join(f"v{r.version}" for r in seen.releases if r.can_return and r.version != seen.current) or "none"
     found = next((r for r in seen.releases if f"v{r.version}" == wanted or str(r.version) == wanted), None)
     if found is None or not found.can_return or found.status != "succeeded":
-        what = "is not listed" if found is None else f"{found.status} and cannot be returned to"
-        raise BadInput(f"Release {wanted} {what}.", why=f"Releases that can: {known}.", next_action="heroku releases")
+        what = "is not listed" if found is None else f"{found.status} and cannot be rolled back to"
+        raise BadInput(
+            f"Release {wanted} {what}.",
+            why=f"Releases that you can roll back to: {known}.",
+            next_action="heroku releases",
+        )
     if found.version == seen.current:
-        raise BadInput(f"Release {wanted} is the one that runs.", why=f"Others: {known}.")
+        raise BadInput(f"Release {wanted} is already running.", why=f"Others: {known}.")
     return found
 
 
@@ -159,24 +161,26 @@ CODES: Mapping[str, _Words] = {
     "H14": _Words("No web dyno is running.", "Scale web up, unless it was scaled down on purpose."),
     "H15": _Words("A connection was idle for 55 seconds.", "Look for requests that wait for another service."),
     "H16": _Words("The web dyno sent the visitor to another host than it may.", "Look at the domains of the app."),
-    "H17": _Words("The dyno's answer was no valid HTTP.", _CRASH_WORDS),
-    "H18": _Words("The connection was cut in the middle of an answer.", "Look for killed workers and R14."),
+    "H17": _Words("The dyno's answer was not valid HTTP.", _CRASH_WORDS),
+    "H18": _Words("The connection was closed in the middle of an answer.", "Look for killed workers and R14."),
     "H19": _Words("The dyno took too long to accept the connection.", _SLOW),
     "H20": _Words("A dyno did not boot within 75 seconds.", _CRASH_WORDS),
     "H21": _Words("The dyno refused the connection.", _CRASH_WORDS),
     "H22": _Words("The web dyno has too many connections.", _SLOW),
-    "H27": _Words("A visitor closed the connection before the answer was ready.", "A sign of slowness, no fault."),
-    "H28": _Words("A visitor was idle in the middle of a request.", "No fault of the app."),
+    "H27": _Words("A visitor closed the connection before the answer was ready.", "A sign of slowness, not a fault."),
+    "H28": _Words("A visitor was idle in the middle of a request.", "Not a fault of the app."),
     "H31": _Words("The dyno's connection was given up as misbehaving.", _CRASH_WORDS),
     "H80": _Words("The app is in maintenance mode.", "End it with `heroku maintenance:off` when the app is well."),
     "H81": _Words("The app has no code.", "Deploy it: nothing was built or released here yet."),
     "H82": _Words("The account's free hours are used up.", "Look at the plan of the dynos."),
     "H83": _Words("The platform's planned work holds the app.", "See status.heroku.com and wait."),
-    "H99": _Words("The platform itself failed.", "See status.heroku.com; nothing in the app mends this."),
+    "H99": _Words("The platform itself failed.", "See status.heroku.com; nothing in the app fixes this."),
     "R10": _Words("The web process did not listen on $PORT within 60 seconds of its start.", _CRASH_WORDS),
-    "R11": _Words("The dyno was killed for it was too slow to stop.", "Look for work that does not heed SIGTERM."),
+    "R11": _Words("The dyno was too slow to stop and was killed.", "Look for work that does not heed SIGTERM."),
     "R12": _Words("A process did not stop within 30 seconds.", "Look for work that does not heed SIGTERM."),
-    "R13": _Words("A one-off dyno could not be attached to.", "Run it again; check that TLS to port 5000 is let out."),
+    "R13": _Words(
+        "A one-off dyno could not be attached to.", "Run it again; check that TLS to port 5000 is allowed out."
+    ),
     "R14": _Words("A dyno uses more memory than it has; it swaps and slows down.", _MEMORY),
     "R15": _Words("A dyno used far more memory than it has and was killed.", _MEMORY),
     "R16": _Words("A one-off dyno lost its terminal.", "Run it detached, or over a better connection."),
@@ -190,11 +194,11 @@ CODES: Mapping[str, _Words] = {
     "L15": _Words("A drain's buffer overflowed.", "Look at the log drain."),
     "crashed": _Words("A dyno crashed.", _CRASH_WORDS),
     "worker timeout": _Words("A web worker did not finish in time and was killed.", _SLOW),
-    "error": _Words("An error of Python whose type was not told.", "Read the log itself."),
+    "error": _Words("An error of Python of unknown type.", "Read the log itself."),
 }
 """By code of the platform, or by our own word for what has none."""
 
-OTHER_CODE = _Words("A code of the platform that is not known here.", "See Dev Center, Error Codes.")
+OTHER_CODE = _Words("An unknown code of the platform.", "See Dev Center, Error Codes.")
 
 ERRORS: Mapping[str, _Words] = {
     "OperationalError": _Words("The database could not be used.", _DATABASE),

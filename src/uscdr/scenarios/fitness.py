@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 # What leads on when a backup will not do: a next step that exists. Pure.
 
 
-CAPTURE = "the database itself answers and breaks nothing: a backup of it is made by `uscdr backup capture`"
+CAPTURE = "the database itself answers and breaks no invariant: back it up with `uscdr backup capture`"
 OFF_PLATFORM = (
-    "A kit may hold one: uscdr kit list, then uscdr recover infra --kit newest builds a new place from it. "
-    "Else ask the platform's support: https://help.heroku.com"
+    "A kit may hold one: uscdr kit list. To build a new application from it: uscdr recover infra --kit newest. "
+    "Otherwise ask Heroku's support: https://help.heroku.com"
 )
 
 
@@ -59,7 +59,7 @@ def _known(seen: CanaryVerdict, earlier: Earlier) -> str:
         return ""
     name, at, print_ = earlier.keys[-1]
     if print_ == seen.fingerprint:
-        return f"The key is the one that {name} knew ({print_}): these rows lie under another one."
+        return f"The key is the one recorded with {name} ({print_}): these rows are encrypted with another key."
     now = f"; the application has {seen.fingerprint} now" if seen.fingerprint else ""
     return f"The key that opened the records had the fingerprint {print_} ({name}, {moment(at)}){now}."
 
@@ -76,4 +76,4 @@ def changed_by(key: str, releases: Sequence[Release]) -> str:
         return ""
     when = f" of {moment(changed.created_at)}" if changed.created_at else ""
     by = f"Release v{changed.version}{when} changed {key}."
-    return f"{by} Bring the earlier one back: uscdr recover app --release v{changed.version - 1} ({KIT})."
+    return f"{by} Restore the earlier one: uscdr recover app --release v{changed.version - 1} ({KIT})."

@@ -71,14 +71,14 @@ class _Invalid:
         if kind == "extra_forbidden":
             return self._unknown()
         known = {
-            "string_pattern_mismatch": f"`{location}` has another form than is allowed here",
+            "string_pattern_mismatch": f"`{location}` does not have the required form",
             "missing": f"`{location}` is missing",
             "too_short": f"`{location}` needs at least one entry",
-            "string_too_short": f"`{location}` is empty: write what it shall be",
+            "string_too_short": f"`{location}` is empty; write a value",
         }
         message = self.detail["msg"].removeprefix("Value error, ")
         if kind == "string_too_short" and key:
-            return "a name is empty: write what it shall be"
+            return "a name is empty; write a name"
         if kind == "literal_error" and key:
             return f"`{self.location[-2]}` is not known here; allowed: {self.detail['ctx']['expected']}"
         if key or kind in known:
@@ -91,7 +91,7 @@ class _Invalid:
     def _unknown(self) -> str:
         field = self.location[-1]
         if self.location in _RENAMED_FIELDS:
-            return f"`{field}` is called `{_RENAMED_FIELDS[self.location]}` now"
+            return f"`{field}` is now called `{_RENAMED_FIELDS[self.location]}`"
         allowed = ", ".join(_fields_at(self.model, self.detail["loc"][:-1])) or "nothing, it has no parameters"
         return f"`{field}` is not known here; allowed: {allowed}"
 
@@ -120,7 +120,7 @@ class _ConfigText:
         raise self.wrong(
             first.location,
             f"{first}{more}.",
-            f"Mend it; the packaged file shows every field: uscdr runbook, or {self.path.name} in the sources.",
+            f"Fix it. The packaged file shows every field: uscdr runbook, or {self.path.name} in the sources.",
         ) from None
 
 
@@ -180,7 +180,8 @@ class _Checks(_Section[CheckSpec]):
         for name in written:
             if not CHECK_NAME.fullmatch(name):
                 raise source.wrong(
-                    ("checks", name), f"`{name}` is no name of a check: a-z, digits and hyphens between them."
+                    ("checks", name),
+                    f"`{name}` is not a check name: use a-z and digits, with single hyphens between them.",
                 )
 
     @override
@@ -210,10 +211,10 @@ class _Checks(_Section[CheckSpec]):
         """One check, or what is wrong with its fields. Raises ConfigError for one without a kind."""
         at, fields = ("checks", name), self._written[name]
         if not isinstance(fields, dict):
-            raise self._source.wrong(at, f"`checks.{name}` should be a mapping that begins with `kind`.")
+            raise self._source.wrong(at, f"`checks.{name}` must be a mapping with a `kind`.")
         kind = fields.get("kind")
         if not isinstance(kind, str) or kind not in SPECS:
-            raise self._source.wrong(at, f"`checks.{name}` needs a `kind`; there are: {', '.join(sorted(SPECS))}.")
+            raise self._source.wrong(at, f"`checks.{name}` needs a `kind`, one of: {', '.join(sorted(SPECS))}.")
         try:
             return SPECS[kind].model_validate(fields)
         except ValidationError as error:
@@ -244,15 +245,15 @@ class _Checks(_Section[CheckSpec]):
                 raise self._source.wrong(
                     ("after_recovery", number),
                     f"`{name}` {reason}.",
-                    "Take it out of after_recovery, and run it yourself after a recovery: uscdr verify all",
+                    "Remove it from after_recovery, and run it yourself after a recovery: uscdr verify all",
                 )
         asks = not self._config.model_copy(update={"checks": made}).application_checks()
         for name, scenario in self._config.scenarios.items():
             if asks and any(entry.use == ASKS_APPLICATION for entry in scenario.steps):
                 raise self._source.wrong(
                     ("scenarios", name),
-                    f"`{name}` ends by checking the application, and "
-                    "`after_recovery` names no check that asks it (kind http or agree).",
+                    f"`{name}` checks the application at its end, and "
+                    "`after_recovery` has no check that asks it (kind http or agree).",
                 )
 
 
@@ -289,7 +290,7 @@ def _refuse_unfit_steps(source: _ConfigText, name: str, scenario: Scenario) -> N
         raise source.wrong(
             (*at, fault.index),
             f"scenario `{name}`: {fault.words}.",
-            "The packaged scenarios.yaml has every step in its place: uscdr runbook shows the order.",
+            "uscdr runbook shows the steps of the packaged scenarios.yaml in order.",
         )
 
 
@@ -297,7 +298,7 @@ def _checked_step(source: _ConfigText, at: Location, entry: StepEntry) -> AnySte
     from uscdr.scenarios.registry import STEPS, chosen
 
     if entry.use in RENAMED:
-        raise source.wrong((*at, "use"), f"the step `{entry.use}` is called `{RENAMED[entry.use]}` now.")
+        raise source.wrong((*at, "use"), f"the step `{entry.use}` is now called `{RENAMED[entry.use]}`.")
     if entry.use not in STEPS:
         known = ", ".join(sorted(STEPS))
         raise source.wrong((*at, "use"), f"there is no step `{entry.use}`; there are: {known}.")
@@ -311,7 +312,7 @@ def _check_ids(source: _ConfigText, name: str, scenario: Scenario, steps: Sequen
         at = ("scenarios", name, "steps", index)
         step_id, phase = entry.id or step.default_id, entry.phase or step.phase
         if step_id in seen:
-            raise source.wrong(at, f"two steps of `{name}` have the id `{step_id}`; give an id.")
+            raise source.wrong(at, f"two steps of `{name}` have the id `{step_id}`; give one of them another id.")
         seen.add(step_id)
         if phase not in scenario.budget:
             raise source.wrong(at, f"phase `{phase}` has no budget; phases: {', '.join(scenario.budget)}.")
@@ -380,7 +381,7 @@ def load(path: Path, *, lazily: bool = False) -> LoadedConfig:
     except ValidationError as error:
         source.refuse(_complaints(error, Config))
     if not isinstance(fields, dict):
-        raise source.wrong(("checks",), "`checks` should be a mapping of names to checks.")
+        raise source.wrong(("checks",), "`checks` must be a mapping of names to checks.")
     checks = _Checks(source, base, fields)
     decides = tuple(_decision(source, at) for at in (*Destination.paths_in(base), *_of_checks(source, checks, fields)))
     scenarios = _Scenarios(source, base.scenarios)

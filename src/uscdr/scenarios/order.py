@@ -37,7 +37,8 @@ def _unmet(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_F
         for need in step.needs:
             if not given.intersection(alternatives(need)):
                 yield _Fault(
-                    index, f"`{step.name}` needs what no earlier step gives; put {_givers(expected, need)} before it"
+                    index,
+                    f"`{step.name}` needs a result that no earlier step gives; put {_givers(expected, need)} before it",
                 )
         given.add(step.gives)
 
@@ -68,14 +69,14 @@ def _out_of_order(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iter
             yield _Fault(index, _displaced(step, expected[due:]))
             return
     if due < len(expected):
-        yield _Fault(len(steps) - 1, f"{_shown(expected[due])} is missing, or does not stand in its place")
+        yield _Fault(len(steps) - 1, f"{_shown(expected[due])} is missing or in the wrong place")
 
 
 def _displaced(step: AnyStep, due: Sequence[AnyStep]) -> str:
     if step not in due:
         may = "looks that need no other step, `manual` and other add-ons"
-        return f"{_shown(step)} has no place here; only {may} may be added"
-    return f"before {_shown(step)} comes {_shown(due[0])}, which is missing or does not stand in its place"
+        return f"{_shown(step)} does not belong here; only {may} can be added"
+    return f"{_shown(step)} comes after {_shown(due[0])}, which is missing or in the wrong place"
 
 
 def _shown(step: AnyStep) -> str:

@@ -118,7 +118,7 @@ class Prover:
         """The current one's file, as it was proven."""
         shown = self._shown()
         if shown.proof is None or shown.dump is None:
-            raise MachineError("The dump is not on this machine any more.", next_action="uscdr runs resume")
+            raise MachineError("The dump is no longer on this machine.", next_action="uscdr runs resume")
         return shown.dump
 
     def digests(self) -> tuple[TableDigest, ...]:
@@ -185,7 +185,7 @@ class _Opened:
             tell.progress(*self._state, unit="B")
             self._thread.join(LOOK_EVERY)
         if self._unkept:
-            tell.warn(f"The proof of {self._source.name} is not kept for later: {self._unkept}")
+            tell.warn(f"The proof of {self._source.name} could not be saved: {self._unkept}")
             self._unkept = ""
         if self._error is not None:
             raise self._error

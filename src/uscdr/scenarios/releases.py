@@ -220,7 +220,7 @@ class Releases:
         until(look, lambda pending: not pending, patience, self._deps.stop)
 
     def require_running(self, result: Redeployed) -> str:
-        """That release is the one that runs. Raises CheckFailed."""
+        """That release is already running. Raises CheckFailed."""
         running = next((r for r in self._deps.platform.releases(self._deps.app) if r.current), None)
         if running is None or running.version != result.version:
             raise CheckFailed(

@@ -148,11 +148,11 @@ class TriedBackups:
 def _rules_since(now: Database, before: Database, main: Collection[str], older: str) -> Signs:
     """Keys of `main` tables that are gone: rows that break them are damage, else it is told. `older` names `before`."""
     foreign, unique = _unbound(now, before, main), _repeated(now, before, main)
-    since = f"and the key that forbids it in {older} is gone"
+    since = f"and the key that prevents it in {older} is gone"
     return Signs(
         damage=(
-            *(f"{rows:,} rows of {table} miss the row they belong to, {since}" for table, _, rows in foreign if rows),
-            *(f"{rows:,} rows are there again in {words}, {since}" for words, rows in unique if rows),
+            *(f"{rows:,} rows of {table} refer to a missing row, {since}" for table, _, rows in foreign if rows),
+            *(f"{rows:,} rows are duplicated in {words}, {since}" for words, rows in unique if rows),
         ),
         doubts=(
             *(f"{table} has lost its foreign key {name} since {older}" for table, name, rows in foreign if not rows),
@@ -170,8 +170,8 @@ def _sealed_since(now: Proof, before: Proof) -> Signs:
 def _unwritable_since(now: Proof, before: Proof) -> Signs:
     """Columns that must be filled and that the code does not know, with no migration that made them."""
     new = sorted(set(now.code.unfillable) - set(before.code.unfillable))
-    words = f"the deployed code {now.code.against} can save no row: it does not fill {first_of(new)}"
-    return Signs(damage=(f"{words}, which {before.backup} has not",) if new else ())
+    words = f"the deployed code {now.code.against} cannot save rows: it does not fill {first_of(new)}"
+    return Signs(damage=(f"{words}, which {before.backup} does not have",) if new else ())
 
 
 def _unbound(now: Database, before: Database, main: Collection[str]) -> list[tuple[str, str, int]]:
@@ -197,7 +197,7 @@ def _shut_since(proof: Proof, before: Proof) -> Signs:
     """Encrypted values that the key does not open, of columns in which it opened all before: another key came."""
     whole = {(one.table, one.column) for one in before.key.tried if not one.wrong}
     wrong = [one for one in proof.key.tried if one.wrong and (one.table, one.column) in whole]
-    since = f"cannot be read with the key, and all could in {before.backup}"
+    since = f"cannot be read with the key; in {before.backup} all could"
     return Signs(
         damage=tuple(f"{one.words} {since}" for one in wrong if one.shut),
         doubts=tuple(f"{one.words} {since}" for one in wrong if not one.shut),
@@ -208,7 +208,7 @@ def _one_value(sides: tuple[Database, Database], tables: Sequence[str], older: s
     """Columns whose rows differed, and now hold one value: an UPDATE without its WHERE, and no work of users."""
     now, then = (side.variety(tables) if tables else {} for side in sides)
     return [
-        f"every row of {table} has one and the same {column}, of {had:,} values in {older}"
+        f"every row of {table} has the same {column}; {older} has {had:,} values"
         for table, columns in then.items()
         for column, had in columns.items()
         if had >= VARIED and now.get(table, {}).get(column) == 1
@@ -233,5 +233,7 @@ def _exchanged(line: LedgerLine) -> int:
 def _unlike(line: LedgerLine, older: str) -> str:
     exchanged = _exchanged(line)
     if exchanged > line.changed:
-        return f"{exchanged:,} rows of {line.table} are not there, and as many others are that {older} has not"
+        return (
+            f"{exchanged:,} rows of {line.table} are missing, and as many others are there that {older} does not have"
+        )
     return f"{line.changed:,} rows of {line.table} have other content than in {older}"

@@ -32,7 +32,7 @@ def walk(deps: Adapters, owner: str, fit: Sequence[Transfer], tell: Reporter) ->
     for place, transfer in enumerate(fit):
         if way.spent and not way.known(transfer):
             return _undecided(
-                deps, passed, "so many newer ones are damaged that the time for choosing is over", transfer
+                deps, passed, "too many newer backups are damaged, and the time for choosing is used up", transfer
             )
         reason, doubts = _looked_at(way, transfer, fit[place + 1 :])
         if not reason:
@@ -49,8 +49,8 @@ def walk(deps: Adapters, owner: str, fit: Sequence[Transfer], tell: Reporter) ->
         if one.id in way.proofs and not way.proofs[one.id].wanting(deps.config.recovery.encryption_key_variable)
     ]
     if not whole:
-        return Walk(None, tuple(passed), undecided="none can be restored as it must be", advice=OFF_PLATFORM)
-    return _undecided(deps, passed, "none is without damage", whole[-1])
+        return Walk(None, tuple(passed), undecided="no backup restores as it must", advice=OFF_PLATFORM)
+    return _undecided(deps, passed, "every backup shows damage", whole[-1])
 
 
 def beside(
@@ -107,7 +107,9 @@ def _newer_than_live(way: TriedBackups, proof: Proof) -> str:
     except (ProviderError, BadInput):
         return ""
     strange = sorted(set(proof.code.ahead) - here) if here else []
-    return f"it has migrations that neither code nor live database know: {first_of(strange)}" if strange else ""
+    return (
+        f"it has migrations that neither the code nor the live database knows: {first_of(strange)}" if strange else ""
+    )
 
 
 def _compared_with(way: TriedBackups, older: Sequence[Transfer]) -> Iterator[Transfer]:

@@ -63,10 +63,10 @@ def _value_of(text: str, *, plain: bool, kind: str | None = None) -> Any:  # noq
     if kind == "str":
         return text
     if kind not in KINDS:
-        raise _Unmakable("a tag (`!…`) has no meaning here; write plain values")
+        raise _Unmakable("tags (`!…`) are not supported; write plain values")
     value = _plain(text)
     if type(value) not in KINDS[kind]:
-        raise _Unmakable(f"this is no value of the kind `!!{kind}`")
+        raise _Unmakable(f"this is not a value of type `!!{kind}`")
     return float(value) if kind == "float" else value
 
 
@@ -78,9 +78,7 @@ def _plain(text: str) -> Any:  # noqa: ANN401 - a YAML scalar
     try:
         return _number(text)
     except (ValueError, OverflowError):
-        raise _Unmakable(
-            "this begins as a number or a date and is none; if a text is meant, put it in quotes"
-        ) from None
+        raise _Unmakable("this looks like a number or a date but is not one; put text in quotes") from None
 
 
 def _number(text: str) -> int | float | str:
@@ -179,7 +177,7 @@ def _text(path: Path, data: bytes) -> str:
         _refuse(path, _position(data[: error.start].decode("utf-8")), "this is not UTF-8")
     if odd := NO_TEXT.search(text):
         hidden = "this is a line break that editors do not show" if odd[0] in UNSEEN_BREAKS else ""
-        _refuse(path, _position(text[: odd.start()]), hidden or "this character may not stand in YAML")
+        _refuse(path, _position(text[: odd.start()]), hidden or "this character is not allowed in YAML")
     return text
 
 
@@ -190,7 +188,7 @@ def _position(before: str) -> At:
 
 def _refuse(path: Path, where: At, what: str) -> NoReturn:
     line, column = where
-    raise ConfigError(f"{path}:{line}:{column}: {what}.", next_action="Mend that line; indentation is in spaces.")
+    raise ConfigError(f"{path}:{line}:{column}: {what}.", next_action="Fix that line. Indent with spaces, not tabs.")
 
 
 class _Wrong(Exception):
@@ -223,12 +221,12 @@ class _Reader:
         if isinstance(event, yaml.StreamEndEvent):
             raise _Wrong((1, 1), _NO_MAPPING)
         if getattr(event, "version", None) not in (None, (1, 2)):
-            raise _Wrong(_at(event), "this file is read as YAML 1.2; take this line out")
+            raise _Wrong(_at(event), "this file is always read as YAML 1.2; remove this line")
         top = self._part(self._next(), 1)
         self._next()
         event = self._next()
         if not isinstance(event, yaml.StreamEndEvent):
-            raise _Wrong(_at(event), "another document begins here; the file must hold one")
+            raise _Wrong(_at(event), "a second document begins here; the file must have only one")
         if not isinstance(top.value, dict):
             raise _Wrong((1, 1), _NO_MAPPING)
         return top
@@ -242,7 +240,7 @@ class _Reader:
             at = (mark.line + 1, mark.column + 1) if mark else self._last
             raise _Wrong(at, _in_words(error, self._character(at))) from None
         except (yaml.YAMLError, ValueError, OverflowError):  # such as an escape beyond Unicode
-            raise _Wrong(self._last, "what follows here cannot be made sense of") from None
+            raise _Wrong(self._last, "the parser cannot read what follows") from None
         self._last = _at(event)
         return event
 
@@ -255,7 +253,9 @@ class _Reader:
     def _count(self, more: int, at: At) -> None:
         self._made += more
         if self._made > MOST_VALUES:
-            raise _Wrong(at, f"there are more than {MOST_VALUES:,} values, those that aliases stand for included")
+            raise _Wrong(
+                at, f"there are more than {MOST_VALUES:,} values (an alias counts as everything that it stands for)"
+            )
 
     def _part(self, event: Any, depth: int) -> Placed:  # noqa: ANN401 - of one of two parsers
         at = _at(event)
@@ -276,10 +276,10 @@ class _Reader:
 
     def _alias(self, name: str, at: At, depth: int) -> Placed:
         if name not in self._anchors:
-            raise _Wrong(at, f"`*{name}` stands for nothing: no `&{name}` comes before it")
+            raise _Wrong(at, f"`*{name}` is not defined: no `&{name}` comes before it")
         part = self._anchors[name]
         if part is None:
-            raise _Wrong(at, f"`*{name}` stands within `&{name}`: aliases may not stand for what they are a part of")
+            raise _Wrong(at, f"`*{name}` is inside `&{name}`: an alias must not contain itself")
         self._count(part.size, at)
         if depth + part.depth - 1 > DEEPEST:
             raise _Wrong(at, f"it is nested too deeply, with what `*{name}` stands for")
@@ -309,7 +309,7 @@ class _Reader:
             value = self._part(self._next(), depth + 1)
             name = _key(key, where)
             if name in made.value or (key.merges and merged):
-                raise _Wrong(where, "this key stands twice in the same mapping")
+                raise _Wrong(where, "this key is used twice in the same mapping")
             if key.merges:
                 merged = _merged(value)
             else:
@@ -322,33 +322,39 @@ class _Reader:
 
 
 _NO_MAPPING = "the file must be a mapping that begins with `version: 1`"
-_HERE = "this does not fit the lines above; look at the indentation, and for a bracket or a quote that is not closed"
-_ESCAPE = r'there is no such escape in "…"; write a backslash as \\, or the text in single quotes'
-_NAME = "after `&` and `*` stands a name of letters, digits, `-` and `_`"
+_HERE = "this does not fit the lines above; check the indentation, and look for an unclosed bracket or quote"
+_ESCAPE = r'this escape is not valid in "…"; write a backslash as \\, or the text in single quotes'
+_NAME = "after `&` or `*` write a name of letters, digits, `-` and `_`"
 _BLOCK = "after `|` or `>` the text begins on the next line"
-_TAG = "a tag (`!…`) has no meaning here; write plain values"
-_PERCENT = "a line may not begin with `%`; put a text in quotes"
+_TAG = "tags (`!…`) are not supported; write plain values"
+_PERCENT = "a line must not begin with `%`; put text in quotes"
 FAULTS: tuple[tuple[str, str], ...] = (
-    ("expected ',' or ']'", "the list in brackets that begins on line {line} is not closed here, or lacks a comma"),
-    ("expected ',' or '}'", "the mapping in braces that begins on line {line} is not closed here, or lacks a comma"),
+    (
+        "expected ',' or ']'",
+        "the list in brackets that begins on line {line} is not closed here, or a comma is missing",
+    ),
+    (
+        "expected ',' or '}'",
+        "the mapping in braces that begins on line {line} is not closed here, or a comma is missing",
+    ),
     ("nesting depth", "it is nested too deeply"),
-    ("mapping values are not allowed", "a `:` may not stand here; look at the indentation, or put the text in quotes"),
-    ("sequence entries are not allowed", "a `- ` may not stand here; each item of a list stands on its own line"),
-    ("mapping keys are not allowed", "a `? ` may not stand here; put the text in quotes"),
-    ("expected ':'", "this key lacks a `:` with a space behind it"),
-    ("unexpected end of stream", "the text in quotes that begins here has no end"),
-    ("document indicator", "the text in quotes that begins here has no end"),
-    ("document separator", "the text in quotes that begins here has no end"),
+    ("mapping values are not allowed", "a `:` is not allowed here; check the indentation, or put the text in quotes"),
+    ("sequence entries are not allowed", "a `- ` is not allowed here; write each item of a list on its own line"),
+    ("mapping keys are not allowed", "a `? ` is not allowed here; put the text in quotes"),
+    ("expected ':'", "this key has no `:` with a space after it"),
+    ("unexpected end of stream", "the quoted text that begins here is not closed"),
+    ("document indicator", "the quoted text that begins here is not closed"),
+    ("document separator", "the quoted text that begins here is not closed"),
     ("escape", _ESCAPE),
     ("hexadecimal", _ESCAPE),
     ("hexdecimal", _ESCAPE),
     ("comment or a line break", _BLOCK),
     ("comment or line break", _BLOCK),
     ("chomping or indentation", _BLOCK),
-    ("indentation indicator", "after `|` or `>` may stand 1 to 9, not 0"),
-    ("tab character", "a tab may not stand here; indentation is in spaces"),
+    ("indentation indicator", "after `|` or `>` write 1 to 9, not 0"),
+    ("tab character", "a tab is not allowed here; indent with spaces"),
     ("tag", _TAG),
-    ("YAML d", "this line about the version of YAML is not understood; take it out"),
+    ("YAML d", "this line does not name a version of YAML; remove it"),
     ("directive", _PERCENT),
     ("node content", "a value is missing before this"),
     ("block end", _HERE),
@@ -368,7 +374,7 @@ def _in_words(error: yaml.MarkedYAMLError, character: str) -> str:
     if "cannot start any token" in problem:
         problem = "tab character" if character == "\t" else ""
         if not problem:
-            return f"a text may not begin with “{character}”; put it in quotes"
+            return f"text must not begin with “{character}”; put it in quotes"
     if "alphabetic" in problem:
         return _NAME if any(one in str(error.context) for one in ("anchor", "alias")) else _PERCENT
     words = next((words for part, words in FAULTS if part in problem), " ".join(problem.split()) or "this is not YAML")
@@ -377,7 +383,7 @@ def _in_words(error: yaml.MarkedYAMLError, character: str) -> str:
 
 def _key(key: Placed, at: At) -> str:
     if isinstance(key.value, dict | list):
-        raise _Wrong(at, "a key must be a text, not a list or mapping")
+        raise _Wrong(at, "a key must be text, not a list or a mapping")
     return str(key.value)
 
 
@@ -386,7 +392,7 @@ def _merged(value: Placed) -> list[Placed]:
     found = list(value.parts.values()) if isinstance(value.value, list) else [value]
     for one in found:
         if not isinstance(one.value, dict):
-            raise _Wrong(one.at, "after `<<:` stands a mapping, or a list of mappings, to be merged in")
+            raise _Wrong(one.at, "after `<<:` write a mapping, or a list of mappings, to merge")
     return found
 
 
@@ -402,5 +408,5 @@ def _scalar(event: Any, at: At) -> Placed:  # noqa: ANN401 - of one of two parse
     except _Unmakable as error:
         raise _Wrong(at, str(error)) from None
     if isinstance(value, str) and CONTROL.search(value):
-        raise _Wrong(at, "this text holds a control character")
+        raise _Wrong(at, "this text contains a control character")
     return Placed(at, value, merges=plain and tag is None and event.value == MERGE)

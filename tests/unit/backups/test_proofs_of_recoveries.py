@@ -89,4 +89,4 @@ def test_a_vault_that_cannot_be_written_is_said_and_ends_nothing(
 
     monkeypatch.setattr(LocalStore, "put_once", full)
     run.prove()
-    assert run.warned == ["The proof of b001 is not kept for later: The disk is full."]
+    assert run.warned == ["The proof of b001 could not be saved: The disk is full."]

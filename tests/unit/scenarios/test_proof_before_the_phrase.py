@@ -89,7 +89,7 @@ def test_the_dry_run_says_so_too(quick: Path) -> None:
     ending = run.begin(dry_run=True)
     assert ending is not None
     assert ending.code is ExitCode.CHECK_FAILED
-    assert "does not fit" in json.dumps(run.events("plan.ready")[-1])
+    assert "does not decrypt it" in json.dumps(run.events("plan.ready")[-1])
 
 
 @pytest.mark.parametrize("case", ["no key", "nothing encrypted"])
@@ -224,4 +224,4 @@ def test_a_key_that_was_unset_is_told_with_the_release_that_did_it(quick: Path) 
     run.begin(dry_run=True)
     told = warnings(run)
     assert f"Whether {KEY} opens the encrypted columns of b001 is NOT CHECKED" in told
-    assert f"Release v42 changed {KEY}. Bring the earlier one back: uscdr recover app --release v41" in told
+    assert f"Release v42 changed {KEY}. Restore the earlier one: uscdr recover app --release v41" in told

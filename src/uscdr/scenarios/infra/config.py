@@ -264,11 +264,11 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 NOT_EXACT = "an address of {} that cannot be rewritten exactly"
-NOT_MADE = "of {}, which is not made anew"
-ELSEWHERE = "copied as it is, and names a database or queue that is no add-on of the application"
+NOT_MADE = "of {}, which is not ordered again"
+ELSEWHERE = "copied unchanged; it names a database or queue that is not an add-on of the application"
 ATTACH = "of {} of another application, {}: attach it by hand"
-STAYS = "copied as it is, and names {}, which stays as it is"
-NOT_OURS = "copied as it is, and names neither the old application nor one of its hostnames"
+STAYS = "copied unchanged; it names {}, which stays as it is"
+NOT_OURS = "copied unchanged; it names neither the old application nor one of its hostnames"
 
 
 class Fate(Enum):

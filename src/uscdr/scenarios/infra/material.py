@@ -111,7 +111,7 @@ def dump_source(deps: Adapters, chosen: ChosenBackup) -> DumpSource:
         kit = _need_kit(deps)
         held = kit.dump()
         if held is None or held.sha256 != chosen.transfer_id:
-            raise BadInput(f"The kit {kit.kit} is not the one that this run was begun with.")
+            raise BadInput(f"The kit {kit.kit} is not the one that this run started with.")
         with kit.open_object(DUMP) as plain:
             _copy(plain, destination)
         size = destination.stat().st_size
@@ -124,7 +124,7 @@ def dump_source(deps: Adapters, chosen: ChosenBackup) -> DumpSource:
 def _need_kit(deps: Adapters) -> KitReader:
     """The kit. Raises BadInput when none was named."""
     if deps.kit is None:
-        raise BadInput("This run works from a kit, and none is named.", next_action="Name it: --kit newest")
+        raise BadInput("This run works from a kit, but none is named.", next_action="Name it: --kit newest")
     return deps.kit
 
 
@@ -142,7 +142,7 @@ def fetch_code(deps: Adapters, commit: str) -> SourceArchive:
     held = deps.kit.source() if deps.kit else None
     if deps.kit is None or held is None or not held.sha256 or held.commit != commit:
         raise BadInput(
-            f"The code of {commit[:12]} cannot be had.",
+            f"The code of {commit[:12]} is not available.",
             why=f"The repository: {why}. " + ("The kit holds other code, or none." if deps.kit else "No kit is named."),
             next_action="Name a kit that holds it (--kit), or another --ref.",
         )
@@ -171,7 +171,7 @@ def _copy(plain: Path, destination: Path) -> None:
 # The last state of an old place that lives: whether a run captures it, and what speaks against it.
 
 
-CAPTURED = "what it writes until it is stopped is captured then, and comes along if it proves good"
+CAPTURED = "what it writes until it is stopped is captured then, and is included if that backup proves good"
 OPEN_AGAIN = "Access that was withdrawn there since then is open again here."
 LEFT_BEHIND = "later writes are LOST, and access that was withdrawn since then is open again"
 
@@ -186,7 +186,7 @@ def not_captured(deps: Adapters, scope: InfraSeen, stopped: OldStopped | None = 
     if deps.request.backup:
         return f"{deps.request.backup} was named"
     if old.answers and deps.services.heroku.database not in old.config:
-        return f"{scope.old_app} has no database any more"
+        return f"{scope.old_app} no longer has a database"
     return ""
 
 
@@ -194,7 +194,7 @@ def lost_since(deps: Adapters, chosen: ChosenBackup) -> str:
     """What a place that lived until it was stopped wrote since the dump: its database has it, the new one will not."""
     since = f"since {moment(chosen.taken_at)}, {duration(elapsed(chosen.taken_at, now()))} ago"
     words = f"What {deps.old_app} wrote {since}, is not in {chosen.backup}"
-    return f"{words}: LOST in the new place; its own database still has it. {OPEN_AGAIN}"
+    return f"{words}: LOST in the new application; the old database still has it. {OPEN_AGAIN}"
 
 
 def wanting_in(

@@ -153,7 +153,7 @@ class AddonOrder:
             fallback = next((plan for plan in configured if service_of(plan) == service), None)
             chosen = _first(on_offer, service, (former, fallback))
             if former is not None and former != chosen.name:
-                replaced.append(f"{former} is not sold any more: {chosen.name} takes its place")
+                replaced.append(f"{former} is no longer sold: {chosen.name} replaces it")
             plans.append(chosen.name)
             known_price = known_price and chosen.cents is not None
             cents += chosen.cents or 0
@@ -167,7 +167,7 @@ def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str
     named = " and ".join(name for name in wanted if name) or "no plan"
     raise BadInput(
         f"No plan for {service} can be ordered: {named} is not sold.",
-        why=f"Sold are: {', '.join(sorted(on_offer)) or 'none'}.",
+        why=f"Heroku sells: {', '.join(sorted(on_offer)) or 'none'}.",
         next_action="Name one of them under recovery.addons in scenarios.yaml.",
     )
 
@@ -267,5 +267,5 @@ def _users(deps: Adapters, addon: AddOn) -> tuple[str, ...]:
         return (f"who else uses {addon.name} is NOT known ({error.message})",)
     apps = sorted({(one.app_name, one.name) for one in there if one.app_name != deps.old_app})
     return tuple(
-        f"{app} (as {name}) goes on with the OLD {addon.name}, and its dynos are NOT stopped" for app, name in apps
+        f"{app} (as {name}) keeps using the OLD {addon.name}, and its dynos are NOT stopped" for app, name in apps
     )

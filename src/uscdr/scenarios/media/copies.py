@@ -50,7 +50,7 @@ class FolderFiles:
 
     def __init__(self, root: Path, settings: MediaSettings) -> None:
         if not root.is_dir():
-            raise BadInput(f"{root} is no folder.", next_action="Name the folder that holds copies of the files.")
+            raise BadInput(f"{root} is not a folder.", next_action="Name the folder that holds copies of the files.")
         self._root = root.resolve()
         self._settings = settings
         self._paths: dict[AssetKey, Path] = {}
@@ -66,7 +66,7 @@ class FolderFiles:
         if self._known is None:
             self._known = dict(self._read())
             if not self._known:
-                raise BadInput(f"There is no file in {self._root}.", next_action="Name another folder.")
+                raise BadInput(f"The folder {self._root} has no files.", next_action="Name another folder.")
         return self._known
 
     def _read(self) -> Iterator[tuple[AssetKey, KnownAsset]]:
@@ -97,7 +97,8 @@ class FolderFiles:
         known, path = self.inventory()[key], self._paths[key]
         if _describe(path, self._settings.tag) != known:
             raise CheckFailed(
-                "A file in the folder changed while it was used.", next_action="Begin again when nobody writes there."
+                "A file in the folder changed while it was used.",
+                next_action="Start again when nothing writes to the folder.",
             )
         yield path
 

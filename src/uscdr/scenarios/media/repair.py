@@ -242,21 +242,21 @@ def _batches(keys: Sequence[AssetKey]) -> int:
 FORBIDDEN: Mapping[str, str] = {
     "restore_campaign_images": (
         "It does the opposite of its name: it clears every image reference whose file cannot be reached just then. "
-        "Run while media are missing, it erases the references that say what has to come back."
+        "Run while media are missing, it erases the references that say what must be restored."
     ),
     "deleteorphanedmedia": (
         "It deletes every file that no row refers to: after the restore of an older dump those are all files newer "
         "than the dump. Not before database and media are reconciled."
     ),
     "deleteredundantstatic": (
-        "It deletes at the media service by what this machine's static files say. Nothing is deleted during a recovery."
+        "It deletes files of the media service by this machine's static files. Nothing is deleted during a recovery."
     ),
     "migrate_to_cloudinary": (
         "It reads local files, which a dyno has not, deletes each one that it uploaded, gives other public ids and "
         "leaves the rows as they are, so that every link stays broken. Use: uscdr recover media --from DIR"
     ),
 }
-ORPHANS_STAY = "Files without a reference are never deleted: they may belong to rows that are still to come back."
+ORPHANS_STAY = "Files without a reference are never deleted: they may belong to rows that are not restored yet."
 
 
 def refusal(command: str) -> str | None:

@@ -187,14 +187,14 @@ class Proof(Fact):
         if broken:
             return f"it breaks: {first_of(broken, comma='; ')}"
         if self.keyless:
-            return f"no primary key in {first_of(self.keyless)}: rows may be there twice"
+            return f"no primary key in {first_of(self.keyless)}: rows may be duplicated"
         broken_schema = (*self.code.stuck, *(f"recorded as applied, but not there: {one}" for one in self.code.lacking))
         if broken_schema:
-            return f"the deployed code {self.code.against} cannot go on from it: {first_of(broken_schema, comma='; ')}"
+            return f"the deployed code {self.code.against} cannot run on it: {first_of(broken_schema, comma='; ')}"
         if self.key.opens_nothing:
             where = f", {self.key.where}" if self.key.where else ""
-            shut = f"{self.key.wrong:,} of {plural(self.key.sampled, 'sampled value')} stay shut"
-            return f"{key} does not fit: {shut}{where}"
+            shut = f"{self.key.wrong:,} of {plural(self.key.sampled, 'sampled value')} stay unreadable"
+            return f"{key} does not decrypt it: {shut}{where}"
         return ""
 
 
@@ -287,10 +287,10 @@ class Withdrawn(Fact):
         """What a person has to see to, in a sentence each."""
         if self.shut:
             whose = f"{plural(len(self.shut), 'account')} ({first_of(self.shut)})"
-            yield f"Shut out, as a role or a login could not be set again: {whose}; set it by hand, then let them in"
+            yield f"Blocked, because a role or a login could not be set again: {whose}; set it by hand"
         if self.reset:
             whose = f"{plural(len(self.reset), 'account')} ({first_of(self.reset)})"
-            yield f"Cannot sign in until the password is reset, as the newer one is not known any more: {whose}"
+            yield f"Cannot sign in until the password is reset, because the newer one is lost: {whose}"
 
 
 class Migrated(Fact):
