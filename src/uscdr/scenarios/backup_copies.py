@@ -1,4 +1,4 @@
-"""One backup into the vault: from the signed link through the encryption, with no plain text on this machine."""
+"""Copy one backup into the vault: from the signed link through encryption, with no plain text on this machine."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ if TYPE_CHECKING:
     from uscdr.models.heroku import Attachment
     from uscdr.models.transfers import Transfer
 
-"""How the data API calls it."""
 TELL_EVERY = 4 << 20
-"""Bytes between two words on the screen."""
+"""Bytes between two progress messages."""
 PAUSE = 1.0
-"""Seconds before a download that broke off is begun anew."""
+"""Seconds before an interrupted download starts again."""
 
 
 def copy_for(copies: Sequence[CopyCard], keys: Keyring) -> CopyCard | None:
-    """The copy that everybody who shall be able to can open: a passphrase is not compared, only that there is one."""
+    """The copy that everybody named can open; of a passphrase only its existence is compared."""
     readers = {one.fingerprint for one in keys.recipients}
     fitting = (one for one in copies if readers <= set(one.recipients))
     return next((one for one in fitting if keys.passphrase is None or one.passphrase), None)
@@ -49,11 +48,11 @@ def copies_of(deps: Adapters, transfer_id: str) -> tuple[CopyCard, ...]:
 def copy(
     deps: Adapters, attachment: Attachment, transfer: Transfer, keys: Keyring, tell: Reporter
 ) -> tuple[CopyCard, bool]:  # fmt: skip
-    """Fetch and encrypt it, unless whoever had the turn before did: the copy, and whether it was fetched here.
+    """Fetch and encrypt it, unless another writer just did: the copy, and whether it was fetched here.
 
-    The manifest comes last, so that what is cut off is no copy.
+    The manifest is written last, so an interrupted upload is not a copy.
 
-    Raises CheckFailed for what is no whole dump, LockHeld while somebody else writes; ProviderError,
+    Raises CheckFailed for an incomplete dump, LockHeld while somebody else writes; ProviderError,
     MachineError, OutcomeUnknown, Interrupted.
     """
     vault, told = deps.vault, 0
@@ -84,7 +83,7 @@ def copy(
 
 
 def _origin(deps: Adapters, attachment: Attachment, transfer: Transfer) -> BackupOrigin:
-    """The server's version is good to have; without it the copy is as good."""
+    """With the server's version, where it can be read; the copy is valid without it."""
     try:
         version = deps.backups.database_info(attachment.addon_id).server_version
     except ProviderError:
@@ -92,17 +91,17 @@ def _origin(deps: Adapters, attachment: Attachment, transfer: Transfer) -> Backu
     return BackupOrigin.of(transfer, deps.app, attachment.addon_id, version)
 
 
-# What the platform drops for the next capture, and whether that may be.
+# What the platform drops for the next capture, and whether that is allowed.
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """The backup's name, empty when none goes; and why it must not go, empty when it may."""
+    """The name of the dropped backup, empty when none is dropped; `refused` says why that is not allowed."""
 
     name: str = ""
     refused: str = ""
     remark: str = ""
-    """What should be known of one that may go."""
+    """What to know about a backup that is dropped."""
 
     @classmethod
     def by_next_capture(cls, deps: Adapters, known: Inventory) -> Dropped:

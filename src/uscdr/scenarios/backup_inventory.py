@@ -1,4 +1,4 @@
-"""Every backup, as platform and vault have them now. A vault that cannot be read is a finding, not an error."""
+"""Every backup that the platform and the vault have now. An unreadable vault is a finding, not an error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Vault:
-    """A store that was read: its copies and proofs."""
+    """A store's copies and proofs."""
 
     store: Store
     shelf: StoredCopies
@@ -35,7 +35,7 @@ class _Vault:
 
 @dataclass(frozen=True)
 class Inventory:
-    """One look. `entries` are oldest first; `vault` is None when it could not be read, and `why` says the reason."""
+    """The backups at one moment, oldest first. `vault` is None when it could not be read; `why` says the reason."""
 
     attachment: Attachment
     transfers: tuple[Transfer, ...]
@@ -52,12 +52,12 @@ class Inventory:
 
     @property
     def running(self) -> str:
-        """What is under way on this database, in words; empty when nothing is."""
+        """The transfer that runs on this database, in words; empty when there is none."""
         return Transfers(self.transfers).under_way(self.owner)
 
     @property
     def failed(self) -> tuple[Transfer, ...]:
-        """Backups of this database that came to nothing after the newest good one, oldest first."""
+        """Backups of this database that failed after the newest good one, oldest first."""
         ours = [one for one in self.transfers if one.is_backup and one.ended and one.whose is Whose.OURS]
         good = max((one.num for one in ours if one.whole), default=0)
         return tuple(one for one in ours if one.num > good)
@@ -74,7 +74,7 @@ class Inventory:
 
     @classmethod
     def take(cls, deps: Adapters) -> Inventory:
-        """Look at platform and vault. Raises ProviderError, BadInput for a place that can be none."""
+        """Read platform and vault. Raises ProviderError, BadInput for an invalid store."""
         deps.describe_app()
         attachment = deps.attachment()
         transfers = deps.backups.transfers(attachment)
@@ -97,7 +97,7 @@ class Inventory:
         return next((one for one in self.entries if one.transfer_id == transfer_id), None)
 
     def rpo(self, deps: Adapters, at: datetime) -> RpoState:
-        """The objective as of `at`. Without a vault that can be read nothing off the platform counts."""
+        """The objective at the moment `at`. Without a readable vault nothing off the platform counts."""
         proofs = self.vault.proofs if self.vault else None
         found = made(self.entries, proofs, scope(deps, self.attachment), at)
         return RpoState.of(found, self.schedules, at, deps.config.objectives.rpo)
@@ -122,11 +122,11 @@ def scope(deps: Adapters, attachment: Attachment | None) -> Scope:
     return Scope(deps.app, attachment.addon_id if attachment else "", deps.memory.damaged, key, demands)
 
 
-# The recovery point objective by what platform and vault hold now, and in a line each.
+# The recovery point objective, by what platform and vault hold now: one line for each part.
 
 
 REMEMBERED = timedelta(days=9)
-"""How far back proofs count as a memory of backups that retention removed: a week and some."""
+"""How far back a proof stands for a backup that retention removed: a week and two days."""
 
 
 class ObjectivePart(Fact):
@@ -144,13 +144,13 @@ class ObjectivePart(Fact):
 
 
 def made(entries: Sequence[BackupEntry], proofs: Proofs | None, of: Scope, at: datetime) -> tuple[Point, ...]:
-    """Every backup that is known to have been made, also when only its proof is left."""
+    """Every backup that was certainly made, even if only its proof is left."""
     left = proofs.since(at - REMEMBERED) if proofs else ()
     return (*_points(entries), *_forgotten(entries, left, of))
 
 
 def _points(entries: Sequence[BackupEntry]) -> tuple[Point, ...]:
-    """Every backup that was once whole, dropped ones too: they show how often backups were made."""
+    """Every backup that was complete, dropped ones too: they show how often backups were made."""
     return tuple(_point(one) for one in entries if one.once_whole and not one.damaged_state)
 
 
@@ -162,7 +162,7 @@ def _point(entry: BackupEntry) -> Point:
 
 
 def _forgotten(entries: Sequence[BackupEntry], proofs: Sequence[ProofDocument], of: Scope) -> Iterator[Point]:
-    """Backups of which only a proof is left: without them what retention removed would look like a gap."""
+    """Backups with only a proof left: without them, backups that retention removed would look like a gap."""
     listed = {one.transfer_id for one in entries}
     for proof in proofs:
         if of.owns(proof) and proof.transfer_id not in listed:
@@ -217,6 +217,6 @@ def _sum(what: str, gap: float, capture: float) -> str:
 
 
 def cron_for(deps: Adapters) -> str:
-    """The line that makes, copies and proves backups often enough."""
+    """The crontab line that makes, copies and proves backups often enough."""
     place, config = deps.vault, deps.config
     return Rhythm.even(config.vault.every, config.objectives.rpo).cron_line(place.target, place.to)

@@ -1,4 +1,4 @@
-"""The proof of one backup: its copy when its key is at hand, else the platform's bytes, compared with the copy."""
+"""Prove one backup: its copy if a key is available, else the platform's bytes, compared with the copy."""
 
 from __future__ import annotations
 
@@ -110,13 +110,13 @@ def _progress(deps: Adapters, tell: Reporter, what: str) -> Progress:
     return report
 
 
-# The proof of a kit's dump as it lies there: restored on this machine, with the key and the code of the same kit.
+# Prove a kit's dump: restored on this machine, with the key and the code of the same kit.
 
 
 def prove_kit(
     reader: KitReader, config: Config, decode: Decode, scratch: Scratch, progress: Progress
 ) -> ProofDocument:  # fmt: skip
-    """What its dump is worth; nothing but this machine is asked.
+    """The proof of its dump; no provider is asked.
 
     Raises CheckFailed when the kit holds no dump, or a damaged one; MachineError, Interrupted.
     """

@@ -1,4 +1,4 @@
-"""What a person types instead of a step, filled in with names and values of scenarios.yaml and of the run."""
+"""The commands a person types instead of a step, with names and values of scenarios.yaml and of the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = re.compile(r"\$([A-Z]+)\b")
 OLD_PLACE = ("infra.", "dns.")
 """Steps whose `{app}` is the lost application even after the new one was created."""
 ALONE = frozenset({"web", "beat"})
-"""Process types that are a part of their own; all others are workers."""
+"""Process types that form a part each; all others are workers."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def app_of(step: str, old_app: str, new_app: str) -> str:
 
 
 def commands(manual: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:
-    """What a person types: `known` fills in what stands in braces and, where it is known, what stands as `$NAME`."""
+    """The commands with `known` filled in for `{name}` and, where it is known, for `$NAME`."""
     return tuple(NAME.sub(lambda name: known.get(name[1], name[0]), line.format_map(known)) for line in manual)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from uscdr.scenarios.config import Config
 
 
-# Which checks are meant, which lines of the runbook's checklists they stand for, and what a line adds up to.
+# Which checks are selected, which checklist lines they belong to, and the verdict of a line.
 
 
 ALL = "all"
@@ -51,7 +51,7 @@ class Line:
     skipped: tuple[str, ...] = ()
 
     def verdict(self, verdicts: Mapping[str, Verdict]) -> Verdict:
-        """What a line's checks add up to; one that did not end is inconclusive."""
+        """The verdict of the line; a check that did not end is inconclusive."""
         return _worst(verdicts.get(name, "inconclusive") for name in self.checks)
 
 
@@ -66,7 +66,7 @@ class CheckSelection:
 
     @classmethod
     def of(cls, config: Config, wish: CheckRequest) -> CheckSelection:
-        """The checks of the wish. Raises BadInput for an unknown list or for a name that fits no check."""
+        """The requested checks. Raises BadInput for an unknown list or for a name that matches no check."""
         lines = _lines(config, wish.which)
         names = _named(config, wish, lines)
         names -= {name for name in names if not wish.allow_writes and config.checks[name].writes}
@@ -81,7 +81,7 @@ class CheckSelection:
         return cls(checks, kept, tuple(name for name in config.checks if name in skipped))
 
     def repeated(self, passed: Collection[str]) -> CheckSelection:
-        """What a further round of the same run asks: what passed, and is counted by who is asked, is not sent again."""
+        """The checks of the next round: what passed, and what the provider counts, is not sent again."""
         left_out = {one.name for one in self.checks if one.spec.counted and one.name in passed}
         lines = (replace(line, checks=tuple(n for n in line.checks if n not in left_out)) for line in self.lines)
         checks = tuple(one for one in self.checks if one.name not in left_out)
@@ -123,7 +123,7 @@ def _named(config: Config, wish: CheckRequest, lines: Sequence[Line]) -> set[str
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """What several verdicts add up to: only passes make a pass, and nothing at all is not checked."""
+    """The verdict of several: it is pass only if all passed; no verdict at all means not checked."""
     found = set(verdicts)
     return next((one for one in WORST if one in found), "not checked")
 
@@ -132,15 +132,15 @@ GATEWAY_ERRORS = ("status 502", "status 503", "status 504")
 
 
 LIMITING: tuple[Provider, ...] = ("application", "media", "mail")
-"""Whose limits keep a recovery from being looked at, and not from being done."""
+"""Providers whose limits prevent a check of the recovery, not the recovery itself."""
 GRAVITY = ("decrypt", "invariants", "foreign_keys", "agree", "sequences", "sql", "config", "addons", "release", "dynos")
-"""What is named first of several findings: the data before what serves them; other kinds come after these."""
+"""The order of findings: the data before what serves them; other kinds come last."""
 
 
 def worst_first(results: Iterable[Result]) -> tuple[str, ...]:
-    """What did not pass, as `name: evidence`: failures before what is not known, graver kinds before others.
+    """What did not pass, as `name: evidence`: failures before unknowns, graver kinds before others.
 
-    What a limit kept back speaks neither for nor against, as long as the application was seen to work by other checks.
+    A check that a limit prevented proves nothing, as long as other checks saw the application work.
     """
     seen = list(results)
     works = any(one.finding.verdict == "pass" and one.check.spec.provider == "application" for one in seen)
@@ -149,12 +149,12 @@ def worst_first(results: Iterable[Result]) -> tuple[str, ...]:
 
 
 def held_back(results: Iterable[Result]) -> tuple[str, ...]:
-    """What was not checked because somebody limits requests, as `name: evidence`."""
+    """What was not checked because a provider limits requests, as `name: evidence`."""
     return tuple(_told(one) for one in results if _held_back(one))
 
 
 def _held_back(one: Result) -> bool:
-    """What the platform alone knows, such as whether the dynos run, is not done without."""
+    """What only the platform knows, such as whether the dynos run, must be checked."""
     return one.finding.limited and one.check.spec.provider in LIMITING
 
 
@@ -187,16 +187,16 @@ def _call(one: Check) -> Call:
 
 
 def ask(deps: Adapters, checks: Sequence[Check], tell: Reporter) -> Iterator[Result]:
-    """Every check, beside each other, whatever the others gave."""
+    """All checks at the same time; one result does not stop the others."""
     with deps.world() as world:
         yield from _looked(deps, world, checks, tell)
 
 
 def ask_until_dead(deps: Adapters, checks: Sequence[Check], tell: Reporter) -> Iterator[Result]:
-    """One after the other; an application that does not answer one is not asked the others.
+    """One check after the other; an application that does not answer one is not asked the others.
 
-    Those that sign in come last, so that a dead application gets no login. A login that fails is no fault of the
-    application: what needs it is not checked.
+    Checks that sign in come last, so that a dead application gets no login. A failed login is not a fault of the
+    application: checks that need it are "not checked".
     """
     silent = ""
     with deps.world() as world:
@@ -237,7 +237,7 @@ def _without_login(world: CheckContext, tell: Reporter) -> str:
 
 
 def _dead(result: Result) -> str:
-    """What one answer, or none, tells of the application behind the router; empty while it answers."""
+    """Why the application behind the router counts as dead; empty while it answers."""
     evidence, verdict = result.finding.evidence, result.finding.verdict
     silent = verdict == "inconclusive" and not result.answered
     if isinstance(result.check.spec, HttpCheck) and (silent or any(words in evidence for words in GATEWAY_ERRORS)):

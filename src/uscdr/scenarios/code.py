@@ -1,4 +1,4 @@
-"""The application's code: what is deployed, what would be, and whether the database fits each. Reads only."""
+"""The application's code: what is deployed, what a deploy would bring, and whether the database fits. Reads only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tables:
-    """What the live database records of its migrations, and its columns."""
+    """The live database's recorded migrations and its columns."""
 
     applied: tuple[Migration, ...]
     columns: tuple[TableColumn, ...]
@@ -41,7 +41,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class CodeSeen:
-    """`migrations` are those of the deployed commit, None when its code could not be had."""
+    """`migrations` are those of the deployed commit, None when its code was not available."""
 
     commit: str = ""
     migrations: CodeMigrations | None = None
@@ -50,12 +50,12 @@ class CodeSeen:
     ref_migrations: CodeMigrations | None = None
     """Those of what a redeploy would deploy."""
     ref_lacks: tuple[Lack, ...] = ()
-    """What a build from its archive would not get."""
+    """What a build from its archive would lack."""
     words: str = ""
 
     @classmethod
     def look(cls, deps: Adapters, running: Release | None, tell: Reporter) -> CodeSeen:
-        """What runs and what a redeploy would deploy; a source that cannot be reached is said, not raised."""
+        """What runs and what a redeploy would deploy; an unreachable source is reported, not raised."""
         commit = _commit_of(deps, running.slug_id if running else None)
         ref = _wanted_ref(deps)
         if deps.source is None:
@@ -73,7 +73,7 @@ class CodeSeen:
 
 
 def without(lacks: Sequence[Lack]) -> str:
-    """What a build from an archive of the commit does not get, to be put behind its name; empty when it gets all."""
+    """What a build from the commit's archive lacks, to append to its name; empty when it lacks nothing."""
     if not lacks:
         return ""
     return f" WITHOUT THE CONTENT OF {first_of(list(map(str, lacks)))}: a build from its archive does not get it"
@@ -85,7 +85,7 @@ def _commit_of(deps: Adapters, slug_id: str | None) -> str:
 
 
 def _wanted_ref(deps: Adapters) -> str:
-    """What to deploy: asked for, else configured."""
+    """The ref to deploy: the requested one, else the configured one."""
     source = deps.config.app.source
     return deps.request.ref or (source.ref if source else "main")
 
@@ -97,7 +97,7 @@ class DeployedCode:
         self._deps = deps
 
     def judge(self, slug_id: str | None, listed: Listed | None = None) -> MigrationsVerdict:
-        """The live database against the code of a slug; what could not be had is said in `why`, not raised.
+        """The live database against the code of a slug; `why` says what was not available.
 
         `listed`: what that code, running, lists itself; then its libraries are judged too, and all without its files.
         """
@@ -110,12 +110,12 @@ class DeployedCode:
             return MigrationsVerdict(verdict="not checked", why=error.message)
 
     def judge_running(self, listed: Listed | None = None) -> MigrationsVerdict:
-        """The live database against the code that runs at this moment. Raises ProviderError when that is not told."""
+        """The live database against the running code. Raises ProviderError when that is unknown."""
         running = next((one for one in self._deps.platform.releases(self._deps.app) if one.current), None)
         return self.judge(running.slug_id if running else None, listed)
 
     def running(self) -> CodeMigrations | None:
-        """The files of the code that runs at this moment; None when they are not to be had. Raises ProviderError."""
+        """The files of the running code; None when they are not available. Raises ProviderError."""
         running = next((one for one in self._deps.platform.releases(self._deps.app) if one.current), None)
         return self._files(running.slug_id if running else None)[0]
 
@@ -134,7 +134,7 @@ class DeployedCode:
             return None, error.message
 
     def way_on(self, found: MigrationsVerdict) -> str:
-        """What a person does about the worst that is wrong, with commands to paste; empty when nothing is."""
+        """What a person does about the worst problem, with commands to paste; empty when there is none."""
         manage = f"heroku run --exit-code --app {self._deps.app} -- {self._deps.config.app.manage}"
         if found.disordered:
             return _in_order(found.disordered[0], manage)
@@ -150,7 +150,7 @@ class DeployedCode:
         return f"Apply the pending migrations: {manage} migrate --noinput" if found.pending else ""
 
 
-# Migrations that are not begun, and what a person does about them.
+# What a person does about migrations that cannot be applied.
 
 
 RESTORE = "The database was changed by hand: restore a backup (uscdr recover db), or recreate what is missing."

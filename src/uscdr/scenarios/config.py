@@ -58,7 +58,7 @@ class MediaSettings(Fact):
     references: tuple[ReferenceColumn, ...] = ()
 
 
-# What a new place is made of when the old one is lost: `recovery:` in scenarios.yaml.
+# What a new application is made of when the old one is lost: `recovery:` in scenarios.yaml.
 
 
 PLAN = re.compile(r"[a-z0-9][a-z0-9-]*(?::[a-z0-9][a-z0-9.-]*)?")
@@ -75,12 +75,12 @@ AddonPlan = Annotated[str, AfterValidator(_plan)]
 
 
 def _are_the_platforms(names: tuple[str, ...]) -> bool:
-    """Whether nobody else's code runs, or keeps data, because of them."""
+    """Whether all are the platform's own: nobody else's code runs or keeps data."""
     return all(re.fullmatch(r"heroku[/-][a-z0-9-]+(?::[a-z0-9.-]+)?", name) for name in names)
 
 
 class Recovery(Fact):
-    """How `recover infra` builds the new place. What the old app or the kit knows comes before these defaults."""
+    """How `recover infra` builds the new application. What the old app or the kit says comes before these defaults."""
 
     app: AppName = "usc-pis-recovery"
     buildpacks: Annotated[tuple[str, ...], Destination(_are_the_platforms)] = ("heroku/nodejs", "heroku/python")
@@ -89,13 +89,13 @@ class Recovery(Fact):
         "heroku-postgresql:essential-0",
         "heroku-redis:mini",
     )
-    """Plans to order when the old plan is not sold any more, by service."""
+    """Plans to order when the old plan is no longer sold, by service."""
     mail_variables: tuple[str, ...] = ("GMAIL_CLIENT_ID", "GMAIL_CLIENT_SECRET", "GMAIL_REFRESH_TOKEN")
-    """Withheld from the copy until the switch: a copy with live mail values writes to real patients."""
+    """Withheld from the new application until the switch: with live mail values it would write to real patients."""
     address_variables: tuple[str, ...] = ("SITE_URL", "FRONTEND_URL")
     """Variables that hold the application's own address."""
     allowed_hosts_variable: str = "ALLOWED_HOSTS"
-    """The variable that lists the names it answers to."""
+    """The variable that lists the host names that it answers to."""
     encryption_key_variable: str = "PGP_ENCRYPTION_KEY"
     """The variable without which encrypted columns cannot be read."""
     canaries: tuple[CanaryColumn, ...] = ()
@@ -118,7 +118,7 @@ EVERY = 3.5 * 3600
 
 
 class VaultSettings(Fact):
-    """`to`: a directory or object store; without it the kits' place. `recipients`: without them those of the kit."""
+    """`to`: a directory or object store; default: where kits go. `recipients`: default: those of the kit."""
 
     to: Annotated[str | None, Destination(_is_directory)] = None
     recipients: Annotated[tuple[str, ...], Destination()] = ()
@@ -129,7 +129,7 @@ class VaultSettings(Fact):
     @field_validator("recipients")
     @classmethod
     def _public(cls, recipients: tuple[str, ...]) -> tuple[str, ...]:
-        """As of a kit: public keys only; a private one is refused without being repeated."""
+        """Only public keys; a private one is refused without being repeated."""
         if not all(one.strip().lower().startswith(("age1", "ssh-")) for one in recipients):
             raise ValueError("a recipient is a public key: age1… or ssh-…")
         return recipients
@@ -146,7 +146,7 @@ def _bounded(invariant: Invariant) -> Invariant:
 
 
 class Objectives(Fact):
-    """What was promised: at most so much data lost, at most so long down."""
+    """The promise: at most so much data lost, at most so long down."""
 
     rpo: Duration
     rto: Duration
@@ -174,11 +174,11 @@ class WriteCheck(Fact):
 
     command: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,60}$")]
     optional: bool = False
-    """Whether an application may lack the command: that saving was not checked is then said, and is no failure."""
+    """Whether an application may lack the command: then saving is reported as not checked, which is not a failure."""
 
 
 def _bare_command(value: object) -> object:
-    """The name alone is short for a command that the application has."""
+    """A name alone is short for a command that the application must have."""
     return {"command": value} if isinstance(value, str) else value
 
 
@@ -198,9 +198,9 @@ class ApplicationConfig(Fact):
     expected_tables: tuple[TableText, ...] = ()
     """Tables of the schema `public`, or `schema.table`."""
     volatile_tables: tuple[TableText, ...] = ()
-    """Written without a person's doing (sessions, queues): restored and compared, but not in the blast radius."""
+    """Written without a person's action (sessions, queues): restored and compared, but not in the blast radius."""
     written_by_release: tuple[TableText, ...] = ()
-    """Their rows are written anew by every release: other content there, in no fewer rows, is its work."""
+    """Every release rewrites their rows: other content, in no fewer rows, is its work."""
     freshness: tuple[ColumnText, ...] = ()
     """`table.column` or `schema.table.column` whose newest value tells when data was last written."""
     dangerous_migrations: tuple[DangerousMigration, ...] = ()
@@ -208,7 +208,7 @@ class ApplicationConfig(Fact):
     """Run in a one-off dyno at the end of a recovery: what only reads cannot see that nothing can be saved."""
 
     def danger_in(self, pending: Collection[str]) -> str:
-        """The first of these migrations that must not run by itself, and why; empty when all may."""
+        """The first of these migrations that must not run unattended, and why; empty when all may."""
         rules = self.dangerous_migrations
         found = (f"{name} is pending and listed as dangerous: {rule.why}" for rule in rules for name in pending
                  if fnmatchcase(name, rule.name))  # fmt: skip
@@ -224,7 +224,7 @@ class Contact(Fact):
 
 
 class ConfigManifest(Fact):
-    """Which configuration variables there must be, be escrowed, and be derived from a new place."""
+    """Which config variables must exist, be escrowed, and be derived from a new application."""
 
     required: tuple[str, ...] = ()
     escrow: tuple[str, ...] = ()
@@ -268,7 +268,7 @@ class Scenario(Fact):
 
 
 SCENARIOS = ("db", "app", "media", "infra", "dns", "backups")
-"""The scenarios that a command runs: any other name would be a plan that nobody can start."""
+"""The scenarios that a command runs: nobody could start one of another name."""
 
 
 def _known_scenario(name: str) -> str:
@@ -315,23 +315,22 @@ class Config(Fact):
     contacts: tuple[Contact, ...] = ()
     config: ConfigManifest = ConfigManifest()
     access: AccessTables | None = None
-    """Where the application keeps who may get in."""
+    """Where the application keeps who has access."""
     recovery: Recovery = Recovery()
     kit: KitSettings = KitSettings()
     vault: VaultSettings = VaultSettings()
     media: MediaSettings = MediaSettings()
     invariants: tuple[Annotated[Invariant, AfterValidator(_bounded)], ...] = ()
     checks: SkipValidation[Mapping[str, CheckSpec]] = Field(default_factory=dict)
-    """By name. In a file that was loaded they are validated when one is first asked for."""
+    """By name. The loader validates them when one is first used."""
     checklists: dict[ListName, Checklist] = Field(default_factory=dict)
     after_recovery: tuple[str, ...] = ()
-    """Checks that a recovery ends with, and those of the application begins with: any that need neither a person
-    nor writes."""
+    """Checks at the end of a recovery, and at the start of `recover app`; none that needs a person or writes."""
     scenarios: Annotated[Mapping[Annotated[str, AfterValidator(_known_scenario)], Scenario], Field(min_length=1)]
-    """In a file that was loaded a scenario's steps are validated when it is first asked for."""
+    """The loader validates a scenario's steps when it is first used."""
 
     def anchored(self, directory: Path) -> Config:
-        """The same with whole paths of certificates and code: where a command is given does not choose them."""
+        """The same with absolute paths of certificates and code, so that the working directory does not choose them."""
         source = self.app.source
         if source is not None and not _REMOTE.match(source.git):
             source = source.model_copy(update={"git": str(directory / Path(source.git).expanduser())})
@@ -369,4 +368,4 @@ class Config(Fact):
 
 
 _REMOTE = re.compile(r"[\w.+-]+://|[\w.-]+@[\w.-]+:")
-"""How an address of a repository begins that is no path."""
+"""How a repository's address starts that is not a path."""

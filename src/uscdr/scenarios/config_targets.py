@@ -1,4 +1,4 @@
-"""Where the parts of one installation are. Base URLs other than the providers' own are for tests and sandboxes."""
+"""Where the parts of one installation are. Base URLs of other hosts are for tests and sandboxes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _address(text: str) -> str:
 AppName = Annotated[str, AfterValidator(_app)]
 Address = Annotated[str, AfterValidator(_address)]
 GoesTo = Annotated[Address, Destination()]
-"""Of a provider: the default is its own."""
+"""A provider's address; the default is its own."""
 
 
 class HerokuTarget(Fact):
@@ -67,7 +67,7 @@ class HerokuTarget(Fact):
     status_url: GoesTo = "https://status.heroku.com"
     database: str = "DATABASE_URL"
     steady: Duration = WINDOW
-    """For how long a dyno must have been up at the end of a recovery, to be said to stay so."""
+    """How long a dyno must have been up at the end of a recovery to count as steady."""
 
 
 class CloudinaryTarget(Fact):
@@ -99,7 +99,7 @@ HostName = Annotated[str, AfterValidator(_host)]
 
 
 class DnsTarget(Fact):
-    """Where the domain is edited, and which names lead users to the application.
+    """Where the domain is edited, and which hostnames lead users to the application.
 
     The key comes from the environment: `USCDR_DNS_KEY` (rfc2136, base64) or `USCDR_CLOUDFLARE_TOKEN`.
     """
@@ -129,7 +129,7 @@ class DnsTarget(Fact):
 
 
 class MailTarget(Fact):
-    """Where the application's mail account is asked for."""
+    """Where the application's mail account is checked."""
 
     token_url: GoesTo = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 
@@ -147,7 +147,7 @@ def _server(value: object) -> tuple[str, int]:
 
 
 class TargetConfig(Fact):
-    """One place that can be recovered."""
+    """One installation that can be recovered."""
 
     heroku: HerokuTarget
     cloudinary: CloudinaryTarget | None = None
