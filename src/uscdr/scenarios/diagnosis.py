@@ -1,4 +1,4 @@
-"""What an application failure calls for: a pure judgement on what was seen."""
+"""Which remedy an application failure needs, and what its log says. Pure judgements on what was seen."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CLOSED = "nothing looks wrong, but the pages cannot be checked while maintenance
 
 
 def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) -> Remedy:
-    """What to do. `wanted` is a release to return to, `ref` a ref to deploy, when the operator said so.
+    """The remedy. `wanted` is the release to roll back to and `ref` the ref to deploy, if the operator named one.
 
-    Raises BadInput for a release that cannot be returned to.
+    Raises BadInput for a release that cannot be rolled back to.
     """
     if wanted is not None:
         return _return_to(seen, _named(seen, wanted), "the operator named the release")
@@ -43,12 +43,12 @@ def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) 
 
 
 def _but(seen: AppSeen) -> str:
-    """What no release changes and a person puts right."""
+    """What no release changes and a person must fix."""
     return f"; but {seen.stopped}" if seen.stopped else ""
 
 
 def _of_migrations(seen: AppSeen) -> Remedy | None:
-    """What makes the database and the code fit; None when that is not what is wrong, or nothing here does."""
+    """The remedy for a mismatch of database and code; None when there is no mismatch, or no remedy."""
     found, later = seen.code, seen.ref_code
     if found.ahead or found.unfillable:
         if later.known and not (later.ahead or later.unfillable) and seen.ref_commit != seen.commit:
@@ -70,9 +70,9 @@ def _go_back(seen: AppSeen) -> Remedy:
 
 
 def _last_good(seen: AppSeen) -> ReleaseLine | None:
-    """The newest release, older than the code that runs, which succeeded and can be returned to.
+    """The newest release before the running code that succeeded and can be rolled back to.
 
-    A release that only returned to another stands for that one: what lies between the two was found bad before.
+    A rollback counts as the release that it went back to: the releases between the two were found bad before.
     """
     if seen.current is None:
         return None
@@ -81,7 +81,7 @@ def _last_good(seen: AppSeen) -> ReleaseLine | None:
 
 
 def _removals(seen: AppSeen) -> list[int]:
-    """The newest release that removed each missing variable: that release has not got it either."""
+    """The newest release that removed each missing variable: that release lacks it too."""
     removed = [
         (r.version, m[1].replace(",", " ").split()) for r in seen.releases if (m := REMOVED.match(r.description))
     ]
@@ -90,14 +90,14 @@ def _removals(seen: AppSeen) -> list[int]:
 
 
 def _origin(seen: AppSeen, version: int) -> int:
-    """The version whose code and config `version` runs, through any number of rollbacks."""
+    """The version whose code and config `version` runs, after any number of rollbacks."""
     release = next((r for r in seen.releases if r.version == version), None)
     earlier = returned_to(release.description) if release else None
     return _origin(seen, earlier) if earlier is not None and earlier < version else version
 
 
 def returned_to(description: str) -> int | None:
-    """The version that a release went back to, None when it did not go back."""
+    """The version that a rollback went back to; None when the release is not a rollback."""
     match = ROLLBACK.match(description)
     return whole(match[1]) if match else None
 
@@ -142,7 +142,7 @@ def config_changes(undone: Sequence[str]) -> tuple[str, ...]:
 
 
 class _Words(NamedTuple):
-    """What a code means, and where to look."""
+    """What a code means, and where to look next."""
 
     meaning: str
     hint: str
@@ -196,7 +196,7 @@ CODES: Mapping[str, _Words] = {
     "worker timeout": _Words("A web worker did not finish in time and was killed.", _SLOW),
     "error": _Words("An error of Python of unknown type.", "Read the log itself."),
 }
-"""By code of the platform, or by our own word for what has none."""
+"""By the platform's code, or by our own word where it has none."""
 
 OTHER_CODE = _Words("An unknown code of the platform.", "See Dev Center, Error Codes.")
 
@@ -226,7 +226,7 @@ ERRORS: Mapping[str, _Words] = {
 OTHER_ERROR = _Words("An error of Python.", "Read the log itself around that time; it may hold personal data.")
 
 
-# What an app's log says is wrong: known platform codes, and the types of Python errors. Pure.
+# Problems in an app's log: known platform codes and the types of Python errors. Pure.
 
 
 _CRASH = re.compile(r"^State changed from [\w-]+ to crashed\b")
@@ -237,12 +237,12 @@ _NAME = re.compile(
     r"|SuspiciousOperation|PermissionDenied|NotFound))(?::|$)"
 )
 _MOST = 200
-"""How many different codes are told; a log of 1,500 lines holds fewer."""
+"""How many different codes are reported; a log of 1,500 lines has fewer."""
 
 
 @dataclass(frozen=True)
 class LogCode:
-    """One kind of trouble in a log: how often and when last it was seen, what it means, what to look at.
+    """One kind of problem in a log: how often and when last it was seen, what it means, what to look at.
 
     `last_seen` is aware UTC, None when no line of it had a readable time.
     """
@@ -287,7 +287,7 @@ def _platform(tally: _Tally, line: LogLine) -> None:
 
 
 def _application(tally: _Tally, process: str, text: str, at: datetime | None) -> None:
-    """Follow a process's traceback to its last line, which names the error; its message is passed over."""
+    """Follow a process's traceback to its last line, which names the error; its message is not read."""
     if text.strip() == _TRACEBACK:
         tally.open.add(process)
     elif process in tally.open and text.strip() and not text.startswith(" "):

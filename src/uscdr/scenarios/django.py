@@ -1,4 +1,4 @@
-"""Django's own commands in one-off dynos: run to their end, and what their output says of migrations."""
+"""Django's own commands in one-off dynos, and what their output says about migrations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LIMIT = 1800.0
 
 
 class Django:
-    """Django's own commands, run in one-off dynos of the application that is worked on."""
+    """Django's own commands, run in one-off dynos of the application of this run."""
 
     def __init__(self, deps: Adapters) -> None:
         self._deps = deps
@@ -36,9 +36,9 @@ class Django:
     def manage(
         self, command: str, tell: Reporter, *more: str, words: str = "", time_limit: float = LIMIT
     ) -> OneOffResult:
-        """Run `manage.py` with this command, and with `more` one after the other while each ends well (write, once).
+        """Run `manage.py` with this command, then with each of `more` while all succeed (write, once).
 
-        `words` say what runs, for the progress. Raises OutcomeUnknown when the connection ended before the exit status.
+        `words` name the command in the progress. Raises OutcomeUnknown when the connection ends before the exit status.
         """
         line = " && ".join(f"{self._deps.config.app.manage} {one}" for one in (command, *more))
         return self._run(line, tell, words or command, time_limit)
@@ -58,9 +58,9 @@ class Django:
         return MigrationScript.all_in(self._run("; ".join(each), tell, words, time_limit).output)
 
     def listed(self, ended: OneOffResult) -> dict[str, bool]:
-        """Every migration that the code knows, libraries' too, and whether it is applied, from the output of `PLAN`.
+        """Every migration of the code and its libraries, and whether it is applied, from the output of `PLAN`.
 
-        Raises OutcomeUnknown when there is none in it.
+        Raises OutcomeUnknown when the output lists none.
         """
         lines = (PLAN_LINE.match(line.strip()) for line in ended.output.splitlines())
         found = {match["name"]: match["done"] != " " for match in lines if match}
@@ -91,7 +91,7 @@ class DjangoOutput:
     text: str = field(repr=False)
 
     def listed(self) -> Listed | None:
-        """The migrations of each application in the output of `LIST`; None when there are none in it."""
+        """The migrations of each application in the output of `LIST`; None when it lists none."""
         app = ""
         known: list[str] = []
         pending: list[str] = []
@@ -108,29 +108,29 @@ class DjangoOutput:
 
     @property
     def reason(self) -> str:
-        """Why a command of Django failed: its last error, `Type: words`; empty when the output tells none."""
+        """Why a command of Django failed: its last error, `Type: words`; empty when the output has none."""
         found = [line for line in map(_of_line, _lines(self.text)) if line]
         return found[-1][:LONGEST] if found else ""
 
     @property
     def failed_migration(self) -> str:
-        """`app.name` of the migration that was begun and did not end well; empty when none was."""
+        """`app.name` of the migration that started and failed; empty when there is none."""
         begun = [match for line in _lines(self.text) if (match := APPLYING.search(line))]
         return begun[-1]["name"] if begun and "OK" not in begun[-1]["rest"] else ""
 
     @property
     def applied(self) -> tuple[str, ...]:
-        """Those that ended well before it."""
+        """Migrations that succeeded before it."""
         begun = (APPLYING.search(line) for line in _lines(self.text))
         return tuple(match["name"] for match in begun if match and "OK" in match["rest"])
 
     def lacks_command(self, command: str) -> bool:
-        """Whether Django does not know the command at all."""
+        """Whether Django does not know the command."""
         match = UNKNOWN_COMMAND.search(self.text.replace("\r", ""))
         return match is not None and match["name"] == command
 
 
-# What the output of a one-off dyno may be quoted for: the reason of a failure, without a value of any row. Pure.
+# What may be quoted of a one-off dyno's output: the reason of a failure, without a value of any row. Pure.
 
 
 APPLYING = re.compile(r"Applying (?P<name>\w+\.\w+)\.\.\.(?P<rest>.*)")
@@ -142,14 +142,14 @@ _ERROR = re.compile(
 _OWN_WORDS = frozenset({"CommandError", "ImproperlyConfigured", "ModuleNotFoundError", "ImportError",
                         "InconsistentMigrationHistory", "SystemCheckError", "NodeNotFoundError",
                         "CircularDependencyError", "AppRegistryNotReady"})  # fmt: skip
-"""Errors whose words name parts of the code, never what a table holds."""
+"""Errors whose words name parts of the code, never the content of a table."""
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”|\([^)]*\)=\([^)]*\)")
 _IDENTIFIER = re.compile(r"[\"'][A-Za-z_][A-Za-z0-9_.]{0,62}[\"']")
 LONGEST = 300
 
 
 def quotable(line: str) -> str:
-    """A line of the application's own, with everything in quotation marks hidden that is no plain name."""
+    """A line of the application, with all quoted text hidden except plain names."""
     shown = _QUOTED.sub(lambda found: found[0] if _IDENTIFIER.fullmatch(found[0]) else "…", line)
     return shown[:LONGEST]
 

@@ -1,4 +1,4 @@
-"""What a proven backup lacks to be one that may replace the database."""
+"""What a person does when a backup, or the encryption key, will not do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uscdr.models.heroku import Release
 
 
-# What leads on when a backup will not do: a next step that exists. Pure.
+# The next step when a backup will not do: a command that works in this state. Pure.
 
 
 CAPTURE = "the database itself answers and breaks no invariant: back it up with `uscdr backup capture`"
@@ -27,7 +27,7 @@ OFF_PLATFORM = (
 
 
 def another(view: View, name: str = "") -> str:
-    """Another backup than `name`, else a capture of a database that is whole, else what is off the platform."""
+    """Another backup than `name`, else a capture of an intact database, else what is off the platform."""
     seen = view.get(BackupsSeen)
     if seen is None:
         return "Choose another backup: uscdr backup list, uscdr kit list"
@@ -38,19 +38,19 @@ def another(view: View, name: str = "") -> str:
 
 
 def _whole(view: View) -> bool:
-    """Whether nothing that was looked at speaks against the live database."""
+    """Whether no look found anything wrong with the live database."""
     live = view.get(DatabaseSeen)
     return live is not None and live.reachable and not live.missing and not broken_invariants(live.invariants)
 
 
-# A key that opens nothing: which one did, who changed it, and the way back to it. Fingerprints only.
+# A key that decrypts nothing: which key did, which release changed it, how to restore it. Fingerprints only.
 
 
 KIT = "or take it from the kit: uscdr kit list"
 
 
 def way_back(key: str, seen: CanaryVerdict, earlier: Earlier, releases: Sequence[Release]) -> str:
-    """Sentences for a person; `releases` newest first."""
+    """How to restore the key that fits, in sentences; `releases` newest first."""
     return " ".join(filter(None, (_known(seen, earlier), _advice(key, releases))))
 
 
@@ -70,7 +70,7 @@ def _advice(key: str, releases: Sequence[Release]) -> str:
 
 
 def changed_by(key: str, releases: Sequence[Release]) -> str:
-    """Which release changed the key and how the earlier one comes back; empty when none of `releases` did."""
+    """Which release changed the key, and how to restore the earlier one; empty when none of `releases` did."""
     changed = next((one for one in releases if key in one.description.replace(",", " ").split()), None)
     if changed is None:
         return ""

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from uscdr.scenarios.steps.base import AnyStep
 
 
-# What is wrong in scenarios.yaml, in words, with file, line and column, and what is allowed there.
+# Errors of scenarios.yaml in words, with file, line and column, and what is allowed there.
 
 
 Location = tuple[str | int, ...]
 ALTERNATIVE = "literal["
-"""How pydantic names one of several forms in a location; it stands in no file."""
+"""How pydantic names one of several forms in a location; no file contains it."""
 KEY = "[key]"
-"""How pydantic says that a mapping's key is meant, not its value."""
+"""How pydantic marks that an error is about a mapping's key, not its value."""
 
 
 _RENAMED_FIELDS: Mapping[Location, str] = {
@@ -48,12 +48,12 @@ _RENAMED_FIELDS: Mapping[Location, str] = {
     ("recovery", "key"): "encryption_key_variable",
     ("recovery", "single"): "singletons",
 }
-"""Where a field stood that has another name now."""
+"""Old places of fields that have another name now."""
 
 
 @dataclass(frozen=True)
 class _Invalid:
-    """One complaint of pydantic about what stands at `at`, which is of this model."""
+    """One complaint of pydantic about the value at `at`, which is of this model."""
 
     at: Location
     detail: ErrorDetails
@@ -65,7 +65,7 @@ class _Invalid:
         return (*self.at, *self.detail["loc"])
 
     def __str__(self) -> str:
-        """In words, with the allowed fields for an unknown one."""
+        """In words; for an unknown field with those that are allowed."""
         location = ".".join(str(part) for part in self.location if not str(part).startswith(ALTERNATIVE))
         kind, key = self.detail["type"], self.location[-1] == KEY
         if kind == "extra_forbidden":
@@ -97,24 +97,24 @@ class _Invalid:
 
 
 def _complaints(error: ValidationError, model: type[BaseModel], at: Location = ()) -> list[_Invalid]:
-    """All that pydantic says of a value of `model` that stands at `at`."""
+    """All complaints of pydantic about the value of `model` at `at`."""
     return [_Invalid(at, detail, model) for detail in error.errors(include_url=False)]
 
 
 @dataclass(frozen=True)
 class _ConfigText:
-    """A file as it was read."""
+    """The text of a configuration file."""
 
     path: Path
     tree: Placed
 
     def wrong(self, at: Sequence[str | int], words: str, next_action: str = "") -> ConfigError:
-        """The error that says it, with its place."""
+        """The error with its file, line and column."""
         return ConfigError(f"{self.tree.place(self.path, at)}: {words}", next_action=next_action)
 
     def refuse(self, found: Sequence[_Invalid]) -> NoReturn:
-        """Say the first of it, and how many others there are."""
-        # an unknown key is usually the reason why another is missing
+        """Raise ConfigError for the first complaint, with the number of the others."""
+        # an unknown key is usually why another is missing
         first = next((one for one in found if one.detail["type"] == "extra_forbidden"), found[0])
         more = f" ({len(found) - 1} more errors)" if len(found) > 1 else ""
         raise self.wrong(
@@ -134,7 +134,7 @@ def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
 
 
 def _below(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 - type expressions
-    """What stands under `part`: a model's field, or the values of a `dict` or `tuple`; `X | None` counts as X."""
+    """The type below `part`: a model's field, or the values of a `dict` or `tuple`; `X | None` counts as X."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = annotation.model_fields.items()
         found: Any = next((field.annotation for name, field in fields if part in (name, field.alias)), None)
@@ -148,11 +148,11 @@ def _below(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 - type expr
 
 _T = TypeVar("_T")
 ASKS_APPLICATION = "app.check"
-"""The step that asks the checks of `after_recovery`."""
+"""The step that runs the checks of `after_recovery`."""
 
 
 class _Section(Mapping[str, _T]):
-    """What stands in one section of the file, by name; its names alone validate nothing."""
+    """One section of the file, by name. Reading its names validates nothing."""
 
     def __init__(self, source: _ConfigText, written: Mapping[str, object]) -> None:
         self._source = source
@@ -172,7 +172,7 @@ class _Section(Mapping[str, _T]):
 
 
 class _Checks(_Section[CheckSpec]):
-    """The checks by name; `config` has everything else, `written` what stands in the file."""
+    """The checks by name. `config` has the other sections, `written` the section as it is in the file."""
 
     def __init__(self, source: _ConfigText, config: Config, written: Mapping[str, Any]) -> None:
         super().__init__(source, written)
@@ -189,7 +189,7 @@ class _Checks(_Section[CheckSpec]):
         return self._made[name]
 
     def validate(self) -> None:
-        """Make them all, and hold them against what names them. Raises ConfigError."""
+        """Build them all, and compare them with the sections that name them. Raises ConfigError."""
         _ = self._made
 
     @cached_property
@@ -208,7 +208,7 @@ class _Checks(_Section[CheckSpec]):
         return made
 
     def one(self, name: str) -> CheckSpec | list[_Invalid]:
-        """One check, or what is wrong with its fields. Raises ConfigError for one without a kind."""
+        """One check, or the complaints about its fields. Raises ConfigError for a check without a kind."""
         at, fields = ("checks", name), self._written[name]
         if not isinstance(fields, dict):
             raise self._source.wrong(at, f"`checks.{name}` must be a mapping with a `kind`.")
@@ -221,7 +221,7 @@ class _Checks(_Section[CheckSpec]):
             return _complaints(error, SPECS[kind], at)
 
     def _refuse_loose_names(self) -> None:
-        """Checklists and `after_recovery` name checks that there are; every check stands for something."""
+        """Checklists and `after_recovery` name existing checks, and a checklist names every check."""
         named: list[tuple[Location, str]] = [
             (("checklists", key, "items", number, "checks", place_), name)
             for key, one in self._config.checklists.items()
@@ -237,7 +237,7 @@ class _Checks(_Section[CheckSpec]):
             raise self._source.wrong(("checks", name), f"no checklist names the check `{name}`.")
 
     def _refuse_unfit(self, made: Mapping[str, CheckSpec]) -> None:
-        """`after_recovery` holds what a recovery can ask, and what asks the application where a scenario needs it."""
+        """`after_recovery` has only checks that a recovery can run, and one of the application if it is needed."""
         from uscdr.scenarios.checks import unfit_for_recovery
 
         for number, name in enumerate(self._config.after_recovery):
@@ -258,7 +258,7 @@ class _Checks(_Section[CheckSpec]):
 
 
 class _Scenarios(_Section[Scenario]):
-    """The scenarios by name; the steps of each are validated when it is first asked for."""
+    """The scenarios by name; the steps of each are validated when it is first used."""
 
     def __init__(self, source: _ConfigText, written: Mapping[str, Scenario]) -> None:
         super().__init__(source, written)
@@ -333,7 +333,7 @@ def _check_parameters(source: _ConfigText, at: Location, step: AnyStep, entry: S
 
 
 def _forbidden(params: object) -> str | None:
-    """Why a step by hand may not say what it says."""
+    """Why the instruction of a manual step is refused; None when it is not."""
     instruction = getattr(params, "instruction", None)
     if instruction is None:
         return None
@@ -347,7 +347,7 @@ def _forbidden(params: object) -> str | None:
 
 @dataclass(frozen=True)
 class Decision:
-    """A key, as `targets.production.web`, and the line and column where it stands."""
+    """A key such as `targets.production.web`, with its line and column."""
 
     key: str
     line: int
@@ -362,15 +362,15 @@ class LoadedConfig:
     path: Path
     digest: str
     own: bool = False
-    """Whether an operator chose it: it was named, or it says other things than the packaged file."""
+    """Whether an operator chose it: it was named, or it differs from the packaged file."""
     decides: tuple[Decision, ...] = ()
-    """What it says of where requests, credentials or code go to or come from, beside the providers' own places."""
+    """Keys that send requests, credentials or code to other hosts than the providers' own, or take them from there."""
 
 
 def load(path: Path, *, lazily: bool = False) -> LoadedConfig:
     """Read and check the file. Raises ConfigError.
 
-    `lazily`: its checks, and the steps of each scenario, are validated when one is first asked for, and raise it then.
+    `lazily`: checks, and the steps of each scenario, are validated when one is first used, and raise it then.
     """
     data = content(path)
     source = _ConfigText(path, parse(path, data))
@@ -399,7 +399,7 @@ def _decision(source: _ConfigText, at: Location) -> Decision:
 
 
 def _of_checks(source: _ConfigText, checks: _Checks, fields: Mapping[str, Any]) -> Iterator[Location]:
-    """Where checks say such things. Only those are made now: nobody may be misled by what was not read yet."""
+    """The same keys of checks. Only checks with such keys are validated now."""
     for name, written in fields.items():
         kind = written.get("kind") if isinstance(written, dict) else None
         if isinstance(kind, str) and DESTINATIONS.get(kind, frozenset()) & written.keys():

@@ -1,4 +1,4 @@
-"""Whether a scenario's steps can do what it promises: every need met, what destroys surrounded, none left out."""
+"""Whether a scenario's steps are complete and in order: needs met, changes checked, no required step missing."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Fault:
-    """What is wrong with the step at `index`."""
+    """The fault of the step at `index`."""
 
     index: int
     words: str
 
 
 def faults(scenario: str, steps: Sequence[AnyStep]) -> Iterator[_Fault]:
-    """Everything that is wrong with these steps, the gravest kind first."""
+    """All faults of these steps, the gravest kind first."""
     expected = PIPELINES[scenario]
     yield from _unmet(expected, steps)
     yield from _unchecked(expected, steps)
@@ -52,7 +52,7 @@ def _unchecked(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterato
 
 
 def _givers(expected: Sequence[AnyStep], need: Need) -> str:
-    """The scenario's own steps that would meet the need; those of any scenario when it has none."""
+    """The scenario's steps that meet the need; if it has none, those of any scenario."""
     every = tuple(step for pipeline in PIPELINES.values() for step in pipeline)
     found = [step for step in expected if step.gives in alternatives(need)]
     found = found or [step for step in every if step.gives in alternatives(need)]
@@ -60,7 +60,7 @@ def _givers(expected: Sequence[AnyStep], need: Need) -> str:
 
 
 def _out_of_order(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_Fault]:
-    """None may be missing or displaced; between them may stand looks that need nothing, and what may be added."""
+    """Required steps in their order; between them only looks that need nothing, and steps that may be added."""
     due = 0
     for index, step in enumerate(steps):
         if due < len(expected) and step is expected[due]:

@@ -1,4 +1,4 @@
-"""Waiting for releases and for the dynos that run them. A change is done when both say so, not when it is accepted."""
+"""Wait for releases, for the dynos that run them, and for builds. A change is done when both say so."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 RELEASE_LIMIT = 1800.0
 DYNO_LIMIT = 300.0
 OUTPUT_LINES = 2000
-"""Of a release phase, the last ones: the reason stands at its end."""
+"""The last lines of a release phase: the reason is at its end."""
 
 
 @dataclass(frozen=True)
 class InForce:
-    """What the newest releases and the dynos of a formation say at one moment."""
+    """The newest releases and the dynos of a formation at one moment."""
 
     pending: Release | None
     """A release that has not ended."""
     failed: Release | None
-    """The newest release, where it failed: what it changed is not in force, the code before it runs."""
+    """The newest release if it failed: its change is not in force, the code before it runs."""
     version: int | None
-    """The release that runs; None where none does."""
+    """The version that runs; None when none does."""
     waiting: tuple[str, ...]
-    """Dynos, and process types, of which it cannot be said that they run that release: `web.1 starting (v11)`."""
+    """Dynos and process types that do not surely run that release: `web.1 starting (v11)`."""
     crashed: tuple[Dyno, ...]
-    """Dynos of that release that came down."""
+    """Dynos of that release that crashed."""
     running: dict[str, int]
     """Process type -> dynos that run that release."""
     dynos: tuple[Dyno, ...] = ()
@@ -51,7 +51,7 @@ class InForce:
 
     @property
     def reached(self) -> bool:
-        """Whether everything that was released runs, on every dyno that is scaled."""
+        """Whether the newest release runs on every scaled dyno."""
         return self.pending is None and self.failed is None and not self.waiting
 
     @property
@@ -91,13 +91,13 @@ class InForce:
 
 
 class Releases:
-    """The releases of the application that is worked on, and the dynos that run them."""
+    """The releases of the application of this run, and the dynos that run them."""
 
     def __init__(self, deps: Adapters) -> None:
         self._deps = deps
 
     def newest_version(self) -> int:
-        """The newest release's version before a change is sent; 0 where there is none."""
+        """The newest release's version; 0 when there is none."""
         found = self._deps.platform.releases(self._deps.app, limit=1)
         return found[0].version if found else 0
 
@@ -147,16 +147,16 @@ class Releases:
             )
 
     def fallen_lately(self) -> Mapping[str, tuple[DynoRestart, ...]]:
-        """By dyno, what brought it down under the release in force. Raises ProviderError."""
+        """By dyno, its crashes and restarts under the release in force. Raises ProviderError."""
         lines = self._deps.platform.log_lines(self._deps.app, lines=LOG_LINES)
         return DynoRestart.by_dyno(lines, in_force(self._deps.platform.releases(self._deps.app)))
 
     def why_crashed(self, dynos: Sequence[Dyno]) -> str:
-        """What the log tells of the first of these dynos that it tells of; empty when it tells nothing."""
+        """The log's reason for the first of these dynos that it names; empty when it names none."""
         try:
             fallen = self.fallen_lately()
         except ProviderError:
-            return ""  # that they crashed is known all the same
+            return ""  # the crash itself is known
         told = next((fallen[one.name] for one in dynos if one.name in fallen), ())
         if not told:
             return ""
@@ -165,26 +165,26 @@ class Releases:
         )
 
     def _why_it_failed(self, version: int) -> str:
-        """The reason that the release phase itself told, as far as it can be quoted and read."""
+        """The release phase's own reason, as far as it can be read and quoted."""
         lines: deque[str] = deque(maxlen=OUTPUT_LINES)
         try:
             address = self._deps.deploys.release_output(self._deps.app, f"v{version}")
             if address is not None:
                 self._deps.deploys.follow(address, lines.append)
         except ProviderError:
-            lines.clear()  # that it failed is known all the same
+            lines.clear()  # the failure itself is known
         told = DjangoOutput("\n".join(lines)).reason
         name = DjangoOutput("\n".join(lines)).failed_migration
         of = f" of the migration {name}" if name else ""
         return f"Its release phase ended with an error{of}: {told}." if told else f"Its release phase{of} failed."
 
     def how_to_retry(self) -> str:
-        """What a person does about a failed release of a change that is already made."""
+        """What a person does about a failed release whose change is already made."""
         app = self._deps.app
         return f"See why: heroku releases:output --app {app}. When that is fixed: heroku releases:retry --app {app}."
 
     def await_release(self, release_id: str, tell: Reporter) -> Release:
-        """Wait for the end of the release phase. Raises EffectFailed when it failed: the code before still runs."""
+        """Wait for the end of the release phase. Raises EffectFailed when it failed: the code before it still runs."""
         patience = WaitLimit("the release", RELEASE_LIMIT, f"heroku releases --app {self._deps.app}")
 
         def look() -> Release:
@@ -204,7 +204,7 @@ class Releases:
         return ended
 
     def await_quiet(self, tell: Reporter) -> None:
-        """Wait until no release is pending: its release phase would write into what is loaded meanwhile."""
+        """Wait until no release is pending: its release phase could write to the database."""
         patience = WaitLimit("the pending release", RELEASE_LIMIT, f"heroku releases --app {self._deps.app}")
 
         def look() -> list[Release]:
@@ -235,12 +235,12 @@ def _failed(release: Release) -> bool:
 
 
 def _fits(dyno: Dyno, formation: Sequence[ProcessType]) -> bool:
-    """Whether it has the size that its process type has now; a changed size restarts it."""
+    """Whether it has the present size of its process type; a changed size restarts it."""
     size = next(one.size for one in formation if one.type == dyno.type)
     return not size or not dyno.size or size.casefold() == dyno.size.casefold()
 
 
-# Builds: waiting for one with its stages as progress, finding one whose answer was lost.
+# Builds: wait for one and report its stages, or find one whose answer was lost.
 
 
 LIMIT = 3600.0
@@ -249,13 +249,13 @@ SHOWN = 60
 
 
 class Builds:
-    """The builds of the application that is worked on."""
+    """The builds of the application of this run."""
 
     def __init__(self, deps: Adapters) -> None:
         self._deps = deps
 
     def _await_build(self, build_id: str, tell: Reporter) -> Build:
-        """Wait for its end. Raises EffectFailed when it failed: what ran before still runs."""
+        """Wait for its end. Raises EffectFailed when it failed: the code before it still runs."""
         stage = _Stage()
         patience = WaitLimit("the build", LIMIT, f"heroku builds --app {self._deps.app}")
         follower: threading.Thread | None = None
@@ -290,7 +290,7 @@ class Builds:
         return Redeployed(build=build_id, commit=commit, version=release.version)
 
     def find(self, intent: Intent, tell: Reporter) -> FoundWrite:
-        """A build of the intent's commit which was not there before: the accepted one, else by looking a while."""
+        """A new build of the intent's commit: the accepted one, else found by looking for a while."""
         before, commit = set(intent.texts("builds")), intent.text("commit")
 
         def new() -> list[Build]:
@@ -307,7 +307,7 @@ class Builds:
 
 
 class _Stage:
-    """The last stage that a build told. Other lines of its output may hold secrets and are dropped."""
+    """The last stage of a build. Other lines of its output may contain secrets and are dropped."""
 
     def __init__(self) -> None:
         self.words = ""
@@ -316,7 +316,7 @@ class _Stage:
         try:
             deps.deploys.follow(url, self._line)
         except ProviderError:
-            return  # the build itself is asked for its end; the output is for the eye only
+            return  # the output is only for display; the build's status decides
 
     def _line(self, line: str) -> None:
         if line.startswith(STAGE):

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 MOST = 5
-"""Proofs that one walk makes at most."""
+"""The most proofs that one walk makes."""
 REWRITTEN = 3
-"""Main tables that are rewritten in large part between two backups: no daily work."""
+"""So many main tables largely rewritten between two backups are not a day's work."""
 MOST_RELEASES = 100
-"""So many are looked at, to see whether one lies between two backups."""
+"""How many are read, to see whether one is between two backups."""
 VARIED = 5
-"""So many values of one column become one by mistake only."""
+"""So many values of one column become one value only by mistake."""
 SHARE_OF_RTO = 0.1
-"""Of the time there is to recover: no more goes into choosing."""
+"""The share of the recovery time objective that choosing may take."""
 
 
 @dataclass
@@ -48,18 +48,18 @@ class TriedBackups:
 
     @property
     def spent(self) -> bool:
-        """Whether another proof would take more than there is for choosing."""
+        """Whether another proof would exceed the limits of number or time."""
         tried = len(self.proofs) + len(self.refused)
         limit = self.deps.config.objectives.rto * SHARE_OF_RTO
         last = max((one.seconds for one in self.proofs.values()), default=0.0)
         return tried >= MOST or (tried > 0 and time.monotonic() - self.begun + last > limit)
 
     def known(self, transfer: Transfer) -> bool:
-        """Whether it was tried already."""
+        """Whether it was tried."""
         return transfer.id in self.proofs or transfer.id in self.refused
 
     def proof(self, transfer: Transfer) -> Proof | None:
-        """None when it does not restore, or is not there: then `refused` says why.
+        """The proof; None when the backup does not restore or is gone, and `refused` says why.
 
         Raises MachineError, and ProviderError when it could not be fetched for another reason.
         """
@@ -130,7 +130,7 @@ class TriedBackups:
         return named if not whole or any(older.taken_at < at <= transfer.taken_at for at in known) else frozenset()
 
     def main_lines(self, transfer: Transfer, older: Transfer) -> list[LedgerLine]:
-        """What differs in the main tables; nothing when the older backup was not restored."""
+        """What differs in the main tables, except what a release rewrote; empty when the older one was not restored."""
         if older.id not in self.proofs:
             return []
         first, second = (self._database(one) for one in (transfer, older))
@@ -141,12 +141,12 @@ class TriedBackups:
         return [line for line in wanted if not (line.table in own and _no_fewer(line))]
 
     def gone(self, transfer: Transfer, older: Transfer) -> list[str]:
-        """Rows of main tables that the older backup has and the newer has not."""
+        """Rows of main tables that the older backup has and the newer does not, in words."""
         return [line.brought_back for line in self.main_lines(transfer, older) if line.damaged]
 
 
 def _rules_since(now: Database, before: Database, main: Collection[str], older: str) -> Signs:
-    """Keys of `main` tables that are gone: rows that break them are damage, else it is told. `older` names `before`."""
+    """Lost keys of `main` tables: rows that break them are damage, else only a doubt. `older` names `before`."""
     foreign, unique = _unbound(now, before, main), _repeated(now, before, main)
     since = f"and the key that prevents it in {older} is gone"
     return Signs(
@@ -162,13 +162,13 @@ def _rules_since(now: Database, before: Database, main: Collection[str], older: 
 
 
 def _sealed_since(now: Proof, before: Proof) -> Signs:
-    """Encrypted columns, or the extension that opens them, that are gone with no migration that took them."""
+    """Encrypted columns, or the extension that decrypts them, that are gone without a migration."""
     gone = sorted(set(now.key.missing) - set(before.key.missing))
     return Signs(damage=(f"there is no {first_of(gone)}, which {before.backup} has",) if gone else ())
 
 
 def _unwritable_since(now: Proof, before: Proof) -> Signs:
-    """Columns that must be filled and that the code does not know, with no migration that made them."""
+    """Required columns that the code does not know, added without a migration."""
     new = sorted(set(now.code.unfillable) - set(before.code.unfillable))
     words = f"the deployed code {now.code.against} cannot save rows: it does not fill {first_of(new)}"
     return Signs(damage=(f"{words}, which {before.backup} does not have",) if new else ())
@@ -194,7 +194,7 @@ def _state(transfer: Transfer, proof: Proof) -> DatabaseState:
 
 
 def _shut_since(proof: Proof, before: Proof) -> Signs:
-    """Encrypted values that the key does not open, of columns in which it opened all before: another key came."""
+    """Encrypted values that the key does not decrypt, in columns where it decrypted all before: the key changed."""
     whole = {(one.table, one.column) for one in before.key.tried if not one.wrong}
     wrong = [one for one in proof.key.tried if one.wrong and (one.table, one.column) in whole]
     since = f"cannot be read with the key; in {before.backup} all could"
@@ -205,7 +205,7 @@ def _shut_since(proof: Proof, before: Proof) -> Signs:
 
 
 def _one_value(sides: tuple[Database, Database], tables: Sequence[str], older: str) -> list[str]:
-    """Columns whose rows differed, and now hold one value: an UPDATE without its WHERE, and no work of users."""
+    """Columns whose rows differed and now have one value: an UPDATE without its WHERE, not the work of users."""
     now, then = (side.variety(tables) if tables else {} for side in sides)
     return [
         f"every row of {table} has the same {column}; {older} has {had:,} values"
@@ -226,7 +226,7 @@ def _mostly(line: LedgerLine) -> bool:
 
 
 def _exchanged(line: LedgerLine) -> int:
-    """Rows that are gone, and others came in their place, so that the count alone tells nothing."""
+    """Rows that were replaced by others, which the count alone does not show."""
     return min(line.lost or 0, line.damaged or 0)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def walk(deps: Adapters, owner: str, fit: Sequence[Transfer], tell: Reporter) -> Walk:
-    """From the newest of `fit` backwards. The chosen one is open in `deps.candidate` afterwards, and it alone."""
+    """Walk from the newest of `fit` backwards. Afterwards only the chosen one is open in `deps.candidate`."""
     way, other_key = TriedBackups(deps, owner, tell), None
     passed: list[str] = []
     for place, transfer in enumerate(fit):
@@ -40,7 +40,7 @@ def walk(deps: Adapters, owner: str, fit: Sequence[Transfer], tell: Reporter) ->
         if other_key is None and way.proofs.get(transfer.id) and way.proofs[transfer.id].key.opens_nothing:
             other_key = transfer
         passed.append(f"{transfer.name} ({reason})")
-    if other_key is not None:  # the key is what is wrong, and the proof says so
+    if other_key is not None:  # the key is wrong, and the proof says so
         way.keep(other_key)
         return Walk(other_key)
     whole = [
@@ -56,7 +56,7 @@ def walk(deps: Adapters, owner: str, fit: Sequence[Transfer], tell: Reporter) ->
 def beside(
     deps: Adapters, owner: str, transfer: Transfer, before: DatabaseState, tell: Reporter
 ) -> tuple[str, tuple[str, ...]]:
-    """Why a backup is no better than `before` it, empty when it is; and what should be known of it."""
+    """Why a backup is not better than `before`, empty when it is; and what to know of it."""
     way = TriedBackups(deps, owner, tell)
     older = [one for one in deps.backups.transfers(deps.old_attachment()) if one.name == before.name]
     reason, doubts = _looked_at(way, transfer, older)
@@ -83,7 +83,7 @@ def _taken(
 
 
 def _looked_at(way: TriedBackups, transfer: Transfer, older: Sequence[Transfer]) -> tuple[str, tuple[str, ...]]:
-    """Why it is passed over, empty for a good one; and what should be known of it."""
+    """Why it is passed over, empty for a good one; and what to know of it."""
     proof = way.proof(transfer)
     if proof is None:
         return way.refused[transfer.id], ()
@@ -113,7 +113,7 @@ def _newer_than_live(way: TriedBackups, proof: Proof) -> str:
 
 
 def _compared_with(way: TriedBackups, older: Sequence[Transfer]) -> Iterator[Transfer]:
-    """The backup before it, and the oldest: damage that nobody noticed for days is in the newest ones alike."""
+    """The backup before it, and the oldest: all newest ones have damage that nobody noticed for days."""
     older = [one for one in older if not way.deps.memory.is_undone(one.taken_at)]
     for one in dict.fromkeys((*older[:1], *older[-1:], *(one for one in older if way.known(one)))):
         if way.known(one) or not way.spent:
@@ -121,22 +121,22 @@ def _compared_with(way: TriedBackups, older: Sequence[Transfer]) -> Iterator[Tra
 
 
 def _before(way: TriedBackups, transfer: Transfer) -> Iterator[DatabaseState]:
-    """States that are known from before it, whatever the platform still has."""
+    """Known states from before it, whether or not the platform still has their backups."""
     for one in way.deps.earlier().states:
         if one.at <= transfer.taken_at and one.name != transfer.name and transfer.taken_at - one.at <= one.counts_for:
             yield one
 
 
 def _restores_over(deps: Adapters) -> bool:
-    """Whether the live database is what the backup replaces; a new place takes what the old one has at its end."""
+    """Whether the backup replaces the live database; a new application takes the old one's last state."""
     return deps.request.scenario == "db"
 
 
 def _beside_live(way: TriedBackups, transfer: Transfer, older: Sequence[Transfer]) -> tuple[str, Walk | None]:
-    """What to say of a backup that the live database equals in every row, or the question that this walk ends with.
+    """What to say of a backup that equals the live database in every row, or the question that ends this walk.
 
-    It may have been taken after the damage if the one before it has rows that both lack, or have with other content:
-    then it is no default.
+    The backup may be newer than the damage if the one before it has rows that both lack or have with other content:
+    then it is not a default.
     """
     live, volatile = _live(way.deps), way.deps.config.app.volatile_tables
     here = {name: one for name, one in live.items() if name not in volatile}
@@ -156,7 +156,7 @@ def _beside_live(way: TriedBackups, transfer: Transfer, older: Sequence[Transfer
 
 
 def _live(deps: Adapters) -> dict[str, TableDigest]:
-    """Nothing of a database that cannot be read whole."""
+    """Digests of the live tables; empty when the database cannot be read completely."""
     try:
         found = digest_all(deps.old_database())
     except (ProviderError, BadInput):

@@ -1,4 +1,4 @@
-"""YAML text to plain data that knows its lines. Whatever is wrong has a file, a line and a column."""
+"""Read YAML text as plain data with line numbers. Every error has a file, a line and a column."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# Which words of YAML 1.2 are switches, numbers, dates or nothing; all others are text.
+# Which scalars of YAML 1.2 are booleans, numbers, dates or null; all others are text.
 
 
 MERGE = "<<"
@@ -30,7 +30,7 @@ WORDS: dict[str, bool | None] = {
 }
 """`yes`, `no`, `on` and `off` are text: YAML 1.2 says so."""
 NUMBER = frozenset("+-.0123456789")
-"""How what is neither a word nor text begins."""
+"""First characters of a scalar that may be a number or a date."""
 INTEGER = re.compile(r"([-+]?)(?:0b([01_]+)|0o?([0-7_]+)|([0-9_]+)|0x([0-9a-fA-F_]+))")
 OCTAL = re.compile(r"[-+]?0o")
 FRACTION = re.compile(
@@ -50,13 +50,13 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 
 class _Unmakable(ValueError):
-    """A scalar that looks like a value and is none; the text says so to a person."""
+    """A scalar that looks like a value but is not valid; the text is for a person."""
 
 
 def _value_of(text: str, *, plain: bool, kind: str | None = None) -> Any:  # noqa: ANN401 - a YAML scalar
-    """What a scalar stands for: None, bool, int, float or str; dates and times are text in one spelling.
+    """The value of a scalar: None, bool, int, float or str; dates and times become text in one format.
 
-    `plain`: it stands without quotes. `kind`: of a tag such as `!!int`. Raises Unmakable.
+    `plain`: it has no quotes. `kind`: from a tag such as `!!int`. Raises _Unmakable.
     """
     if kind is None:
         return _plain(text) if plain else text
@@ -92,10 +92,10 @@ def _number(text: str) -> int | float | str:
 
 
 def _integer(text: str) -> int:
-    """A leading zero alone makes no octal number."""
+    """A leading zero alone does not make the number octal."""
     base = {"0b": 2, "0o": 8, "0x": 16}.get(text.lstrip("+-")[:2])
     value = int(text, base) if base else int(text)
-    str(value)  # of so many digits that nothing may show it: ValueError
+    str(value)  # ValueError for too many digits to show
     return value
 
 
@@ -108,12 +108,12 @@ def _moment(text: str) -> str:
 
 MOST_BYTES = 400_000
 MOST_VALUES = 20_000
-"""Keys and values with every alias written out: a few lines of aliases can stand for more than any memory holds."""
+"""Keys and values with every alias expanded: a few lines of aliases can expand to more than fits in memory."""
 DEEPEST = 40
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-"""Written as an escape; line feeds and tabs may stand in a query."""
+"""Control characters from escapes; line feeds and tabs are allowed, since a query may have them."""
 NO_TEXT = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""The parser would take three more characters for line breaks, which editors do not show as such."""
+"""Not allowed in the text. The parser would take three more characters as line breaks that editors do not show."""
 UNSEEN_BREAKS = "\x85\u2028\u2029"
 TAG = "tag:yaml.org,2002:"
 PARSER: type[Any] = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
@@ -123,18 +123,18 @@ At = tuple[int, int]
 
 @dataclass(slots=True)
 class Placed:
-    """A value of the file: as plain data, where it begins, and what it is made of, by key or number."""
+    """A value of the file: as plain data, its position, and its parts by key or number."""
 
     at: At
     value: Any = None
     size: int = 1
-    """How many values it stands for, and how deep they are nested: an alias counts as what it stands for."""
+    """How many values it has, and how deeply nested they are; an alias counts as what it stands for."""
     depth: int = 1
     parts: dict[str | int, Placed] = field(default_factory=dict)
     keys: dict[str | int, At] = field(default_factory=dict)
-    """Where its keys or items stand; of what was merged in with `<<`, where that is written."""
+    """Positions of its keys or items; for merged keys, the position in the merged mapping."""
     merges: bool = False
-    """Whether it is a `<<` without quotes."""
+    """Whether it is an unquoted `<<`."""
 
     def position(self, location: Sequence[str | int]) -> At:
         """Line and column, from one, of the deepest part of `location` that exists in the tree."""
@@ -152,7 +152,7 @@ class Placed:
 
 
 def content(path: Path) -> bytes:
-    """The file's bytes. Raises ConfigError; reads no more than is allowed, even of a file without end."""
+    """The file's bytes. Raises ConfigError; reads at most the allowed size, even from an endless file."""
     try:
         return whole(path, MOST_BYTES)
     except OSError as error:
@@ -162,7 +162,7 @@ def content(path: Path) -> bytes:
 
 
 def parse(path: Path, data: bytes) -> Placed:
-    """The whole file: a mapping whose keys are text; aliases and merges are written out. Raises ConfigError."""
+    """The whole file: a mapping whose keys are text, with aliases and merges expanded. Raises ConfigError."""
     text = _text(path, data)
     try:
         return _Reader(text).document()
@@ -182,7 +182,7 @@ def _text(path: Path, data: bytes) -> str:
 
 
 def _position(before: str) -> At:
-    """Line and column of what comes after `before`."""
+    """Line and column of the text after `before`."""
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
@@ -192,7 +192,7 @@ def _refuse(path: Path, where: At, what: str) -> NoReturn:
 
 
 class _Wrong(Exception):
-    """What is wrong, and where."""
+    """An error and its position."""
 
     def __init__(self, at: At, words: str) -> None:
         super().__init__(words)
@@ -204,13 +204,13 @@ def _at(event: Any) -> At:  # noqa: ANN401 - of one of two parsers
 
 
 class _Reader:
-    """Makes values of what the parser finds, and stops at once where there is too much, or too deep."""
+    """Builds values from the parser's events, and stops at once when they are too many or too deep."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._parser = PARSER(text)
         self._anchors: dict[str, Placed | None] = {}
-        """None while what it stands for is not at its end."""
+        """None while the anchored value is incomplete."""
         self._made = 0
         self._last: At = (1, 1)
 
@@ -245,7 +245,7 @@ class _Reader:
         return event
 
     def _character(self, at: At) -> str:
-        """What stands there; empty at the end of a line."""
+        """The character there; empty at the end of a line."""
         lines = self._text.splitlines()
         line = lines[at[0] - 1] if at[0] <= len(lines) else ""
         return line[at[1] - 1 : at[1]]
@@ -362,11 +362,11 @@ FAULTS: tuple[tuple[str, str], ...] = (
     ("'-' indicator", _HERE),
     ("document start", _HERE),
 )
-"""What either parser says, by a part of it, and what a person is told; the first that fits."""
+"""A part of either parser's message, and what a person is told; the first match counts."""
 
 
 WITHOUT_END = ("expected ':'", "unexpected end of stream", "document indicator", "document separator")
-"""Of these the beginning is what a person looks for."""
+"""For these errors a person looks for the beginning."""
 
 
 def _in_words(error: yaml.MarkedYAMLError, character: str) -> str:
@@ -388,7 +388,7 @@ def _key(key: Placed, at: At) -> str:
 
 
 def _merged(value: Placed) -> list[Placed]:
-    """The mappings that a `<<` names."""
+    """The mappings that a `<<` merges."""
     found = list(value.parts.values()) if isinstance(value.value, list) else [value]
     for one in found:
         if not isinstance(one.value, dict):

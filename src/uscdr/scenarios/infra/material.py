@@ -1,4 +1,4 @@
-"""Where the dump and the code for the new place come from: the old platform while it answers, else the kit."""
+"""The dump and the code for the new application: from the old one while it answers, else from the kit."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ KIT = "kit:"
 
 
 Settle = Callable[[str, Choice], Choice]
-"""Passes over damaged ones among the backups of an owning application. Raises Declined."""
+"""Passes over damaged backups of the owning application. Raises Declined."""
 
 
 def _the_newest(owner: str, choice: Choice) -> Choice:
-    """Without a look into them."""
+    """Without looking into them."""
     del owner
     return choice
 
 
 def choose_dump(deps: Adapters, view: View, settle: Settle = _the_newest) -> ChosenBackup:
-    """The newest good backup of the old platform or of the kit; the one that was named when one was.
+    """The named backup, else the newest good one of the old application or the kit.
 
     Raises BadInput when neither has one.
     """
@@ -68,7 +68,7 @@ def choose_dump(deps: Adapters, view: View, settle: Settle = _the_newest) -> Cho
 
 
 def _kept(deps: Adapters) -> DumpFacts | None:
-    """The dump of the kit; none when another backup was asked for."""
+    """The dump of the kit; None when another backup was requested."""
     kept, wanted = deps.kit.dump() if deps.kit else None, deps.request.backup
     return None if kept is None or (wanted and wanted.lower() != kept.backup) else kept
 
@@ -102,7 +102,7 @@ def _as_kept(deps: Adapters, kit: KitReader, kept: DumpFacts) -> ChosenBackup:
 
 
 def dump_source(deps: Adapters, chosen: ChosenBackup) -> DumpSource:
-    """How the chosen dump gets onto this machine."""
+    """Where the chosen dump is fetched from."""
     if not chosen.backup.startswith(KIT):
         owner = deps.old_attachment().owner_app_name
         return DumpSource.stored(deps.backups, owner, deps.backups.transfer(owner, chosen.transfer_id))
@@ -129,7 +129,7 @@ def _need_kit(deps: Adapters) -> KitReader:
 
 
 def fetch_code(deps: Adapters, commit: str) -> SourceArchive:
-    """The code of `commit`, from the repository or, when that cannot be had, from the kit.
+    """The code of `commit`, from the repository or, when that is not available, from the kit.
 
     Raises BadInput when neither has it.
     """
@@ -157,7 +157,7 @@ def fetch_code(deps: Adapters, commit: str) -> SourceArchive:
 
 
 def _copy(plain: Path, destination: Path) -> None:
-    """Into a private file."""
+    """Copy into a private file."""
     try:
         with plain.open("rb") as source, destination.open("wb") as target:
             destination.chmod(0o600)
@@ -168,7 +168,7 @@ def _copy(plain: Path, destination: Path) -> None:
         ) from error
 
 
-# The last state of an old place that lives: whether a run captures it, and what speaks against it.
+# The last state of an old application that still answers: whether a run captures it, and why not.
 
 
 CAPTURED = "what it writes until it is stopped is captured then, and is included if that backup proves good"
@@ -177,7 +177,7 @@ LEFT_BEHIND = "later writes are LOST, and access that was withdrawn since then i
 
 
 def not_captured(deps: Adapters, scope: InfraSeen, stopped: OldStopped | None = None) -> str:
-    """Why the last state of the old place is not captured; empty when it is. `stopped`: what was seen since."""
+    """Why the old application's last state is not captured; empty when it is. `stopped`: what was seen since."""
     old = deps.old.place(scope.old_app)
     if not (stopped.answers if stopped else scope.old_answers):
         return f"{scope.old_app} does not answer"
@@ -191,7 +191,7 @@ def not_captured(deps: Adapters, scope: InfraSeen, stopped: OldStopped | None = 
 
 
 def lost_since(deps: Adapters, chosen: ChosenBackup) -> str:
-    """What a place that lived until it was stopped wrote since the dump: its database has it, the new one will not."""
+    """What the old application wrote since the dump, in words: the old database has it, the new one will not."""
     since = f"since {moment(chosen.taken_at)}, {duration(elapsed(chosen.taken_at, now()))} ago"
     words = f"What {deps.old_app} wrote {since}, is not in {chosen.backup}"
     return f"{words}: LOST in the new application; the old database still has it. {OPEN_AGAIN}"
@@ -200,7 +200,7 @@ def lost_since(deps: Adapters, chosen: ChosenBackup) -> str:
 def wanting_in(
     deps: Adapters, taken: Transfer, chosen: ChosenBackup, proof: Proof, tell: Reporter
 ) -> tuple[str, tuple[str, ...]]:
-    """Why the capture `taken` is left for what was chosen before it, empty when it is good; and what to know of it."""
+    """Why the capture `taken` is not used but the earlier choice, empty when it is good; and what to know of it."""
     owner = deps.old_attachment().owner_app_name
     before = DatabaseState(chosen.backup, chosen.taken_at, {one.name: one.rows for one in proof.tables}, proof.newest)
     return beside(deps, owner, taken, before, tell)

@@ -1,4 +1,4 @@
-"""Hostnames that no CNAME can be written for: what a person does about them, and whether that was done."""
+"""Hostnames that cannot have a CNAME: what a person does about them, and whether that was done."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ NO_DNS = "scenarios.yaml names no zone for this target (dns:)"
 
 
 def left_for(deps: Adapters, hostname: str) -> str:
-    """Why a person has to make its record; empty when a CNAME can stand there. Errors as `Zone.read`."""
+    """Why a person must create its record; empty when it can have a CNAME. Errors as `Zone.read`."""
     return NO_DNS if deps.dns is None else deps.dns.zone.obstacle(hostname)
 
 
 def is_led(deps: Adapters, left: NameLeft) -> bool | None:
-    """Whether every name server leads it there, by comparing addresses; None when nobody can tell."""
+    """Whether every name server leads it there, by comparing addresses; None when that is unknown."""
     if deps.dns is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Add-ons of the old place: which are made anew, and what becomes of their variables and addresses. Pure."""
+"""Add-ons of the old application: which are ordered again, and what happens to their variables and addresses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OF_QUEUE = (REDIS_URL, "REDIS_TLS_URL")
 
 @dataclass(frozen=True)
 class Had:
-    """One add-on that the old application saw, under which variables, and what becomes of it."""
+    """One add-on of the old application, its variables, and what happens to it."""
 
     addon: AddOn
     variables: tuple[str, ...]
@@ -38,7 +38,7 @@ class Had:
 
 
 def _had(facts: AppFacts | None, app: str, configured: Collection[str], database: str) -> tuple[Had, ...]:
-    """Every add-on; `configured` are the services that are ordered, `database` the main database's variable."""
+    """Every add-on. `configured`: the services that are ordered; `database`: the main database's variable."""
     if facts is None:
         return ()
     main = (database, *OF_QUEUE)
@@ -57,7 +57,7 @@ def _fate(addon: AddOn, anew: Collection[str], app: str) -> Fate:
 
 
 def _variables(addon: AddOn, attachments: Sequence[Attachment], app: str) -> tuple[str, ...]:
-    """As the application sees them; an add-on names those that its owner sees."""
+    """The variables that the application sees; an add-on itself names those of its owner."""
     mine = [one for one in attachments if one.addon_id == addon.id]
     names = [name for one in mine for name in one.config_vars or (f"{one.name}_URL",)]
     return tuple(dict.fromkeys((*names, *(addon.config_vars if addon.owned_by(app) else ()))))
@@ -66,7 +66,7 @@ def _variables(addon: AddOn, attachments: Sequence[Attachment], app: str) -> tup
 def _main(
     addons: Sequence[AddOn], names: Mapping[str, Sequence[str]], service: str, database: str, app: str
 ) -> AddOn | None:
-    """The add-on of a service that the new one takes the place of: by its variable, else the first of its own."""
+    """The add-on of a service that the new one replaces: by its variable, else the first that the app owns."""
     there = [one for one in addons if one.service == service]
     variable = {POSTGRES: database, REDIS: REDIS_URL}.get(service)
     by_name = next((one for one in there if variable in names[one.id]), None)
@@ -74,7 +74,7 @@ def _main(
 
 
 def _made_by(found: Sequence[Had], configured: Collection[str], database: str) -> frozenset[str]:
-    """Variables that new add-ons will set; of further names of the database or the queue they set none."""
+    """Variables that new add-ons will set; they set no further names of the database or the queue."""
     names = {database} | (set(OF_QUEUE) if REDIS in configured else set())
     for one in found:
         if one.fate is Fate.ANEW and one.addon.service not in (POSTGRES, REDIS):
@@ -88,7 +88,7 @@ def _given(found: Sequence[Had]) -> frozenset[str]:
 
 
 def _not_made(found: Sequence[Had]) -> dict[str, str]:
-    """Variables of add-ons that are not made anew -> why they are not set."""
+    """Variables of add-ons that are not ordered again -> why they are not set."""
     gone = {name: NOT_MADE.format(one.words) for one in found if one.fate is Fate.GONE for name in one.variables}
     theirs = [one for one in found if one.fate is Fate.STAYS]
     return gone | {name: ATTACH.format(one.words, one.addon.app_name) for one in theirs for name in one.variables}
@@ -97,12 +97,12 @@ def _not_made(found: Sequence[Had]) -> dict[str, str]:
 def _known(
     lost: LostAddons, new: Sequence[AddOn], there: Mapping[str, SecretStr]
 ) -> Iterator[Known]:  # fmt: skip
-    """Every address of the old add-ons. `there` is what the new application has; empty before it is made."""
+    """Every address of the old add-ons. `there`: the new application's config; empty before it exists."""
     for one in lost.found:
         given_ = {name: ServiceAddress.of(text) for name in one.variables if (text := _text(lost.config, name))}
         first = next(iter(given_.values()), ServiceAddress())
         for name, old in given_.items():
-            # a further credential is not made again, and its holder is not to get the owner's
+            # a further credential is not created again, and its holder must not get the owner's
             fate = Fate.GONE if one.fate is Fate.ANEW and old.user != first.user else one.fate
             yield Known(one.addon.name, fate, old, _successor(name, old, one, new, there))
 
@@ -114,9 +114,9 @@ def _text(config: Mapping[str, SecretStr], name: str) -> str:
 def _successor(
     name: str, old: ServiceAddress, had_: Had, new: Sequence[AddOn], there: Mapping[str, SecretStr]
 ) -> ServiceAddress | None:  # fmt: skip
-    """Where the new add-on of the service is reached: by the same variable, else by one of the same scheme.
+    """The address of the service's new add-on: by the same variable, else by one of the same scheme.
 
-    A stand-in before anything is made; None when there is none where there should be one.
+    A placeholder before the add-ons exist; None when the new add-on has no address.
     """
     if not new:
         return NEW
@@ -128,7 +128,7 @@ def _successor(
     return next((one for one in found.values() if one.scheme == old.scheme), next(iter(found.values()), None))
 
 
-# Add-on plans for the new place: the old ones if they are still sold, else the configured ones. Pure.
+# Add-on plans for the new application: the old ones if they are still sold, else the configured ones. Pure.
 
 
 ENDED = ("deprecated", "disabled", "ended", "end_of_life", "eol", "shutdown", "sunset")
@@ -172,12 +172,12 @@ def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str
     )
 
 
-# What the old place had and the new one gets or does without: add-ons, and the config that follows from them.
+# Add-ons and config that the old application had, and that the new one gets or does without.
 
 
 @dataclass(frozen=True)
 class LostAddons:
-    """The old place's add-ons that are gone, or that the new place does not have, and what they set in its config."""
+    """The old application's add-ons that the new one does not have, and the config that they set."""
 
     found: tuple[Had, ...]
     config: Mapping[str, SecretStr] = field(repr=False)
@@ -201,13 +201,13 @@ class LostAddons:
 
     @property
     def attached(self) -> tuple[str, ...]:
-        """Add-ons of other applications, which the new place must be given again, in words."""
+        """Add-ons of other applications, which a person must attach to the new one, in words."""
         return tuple(f"{one.words} of {one.addon.app_name}" for one in self.found if one.fate is Fate.STAYS)
 
 
 @dataclass(frozen=True)
 class NewPlace:
-    """What is known of the new place: nothing before it is made."""
+    """What is known of the new application: nothing before it exists."""
 
     addons: Sequence[AddOn] = ()
     config: Mapping[str, SecretStr] | None = None
@@ -215,12 +215,12 @@ class NewPlace:
 
     @classmethod
     def now(cls, deps: Adapters) -> NewPlace:
-        """As it stands now."""
+        """The new application as it is now."""
         platform, app = deps.platform, deps.app
         return cls(platform.addons(app), platform.config_vars(app), platform.app(app).web_url or "")
 
     def planned(self, deps: Adapters) -> NewConfig:
-        """What each variable of the old place becomes."""
+        """The new application's config, from the old one's."""
         old = deps.old.place(deps.old_app)
         lost = LostAddons.of(deps, old)
         configured, database = deps.config.recovery.services, deps.services.heroku.database
@@ -244,7 +244,7 @@ class NewPlace:
 
 
 def _hosts(old: OldPlace) -> tuple[str, ...]:
-    """Names of the old application at the platform; one without a number is of the time before there were any."""
+    """The old application's names at the platform, including the form without a number that older apps have."""
     if old.facts is None:
         return ()
     own = urlsplit(old.facts.app.web_url or "").netloc.lower()
@@ -253,7 +253,7 @@ def _hosts(old: OldPlace) -> tuple[str, ...]:
 
 
 def staying(deps: Adapters, old: OldPlace) -> tuple[str, ...]:
-    """Other applications that use add-ons of the old place, which lives: they go on with those, in words."""
+    """Other applications that keep using add-ons of an old application that still answers, in words."""
     if not old.answers or old.facts is None or old.rebuilt_in_place(deps.request.app):
         return ()
     own = [one for one in old.facts.addons if one.owned_by(deps.old_app) and one.service in (POSTGRES, REDIS)]

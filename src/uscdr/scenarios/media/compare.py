@@ -1,4 +1,4 @@
-"""Is a file there, and is it the one that is known?"""
+"""Compare stored files with the database's references: is a file there, and is it the known one?"""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from uscdr.scenarios.config import MediaSettings
 
-# What the cloud holds and what the database wants of it, kept small: a tuple a file.
+# What the cloud has and what the database refers to, kept small: one tuple for each file.
 
 
 class ListedAsset(NamedTuple):
-    """One asset as a listing tells it. `created` is in seconds since the epoch, 0 when unknown."""
+    """One asset of a listing. `created` is in seconds since the epoch, 0 when unknown."""
 
     bytes: int
     version: int
@@ -40,7 +40,7 @@ class ListedAsset(NamedTuple):
     tags: tuple[str, ...]
     context: Mapping[str, str]
     access: Access | None = None
-    """None where the service did not tell who may have it."""
+    """None when the service did not say who has access."""
 
     @classmethod
     def of(cls, asset: Asset) -> ListedAsset:
@@ -53,7 +53,7 @@ class ListedAsset(NamedTuple):
 
 
 class ReferencedFile(NamedTuple):
-    """One file that rows refer to: from where, and what the newest of them tells; 0 when unknown.
+    """One file that rows refer to: their places, and what the newest of them says; 0 when unknown.
 
     `written` is in seconds since the epoch, `bytes` the size.
     """
@@ -65,19 +65,19 @@ class ReferencedFile(NamedTuple):
 
 @dataclass
 class MediaSurvey:
-    """Both sides of one moment."""
+    """The cloud's files and the database's references at one moment."""
 
     held: dict[AssetKey, ListedAsset] = field(default_factory=dict)
     wanted: dict[AssetKey, ReferencedFile] = field(default_factory=dict)
     rows: int = 0
     elsewhere: Counter[str] = field(default_factory=Counter)
-    """Rows whose file lies with somebody else, by column."""
+    """Rows whose file is stored with another service, by column."""
     unreadable: tuple[str, ...] = ()
     """Columns that could not be read, and why, in words."""
     odd_times: Mapping[str, int] = field(default_factory=dict)
-    """By table the rows whose time cannot be."""
+    """By table, rows with an impossible time."""
     unread: Counter[str] = field(default_factory=Counter)
-    """Rows whose name of a file is not understood, by column; columns that hold none count 0."""
+    """Rows with an unreadable file name, by column; columns without file names count 0."""
     absolute: int = 0
     """Rows that name the cloud itself."""
     absent: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class MediaSurvey:
         return time.monotonic() - self.taken
 
     def note(self, asset: Asset) -> None:
-        """What the service said of one asset after a write; who may have it stays as it was where it did not say."""
+        """Take in the service's answer about one asset after a write; its access stays if the answer does not say."""
         before, after = self.held.get(asset.key), ListedAsset.of(asset)
         self.held[asset.key] = after if after.access or before is None else after._replace(access=before.access)
 
@@ -105,7 +105,7 @@ class MediaSurvey:
         clouds: frozenset[str],
         known: Mapping[AssetKey, KnownAsset],
     ) -> None:
-        """Fill in what the rows want, by what the cloud and the copies call it."""
+        """Add the files that the rows refer to, by the names that the cloud and the copies use."""
         kinds: dict[str, Kind] = {one.column: one.resource_type for one in settings.references}
         for row in references.found:
             self.rows += 1
@@ -148,7 +148,7 @@ class MediaSurvey:
         }
 
     def misopened(self, known: Mapping[AssetKey, KnownAsset]) -> dict[AssetKey, Access]:
-        """Files that are there and that others may have than the copy's inventory knows: who should."""
+        """Files whose access differs from the copy's inventory, with the access that they should have."""
         return {
             key: wanted.access
             for key, wanted in known.items()
@@ -161,9 +161,9 @@ class MediaSurvey:
         }
 
     def laid_open(self, known: Mapping[AssetKey, KnownAsset]) -> list[AssetKey]:
-        """Files that rows or the inventory want restricted, of which anybody can have one of the same name.
+        """Files that should be restricted but have a public twin of the same name.
 
-        One that the inventory knows open, too, was so before.
+        A twin that is public in the inventory too was public before.
         """
         return [key for key in self.wanted if self._lies_open(key, known)]
 
@@ -184,9 +184,9 @@ class MediaSurvey:
         judged: Mapping[AssetKey, FileState],
         ours: Sequence[tuple[float, float]] = (),
     ) -> int:
-        """How many files were replaced after they were stored, and nothing tells whether rightly.
+        """How many files were replaced after they were stored, with no evidence whether that was right.
 
-        What a recovery put back itself, in one of the intervals `ours`, was judged then.
+        Files that a recovery itself restored, in one of the intervals `ours`, were judged then.
         """
         return sum(
             1
@@ -202,7 +202,7 @@ class MediaSurvey:
 def _choose(
     found: NameReading, held: Mapping[AssetKey, ListedAsset], known: Mapping[AssetKey, KnownAsset]
 ) -> AssetKey | None:
-    """The likeliest that is there, or was; None when nobody knows it and it need not be here."""
+    """The likeliest key that is, or was, there; None when it is unknown and need not be in this cloud."""
     for names in (found.names, found.others):
         there = [name for name in names if name in held]
         present = [name for name in there if not held[name].placeholder]
@@ -213,20 +213,20 @@ def _choose(
 
 
 CLOCK = 5
-"""Seconds between a file's creation and the number of its first version, which the service counts apart."""
+"""Seconds between a file's creation and its first version, which the service takes from two clocks."""
 
 
 class FileState(StrEnum):
-    """What became of one file that rows refer to."""
+    """The state of one file that rows refer to."""
 
     PRESENT = "present"
     DELETED = "deleted"
-    """Gone, and the service says that its backup is kept."""
+    """Deleted, and the service says that it keeps a backup."""
     MISSING = "missing"
     CHANGED = "changed"
-    """Not what the copy's inventory knows, or not of the size that its row tells."""
+    """Not the file of the copy's inventory, or not of the size in its row."""
     UNPROVEN = "unproven"
-    """Of the known size in another version: only its bytes can tell."""
+    """Of the known size but another version: only its bytes can decide."""
 
     @classmethod
     def of(
@@ -238,10 +238,10 @@ class FileState(StrEnum):
         size: int = 0,
         window: Window | None = None,
     ) -> FileState:
-        """The state by listing and inventory; `digest` is the MD5 of its bytes where somebody looked.
+        """The state by listing and inventory; `digest` is the MD5 of its bytes, if they were read.
 
-        Where no inventory knows the file, the `size` that its row tells is all there is (0: not even that), and the
-        `window` of the damage, when the operator named one.
+        For a file without inventory only the `size` in its row (0: unknown) and the `window` of the damage, if the
+        operator named one, can decide.
         """
         if held is None or held.placeholder:
             return cls.MISSING if held is None else cls.DELETED
@@ -260,16 +260,16 @@ class FileState(StrEnum):
 
 @dataclass(frozen=True)
 class Window:
-    """When the damage was done, in seconds since 1970: files replaced from `since` on, before `until`."""
+    """The time of the damage, in seconds since 1970: files replaced from `since` on, before `until`."""
 
     since: int
     until: int
 
     def has(self, held: ListedAsset) -> bool:
-        """Whether this file was there before it and replaced within it."""
+        """Whether this file existed before the window and was replaced within it."""
         return not held.placeholder and 0 < held.created < self.since <= held.version < self.until
 
 
 def _replaced(held: ListedAsset) -> bool:
-    # A version is the second of the upload; the two clocks are the service's own.
+    # A version is the second of the upload; both clocks are the service's.
     return not held.placeholder and held.created > 0 and held.version > held.created + CLOCK
