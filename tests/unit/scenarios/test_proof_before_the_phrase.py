@@ -89,7 +89,7 @@ def test_the_dry_run_says_so_too(quick: Path) -> None:
     ending = run.begin(dry_run=True)
     assert ending is not None
     assert ending.code is ExitCode.CHECK_FAILED
-    assert "does not decrypt it" in json.dumps(run.events("plan.ready")[-1])
+    assert "does not fit" in json.dumps(run.events("plan.ready")[-1])
 
 
 @pytest.mark.parametrize("case", ["no key", "nothing encrypted"])

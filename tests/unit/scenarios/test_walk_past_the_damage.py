@@ -330,7 +330,7 @@ def test_a_backup_that_neither_code_nor_live_database_leads_to_is_passed_over(qu
     run.world.live.applied.remove("patients.0099_future")
     seen = looked(run)
     assert seen["choose"].startswith("a001 ")
-    assert "neither code nor live database know: patients.0099_future" in seen["choose"]
+    assert "neither the code nor the live database knows: patients.0099_future" in seen["choose"]
 
 
 def test_migrations_that_come_after_it_are_told_with_the_proof(quick: Path, known_code: None) -> None:

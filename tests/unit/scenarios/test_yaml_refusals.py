@@ -49,7 +49,7 @@ CASES: tuple[tuple[str | bytes, str, str], ...] = (
     (b"a: \xe9", "1:4", "not UTF-8"), ("a: 1".encode("utf-16"), "1:1", "not UTF-8"),
     (b"a: \xed\xa0\x80", "1:4", "UTF-8"),
     ("a: !!binary AAAA", "1:4", "binary data"), ("!!binary AAAA: 1", "1:1", "binary data"),
-    ("!!set {a}", "1:1", "a tag"),
+    ("!!set {a}", "1:1", "tags"),
 )  # fmt: skip
 
 

@@ -148,7 +148,7 @@ def test_an_add_on_that_is_not_made_anew_is_named_with_all_that_holds_its_addres
     assert shown(config) == {"KEPT": "k"}
     assert config.left == {
         "ANALYTICS_URL": "of pg-2 (p), which is not made anew",
-        "STATS": "of pg-2, which is not made anew",
+        "STATS": "of pg-2, which is not ordered again",
     }
     assert config.from_addons == ()
 

@@ -119,7 +119,7 @@ def test_the_old_plans_are_ordered_while_they_are_sold() -> None:
 def test_a_plan_that_has_ended_is_replaced_and_said_to_be() -> None:
     ordered = AddonOrder.of([addon("heroku-postgresql:mini")], CONFIGURED, SOLD)
     assert ordered.plans[0] == "heroku-postgresql:essential-0"
-    assert "heroku-postgresql:mini is not sold any more" in ordered.replaced[0]
+    assert "heroku-postgresql:mini is no longer sold" in ordered.replaced[0]
 
 
 def test_one_unknown_price_makes_the_sum_unknown() -> None:
