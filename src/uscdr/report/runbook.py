@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
 from uscdr.models.runs import RunKind
-from uscdr.scenarios.by_hand import Names, app_of, commands, facts
+from uscdr.scenarios.by_hand import Names, app_of, commands
 from uscdr.scenarios.registry import chosen
 from uscdr.words import duration
 
@@ -68,7 +68,7 @@ def _rows(config: Config, scenario: Scenario) -> Iterator[dict[str, Any]]:
             "title": entry.title or step.title,
             "phase": entry.phase or step.phase,
             "effect": _effect(step),
-            "manual": list(commands(step.manual, facts(config, names, entry.with_))),
+            "manual": list(commands(step.manual, names.facts(config, entry.with_))),
         }
         rebuilt = rebuilt or entry.use == BUILDS
 

@@ -12,11 +12,9 @@ from uscdr.models.transfers import Transfer, TransferKind, Transfers, TransferSt
 from uscdr.scenarios.afterwards import PUTS_BACK
 from uscdr.scenarios.results.app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.results.db import (
-    BeforeCapture,
     Captured,
     ChosenBackup,
     DatabaseSeen,
-    FreshCapture,
     ProcessesStopped,
     SafetyCapture,
     VerifiedData,
@@ -39,6 +37,14 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Captured)
 KINDS = (TransferKind.MANUAL_BACKUP,)
 NONE = "nothing can bring it back after the restore"
+
+
+class _BeforeCapture(Captured):
+    """The state before migrations."""
+
+
+class _FreshCapture(Captured):
+    """The recovered state."""
 
 
 class CaptureSeen(TransfersSeen):
@@ -195,20 +201,20 @@ class CaptureSafety(Capture[SafetyCapture]):
         return self._change(seen, f"capture the database before it is overwritten; {PUTS_BACK}")
 
 
-class CaptureFresh(Capture[FreshCapture]):
+class CaptureFresh(Capture[_FreshCapture]):
     """Captures the first backup of the recovered database."""
 
     name = "backup.capture"
     title = "Capture a new backup"
     default_id = "fresh"
-    gives = FreshCapture
+    gives = _FreshCapture
     needs = (VerifiedData,)
     waits = "a new backup is captured after the data is verified"
     done_without = (
         "The data is restored and users have access. Only the backup of the recovered database is missing. To capture "
         "it and finish the run: uscdr runs resume. To capture only the backup: uscdr backup capture"
     )
-    kind = FreshCapture
+    kind = _FreshCapture
 
     @override
     def otherwise(self, seen: CaptureSeen) -> str:
@@ -228,17 +234,17 @@ class CaptureFresh(Capture[FreshCapture]):
         return self._change(seen, "capture the recovered database")
 
 
-class CaptureBefore(Capture[BeforeCapture]):
+class CaptureBefore(Capture[_BeforeCapture]):
     """Captures the data before a migration changes it."""
 
     name = "backup.capture_before"
     title = "Capture a backup before migrations"
     default_id = "before"
-    gives = BeforeCapture
+    gives = _BeforeCapture
     needs = (Remedy, DataProbed)
     plans_with = (DataProbed,)
     waits = "captured before migrations, unless it is certain that none is pending"
-    kind = BeforeCapture
+    kind = _BeforeCapture
 
     @override
     def otherwise(self, seen: CaptureSeen) -> str:

@@ -130,7 +130,7 @@ def test_another_application_that_uses_the_old_database_is_said_to_go_on_with_it
         )
     ]
     run.phrase()
-    said = f"billing (as CLINIC) goes on with the OLD {addon.name}, and its dynos are NOT stopped"
+    said = f"billing (as CLINIC) keeps using the OLD {addon.name}, and its dynos are NOT stopped"
     assert said in summary(run, "scope")
     assert said in summary(run, "decide")
     run.places.faults["attachments_of", 1 + run.places.calls["attachments_of"]] = "refused"

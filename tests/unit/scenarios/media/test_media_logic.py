@@ -27,9 +27,9 @@ from uscdr.models.media import (
     Where,
 )
 from uscdr.scenarios.config import MediaSettings
-from uscdr.scenarios.media.compare import FileState, ListedAsset, Window, judge
+from uscdr.scenarios.media.compare import FileState, ListedAsset, Window
 from uscdr.scenarios.media.copies import FolderFiles
-from uscdr.scenarios.media.repair import Repairs, _before_the_change, _pages, _plan, _waiting, effort, refusal
+from uscdr.scenarios.media.repair import Repairs, _before_the_change, _pages, _plan, _waiting, refusal
 from uscdr.scenarios.steps import media_base
 from uscdr.scenarios.steps.media_base import _within
 
@@ -156,7 +156,7 @@ KNOWN = KnownAsset(bytes=3, md5="abc", sha256="s", version=7)
 def test_the_state_of_a_file(
     there: ListedAsset | None, known: KnownAsset | None, seen: str, size: int, state: FileState
 ) -> None:
-    assert judge(there, known, seen, size=size) is state
+    assert FileState.of(there, known, seen, size=size) is state
 
 
 def replaced(version: int) -> ListedAsset:
@@ -175,9 +175,12 @@ def replaced(version: int) -> ListedAsset:
 )
 def test_a_file_replaced_while_the_damage_was_done_is_damaged(version: int, state: FileState) -> None:
     window = Window(500, 600)
-    assert judge(replaced(version), None, size=3, window=window) is state
-    assert judge(replaced(version), None, size=3) is FileState.PRESENT
-    assert judge(replaced(version), KNOWN.model_copy(update={"version": version}), window=window) is FileState.PRESENT
+    assert FileState.of(replaced(version), None, size=3, window=window) is state
+    assert FileState.of(replaced(version), None, size=3) is FileState.PRESENT
+    assert (
+        FileState.of(replaced(version), KNOWN.model_copy(update={"version": version}), window=window)
+        is FileState.PRESENT
+    )
 
 
 def test_what_was_there_before_the_damage_comes_back() -> None:
@@ -236,7 +239,7 @@ def test_the_cost_is_reckoned_before() -> None:
     repairs = Repairs(restore=tuple(key(str(n)) for n in range(250)), upload=(key("u"),))
     quota = Quota(limit=500, remaining=10, resets_at=NOW + timedelta(minutes=10))
     copies = {key("u"): KnownAsset(bytes=4_000_000, md5="m", sha256="s")}
-    cost = effort(repairs, copies, listed=[1200, 0, 0], searched=[600], quota=quota, now=NOW)
+    cost = repairs.effort(copies, listed=[1200, 0, 0], searched=[600], quota=quota, now=NOW)
     assert (cost.calls, cost.uploads, cost.upload_bytes) == (3 + 5 + 2, 1, 4_000_000)
     assert cost.wait_seconds == 0
     assert _waiting(11, quota, NOW) == 600
