@@ -43,7 +43,7 @@ def test_what_cannot_be_restored_says_why(facts: dict[str, Any], why: str) -> No
 def test_a_good_one_is_taken_unless_it_is_of_a_damaged_state_or_of_nobody_knows_which_database() -> None:
     good, unknown = transfer(), transfer(2, whose=Whose.UNKNOWN)
     assert (good.unusable, good.unfit, unknown.unusable) == ("", "", "")
-    assert "not known" in unknown.unfit
+    assert "unknown" in unknown.unfit
     restore = transfer(3, kind=TransferKind.RESTORE)
     assert Transfers([good, unknown, restore]).usable(()) == (good,)
     assert Transfers([good]).usable({"id-1"}) == ()
