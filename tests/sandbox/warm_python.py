@@ -24,19 +24,47 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 PROGRAMS = ("python", "python3", "gunicorn")
-AHEAD = """
-django.contrib.admin.sites django.contrib.auth.hashers django.contrib.staticfiles.finders django.core.mail
-django.core.management.commands.check django.core.management.commands.migrate django.core.servers.basehttp
-django.core.wsgi django.db.backends.postgresql.base django.db.models django.db.migrations.executor django.forms
-django.http django.template.backends.django django.template.loader django.test.signals django.urls django.views.static
-gunicorn.glogging gunicorn.http gunicorn.sock gunicorn.util gunicorn.workers.sync
-django.core.mail.backends.smtp django.utils.translation.trans_null
-fractions getpass multiprocessing.reduction statistics
-psycopg redis urllib.request http.client email.mime.text uuid zipfile
-""".split()
+AHEAD = (
+    "django.contrib.admin.sites",
+    "django.contrib.auth.hashers",
+    "django.contrib.staticfiles.finders",
+    "django.core.mail",
+    "django.core.mail.backends.smtp",
+    "django.core.management.commands.check",
+    "django.core.management.commands.migrate",
+    "django.core.servers.basehttp",
+    "django.core.wsgi",
+    "django.db.backends.postgresql.base",
+    "django.db.migrations.executor",
+    "django.db.models",
+    "django.forms",
+    "django.http",
+    "django.template.backends.django",
+    "django.template.loader",
+    "django.test.signals",
+    "django.urls",
+    "django.utils.translation.trans_null",
+    "django.views.static",
+    "email.mime.text",
+    "fractions",
+    "getpass",
+    "gunicorn.glogging",
+    "gunicorn.http",
+    "gunicorn.sock",
+    "gunicorn.util",
+    "gunicorn.workers.sync",
+    "http.client",
+    "multiprocessing.reduction",
+    "psycopg",
+    "redis",
+    "statistics",
+    "urllib.request",
+    "uuid",
+    "zipfile",
+)
 """What looks neither at an application's settings nor at the directory when it is imported, as gunicorn.config does."""
 LAUNCHER = """\
 #!{interpreter} -IS
@@ -70,7 +98,7 @@ class WarmPython:
         self._place = Path(tempfile.mkdtemp(prefix="uscdr-warm-"))
         self.python = self._place / "python"
 
-    def __enter__(self) -> WarmPython:
+    def __enter__(self) -> Self:
         address = str(self._place / "host")
         programs = Path(sys.executable).parent
         for name in PROGRAMS:
@@ -106,7 +134,7 @@ def serve(address: str) -> None:
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(address)
         door.listen(64)
-        print("listening", flush=True)
+        os.write(1, b"listening\n")
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while True:
             ready, _, _ = select.select([door, 0], [], [])
@@ -183,7 +211,7 @@ def _run(case: list[Any], streams: list[int]) -> NoReturn:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if end.code is not None and not isinstance(end.code, int):
-            print(end.code, file=sys.stderr)
+            sys.stderr.write(f"{end.code}\n")
     except BaseException:  # noqa: BLE001 - as an interpreter tells it
         sys.excepthook(*sys.exc_info())
     _finish(code)
