@@ -18,6 +18,8 @@ from uscdr.pgserver.server import PLACE
 MEMORY = Path("/dev/shm")
 SHARED = ("media_site", "sandboxed")
 """Fixtures of a session in tests/sandbox; any other sandbox is a file's own."""
+COSTS = {}
+"""Seconds of the processor that a file of tests/sandbox takes, where it is more than a few."""
 ROOM = 4 << 30
 """Bytes that must be free, of the file system and of the machine's memory."""
 
@@ -61,8 +63,8 @@ def _dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """What shares a sandbox at the head of one worker's part: what others steal is at its end."""
     groups, rest = _by_sandbox(items)
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for group in sorted(groups, key=len, reverse=True):
-        min(hands, key=len).extend(group)
+    for group in sorted(groups, key=_cost, reverse=True):
+        min(hands, key=_cost).extend(group)
     # xdist gives the first worker the first tests, the next the next, and each as many.
     for number, hand in enumerate(hands if groups else []):
         share = (len(items) - sum(map(len, hands[:number]))) // (workers - number)
@@ -70,6 +72,11 @@ def _dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
         hand.extend(rest[:filling])
         del rest[:filling]
     return [*(item for hand in hands for item in hand), *rest]
+
+
+def _cost(items: list[pytest.Item]) -> float:
+    """About the processor's seconds, so that all workers come to the end of their sandboxes at the same time."""
+    return sum(COSTS.get(path.stem, 0.0) for path in {item.path for item in items})
 
 
 def _by_sandbox(items: list[pytest.Item]) -> tuple[list[list[pytest.Item]], list[pytest.Item]]:
