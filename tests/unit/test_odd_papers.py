@@ -53,5 +53,5 @@ def test_a_book_that_cannot_be_read_is_said(odd: str, tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("*.txt")
     path.unlink()
     ODD[odd](path)
-    with pytest.raises(MachineError, match="cannot be counted"):
+    with pytest.raises(MachineError, match="uscdr cannot count its earlier requests"):
         book.held("/login/")
