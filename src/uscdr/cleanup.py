@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING
 from uscdr import staging as elsewhere
 from uscdr.errors import BadInput, ProviderError, UscdrError
 from uscdr.files import clear_away, disk_errors, own_directory, private_directory, remove_tree
-from uscdr.pgserver.process import end_users_of
-from uscdr.pgserver.server import reap
 from uscdr.settings import SCRATCH
 from uscdr.staging import STAGING, CleanupNote
 
@@ -75,6 +73,8 @@ class _Clearing:
 
     def clear(self, place: Path) -> None:
         """Removes everything of a dead process, starting with what could still write there."""
+        from uscdr.pgserver.process import end_users_of
+
         try:
             end_users_of(place)
         except UscdrError as error:
@@ -86,8 +86,8 @@ class _Clearing:
         """Removes the things, then the directory that lists them: after a kill the next cleanup continues."""
         try:
             _end_sandbox(place / SANDBOX)
-            for directory in (one.parent for one in (*place.glob("server.json"), *place.glob("*/server.json"))):
-                reap(directory)
+            for one in (*place.glob("server.json"), *place.glob("*/server.json")):
+                _end_server(one.parent)
         except UscdrError as error:
             self._say(error)
             return
@@ -123,6 +123,12 @@ class _Clearing:
             f"{place}{why}. The next command with the server's URL (--scratch or {SCRATCH}) removes them."
         )
         return False
+
+
+def _end_server(directory: Path) -> None:
+    from uscdr.pgserver.server import reap
+
+    reap(directory)
 
 
 def _scratch_of_environment() -> SecretStr | None:

@@ -18,8 +18,9 @@ from typing import Any
 
 from uscdr.errors import LockHeld, UscdrError
 from uscdr.journal import lock
-from uscdr.providers.http.client import open_client, trust
-from uscdr.providers.http.exchange import HttpCall, exchange
+from uscdr.providers.http.client import trust
+from uscdr.providers.http.exchange import HttpCall
+from uscdr.providers.http.transport import open_client
 from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest, Waiting
 from uscdr.shared.team import Team
@@ -130,7 +131,7 @@ def _work(asked: Asked, stops: Stops) -> None:
 
 def _is_done(asked: Asked) -> bool:
     with open_client(asked.provider, provider="x", verify=trust(), read_only=True) as client:
-        return bool(exchange(client, HttpCall("look", "GET", "/", writes=False), provider="x").fields()["done"])
+        return bool(HttpCall("look", "GET", "/", writes=False).send(client, provider="x").fields()["done"])
 
 
 def _change(asked: Asked, leave: WriteGuard) -> None:
@@ -138,7 +139,7 @@ def _change(asked: Asked, leave: WriteGuard) -> None:
         asked.provider, provider="x", verify=trust(), read_only=False, for_writes=True, leave=leave
     ) as client:
         call = HttpCall("change it", "POST", "/", writes=True, body={"by": asked.user})
-        exchange(client, call, provider="x")
+        call.send(client, provider="x")
 
 
 def _disk(asked: Asked) -> None:

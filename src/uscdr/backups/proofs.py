@@ -14,7 +14,7 @@ import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
@@ -121,6 +121,11 @@ class CanaryVerdict(Fact):
     unread: tuple[str, ...] = ()
     """Unreadable tables and the reasons."""
 
+    @classmethod
+    def untried(cls) -> Self:
+        """The key was not tried."""
+        return cls(verdict="not checked")
+
     @property
     def opens_nothing(self) -> bool:
         """Whether these rows were encrypted with another key.
@@ -176,9 +181,9 @@ class ProofDocument(Document):
     invariants: tuple[ProvenInvariant, ...] = ()
     demands: str = ""
     """The digest of the invariants: `demands_digest`."""
-    canary: CanaryVerdict = CanaryVerdict(verdict="not checked")
+    canary: CanaryVerdict = Field(default_factory=CanaryVerdict.untried)
     extensions: tuple[str, ...] = ()
-    migrations: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
+    migrations: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
     counts: dict[str, Count] = Field(default_factory=dict)
     """Exact rows by table; empty in a proof of an earlier version."""
     newest: dict[str, str | None] = Field(default_factory=dict)

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.database import Copy, Database, Scratch
 
 TABLES_THERE = "expected tables are there"
-_NOT_TRIED, _NOT_COMPARED = CanaryVerdict(verdict="not checked"), MigrationsVerdict(verdict="not checked")
 
 
 @dataclass(frozen=True)
@@ -171,10 +170,10 @@ class ProofResult:
     """Parts of the application's data in the dump that this proof did not restore."""
     invariants: tuple[InvariantResult, ...] = ()
     newest: Mapping[str, str | None] = field(default_factory=dict)
-    canary: CanaryVerdict = _NOT_TRIED
+    canary: CanaryVerdict = field(default_factory=CanaryVerdict.untried)
     extensions: tuple[Extension, ...] = ()
     applied: tuple[Migration, ...] = ()
-    migrations: MigrationsVerdict = _NOT_COMPARED
+    migrations: MigrationsVerdict = field(default_factory=MigrationsVerdict.uncompared)
     seconds: float = 0.0
 
     @property

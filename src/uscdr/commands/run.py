@@ -13,12 +13,13 @@ from uscdr.engine.gate import Gate
 from uscdr.engine.history import History, fold
 from uscdr.engine.run import AfterRun, Outcome, Run, RunInfo
 from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
-from uscdr.events import Bus, EventSink, Redactor
+from uscdr.events import Bus, EventSink
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal, foreign, read
 from uscdr.models.events import Note, RunStarted, Stamped
 from uscdr.models.runs import command_of, recovers
+from uscdr.redaction import Redactor
 from uscdr.report.fold import Fold
 from uscdr.report.objectives import held_back, shortfall
 from uscdr.scenarios.adapters import Adapters, Request

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from uscdr.checks.baseline import Baseline
 from uscdr.checks.check import Check, ManualCheck
-from uscdr.checks.run import DEADLINE, Result, look_at, measures
+from uscdr.checks.run import DEADLINE, Result, look_at
 from uscdr.checks.verdict import Finding, Verdict
 from uscdr.commands.housekeeping import clear_up, state
 from uscdr.commands.run import first_line
@@ -293,7 +293,7 @@ def _complaint(last: _Round) -> CheckFailed | None:
 
 
 def _baseline(context: RunContext, last: _Round) -> Baseline:
-    kept = {name: dict(found) for name, found in measures(last.results).items()}
+    kept = {name: dict(found) for name, found in Result.measures(last.results).items()}
     return Baseline(key=context.target.key, taken_at=datetime.now(UTC), run=context.run, checks=kept)
 
 

@@ -16,7 +16,7 @@ from uscdr.errors import MachineError, ProviderError, UscdrError
 from uscdr.models.events import Call
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.models.transfers import TransferState
-from uscdr.providers.ports.dns import leads
+from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.backup_inventory import take, vault_of
 
@@ -302,7 +302,7 @@ def _hostname(deps: Adapters) -> Comparison:
 
 
 def _leads(deps: Adapters, name: str, target: str) -> bool:
-    return deps.dns is not None and bool(target) and leads(deps.dns.verifier, name, target)
+    return deps.dns is not None and bool(target) and Pointing.seen(deps.dns.verifier, name, target).at_target
 
 
 # A disaster of the backups alone: nothing schedules them, the last one failed, and no copy is off the platform.

@@ -155,7 +155,7 @@ class Manifest(Fact):
     """Fingerprints of the public keys."""
     parts: tuple[KitPart, ...]
     objects: tuple[StoredObject, ...]
-    fingerprints: Fingerprints = Fingerprints()
+    fingerprints: Fingerprints = Field(default_factory=Fingerprints)
     dump: DumpProof | None = None
     """None when there is no dump."""
     contacts: tuple[KitContact, ...] = ()

@@ -12,7 +12,7 @@ from uscdr.models.base import Count, Moment, Span
 class Event(BaseModel):
     """Base of all payloads. `kind` names the payload."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
     kind: str
 
 
@@ -299,13 +299,13 @@ Payload = Annotated[
     | RunFinished,
     Field(discriminator="kind"),
 ]
-PAYLOAD: TypeAdapter[Payload] = TypeAdapter(Payload)
+PAYLOAD: TypeAdapter[Payload] = TypeAdapter(Payload, config=ConfigDict(defer_build=True))
 
 
 class Stamped(BaseModel):
     """An event with its envelope. `seq` is None for events that ledgers do not see."""
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, defer_build=True)
     run: str
     seq: Count | None
     at: Moment

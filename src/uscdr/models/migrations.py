@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
@@ -175,6 +175,11 @@ class MigrationsVerdict(Fact):
     """Applications whose tables were not checked: their migration files could not be interpreted."""
     runs_code: tuple[str, ...] = ()
     """Pending ones with their own Python code, which cannot be tried beforehand."""
+
+    @classmethod
+    def uncompared(cls) -> Self:
+        """The two were not compared."""
+        return cls(verdict="not checked")
 
     @property
     def known(self) -> bool:

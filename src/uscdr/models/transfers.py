@@ -33,7 +33,7 @@ class DatabaseInfo(Fact):
 
     addon_id: str
     facts: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    address: DatabaseEnd = DatabaseEnd()
+    address: DatabaseEnd = Field(default_factory=DatabaseEnd)
     """Server and name of the database; no label."""
 
     def value(self, label: str) -> str:

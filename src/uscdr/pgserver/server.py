@@ -2,7 +2,7 @@
 
 Its directory holds `server.json` (0600), which says where the server's files are, its port and its
 password. For an ordinary user the files lie in the directory itself; for root they lie in a directory
-of the unprivileged user under /var/tmp, because that user may not have access to the directory.
+of the unprivileged user under `$USCDR_SERVER_FILES` (/var/tmp), because that user may not have access to the directory.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ _LARGEST_RECORD = 1 << 16
 _LOOPBACK = "127.0.0.1"
 _OURS = "uscdr-postgres-"
 _NAME = re.compile(rf"{_OURS}[0-9a-f]{{16}}")
-_FOREIGN_HOMES = Path("/var/tmp")  # noqa: S108 - sticky and world-traversable; the name is random and created exclusively
+PLACE = "USCDR_SERVER_FILES"
+"""Of the environment: where the files of root's servers lie. Any user must be able to enter it."""
+_USUAL_PLACE = Path("/var/tmp")  # noqa: S108 - sticky and world-traversable; the name is random and created exclusively
 _LONGEST_SOCKET = 90
 """Most bytes of a socket's directory: systems allow 103 to 107 for the whole path."""
 
@@ -137,7 +139,7 @@ def start(
     _claim(directory)
     home = directory / "postgres"
     if clusters.unprivileged() is not None:
-        home = _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
+        home = _foreign_home()
     sockets = _place_of_socket(home) if by_socket else None
     # The record is written before the files exist, so that `reap` finds them after a kill at any time.
     _write_record(directory, {"home": str(home), "sockets": str(sockets or "")})
@@ -183,12 +185,21 @@ def _place_of_socket(home: Path) -> Path:
     """A directory with a path short enough for a socket: that of the files, or a separate one."""
     if len(os.fsencode(home)) <= _LONGEST_SOCKET:
         return home
-    return _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
+    return _foreign_home()
+
+
+def _foreign_home() -> Path:
+    """The name of a new directory for the files of one of root's servers."""
+    return _place() / f"{_OURS}{secrets.token_hex(8)}"
+
+
+def _place() -> Path:
+    return Path(os.environ.get(PLACE) or _USUAL_PLACE).resolve()
 
 
 def files_under(directory: Path) -> Path:
     """The directory for the files of a server of `directory`: an existing one, or the given one."""
-    return directory if clusters.unprivileged() is None else _FOREIGN_HOMES.resolve()
+    return directory if clusters.unprivileged() is None else _place()
 
 
 def _attach(directory: Path) -> LocalPostgres | None:
@@ -317,5 +328,15 @@ def _read_record(directory: Path) -> dict[str, str] | None:
 def _is_ours(place: Path, directory: Path) -> bool:
     """Whether a server of `directory` may have its files there."""
     own = {directory / "postgres", directory.resolve() / "postgres"}
-    foreign = place.parent in (_FOREIGN_HOMES, _FOREIGN_HOMES.resolve())
-    return place in own or (foreign and _NAME.fullmatch(place.name) is not None)
+    return place in own or (_NAME.fullmatch(place.name) is not None and _is_foreign_home(place))
+
+
+def _is_foreign_home(place: Path) -> bool:
+    """Whether root's servers have their files there, or had, when the environment named another place."""
+    if place.parent in (_place(), _USUAL_PLACE, _USUAL_PLACE.resolve()):
+        return True
+    user = clusters.unprivileged()
+    try:
+        return user is not None and place.is_absolute() and place.lstat().st_uid == user.pw_uid
+    except FileNotFoundError:
+        return True  # nothing is there to be removed

@@ -13,7 +13,7 @@ from typing_extensions import override
 from uscdr import cleanup
 from uscdr.errors import MachineError, ProviderError
 from uscdr.files import private_directory
-from uscdr.providers.http.outages import looking
+from uscdr.providers.http.outages import Outages
 from uscdr.scenarios.adapters import Adapters
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class TargetAdapters(Adapters):
 
     def __enter__(self) -> Self:
         if self.dry_run:
-            self._stack.enter_context(looking())
+            self._stack.enter_context(Outages.shared())
         return self
 
     def __exit__(
@@ -146,7 +146,8 @@ class TargetAdapters(Adapters):
     @cached_property
     @override
     def status(self) -> StatusPage:
-        from uscdr.providers.http.client import open_client, trust
+        from uscdr.providers.http.client import trust
+        from uscdr.providers.http.transport import open_client
         from uscdr.providers.probes.status_pages import HEROKU, StatusPage
 
         page = open_client(
@@ -159,7 +160,8 @@ class TargetAdapters(Adapters):
     @override
     def pages(self) -> dict[str, ServiceStatus]:
         """By the provider's name; a repository elsewhere than on GitHub has a page only when one is configured."""
-        from uscdr.providers.http.client import open_client, trust
+        from uscdr.providers.http.client import trust
+        from uscdr.providers.http.transport import open_client
         from uscdr.providers.probes.status_pages import STATUSPAGE, StatusPage
 
         found: dict[str, ServiceStatus] = {"Cloudinary": self.media.status} if self.media else {}

@@ -13,9 +13,6 @@ from uscdr.backups.decrypt import Keys, read_passphrase
 from uscdr.backups.proofs import ProofDocument, Proofs
 from uscdr.backups.proving import Decoded, ProofResult, ProofSubject, Questions
 from uscdr.errors import BadInput, UscdrError
-from uscdr.providers.heroku import download as dump_stream
-from uscdr.providers.http.client import trust
-from uscdr.providers.postgres import archive
 from uscdr.scenarios.adapters import CopiesAccess
 from uscdr.settings import operator
 from uscdr.store import location
@@ -86,12 +83,17 @@ def _passphrase_file(given: Path | None, env: Mapping[str, str]) -> Path | None:
 
 def _download(context: RunContext, link: SignedUrl, stop: threading.Event) -> AbstractContextManager[IncomingDump]:
     """Begin to download a backup, as a stream."""
-    return dump_stream.open_stream(link, verify=trust(context.target.ca_file), stop=stop)
+    from uscdr.providers.heroku.download import open_stream
+    from uscdr.providers.http.client import trust
+
+    return open_stream(link, verify=trust(context.target.ca_file), stop=stop)
 
 
 def decode(dump: Path) -> Decoded:
     """`pg_restore -l`. Raises CheckFailed when the dump does not decode."""
-    found = archive.read(dump, None)
+    from uscdr.providers.postgres.archive import Archive
+
+    found = Archive.read(dump, None)
     return Decoded(_version(found.tool), str(found.dumped_from or ""), found.extensions)
 
 

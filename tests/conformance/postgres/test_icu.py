@@ -101,7 +101,7 @@ def test_collations_of_icu(debian: Debian, tmp_path: Path, script: str, lack: st
         LocalScratch(tmp_path / "scratch").restore(dump, ignore),
     ):
         pytest.fail("restored without ICU")
-    assert lacking.value.message == f"this machine's PostgreSQL {lack}"
+    assert lacking.value.message == f"This machine's PostgreSQL {lack}."
     assert lacking.value.next_action.startswith(
         "Prove the backup on a PostgreSQL server that has it: --scratch postgresql://"
     )
@@ -119,7 +119,7 @@ def test_a_database_whose_own_locale_is_of_icu(debian: Debian, tmp_path: Path) -
         assert database.counts(["t"]) == {"t": 1}
     ordered = debian.dump(tmp_path / "e", ORDERED, locale)
     with (
-        pytest.raises(MachineError, match="this machine's PostgreSQL lacks the locale en-US"),
+        pytest.raises(MachineError, match="This machine's PostgreSQL lacks the locale en-US"),
         LocalScratch(tmp_path / "scratch").restore(ordered, ignore),
     ):
         pytest.fail("rows are in other partitions here")
@@ -131,7 +131,7 @@ def test_a_live_database_without_icu_is_named_and_not_the_dump(debian: Debian, t
     dump = debian.dump(tmp_path / "d", FOLDED)
     with start(tmp_path / "live", tied=True) as live:
         url = SecretStr(live.dsn())
-        with pytest.raises(MachineError, match=f"the database at 127.0.0.1:{live.port} lacks ICU"):
+        with pytest.raises(MachineError, match=f"The database at 127.0.0.1:{live.port} lacks ICU"):
             PostgresLoader(read_only=False).load(url, dump, ignore)
     with psycopg.connect(debian.url(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE live")

@@ -49,8 +49,8 @@ def test_what_a_restore_showed_outranks_the_signs_and_keeps_them_as_remarks() ->
     found = old.judged()
     assert (found.grade, found.why) == (Grade.DECRYPTS, "")
     assert found.remarks == ("finished with 1 warning", "older than the RPO")
-    broken = replace(GOOD, shown=Judgement(Grade.EXISTS, "pg_restore cannot decode the dump")).judged()
-    assert (broken.grade, broken.why) == (Grade.EXISTS, "pg_restore cannot decode the dump")
+    broken = replace(GOOD, shown=Judgement(Grade.EXISTS, "pg_restore cannot decode the dump.")).judged()
+    assert (broken.grade, broken.why) == (Grade.EXISTS, "pg_restore cannot decode the dump.")
 
 
 @given(

@@ -43,7 +43,7 @@ def decoded(_: Path) -> Decoded:
 
 
 def refusing(_: Path) -> Decoded:
-    raise CheckFailed("pg_restore cannot decode the dump", why="it is a web page")
+    raise CheckFailed("pg_restore cannot decode the dump.", why="It is a web page.")
 
 
 def proven(
@@ -101,7 +101,7 @@ def test_each_lack_lowers_the_grade_and_is_named(tmp_path: Path, case: str) -> N
 
 def test_what_does_not_decode_or_restore_is_told_in_a_document(tmp_path: Path) -> None:
     found = proven(tmp_path, decode=refusing)
-    assert (found.grade, found.why) == (Grade.EXISTS, "pg_restore cannot decode the dump it is a web page")
+    assert (found.grade, found.why) == (Grade.EXISTS, "pg_restore cannot decode the dump. It is a web page.")
     world = World()
     world.dumps[1].tables.clear()
     dump = tmp_path / "b001.dump"

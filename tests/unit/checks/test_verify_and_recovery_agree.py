@@ -16,7 +16,7 @@ from rehearsal import Rehearsal, configuration
 from uscdr.checks import registry
 from uscdr.checks.baseline import Baseline
 from uscdr.checks.context import CheckContext, Sends
-from uscdr.checks.run import look_at, measures
+from uscdr.checks.run import Result, look_at
 from uscdr.commands import verify as verification
 from uscdr.commands.verify import Verification
 from uscdr.errors import ExitCode
@@ -76,7 +76,7 @@ def twice(place: Path, *, hasty: bool = False) -> Twice:
 
 def healthy_baseline() -> Baseline:
     results = tuple(look_at(Scene().world(), [named(name) for name in SPECS], began=lambda one: None))
-    kept = Baseline(key="k", taken_at=NOW, run="r", checks={n: dict(m) for n, m in measures(results).items()})
+    kept = Baseline(key="k", taken_at=NOW, run="r", checks={n: dict(m) for n, m in Result.measures(results).items()})
     return Baseline.model_validate_json(kept.model_dump_json())
 
 

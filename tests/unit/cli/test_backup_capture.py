@@ -20,9 +20,10 @@ from uscdr.cli import backup as commands
 from uscdr.cli import main
 from uscdr.engine.wait import Stop
 from uscdr.errors import AnswerLost
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
 from uscdr.models.heroku import Schedule
 from uscdr.models.transfers import TransferKind
+from uscdr.redaction import Redactor
 from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest, Waiting
 from uscdr.shared.team import Team
@@ -252,7 +253,7 @@ def test_a_copy_that_came_while_pruning_waited_for_its_turn_changes_the_plan(
     before: list[str] = []
     monkeypatch.setattr(WriterQueue, "turn", after_another)
     assert main.run(["backup", "prune", "--confirm", phrase]) == 4
-    assert "changed since this was shown" in capsys.readouterr().err
+    assert "has changed since the plan was shown" in capsys.readouterr().err
     assert list(safe.store.names("backups")) == before
 
 

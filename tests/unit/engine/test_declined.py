@@ -73,7 +73,7 @@ def test_a_restore_that_was_not_confirmed_was_not_sent(quick: Path, phrase: bool
     screen_ = shown(run)
     assert "DESTROYED" not in screen_
     assert "(failed)" not in screen_
-    assert "Shut users out: maintenance mode is on" in screen_
+    assert "Enable maintenance mode: maintenance mode is on" in screen_
     assert reported(run)["backup.restore"] == "not begun"
     assert [one["begun"] for one in run.events("step.failed")] == [False]
     told = [_bare(one.spans) for stamped in run.seen for one in sentences(stamped.event, Board())]
@@ -120,7 +120,7 @@ def test_a_write_that_was_interrupted_may_end_well(quick: Path) -> None:
     assert ending.code is ExitCode.INTERRUPTED
     (failed,) = run.events("step.failed")
     assert (failed["step"], failed["known"], failed["begun"]) == ("restore", False, True)
-    assert "MAY HAVE DESTROYED Restore (unknown)" in shown(run)
+    assert "MAY HAVE DESTROYED Restore the backup (unknown)" in shown(run)
 
 
 def test_a_failed_write_is_still_told_as_one(quick: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_failed_write_is_still_told_as_one(quick: Path) -> None:
     ending = run.begin()
     assert ending is not None
     assert ending.code is not ExitCode.DONE
-    assert "MAY HAVE DESTROYED Restore (failed)" in shown(run)
+    assert "MAY HAVE DESTROYED Restore the backup (failed)" in shown(run)
     assert "maintenance:off" not in str(run.events("run.finished")[0]["left"])
     assert reported(run)["backup.restore"] == "failed"
 
@@ -216,14 +216,14 @@ def test_a_database_that_nothing_is_seen_to_be_broken_in_is_said_to_be_so_before
     run = Rehearsal(quick / "well", person=Somebody(first="stop"))
     run.begin()
     (question,) = run.person.questions
-    assert question.startswith("Nothing is seen to be broken: postgresql-curved-1 answers, no table is missing")
+    assert question.startswith("No damage found: postgresql-curved-1 answers, no table is missing")
     assert question.endswith("Begin?")
-    assert any("recover db --dry-run compares with the backups" in one["text"] for one in run.events("note"))
+    assert any("To compare with the backups: uscdr recover db --dry-run" in one["text"] for one in run.events("note"))
     damaged = Rehearsal(quick / "damaged", person=Somebody(first="stop"))
     del damaged.world.live.tables["patients_patient"]
     damaged.begin()
     assert damaged.person.questions[0].startswith("The first change: ")
-    assert not [one for one in damaged.events("note") if "Nothing is seen" in one["text"]]
+    assert not [one for one in damaged.events("note") if "No damage found" in one["text"]]
 
 
 def test_beside_a_cut_run_what_lets_users_in_starts_what_that_one_stopped(quick: Path) -> None:

@@ -11,7 +11,8 @@ from uscdr.engine.reconcile import Search, look_for
 from uscdr.engine.step import Intent, StepReporter
 from uscdr.engine.wait import Stop
 from uscdr.errors import Interrupted
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
+from uscdr.redaction import Redactor
 
 
 @dataclass(frozen=True)

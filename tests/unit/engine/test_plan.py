@@ -9,8 +9,9 @@ from typing_extensions import override
 
 from uscdr.engine.plan import Planned, _digest, destruction, plan_all
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Reporter, Step, StepReporter, View
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
 from uscdr.models.base import Fact
+from uscdr.redaction import Redactor
 
 
 class Seen(Fact):

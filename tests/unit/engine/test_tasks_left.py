@@ -61,13 +61,13 @@ def test_only_the_new_backup_is_missing(quick: Path) -> None:
         assert ending.code is ExitCode.FAILED
         assert not run.world.maintenance
         first, *others = tasks(run)
-        assert first.startswith("At once: the data are back and users are in; only the backup of the recovered state")
+        assert first.startswith("The data is restored and users have access. Only the backup of the recovered")
         assert "uscdr runs resume" in first
         assert "uscdr backup capture" in first
         assert tuple(others) == run.config.scenarios["db"].follow_up
         shown = summarise(build(tuple(_records(run)), last_hash=""))
         assert "not restored yet" not in shown
-        assert "the data are back" in shown
+        assert "The data is restored" in shown
     ending = run.resume()
     assert ending is not None
     assert ending.code is ExitCode.DONE

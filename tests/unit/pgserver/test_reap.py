@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.pgserver.process import _users_of, birth, command_line
-from uscdr.pgserver.server import reap, start
+from uscdr.pgserver.server import PLACE, reap, start
 
 STARTER = """
 import sys
@@ -108,6 +109,22 @@ def test_a_damaged_record_names_nothing_that_is_removed(tmp_path: Path, field: s
     reap(directory)
     assert kept.exists()
     assert (directory / "server.json").read_text() == text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers have their files elsewhere")
+def test_a_server_is_found_when_the_place_for_files_has_changed_since(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        monkeypatch.setenv(PLACE, place)
+        server = start(directory)
+        assert server.home.parent == Path(place)
+        monkeypatch.delenv(PLACE)
+        reap(directory)
+    assert birth(server.pid) is None
+    assert not server.home.exists()
+    assert not directory.exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"home": 1}', "null"])

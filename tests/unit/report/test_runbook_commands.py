@@ -69,11 +69,11 @@ def test_the_new_application_is_named_once_it_exists() -> None:
     assert before == {OLD}
     aimed = {(title, app) for title in titles[created:] for line in commands[title] for app in AIMED.findall(line)}
     assert {title for title, app in aimed if app == OLD} == {
-        "Stop the old place",
-        "Capture what it wrote last",
-        "Choose the dump that is loaded",
+        "Stop the old application",
+        "Capture the last writes",
+        "Choose the dump to load",
         "Move the hostnames",
-        "What the old place holds",
+        "List what the old application still has",
     }
     assert {app for _, app in aimed} == {OLD, NEW}
 
@@ -89,11 +89,11 @@ def test_what_scenarios_yaml_says_stands_in_the_commands(tmp_path: Path) -> None
     config = changed(tmp_path, "  app: usc-pis-recovery\n", "  app: clinic-b\n  backup_hour: 4\n")
     infra = manual(config, "infra")
     assert infra["Create the application"] == ["heroku create clinic-b --no-remote"]
-    assert infra["Order the database"] == ["heroku addons:create heroku-postgresql:essential-0 --app clinic-b --wait"]
-    assert "04:00 Asia/Manila" in infra["Schedule backups"][0]
-    assert "GMAIL_REFRESH_TOKEN=$GMAIL_REFRESH_TOKEN" in infra["Let mail out"][0]
-    assert "heroku/nodejs" in infra["Buildpacks"][0]
-    assert infra["Buildpacks"][0].index("heroku/nodejs") < infra["Buildpacks"][0].index("heroku/python")
+    assert infra["Create the database"] == ["heroku addons:create heroku-postgresql:essential-0 --app clinic-b --wait"]
+    assert "04:00 Asia/Manila" in infra["Schedule daily backups"][0]
+    assert "GMAIL_REFRESH_TOKEN=$GMAIL_REFRESH_TOKEN" in infra["Enable mail"][0]
+    assert "heroku/nodejs" in infra["Set the buildpacks"][0]
+    assert infra["Set the buildpacks"][0].index("heroku/nodejs") < infra["Set the buildpacks"][0].index("heroku/python")
 
 
 def test_the_domain_is_changed_as_its_adapter_does(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_domain_is_changed_as_its_adapter_does(tmp_path: Path) -> None:
     switch = manual(config, "infra")["Switch the domain"][0]
     assert switch.startswith("nsupdate -k $KEY_FILE")
     assert "prereq yxrrset www.a.example CNAME $OLD_TARGET" in switch
-    assert "dig www.a.example CNAME" in manual(config, "infra")["Domain, before it is moved"][0]
+    assert "dig www.a.example CNAME" in manual(config, "infra")["Check the domain before the switch"][0]
 
 
 def test_a_target_without_a_domain_has_names_to_fill_in(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_second_restore_may_not(tmp_path: Path) -> None:
         "      - {use: access.look}\n", "      - {use: access.look}\n      - {use: backup.restore, id: once_more}\n"
     )  # fmt: skip
     (tmp_path / "scenarios.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=r"`backup\.restore` \(Restore\) has no place here"):
+    with pytest.raises(ConfigError, match=r"`backup\.restore` \(Restore the backup\) has no place here"):
         load(tmp_path / "scenarios.yaml")
 
 
@@ -99,8 +99,8 @@ def test_a_second_restore_may_not(tmp_path: Path) -> None:
         ("data.compare", "access.withdraw", "`access.withdraw` needs what no earlier step gives; put `data.compare`"),
         ("data.verify", "heroku.start", "`heroku.start` needs what no earlier step gives; put `data.verify`"),
         ("app.check", "backup.restore", "nothing checks what `backup.restore` does; put `app.check` after it"),
-        ("status.look", "django.try_on_copy", "comes `status.look` (Provider status), which is missing"),
-        ("backup.capture", "app.check", "`backup.capture` (New backup) is missing"),
+        ("status.look", "django.try_on_copy", "comes `status.look` (Check the providers' status), which is missing"),
+        ("backup.capture", "app.check", "`backup.capture` (Capture a new backup) is missing"),
     ],
 )
 def test_the_refusal_names_the_step_the_place_and_what_is_missing(

@@ -336,7 +336,7 @@ def test_a_backup_that_neither_code_nor_live_database_leads_to_is_passed_over(qu
 def test_migrations_that_come_after_it_are_told_with_the_proof(quick: Path, known_code: None) -> None:
     run = desk(quick)
     seen = looked(run)
-    assert "1 migration will be applied after it" in seen["text"]
+    assert "1 migration will be applied after the restore" in seen["text"]
 
 
 @pytest.fixture

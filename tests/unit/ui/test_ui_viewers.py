@@ -18,9 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
 from uscdr.models import events as ev
 from uscdr.models.events import PlanReady, Stamped
+from uscdr.redaction import Redactor
 from uscdr.report.objectives import build
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output

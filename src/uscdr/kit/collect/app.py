@@ -11,7 +11,7 @@ from uscdr.kit.content import AppFacts, ConfigVars, DnsFacts, HostRecords
 from uscdr.kit.manifest import KitPart
 from uscdr.models.base import REVEAL
 from uscdr.models.heroku import Belongings, Domain, Release, Schedule, commit_of
-from uscdr.providers.ports.dns import Zone, leads_or_unknown
+from uscdr.providers.ports.dns import Pointing, Zone
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -166,7 +166,8 @@ def _led(gathering: Gathering, name: str, target: str) -> bool | None:
     if not target or isinstance(gathering.sources.verifier, Absent):
         return None
     try:
-        return leads_or_unknown(gathering.sources.verifier, name, target.lower().rstrip("."))
+        verifier = gathering.sources.verifier
+        return Pointing.seen(verifier, name, target.lower().rstrip(".")).at_target_or_unknown(verifier)
     except ProviderError:
         return None
 

@@ -67,7 +67,7 @@ class DatabaseSeen(Fact):
     missing: tuple[str, ...] = ()
     invariants: tuple[InvariantResult, ...] = ()
     newest: dict[str, str | None] = Field(default_factory=dict)
-    sharing: Sharing = Sharing()
+    sharing: Sharing = Field(default_factory=Sharing)
     unread: tuple[Unread, ...] = ()
     """Tables that could not be counted; `rows` has the others."""
     odd_times: tuple[str, ...] = ()
@@ -202,9 +202,9 @@ class Proof(Fact):
     """Expected tables without a primary key."""
     left_out: tuple[LeftOut, ...] = ()
     """What of the backup was not restored on this machine, and so is not proven; no row is among it."""
-    code: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
+    code: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
     """The backup against the code that is deployed."""
-    key: CanaryVerdict = CanaryVerdict(verdict="not checked")
+    key: CanaryVerdict = Field(default_factory=CanaryVerdict.untried)
     """What the application's key made of the encrypted columns."""
     key_trouble: str = ""
     """For a key that opens nothing: what is known of the one that did, and the way back to it."""

@@ -1,4 +1,4 @@
-"""An instruction to a person, with a recorded answer."""
+"""Show an instruction to a person, and record the answer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.models.base import Fact
 from uscdr.scenarios.results.db import ManualAnswer
-from uscdr.scenarios.steps.base import ScenarioStep
+from uscdr.scenarios.steps.base import ScenarioStep, StepParams
 
 
-class ManualParams(Fact):
-    """What the person is to do or to look at."""
+class _ManualParams(StepParams):
+    """What the person has to do or to check."""
 
     instruction: str
 
@@ -23,23 +23,23 @@ class _ManualSeen(Fact):
 
 
 class Manual(ScenarioStep[_ManualSeen, ManualAnswer]):
-    """Asks, and records what was answered. Nothing is answered by default."""
+    """Asks, and records the answer. There is no default answer."""
 
     name = "manual"
-    title = "By hand"
+    title = "Follow an instruction"
     effect = Effect.ONCE
-    params = ManualParams
+    params = _ManualParams
     manual = ("{instruction}",)
     gives = ManualAnswer
     may_be_added = True
 
     @override
     def probe(self, view: View, tell: Reporter) -> _ManualSeen:
-        return _ManualSeen(instruction=self.given(ManualParams).instruction)
+        return _ManualSeen(instruction=self.given(_ManualParams).instruction)
 
     @override
     def plan(self, seen: _ManualSeen, view: View) -> Action:
-        return Action("change", f"a person: {seen.instruction}", ())
+        return Action("change", f"by hand: {seen.instruction}", ())
 
     @override
     def apply(self, seen: _ManualSeen, view: View, tell: Reporter) -> ManualAnswer:
@@ -47,7 +47,7 @@ class Manual(ScenarioStep[_ManualSeen, ManualAnswer]):
 
     @override
     def current(self, seen: _ManualSeen, view: View) -> ManualAnswer:
-        return ManualAnswer(instruction=seen.instruction, answer="done before, the operator says")
+        return ManualAnswer(instruction=seen.instruction, answer="already done, according to the operator")
 
     @override
     def verify(self, result: ManualAnswer, view: View, tell: Reporter) -> str:

@@ -13,7 +13,7 @@ import pytest
 from uscdr.errors import NotFound, ProviderError
 from uscdr.models.postgres import TableDigest
 from uscdr.pgserver.cluster import find_tool
-from uscdr.providers.postgres.content import spread
+from uscdr.providers.postgres.content import read_in_parallel
 
 TABLES = ["patients_patient", '"Odd ""n"" x"', "visits_2026", "audit.event", "django_migrations"]
 
@@ -223,7 +223,7 @@ def test_all_reads_of_one_call_see_one_moment(clinic: Any) -> None:
         (number,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(number)
 
-    assert sum(spread(clinic.adapter()._link, 2, work, ["here", "there"])) == 2
+    assert sum(read_in_parallel(clinic.adapter()._link, 2, work, ["here", "there"])) == 2
 
 
 def test_few_connections_suffice_when_the_server_has_no_more(clinic: Any) -> None:

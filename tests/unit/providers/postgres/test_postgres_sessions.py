@@ -24,7 +24,7 @@ from uscdr.pgserver.cluster import TlsFiles
 from uscdr.pgserver.server import LocalPostgres, start
 from uscdr.providers.postgres import connection as limited
 from uscdr.providers.postgres.connection import Link
-from uscdr.providers.postgres.content import spread
+from uscdr.providers.postgres.content import read_in_parallel
 from uscdr.providers.postgres.errors import LOST, translated
 
 CANARY = "Canario"
@@ -250,8 +250,8 @@ def test_interrupt_cuts_the_other_queries_short(clinic: Any) -> None:
         connection.execute("SELECT 1 / 0")
 
     with pytest.raises(ProviderError) as caught:
-        spread(clinic.adapter(statement_timeout=90.0)._link, 2, work, ["sleep", "fail"])
-    assert caught.value.why == "SQLSTATE 22012: division by zero"
+        read_in_parallel(clinic.adapter(statement_timeout=90.0)._link, 2, work, ["sleep", "fail"])
+    assert caught.value.why == "SQLSTATE 22012: division by zero."
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_a_role_that_may_not_create_what_a_proof_needs(
         own.scratch(url=url).restore(good, ignore),
     ):
         pytest.fail("restored without the right")
-    assert refused.value.why == f"the role in its URL has no {' and no '.join(lacks)}"
+    assert refused.value.why == f"The role in its URL has no {' and no '.join(lacks)}."
     assert f'ALTER ROLE "{user}" {" ".join(lacks)};' in refused.value.next_action
 
 
@@ -211,7 +211,7 @@ def test_a_damaged_dump_is_blamed(own: Own, good: Path, tmp_path: Path) -> None:
     damaged[len(damaged) // 2] ^= 0x10
     (tmp_path / "dump").write_bytes(damaged)
     with (
-        pytest.raises(CheckFailed, match=r"could not restore the dump|the dump is damaged"),
+        pytest.raises(CheckFailed, match=r"could not restore the dump|The dump is damaged"),
         own.scratch().restore(tmp_path / "dump", ignore),
     ):
         pytest.fail("restored damaged rows")

@@ -183,7 +183,7 @@ def test_rows_that_hang_on_such_an_extension_are_not_left_out(other: Any, base: 
     dump = other.dump(tmp_path / "d", made)
     with (
         pytest.raises(
-            MachineError, match="rows of the dump need objects that no proof creates: extension dblink"
+            MachineError, match="Rows of the dump need objects that no proof creates: extension dblink"
         ) as refused,
         LocalScratch(base).restore(dump, ignore),
     ):
@@ -300,7 +300,7 @@ def test_what_is_killed_is_told_and_the_dump_not_blamed(
             struck.set()
             os.kill(pids[0], signal.SIGKILL)
 
-    wanted = "signal 9 killed pg_restore" if victim == "pg_restore" else "PostgreSQL ended while the dump"
+    wanted = "Signal 9 killed pg_restore" if victim == "pg_restore" else "PostgreSQL ended while the dump"
     with pytest.raises(MachineError, match=wanted) as caught, LocalScratch(base).restore(dump, strike):
         pytest.fail("restored")
     assert "this does not mean that the backup is damaged" in caught.value.why

@@ -285,5 +285,5 @@ def test_a_removal_says_what_the_bucket_keeps_and_claims_nothing_that_its_retent
     result = run.events("step.")[-1]["result"]
     assert (set(result["ids"]), result["held"], result["kept"]) == (gone - {held}, [held], len(kept) + 1)
     told = run.journal_path.read_text()
-    assert "of them 1 that the store's own retention holds" in told
+    assert "1 of them by the store's own retention" in told
     assert "no space is freed" in told
