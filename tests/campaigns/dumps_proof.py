@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from uscdr.backups.proofs import ProofDocument
 from uscdr.backups.proving import EncryptionKey, ProofSubject, Questions
 from uscdr.errors import UscdrError
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.scratch import LocalScratch
 from uscdr.wiring import stores
 
@@ -99,7 +99,7 @@ class Prover:
 def kept(directory: Path) -> Iterator[Kept]:
     """A scratch server in `directory`, gone afterwards."""
     parameters = {"autovacuum": "off", "log_min_messages": "fatal"}
-    with start(directory / "server", parameters=parameters, tied=True) as server:
+    with LocalPostgres.start(directory / "server", parameters=parameters, tied=True) as server:
         yield Kept(**{one.name: getattr(server, one.name) for one in fields(LocalPostgres)})
 
 

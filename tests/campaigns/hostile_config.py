@@ -92,19 +92,19 @@ def ways(at: Listeners) -> list[Way]:
         return Way(name, _DNS, f"{text}\n    {_DNS}", key)
 
     host, _, port = at.place("loopback").rpartition(":")
-    control, twice = "control character", "stands twice"
+    control, twice = "control character", "used twice"
     return [
         heroku("api host", f"api_url: {url('api host')}"),
         heroku("api host, https", f"api_url: {url('api https', 'https')}"),
         heroku("a subdomain that looks alike", "api_url: https://api.heroku.com.evil.example"),
-        heroku("user information", f'api_url: "https://api.heroku.com@{at.place("userinfo")}"', "no user name",
+        heroku("user information", f'api_url: "https://api.heroku.com@{at.place("userinfo")}"', "contain a user name",
                anywhere=True),
         heroku("another port", "api_url: https://api.heroku.com:8443"),
         heroku("plain http", "api_url: http://api.heroku.com"),
         heroku("localhost", f"api_url: http://localhost:{port}"),
         heroku("IPv6 loopback", f'api_url: "http://[::1]:{port}"'),
         heroku("decimal address", f"api_url: http://2130706433:{port}"),
-        heroku("letters that look alike", 'api_url: "https://\u0430pi.heroku.com"', "letters beyond a-z",
+        heroku("letters that look alike", 'api_url: "https://\u0430pi.heroku.com"', "letters other than a-z",
                anywhere=True),
         heroku("line feeds in the host", r'api_url: "https://api.heroku.com\r\nHost: evil"', control, anywhere=True),
         heroku("a key twice", f"api_url: https://api.heroku.com, api_url: {url('twice')}", twice, anywhere=True),
@@ -123,7 +123,7 @@ def ways(at: Listeners) -> list[Way]:
             "dns.server"),
         Way("name servers", _DNS, f"{_DNS}, name_servers: [\"{at.place('name server')}\"]", "dns.name_servers"),
         Way("an address as a hostname", "zone: usc-pis.example}", "zone: 0.0.1, hostnames: [127.0.0.1]}",
-            "is an address", anywhere=True),
+            "is an IP address", anywhere=True),
         Way("repository", "app:\n", f"app:\n  source: {{git: {url('git')}/x.git}}\n", "app.source.git"),
         Way("repository over ssh", "app:\n", f"app:\n  source: {{git: \"ssh://git@{host}:{port}/x\"}}\n",
             "app.source.git"),
@@ -139,10 +139,10 @@ def ways(at: Listeners) -> list[Way]:
         Way("buildpack", "[heroku/nodejs, heroku/python]", f"[{url('buildpack')}/x.tgz]", "recovery.buildpacks"),
         Way("which variable is sent", "    kind: mail\n", "    kind: mail\n    client_secret: SECRET_KEY\n",
             "checks.mail-account.client_secret"),
-        Way("a path that is an address", "path: /api/auth/profile/me/", f"path: {url('path')}/x", "another form",
+        Way("a path that is an address", "path: /api/auth/profile/me/", f"path: {url('path')}/x", "the required form",
             anywhere=True, check=True),
         Way("a followed address", "follow: /api/medical-certificates/certificates/{id}/render/",
-            f"follow: \"{url('follow')}/{{id}}\"", "another form", anywhere=True, check=True),
+            f"follow: \"{url('follow')}/{{id}}\"", "the required form", anywhere=True, check=True),
         Way("hosts of certificates", "{kind: tls, days: 14}", "{kind: tls, hostnames: [evil.example]}",
             "checks.certificate.hostnames"),
         Way("a target called sandbox", _TARGET, _TARGET.replace("production", "sandbox"), "is built in", anywhere=True),

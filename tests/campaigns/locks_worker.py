@@ -112,7 +112,7 @@ def _work(asked: Asked, stops: Stops) -> None:
     team = Team(open_store(asked.store, env), asked.terms)
     waiting = Waiting(lambda facts, phrase, refusal: True, time.sleep, lambda *_: None, asked.takes_over)
     with (
-        lock.hold(state, KEY, me, "recovering") as held,
+        lock.HeldLock.hold(state, KEY, me, "recovering") as held,
         leave.of(held.check),
         team.claim(state, LeaseRequest(KEY, RUN, me, f"uscdr recover db (run {RUN})"), waiting) as claim,
         leave.of(claim.leave, claim.lasts),

@@ -19,7 +19,7 @@ from uscdr.commands import run as wiring
 from uscdr.engine.run import Outcome
 from uscdr.engine.wait import Stop
 from uscdr.journal import runs
-from uscdr.journal.reader import NAME, read
+from uscdr.journal.reader import NAME, Journal
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http.retry import RetryPolicy
 from uscdr.sandbox.media.clinic import Stored
@@ -74,7 +74,9 @@ class MediaRecovery:
         return (self.state / "runs" / self.run / NAME).read_text()
 
     def result(self, step: str) -> dict[str, Any]:
-        events = [event for event in read(self.state / "runs" / self.run / NAME).events() if event.get("step") == step]
+        events = [
+            event for event in Journal.read(self.state / "runs" / self.run / NAME).events() if event.get("step") == step
+        ]
         return dict(next(event["result"] for event in reversed(events) if "result" in event))
 
     def quiet_moment(self) -> str:

@@ -18,7 +18,7 @@ import pytest
 
 import forked
 from forked import USCDR
-from uscdr.pgserver.cluster import find_tool
+from uscdr.pgserver.cluster import Tool
 
 RECOVER = ("--target", "sandbox", "recover", "db", "--backup", "b001")
 
@@ -78,7 +78,7 @@ class Desk:
         """All rows of the live database, in an order of their own."""
         url = self.api("/apps/usc-pis/config-vars")["DATABASE_URL"]
         done = subprocess.run(
-            [find_tool("pg_dump", minimum_major=17).path, "--data-only", "--no-owner", url],
+            [Tool.find("pg_dump", minimum_major=17).path, "--data-only", "--no-owner", url],
             capture_output=True,
             check=True,
             text=True,
@@ -92,7 +92,7 @@ class Desk:
         trust = ssl.create_default_context(cafile=self.contract["ca_file"])
         dump.write_bytes(httpx.get(link, verify=trust, trust_env=False).content)
         done = subprocess.run(
-            [find_tool("pg_restore", minimum_major=17).path, "--data-only", "--no-owner", "-f", "-", str(dump)],
+            [Tool.find("pg_restore", minimum_major=17).path, "--data-only", "--no-owner", "-f", "-", str(dump)],
             capture_output=True,
             check=True,
             text=True,

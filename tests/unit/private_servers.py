@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 
 
 @contextmanager
 def running() -> Iterator[LocalPostgres]:
     """A server that ends with the block."""
-    with tempfile.TemporaryDirectory() as parent, start(Path(parent) / "server", tied=True) as made:
+    with tempfile.TemporaryDirectory() as parent, LocalPostgres.start(Path(parent) / "server", tied=True) as made:
         yield made

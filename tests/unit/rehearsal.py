@@ -40,7 +40,7 @@ from uscdr.engine.run import Outcome
 from uscdr.engine.wait import Stop
 from uscdr.errors import Declined
 from uscdr.journal import runs
-from uscdr.journal.reader import NAME, read
+from uscdr.journal.reader import NAME, Journal
 from uscdr.journal.writer import JournalWriter
 from uscdr.models.events import Stamped
 from uscdr.models.postgres import CanaryColumn, Invariant
@@ -158,7 +158,7 @@ class Rehearsal:
         """What the newest journal holds, by kind."""
         if not self.journal_path.exists():
             return []  # before its first line
-        return [event for event in read(self.journal_path).events() if event["kind"].startswith(kind)]
+        return [event for event in Journal.read(self.journal_path).events() if event["kind"].startswith(kind)]
 
     def phrase(self) -> str:
         """What a dry run prints with --json: its scripts rely on the field."""

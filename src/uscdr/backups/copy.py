@@ -25,7 +25,7 @@ from uscdr.backups.manifest import (
     inside,
 )
 from uscdr.errors import CheckFailed, MachineError, ProviderError
-from uscdr.staging import noted_staging
+from uscdr.staging import noted
 from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Recipient, Sealed, Watch, seal
 
@@ -130,7 +130,7 @@ class CopyOrder:
         if keys.passphrase is not None:
             own, locked = Recipient.locked(keys.passphrase)
             to.append(own)
-        with noted_staging(store, self.work) as staging:
+        with noted(store.place, self.work), store.staging() as staging:
             staged, sealed = _fetched(self, open_dump, to, staging)
             _check_size(sealed, self.origin)
             copy = self.origin.new_copy_id()

@@ -24,7 +24,7 @@ from uscdr.backups.proofs import (
     demands_digest,
 )
 from uscdr.errors import CheckFailed
-from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.providers.ports.progress import Progress
 from uscdr.words import plural
 
@@ -215,7 +215,9 @@ def _asked(shown: ProofResult, database: Copy, questions: Questions, decoded: De
         left_out=tuple(one for one in database.left_out if not one.of_platform),
         extensions=database.extensions(),
         applied=applied,
-        migrations=compare(code.migrations, applied, database.columns(), against=code.ref, why=code.why),
+        migrations=MigrationsVerdict.compare(
+            code.migrations, applied, database.columns(), against=code.ref, why=code.why
+        ),
     )
     grade, why = _grade(found, decoded)
     return replace(found, grade=grade, why=why)

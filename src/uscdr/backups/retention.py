@@ -10,7 +10,7 @@ from pydantic import Field
 
 from uscdr.backups.manifest import BACKUPS, CARD, MANIFEST, CopyCard, inside
 from uscdr.models.base import Fact
-from uscdr.models.transfers import Whose, pushed_out
+from uscdr.models.transfers import Transfers, Whose
 from uscdr.store.store import Store, StoreRetains
 from uscdr.words import moment
 
@@ -98,7 +98,7 @@ class Eviction:
     @classmethod
     def next(cls, found: Sequence[BackupEntry]) -> Eviction | None:
         """The backup that the next capture drops; None if the platform has room."""
-        out = pushed_out([one.transfer for one in found if one.transfer])
+        out = Transfers([one.transfer for one in found if one.transfer]).pushed_out()
         if out is None:
             return None
         goes, kept = next(one for one in found if one.transfer is out[0]), out[1]

@@ -68,10 +68,10 @@ def verify(
 
 def show_list(config: Config, output: Output, wish: CheckRequest) -> None:
     """Each line of the checklists with its checks, on stdout; nothing is asked."""
-    from uscdr.scenarios.checks import CheckRequest, select
+    from uscdr.scenarios.checks import CheckRequest, CheckSelection
     from uscdr.ui.tables import show_table
 
-    selection = select(config, CheckRequest(wish.which, wish.patterns, allow_writes=True))
+    selection = CheckSelection.of(config, CheckRequest(wish.which, wish.patterns, allow_writes=True))
     kinds = {check.name: check for check in selection.checks}
     rows = [
         {

@@ -17,7 +17,7 @@ from uscdr.journal import runs
 from uscdr.report.backups import show_backups, show_rpo
 from uscdr.scenarios.adapters import Adapters, Request, now
 from uscdr.scenarios.backup_inventory import copies_alone, made, scope
-from uscdr.settings import operator
+from uscdr.settings import Operator
 from uscdr.staging import noted
 from uscdr.store.lease import WriterQueue
 from uscdr.wiring import adapters
@@ -108,7 +108,7 @@ def desk(target: Target, output: Output, how: BackupAccess) -> Iterator[BackupTo
         context = this.on(target, request, runs.new_run_id("backup"), dry_run=True, identity=how.identity)
         with (
             adapters.opened(context, _writing(how, store, context)) as deps,
-            noted(store, deps.work if how.writes else None),  # a turn and a proof are written there, too
+            noted(store.place, deps.work if how.writes else None),  # a turn and a proof are written there, too
         ):
             yield BackupTools(deps, context, store, output)
 
@@ -117,7 +117,7 @@ def _writing(how: BackupAccess, store: Store, context: RunContext) -> Callable[[
     """That the platform is only looked at does not bind the store of copies: `pull` writes there."""
 
     def turn(message: str, say: Callable[[str], None]) -> AbstractContextManager[object]:
-        return WriterQueue(operator(os.environ), context.stop.pause, say).turn(store, message)
+        return WriterQueue(Operator.of(os.environ), context.stop.pause, say).turn(store, message)
 
     return lambda usual: replace(usual, to=how.to, store=lambda: store, reading=lambda: how.keys, turn=turn)
 

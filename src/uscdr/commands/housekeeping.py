@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uscdr.files import exposure
-from uscdr.settings import state_directory
+from uscdr.settings import Directories
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def state() -> Path:
     """Where runs, locks and the sandbox live."""
-    return state_directory(os.environ)
+    return Directories(os.environ).state
 
 
 def clear_up(output: Output, scratch: SecretStr | None = None) -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from uscdr.cleanup import sweep
 from uscdr.commands import run as runner
 from uscdr.commands.housekeeping import state, warn_exposed
-from uscdr.engine.history import fold
+from uscdr.engine.history import History
 from uscdr.errors import BadInput, CredentialsRefused, JournalError, MachineError, NotFound
 from uscdr.journal import runs
-from uscdr.journal.reader import NAME, Journal, read
-from uscdr.models.runs import command_of
+from uscdr.journal.reader import NAME, Journal
+from uscdr.models.runs import RunKind
 from uscdr.providers.source.git_source import check
 from uscdr.report.objectives import build
 from uscdr.report.summary import summarise
@@ -157,14 +157,14 @@ def operate(target: Target, output: Output, request: Request, *, phrase: str | N
     The command itself is the confirmation, unless the step asks for a phrase. Stdout is left alone. Raises what the
     run ended with.
     """
-    command = command_of(request.scenario)
+    command = RunKind(request.scenario).command
     run, team = runs.new_run_id(request.scenario), Team.open(os.environ)
     with process(output, state(), os.environ, stdout=False) as this:
         ending = runner.begin(this.on(target, request, run, dry_run=False, confirm=phrase or command), team)
     _tell_arrears(team, output)
     if ending.error is not None:
         raise ending.error
-    ended = [event for event in read(state() / "runs" / run / NAME).events() if event["kind"] in STEP_ENDED]
+    ended = [event for event in Journal.read(state() / "runs" / run / NAME).events() if event["kind"] in STEP_ENDED]
     return dict(ended[-1]["result"])
 
 
@@ -184,13 +184,13 @@ def resume(targets: Targets, output: Output, asked: ResumeOptions) -> int:
     team = Team.open(os.environ, without=asked.without_shared)
     for run in team.settle(state()) if team else ():
         output.say(f"The team has all of run {run} now: the shared state was away when it ended.")
-    path = runs.find(state(), asked.run, of_others=asked.take_over)
-    journal = read(path)
+    path = runs.LocalRuns(state()).find(asked.run, of_others=asked.take_over)
+    journal = Journal.read(path)
     first = _resumable(journal, team, asked)
     begun = runner.asked(first, path)
     target = _same_target(targets.find(first["target"]), begun.key)
     warn_exposed(output, asked.identity)
-    confirmed = None if fold(journal.records).spent else begun.confirm
+    confirmed = None if History.of(journal.records).spent else begun.confirm
     with process(output, state(), os.environ) as this:
         context = this.on(
             target, begun.request, journal.run, dry_run=False, confirm=asked.confirm or confirmed,
@@ -203,13 +203,13 @@ def resume(targets: Targets, output: Output, asked: ResumeOptions) -> int:
 def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dict[str, Any]:
     """The journal's first event, if there is something to resume. Raises BadInput."""
     first = next(journal.events())
-    if runs.only_looks(runs.summarize(journal)):
+    if runs.RunSummary.of(journal).only_looks:
         raise BadInput(
             f"Run {journal.run} only looked: nothing of it is resumed.", next_action="Look again: uscdr verify all"
         )
-    if not runs.resumable(runs.summarize(journal)):
+    if not runs.RunSummary.of(journal).resumable:
         raise BadInput(f"Run {journal.run} is finished.", next_action=f"See: uscdr runs show {journal.run}")
-    if team is None and (asked.take_over or runs.is_copy(journal.path)):
+    if team is None and (asked.take_over or journal.is_copy):
         raise BadInput(
             "A run of another machine is taken over by the shared state, and this call goes without one.",
             why="What this machine has of it may be old.",
@@ -248,16 +248,16 @@ def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> i
     path = state() / "runs" / run / NAME
     if isinstance(ending.error, JournalError) and not path.exists():
         raise ending.error  # not even its first line could be written
-    journal = read(path)
+    journal = Journal.read(path)
     if not output.json_lines or output.out.broken:
         output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
     _tell_arrears(team, output)
     if ending.error is not None:
         output.error(ending.error)
-        summary, advice = runs.summarize(journal), ending.error.next_action
+        summary, advice = runs.RunSummary.of(journal), ending.error.next_action
         if (
             summary.wrote
-            and runs.resumable(summary)
+            and summary.resumable
             and RESUME not in advice
             and (not output.json_lines or output.out.broken)
         ):

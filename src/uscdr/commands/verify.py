@@ -20,14 +20,14 @@ from uscdr.events import Bus
 from uscdr.files import publish
 from uscdr.journal import runs
 from uscdr.journal import writer as journals
-from uscdr.journal.reader import NAME, read
+from uscdr.journal.reader import NAME, Journal
 from uscdr.models.base import seconds
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, ChecksStarted, RunFinished, StepProgress
 from uscdr.report.junit import to_junit
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
-from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection, repeated, select, verdict_of
+from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection
 from uscdr.scenarios.config_targets import APP
 from uscdr.ui.sentences import show_result
 from uscdr.wiring import adapters
@@ -121,7 +121,7 @@ class _Rounds:
             if not another:
                 return self.last
             passed = [name for name, verdict in self.last.verdicts.items() if verdict == "pass"]
-            self._selection = repeated(self._selection, passed)
+            self._selection = self._selection.repeated(passed)
             number += 1
             self._context.stop.pause(max(0.0, begun + self._wanted.every - time.monotonic()))
 
@@ -186,7 +186,7 @@ class _Rounds:
         verdicts = {one.check.name: one.finding.verdict for one in results}
         return tuple(
             ChecklistResult(
-                list=line.list, item=line.item, verdict=verdict_of(line, verdicts), checks=line.checks,
+                list=line.list, item=line.item, verdict=line.verdict(verdicts), checks=line.checks,
                 skipped=line.skipped,
             )
             for line in self._selection.lines
@@ -221,7 +221,7 @@ def _verify(context: RunContext, wanted: Verification) -> _Verified:
     """
     selection = _chosen(context, wanted)
     with ExitStack() as stack:
-        ledger = stack.enter_context(closing(journals.create(context.state / "runs" / context.run)))
+        ledger = stack.enter_context(closing(journals.JournalWriter.create(context.state / "runs" / context.run)))
         deps = stack.enter_context(adapters.opened(context))
         bus = Bus(context.run, context.redactor)
         context.waits.bus = bus
@@ -246,7 +246,7 @@ def _verify(context: RunContext, wanted: Verification) -> _Verified:
 
 def _chosen(context: RunContext, wanted: Verification) -> CheckSelection:
     """The checks of the wish. Raises BadInput as `verify` does."""
-    selection = select(context.target.config, wanted.wish)
+    selection = CheckSelection.of(context.target.config, wanted.wish)
     questions = {check.name for check in selection.checks if check.kind == "manual"}
     if unknown := wanted.answers.keys() - questions:
         raise BadInput(
@@ -370,7 +370,7 @@ def _show(verified: _Verified, output: Output) -> None:
 
 
 def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
-    journal = read(state() / "runs" / run / NAME)
+    journal = Journal.read(state() / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
     for path, text in ((junit, to_junit), (markdown, to_markdown)):
         if path is not None:

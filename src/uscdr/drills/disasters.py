@@ -18,7 +18,7 @@ from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.models.transfers import TransferState
 from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.adapters import Adapters, Request
-from uscdr.scenarios.backup_inventory import take, vault_of
+from uscdr.scenarios.backup_inventory import Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -369,13 +369,13 @@ def _fail_one(stage: Stage) -> str:
 
 
 def _scheduled(deps: Adapters) -> Comparison:
-    there = take(deps).schedules
+    there = Inventory.take(deps).schedules
     return Comparison("a daily backup is scheduled", bool(there), f"{len(there)} scheduled")
 
 
 def _copied(deps: Adapters) -> Comparison:
     """The copy is opened with its key, and compared with what the platform sends for the same backup."""
-    name, known, vault = "the copy is the platform's backup", take(deps), vault_of(deps)
+    name, known, vault = "the copy is the platform's backup", Inventory.take(deps), deps.vault
     entry = next((one for one in reversed(known.entries) if one.copies and one.transfer), None)
     if entry is None or entry.transfer is None:
         return Comparison(name, holds=False, evidence="there is no copy")
@@ -390,6 +390,6 @@ def _copied(deps: Adapters) -> Comparison:
 
 
 def _proven(deps: Adapters) -> Comparison:
-    good = [one for one in take(deps).proven if one.copies]
+    good = [one for one in Inventory.take(deps).proven if one.copies]
     grade = good[-1].proof.grade if good and good[-1].proof else Grade.NONE
     return Comparison("the copy is proven to the last grade", grade is Grade.DECRYPTS, f"{grade}")

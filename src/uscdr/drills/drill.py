@@ -23,7 +23,7 @@ from uscdr.drills.environment import DrillRequest, Stage, stage
 from uscdr.errors import ExitCode
 from uscdr.files import disk_errors, write_whole
 from uscdr.journal import runs
-from uscdr.journal.reader import NAME, read
+from uscdr.journal.reader import NAME, Journal
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
@@ -200,7 +200,7 @@ def _carry_out(disaster: Disaster, place: Stage, run: str) -> _DrillOutcome:
         return _DrillOutcome(ending, before, damage, writes)
     with place.look(request, disaster.identity) as deps:
         after = content(deps)
-    journal = read(place.request.state / "runs" / run / NAME)
+    journal = Journal.read(place.request.state / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
     return _DrillOutcome(
         ending, before, damage, writes, after, disaster.judge(place, Aftermath(before, after, report, writes))
@@ -208,7 +208,7 @@ def _carry_out(disaster: Disaster, place: Stage, run: str) -> _DrillOutcome:
 
 
 def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutcome) -> Drill:
-    journal = read(request.state / "runs" / run / NAME)
+    journal = Journal.read(request.state / "runs" / run / NAME)
     unplanned = beyond(outcome.writes, planned_calls(journal.events()))
     return Drill(
         scenario=scenario,

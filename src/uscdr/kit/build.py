@@ -17,7 +17,7 @@ from uscdr.kit.collect.sources import BuildReporter, BuildRequest, Gathering, So
 from uscdr.kit.content import AppFacts, MediaEntry, SourceFacts
 from uscdr.kit.manifest import FORMAT, PARTS, Card, DumpProof, Fingerprints, KitGap, KitPart, Manifest, PartName
 from uscdr.kit.writer import KitWriter
-from uscdr.staging import noted_staging
+from uscdr.staging import noted
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def build(
     """
     account = sources.platform.account().email
     check_named(sources, request)
-    with noted_staging(store, work) as staging:
+    with noted(store.place, work), store.staging() as staging:
         writer = KitWriter.begin(store, to, staging, request.app)
         gathering = Gathering(sources, request, writer, work, tell, stop)
         state = _State()

@@ -14,7 +14,7 @@ from uscdr.kit.collect.sources import Absent, Unavailable, present
 from uscdr.kit.freshness import Now
 from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, Fingerprints, Manifest, PartName
 from uscdr.kit.reader import KitReader, read_card
-from uscdr.models.heroku import commit_of
+from uscdr.models.heroku import Build
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.store.store import ObjectLost, Store, digest_of, is_name
 
@@ -205,7 +205,7 @@ class Deployed:
 
     def _commit(self) -> str:
         release = current_release(self.platform, self.app)
-        commit = commit_of(release.slug_id, present(self.deploys).builds(self.app)) if release else ""
+        commit = Build.commit_of(release.slug_id, present(self.deploys).builds(self.app)) if release else ""
         if not commit:
             raise Unavailable("the platform has no build of the running release")
         return commit

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import Field, SecretStr, SerializationInfo, field_serializer
+from pydantic import Field
 
-from uscdr.models.base import Count, Fact, Moment, spelled
+from uscdr.models.base import Count, Fact, Moment, RevealableSecret
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import AddOn, App, Attachment, Belongings, Domain, LogDrain, ProcessType, Release, Schedule
 from uscdr.models.media import Asset
@@ -61,11 +61,7 @@ class AppFacts(Fact):
 class ConfigVars(Fact):
     """Every configuration variable. Values are masked unless the serialisation context is REVEAL."""
 
-    values: dict[str, SecretStr]
-
-    @field_serializer("values")
-    def _reveal(self, values: dict[str, SecretStr], info: SerializationInfo) -> dict[str, str]:
-        return {name: spelled(value, info) for name, value in values.items()}
+    values: dict[str, RevealableSecret]
 
 
 class HostRecords(Fact):

@@ -209,7 +209,7 @@ def _scratch(into: Path, noted: Path | None) -> Iterator[Path]:
     place = into / f".uscdr-{secrets.token_hex(8)}"
     with disk_errors(f"uscdr cannot write to {into}.", "Name another directory: --into DIR"):
         _directories(Path(into.anchor), PurePosixPath(*into.parts[1:]), follow=True)
-        note = staging.note(noted, "directory", {"path": str(place)}) if noted is not None else None
+        note = staging.CleanupNote.write(noted, "directory", {"path": str(place)}) if noted is not None else None
         place.mkdir(mode=PRIVATE_DIRECTORY)
     try:
         yield place

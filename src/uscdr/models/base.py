@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     SecretStr,
     SerializationInfo,
 )
@@ -58,11 +59,13 @@ Count = Annotated[int, Field(ge=0, le=(1 << 63) - 1)]
 """A count or a number of bytes in a stored document."""
 
 
-def spelled(value: SecretStr, info: SerializationInfo) -> str:
-    """A secret for a field's serializer: masked, unless the context is REVEAL."""
+def _spelled(value: SecretStr, info: SerializationInfo) -> str:
     reveal = bool(info.context and info.context.get("reveal"))
     return value.get_secret_value() if reveal else str(value)
 
+
+RevealableSecret = Annotated[SecretStr, PlainSerializer(_spelled)]
+"""A secret that serialises masked, unless the context is REVEAL."""
 
 # Parses durations (`4h`, `10m`, `90s`, `7d`) and formats ages; held as seconds.
 
@@ -103,6 +106,9 @@ def elapsed(since: datetime, until: datetime) -> float:
 # Marks the fields of scenarios.yaml that decide where requests, credentials, keys or code go to or come from.
 
 
+Location = tuple[str | int, ...]
+
+
 def _never(_value: Any) -> bool:  # noqa: ANN401 - of any field
     return False
 
@@ -116,28 +122,20 @@ class Destination:
 
     harmless: Callable[[Any], bool] = _never
 
-
-def is_directory(place: str | None) -> bool:
-    """Whether a store is a directory on this machine, which gets no credentials."""
-    return place is None or "://" not in place
-
-
-Location = tuple[str | int, ...]
-
-
-def destinations(node: Any, at: Location = ()) -> Iterator[Location]:  # noqa: ANN401 - a model's values
-    """The paths of such fields with a value other than the default; keys as in the file."""
-    if isinstance(node, BaseModel):
-        for name, field in type(node).model_fields.items():
-            value, here = getattr(node, name), (*at, field.alias or name)
-            mark = next((one for one in field.metadata if isinstance(one, Destination)), None)
-            if mark is None:
-                yield from destinations(value, here)
-            elif value != field.get_default(call_default_factory=True) and not mark.harmless(value):
-                yield here
-    elif isinstance(node, Mapping):
-        for key, value in node.items():
-            yield from destinations(value, (*at, key))
-    elif isinstance(node, tuple):
-        for place, value in enumerate(node):
-            yield from destinations(value, (*at, place))
+    @classmethod
+    def paths_in(cls, node: Any, at: Location = ()) -> Iterator[Location]:  # noqa: ANN401 - a model's values
+        """The paths of the marked fields with a value other than the default; keys as in the file."""
+        if isinstance(node, BaseModel):
+            for name, field in type(node).model_fields.items():
+                value, here = getattr(node, name), (*at, field.alias or name)
+                mark = next((one for one in field.metadata if isinstance(one, cls)), None)
+                if mark is None:
+                    yield from cls.paths_in(value, here)
+                elif value != field.get_default(call_default_factory=True) and not mark.harmless(value):
+                    yield here
+        elif isinstance(node, Mapping):
+            for key, value in node.items():
+                yield from cls.paths_in(value, (*at, key))
+        elif isinstance(node, tuple):
+            for place, value in enumerate(node):
+                yield from cls.paths_in(value, (*at, place))

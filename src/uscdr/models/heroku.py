@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field, SecretStr, SerializationInfo, field_serializer
+from pydantic import Field, SecretStr
 
-from uscdr.models.base import Fact, Moment, spelled
+from uscdr.models.base import Fact, Moment, RevealableSecret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -222,11 +222,11 @@ class Build(Fact):
     release_id: str | None = None
     output_url: str | None = Field(default=None, repr=False)
 
-
-def commit_of(slug_id: str | None, builds: Iterable[Build]) -> str:
-    """The commit of a slug; empty without a slug, or when no build names it."""
-    made = (build.commit for build in builds if build.slug_id == slug_id and build.commit)
-    return next(made, "") if slug_id is not None else ""
+    @classmethod
+    def commit_of(cls, slug_id: str | None, builds: Iterable[Build]) -> str:
+        """The commit of a slug; empty without a slug, or when no build names it."""
+        made = (build.commit for build in builds if build.slug_id == slug_id and build.commit)
+        return next(made, "") if slug_id is not None else ""
 
 
 class LogDrain(Fact):
@@ -238,12 +238,8 @@ class LogDrain(Fact):
 
     id: str
     host: str
-    url: SecretStr | None = Field(default=None, repr=False)
+    url: RevealableSecret | None = Field(default=None, repr=False)
     addon: str = ""
-
-    @field_serializer("url")
-    def _spell(self, url: SecretStr | None, info: SerializationInfo) -> str | None:
-        return spelled(url, info) if url is not None else None
 
 
 # What belongs to an application beside its code, data, config and processes, as far as the platform lists it.

@@ -37,6 +37,13 @@ class AssetKey(Fact):
     def __str__(self) -> str:
         return f"{self.resource_type}/{self.delivery}/{self.public_id}"
 
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that identify a file without its name."""
+        import hashlib
+
+        return hashlib.sha256(str(self).encode()).hexdigest()[:8]
+
 
 class AccessRule(Fact):
     """One rule of an asset's access control: who, from when, to when. Times in the service's format."""
@@ -215,6 +222,11 @@ class StoredReference(Fact):
         """`table.column #key`, for messages."""
         return f"{self.source} #{self.key}"
 
+    @property
+    def names_cloud(self) -> bool:
+        """Whether it also names the cloud, so that it is wrong after a move to another cloud."""
+        return _is_address(self.value.strip())
+
 
 class FileReferences(Fact):
     """Every reference, and the requested columns that do not exist."""
@@ -382,32 +394,20 @@ class NameReading:
     names: tuple[AssetKey, ...] = ()
     others: tuple[AssetKey, ...] = ()
 
+    @classmethod
+    def of(cls, value: str, kind: Kind, *, prefix: str, clouds: frozenset[str]) -> NameReading:
+        """A row has a name (with or without the storage's prefix) or a delivery address, of one of `clouds` or another.
 
-def read(value: str, kind: Kind, *, prefix: str, clouds: frozenset[str]) -> NameReading:
-    """A row has a name (with or without the storage's prefix) or a delivery address, of one of `clouds` or another.
-
-    An image's id has no extension even if the name has one; a raw file's id includes it.
-    """
-    value = value.strip()
-    if not value or len(value) > _LONGEST or _NO_NAME.search(value):
-        return NameReading("not understood")
-    if _is_address(value):
-        return _of_address(value, kind, prefix, clouds)
-    if (found := _PATH.fullmatch(value.lstrip("/"))) is not None:
-        return _of_rest("here", found["type"], found["delivery"], _splits(found["rest"]))
-    return _of_name(value.lstrip("/"), kind, prefix)
-
-
-def is_absolute(value: str) -> bool:
-    """Whether the row also names the cloud, so that it is wrong after a move to another cloud."""
-    return _is_address(value.strip())
-
-
-def digest(key: AssetKey) -> str:
-    """Eight hexadecimal digits that identify a file without its name."""
-    import hashlib
-
-    return hashlib.sha256(str(key).encode()).hexdigest()[:8]
+        An image's id has no extension even if the name has one; a raw file's id includes it.
+        """
+        value = value.strip()
+        if not value or len(value) > _LONGEST or _NO_NAME.search(value):
+            return NameReading("not understood")
+        if _is_address(value):
+            return _of_address(value, kind, prefix, clouds)
+        if (found := _PATH.fullmatch(value.lstrip("/"))) is not None:
+            return _of_rest("here", found["type"], found["delivery"], _splits(found["rest"]))
+        return _of_name(value.lstrip("/"), kind, prefix)
 
 
 def _of_address(value: str, kind: Kind, prefix: str, clouds: frozenset[str]) -> NameReading:

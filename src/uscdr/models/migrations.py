@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class _Chain:
-    """Files of the code's own applications.
+    """The migration files of the code's own applications, in order.
 
     `done` are all names that count as applied, `pending` those that Django would run. Of a squashed migration and
-    those that it replaces only one kind is gone through: the replaced ones while all their files are there.
+    those that it replaces only one kind is considered: the replaced ones, if all their files exist.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class _Chain:
                 yield " and ".join(ends)
 
     def _grounds(self, one: MigrationFile) -> Iterator[str]:
-        """What it rests on, among the files that are gone through."""
+        """The migrations that it depends on, among the files considered."""
         for name in one.dependencies:
             if name in self._files:
                 yield name
@@ -85,7 +85,7 @@ class _Chain:
             yield from (other for other in stand_ins if other in self._files and other != one.name)
 
     def _ordered(self) -> Iterable[MigrationFile]:
-        """Each after all that it rests on, else by name; a circle is left in the order of names."""
+        """Each after its dependencies, otherwise by name; a circle is left in the order of names."""
         seen: set[str] = set()
         for name in sorted(self._files):
             yield from self._after_grounds(name, seen)
@@ -105,7 +105,7 @@ class _Chain:
 
 
 def _with_replaced(squashed: Mapping[str, tuple[str, ...]], done: Collection[str]) -> frozenset[str]:
-    """A squashed one that is applied stands for those that it replaces; it may itself replace squashed ones."""
+    """An applied squashed migration stands for those that it replaces, which may be squashed ones too."""
     found = frozenset(done)
     while more := {old for new in found for old in squashed.get(new, ())} - found:
         found |= more
@@ -121,10 +121,15 @@ class CodeMigrations(Fact):
 
     migrations: tuple[str, ...] = ()
     replaces: dict[str, tuple[str, ...]] | None = Field(default_factory=dict)
-    """Squashed migration -> those that it replaces. None when only numbered migrations were looked for, so that
-    one of another name may be in the code or not."""
+    """Squashed migration -> those that it replaces. None when only numbered migrations were searched for: the code
+    may have others."""
     steps: tuple[MigrationFile, ...] = Field(default=(), repr=False, exclude=True)
-    """What each of them does; empty when only the names are known. Never kept."""
+    """What each of them does; empty when only the names are known. Never stored."""
+
+    @property
+    def covered(self) -> frozenset[str]:
+        """Every name that the code covers: its own, and those that it replaces."""
+        return frozenset(self.migrations).union(*(self.replaces or {}).values())
 
 
 class Lack(Fact):
@@ -163,10 +168,10 @@ class MigrationsVerdict(Fact):
     renamed: tuple[str, ...] = ()
     """Migrations of the code that are recorded under the names of those that they replace."""
     disordered: tuple[str, ...] = ()
-    """`a before b`: a is recorded, and b, which it rests on, is not; or `a and b`: both are the last of one
-    application. Django migrates nothing then."""
+    """`a before b`: a is recorded, and its dependency b is not. Or `a and b`: both are the last of one application.
+    Django then refuses to migrate."""
     obstacles: tuple[str, ...] = ()
-    """Why the pending ones would fail: a part of their work exists already, or a dependency is missing."""
+    """Why the pending ones would fail: what they create exists already, or what they change is missing."""
     lacking: tuple[str, ...] = ()
     """Missing tables and columns that recorded migrations created."""
     unfillable: tuple[str, ...] = ()
@@ -174,7 +179,7 @@ class MigrationsVerdict(Fact):
     unclear: tuple[str, ...] = ()
     """Applications whose tables were not checked: their migration files could not be interpreted."""
     runs_code: tuple[str, ...] = ()
-    """Pending ones with their own Python code, which cannot be tried beforehand."""
+    """Pending ones with their own Python code, which cannot be tried first."""
 
     @classmethod
     def uncompared(cls) -> Self:
@@ -193,7 +198,7 @@ class MigrationsVerdict(Fact):
 
     @property
     def fits(self) -> bool:
-        """Whether the code and the database certainly match: nothing pending, ahead, half done or missing."""
+        """Whether the code and the database certainly match: nothing pending, ahead, incomplete or missing."""
         return self.verdict == "same" and not self.problems
 
     @property
@@ -223,46 +228,69 @@ class MigrationsVerdict(Fact):
         )
         return tuple(f"{words}: {first_of(names)}".removesuffix(": ") for words, names in found if names)
 
+    @classmethod
+    def compare(
+        cls,
+        code: CodeMigrations | None,
+        applied: Collection[Migration] | None,
+        columns: Collection[TableColumn] | None = None,
+        *,
+        against: str = "",
+        why: str = "",
+    ) -> MigrationsVerdict:
+        """Judge the code's own applications: others come with libraries, which the code does not hold.
+
+        A renamed application looks like a new one: its migrations are pending, the old ones are not judged. `columns`
+        are the database's; without them only names are compared. `against` names the code, `why` why it is unknown.
+        """
+        if code is None or not code.migrations or applied is None:
+            return MigrationsVerdict(verdict="not checked", why=why, applied=len(applied or ()))
+        names, squashed = frozenset(code.migrations), code.replaces or {}
+        recorded = {one.full_name for one in applied}
+        done = _done(squashed, recorded)
+        pending, ahead = _pending(names, squashed, done), _ahead(code, recorded)
+        found = MigrationsVerdict(
+            verdict="ahead" if ahead else "pending" if pending else "same",
+            against=against,
+            applied=len(recorded),
+            pending=tuple(sorted(pending)),
+            ahead=tuple(sorted(ahead)),
+            renamed=tuple(sorted(names & done - recorded)),
+        )
+        return found.model_copy(update=_files_judged(code, done, pending, columns))
+
+    def with_listed(
+        self, code: CodeMigrations | None, applied: Collection[Migration], listed: Listed
+    ) -> MigrationsVerdict:
+        """This verdict on the code's files, together with what the running code lists: also its libraries' migrations.
+
+        Without the files, the list alone counts. Nothing is ahead of an application with a squashed migration. Nothing
+        is pending of an application that is not installed, even if the code has its files.
+        """
+        own = {name.partition(".")[0] for name in code.migrations} if code is not None and self.known else set()
+        installed = {name.partition(".")[0] for name in listed.known}
+        theirs = installed - own
+        pending = {*self.pending, *listed.pending}
+        beyond = {one.full_name for one in applied if one.app in theirs - {*listed.squashed}} - {*listed.known}
+        judged = {
+            "pending": tuple(sorted(name for name in pending if name.partition(".")[0] in installed)),
+            "ahead": tuple(sorted({*self.ahead, *beyond})),
+            "obstacles": tuple(words for words in self.obstacles if words.partition(".")[0] in installed),
+            "disordered": tuple(words for words in self.disordered if words.partition(".")[0] in installed),
+        }
+        verdict = "ahead" if judged["ahead"] else "pending" if judged["pending"] else "same"
+        told = {"verdict": verdict, "against": self.against or "the deployed code", "applied": len(applied), "why": ""}
+        return self.model_copy(update={**judged, **told})
+
 
 def _migrations(names: Collection[str]) -> str:
     return plural(len(names), "migration")
 
 
-def compare(
-    code: CodeMigrations | None,
-    applied: Collection[Migration] | None,
-    columns: Collection[TableColumn] | None = None,
-    *,
-    against: str = "",
-    why: str = "",
-) -> MigrationsVerdict:
-    """Judge the code's own applications: others come with libraries, which the code does not hold.
-
-    An application under a new name cannot be told from a new one: its migrations are pending, the old ones are not
-    judged. `columns` are the database's; without them only names are compared. `against` names the code, `why` says
-    why it is not known.
-    """
-    if code is None or not code.migrations or applied is None:
-        return MigrationsVerdict(verdict="not checked", why=why, applied=len(applied or ()))
-    names, squashed = frozenset(code.migrations), code.replaces or {}
-    recorded = {one.full_name for one in applied}
-    done = _done(squashed, recorded)
-    pending, ahead = _pending(names, squashed, done), _ahead(code, recorded)
-    found = MigrationsVerdict(
-        verdict="ahead" if ahead else "pending" if pending else "same",
-        against=against,
-        applied=len(recorded),
-        pending=tuple(sorted(pending)),
-        ahead=tuple(sorted(ahead)),
-        renamed=tuple(sorted(names & done - recorded)),
-    )
-    return found.model_copy(update=_files_judged(code, done, pending, columns))
-
-
 def _files_judged(
     code: CodeMigrations, done: frozenset[str], pending: Collection[str], columns: Collection[TableColumn] | None
 ) -> dict[str, tuple[str, ...]]:
-    """What the files say beyond the names."""
+    """What the files tell beyond the names."""
     if not code.steps:
         return {}
     chain = _Chain(code.steps, code.replaces or {}, done, pending)
@@ -272,20 +300,20 @@ def _files_judged(
     }
     if columns is None:
         return found
-    before, whole = schema.state_of(chain.behind), schema.state_of((*chain.behind, *chain.to_do))
+    before, whole = schema.SchemaState.after(chain.behind), schema.SchemaState.after((*chain.behind, *chain.to_do))
     return {
         **found,
-        "obstacles": schema.obstacles(chain.to_do, before, columns) if not found["disordered"] else (),
-        "lacking": schema.lacking(before, columns),
-        "unfillable": schema.unfillable(whole, before, columns),
+        "obstacles": before.obstacles(chain.to_do, columns) if not found["disordered"] else (),
+        "lacking": before.lacking(columns),
+        "unfillable": whole.unfillable(before, columns),
         "unclear": tuple(sorted(whole.unclear)),
     }
 
 
 class Listed(Fact):
-    """What the deployed code lists itself: all migrations that are `known` to it, libraries' too, and the `pending`.
+    """What the deployed code itself lists: the migrations `known` to it, also its libraries', and the `pending` ones.
 
-    `squashed`: applications with a squashed migration; which ones it replaces is not told.
+    `squashed`: applications with a squashed migration; the list does not say which migrations it replaces.
     """
 
     known: tuple[str, ...] = ()
@@ -293,37 +321,8 @@ class Listed(Fact):
     squashed: tuple[str, ...] = ()
 
 
-def with_listed(
-    found: MigrationsVerdict, code: CodeMigrations | None, applied: Collection[Migration], listed: Listed
-) -> MigrationsVerdict:
-    """The judgement on the code's files, and on what only the code itself lists: migrations of its libraries.
-
-    Of everything where the files were not at hand. Nothing is ahead of an application with a squashed migration, and
-    nothing is pending of one that is not installed, whose files lie there all the same.
-    """
-    own = {name.partition(".")[0] for name in code.migrations} if code is not None and found.known else set()
-    installed = {name.partition(".")[0] for name in listed.known}
-    theirs = installed - own
-    pending = {*found.pending, *listed.pending}
-    beyond = {one.full_name for one in applied if one.app in theirs - {*listed.squashed}} - {*listed.known}
-    judged = {
-        "pending": tuple(sorted(name for name in pending if name.partition(".")[0] in installed)),
-        "ahead": tuple(sorted({*found.ahead, *beyond})),
-        "obstacles": tuple(words for words in found.obstacles if words.partition(".")[0] in installed),
-        "disordered": tuple(words for words in found.disordered if words.partition(".")[0] in installed),
-    }
-    verdict = "ahead" if judged["ahead"] else "pending" if judged["pending"] else "same"
-    told = {"verdict": verdict, "against": found.against or "the deployed code", "applied": len(applied), "why": ""}
-    return found.model_copy(update={**judged, **told})
-
-
-def covered(code: CodeMigrations) -> frozenset[str]:
-    """Every name that the code covers: its own, and those that it replaces."""
-    return frozenset(code.migrations).union(*(code.replaces or {}).values())
-
-
 def _done(squashed: Squashed, recorded: Iterable[str]) -> frozenset[str]:
-    """What is applied, under whichever name; a squashed one may itself be replaced by another."""
+    """What is applied, under any name; another squashed migration may replace a squashed one."""
     done = frozenset(recorded)
     while more := {name for name, old in squashed.items() if name not in done and old and done.issuperset(old)}:
         done |= more
@@ -331,7 +330,7 @@ def _done(squashed: Squashed, recorded: Iterable[str]) -> frozenset[str]:
 
 
 def _pending(names: frozenset[str], squashed: Squashed, done: frozenset[str]) -> set[str]:
-    """A squashed one runs in the place of those it replaces, unless some of them ran: then the rest of them run."""
+    """A squashed migration runs instead of those that it replaces, unless some of them ran: then the others run."""
     begun = {name for name, old in squashed.items() if not done.isdisjoint(old) and names.issuperset(set(old) - done)}
     instead = {one for name, old in squashed.items() if name in done or name not in begun for one in old}
     return set(names - done - begun - instead)
@@ -339,5 +338,5 @@ def _pending(names: frozenset[str], squashed: Squashed, done: frozenset[str]) ->
 
 def _ahead(code: CodeMigrations, recorded: Iterable[str]) -> set[str]:
     own = {name.partition(".")[0] for name in code.migrations}
-    unknown = {name for name in recorded if name.partition(".")[0] in own} - covered(code)
+    unknown = {name for name in recorded if name.partition(".")[0] in own} - code.covered
     return unknown if code.replaces is not None else {name for name in unknown if _NUMBERED.fullmatch(name)}

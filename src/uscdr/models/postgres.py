@@ -310,7 +310,7 @@ class LeftOut(Fact):
     why: str
     of_platform: bool = False
 
-
-def words_of(left_out: Sequence[LeftOut]) -> str:
-    """For messages: `event trigger own (only a superuser may create an event trigger); view near (…) and 3 more`."""
-    return first_of([f"{one.what} ({one.why})" for one in left_out], _SHOWN, "; ")
+    @classmethod
+    def words_of(cls, left_out: Sequence[LeftOut]) -> str:
+        """For messages: `event trigger own (only a superuser may create one); view near (…) and 3 more`."""
+        return first_of([f"{one.what} ({one.why})" for one in left_out], _SHOWN, "; ")

@@ -76,19 +76,17 @@ def _parts(text: str) -> Iterator[str]:
         at = found.end() + 1
 
 
-def table_text(text: str) -> str:
-    """`text` as `TableName` prints it. Raises ValueError."""
+def _table_text(text: str) -> str:
     return str(TableName.parse(text))
 
 
-def column_text(text: str) -> str:
-    """`text` as `ColumnName` prints it. Raises ValueError."""
+def _column_text(text: str) -> str:
     return str(ColumnName.parse(text))
 
 
-TableText = Annotated[str, AfterValidator(table_text)]
+TableText = Annotated[str, AfterValidator(_table_text)]
 """A table in the form of `TableName`, from any accepted form."""
-ColumnText = Annotated[str, AfterValidator(column_text)]
+ColumnText = Annotated[str, AfterValidator(_column_text)]
 """A column in the form of `ColumnName`, from any accepted form."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ LOOKING = ("verify", "watch")
 VERDICTS = ("pass", "fail", "inconclusive", "not checked")
 """In counting order."""
 LIST_TITLES = {"db": "Database recovery", "app": "Application recovery", "integration": "System integration"}
-"""The runbook's three lists, in its order."""
+"""The titles of the runbook's three lists, in its order. A list of another version has no title: show its key."""
 NO_BASELINE = "no baseline: counts are not compared"
 
 
@@ -27,47 +28,55 @@ ANY_RECOVERY = "uscdr recover …"
 """The placeholder in a message for an unknown command."""
 
 
-def only_looks(scenario: str) -> bool:
-    """Whether a run of this scenario is one of `uscdr verify` or `uscdr watch`."""
-    return scenario.partition(" ")[0] in LOOKING
+@dataclass(frozen=True)
+class RunKind:
+    """What a run is, by its scenario."""
+
+    scenario: str
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether it is a run of `uscdr verify` or `uscdr watch`."""
+        return self.scenario.partition(" ")[0] in LOOKING
+
+    @property
+    def recovers(self) -> bool:
+        """Whether it is a recovery: it has objectives, and may leave maintenance mode on."""
+        return not self.only_looks and self.scenario not in OPERATIONS
+
+    @property
+    def command(self) -> str:
+        """The command that starts such a run."""
+        return _COMMANDS.get(self.scenario, f"uscdr recover {self.scenario}")
+
+    def named(self, words: str) -> str:
+        """The next action after such a run, with a command to paste."""
+        return words.replace(ANY_RECOVERY, self.command)
 
 
-def recovers(scenario: str) -> bool:
-    """Whether a run of this scenario is a recovery: it has objectives, and may leave maintenance mode on."""
-    return not only_looks(scenario) and scenario not in OPERATIONS
+@dataclass(frozen=True)
+class Tally:
+    """Counts verdicts."""
 
+    verdicts: Sequence[str]
 
-def command_of(scenario: str) -> str:
-    """The command that starts a run of this scenario."""
-    return _COMMANDS.get(scenario, f"uscdr recover {scenario}")
+    @property
+    def words(self) -> str:
+        """For example `43 pass, 2 fail`; without any verdict `none`."""
+        return ", ".join(self._counted(self.verdicts)) or "none"
 
+    def of_lines(self, *, skipped_manual: bool) -> str:
+        """The same of the checklists' lines: `19 of 22 lines pass, 2 fail, 1 not checked`."""
+        manual = " (manual checks were skipped: --skip-manual)" if skipped_manual else ""
+        lines = self.verdicts
+        if not lines:
+            return f"no line of the checklists was checked{manual}"
+        passed = lines.count("pass")
+        words = [f"{passed} of {len(lines)} {'line passes' if len(lines) == 1 else 'lines pass'}"]
+        words += self._counted([line for line in lines if line != "pass"])
+        return ", ".join(words) + manual
 
-def named(words: str, scenario: str) -> str:
-    """The next action after a run of this scenario, with a command to paste."""
-    return words.replace(ANY_RECOVERY, command_of(scenario))
-
-
-def list_title(key: str) -> str:
-    """A list by its title; a list of another version by its key."""
-    return LIST_TITLES.get(key, key)
-
-
-def sum_words(lines: Sequence[str], *, skipped_manual: bool) -> str:
-    """The verdicts of the checklists' lines as `19 of 22 lines pass, 2 fail, 1 not checked`."""
-    manual = " (manual checks were skipped: --skip-manual)" if skipped_manual else ""
-    if not lines:
-        return f"no line of the checklists was checked{manual}"
-    passed = lines.count("pass")
-    words = [f"{passed} of {len(lines)} {'line passes' if len(lines) == 1 else 'lines pass'}"]
-    words += _counted([line for line in lines if line != "pass"])
-    return ", ".join(words) + manual
-
-
-def count_words(verdicts: Sequence[str]) -> str:
-    """Verdicts counted, as `43 pass, 2 fail`; nothing is `none`."""
-    return ", ".join(_counted(verdicts)) or "none"
-
-
-def _counted(verdicts: Sequence[str]) -> list[str]:
-    """An unknown verdict (of another version) is counted too, after the known ones."""
-    return [f"{verdicts.count(one)} {one}" for one in dict.fromkeys((*VERDICTS, *verdicts)) if one in verdicts]
+    @staticmethod
+    def _counted(verdicts: Sequence[str]) -> list[str]:
+        """Counts unknown verdicts (of another version) too, after the known ones."""
+        return [f"{verdicts.count(one)} {one}" for one in dict.fromkeys((*VERDICTS, *verdicts)) if one in verdicts]

@@ -80,7 +80,7 @@ LONGEST = 63
 
 
 @dataclass(frozen=True)
-class Model:
+class _Model:
     """A model after the migrations."""
 
     table: str
@@ -98,28 +98,71 @@ class Model:
 class SchemaState:
     """Models by application and name, while migrations are replayed."""
 
-    models: dict[tuple[str, str], Model] = field(default_factory=dict)
+    models: dict[tuple[str, str], _Model] = field(default_factory=dict)
     unclear: set[str] = field(default_factory=set)
     """Applications with a file that could not be interpreted."""
 
-    def tables(self) -> dict[str, Model]:
+    def tables(self) -> dict[str, _Model]:
         """Table -> model, of those whose table Django makes and that are understood."""
         clear = (
             model for (app, _), model in self.models.items() if app not in self.unclear and len(model.table) <= LONGEST
         )
         return {model.table: model for model in clear if model.managed}
 
+    @classmethod
+    def after(cls, files: Iterable[MigrationFile]) -> SchemaState:
+        """The models after these migrations, in this order."""
+        state = SchemaState()
+        for one in files:
+            if not one.understood:
+                state.unclear.add(one.app)
+            for operation in one.operations:
+                if operation.side != "database":
+                    _change(state, one.app, operation)
+        return state
 
-def state_of(files: Iterable[MigrationFile]) -> SchemaState:
-    """The models after these migrations, in this order."""
-    state = SchemaState()
-    for one in files:
-        if not one.understood:
-            state.unclear.add(one.app)
-        for operation in one.operations:
-            if operation.side != "database":
-                _change(state, one.app, operation)
-    return state
+    def lacking(self, columns: Collection[TableColumn]) -> tuple[str, ...]:
+        """Tables and `table.column`s of the models that the database lacks."""
+        there = _by_table(columns)
+        found: list[str] = []
+        for table, model in self.tables().items():
+            if table not in there:
+                found.append(table)
+                continue
+            fields = (one for one in model.fields.values() if one.sure and one.columns)
+            found += [f"{table}.{one.columns[0]}" for one in fields if not there[table].intersection(one.columns)]
+        return tuple(sorted(found))
+
+    def unfillable(self, before: SchemaState, columns: Collection[TableColumn]) -> tuple[str, ...]:
+        """Required `table.column`s that the code does not know: it cannot save rows there.
+
+        `before` is the state after the applied migrations: what a pending one removes is left out.
+        """
+        known, earlier = self.tables(), before.tables()
+        found = [
+            f"{one.table}.{one.name}"
+            for one in columns
+            if one.must_be_given and one.table in known
+            and one.name not in known[one.table].columns()
+            and not (one.table in earlier and one.name in earlier[one.table].columns())
+        ]  # fmt: skip
+        return tuple(sorted(found))
+
+    def obstacles(self, pending: Iterable[MigrationFile], columns: Collection[TableColumn]) -> tuple[str, ...]:
+        """Why pending migrations would fail on a database in this state: `app.name: what exists already or is missing`.
+
+        Only certain reasons: after SQL that cannot be parsed, or an unknown operation, nothing more is reported.
+        """
+        rehearsal = _Rehearsal(_by_table(columns), self)
+        found: list[str] = []
+        for one in pending:
+            if not one.understood:
+                break
+            for operation in one.operations:
+                found += [f"{one.name}: {words}" for words in rehearsal.run(one.app, operation)]
+            if rehearsal.blind:
+                break
+        return tuple(found)
 
 
 def _change(state: SchemaState, app: str, one: Operation) -> None:
@@ -127,7 +170,7 @@ def _change(state: SchemaState, app: str, one: Operation) -> None:
     if one.kind == "opaque":
         state.unclear.add(app)
     elif one.kind == "create":
-        models[key] = Model(one.table or f"{app}_{one.model}", _fields(one), one.managed, given=bool(one.table))
+        models[key] = _Model(one.table or f"{app}_{one.model}", _fields(one), one.managed, given=bool(one.table))
     elif one.kind in ("sql", "python"):
         return
     elif key not in models:
@@ -145,7 +188,7 @@ def _fields(one: Operation) -> dict[str, FieldMade]:
     return {made.name: made for made in one.fields}
 
 
-def _changed(model: Model, app: str, one: Operation) -> Model:
+def _changed(model: _Model, app: str, one: Operation) -> _Model:
     """The model after an operation."""
     if one.kind == "table":
         return replace(model, table=one.table or f"{app}_{one.model}", given=bool(one.table))
@@ -167,59 +210,11 @@ def _renamed(made: FieldMade, old: str, new: str) -> FieldMade:
     return made.model_copy(update={"name": new, "columns": columns})
 
 
-def lacking(state: SchemaState, columns: Collection[TableColumn]) -> tuple[str, ...]:
-    """Tables and `table.column`s that the models have and the database has not."""
-    there = _by_table(columns)
-    found: list[str] = []
-    for table, model in state.tables().items():
-        if table not in there:
-            found.append(table)
-            continue
-        fields = (one for one in model.fields.values() if one.sure and one.columns)
-        found += [f"{table}.{one.columns[0]}" for one in fields if not there[table].intersection(one.columns)]
-    return tuple(sorted(found))
-
-
-def unfillable(state: SchemaState, before: SchemaState, columns: Collection[TableColumn]) -> tuple[str, ...]:
-    """Required `table.column`s that the code does not know: it cannot save rows there.
-
-    `state` is that of all its migrations, `before` that of the applied ones: what a pending one removes is left out.
-    """
-    known, earlier = state.tables(), before.tables()
-    found = [
-        f"{one.table}.{one.name}"
-        for one in columns
-        if one.must_be_given and one.table in known
-        and one.name not in known[one.table].columns()
-        and not (one.table in earlier and one.name in earlier[one.table].columns())
-    ]  # fmt: skip
-    return tuple(sorted(found))
-
-
 def _by_table(columns: Iterable[TableColumn]) -> dict[str, set[str]]:
     there: dict[str, set[str]] = {}
     for one in columns:
         there.setdefault(one.table, set()).add(one.name)
     return there
-
-
-def obstacles(
-    pending: Iterable[MigrationFile], before: SchemaState, columns: Collection[TableColumn]
-) -> tuple[str, ...]:  # fmt: skip
-    """Why pending migrations would fail on this database: `app.name: what exists already or is missing`.
-
-    Only certain reasons: after SQL that cannot be parsed, or an unknown operation, nothing more is reported.
-    """
-    rehearsal = _Rehearsal(_by_table(columns), before)
-    found: list[str] = []
-    for one in pending:
-        if not one.understood:
-            break
-        for operation in one.operations:
-            found += [f"{one.name}: {words}" for words in rehearsal.run(one.app, operation)]
-        if rehearsal.blind:
-            break
-    return tuple(found)
 
 
 class _Rehearsal:
@@ -253,7 +248,7 @@ class _Rehearsal:
         self._touched |= {table for table in self._there if re.search(rf"\b{re.escape(table)}\b", statements)}
         self._touched |= set(re.findall(r"(?i)\btable\s+(?:if\s+(?:not\s+)?exists\s+)?\"?(\w+)", statements))
 
-    def _judge(self, one: Operation, old: Model | None, new: Model | None) -> list[str]:
+    def _judge(self, one: Operation, old: _Model | None, new: _Model | None) -> list[str]:
         model = old or new
         if model is None or not model.managed or len(model.table) > LONGEST:
             return []
@@ -261,7 +256,7 @@ class _Rehearsal:
         words = self._effect(one, old, new)
         return words if known else []
 
-    def _effect(self, one: Operation, old: Model | None, new: Model | None) -> list[str]:
+    def _effect(self, one: Operation, old: _Model | None, new: _Model | None) -> list[str]:
         if one.kind == "create" and new is not None:
             return self._make(new)
         if old is None:
@@ -275,7 +270,7 @@ class _Rehearsal:
             return self._move(old.table, new.table)
         return self._columns(one, old, new) if new is not None else []
 
-    def _make(self, new: Model) -> list[str]:
+    def _make(self, new: _Model) -> list[str]:
         if new.table in self._there:
             return [f"the table {new.table} {EXISTS}"]
         self._there[new.table] = set(new.columns())
@@ -289,7 +284,7 @@ class _Rehearsal:
         self._there[new] = self._there.pop(old)
         return []
 
-    def _columns(self, one: Operation, old: Model, new: Model) -> list[str]:
+    def _columns(self, one: Operation, old: _Model, new: _Model) -> list[str]:
         columns = self._there[old.table]
         name = one.field or (one.fields[0].name if one.fields else "")
         was, becomes = old.fields.get(name), new.fields.get(one.new or name)

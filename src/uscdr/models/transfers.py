@@ -12,7 +12,7 @@ from uscdr.models.base import CLOCKS, Fact, Moment, elapsed
 from uscdr.words import moment, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
     from datetime import datetime
 
     from uscdr.models.heroku import Attachment
@@ -67,7 +67,7 @@ class TransferState(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
-    UNTOLD = "ended, and whether well is not told"
+    UNTOLD = "ended, success unknown"
 
 
 class Whose(StrEnum):
@@ -75,7 +75,7 @@ class Whose(StrEnum):
 
     OURS = "this database"
     OTHER = "another database"
-    UNKNOWN = "a database that is not known"
+    UNKNOWN = "an unknown database"
 
 
 class Transfer(Fact):
@@ -191,38 +191,41 @@ def _whose(end: DatabaseEnd, addon: Attachment, address: DatabaseEnd) -> Whose:
     return Whose.OURS if end.label in labels - {""} else Whose.UNKNOWN
 
 
-DAMAGED = "taken of damaged data"
+DAMAGED = "taken from damaged data"
 
 
-def usable(transfers: Iterable[Transfer], damaged: Collection[str]) -> tuple[Transfer, ...]:
-    """The reliable backups among them, in the same order; `damaged`: ids of backups of damaged data."""
-    return tuple(one for one in transfers if one.is_backup and not one.unfit and one.id not in damaged)
+class Transfers(tuple[Transfer, ...]):
+    """The transfers of one database, or of several databases of one application, oldest first."""
 
+    __slots__ = ()
 
-def under_way(transfers: Iterable[Transfer], app: str) -> str:
-    """What blocks a further transfer of this database, and the way out, in words; empty when nothing does.
+    def usable(self, damaged: Collection[str]) -> tuple[Transfer, ...]:
+        """The reliable backups among them, in the same order; `damaged`: ids of backups of damaged data."""
+        return tuple(one for one in self if one.is_backup and not one.unfit and one.id not in damaged)
 
-    One of an unknown database may be of this one. `app` is the owning app.
-    """
-    running = next((one for one in transfers if not one.ended and one.whose is not Whose.OTHER), None)
-    if running is None:
-        return ""
-    return (
-        f"{running.name} ({running.kind.value}, {running.state.value} since {moment(running.taken_at)}) has not "
-        f"finished. Wait for its end, or cancel it: heroku pg:backups:cancel {running.name} --app {app}"
-    )
+    def under_way(self, app: str) -> str:
+        """What blocks a further transfer of this database, and the way out, in words; empty when nothing does.
 
+        One of an unknown database may be of this one. `app` is the owning app.
+        """
+        running = next((one for one in self if not one.ended and one.whose is not Whose.OTHER), None)
+        if running is None:
+            return ""
+        return (
+            f"{running.name} ({running.kind.value}, {running.state.value} since {moment(running.taken_at)}) has not "
+            f"finished. Wait for its end, or cancel it: heroku pg:backups:cancel {running.name} --app {app}"
+        )
 
-def pushed_out(transfers: Iterable[Transfer]) -> tuple[Transfer, int] | None:
-    """The manual backup that the platform deletes for the next one, and how many it keeps; None below the limit.
+    def pushed_out(self) -> tuple[Transfer, int] | None:
+        """The manual backup that the platform deletes for the next one, and how many it keeps; None below the limit.
 
-    The limit is for each application, so backups of its other databases count.
-    """
-    manual = [
-        one for one in transfers if one.kind is TransferKind.MANUAL_BACKUP and one.ended and not one.expired
-    ]  # fmt: skip
-    kept = next((one.num_keep for one in reversed(manual) if one.num_keep), None)
-    return (manual[0], kept) if kept is not None and len(manual) >= kept else None
+        The limit is for each application, so backups of its other databases count.
+        """
+        manual = [
+            one for one in self if one.kind is TransferKind.MANUAL_BACKUP and one.ended and not one.expired
+        ]  # fmt: skip
+        kept = next((one.num_keep for one in reversed(manual) if one.num_keep), None)
+        return (manual[0], kept) if kept is not None and len(manual) >= kept else None
 
 
 def warned(warnings: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uscdr.models.base import elapsed
-from uscdr.models.postgres import words_of
+from uscdr.models.postgres import LeftOut
 from uscdr.ui.tables import show_table
 from uscdr.words import duration, first_of, moment, plural, size
 
@@ -160,7 +160,7 @@ def _proof_lines(proof: ProofDocument) -> Iterator[str]:
         yield f"extensions  {', '.join(proof.extensions)}"
         yield f"migrations  {_migrations(proof.migrations)}"
     if proof.left_out:
-        yield f"NOT PROVEN  {words_of(proof.left_out)}"
+        yield f"NOT PROVEN  {LeftOut.words_of(proof.left_out)}"
     made = f"uscdr {proof.uscdr}" + (f", pg_restore {proof.pg_restore}" if proof.pg_restore else "")
     made += f", PostgreSQL {proof.server}" if proof.server else ""
     yield f"by          {made}, in {duration(proof.seconds)}"

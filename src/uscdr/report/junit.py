@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from uscdr.models.runs import list_title
+from uscdr.models.runs import LIST_TITLES
 from uscdr.report.model import UNENDED
 from uscdr.words import escape
 
@@ -49,7 +49,7 @@ def to_junit(report: RunReport) -> str:
 def _suites(report: RunReport, one: RoundReport) -> dict[str, list[_Case]]:
     suites: dict[str, list[_Case]] = {}
     for item in one.items:
-        suites.setdefault(list_title(item.list), []).append(_line(one, item))
+        suites.setdefault(LIST_TITLES.get(item.list, item.list), []).append(_line(one, item))
     checks = [_check(check) for check in one.checks]
     checks += [_Case(name, "checks", "inconclusive", 0.0, UNENDED) for name in one.unended]
     checks += [_Case(name, "checks", "not checked", 0.0, "skipped: --skip-manual") for name in one.skipped]

@@ -6,7 +6,7 @@ from datetime import UTC
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from uscdr.models.runs import count_words, list_title
+from uscdr.models.runs import LIST_TITLES, Tally
 from uscdr.report.model import UNENDED, UNKNOWN, count, span
 from uscdr.words import MINUTE, escape, moment
 
@@ -216,7 +216,7 @@ def _checks_summary(report: RunReport) -> list[str]:
         f"**When:** {_at(report.started_at)} to {_at(report.ended_at)}",
     ]
     if one is not None:
-        counts = count_words([check.verdict for check in one.checks])
+        counts = Tally([check.verdict for check in one.checks]).words
         facts += [f"**Baseline:** {one.baseline}", f"**Checks:** {len(one.wanted)}: {counts}{_unended(one)}"]
     if len(report.rounds) > 1 and one is not None:
         facts.append(f"**Rounds:** {len(report.rounds)}; this is round {one.number}, of {_at(one.started_at)}")
@@ -248,7 +248,7 @@ def _failed(one: RoundReport) -> list[str]:
 def _lists(one: RoundReport) -> list[list[str]]:
     return [
         [
-            f"## {_say(list_title(key))}",
+            f"## {_say(LIST_TITLES.get(key, key))}",
             "",
             *_table(("Verdict", "Line", "Evidence"), (_line(one, i) for i in items)),
             "",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from uscdr.models.base import elapsed
-from uscdr.models.runs import NO_BASELINE, count_words, only_looks, recovers, sum_words
+from uscdr.models.runs import NO_BASELINE, RunKind, Tally
 from uscdr.words import duration, moment
 
 Verdict = Literal["met", "missed", "not known", "does not apply"]
@@ -164,7 +164,7 @@ class RoundReport(_Model):
     @property
     def progress(self) -> str:
         """The numbers of checks that ended, by verdict: `12 of 45 ended (11 pass, 1 fail)`."""
-        counts = count_words([check.verdict for check in self.checks])
+        counts = Tally([check.verdict for check in self.checks]).words
         return f"{len(self.checks)} of {len(self.wanted)} ended ({counts})"
 
     @property
@@ -311,12 +311,12 @@ class RunReport(_Model):
     @property
     def only_looks(self) -> bool:
         """Whether the run is a verification."""
-        return only_looks(self.scenario)
+        return RunKind(self.scenario).only_looks
 
     @property
     def recovers(self) -> bool:
         """Whether the objectives apply to the run."""
-        return recovers(self.scenario)
+        return RunKind(self.scenario).recovers
 
     @property
     def round(self) -> RoundReport | None:
@@ -338,7 +338,7 @@ class RunReport(_Model):
             return "no round of checks started"
         if one.ended_at is None:
             return f"no result: the checks stopped early, {one.progress}"
-        return sum_words([item.verdict for item in one.items], skipped_manual=one.skipped_manual)
+        return Tally([item.verdict for item in one.items]).of_lines(skipped_manual=one.skipped_manual)
 
     def to_json(self) -> str:
         """The report as indented JSON, times in ISO 8601, ending in a newline."""

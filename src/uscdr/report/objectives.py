@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from uscdr.models.base import elapsed
-from uscdr.models.runs import only_looks, recovers
+from uscdr.models.runs import RunKind
 from uscdr.report.fold import Fold
 from uscdr.report.model import (
     DataReport,
@@ -83,8 +83,8 @@ def _recovery_time(fold: Fold) -> ObjectiveReport:
     target = fold.begun.rto_seconds if fold.begun else 0.0
     if fold.begun is None or fold.started_at is None:
         return _not_achieved(target, "not known", "the journal has no start")
-    if not recovers(fold.begun.scenario):
-        what = "only reads" if only_looks(fold.begun.scenario) else "is not a recovery"
+    if not RunKind(fold.begun.scenario).recovers:
+        what = "only reads" if RunKind(fold.begun.scenario).only_looks else "is not a recovery"
         return _not_achieved(target, "does not apply", f"the run {what}")
     if fold.plan and fold.plan.dry_run:
         return _not_achieved(target, "does not apply", "dry run")

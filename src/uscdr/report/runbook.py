@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
-from uscdr.models.runs import command_of
-from uscdr.scenarios.by_hand import Names, app_of, commands, facts
+from uscdr.models.runs import RunKind
+from uscdr.scenarios.by_hand import Names, app_of, commands
 from uscdr.scenarios.registry import chosen
 from uscdr.words import duration
 
@@ -68,7 +68,7 @@ def _rows(config: Config, scenario: Scenario) -> Iterator[dict[str, Any]]:
             "title": entry.title or step.title,
             "phase": entry.phase or step.phase,
             "effect": _effect(step),
-            "manual": list(commands(step.manual, facts(config, names, entry.with_))),
+            "manual": list(commands(step.manual, names.facts(config, entry.with_))),
         }
         rebuilt = rebuilt or entry.use == BUILDS
 
@@ -101,7 +101,7 @@ def _scenario(config: Config, name: str, scenario: Scenario) -> str:
 
 
 def _tool(name: str) -> str:
-    return f"`{command_of(name)}`{OPTIONS.get(name, '')}, first with `--dry-run`"
+    return f"`{RunKind(name).command}`{OPTIONS.get(name, '')}, first with `--dry-run`"
 
 
 def _contacts(config: Config) -> str:

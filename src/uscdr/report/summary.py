@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uscdr.models.runs import count_words
+from uscdr.models.runs import Tally
 from uscdr.report.model import count
 from uscdr.words import escape, first_of
 
@@ -48,7 +48,7 @@ def _rows(report: RunReport) -> list[str]:
 
 def _checks(report: RunReport) -> list[str]:
     verdicts = [check.verdict for check in (*report.checks, *(report.round.checks if report.round else ()))]
-    return [f"Checks: {count_words(verdicts)}"] if verdicts else []
+    return [f"Checks: {Tally(verdicts).words}"] if verdicts else []
 
 
 def _round(report: RunReport) -> list[str]:

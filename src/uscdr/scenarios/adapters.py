@@ -1,4 +1,4 @@
-"""What steps are given to work with: ports and settings, never adapters."""
+"""What steps work with: ports and settings. Steps import no provider."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Request:
     ref: str | None = None
     """app, infra: what to deploy from source; default: the configured one."""
     app: str | None = None
-    """infra: the name of the new application; None when the old one is brought back in place."""
+    """infra: the name of the new application; None when the old one is rebuilt in place."""
     cloud: str | None = None
     """media: another cloud to put the files into."""
     files: str | None = None
@@ -73,13 +73,13 @@ class Request:
     kit: str | None = None
     """media, infra: the escape kit to work from."""
     replaced_since: str | None = None
-    """media: files replaced from this moment on (ISO 8601) are damaged, if nothing else tells."""
+    """media: files replaced from this moment on (ISO 8601) are damaged, if nothing else shows which."""
     accept_replaced: bool = False
-    """media: files that were replaced, and nothing tells whether rightly, are accepted as they are."""
+    """media: accept files that were replaced when nothing shows whether they should have been."""
     to: str | None = None
     """backups: where copies are kept; default: as configured."""
     recipients: tuple[str, ...] = ()
-    """backups: public keys of those who shall be able to open copies; default: as configured."""
+    """backups: public keys of those who can open copies; default: as configured."""
     evict: bool = False
     """backups: capture even if the platform then drops the newest proven backup."""
 
@@ -98,7 +98,7 @@ class PastRuns:
     """What the journals of this machine know of this target."""
 
     formation: Mapping[str, int]
-    """The last recorded formation that had something running; may be empty."""
+    """The last recorded formation with a running process; may be empty."""
     damaged: frozenset[str]
     """Ids of backups that were taken of a damaged state."""
     switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
@@ -106,10 +106,10 @@ class PastRuns:
     own_media: tuple[tuple[float, float], ...] = ()
     """From when to when recoveries put media files back, in seconds since 1970."""
     undone: tuple[tuple[datetime, datetime], ...] = ()
-    """From which backup to which restore of it: states of the database from between are no more, and no measure."""
+    """From which backup to which restore of it: states of the database in between are gone and measure nothing."""
 
     unread: tuple[str, ...] = ()
-    """Runs whose journals cannot be read to their end: what they did beyond that is not known."""
+    """Runs whose journals cannot be read to the end: what they did after that is unknown."""
 
     def is_undone(self, at: datetime) -> bool:
         """Whether a restore has replaced what the database was at that moment."""
@@ -118,23 +118,23 @@ class PastRuns:
 
 @dataclass(frozen=True)
 class MediaAccess:
-    """Where the media are, where they shall be, and which copies there are."""
+    """Where the media are, where they will be, and which copies exist."""
 
     open_old: Callable[[], Media]
-    """The configured cloud. Raises BadInput when no credentials for it are to be had."""
+    """The configured cloud. Raises BadInput when it has no credentials."""
     open_new: Callable[[], Media] | None
     """Another cloud, when one was asked for."""
     status: ServiceStatus
     files: MediaFiles | None
     account: Callable[[], MediaAccount] | None = None
-    """The account of the cloud that the application shall use; None leaves its config vars as they are."""
+    """The account of the cloud that the application will use; None leaves its config vars as they are."""
     book: MediaCache = field(default_factory=_empty_book)
     """What this process has seen so far."""
 
 
 @dataclass(frozen=True)
 class DnsAccess:
-    """The zone at its provider, and the name servers that alone decide."""
+    """The zone at its provider, and the authoritative name servers."""
 
     zone: Zone
     verifier: Verifier
@@ -147,29 +147,29 @@ class CopiesAccess:
     target: str
     """The target's name, as copies and cron lines have it."""
     to: str | None
-    """The place as it was asked for; None for the configured one."""
+    """The store that was requested; None for the configured one."""
     store: Callable[[], Store]
     """Raises BadInput and MachineError. In a dry run it refuses writes."""
     keyring: Callable[[], Keyring | None]
-    """Who shall be able to open copies; None when nobody is named. Raises BadInput for what is no public key."""
+    """Who can open copies; None when nobody is named. Raises BadInput for an invalid public key."""
     reading: Callable[[], Keys]
-    """What is at hand to open copies."""
+    """The keys that are available to open copies."""
     download: Callable[[SignedUrl], AbstractContextManager[IncomingDump]]
     decode: Decode
     scratch: Callable[[], Scratch]
     turn: Callable[[str, Callable[[str], None]], AbstractContextManager[object]]
-    """Keeps other writers of the store out: what for, and how to say that it is waited for. Raises LockHeld."""
+    """Locks the store against other writers: for what, and how to report the wait. Raises LockHeld."""
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Where a walk back past the damage ended: with a backup, or with a question for a person."""
+    """How a walk back past the damage ended: with a backup, or with a question for a person."""
 
     chosen: Transfer | None
     passed_over: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     since: str = ""
-    """Between which backups the damage came; empty when none was passed over for it."""
+    """Between which backups the damage came; empty when no backup was passed over for damage."""
     undecided: str = ""
     """Why a person has to choose; empty when there is nothing to ask."""
     advice: str = ""
@@ -192,9 +192,9 @@ class Adapters:
     work: Path
     """A private directory, gone when the process ends."""
     unshown: dict[tuple[str, str], SecretStr]
-    """Passwords' hashes and names to sign in with that changed since the backup: in memory only, until set again."""
+    """Password hashes and login names that changed since the backup: in memory only, until they are set again."""
     walks: dict[tuple[str, ...], Walk]
-    """Where walks past the damage ended, by the ids that they had to choose from: none is made twice."""
+    """Results of walks past the damage by the ids that they chose from: no walk is made twice."""
 
     @cached_property
     def platform(self) -> Platform:
@@ -248,7 +248,7 @@ class Adapters:
 
     @cached_property
     def old(self) -> OldLook:
-        """The configured application, or what the kit remembers of it."""
+        """The configured application, or what the kit recorded of it."""
         raise NotImplementedError
 
     @cached_property
@@ -286,7 +286,7 @@ class Adapters:
         raise NotImplementedError
 
     def open_world(self, sends: Sends) -> AbstractContextManager[CheckContext]:
-        """What checks look at: the application that is worked on, anew each time."""
+        """What checks look at: the application of this run, read again each time."""
         raise NotImplementedError
 
     def earlier(self) -> Earlier:
@@ -300,7 +300,7 @@ class Adapters:
 
     @property
     def app(self) -> str:
-        """The application that is worked on: the configured one, or the new one that shall take its place."""
+        """The application of this run: the configured one, or the new one that replaces it."""
         return self.request.app or self.old_app
 
     @property

@@ -1,4 +1,4 @@
-"""What puts back what a recovery of the database overwrote, or leaves one that overwrote nothing yet. Pure."""
+"""Commands that undo a recovery of the database, or end it before it overwrites anything. Pure."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from uscdr.engine.step import Intent
 from uscdr.journal.reader import name_of
 from uscdr.models.access import AccessBack
 from uscdr.scenarios.results.db import Withdrawn
-from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 CAPTURE, RESTORE, DRAIN = "backup.capture_safety", "backup.restore", "heroku.stop"
-PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture puts it back"
+PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture restores it"
 
 
 def way_back_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What a person is told once the restore was begun: the command, or that there is none."""
+    """What a person is told once the restore has started: the command that undoes it, or that there is none."""
     target, captured, begun = "", "", False
     for event in events:
         kind, step = event["kind"], name_of(event.get("name", ""), event.get("step", ""))
@@ -38,9 +37,9 @@ def way_back_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def leave(events: Iterable[Mapping[str, Any]], stopped: Mapping[str, int]) -> str:
-    """What lets users in again instead of going on; empty once the restore was begun, and in other scenarios.
+    """The command that opens the application again instead of going on; empty once the restore has started.
 
-    `stopped` is started when this run itself stopped nothing: what is stopped now, and was before it.
+    Empty for other scenarios too. `stopped`: what was stopped before this run, started when the run stopped nothing.
 
     Raises BadInput for a journal that has something else where the formation belongs.
     """
@@ -61,28 +60,18 @@ def leave(events: Iterable[Mapping[str, Any]], stopped: Mapping[str, int]) -> st
     return f"{started}heroku maintenance:off --app {app}"
 
 
-# Who is shut out by a recovery although nobody had shut them out, and who may get in again unseen. Pure.
+# Who is blocked by a recovery although nobody blocked them, and who may have regained access unseen. Pure.
 
 
 LOOK, _RESTORES, WITHDRAW = "access.look", "backup.restore", "access.withdraw"
 
 
-def shut_out(done: Withdrawn) -> Iterator[str]:
-    """What a person has to see to, in a sentence each."""
-    if done.shut:
-        whose = f"{plural(len(done.shut), 'account')} ({first_of(done.shut)})"
-        yield f"Shut out, as a role or a login could not be set again: {whose}; set it by hand, then let them in"
-    if done.reset:
-        whose = f"{plural(len(done.reset), 'account')} ({first_of(done.reset)})"
-        yield f"Cannot sign in until the password is reset, as the newer one is not known any more: {whose}"
-
-
 def shut_out_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The same, of a run's events; after a restore also what could not be told of access, or looked like damage."""
+    """The tasks of a run's events; after a restore also what is unknown about access, or looks like damage."""
     done = {event.get("name"): event["result"] for event in events if event["kind"] == "step.succeeded"}
     try:
-        found = tuple(shut_out(Withdrawn.model_validate(done[WITHDRAW]))) if WITHDRAW in done else ()
+        found = tuple(Withdrawn.model_validate(done[WITHDRAW]).tasks()) if WITHDRAW in done else ()
         doubts = AccessBack.model_validate(done[LOOK]).doubts if LOOK in done and _RESTORES in done else ()
     except ValidationError:
-        return ("See who can sign in now: what the journal says of it is not understood",)
-    return (*found, *(f"See who can sign in now: {doubt}" for doubt in doubts))
+        return ("Check who can sign in now: uscdr cannot read what the journal says of it",)
+    return (*found, *(f"Check who can sign in now: {doubt}" for doubt in doubts))

@@ -1,4 +1,4 @@
-"""One backup into the vault: from the signed link through the encryption, with no plain text on this machine."""
+"""Copy one backup into the vault: from the signed link through encryption, with no plain text on this machine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from uscdr.backups import retention as pruning
 from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
 from uscdr.backups.manifest import BackupOrigin, CopyCard
 from uscdr.backups.retention import Eviction, Pruning
-from uscdr.engine.step import Reporter
 from uscdr.errors import ProviderError
 from uscdr.scenarios.adapters import Adapters, now
-from uscdr.scenarios.backup_inventory import Inventory, copies_alone, vault_of
+from uscdr.scenarios.backup_inventory import Inventory, copies_alone
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -25,15 +24,14 @@ if TYPE_CHECKING:
     from uscdr.models.heroku import Attachment
     from uscdr.models.transfers import Transfer
 
-"""How the data API calls it."""
 TELL_EVERY = 4 << 20
-"""Bytes between two words on the screen."""
+"""Bytes between two progress messages."""
 PAUSE = 1.0
-"""Seconds before a download that broke off is begun anew."""
+"""Seconds before an interrupted download starts again."""
 
 
 def copy_for(copies: Sequence[CopyCard], keys: Keyring) -> CopyCard | None:
-    """The copy that everybody who shall be able to can open: a passphrase is not compared, only that there is one."""
+    """The copy that everybody named can open; of a passphrase only its existence is compared."""
     readers = {one.fingerprint for one in keys.recipients}
     fitting = (one for one in copies if readers <= set(one.recipients))
     return next((one for one in fitting if keys.passphrase is None or one.passphrase), None)
@@ -41,7 +39,7 @@ def copy_for(copies: Sequence[CopyCard], keys: Keyring) -> CopyCard | None:
 
 def copies_of(deps: Adapters, transfer_id: str) -> tuple[CopyCard, ...]:
     """Whole copies of this backup, the newest first."""
-    cards = catalog.StoredCopies.of(vault_of(deps).store()).copies
+    cards = catalog.StoredCopies.of(deps.vault.store()).copies
     mine = [one for one in cards if (one.origin.app, one.origin.transfer_id) == (deps.app, transfer_id)]
     return tuple(sorted(mine, key=lambda one: one.made_at, reverse=True))
 
@@ -49,14 +47,14 @@ def copies_of(deps: Adapters, transfer_id: str) -> tuple[CopyCard, ...]:
 def copy(
     deps: Adapters, attachment: Attachment, transfer: Transfer, keys: Keyring, tell: Reporter
 ) -> tuple[CopyCard, bool]:  # fmt: skip
-    """Fetch and encrypt it, unless whoever had the turn before did: the copy, and whether it was fetched here.
+    """Fetch and encrypt it, unless another writer just did: the copy, and whether it was fetched here.
 
-    The manifest comes last, so that what is cut off is no copy.
+    The manifest is written last, so an interrupted upload is not a copy.
 
-    Raises CheckFailed for what is no whole dump, LockHeld while somebody else writes; ProviderError,
+    Raises CheckFailed for an incomplete dump, LockHeld while somebody else writes; ProviderError,
     MachineError, OutcomeUnknown, Interrupted.
     """
-    vault, told = vault_of(deps), 0
+    vault, told = deps.vault, 0
 
     def watch(done: int) -> None:
         nonlocal told
@@ -68,7 +66,7 @@ def copy(
     def again(error: ProviderError) -> None:
         nonlocal told
         told = 0
-        tell.warn(f"{error.message} It is begun anew.")
+        tell.warn(f"{error.message} Trying again.")
         deps.stop.pause(PAUSE)
 
     @contextmanager
@@ -84,7 +82,7 @@ def copy(
 
 
 def _origin(deps: Adapters, attachment: Attachment, transfer: Transfer) -> BackupOrigin:
-    """The server's version is good to have; without it the copy is as good."""
+    """With the server's version, where it can be read; the copy is valid without it."""
     try:
         version = deps.backups.database_info(attachment.addon_id).server_version
     except ProviderError:
@@ -92,39 +90,39 @@ def _origin(deps: Adapters, attachment: Attachment, transfer: Transfer) -> Backu
     return BackupOrigin.of(transfer, deps.app, attachment.addon_id, version)
 
 
-# What the platform drops for the next capture, and whether that may be.
+# What the platform drops for the next capture, and whether that is allowed.
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """The backup's name, empty when none goes; and why it must not go, empty when it may."""
+    """The name of the dropped backup, empty when none is dropped; `refused` says why that is not allowed."""
 
     name: str = ""
     refused: str = ""
     remark: str = ""
-    """What should be known of one that may go."""
+    """What to know about a backup that is dropped."""
 
-
-def dropped(deps: Adapters, known: Inventory) -> Dropped:
-    """The newest proven backup must not go, nor one of which that is not known, unless it was asked for (`--evict`)."""
-    goes = Eviction.next(known.entries)
-    if goes is None:
-        return Dropped()
-    name, limit = goes.entry.name, f"The platform keeps {plural(goes.kept, 'manual backup')}"
-    would = f"{limit} and would drop {name}"
-    if known.vault is None and not deps.request.evict:
-        return Dropped(name, f"{would}; whether that is the newest proven one is not known, since the vault cannot be "
-                       "read. Fix that, or pass --evict")  # fmt: skip
-    if goes.newest_proven and not deps.request.evict:
-        return Dropped(name, f"{would}, the newest proven backup anywhere, of which there is no copy. "
-                       f"Copy it first (uscdr backup pull --backup {name}), or pass --evict")  # fmt: skip
-    return Dropped(name, remark=f"{limit}, and drops {name} for the new one{_worth(goes)}")
+    @classmethod
+    def by_next_capture(cls, deps: Adapters, known: Inventory) -> Dropped:
+        """The newest proven backup must not go, nor one that may be it, unless `--evict` was given."""
+        goes = Eviction.next(known.entries)
+        if goes is None:
+            return cls()
+        name, limit = goes.entry.name, f"The platform keeps {plural(goes.kept, 'manual backup')}"
+        would = f"{limit} and would drop {name}"
+        if known.vault is None and not deps.request.evict:
+            return cls(name, f"{would}; whether that is the newest proven one is not known, since the vault cannot be "
+                           "read. Fix that, or pass --evict")  # fmt: skip
+        if goes.newest_proven and not deps.request.evict:
+            return cls(name, f"{would}, the newest proven backup anywhere, of which there is no copy. "
+                           f"Copy it first (uscdr backup pull --backup {name}), or pass --evict")  # fmt: skip
+        return cls(name, remark=f"{limit}, and drops {name} for the new one{_worth(goes)}")
 
 
 def _worth(goes: Eviction) -> str:
     if goes.newest_proven:
         return ": THE NEWEST PROVEN BACKUP ANYWHERE (--evict)"
-    proof = ": the last proven one that it holds. Prove the new one: uscdr backup prove"
+    proof = ": the last proven backup on the platform. Prove the new one: uscdr backup prove"
     return proof if goes.last_proven_here else ""
 
 
@@ -134,4 +132,4 @@ def _worth(goes: Eviction) -> str:
 def prunable(deps: Adapters, there: StoredCopies) -> Pruning:
     """Of the copies in `there`. The platform is not asked."""
     planned = pruning.Pruning.of(copies_alone(deps, there), there, deps.config.vault.retention, now())
-    return replace(planned, stays=pruning.what_stays(vault_of(deps).store(), planned.ids))
+    return replace(planned, stays=pruning.what_stays(deps.vault.store(), planned.ids))

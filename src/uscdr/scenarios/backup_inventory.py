@@ -1,4 +1,4 @@
-"""Every backup, as platform and vault have them now. A vault that cannot be read is a finding, not an error."""
+"""Every backup that the platform and the vault have now. An unreadable vault is a finding, not an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uscdr.backups.proofs import ProofDocument, Proofs, demands_digest
 from uscdr.backups.rpo import Point, Rhythm, RpoState
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.base import Fact
-from uscdr.models.transfers import Transfer, Whose, under_way
+from uscdr.models.transfers import Transfer, Transfers, Whose
 from uscdr.scenarios.backup_questions import key_of
 from uscdr.words import duration
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uscdr.models.heroku import Attachment, Schedule
-    from uscdr.scenarios.adapters import Adapters, CopiesAccess
+    from uscdr.scenarios.adapters import Adapters
     from uscdr.store.store import Store
 
 
 @dataclass(frozen=True)
-class Vault:
-    """A store that was read: its copies and proofs."""
+class _Vault:
+    """A store's copies and proofs."""
 
     store: Store
     shelf: StoredCopies
@@ -35,13 +35,13 @@ class Vault:
 
 @dataclass(frozen=True)
 class Inventory:
-    """One look. `entries` are oldest first; `vault` is None when it could not be read, and `why` says the reason."""
+    """The backups at one moment, oldest first. `vault` is None when it could not be read; `why` says the reason."""
 
     attachment: Attachment
     transfers: tuple[Transfer, ...]
     schedules: tuple[Schedule, ...]
     place: str
-    vault: Vault | None
+    vault: _Vault | None
     why: str
     entries: tuple[BackupEntry, ...]
 
@@ -52,12 +52,12 @@ class Inventory:
 
     @property
     def running(self) -> str:
-        """What is under way on this database, in words; empty when nothing is."""
-        return under_way(self.transfers, self.owner)
+        """The transfer that runs on this database, in words; empty when there is none."""
+        return Transfers(self.transfers).under_way(self.owner)
 
     @property
     def failed(self) -> tuple[Transfer, ...]:
-        """Backups of this database that came to nothing after the newest good one, oldest first."""
+        """Backups of this database that failed after the newest good one, oldest first."""
         ours = [one for one in self.transfers if one.is_backup and one.ended and one.whose is Whose.OURS]
         good = max((one.num for one in ours if one.whole), default=0)
         return tuple(one for one in ours if one.num > good)
@@ -72,44 +72,47 @@ class Inventory:
         """Backups that a restore has shown to be good, oldest first."""
         return tuple(one for one in self.entries if one.proven)
 
+    @classmethod
+    def take(cls, deps: Adapters) -> Inventory:
+        """Read platform and vault. Raises ProviderError, BadInput for an invalid store."""
+        deps.describe_app()
+        attachment = deps.attachment()
+        transfers = deps.backups.transfers(attachment)
+        store = deps.vault.store()
+        vault, why = _read(store)
+        return cls(
+            attachment=attachment,
+            transfers=transfers,
+            schedules=deps.backups.schedules(attachment.addon_id),
+            place=store.place,
+            vault=vault,
+            why=why,
+            entries=scope(deps, attachment).entries(
+                transfers, vault.shelf.copies if vault else (), vault.proofs if vault else None
+            ),
+        )
 
-def vault_of(deps: Adapters) -> CopiesAccess:
-    """The place of copies. Raises MachineError when these parts were put together without one."""
-    if deps.vault is None:
-        raise MachineError("No place for copies of backups is known.", next_action="Name one: --to PLACE")
-    return deps.vault
+    def entry(self, transfer_id: str) -> BackupEntry | None:
+        """The backup with this id at the platform."""
+        return next((one for one in self.entries if one.transfer_id == transfer_id), None)
+
+    def rpo(self, deps: Adapters, at: datetime) -> RpoState:
+        """The objective at the moment `at`. Without a readable vault nothing off the platform counts."""
+        proofs = self.vault.proofs if self.vault else None
+        found = made(self.entries, proofs, scope(deps, self.attachment), at)
+        return RpoState.of(found, self.schedules, at, deps.config.objectives.rpo)
 
 
-def take(deps: Adapters) -> Inventory:
-    """Look at platform and vault. Raises ProviderError, BadInput for a place that can be none."""
-    deps.describe_app()
-    attachment = deps.attachment()
-    transfers = deps.backups.transfers(attachment)
-    store = vault_of(deps).store()
-    vault, why = _read(store)
-    return Inventory(
-        attachment=attachment,
-        transfers=transfers,
-        schedules=deps.backups.schedules(attachment.addon_id),
-        place=store.place,
-        vault=vault,
-        why=why,
-        entries=scope(deps, attachment).entries(
-            transfers, vault.shelf.copies if vault else (), vault.proofs if vault else None
-        ),
-    )
-
-
-def _read(store: Store) -> tuple[Vault | None, str]:
+def _read(store: Store) -> tuple[_Vault | None, str]:
     try:
-        return Vault(store, catalog.StoredCopies.of(store), Proofs(store)), ""
+        return _Vault(store, catalog.StoredCopies.of(store), Proofs(store)), ""
     except (MachineError, CheckFailed) as error:
         return None, f"{error.message} {error.why}".strip()
 
 
 def copies_alone(deps: Adapters, there: StoredCopies) -> tuple[BackupEntry, ...]:
     """The copies in `there`, one entry a backup, oldest first; the platform is not asked."""
-    return scope(deps, None).entries((), there.copies, Proofs(vault_of(deps).store()))
+    return scope(deps, None).entries((), there.copies, Proofs(deps.vault.store()))
 
 
 def scope(deps: Adapters, attachment: Attachment | None) -> Scope:
@@ -119,16 +122,11 @@ def scope(deps: Adapters, attachment: Attachment | None) -> Scope:
     return Scope(deps.app, attachment.addon_id if attachment else "", deps.memory.damaged, key, demands)
 
 
-def entry_of(known: Inventory, transfer_id: str) -> BackupEntry | None:
-    """The backup with this id at the platform."""
-    return next((one for one in known.entries if one.transfer_id == transfer_id), None)
-
-
-# The recovery point objective by what platform and vault hold now, and in a line each.
+# The recovery point objective, by what platform and vault hold now: one line for each part.
 
 
 REMEMBERED = timedelta(days=9)
-"""How far back proofs count as a memory of backups that retention removed: a week and some."""
+"""How far back a proof stands for a backup that retention removed: a week and two days."""
 
 
 class ObjectivePart(Fact):
@@ -137,24 +135,22 @@ class ObjectivePart(Fact):
     name: str
     verdict: Literal["pass", "fail", "not checked"]
     evidence: str
-    mend: str = ""
+    fix: str = ""
 
-
-def stand(deps: Adapters, known: Inventory, at: datetime) -> RpoState:
-    """The objective as of `at`. Without a vault that can be read nothing off the platform counts."""
-    proofs = known.vault.proofs if known.vault else None
-    found = made(known.entries, proofs, scope(deps, known.attachment), at)
-    return RpoState.of(found, known.schedules, at, deps.config.objectives.rpo)
+    @classmethod
+    def all_of(cls, seen: RpoState, cron: str) -> tuple[ObjectivePart, ...]:
+        """What `RpoState.met` is made of; `cron` is the line that makes backups often enough."""
+        return (_schedule(seen), _proven(seen), _often(seen, cron))
 
 
 def made(entries: Sequence[BackupEntry], proofs: Proofs | None, of: Scope, at: datetime) -> tuple[Point, ...]:
-    """Every backup that is known to have been made, also when only its proof is left."""
+    """Every backup that was certainly made, even if only its proof is left."""
     left = proofs.since(at - REMEMBERED) if proofs else ()
     return (*_points(entries), *_forgotten(entries, left, of))
 
 
 def _points(entries: Sequence[BackupEntry]) -> tuple[Point, ...]:
-    """Every backup that was once whole, dropped ones too: they show how often backups were made."""
+    """Every backup that was complete, dropped ones too: they show how often backups were made."""
     return tuple(_point(one) for one in entries if one.once_whole and not one.damaged_state)
 
 
@@ -166,7 +162,7 @@ def _point(entry: BackupEntry) -> Point:
 
 
 def _forgotten(entries: Sequence[BackupEntry], proofs: Sequence[ProofDocument], of: Scope) -> Iterator[Point]:
-    """Backups of which only a proof is left: without them what retention removed would look like a gap."""
+    """Backups with only a proof left: without them, backups that retention removed would look like a gap."""
     listed = {one.transfer_id for one in entries}
     for proof in proofs:
         if of.owns(proof) and proof.transfer_id not in listed:
@@ -176,18 +172,13 @@ def _forgotten(entries: Sequence[BackupEntry], proofs: Sequence[ProofDocument], 
             )
 
 
-def objectives(seen: RpoState, cron: str) -> tuple[ObjectivePart, ...]:
-    """What `RpoState.met` is made of, each with its own next action."""
-    return (_schedule(seen), _proven(seen), _often(seen, cron))
-
-
 def _schedule(seen: RpoState) -> ObjectivePart:
     words = ", ".join(seen.schedules) or "the platform schedules no backup"
     return ObjectivePart(
         name="backups are scheduled",
         verdict="pass" if seen.schedules else "fail",
         evidence=words,
-        mend="" if seen.schedules else "Schedule them: uscdr backup schedule --apply",
+        fix="" if seen.schedules else "Schedule them: uscdr backup schedule --apply",
     )
 
 
@@ -199,7 +190,7 @@ def _proven(seen: RpoState) -> ObjectivePart:
         name="newest proven copy off the platform",
         verdict="pass" if good else "fail",
         evidence=f"{newest}, {limit}",
-        mend="" if good else "Copy and prove one: uscdr backup pull, then uscdr backup prove",
+        fix="" if good else "Copy and prove one: uscdr backup pull, then uscdr backup prove",
     )
 
 
@@ -209,8 +200,8 @@ def _often(seen: RpoState, cron: str) -> ObjectivePart:
     return ObjectivePart(
         name="backups come often enough",
         verdict="pass" if good else "fail",
-        evidence=f"{'; '.join(_rhythms(seen)) or 'nothing is known of how often'}; {limit}",
-        mend="" if good else f"Add to `crontab -e`: {cron}",
+        evidence=f"{'; '.join(_rhythms(seen)) or 'how often is not known'}; {limit}",
+        fix="" if good else f"Add to `crontab -e`: {cron}",
     )
 
 
@@ -225,18 +216,7 @@ def _sum(what: str, gap: float, capture: float) -> str:
     return f"{what} {duration(gap)} between two + {duration(capture)} for one = up to {duration(gap + capture)}"
 
 
-def platform_alone(seen: RpoState) -> bool:
-    """Whether the platform's own schedule is enough: what was captured by hand today says nothing of tomorrow."""
-    return seen.schedule_gap is not None and seen.schedule_gap + seen.capture <= seen.objective
-
-
 def cron_for(deps: Adapters) -> str:
-    """The line that makes, copies and proves backups often enough."""
-    place, config = vault_of(deps), deps.config
+    """The crontab line that makes, copies and proves backups often enough."""
+    place, config = deps.vault, deps.config
     return Rhythm.even(config.vault.every, config.objectives.rpo).cron_line(place.target, place.to)
-
-
-def in_words(seen: RpoState, parts: Sequence[ObjectivePart]) -> str:
-    """One sentence for a plan's line."""
-    missed = [f"{one.name} ({one.evidence})" for one in parts if one.verdict != "pass"]
-    return f"RPO {duration(seen.objective)}: " + (f"MISSED: {'; '.join(missed)}" if missed else "met")

@@ -1,19 +1,16 @@
-"""The proof of one backup: its copy when its key is at hand, else the platform's bytes, compared with the copy."""
+"""Prove one backup: its copy if a key is available, else the platform's bytes, compared with the copy."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from uscdr.backups.catalog import BackupEntry
 from uscdr.backups.decrypt import check_intact
-from uscdr.backups.manifest import CopyCard
 from uscdr.backups.proving import Decode, ProofSubject, Questions
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory
 from uscdr.kit.collect.dump import Collected
 from uscdr.kit.manifest import DUMP
-from uscdr.scenarios.backup_inventory import vault_of
 from uscdr.scenarios.backup_questions import asked
 
 if TYPE_CHECKING:
@@ -38,7 +35,7 @@ def prove_and_keep(deps: Adapters, entry: BackupEntry, asked: Questions, tell: R
     Raises CheckFailed when a copy is damaged or not of the platform's bytes; BadInput when there
     is nothing that can be opened; ProviderError, MachineError, Interrupted.
     """
-    vault = vault_of(deps)
+    vault = deps.vault
     vault.scratch().prepare()  # its server starts while the dump is fetched or decrypted
     with _dump(deps, entry, tell) as (path, subject):
         progress = _progress(deps, tell, f"restoring {entry.name} on this machine")
@@ -49,7 +46,7 @@ def prove_and_keep(deps: Adapters, entry: BackupEntry, asked: Questions, tell: R
 @contextmanager
 def _dump(deps: Adapters, entry: BackupEntry, tell: Reporter) -> Iterator[tuple[Path, ProofSubject]]:
     """The plain dump as a private file that is gone afterwards, and what it is."""
-    vault, place = vault_of(deps), private_directory(deps.work / "proof")
+    vault, place = deps.vault, private_directory(deps.work / "proof")
     keys = vault.reading()
     card = next((one for one in entry.copies if keys.may_open(one)), None)
     if card is not None:
@@ -69,14 +66,16 @@ def _fetched(deps: Adapters, entry: BackupEntry, path: Path, tell: Reporter) -> 
         raise _no_key(entry)
     card = next(iter(entry.copies), None)
     if card is not None:
-        tell.progress(f"no key for the copy {card.id}: it is checked as it stands, and the platform's bytes are proven")
-        check_intact(vault_of(deps).store(), card)
+        tell.progress(
+            f"no key for the copy {card.id}: it is checked while encrypted, and the platform's bytes are proven"
+        )
+        check_intact(deps.vault.store(), card)
     owner = deps.attachment().owner_app_name
     link = deps.backups.public_url(owner, entry.transfer.num)
     got = deps.backups.download(link, path, _progress(deps, tell, f"downloading {entry.name}"))
     if card is not None and got.sha256 != card.dump.plain_sha256:
         raise CheckFailed(
-            f"The platform's bytes of {entry.name} are not those that were copied as {card.id}.",
+            f"The platform's bytes of {entry.name} differ from the copy {card.id}.",
             next_action=f"Prove the copy itself: uscdr backup prove {card.id} --identity FILE",
         )
     return _subject(deps, entry, (got.sha256, got.size), card, from_copy=False)
@@ -86,7 +85,7 @@ def _no_key(entry: BackupEntry) -> BadInput:
     if not entry.copies:
         return BadInput(f"{entry.name} cannot be proven: {entry.lost}.", next_action="See: uscdr backup list")
     return BadInput(
-        f"The copy of {entry.name} cannot be opened without its key, and the platform does not have it any more.",
+        f"The copy of {entry.name} cannot be opened without its key, and the platform no longer has the backup.",
         next_action="Give --identity FILE (or $USCDR_AGE_IDENTITY), or the file of its passphrase.",
     )
 
@@ -110,13 +109,13 @@ def _progress(deps: Adapters, tell: Reporter, what: str) -> Progress:
     return report
 
 
-# The proof of a kit's dump as it lies there: restored on this machine, with the key and the code of the same kit.
+# Prove a kit's dump: restored on this machine, with the key and the code of the same kit.
 
 
 def prove_kit(
     reader: KitReader, config: Config, decode: Decode, scratch: Scratch, progress: Progress
 ) -> ProofDocument:  # fmt: skip
-    """What its dump is worth; nothing but this machine is asked.
+    """The proof of its dump; no provider is asked.
 
     Raises CheckFailed when the kit holds no dump, or a damaged one; MachineError, Interrupted.
     """

@@ -1,4 +1,4 @@
-"""What a proof asks: of scenarios.yaml, of the application or a kit for its key, of the repository for its code."""
+"""What a proof asks: scenarios.yaml, the key of the application or the kit, and the code of the repository."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def questions(deps: Adapters) -> Questions:
-    """Everything that can be asked; what cannot be had is there with its reason."""
+    """Everything that can be asked; what is not available is named with the reason."""
     return asked(deps.config, key_of(deps.config, deps.platform, deps.old_app, deps.kit), _code(deps))
 
 
@@ -36,7 +36,7 @@ def asked(config: Config, key: EncryptionKey, code: Code) -> Questions:
 
 
 def key_of(config: Config, platform: Platform, app: str, kit: KitReader | None) -> EncryptionKey:
-    """The application's own comes first, then that of the kit that was named."""
+    """The application's own key, else the one of the named kit."""
     name = config.recovery.encryption_key_variable
     try:
         value = platform.config_vars(app).get(name)
@@ -57,7 +57,7 @@ def _given(value: SecretStr | None) -> bool:
 
 
 def _code(deps: Adapters) -> Code:
-    """A repository that does not answer says nothing against the backup."""
+    """A repository that does not answer is no evidence against the backup."""
     wanted = deps.config.app.source
     if wanted is None or deps.source is None:
         return Code(why="scenarios.yaml names no repository (app.source)")

@@ -1,4 +1,4 @@
-"""What a person types instead of a step, filled in with names and values of scenarios.yaml and of the run."""
+"""The commands a person types instead of a step, with names and values of scenarios.yaml and of the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = re.compile(r"\$([A-Z]+)\b")
 OLD_PLACE = ("infra.", "dns.")
 """Steps whose `{app}` is the lost application even after the new one was created."""
 ALONE = frozenset({"web", "beat"})
-"""Process types that are a part of their own; all others are workers."""
+"""Process types that form a part each; all others are workers."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,27 @@ class Names:
     new_app: str
     dns: DnsTarget | None
 
+    def facts(self, config: Config, parameters: Mapping[str, Any]) -> dict[str, str]:
+        """Every name that a command may hold in braces; `parameters` are those of the step."""
+        recovery = config.recovery
+        given = {key: str(value).lower() if value in (True, False) else str(value) for key, value in parameters.items()}
+        return {
+            **given,
+            "app": self.app,
+            "new_app": self.new_app,
+            "manage": config.app.manage,
+            "switch": "on" if parameters.get("enabled") else "off",
+            "scale": _scale(config.app.formation, given.get("part", "")),
+            "buildpacks": in_order(recovery.buildpacks, self.new_app),
+            "plan": _plan(recovery.addons, given.get("service", "")),
+            "silenced": ", ".join(recovery.mail_variables) or "nothing",
+            "unsilence": " ".join(f"{name}=${name}" for name in recovery.mail_variables) or "$NAME=$VALUE",
+            "backup_at": f"{recovery.backup_hour:02d}:00 {recovery.backup_timezone}",
+            "canary": _canary(config),
+            "tag": config.media.tag,
+            **_domain(self.dns),
+        }
+
 
 def app_of(step: str, old_app: str, new_app: str) -> str:
     """Which application a step's `{app}` is once the new one exists."""
@@ -34,30 +55,8 @@ def app_of(step: str, old_app: str, new_app: str) -> str:
 
 
 def commands(manual: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:
-    """What a person types: `known` fills in what stands in braces and, where it is known, what stands as `$NAME`."""
+    """The commands with `known` filled in for `{name}` and, where it is known, for `$NAME`."""
     return tuple(NAME.sub(lambda name: known.get(name[1], name[0]), line.format_map(known)) for line in manual)
-
-
-def facts(config: Config, names: Names, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Every name that a command may hold in braces; `parameters` are those of the step."""
-    recovery = config.recovery
-    given = {key: str(value).lower() if value in (True, False) else str(value) for key, value in parameters.items()}
-    return {
-        **given,
-        "app": names.app,
-        "new_app": names.new_app,
-        "manage": config.app.manage,
-        "switch": "on" if parameters.get("enabled") else "off",
-        "scale": _scale(config.app.formation, given.get("part", "")),
-        "buildpacks": in_order(recovery.buildpacks, names.new_app),
-        "plan": _plan(recovery.addons, given.get("service", "")),
-        "silenced": ", ".join(recovery.mail_variables) or "nothing",
-        "unsilence": " ".join(f"{name}=${name}" for name in recovery.mail_variables) or "$NAME=$VALUE",
-        "backup_at": f"{recovery.backup_hour:02d}:00 {recovery.backup_timezone}",
-        "canary": _canary(config),
-        "tag": config.media.tag,
-        **_domain(names.dns),
-    }
 
 
 def in_order(buildpacks: Sequence[str], app: str) -> str:

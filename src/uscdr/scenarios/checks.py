@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from uscdr.scenarios.config import Config
 
 
-# Which checks are meant, which lines of the runbook's checklists they stand for, and what a line adds up to.
+# Which checks are selected, which checklist lines they belong to, and the verdict of a line.
 
 
 ALL = "all"
@@ -50,6 +50,10 @@ class Line:
     checks: tuple[str, ...]
     skipped: tuple[str, ...] = ()
 
+    def verdict(self, verdicts: Mapping[str, Verdict]) -> Verdict:
+        """The verdict of the line; a check that did not end is inconclusive."""
+        return _worst(verdicts.get(name, "inconclusive") for name in self.checks)
+
 
 @dataclass(frozen=True)
 class CheckSelection:
@@ -60,40 +64,34 @@ class CheckSelection:
     skipped: tuple[str, ...] = ()
     """Manual checks that the operator left out."""
 
+    @classmethod
+    def of(cls, config: Config, wish: CheckRequest) -> CheckSelection:
+        """The requested checks. Raises BadInput for an unknown list or for a name that matches no check."""
+        lines = _lines(config, wish.which)
+        names = _named(config, wish, lines)
+        names -= {name for name in names if not wish.allow_writes and config.checks[name].writes}
+        skipped = {name for name in names if wish.skip_manual and isinstance(config.checks[name], ManualCheck)}
+        chosen = names - skipped
+        kept = tuple(
+            Line(line.list, line.item, tuple(n for n in line.checks if n in chosen),
+                 tuple(n for n in line.checks if n in skipped))
+            for line in lines if chosen.intersection(line.checks) or skipped.intersection(line.checks)
+        )  # fmt: skip
+        checks = tuple(config.check(name) for name in config.checks if name in chosen)
+        return cls(checks, kept, tuple(name for name in config.checks if name in skipped))
 
-def select(config: Config, wish: CheckRequest) -> CheckSelection:
-    """The checks of the wish. Raises BadInput for an unknown list or for a name that fits no check."""
-    lines = _lines(config, wish.which)
-    names = _named(config, wish, lines)
-    names -= {name for name in names if not wish.allow_writes and config.checks[name].writes}
-    skipped = {name for name in names if wish.skip_manual and isinstance(config.checks[name], ManualCheck)}
-    chosen = names - skipped
-    kept = tuple(
-        Line(line.list, line.item, tuple(n for n in line.checks if n in chosen),
-             tuple(n for n in line.checks if n in skipped))
-        for line in lines if chosen.intersection(line.checks) or skipped.intersection(line.checks)
-    )  # fmt: skip
-    checks = tuple(_check(config, name) for name in config.checks if name in chosen)
-    return CheckSelection(checks, kept, tuple(name for name in config.checks if name in skipped))
-
-
-def repeated(selection: CheckSelection, passed: Collection[str]) -> CheckSelection:
-    """What a further round of the same run asks: what passed, and is counted by who is asked, is not sent again."""
-    left_out = {one.name for one in selection.checks if one.spec.counted and one.name in passed}
-    lines = (replace(line, checks=tuple(n for n in line.checks if n not in left_out)) for line in selection.lines)
-    checks = tuple(one for one in selection.checks if one.name not in left_out)
-    return replace(selection, checks=checks, lines=tuple(line for line in lines if line.checks or line.skipped))
-
-
-def _check(config: Config, name: str) -> Check:
-    """One check of scenarios.yaml, to be run."""
-    return Check(name, config.checks[name], config.checks[name].kind)
+    def repeated(self, passed: Collection[str]) -> CheckSelection:
+        """The checks of the next round: what passed, and what the provider counts, is not sent again."""
+        left_out = {one.name for one in self.checks if one.spec.counted and one.name in passed}
+        lines = (replace(line, checks=tuple(n for n in line.checks if n not in left_out)) for line in self.lines)
+        checks = tuple(one for one in self.checks if one.name not in left_out)
+        return replace(self, checks=checks, lines=tuple(line for line in lines if line.checks or line.skipped))
 
 
 def _lines(config: Config, which: str) -> tuple[Line, ...]:
     if which != ALL and which not in config.checklists:
         known = ", ".join([ALL, *config.checklists])
-        raise BadInput(f"There is no checklist “{which}”.", next_action=f"There are: {known}.")
+        raise BadInput(f"There is no checklist “{which}”.", next_action=f"The checklists are: {known}.")
     return tuple(
         Line(key, item.item, item.checks)
         for key, one in config.checklists.items()
@@ -112,55 +110,37 @@ def _named(config: Config, wish: CheckRequest, lines: Sequence[Line]) -> set[str
         if not fitting:
             raise BadInput(
                 f"No check of “{wish.which}” is called “{pattern}”.",
-                next_action="See: uscdr verify --list. Names may hold * and ?, and stand alone or between commas.",
+                next_action="See: uscdr verify --list. Names may contain * and ?; separate several with commas.",
             )
         found |= fitting
     closed = {name for name in found if config.checks[name].writes}
     if closed and not wish.allow_writes:
         raise BadInput(
-            f"{', '.join(sorted(closed))} writes to the application and takes it back.",
+            f"{', '.join(sorted(closed))} writes to the application and removes it again.",
             next_action="Allow that with --allow-writes.",
         )
     return found
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """What several verdicts add up to: only passes make a pass, and nothing at all is not checked."""
+    """The verdict of several: it is pass only if all passed; no verdict at all means not checked."""
     found = set(verdicts)
     return next((one for one in WORST if one in found), "not checked")
-
-
-def verdict_of(line: Line, verdicts: Mapping[str, Verdict]) -> Verdict:
-    """What a line's checks add up to; one that did not end is inconclusive."""
-    return _worst(verdicts.get(name, "inconclusive") for name in line.checks)
 
 
 GATEWAY_ERRORS = ("status 502", "status 503", "status 504")
 
 
-_DATA = ("decrypt", "invariants", "foreign_keys", "sequences")
-TOUCHED: Mapping[str, tuple[str, ...]] = {
-    "db": (*_DATA, "dynos", "release"),
-    "app": ("decrypt", "dynos", "release"),
-    "infra": (*_DATA, "dynos", "release", "config", "addons"),
-}
-"""By scenario: kinds of checks whose subject it touches. `verify` would look right after it: so it looks itself."""
 LIMITING: tuple[Provider, ...] = ("application", "media", "mail")
-"""Whose limits keep a recovery from being looked at, and not from being done."""
+"""Providers whose limits prevent a check of the recovery, not the recovery itself."""
 GRAVITY = ("decrypt", "invariants", "foreign_keys", "agree", "sequences", "sql", "config", "addons", "release", "dynos")
-"""What is named first of several findings: the data before what serves them; other kinds come after these."""
-
-
-def recovery_checks(config: Config, scenario: str = "") -> tuple[Check, ...]:
-    """Those of `after_recovery`, in its order; then those of `verify` on what the scenario touched."""
-    touched = (name for name, spec in config.checks.items() if spec.kind in TOUCHED.get(scenario, ()))
-    return tuple(_check(config, name) for name in dict.fromkeys((*config.after_recovery, *touched)))
+"""The order of findings: the data before what serves them; other kinds come last."""
 
 
 def worst_first(results: Iterable[Result]) -> tuple[str, ...]:
-    """What did not pass, as `name: evidence`: failures before what is not known, graver kinds before others.
+    """What did not pass, as `name: evidence`: failures before unknowns, graver kinds before others.
 
-    What a limit kept back speaks neither for nor against, as long as the application was seen to work by other checks.
+    A check that a limit prevented proves nothing, as long as other checks saw the application work.
     """
     seen = list(results)
     works = any(one.finding.verdict == "pass" and one.check.spec.provider == "application" for one in seen)
@@ -169,12 +149,12 @@ def worst_first(results: Iterable[Result]) -> tuple[str, ...]:
 
 
 def held_back(results: Iterable[Result]) -> tuple[str, ...]:
-    """What was not checked because somebody limits requests, as `name: evidence`."""
+    """What was not checked because a provider limits requests, as `name: evidence`."""
     return tuple(_told(one) for one in results if _held_back(one))
 
 
 def _held_back(one: Result) -> bool:
-    """What the platform alone knows, such as whether the dynos run, is not done without."""
+    """What only the platform knows, such as whether the dynos run, must be checked."""
     return one.finding.limited and one.check.spec.provider in LIMITING
 
 
@@ -187,25 +167,11 @@ def _gravity(one: Result) -> tuple[bool, int]:
     return one.finding.verdict != "fail", GRAVITY.index(kind) if kind in GRAVITY else len(GRAVITY)
 
 
-def application_checks(config: Config) -> tuple[Check, ...]:
-    """Those of `after_recovery` that the application itself answers, as often as a recovery likes.
-
-    What is wrong with its release or its config shows in them; a missing backup schedule or a name server says
-    nothing of either. What the application counts, such as an empty login, is sent once, at the end.
-    """
-    return tuple(one for one in recovery_checks(config) if one.spec.provider == "application" and not one.spec.counted)
-
-
-def key_checks(config: Config) -> tuple[Check, ...]:
-    """Those that try the application's key on what it encrypted: its pages are answered without it."""
-    return tuple(_check(config, name) for name, spec in config.checks.items() if spec.kind == "decrypt")
-
-
 def unfit_for_recovery(spec: CheckSpec) -> str:
     """Why a check cannot stand in `after_recovery`; empty when it can."""
     if isinstance(spec, ManualCheck):
-        return "asks a person, and a recovery ends with what it can see by itself"
-    return "writes to the application, which a person has to allow with --allow-writes" if spec.writes else ""
+        return "asks a person, and a recovery runs only checks that need nobody"
+    return "writes to the application, which only --allow-writes permits" if spec.writes else ""
 
 
 def calls(checks: Iterable[Check]) -> tuple[Call, ...]:
@@ -221,16 +187,16 @@ def _call(one: Check) -> Call:
 
 
 def ask(deps: Adapters, checks: Sequence[Check], tell: Reporter) -> Iterator[Result]:
-    """Every check, beside each other, whatever the others gave."""
+    """All checks at the same time; one result does not stop the others."""
     with deps.world() as world:
         yield from _looked(deps, world, checks, tell)
 
 
 def ask_until_dead(deps: Adapters, checks: Sequence[Check], tell: Reporter) -> Iterator[Result]:
-    """One after the other; an application that does not answer one is not asked the others.
+    """One check after the other; an application that does not answer one is not asked the others.
 
-    Those that sign in come last, so that a dead application gets no login. A login that fails is no fault of the
-    application: what needs it is not checked.
+    Checks that sign in come last, so that a dead application gets no login. A failed login is not a fault of the
+    application: checks that need it are "not checked".
     """
     silent = ""
     with deps.world() as world:
@@ -271,7 +237,7 @@ def _without_login(world: CheckContext, tell: Reporter) -> str:
 
 
 def _dead(result: Result) -> str:
-    """What one answer, or none, tells of the application behind the router; empty while it answers."""
+    """Why the application behind the router counts as dead; empty while it answers."""
     evidence, verdict = result.finding.evidence, result.finding.verdict
     silent = verdict == "inconclusive" and not result.answered
     if isinstance(result.check.spec, HttpCheck) and (silent or any(words in evidence for words in GATEWAY_ERRORS)):

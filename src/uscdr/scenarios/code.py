@@ -1,19 +1,18 @@
-"""The application's code: what is deployed, what would be, and whether the database fits each. Reads only."""
+"""The application's code: what is deployed, what a deploy would bring, and whether the database fits. Reads only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError
+from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models import heroku as provision
-from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
+from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict
 from uscdr.models.schema import EXISTS
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from uscdr.engine.step import Reporter
     from uscdr.models.heroku import Release
@@ -24,19 +23,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tables:
-    """What the live database records of its migrations, and its columns."""
+    """The live database's recorded migrations and its columns."""
 
     applied: tuple[Migration, ...]
     columns: tuple[TableColumn, ...]
 
     def against(self, code: CodeMigrations | None, name: str = "", why: str = "") -> MigrationsVerdict:
         """The one judgement on both, the code being called `name`."""
-        return compare(code, self.applied, self.columns, against=name, why=why)
+        return MigrationsVerdict.compare(code, self.applied, self.columns, against=name, why=why)
+
+    @classmethod
+    def live(cls, deps: Adapters) -> Tables:
+        """Of the live database. Raises ProviderError, BadInput."""
+        database = deps.database()
+        return cls(database.migrations(), database.columns())
 
 
 @dataclass(frozen=True)
 class CodeSeen:
-    """`migrations` are those of the deployed commit, None when its code could not be had."""
+    """`migrations` are those of the deployed commit, None when its code was not available."""
 
     commit: str = ""
     migrations: CodeMigrations | None = None
@@ -45,30 +50,30 @@ class CodeSeen:
     ref_migrations: CodeMigrations | None = None
     """Those of what a redeploy would deploy."""
     ref_lacks: tuple[Lack, ...] = ()
-    """What a build from its archive would not get."""
+    """What a build from its archive would lack."""
     words: str = ""
 
-
-def see_code(deps: Adapters, running: Release | None, tell: Reporter) -> CodeSeen:
-    """What runs and what a redeploy would deploy; a source that cannot be reached is said, not raised."""
-    commit = _commit_of(deps, running.slug_id if running else None)
-    ref = _wanted_ref(deps)
-    if deps.source is None:
-        return CodeSeen(commit=commit, words="no source repository is configured (app.source)")
-    try:
-        tell.progress("asking the source repository")
-        ref_commit = deps.source.resolve(ref)
-        migrations = deps.source.archive(commit, deps.work) if commit else None
-        later = migrations if ref_commit == commit else deps.source.archive(ref_commit, deps.work)
-    except (ProviderError, MachineError) as error:
-        return CodeSeen(commit=commit, ref=ref, words=f"the source is not to be had: {error.message}")
-    runs = f"{commit[:12]} is deployed, " if commit else "what is deployed is not known, "
-    lacks, words = later.lacks if later else (), f"{runs}{ref} is {ref_commit[:12]}"
-    return CodeSeen(commit, migrations, ref, ref_commit, later, lacks, f"{words}{without(lacks)}")
+    @classmethod
+    def look(cls, deps: Adapters, running: Release | None, tell: Reporter) -> CodeSeen:
+        """What runs and what a redeploy would deploy; an unreachable source is reported, not raised."""
+        commit = _commit_of(deps, running.slug_id if running else None)
+        ref = _wanted_ref(deps)
+        if deps.source is None:
+            return cls(commit=commit, words="no source repository is configured (app.source)")
+        try:
+            tell.progress("asking the source repository")
+            ref_commit = deps.source.resolve(ref)
+            migrations = deps.source.archive(commit, deps.work) if commit else None
+            later = migrations if ref_commit == commit else deps.source.archive(ref_commit, deps.work)
+        except (ProviderError, MachineError) as error:
+            return cls(commit=commit, ref=ref, words=f"the source is not available: {error.message}")
+        runs = f"{commit[:12]} is deployed, " if commit else "what is deployed is not known, "
+        lacks, words = later.lacks if later else (), f"{runs}{ref} is {ref_commit[:12]}"
+        return cls(commit, migrations, ref, ref_commit, later, lacks, f"{words}{without(lacks)}")
 
 
 def without(lacks: Sequence[Lack]) -> str:
-    """What a build from an archive of the commit does not get, to be put behind its name; empty when it gets all."""
+    """What a build from the commit's archive lacks, to append to its name; empty when it lacks nothing."""
     if not lacks:
         return ""
     return f" WITHOUT THE CONTENT OF {first_of(list(map(str, lacks)))}: a build from its archive does not get it"
@@ -76,81 +81,79 @@ def without(lacks: Sequence[Lack]) -> str:
 
 def _commit_of(deps: Adapters, slug_id: str | None) -> str:
     """The commit that a slug was built from, as the platform's builds tell; empty when none does."""
-    return provision.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
+    return provision.Build.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
 
 
 def _wanted_ref(deps: Adapters) -> str:
-    """What to deploy: asked for, else configured."""
+    """The ref to deploy: the requested one, else the configured one."""
     source = deps.config.app.source
     return deps.request.ref or (source.ref if source else "main")
 
 
-def see_tables(deps: Adapters) -> Tables:
-    """Of the live database. Raises ProviderError, BadInput."""
-    database = deps.database()
-    return Tables(database.migrations(), database.columns())
+class DeployedCode:
+    """The code of the application that is worked on, against its live database."""
+
+    def __init__(self, deps: Adapters) -> None:
+        self._deps = deps
+
+    def judge(self, slug_id: str | None, listed: Listed | None = None) -> MigrationsVerdict:
+        """The live database against the code of a slug; `why` says what was not available.
+
+        `listed`: what that code, running, lists itself; then its libraries are judged too, and all without its files.
+        """
+        try:
+            tables = Tables.live(self._deps)
+            code, why = self._files(slug_id)
+            found = tables.against(code, code.commit[:12] if code else "", why)
+            return found.with_listed(code, tables.applied, listed) if listed is not None else found
+        except (ProviderError, BadInput) as error:
+            return MigrationsVerdict(verdict="not checked", why=error.message)
+
+    def judge_running(self, listed: Listed | None = None) -> MigrationsVerdict:
+        """The live database against the running code. Raises ProviderError when that is unknown."""
+        running = next((one for one in self._deps.platform.releases(self._deps.app) if one.current), None)
+        return self.judge(running.slug_id if running else None, listed)
+
+    def running(self) -> CodeMigrations | None:
+        """The files of the running code; None when they are not available. Raises ProviderError."""
+        running = next((one for one in self._deps.platform.releases(self._deps.app) if one.current), None)
+        return self._files(running.slug_id if running else None)[0]
+
+    def _files(self, slug_id: str | None) -> tuple[SourceArchive | None, str]:
+        """A slug's code, or why it is not known."""
+        if self._deps.source is None:
+            return None, "no source repository is configured (app.source)"
+        try:
+            commit = _commit_of(self._deps, slug_id)
+            return (
+                (self._deps.source.archive(commit, self._deps.work), "")
+                if commit
+                else (None, "the platform does not say its commit")
+            )
+        except (ProviderError, MachineError) as error:
+            return None, error.message
+
+    def way_on(self, found: MigrationsVerdict) -> str:
+        """What a person does about the worst problem, with commands to paste; empty when there is none."""
+        manage = f"heroku run --exit-code --app {self._deps.app} -- {self._deps.config.app.manage}"
+        if found.disordered:
+            return _in_order(found.disordered[0], manage)
+        if found.obstacles:
+            return _unblocked(found.obstacles[0], manage)
+        if found.lacking:
+            return RESTORE
+        if found.ahead or found.unfillable:
+            return (
+                f"Deploy code that has {first_of(found.ahead) or 'these columns'}: uscdr recover app --ref REF --new. "
+                f"take it back by the code that has it, which drops what it made: {manage} migrate {_app(found)} NAME"
+            )
+        return f"Apply the pending migrations: {manage} migrate --noinput" if found.pending else ""
 
 
-def judge(deps: Adapters, slug_id: str | None, listed: Listed | None = None) -> MigrationsVerdict:
-    """The live database against the code of a slug; what could not be had is said in `why`, not raised.
-
-    `listed`: what that code, running, lists itself; then its libraries are judged too, and all without its files.
-    """
-    try:
-        tables = see_tables(deps)
-        code, why = _files(deps, slug_id)
-        found = tables.against(code, code.commit[:12] if code else "", why)
-        return with_listed(found, code, tables.applied, listed) if listed is not None else found
-    except (ProviderError, BadInput) as error:
-        return MigrationsVerdict(verdict="not checked", why=error.message)
+# What a person does about migrations that cannot be applied.
 
 
-def _files(deps: Adapters, slug_id: str | None) -> tuple[SourceArchive | None, str]:
-    """A slug's code, or why it is not known."""
-    if deps.source is None:
-        return None, "no source repository is configured (app.source)"
-    try:
-        commit = _commit_of(deps, slug_id)
-        return (
-            (deps.source.archive(commit, deps.work), "") if commit else (None, "the platform does not tell its commit")
-        )
-    except (ProviderError, MachineError) as error:
-        return None, error.message
-
-
-def running_code(deps: Adapters) -> CodeMigrations | None:
-    """The files of the code that runs at this moment; None when they are not to be had. Raises ProviderError."""
-    running = next((one for one in deps.platform.releases(deps.app) if one.current), None)
-    return _files(deps, running.slug_id if running else None)[0]
-
-
-def judge_running(deps: Adapters, listed: Listed | None = None) -> MigrationsVerdict:
-    """The live database against the code that runs at this moment. Raises ProviderError when that is not told."""
-    running = next((one for one in deps.platform.releases(deps.app) if one.current), None)
-    return judge(deps, running.slug_id if running else None, listed)
-
-
-# Migrations that are not begun, and what a person does about them.
-
-
-def way_on(deps: Adapters, found: MigrationsVerdict) -> str:
-    """What a person does about the worst that is wrong, with commands to paste; empty when nothing is."""
-    manage = f"heroku run --exit-code --app {deps.app} -- {deps.config.app.manage}"
-    if found.disordered:
-        return _in_order(found.disordered[0], manage)
-    if found.obstacles:
-        return _unblocked(found.obstacles[0], manage)
-    if found.lacking:
-        return RESTORE
-    if found.ahead or found.unfillable:
-        return (
-            f"Deploy code that has {first_of(found.ahead) or 'these columns'}: uscdr recover app --ref REF --new. Or "
-            f"take it back by the code that has it, which drops what it made: {manage} migrate {_app(found)} NAME"
-        )
-    return f"Apply what is pending: {manage} migrate --noinput" if found.pending else ""
-
-
-RESTORE = "The database was changed by hand: restore a backup (uscdr recover db), or make again what is gone."
+RESTORE = "The database was changed by hand: restore a backup (uscdr recover db), or recreate what is missing."
 
 
 def _app(found: MigrationsVerdict) -> str:
@@ -161,7 +164,7 @@ def _in_order(words: str, manage: str) -> str:
     ground = words.partition(" before ")[2]
     if not ground:
         return "Deploy code in which one migration merges them (manage.py makemigrations --merge)."
-    return f"If what {ground} makes is there, record it: {manage} migrate --fake {ground.replace('.', ' ')}"
+    return f"If the database has what {ground} makes, record it: {manage} migrate --fake {ground.replace('.', ' ')}"
 
 
 def _unblocked(words: str, manage: str) -> str:
@@ -169,36 +172,6 @@ def _unblocked(words: str, manage: str) -> str:
     if not what.endswith(EXISTS):
         return RESTORE
     return (
-        f"If all that {name} makes is there, record it: {manage} migrate --fake {name.replace('.', ' ')}. "
-        "If only a part is there, drop that part, so that it is applied as a whole."
+        f"If the database has all that {name} makes, record it: {manage} migrate --fake {name.replace('.', ' ')}. "
+        "If it has only a part, drop that part, so that the migration is applied as a whole."
     )
-
-
-def dangerous(deps: Adapters, pending: Collection[str]) -> str:
-    """The first of these migrations that must not run by itself, and why; empty when all may."""
-    rules = deps.config.app.dangerous_migrations
-    found = (f"{name} is pending and listed as dangerous: {rule.why}" for rule in rules for name in pending
-             if fnmatchcase(name, rule.name))  # fmt: skip
-    return next(found, "")
-
-
-def refuse_dangerous(deps: Adapters, pending: Collection[str], let_in: str) -> None:
-    """Raises CheckFailed when one of these migrations must not run by itself; `let_in` are the commands for that."""
-    words = dangerous(deps, pending)
-    if words:
-        raise CheckFailed(
-            f"The migration {words}",
-            why="No migration was begun, and users are still shut out.",
-            next_action="Decide with the developers; when it has been dealt with: uscdr runs resume. "
-            f"Or let users in as it is: {let_in}",
-        )
-
-
-def refuse_stuck(deps: Adapters, found: MigrationsVerdict, let_in: str) -> None:
-    """Raises CheckFailed when the pending migrations surely fail; `let_in` are the commands for that."""
-    if found.stuck:
-        raise CheckFailed(
-            f"{found.stuck[0][:1].upper()}{found.stuck[0][1:]}.",
-            why="No migration was begun, and users are still shut out.",
-            next_action=f"{way_on(deps, found)} Then: uscdr runs resume. Or let users in as it is: {let_in}",
-        )

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, field_validator
 
 from uscdr.backups.retention import Retention
-from uscdr.checks.check import CheckSpec
+from uscdr.checks.check import Check, CheckSpec
 from uscdr.models.access import AccessTables
-from uscdr.models.base import Destination, Duration, Fact, is_directory
+from uscdr.models.base import Destination, Duration, Fact
+from uscdr.models.heroku import service_of
 from uscdr.models.media import ReferenceColumn
 from uscdr.models.postgres import CanaryColumn, Invariant
 from uscdr.models.postgres_names import ColumnText, TableText
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
+
+
+def _is_directory(place: str | None) -> bool:
+    """Whether a store is a directory on this machine, which gets no credentials."""
+    return place is None or "://" not in place
+
 
 # The section `kit` of scenarios.yaml: where escape kits go, and who can open them.
 
@@ -25,7 +33,7 @@ from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
 class KitSettings(Fact):
     """`to`: a bucket (`s3://…`) or a directory, best not on this machine. `recipients`: age or SSH public keys."""
 
-    to: Annotated[str | None, Destination(is_directory)] = None
+    to: Annotated[str | None, Destination(_is_directory)] = None
     recipients: Annotated[tuple[str, ...], Destination()] = ()
 
     @field_validator("recipients")
@@ -50,7 +58,7 @@ class MediaSettings(Fact):
     references: tuple[ReferenceColumn, ...] = ()
 
 
-# What a new place is made of when the old one is lost: `recovery:` in scenarios.yaml.
+# What a new application is made of when the old one is lost: `recovery:` in scenarios.yaml.
 
 
 PLAN = re.compile(r"[a-z0-9][a-z0-9-]*(?::[a-z0-9][a-z0-9.-]*)?")
@@ -59,7 +67,7 @@ PLAN = re.compile(r"[a-z0-9][a-z0-9-]*(?::[a-z0-9][a-z0-9.-]*)?")
 def _plan(text: str) -> str:
     """`service:plan`. Raises ValueError."""
     if not PLAN.fullmatch(text):
-        raise ValueError(f"{text!r} is no add-on; write service:plan")
+        raise ValueError(f"{text!r} is not an add-on; write service:plan")
     return text
 
 
@@ -67,12 +75,12 @@ AddonPlan = Annotated[str, AfterValidator(_plan)]
 
 
 def _are_the_platforms(names: tuple[str, ...]) -> bool:
-    """Whether nobody else's code runs, or keeps data, because of them."""
+    """Whether all are the platform's own: nobody else's code runs or keeps data."""
     return all(re.fullmatch(r"heroku[/-][a-z0-9-]+(?::[a-z0-9.-]+)?", name) for name in names)
 
 
 class Recovery(Fact):
-    """How `recover infra` builds the new place. What the old app or the kit knows comes before these defaults."""
+    """How `recover infra` builds the new application. What the old app or the kit says comes before these defaults."""
 
     app: AppName = "usc-pis-recovery"
     buildpacks: Annotated[tuple[str, ...], Destination(_are_the_platforms)] = ("heroku/nodejs", "heroku/python")
@@ -81,13 +89,13 @@ class Recovery(Fact):
         "heroku-postgresql:essential-0",
         "heroku-redis:mini",
     )
-    """Plans to order when the old plan is not sold any more, by service."""
+    """Plans to order when the old plan is no longer sold, by service."""
     mail_variables: tuple[str, ...] = ("GMAIL_CLIENT_ID", "GMAIL_CLIENT_SECRET", "GMAIL_REFRESH_TOKEN")
-    """Withheld from the copy until the switch: a copy with live mail values writes to real patients."""
+    """Withheld from the new application until the switch: with live mail values it would write to real patients."""
     address_variables: tuple[str, ...] = ("SITE_URL", "FRONTEND_URL")
     """Variables that hold the application's own address."""
     allowed_hosts_variable: str = "ALLOWED_HOSTS"
-    """The variable that lists the names it answers to."""
+    """The variable that lists the host names that it answers to."""
     encryption_key_variable: str = "PGP_ENCRYPTION_KEY"
     """The variable without which encrypted columns cannot be read."""
     canaries: tuple[CanaryColumn, ...] = ()
@@ -97,6 +105,11 @@ class Recovery(Fact):
     backup_hour: Annotated[int, Field(ge=0, le=23)] = 2
     backup_timezone: str = "Asia/Manila"
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that are ordered: those of the configured plans."""
+        return tuple(dict.fromkeys(service_of(plan) for plan in self.addons))
+
 
 # The section `vault` of scenarios.yaml: where copies of backups go, who can open them, how often, for how long.
 
@@ -105,9 +118,9 @@ EVERY = 3.5 * 3600
 
 
 class VaultSettings(Fact):
-    """`to`: a directory or object store; without it the kits' place. `recipients`: without them those of the kit."""
+    """`to`: a directory or object store; default: where kits go. `recipients`: default: those of the kit."""
 
-    to: Annotated[str | None, Destination(is_directory)] = None
+    to: Annotated[str | None, Destination(_is_directory)] = None
     recipients: Annotated[tuple[str, ...], Destination()] = ()
     every: Annotated[Duration, Field(ge=300, le=86400)] = EVERY
     """How often a backup is captured, copied and proven."""
@@ -116,24 +129,24 @@ class VaultSettings(Fact):
     @field_validator("recipients")
     @classmethod
     def _public(cls, recipients: tuple[str, ...]) -> tuple[str, ...]:
-        """As of a kit: public keys only; a private one is refused without being repeated."""
+        """Only public keys; a private one is refused without being repeated."""
         if not all(one.strip().lower().startswith(("age1", "ssh-")) for one in recipients):
             raise ValueError("a recipient is a public key: age1… or ssh-…")
         return recipients
 
 
-def bounded(invariant: Invariant) -> Invariant:
+def _bounded(invariant: Invariant) -> Invariant:
     """The invariant, if it can fail at all. Raises ValueError."""
     numbers = [bound for bound in (invariant.minimum, invariant.maximum) if bound is not None]
     if not all(math.isfinite(bound) for bound in numbers):
         raise ValueError("minimum and maximum must be finite numbers")
     if invariant.equals is None and not numbers:
-        raise ValueError("an invariant needs equals, minimum or maximum; without them it could not fail")
+        raise ValueError("an invariant needs equals, minimum or maximum; without one of them it cannot fail")
     return invariant
 
 
 class Objectives(Fact):
-    """What was promised: at most so much data lost, at most so long down."""
+    """The promise: at most so much data lost, at most so long down."""
 
     rpo: Duration
     rto: Duration
@@ -161,11 +174,11 @@ class WriteCheck(Fact):
 
     command: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,60}$")]
     optional: bool = False
-    """Whether an application may lack the command: that saving was not checked is then said, and is no failure."""
+    """Whether an application may lack the command: then saving is reported as not checked, which is not a failure."""
 
 
 def _bare_command(value: object) -> object:
-    """The name alone is short for a command that the application has."""
+    """A name alone is short for a command that the application must have."""
     return {"command": value} if isinstance(value, str) else value
 
 
@@ -185,14 +198,21 @@ class ApplicationConfig(Fact):
     expected_tables: tuple[TableText, ...] = ()
     """Tables of the schema `public`, or `schema.table`."""
     volatile_tables: tuple[TableText, ...] = ()
-    """Written without a person's doing (sessions, queues): restored and compared, but not in the blast radius."""
+    """Written without a person's action (sessions, queues): restored and compared, but not in the blast radius."""
     written_by_release: tuple[TableText, ...] = ()
-    """Their rows are written anew by every release: other content there, in no fewer rows, is its work."""
+    """Every release rewrites their rows: other content, in no fewer rows, is its work."""
     freshness: tuple[ColumnText, ...] = ()
     """`table.column` or `schema.table.column` whose newest value tells when data was last written."""
     dangerous_migrations: tuple[DangerousMigration, ...] = ()
     write_check: Annotated[WriteCheck | None, BeforeValidator(_bare_command, WriteCheck | str | None)] = None
     """Run in a one-off dyno at the end of a recovery: what only reads cannot see that nothing can be saved."""
+
+    def danger_in(self, pending: Collection[str]) -> str:
+        """The first of these migrations that must not run unattended, and why; empty when all may."""
+        rules = self.dangerous_migrations
+        found = (f"{name} is pending and listed as dangerous: {rule.why}" for rule in rules for name in pending
+                 if fnmatchcase(name, rule.name))  # fmt: skip
+        return next(found, "")
 
 
 class Contact(Fact):
@@ -204,7 +224,7 @@ class Contact(Fact):
 
 
 class ConfigManifest(Fact):
-    """Which configuration variables there must be, be escrowed, and be derived from a new place."""
+    """Which config variables must exist, be escrowed, and be derived from a new application."""
 
     required: tuple[str, ...] = ()
     escrow: tuple[str, ...] = ()
@@ -248,10 +268,10 @@ class Scenario(Fact):
 
 
 SCENARIOS = ("db", "app", "media", "infra", "dns", "backups")
-"""The scenarios that a command runs: any other name would be a plan that nobody can start."""
+"""The scenarios that a command runs: nobody could start one of another name."""
 
 
-def known_scenario(name: str) -> str:
+def _known_scenario(name: str) -> str:
     """The name, if a command runs it. Raises ValueError."""
     if name not in SCENARIOS:
         raise ValueError(f"`{name}` is not known here; allowed: {', '.join(SCENARIOS)}")
@@ -261,6 +281,15 @@ def known_scenario(name: str) -> str:
 ListName = Literal["db", "app", "integration"]
 CHECK_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+){0,8}")
 """Needs no quoting on a command line."""
+
+
+_DATA = ("decrypt", "invariants", "foreign_keys", "sequences")
+TOUCHED: Mapping[str, tuple[str, ...]] = {
+    "db": (*_DATA, "dynos", "release"),
+    "app": ("decrypt", "dynos", "release"),
+    "infra": (*_DATA, "dynos", "release", "config", "addons"),
+}
+"""By scenario: kinds of checks whose subject it touches. `verify` would look right after it: so it looks itself."""
 
 
 SANDBOX = "sandbox"
@@ -286,36 +315,57 @@ class Config(Fact):
     contacts: tuple[Contact, ...] = ()
     config: ConfigManifest = Field(default_factory=ConfigManifest)
     access: AccessTables | None = None
-    """Where the application keeps who may get in."""
+    """Where the application keeps who has access."""
     recovery: Recovery = Field(default_factory=Recovery)
     kit: KitSettings = Field(default_factory=KitSettings)
     vault: VaultSettings = Field(default_factory=VaultSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
-    invariants: tuple[Annotated[Invariant, AfterValidator(bounded)], ...] = ()
+    invariants: tuple[Annotated[Invariant, AfterValidator(_bounded)], ...] = ()
     checks: SkipValidation[Mapping[str, CheckSpec]] = Field(default_factory=dict)
-    """By name. In a file that was loaded they are validated when one is first asked for."""
+    """By name. The loader validates them when one is first used."""
     checklists: dict[ListName, Checklist] = Field(default_factory=dict)
     after_recovery: tuple[str, ...] = ()
-    """Checks that a recovery ends with, and those of the application begins with: any that need neither a person
-    nor writes."""
-    scenarios: Annotated[Mapping[Annotated[str, AfterValidator(known_scenario)], Scenario], Field(min_length=1)]
-    """In a file that was loaded a scenario's steps are validated when it is first asked for."""
+    """Checks at the end of a recovery, and at the start of `recover app`; none that needs a person or writes."""
+    scenarios: Annotated[Mapping[Annotated[str, AfterValidator(_known_scenario)], Scenario], Field(min_length=1)]
+    """The loader validates a scenario's steps when it is first used."""
+
+    def anchored(self, directory: Path) -> Config:
+        """The same with absolute paths of certificates and code, so that the working directory does not choose them."""
+        source = self.app.source
+        if source is not None and not _REMOTE.match(source.git):
+            source = source.model_copy(update={"git": str(directory / Path(source.git).expanduser())})
+        targets = {
+            name: one.model_copy(update={"ca_file": str(directory / Path(one.ca_file).expanduser())})
+            if one.ca_file
+            else one
+            for name, one in self.targets.items()
+        }
+        app = self.app.model_copy(update={"source": source})
+        return self.model_copy(update={"app": app, "targets": targets})
+
+    def check(self, name: str) -> Check:
+        """One check of scenarios.yaml, to be run."""
+        return Check(name, self.checks[name], self.checks[name].kind)
+
+    def recovery_checks(self, scenario: str = "") -> tuple[Check, ...]:
+        """Those of `after_recovery`, in its order; then those of `verify` on what the scenario touched."""
+        touched = (name for name, spec in self.checks.items() if spec.kind in TOUCHED.get(scenario, ()))
+        return tuple(self.check(name) for name in dict.fromkeys((*self.after_recovery, *touched)))
+
+    def application_checks(self) -> tuple[Check, ...]:
+        """Those of `after_recovery` that the application itself answers, as often as a recovery likes.
+
+        What is wrong with its release or its config shows in them; a missing backup schedule or a name server says
+        nothing of either. What the application counts, such as an empty login, is sent once, at the end.
+        """
+        return tuple(
+            one for one in self.recovery_checks() if one.spec.provider == "application" and not one.spec.counted
+        )
+
+    def key_checks(self) -> tuple[Check, ...]:
+        """Those that try the application's key on what it encrypted: its pages are answered without it."""
+        return tuple(self.check(name) for name, spec in self.checks.items() if spec.kind == "decrypt")
 
 
 _REMOTE = re.compile(r"[\w.+-]+://|[\w.-]+@[\w.-]+:")
-"""How an address of a repository begins that is no path."""
-
-
-def anchored(config: Config, directory: Path) -> Config:
-    """The same with whole paths of certificates and code: where a command is given does not choose them."""
-    source = config.app.source
-    if source is not None and not _REMOTE.match(source.git):
-        source = source.model_copy(update={"git": str(directory / Path(source.git).expanduser())})
-    targets = {
-        name: one.model_copy(update={"ca_file": str(directory / Path(one.ca_file).expanduser())})
-        if one.ca_file
-        else one
-        for name, one in config.targets.items()
-    }
-    app = config.app.model_copy(update={"source": source})
-    return config.model_copy(update={"app": app, "targets": targets})
+"""How a repository's address starts that is not a path."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import ConfigError
 from uscdr.scenarios.loader import Decision, LoadedConfig, load
-from uscdr.settings import config_directory
+from uscdr.settings import Directories
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def load_config(given: Path | None, env: Mapping[str, str], *, lazily: bool = Fa
     named = given or (Path(env["USCDR_CONFIG"]) if env.get("USCDR_CONFIG") else None)
     if named is not None:
         return _trusted(replace(load(named, lazily=lazily), own=True))
-    here, users = Path(_FILE_NAME), config_directory() / _FILE_NAME
+    here, users = Path(_FILE_NAME), Directories(env).config / _FILE_NAME
     # what has the name and is no file is refused, not passed by
     if os.path.lexists(here) and not _is_beside(here, users):
         return _found(_compared(here, lazily=lazily))

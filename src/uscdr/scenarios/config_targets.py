@@ -1,4 +1,4 @@
-"""Where the parts of one installation are. Base URLs other than the providers' own are for tests and sandboxes."""
+"""Where the parts of one installation are. Base URLs of other hosts are for tests and sandboxes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ APP = re.compile(r"[a-z0-9][a-z0-9-]{1,35}")
 def _app(text: str) -> str:
     """The name of an application at the platform. Raises ValueError."""
     if not APP.fullmatch(text):
-        raise ValueError(f"{text!r} is no application's name: a-z, digits and hyphens")
+        raise ValueError(f"{text!r} is not an application name; use a-z, digits and hyphens")
     return text
 
 
@@ -41,21 +41,21 @@ def _address(text: str) -> str:
     """An http or https address with a host. Raises ValueError."""
     split = urlsplit(text)
     if split.scheme not in ("http", "https") or not split.hostname or not text.isprintable() or " " in text:
-        raise ValueError(f"{text!r} is no address; write https://…")
+        raise ValueError(f"{text!r} is not a web address; write https://…")
     _ = split.port  # raises ValueError for what is none
     if "@" in split.netloc:
-        raise ValueError("an address holds no user name and no password")
+        raise ValueError("a web address must not contain a user name or a password")
     if not split.netloc.isascii():
-        raise ValueError(f"{text!r} has letters beyond a-z in its host: write them as xn--…")
+        raise ValueError(f"{text!r} has letters other than a-z in its host; write them as xn--…")
     if not _is_host(split.hostname, bracketed="[" in split.netloc):
-        raise ValueError(f"{text!r} has no host that can be looked up")
+        raise ValueError(f"{text!r} has a host that is not a valid name")
     return text
 
 
 AppName = Annotated[str, AfterValidator(_app)]
 Address = Annotated[str, AfterValidator(_address)]
 GoesTo = Annotated[Address, Destination()]
-"""Of a provider: the default is its own."""
+"""A provider's address; the default is its own."""
 
 
 class HerokuTarget(Fact):
@@ -67,7 +67,7 @@ class HerokuTarget(Fact):
     status_url: GoesTo = "https://status.heroku.com"
     database: str = "DATABASE_URL"
     steady: Duration = WINDOW
-    """For how long a dyno must have been up at the end of a recovery, to be said to stay so."""
+    """How long a dyno must have been up at the end of a recovery to count as steady."""
 
 
 class CloudinaryTarget(Fact):
@@ -89,9 +89,9 @@ def _host(text: str) -> str:
     name = text.lower().rstrip(".")
     first, *others = name.split(".")
     if name.rpartition(".")[2].isdigit():
-        raise ValueError(f"{text!r} is an address, no host name")
+        raise ValueError(f"{text!r} is an IP address, not a host name")
     if len(name) > LONGEST_NAME or not all(LABEL.fullmatch(part) for part in (*others, "x" if first == "*" else first)):
-        raise ValueError(f"{text!r} is no host name (letters beyond a-z are written as xn--…)")
+        raise ValueError(f"{text!r} is not a host name (write letters other than a-z as xn--…)")
     return name
 
 
@@ -99,7 +99,7 @@ HostName = Annotated[str, AfterValidator(_host)]
 
 
 class DnsTarget(Fact):
-    """Where the domain is edited, and which names lead users to the application.
+    """Where the domain is edited, and which hostnames lead users to the application.
 
     The key comes from the environment: `USCDR_DNS_KEY` (rfc2136, base64) or `USCDR_CLOUDFLARE_TOKEN`.
     """
@@ -121,7 +121,7 @@ class DnsTarget(Fact):
         if self.adapter == "rfc2136" and not (self.server and self.key_name):
             raise ValueError("rfc2136 needs server and key_name")
         if len(set(self.hostnames)) < len(self.hostnames):
-            raise ValueError("a hostname stands twice")
+            raise ValueError("a hostname is listed twice")
         outside = [name for name in self.hostnames if name != self.zone and not name.endswith("." + self.zone)]
         if outside:
             raise ValueError(f"not in the zone {self.zone}: {', '.join(outside)}")
@@ -129,7 +129,7 @@ class DnsTarget(Fact):
 
 
 class MailTarget(Fact):
-    """Where the application's mail account is asked for."""
+    """Where the application's mail account is checked."""
 
     token_url: GoesTo = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 
@@ -147,7 +147,7 @@ def _server(value: object) -> tuple[str, int]:
 
 
 class TargetConfig(Fact):
-    """One place that can be recovered."""
+    """One installation that can be recovered."""
 
     heroku: HerokuTarget
     cloudinary: CloudinaryTarget | None = None

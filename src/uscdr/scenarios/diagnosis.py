@@ -1,4 +1,4 @@
-"""What an application failure calls for: a pure judgement on what was seen."""
+"""Which remedy an application failure needs, and what its log says. Pure judgements on what was seen."""
 
 from __future__ import annotations
 
@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 ROLLBACK = re.compile(r"^Rollback to v(\d+)")
 CONFIG = re.compile(r"^(Set|Remove|Update|Add) .*config var", re.IGNORECASE)
 REMOVED = re.compile(r"^Remove (.+) config var")
-CLOSED = (
-    "nothing is seen to be wrong, and the pages cannot be asked while maintenance mode is on (heroku maintenance:off)"
-)
+CLOSED = "nothing looks wrong, but the pages cannot be checked while maintenance mode is on (heroku maintenance:off)"
 
 
 def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) -> Remedy:
-    """What to do. `wanted` is a release to return to, `ref` a ref to deploy, when the operator said so.
+    """The remedy. `wanted` is the release to roll back to and `ref` the ref to deploy, if the operator named one.
 
-    Raises BadInput for a release that cannot be returned to.
+    Raises BadInput for a release that cannot be rolled back to.
     """
     if wanted is not None:
         return _return_to(seen, _named(seen, wanted), "the operator named the release")
@@ -45,16 +43,16 @@ def remedy(seen: AppSeen, *, wanted: str | None = None, ref: str | None = None) 
 
 
 def _but(seen: AppSeen) -> str:
-    """What no release changes and a person puts right."""
+    """What no release changes and a person must fix."""
     return f"; but {seen.stopped}" if seen.stopped else ""
 
 
 def _of_migrations(seen: AppSeen) -> Remedy | None:
-    """What makes the database and the code fit; None when that is not what is wrong, or nothing here does."""
+    """The remedy for a mismatch of database and code; None when there is no mismatch, or no remedy."""
     found, later = seen.code, seen.ref_code
     if found.ahead or found.unfillable:
         if later.known and not (later.ahead or later.unfillable) and seen.ref_commit != seen.commit:
-            return Remedy(what="redeploy", why=f"{found.problems[0]}; {seen.ref} knows it")
+            return Remedy(what="redeploy", why=f"{found.problems[0]}; {seen.ref} has it")
     elif found.pending:
         return Remedy(what="migrate", why="the deployed code needs migrations that the database lacks")
     if found.problems and not seen.failing:
@@ -67,14 +65,14 @@ def _go_back(seen: AppSeen) -> Remedy:
     if target is not None:
         return _return_to(seen, target, _symptom(seen))
     if seen.ref_commit:
-        return Remedy(what="redeploy", why=f"{_symptom(seen)}; there is no earlier release to return to")
+        return Remedy(what="redeploy", why=f"{_symptom(seen)}; there is no earlier release to roll back to")
     return Remedy(what="impossible", why=f"{_symptom(seen)}; no earlier release, and no source to deploy from")
 
 
 def _last_good(seen: AppSeen) -> ReleaseLine | None:
-    """The newest release, older than the code that runs, which succeeded and can be returned to.
+    """The newest release before the running code that succeeded and can be rolled back to.
 
-    A release that only returned to another stands for that one: what lies between the two was found bad before.
+    A rollback counts as the release that it went back to: the releases between the two were found bad before.
     """
     if seen.current is None:
         return None
@@ -83,7 +81,7 @@ def _last_good(seen: AppSeen) -> ReleaseLine | None:
 
 
 def _removals(seen: AppSeen) -> list[int]:
-    """The newest release that removed each missing variable: that release has not got it either."""
+    """The newest release that removed each missing variable: that release lacks it too."""
     removed = [
         (r.version, m[1].replace(",", " ").split()) for r in seen.releases if (m := REMOVED.match(r.description))
     ]
@@ -92,14 +90,14 @@ def _removals(seen: AppSeen) -> list[int]:
 
 
 def _origin(seen: AppSeen, version: int) -> int:
-    """The version whose code and config `version` runs, through any number of rollbacks."""
+    """The version whose code and config `version` runs, after any number of rollbacks."""
     release = next((r for r in seen.releases if r.version == version), None)
     earlier = returned_to(release.description) if release else None
     return _origin(seen, earlier) if earlier is not None and earlier < version else version
 
 
 def returned_to(description: str) -> int | None:
-    """The version that a release went back to, None when it did not go back."""
+    """The version that a rollback went back to; None when the release is not a rollback."""
     match = ROLLBACK.match(description)
     return whole(match[1]) if match else None
 
@@ -108,10 +106,14 @@ def _named(seen: AppSeen, wanted: str) -> ReleaseLine:
     known = ", ".join(f"v{r.version}" for r in seen.releases if r.can_return and r.version != seen.current) or "none"
     found = next((r for r in seen.releases if f"v{r.version}" == wanted or str(r.version) == wanted), None)
     if found is None or not found.can_return or found.status != "succeeded":
-        what = "is not listed" if found is None else f"{found.status} and cannot be returned to"
-        raise BadInput(f"Release {wanted} {what}.", why=f"Releases that can: {known}.", next_action="heroku releases")
+        what = "is not listed" if found is None else f"{found.status} and cannot be rolled back to"
+        raise BadInput(
+            f"Release {wanted} {what}.",
+            why=f"Releases that you can roll back to: {known}.",
+            next_action="heroku releases",
+        )
     if found.version == seen.current:
-        raise BadInput(f"Release {wanted} is the one that runs.", why=f"Others: {known}.")
+        raise BadInput(f"Release {wanted} is already running.", why=f"Others: {known}.")
     return found
 
 
@@ -140,7 +142,7 @@ def config_changes(undone: Sequence[str]) -> tuple[str, ...]:
 
 
 class _Words(NamedTuple):
-    """What a code means, and where to look."""
+    """What a code means, and where to look next."""
 
     meaning: str
     hint: str
@@ -159,24 +161,26 @@ CODES: Mapping[str, _Words] = {
     "H14": _Words("No web dyno is running.", "Scale web up, unless it was scaled down on purpose."),
     "H15": _Words("A connection was idle for 55 seconds.", "Look for requests that wait for another service."),
     "H16": _Words("The web dyno sent the visitor to another host than it may.", "Look at the domains of the app."),
-    "H17": _Words("The dyno's answer was no valid HTTP.", _CRASH_WORDS),
-    "H18": _Words("The connection was cut in the middle of an answer.", "Look for killed workers and R14."),
+    "H17": _Words("The dyno's answer was not valid HTTP.", _CRASH_WORDS),
+    "H18": _Words("The connection was closed in the middle of an answer.", "Look for killed workers and R14."),
     "H19": _Words("The dyno took too long to accept the connection.", _SLOW),
     "H20": _Words("A dyno did not boot within 75 seconds.", _CRASH_WORDS),
     "H21": _Words("The dyno refused the connection.", _CRASH_WORDS),
     "H22": _Words("The web dyno has too many connections.", _SLOW),
-    "H27": _Words("A visitor closed the connection before the answer was ready.", "A sign of slowness, no fault."),
-    "H28": _Words("A visitor was idle in the middle of a request.", "No fault of the app."),
+    "H27": _Words("A visitor closed the connection before the answer was ready.", "A sign of slowness, not a fault."),
+    "H28": _Words("A visitor was idle in the middle of a request.", "Not a fault of the app."),
     "H31": _Words("The dyno's connection was given up as misbehaving.", _CRASH_WORDS),
     "H80": _Words("The app is in maintenance mode.", "End it with `heroku maintenance:off` when the app is well."),
     "H81": _Words("The app has no code.", "Deploy it: nothing was built or released here yet."),
     "H82": _Words("The account's free hours are used up.", "Look at the plan of the dynos."),
     "H83": _Words("The platform's planned work holds the app.", "See status.heroku.com and wait."),
-    "H99": _Words("The platform itself failed.", "See status.heroku.com; nothing in the app mends this."),
+    "H99": _Words("The platform itself failed.", "See status.heroku.com; nothing in the app fixes this."),
     "R10": _Words("The web process did not listen on $PORT within 60 seconds of its start.", _CRASH_WORDS),
-    "R11": _Words("The dyno was killed for it was too slow to stop.", "Look for work that does not heed SIGTERM."),
+    "R11": _Words("The dyno was too slow to stop and was killed.", "Look for work that does not heed SIGTERM."),
     "R12": _Words("A process did not stop within 30 seconds.", "Look for work that does not heed SIGTERM."),
-    "R13": _Words("A one-off dyno could not be attached to.", "Run it again; check that TLS to port 5000 is let out."),
+    "R13": _Words(
+        "A one-off dyno could not be attached to.", "Run it again; check that TLS to port 5000 is allowed out."
+    ),
     "R14": _Words("A dyno uses more memory than it has; it swaps and slows down.", _MEMORY),
     "R15": _Words("A dyno used far more memory than it has and was killed.", _MEMORY),
     "R16": _Words("A one-off dyno lost its terminal.", "Run it detached, or over a better connection."),
@@ -190,11 +194,11 @@ CODES: Mapping[str, _Words] = {
     "L15": _Words("A drain's buffer overflowed.", "Look at the log drain."),
     "crashed": _Words("A dyno crashed.", _CRASH_WORDS),
     "worker timeout": _Words("A web worker did not finish in time and was killed.", _SLOW),
-    "error": _Words("An error of Python whose type was not told.", "Read the log itself."),
+    "error": _Words("An error of Python of unknown type.", "Read the log itself."),
 }
-"""By code of the platform, or by our own word for what has none."""
+"""By the platform's code, or by our own word where it has none."""
 
-OTHER_CODE = _Words("A code of the platform that is not known here.", "See Dev Center, Error Codes.")
+OTHER_CODE = _Words("An unknown code of the platform.", "See Dev Center, Error Codes.")
 
 ERRORS: Mapping[str, _Words] = {
     "OperationalError": _Words("The database could not be used.", _DATABASE),
@@ -222,7 +226,7 @@ ERRORS: Mapping[str, _Words] = {
 OTHER_ERROR = _Words("An error of Python.", "Read the log itself around that time; it may hold personal data.")
 
 
-# What an app's log says is wrong: known platform codes, and the types of Python errors. Pure.
+# Problems in an app's log: known platform codes and the types of Python errors. Pure.
 
 
 _CRASH = re.compile(r"^State changed from [\w-]+ to crashed\b")
@@ -233,12 +237,12 @@ _NAME = re.compile(
     r"|SuspiciousOperation|PermissionDenied|NotFound))(?::|$)"
 )
 _MOST = 200
-"""How many different codes are told; a log of 1,500 lines holds fewer."""
+"""How many different codes are reported; a log of 1,500 lines has fewer."""
 
 
 @dataclass(frozen=True)
 class LogCode:
-    """One kind of trouble in a log: how often and when last it was seen, what it means, what to look at.
+    """One kind of problem in a log: how often and when last it was seen, what it means, what to look at.
 
     `last_seen` is aware UTC, None when no line of it had a readable time.
     """
@@ -248,6 +252,18 @@ class LogCode:
     last_seen: datetime | None
     meaning: str
     hint: str
+
+    @classmethod
+    def in_lines(cls, lines: Iterable[str]) -> tuple[LogCode, ...]:
+        """The known codes in `lines` (oldest first, as the platform writes them), the most frequent first."""
+        tally = _Tally()
+        for line in LogLine.read(lines):
+            if line.of_platform:
+                _platform(tally, line)
+            else:
+                _application(tally, line.process, line.text, line.at)
+        found = (_code(code, count, last) for code, (count, last) in tally.seen.items())
+        return tuple(sorted(found, key=lambda one: (-one.count, one.code)))
 
 
 @dataclass
@@ -263,18 +279,6 @@ class _Tally:
         self.seen[code] = count + 1, max((one for one in (at, last) if one is not None), default=None)
 
 
-def explain(lines: Iterable[str]) -> tuple[LogCode, ...]:
-    """The known codes in `lines` (oldest first, as the platform writes them), the most frequent first."""
-    tally = _Tally()
-    for line in LogLine.read(lines):
-        if line.of_platform:
-            _platform(tally, line)
-        else:
-            _application(tally, line.process, line.text, line.at)
-    found = (_code(code, count, last) for code, (count, last) in tally.seen.items())
-    return tuple(sorted(found, key=lambda one: (-one.count, one.code)))
-
-
 def _platform(tally: _Tally, line: LogLine) -> None:
     if line.code:
         tally.add(line.code, line.at)
@@ -283,7 +287,7 @@ def _platform(tally: _Tally, line: LogLine) -> None:
 
 
 def _application(tally: _Tally, process: str, text: str, at: datetime | None) -> None:
-    """Follow a process's traceback to its last line, which names the error; its message is passed over."""
+    """Follow a process's traceback to its last line, which names the error; its message is not read."""
     if text.strip() == _TRACEBACK:
         tally.open.add(process)
     elif process in tally.open and text.strip() and not text.startswith(" "):

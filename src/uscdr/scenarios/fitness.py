@@ -1,11 +1,11 @@
-"""What a proven backup lacks to be one that may replace the database."""
+"""What a person does when a backup, or the encryption key, will not do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uscdr.scenarios.results.db import BackupsSeen, DatabaseSeen, Proof
-from uscdr.words import first_of, moment, plural
+from uscdr.scenarios.results.db import BackupsSeen, DatabaseSeen, broken_invariants
+from uscdr.words import first_of, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,45 +14,20 @@ if TYPE_CHECKING:
     from uscdr.backups.proofs import CanaryVerdict
     from uscdr.engine.step import View
     from uscdr.models.heroku import Release
-    from uscdr.models.postgres import InvariantResult
 
 
-def failing(results: tuple[InvariantResult, ...]) -> list[str]:
-    """Invariants that do not surely hold, in words."""
-    return [f"{r.name} ({r.seen}, expected {r.expected})" for r in results if r.holds is not True]
+# The next step when a backup will not do: a command that works in this state. Pure.
 
 
-def wanting(proof: Proof, key: str) -> str:
-    """Why nothing may be replaced by it; empty when nothing speaks against it. `key`: the key's variable."""
-    if proof.missing:
-        return f"tables are missing: {first_of(proof.missing)}"
-    broken = failing(proof.invariants)
-    if broken:
-        return f"it breaks: {first_of(broken, comma='; ')}"
-    if proof.keyless:
-        return f"no primary key in {first_of(proof.keyless)}: rows may be there twice"
-    broken_schema = (*proof.code.stuck, *(f"recorded as applied, but not there: {one}" for one in proof.code.lacking))
-    if broken_schema:
-        return f"the deployed code {proof.code.against} cannot go on from it: {first_of(broken_schema, comma='; ')}"
-    if proof.key.opens_nothing:
-        where = f", {proof.key.where}" if proof.key.where else ""
-        shut = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} stay shut"
-        return f"{key} does not fit: {shut}{where}"
-    return ""
-
-
-# What leads on when a backup will not do: a next step that exists. Pure.
-
-
-CAPTURE = "the database itself answers and breaks nothing: a backup of it is made by `uscdr backup capture`"
+CAPTURE = "the database itself answers and breaks no invariant: back it up with `uscdr backup capture`"
 OFF_PLATFORM = (
-    "A kit may hold one: uscdr kit list, then uscdr recover infra --kit newest builds a new place from it. "
-    "Else ask the platform's support: https://help.heroku.com"
+    "A kit may hold one: uscdr kit list. To build a new application from it: uscdr recover infra --kit newest. "
+    "Otherwise ask Heroku's support: https://help.heroku.com"
 )
 
 
 def another(view: View, name: str = "") -> str:
-    """Another backup than `name`, else a capture of a database that is whole, else what is off the platform."""
+    """Another backup than `name`, else a capture of an intact database, else what is off the platform."""
     seen = view.get(BackupsSeen)
     if seen is None:
         return "Choose another backup: uscdr backup list, uscdr kit list"
@@ -63,19 +38,19 @@ def another(view: View, name: str = "") -> str:
 
 
 def _whole(view: View) -> bool:
-    """Whether nothing that was looked at speaks against the live database."""
+    """Whether no look found anything wrong with the live database."""
     live = view.get(DatabaseSeen)
-    return live is not None and live.reachable and not live.missing and not failing(live.invariants)
+    return live is not None and live.reachable and not live.missing and not broken_invariants(live.invariants)
 
 
-# A key that opens nothing: which one did, who changed it, and the way back to it. Fingerprints only.
+# A key that decrypts nothing: which key did, which release changed it, how to restore it. Fingerprints only.
 
 
 KIT = "or take it from the kit: uscdr kit list"
 
 
 def way_back(key: str, seen: CanaryVerdict, earlier: Earlier, releases: Sequence[Release]) -> str:
-    """Sentences for a person; `releases` newest first."""
+    """How to restore the key that fits, in sentences; `releases` newest first."""
     return " ".join(filter(None, (_known(seen, earlier), _advice(key, releases))))
 
 
@@ -84,7 +59,7 @@ def _known(seen: CanaryVerdict, earlier: Earlier) -> str:
         return ""
     name, at, print_ = earlier.keys[-1]
     if print_ == seen.fingerprint:
-        return f"The key is the one that {name} knew ({print_}): these rows lie under another one."
+        return f"The key is the one recorded with {name} ({print_}): these rows are encrypted with another key."
     now = f"; the application has {seen.fingerprint} now" if seen.fingerprint else ""
     return f"The key that opened the records had the fingerprint {print_} ({name}, {moment(at)}){now}."
 
@@ -95,10 +70,10 @@ def _advice(key: str, releases: Sequence[Release]) -> str:
 
 
 def changed_by(key: str, releases: Sequence[Release]) -> str:
-    """Which release changed the key and how the earlier one comes back; empty when none of `releases` did."""
+    """Which release changed the key, and how to restore the earlier one; empty when none of `releases` did."""
     changed = next((one for one in releases if key in one.description.replace(",", " ").split()), None)
     if changed is None:
         return ""
     when = f" of {moment(changed.created_at)}" if changed.created_at else ""
     by = f"Release v{changed.version}{when} changed {key}."
-    return f"{by} Bring the earlier one back: uscdr recover app --release v{changed.version - 1} ({KIT})."
+    return f"{by} Restore the earlier one: uscdr recover app --release v{changed.version - 1} ({KIT})."

@@ -1,4 +1,4 @@
-"""Whether a scenario's steps can do what it promises: every need met, what destroys surrounded, none left out."""
+"""Whether a scenario's steps are complete and in order: needs met, changes checked, no required step missing."""
 
 from __future__ import annotations
 
@@ -16,66 +16,67 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Fault:
-    """What is wrong with the step at `index`."""
+class _Fault:
+    """The fault of the step at `index`."""
 
     index: int
     words: str
 
 
-def faults(scenario: str, steps: Sequence[AnyStep]) -> Iterator[Fault]:
-    """Everything that is wrong with these steps, the gravest kind first."""
+def faults(scenario: str, steps: Sequence[AnyStep]) -> Iterator[_Fault]:
+    """All faults of these steps, the gravest kind first."""
     expected = PIPELINES[scenario]
     yield from _unmet(expected, steps)
     yield from _unchecked(expected, steps)
     yield from _out_of_order(expected, steps)
 
 
-def _unmet(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[Fault]:
+def _unmet(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_Fault]:
     given: set[type[Fact]] = set()
     for index, step in enumerate(steps):
         for need in step.needs:
             if not given.intersection(alternatives(need)):
-                yield Fault(
-                    index, f"`{step.name}` needs what no earlier step gives; put {_givers(expected, need)} before it"
+                yield _Fault(
+                    index,
+                    f"`{step.name}` needs a result that no earlier step gives; put {_givers(expected, need)} before it",
                 )
         given.add(step.gives)
 
 
-def _unchecked(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[Fault]:
+def _unchecked(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_Fault]:
     for index, step in enumerate(steps):
         later = {one.gives for one in steps[index + 1 :]}
         for need in step.checked_by:
             if not later.intersection(alternatives(need)):
-                yield Fault(index, f"nothing checks what `{step.name}` does; put {_givers(expected, need)} after it")
+                yield _Fault(index, f"nothing checks what `{step.name}` does; put {_givers(expected, need)} after it")
 
 
 def _givers(expected: Sequence[AnyStep], need: Need) -> str:
-    """The scenario's own steps that would meet the need; those of any scenario when it has none."""
+    """The scenario's steps that meet the need; if it has none, those of any scenario."""
     every = tuple(step for pipeline in PIPELINES.values() for step in pipeline)
     found = [step for step in expected if step.gives in alternatives(need)]
     found = found or [step for step in every if step.gives in alternatives(need)]
     return " or ".join(f"`{name}`" for name in dict.fromkeys(step.name for step in found))
 
 
-def _out_of_order(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[Fault]:
-    """None may be missing or displaced; between them may stand looks that need nothing, and what may be added."""
+def _out_of_order(expected: Sequence[AnyStep], steps: Sequence[AnyStep]) -> Iterator[_Fault]:
+    """Required steps in their order; between them only looks that need nothing, and steps that may be added."""
     due = 0
     for index, step in enumerate(steps):
         if due < len(expected) and step is expected[due]:
             due += 1
         elif not (step.may_be_added or (step.effect is Effect.READ and not step.needs)):
-            yield Fault(index, _displaced(step, expected[due:]))
+            yield _Fault(index, _displaced(step, expected[due:]))
             return
     if due < len(expected):
-        yield Fault(len(steps) - 1, f"{_shown(expected[due])} is missing, or does not stand in its place")
+        yield _Fault(len(steps) - 1, f"{_shown(expected[due])} is missing or in the wrong place")
 
 
 def _displaced(step: AnyStep, due: Sequence[AnyStep]) -> str:
     if step not in due:
         may = "looks that need no other step, `manual` and other add-ons"
-        return f"{_shown(step)} has no place here; only {may} may be added"
-    return f"before {_shown(step)} comes {_shown(due[0])}, which is missing or does not stand in its place"
+        return f"{_shown(step)} does not belong here; only {may} can be added"
+    return f"{_shown(step)} comes after {_shown(due[0])}, which is missing or in the wrong place"
 
 
 def _shown(step: AnyStep) -> str:

@@ -1,6 +1,6 @@
-"""Backups under proof: fetched and restored on this machine, early and in the background.
+"""Prove backups: fetch and restore them on this machine, early and in the background.
 
-Downloading and restoring only read at the provider, so this may run while the application is being frozen.
+This only reads at the provider, so it may run while the application is being stopped.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ LOOK_EVERY = 0.1
 
 @dataclass(frozen=True)
 class DumpSource:
-    """Where a dump comes from: its name and id, and how it gets into a file here."""
+    """The source of a dump: its name and id, and how to fetch it into a file."""
 
     name: str
     id: str
     fetch: Callable[[Path, Progress], Download]
     taken_at: datetime | None = None
-    """Of a backup at the platform; a kit's dump has none, and its proof is in the kit."""
+    """For a backup at the platform; None for a kit's dump, whose proof is in the kit."""
+
+    @classmethod
+    def stored(cls, backups: Backups, app: str, transfer: Transfer) -> DumpSource:
+        """A backup that the platform keeps for the owning app `app`."""
+
+        def fetch(destination: Path, progress: Progress) -> Download:
+            return backups.download(backups.public_url(app, transfer.num), destination, progress)
+
+        return cls(transfer.name, transfer.id, fetch, transfer.taken_at)
 
 
 Keep = Callable[[DumpSource, Download, ProofResult, Questions], None]
-"""Keeps what a proof showed, good or bad, where later runs and lists find it. Raises UscdrError."""
-
-
-def stored_dump(backups: Backups, app: str, transfer: Transfer) -> DumpSource:
-    """A backup that the platform keeps for the owning app `app`."""
-
-    def fetch(destination: Path, progress: Progress) -> Download:
-        return backups.download(backups.public_url(app, transfer.num), destination, progress)
-
-    return DumpSource(transfer.name, transfer.id, fetch, transfer.taken_at)
+"""Saves the result of a proof, good or bad, for later runs and lists. Raises UscdrError."""
 
 
 class Prover:
-    """Backups under proof, each opened in a scratch database of its own until `close`, its dump kept as long."""
+    """Backups under proof, each open in its own scratch database, with its dump, until `close`."""
 
     def __init__(
         self,
@@ -81,16 +81,16 @@ class Prover:
         self._awaited: set[str] = set()
 
     def prefetch(self, source: DumpSource) -> None:
-        """Begin with `source`, and with it alone, unless that is under way or done already."""
+        """Start with `source` alone, unless that is under way or done."""
         self.keep(source.id)
         self._begin(source)
 
     def also(self, source: DumpSource) -> None:
-        """Begin with `source` beside those that are open."""
+        """Start with `source` in addition to those that are open."""
         self._begin(source)
 
     def proof(self, source: DumpSource, tell: Reporter) -> Proof:
-        """Wait for the proof; it is the current one then. Raises CheckFailed when the backup does not restore."""
+        """Wait for the proof, and make it the current one. Raises CheckFailed when the backup does not restore."""
         opened = self._begin(source)
         self._current = source.id
         proof = opened.wait(tell, self._stop)
@@ -98,31 +98,31 @@ class Prover:
         return proof
 
     def is_proven(self, wanted: str) -> bool:
-        """Whether the proof of the backup with this id was asked for and stands, so that nobody waits for it again."""
+        """Whether the backup with this id is proven and open, so that nobody waits for it again."""
         return wanted in self._awaited and wanted in self._open
 
     def keep(self, wanted: str) -> None:
-        """Remove every database and dump but those of the backup with this id."""
+        """Remove every database and dump except those of the backup with this id."""
         for one in [one for one in self._open if one != wanted]:
             self._open.pop(one).close()
         self._current = wanted
 
     def open_database(self) -> Copy:
-        """The current one's scratch database; its proof must stand."""
+        """The current backup's scratch database; its proof must be done."""
         database = self._shown().database
         if database is None:
             raise MachineError("The scratch database is not open.", next_action="uscdr runs resume")
         return database
 
     def dump(self) -> Path:
-        """The current one's file, as it was proven."""
+        """The current backup's dump, as it was proven."""
         shown = self._shown()
         if shown.proof is None or shown.dump is None:
-            raise MachineError("The dump is not on this machine any more.", next_action="uscdr runs resume")
+            raise MachineError("The dump is no longer on this machine.", next_action="uscdr runs resume")
         return shown.dump
 
     def digests(self) -> tuple[TableDigest, ...]:
-        """The current scratch tables' digests with their buckets, which no journal keeps."""
+        """Digests of the current scratch tables, with their buckets, which no journal keeps."""
         return self._shown().digests
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ class Prover:
 
 
 class _Opened:
-    """One backup: fetched, restored and looked at on a thread of its own."""
+    """One backup: fetched, restored and examined on its own thread."""
 
     def __init__(
         self,
@@ -179,13 +179,13 @@ class _Opened:
         self._thread.start()
 
     def wait(self, tell: Reporter, stop: Stop) -> Proof:
-        """Until the proof is there. Raises what it ended with."""
+        """Wait until the proof is done. Raises the error that it ended with."""
         while self._thread is not None and self._thread.is_alive():
             stop.check()
             tell.progress(*self._state, unit="B")
             self._thread.join(LOOK_EVERY)
         if self._unkept:
-            tell.warn(f"The proof of {self._source.name} is not kept for later: {self._unkept}")
+            tell.warn(f"The proof of {self._source.name} could not be saved: {self._unkept}")
             self._unkept = ""
         if self._error is not None:
             raise self._error
@@ -239,7 +239,7 @@ class _Opened:
         )
 
     def _note(self, got: Download, shown: ProofResult, questions: Questions) -> None:
-        """Keep it; a recovery does not end because that cannot be done."""
+        """Save the proof; a recovery goes on when that fails."""
         if self._keep is None or self._source.taken_at is None:
             return
         try:
@@ -259,7 +259,7 @@ class _Opened:
 
 
 def _refuse(source: DumpSource, shown: ProofResult) -> None:
-    """Raises CheckFailed for a dump that is not restored as it was taken."""
+    """Raises CheckFailed for a dump that does not restore as it was taken."""
     if shown.refusal is not None:
         raise shown.refusal
     if not shown.grade.reaches(Grade.RESTORES):
@@ -269,11 +269,11 @@ def _refuse(source: DumpSource, shown: ProofResult) -> None:
         )  # fmt: skip
 
 
-# The live database once nothing writes any more: digested in the background while the capture runs.
+# The live database after all writers have stopped: digested in the background while the capture runs.
 
 
 class BackgroundDigest:
-    """At most one look at the frozen database, begun early. Reads only."""
+    """At most one digest of the stopped database, started early. Reads only."""
 
     def __init__(self, open_live: Callable[[], Database]) -> None:
         self._open_live = open_live
@@ -287,7 +287,7 @@ class BackgroundDigest:
             self._thread.start()
 
     def digests(self, live: Database) -> TableDigests:
-        """What was begun, or a look now if that failed or was never begun. Raises ProviderError."""
+        """The digests that were started, or new ones if those failed or never started. Raises ProviderError."""
         if self._thread is not None:
             self._thread.join()
         return self._digests if self._digests is not None else digest_all(live)
@@ -296,9 +296,9 @@ class BackgroundDigest:
         try:
             self._digests = digest_all(self._open_live())
         except UscdrError:
-            return  # asked again, and reported, when its turn comes
+            return  # `digests` tries again and reports the error
 
 
 def digest_all(database: Database) -> TableDigests:
-    """Count and digest every table, as far as they can be read."""
+    """Count and digest every table that can be read."""
     return database.digested([table.name for table in database.tables()])

@@ -1,4 +1,4 @@
-"""YAML text to plain data that knows its lines. Whatever is wrong has a file, a line and a column."""
+"""Read YAML text as plain data with line numbers. Every error has a file, a line and a column."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# Which words of YAML 1.2 are switches, numbers, dates or nothing; all others are text.
+# Which scalars of YAML 1.2 are booleans, numbers, dates or null; all others are text.
 
 
 MERGE = "<<"
@@ -30,7 +30,7 @@ WORDS: dict[str, bool | None] = {
 }
 """`yes`, `no`, `on` and `off` are text: YAML 1.2 says so."""
 NUMBER = frozenset("+-.0123456789")
-"""How what is neither a word nor text begins."""
+"""First characters of a scalar that may be a number or a date."""
 INTEGER = re.compile(r"([-+]?)(?:0b([01_]+)|0o?([0-7_]+)|([0-9_]+)|0x([0-9a-fA-F_]+))")
 OCTAL = re.compile(r"[-+]?0o")
 FRACTION = re.compile(
@@ -50,23 +50,23 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 
 class _Unmakable(ValueError):
-    """A scalar that looks like a value and is none; the text says so to a person."""
+    """A scalar that looks like a value but is not valid; the text is for a person."""
 
 
 def _value_of(text: str, *, plain: bool, kind: str | None = None) -> Any:  # noqa: ANN401 - a YAML scalar
-    """What a scalar stands for: None, bool, int, float or str; dates and times are text in one spelling.
+    """The value of a scalar: None, bool, int, float or str; dates and times become text in one format.
 
-    `plain`: it stands without quotes. `kind`: of a tag such as `!!int`. Raises Unmakable.
+    `plain`: it has no quotes. `kind`: from a tag such as `!!int`. Raises _Unmakable.
     """
     if kind is None:
         return _plain(text) if plain else text
     if kind == "str":
         return text
     if kind not in KINDS:
-        raise _Unmakable("a tag (`!…`) has no meaning here; write plain values")
+        raise _Unmakable("tags (`!…`) are not supported; write plain values")
     value = _plain(text)
     if type(value) not in KINDS[kind]:
-        raise _Unmakable(f"this is no value of the kind `!!{kind}`")
+        raise _Unmakable(f"this is not a value of type `!!{kind}`")
     return float(value) if kind == "float" else value
 
 
@@ -78,9 +78,7 @@ def _plain(text: str) -> Any:  # noqa: ANN401 - a YAML scalar
     try:
         return _number(text)
     except (ValueError, OverflowError):
-        raise _Unmakable(
-            "this begins as a number or a date and is none; if a text is meant, put it in quotes"
-        ) from None
+        raise _Unmakable("this looks like a number or a date but is not one; put text in quotes") from None
 
 
 def _number(text: str) -> int | float | str:
@@ -94,10 +92,10 @@ def _number(text: str) -> int | float | str:
 
 
 def _integer(text: str) -> int:
-    """A leading zero alone makes no octal number."""
+    """A leading zero alone does not make the number octal."""
     base = {"0b": 2, "0o": 8, "0x": 16}.get(text.lstrip("+-")[:2])
     value = int(text, base) if base else int(text)
-    str(value)  # of so many digits that nothing may show it: ValueError
+    str(value)  # ValueError for too many digits to show
     return value
 
 
@@ -110,12 +108,12 @@ def _moment(text: str) -> str:
 
 MOST_BYTES = 400_000
 MOST_VALUES = 20_000
-"""Keys and values with every alias written out: a few lines of aliases can stand for more than any memory holds."""
+"""Keys and values with every alias expanded: a few lines of aliases can expand to more than fits in memory."""
 DEEPEST = 40
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-"""Written as an escape; line feeds and tabs may stand in a query."""
+"""Control characters from escapes; line feeds and tabs are allowed, since a query may have them."""
 NO_TEXT = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""The parser would take three more characters for line breaks, which editors do not show as such."""
+"""Not allowed in the text. The parser would take three more characters as line breaks that editors do not show."""
 UNSEEN_BREAKS = "\x85\u2028\u2029"
 TAG = "tag:yaml.org,2002:"
 PARSER: type[Any] = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
@@ -125,22 +123,36 @@ At = tuple[int, int]
 
 @dataclass(slots=True)
 class Placed:
-    """A value of the file: as plain data, where it begins, and what it is made of, by key or number."""
+    """A value of the file: as plain data, its position, and its parts by key or number."""
 
     at: At
     value: Any = None
     size: int = 1
-    """How many values it stands for, and how deep they are nested: an alias counts as what it stands for."""
+    """How many values it has, and how deeply nested they are; an alias counts as what it stands for."""
     depth: int = 1
     parts: dict[str | int, Placed] = field(default_factory=dict)
     keys: dict[str | int, At] = field(default_factory=dict)
-    """Where its keys or items stand; of what was merged in with `<<`, where that is written."""
+    """Positions of its keys or items; for merged keys, the position in the merged mapping."""
     merges: bool = False
-    """Whether it is a `<<` without quotes."""
+    """Whether it is an unquoted `<<`."""
+
+    def position(self, location: Sequence[str | int]) -> At:
+        """Line and column, from one, of the deepest part of `location` that exists in the tree."""
+        at, part = (1, 1), self
+        for key in location:
+            if key not in part.parts:
+                break
+            at, part = part.keys[key], part.parts[key]
+        return at
+
+    def place(self, path: Path, location: Sequence[str | int]) -> str:
+        """`file:line:column` of the deepest part of `location` that exists in the tree."""
+        line, column = self.position(location)
+        return f"{path}:{line}:{column}"
 
 
 def content(path: Path) -> bytes:
-    """The file's bytes. Raises ConfigError; reads no more than is allowed, even of a file without end."""
+    """The file's bytes. Raises ConfigError; reads at most the allowed size, even from an endless file."""
     try:
         return whole(path, MOST_BYTES)
     except OSError as error:
@@ -150,28 +162,12 @@ def content(path: Path) -> bytes:
 
 
 def parse(path: Path, data: bytes) -> Placed:
-    """The whole file: a mapping whose keys are text; aliases and merges are written out. Raises ConfigError."""
+    """The whole file: a mapping whose keys are text, with aliases and merges expanded. Raises ConfigError."""
     text = _text(path, data)
     try:
         return _Reader(text).document()
     except _Wrong as wrong:
         _refuse(path, wrong.at, wrong.words)
-
-
-def place(path: Path, tree: Placed, location: Sequence[str | int]) -> str:
-    """`file:line:column` of the deepest part of `location` that exists in the tree."""
-    line, column = position(tree, location)
-    return f"{path}:{line}:{column}"
-
-
-def position(tree: Placed, location: Sequence[str | int]) -> At:
-    """Line and column, from one, of the deepest part of `location` that exists in the tree."""
-    at, part = (1, 1), tree
-    for key in location:
-        if key not in part.parts:
-            break
-        at, part = part.keys[key], part.parts[key]
-    return at
 
 
 def _text(path: Path, data: bytes) -> str:
@@ -181,22 +177,22 @@ def _text(path: Path, data: bytes) -> str:
         _refuse(path, _position(data[: error.start].decode("utf-8")), "this is not UTF-8")
     if odd := NO_TEXT.search(text):
         hidden = "this is a line break that editors do not show" if odd[0] in UNSEEN_BREAKS else ""
-        _refuse(path, _position(text[: odd.start()]), hidden or "this character may not stand in YAML")
+        _refuse(path, _position(text[: odd.start()]), hidden or "this character is not allowed in YAML")
     return text
 
 
 def _position(before: str) -> At:
-    """Line and column of what comes after `before`."""
+    """Line and column of the text after `before`."""
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _refuse(path: Path, where: At, what: str) -> NoReturn:
     line, column = where
-    raise ConfigError(f"{path}:{line}:{column}: {what}.", next_action="Mend that line; indentation is in spaces.")
+    raise ConfigError(f"{path}:{line}:{column}: {what}.", next_action="Fix that line. Indent with spaces, not tabs.")
 
 
 class _Wrong(Exception):
-    """What is wrong, and where."""
+    """An error and its position."""
 
     def __init__(self, at: At, words: str) -> None:
         super().__init__(words)
@@ -208,13 +204,13 @@ def _at(event: Any) -> At:  # noqa: ANN401 - of one of two parsers
 
 
 class _Reader:
-    """Makes values of what the parser finds, and stops at once where there is too much, or too deep."""
+    """Builds values from the parser's events, and stops at once when they are too many or too deep."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._parser = PARSER(text)
         self._anchors: dict[str, Placed | None] = {}
-        """None while what it stands for is not at its end."""
+        """None while the anchored value is incomplete."""
         self._made = 0
         self._last: At = (1, 1)
 
@@ -225,12 +221,12 @@ class _Reader:
         if isinstance(event, yaml.StreamEndEvent):
             raise _Wrong((1, 1), _NO_MAPPING)
         if getattr(event, "version", None) not in (None, (1, 2)):
-            raise _Wrong(_at(event), "this file is read as YAML 1.2; take this line out")
+            raise _Wrong(_at(event), "this file is always read as YAML 1.2; remove this line")
         top = self._part(self._next(), 1)
         self._next()
         event = self._next()
         if not isinstance(event, yaml.StreamEndEvent):
-            raise _Wrong(_at(event), "another document begins here; the file must hold one")
+            raise _Wrong(_at(event), "a second document begins here; the file must have only one")
         if not isinstance(top.value, dict):
             raise _Wrong((1, 1), _NO_MAPPING)
         return top
@@ -244,12 +240,12 @@ class _Reader:
             at = (mark.line + 1, mark.column + 1) if mark else self._last
             raise _Wrong(at, _in_words(error, self._character(at))) from None
         except (yaml.YAMLError, ValueError, OverflowError):  # such as an escape beyond Unicode
-            raise _Wrong(self._last, "what follows here cannot be made sense of") from None
+            raise _Wrong(self._last, "the parser cannot read what follows") from None
         self._last = _at(event)
         return event
 
     def _character(self, at: At) -> str:
-        """What stands there; empty at the end of a line."""
+        """The character there; empty at the end of a line."""
         lines = self._text.splitlines()
         line = lines[at[0] - 1] if at[0] <= len(lines) else ""
         return line[at[1] - 1 : at[1]]
@@ -257,7 +253,9 @@ class _Reader:
     def _count(self, more: int, at: At) -> None:
         self._made += more
         if self._made > MOST_VALUES:
-            raise _Wrong(at, f"there are more than {MOST_VALUES:,} values, those that aliases stand for included")
+            raise _Wrong(
+                at, f"there are more than {MOST_VALUES:,} values (an alias counts as everything that it stands for)"
+            )
 
     def _part(self, event: Any, depth: int) -> Placed:  # noqa: ANN401 - of one of two parsers
         at = _at(event)
@@ -278,10 +276,10 @@ class _Reader:
 
     def _alias(self, name: str, at: At, depth: int) -> Placed:
         if name not in self._anchors:
-            raise _Wrong(at, f"`*{name}` stands for nothing: no `&{name}` comes before it")
+            raise _Wrong(at, f"`*{name}` is not defined: no `&{name}` comes before it")
         part = self._anchors[name]
         if part is None:
-            raise _Wrong(at, f"`*{name}` stands within `&{name}`: aliases may not stand for what they are a part of")
+            raise _Wrong(at, f"`*{name}` is inside `&{name}`: an alias must not contain itself")
         self._count(part.size, at)
         if depth + part.depth - 1 > DEEPEST:
             raise _Wrong(at, f"it is nested too deeply, with what `*{name}` stands for")
@@ -311,7 +309,7 @@ class _Reader:
             value = self._part(self._next(), depth + 1)
             name = _key(key, where)
             if name in made.value or (key.merges and merged):
-                raise _Wrong(where, "this key stands twice in the same mapping")
+                raise _Wrong(where, "this key is used twice in the same mapping")
             if key.merges:
                 merged = _merged(value)
             else:
@@ -324,33 +322,39 @@ class _Reader:
 
 
 _NO_MAPPING = "the file must be a mapping that begins with `version: 1`"
-_HERE = "this does not fit the lines above; look at the indentation, and for a bracket or a quote that is not closed"
-_ESCAPE = r'there is no such escape in "…"; write a backslash as \\, or the text in single quotes'
-_NAME = "after `&` and `*` stands a name of letters, digits, `-` and `_`"
+_HERE = "this does not fit the lines above; check the indentation, and look for an unclosed bracket or quote"
+_ESCAPE = r'this escape is not valid in "…"; write a backslash as \\, or the text in single quotes'
+_NAME = "after `&` or `*` write a name of letters, digits, `-` and `_`"
 _BLOCK = "after `|` or `>` the text begins on the next line"
-_TAG = "a tag (`!…`) has no meaning here; write plain values"
-_PERCENT = "a line may not begin with `%`; put a text in quotes"
+_TAG = "tags (`!…`) are not supported; write plain values"
+_PERCENT = "a line must not begin with `%`; put text in quotes"
 FAULTS: tuple[tuple[str, str], ...] = (
-    ("expected ',' or ']'", "the list in brackets that begins on line {line} is not closed here, or lacks a comma"),
-    ("expected ',' or '}'", "the mapping in braces that begins on line {line} is not closed here, or lacks a comma"),
+    (
+        "expected ',' or ']'",
+        "the list in brackets that begins on line {line} is not closed here, or a comma is missing",
+    ),
+    (
+        "expected ',' or '}'",
+        "the mapping in braces that begins on line {line} is not closed here, or a comma is missing",
+    ),
     ("nesting depth", "it is nested too deeply"),
-    ("mapping values are not allowed", "a `:` may not stand here; look at the indentation, or put the text in quotes"),
-    ("sequence entries are not allowed", "a `- ` may not stand here; each item of a list stands on its own line"),
-    ("mapping keys are not allowed", "a `? ` may not stand here; put the text in quotes"),
-    ("expected ':'", "this key lacks a `:` with a space behind it"),
-    ("unexpected end of stream", "the text in quotes that begins here has no end"),
-    ("document indicator", "the text in quotes that begins here has no end"),
-    ("document separator", "the text in quotes that begins here has no end"),
+    ("mapping values are not allowed", "a `:` is not allowed here; check the indentation, or put the text in quotes"),
+    ("sequence entries are not allowed", "a `- ` is not allowed here; write each item of a list on its own line"),
+    ("mapping keys are not allowed", "a `? ` is not allowed here; put the text in quotes"),
+    ("expected ':'", "this key has no `:` with a space after it"),
+    ("unexpected end of stream", "the quoted text that begins here is not closed"),
+    ("document indicator", "the quoted text that begins here is not closed"),
+    ("document separator", "the quoted text that begins here is not closed"),
     ("escape", _ESCAPE),
     ("hexadecimal", _ESCAPE),
     ("hexdecimal", _ESCAPE),
     ("comment or a line break", _BLOCK),
     ("comment or line break", _BLOCK),
     ("chomping or indentation", _BLOCK),
-    ("indentation indicator", "after `|` or `>` may stand 1 to 9, not 0"),
-    ("tab character", "a tab may not stand here; indentation is in spaces"),
+    ("indentation indicator", "after `|` or `>` write 1 to 9, not 0"),
+    ("tab character", "a tab is not allowed here; indent with spaces"),
     ("tag", _TAG),
-    ("YAML d", "this line about the version of YAML is not understood; take it out"),
+    ("YAML d", "this line does not name a version of YAML; remove it"),
     ("directive", _PERCENT),
     ("node content", "a value is missing before this"),
     ("block end", _HERE),
@@ -358,11 +362,11 @@ FAULTS: tuple[tuple[str, str], ...] = (
     ("'-' indicator", _HERE),
     ("document start", _HERE),
 )
-"""What either parser says, by a part of it, and what a person is told; the first that fits."""
+"""A part of either parser's message, and what a person is told; the first match counts."""
 
 
 WITHOUT_END = ("expected ':'", "unexpected end of stream", "document indicator", "document separator")
-"""Of these the beginning is what a person looks for."""
+"""For these errors a person looks for the beginning."""
 
 
 def _in_words(error: yaml.MarkedYAMLError, character: str) -> str:
@@ -370,7 +374,7 @@ def _in_words(error: yaml.MarkedYAMLError, character: str) -> str:
     if "cannot start any token" in problem:
         problem = "tab character" if character == "\t" else ""
         if not problem:
-            return f"a text may not begin with “{character}”; put it in quotes"
+            return f"text must not begin with “{character}”; put it in quotes"
     if "alphabetic" in problem:
         return _NAME if any(one in str(error.context) for one in ("anchor", "alias")) else _PERCENT
     words = next((words for part, words in FAULTS if part in problem), " ".join(problem.split()) or "this is not YAML")
@@ -379,16 +383,16 @@ def _in_words(error: yaml.MarkedYAMLError, character: str) -> str:
 
 def _key(key: Placed, at: At) -> str:
     if isinstance(key.value, dict | list):
-        raise _Wrong(at, "a key must be a text, not a list or mapping")
+        raise _Wrong(at, "a key must be text, not a list or a mapping")
     return str(key.value)
 
 
 def _merged(value: Placed) -> list[Placed]:
-    """The mappings that a `<<` names."""
+    """The mappings that a `<<` merges."""
     found = list(value.parts.values()) if isinstance(value.value, list) else [value]
     for one in found:
         if not isinstance(one.value, dict):
-            raise _Wrong(one.at, "after `<<:` stands a mapping, or a list of mappings, to be merged in")
+            raise _Wrong(one.at, "after `<<:` write a mapping, or a list of mappings, to merge")
     return found
 
 
@@ -404,5 +408,5 @@ def _scalar(event: Any, at: At) -> Placed:  # noqa: ANN401 - of one of two parse
     except _Unmakable as error:
         raise _Wrong(at, str(error)) from None
     if isinstance(value, str) and CONTROL.search(value):
-        raise _Wrong(at, "this text holds a control character")
+        raise _Wrong(at, "this text contains a control character")
     return Placed(at, value, merges=plain and tag is None and event.value == MERGE)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from uscdr import files as reading
 from uscdr.errors import CheckFailed, Declined, JournalError, MachineError
 from uscdr.files import disk_errors, private_directory, write_whole
-from uscdr.journal.reader import LARGEST, NAME, Journal, look, read
-from uscdr.journal.runs import COPY, SHARED, WRITE_EFFECTS, hand, is_elsewhere
+from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
+from uscdr.journal.runs import SHARED, WRITE_EFFECTS, is_elsewhere
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class JournalStore:
         journal = _checked(own.with_name(ARRIVING), shared)
         if not take_over and is_elsewhere(here, shared):
             raise Declined(
-                f"Another machine continued run {run}: {hand(list(journal.events()))}. It no longer holds the lease.",
+                f"Another machine continued run {run}: {journal.operator}. It no longer holds the lease.",
                 why="That machine resumed the run after this one. Its journal in the shared state counts.",
                 next_action=f"Resume the run on this machine: uscdr runs resume {run} --take-over",
             )
@@ -143,8 +143,8 @@ def _refresh_one(path: Path, shelf: JournalStore, pieces: Sequence[Piece]) -> No
 
 def _known(path: Path) -> bytes:
     """The copy if it is intact, else nothing: a damaged copy is fetched again."""
-    found = look(path)
-    if found.damage is not None or found.journal.torn_bytes:
+    found = Journal.salvage(path)
+    if found.damage is not None or found.torn_bytes:
         return b""
     try:
         return reading.whole(path, LARGEST)
@@ -184,14 +184,14 @@ def _checked(arriving: Path, shared: bytes) -> Journal:
     """Verify the whole chain of the team's journal before it replaces another. Raises JournalError."""
     private_directory(arriving.parent)
     write_whole(arriving, shared)
-    journal = read(arriving)
+    journal = Journal.read(arriving)
     arriving.unlink()
     return journal
 
 
 def _whole(path: Path) -> bytes:
     """A journal's intact lines; empty if there is no journal."""
-    return path.read_bytes()[: read(path).good_bytes] if path.is_file() else b""
+    return path.read_bytes()[: Journal.read(path).good_bytes] if path.is_file() else b""
 
 
 def _set_aside(own: Path, here: bytes, shared: bytes) -> Path:
@@ -199,7 +199,7 @@ def _set_aside(own: Path, here: bytes, shared: bytes) -> Path:
     same = next((number for number, (mine, theirs) in enumerate(pairs) if mine != theirs), 0)
     begun = [
         record["event"]["step"]
-        for record in read(own).records[same:]
+        for record in Journal.read(own).records[same:]
         if record["event"]["kind"] == "step.started" and record["event"]["effect"] in WRITE_EFFECTS
     ]
     if begun:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, JournalError, MachineError, OutcomeUnknown
 from uscdr.files import whole
-from uscdr.journal.reader import LARGEST, NAME, read
-from uscdr.journal.runs import COPY
+from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
 from uscdr.models.base import seconds
 from uscdr.shared.journals import RUNS, Arrived, JournalStore, Piece
 from uscdr.shared.lease import TERMS, LeaseRequest, RunLease, Waiting
@@ -55,7 +54,7 @@ def _delivered(state: Path, shelf: JournalStore, copy: Path) -> bool:
 def _ended(path: Path) -> bytes:
     """The complete journal of a run that recorded its end; empty for other runs."""
     try:
-        journal = read(path)
+        journal = Journal.read(path)
     except JournalError:
         return b""
     over = bool(journal.records) and journal.records[-1]["event"]["kind"] == "run.finished"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models import events as ev
-from uscdr.models.runs import NO_BASELINE, only_looks, recovers
+from uscdr.models.runs import NO_BASELINE, RunKind
 from uscdr.words import moment
 
 if TYPE_CHECKING:
@@ -239,12 +239,12 @@ class Board:
     @property
     def only_looks(self) -> bool:
         """Whether the run is a verification: no plan, no recovery clock, rounds of checks instead."""
-        return self.begun is not None and only_looks(self.begun.scenario)
+        return self.begun is not None and RunKind(self.begun.scenario).only_looks
 
     @property
     def recovers(self) -> bool:
         """Whether the objectives apply to the run; they do not apply to a verification or a single write."""
-        return self.begun is not None and recovers(self.begun.scenario)
+        return self.begun is not None and RunKind(self.begun.scenario).recovers
 
     @property
     def title(self) -> str:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from uscdr.models import events as ev
-from uscdr.models.runs import VERDICTS, list_title, sum_words
+from uscdr.models.runs import LIST_TITLES, VERDICTS, Tally
 from uscdr.ui.text import Line, Sentence, Span, Tone, Weight, line, painted, wrap
 from uscdr.words import amount, duration, escape, plural
 
@@ -239,7 +239,7 @@ def _result_lines(finished: ChecksFinished, checks: Iterable[CheckFinished], wid
     ended, advised = {check.check: check for check in checks}, set[str]()
     lines: list[Line] = []
     for key, items in groupby(finished.items, key=lambda item: item.list):
-        lines.append(line(Span(list_title(key), "title")))
+        lines.append(line(Span(LIST_TITLES.get(key, key), "title")))
         for item in items:
             lines += _item(item, ended, advised, width)
             advised.update(item.checks)
@@ -247,7 +247,7 @@ def _result_lines(finished: ChecksFinished, checks: Iterable[CheckFinished], wid
     lines += _others(finished, ended, width)
     verdicts = [item.verdict for item in finished.items]
     tone: Tone = "good" if set(verdicts) == {"pass"} else "bad"
-    words = sum_words(verdicts, skipped_manual=finished.skipped_manual)
+    words = Tally(verdicts).of_lines(skipped_manual=finished.skipped_manual)
     return [*lines, *(line(Span(piece, tone)) for piece in (wrap(words, width) if width else [words]))]
 
 

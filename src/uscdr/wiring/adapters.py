@@ -252,7 +252,7 @@ class TargetAdapters(Adapters):
     def _code(self) -> Code:
         """The migrations of the code that is deployed, or why they are not known."""
         from uscdr.backups.proving import Code
-        from uscdr.models.heroku import commit_of
+        from uscdr.models.heroku import Build
 
         if self.request.scenario != "db":
             return Code(why=ASKED_LATER)
@@ -260,7 +260,7 @@ class TargetAdapters(Adapters):
             return Code(why="scenarios.yaml names no repository (app.source)")
         try:
             running = next((one for one in self.platform.releases(self.old_app) if one.current), None)
-            commit = commit_of(running.slug_id, self.deploys.builds(self.old_app)) if running else ""
+            commit = Build.commit_of(running.slug_id, self.deploys.builds(self.old_app)) if running else ""
             if not commit:
                 return Code(why="the platform does not tell which commit is deployed")
             return Code(commit[:12], self.source.archive(commit, self.work))

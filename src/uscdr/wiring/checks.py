@@ -13,7 +13,7 @@ from uscdr.checks.baseline import Baseline
 from uscdr.checks.context import CheckContext, Expected, Once, PlatformCache, Sends
 from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import BadInput
-from uscdr.models.heroku import commit_of
+from uscdr.models.heroku import Build
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http.client import is_private
@@ -188,7 +188,9 @@ class _Bench:
     def code_migrations(self) -> CodeMigrations | None:
         """Migrations of the commit that is deployed."""
         running = next((one for one in self.facts.releases() if one.current), None)
-        commit = commit_of(running.slug_id, self.given.adapters.deploys.builds(self.facts.name)) if running else ""
+        commit = (
+            Build.commit_of(running.slug_id, self.given.adapters.deploys.builds(self.facts.name)) if running else ""
+        )
         if self.given.adapters.source is None or not commit:
             return None
         return self.given.adapters.source.archive(commit, self.given.adapters.work)

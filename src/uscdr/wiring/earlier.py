@@ -10,7 +10,7 @@ from uscdr.backups.loss import DatabaseState, Earlier
 from uscdr.backups.proofs import ProofDocument, Proofs
 from uscdr.checks.baseline import Baseline
 from uscdr.errors import UscdrError
-from uscdr.models.postgres_names import table_text
+from uscdr.models.postgres_names import TableName
 from uscdr.wiring.stores import open_store
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _of_baseline(baseline: Baseline) -> DatabaseState:
     rows: dict[str, int] = {}
     newest: dict[str, str | None] = {}
     for counted in _values(baseline, "rows"):
-        rows |= {table_text(table): number for table, number in _mapping(counted).items()}
+        rows |= {str(TableName.parse(table)): number for table, number in _mapping(counted).items()}
     for times in _values(baseline, "newest"):
         newest |= _mapping(times)
     return DatabaseState(BASELINE, baseline.taken_at, rows, newest)

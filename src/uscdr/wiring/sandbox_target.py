@@ -18,7 +18,7 @@ from uscdr.sandbox.state import read_contract
 from uscdr.scenarios.adapters import CheckAccount
 from uscdr.scenarios.config import SANDBOX, ConfigManifest, Source
 from uscdr.scenarios.config_targets import CloudinaryTarget, DnsTarget, HerokuTarget, MailTarget, TargetConfig
-from uscdr.settings import is_loopback_host, state_directory
+from uscdr.settings import Directories, is_loopback_host
 from uscdr.wiring.target import Target, given_account
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ Facts = Mapping[str, Any]
 
 def _sandbox_file(env: Mapping[str, str]) -> Path:
     """Where a running sandbox says how it is reached."""
-    return state_directory(env) / SANDBOX / "sandbox.json"
+    return Directories(env).state / SANDBOX / "sandbox.json"
 
 
 def _require_own(contract: Path) -> None:

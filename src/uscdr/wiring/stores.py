@@ -14,7 +14,7 @@ from uscdr.backups.proofs import ProofDocument, Proofs
 from uscdr.backups.proving import Decoded, ProofResult, ProofSubject, Questions
 from uscdr.errors import BadInput, UscdrError
 from uscdr.scenarios.adapters import CopiesAccess
-from uscdr.settings import operator
+from uscdr.settings import Operator
 from uscdr.store import location
 from uscdr.store.encryption import Identity, Recipient
 from uscdr.store.lease import WriterQueue
@@ -155,7 +155,7 @@ def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> Copies
         download=lambda link: _download(context, link, context.stop.event),
         decode=decode,
         scratch=scratch,
-        turn=lambda message, say: WriterQueue(operator(context.env), context.stop.pause, say).turn(store(), message),
+        turn=lambda message, say: WriterQueue(Operator.of(context.env), context.stop.pause, say).turn(store(), message),
     )
 
 

@@ -21,7 +21,7 @@ from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryColumn, CanaryResult, Invariant, LeftOut, TableDigest
 from uscdr.report.backups import show_proof
-from uscdr.scenarios.prover import Prover, stored_dump
+from uscdr.scenarios.prover import DumpSource, Prover
 from uscdr.scenarios.results.db import Proof
 from uscdr.ui.console import Output
 
@@ -175,7 +175,7 @@ def here(world: World, place: Path, questions: Questions = ASKED) -> tuple[Proof
     """The proof that a recovery makes of b001."""
     candidate = Prover(cast("Any", FakeScratch(world)), decoded, place, lambda: questions, Stop())
     tell = cast("Any", SimpleNamespace(progress=lambda *_, **__: None))
-    return candidate.proof(stored_dump(FakeBackups(world), "usc-pis", world.transfers[0]), tell), candidate
+    return candidate.proof(DumpSource.stored(FakeBackups(world), "usc-pis", world.transfers[0]), tell), candidate
 
 
 @pytest.mark.parametrize("case", ["nothing is wrong", *CASES])

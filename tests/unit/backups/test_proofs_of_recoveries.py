@@ -17,7 +17,7 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.postgres import Invariant
 from uscdr.scenarios.config_targets import HerokuTarget
-from uscdr.scenarios.prover import DumpSource, Prover, stored_dump
+from uscdr.scenarios.prover import DumpSource, Prover
 from uscdr.store.directory import LocalStore
 from uscdr.store.store import Store
 from uscdr.wiring.stores import keeping
@@ -40,7 +40,7 @@ class Recovery:
 
     def prove(self, **changed: object) -> None:
         tell = cast("Any", SimpleNamespace(progress=lambda *_, **__: None, warn=self.warned.append))
-        source: DumpSource = stored_dump(FakeBackups(self.world), APP, self.world.transfers[0])
+        source: DumpSource = DumpSource.stored(FakeBackups(self.world), APP, self.world.transfers[0])
         try:
             self.candidate.proof(replace(source, **changed), tell)  # type: ignore[arg-type]
         finally:
@@ -90,4 +90,4 @@ def test_a_vault_that_cannot_be_written_is_said_and_ends_nothing(
 
     monkeypatch.setattr(LocalStore, "put_once", full)
     run.prove()
-    assert run.warned == ["The proof of b001 is not kept for later: The disk is full."]
+    assert run.warned == ["The proof of b001 could not be saved: The disk is full."]

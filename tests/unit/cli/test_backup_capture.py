@@ -136,7 +136,7 @@ def test_with_a_copy_in_the_vault_it_is_only_said(clinic: Clinic, capsys: Captur
     safe = full(clinic)
     clinic.pull(safe, 1)
     assert main.run(["backup", "capture"]) == 0
-    assert "the last proven one that it holds" in capsys.readouterr().err
+    assert "the last proven backup on the platform" in capsys.readouterr().err
 
 
 def test_the_list_shows_platform_and_vault_together(clinic: Clinic, capsys: Captured) -> None:

@@ -28,7 +28,7 @@ class Shell:
                 code: int | None = main.run(arguments)
             except Killed:
                 code = None
-        found = list(runs.journals(self.run.state))
+        found = list(runs.LocalRuns(self.run.state).journals())
         self.run.run = max(found, key=lambda path: path.stat().st_mtime_ns).parent.name if found else ""
         return code, *self._output.readouterr()
 
@@ -197,7 +197,7 @@ def test_a_scenario_that_the_file_lacks_is_bad_input(shell: Shell, quick: Path) 
     (quick / "scenarios.yaml").write_text(text[:begin] + text[end:])
     code, _, err = shell.type("recover", "db", "--dry-run")
     assert (code, "no scenario “db”" in err) == (2, True), err
-    assert list(runs.journals(quick)) == []
+    assert list(runs.LocalRuns(quick).journals()) == []
 
 
 def test_an_operator_whose_name_is_no_utf8_can_recover(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

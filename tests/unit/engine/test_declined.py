@@ -13,7 +13,7 @@ import pytest
 from rehearsal import Person, Rehearsal
 from uscdr.errors import BadInput, Declined, ExitCode, Interrupted, UscdrError
 from uscdr.journal import runs
-from uscdr.journal.reader import read
+from uscdr.journal.reader import Journal
 from uscdr.models.transfers import TransferState
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
@@ -56,7 +56,7 @@ def shown(run: Rehearsal) -> str:
 
 
 def reported(run: Rehearsal) -> dict[str, str]:
-    journal = read(run.journal_path)
+    journal = Journal.read(run.journal_path)
     return {step.name: step.status for step in build(journal.records, last_hash=journal.last_hash).steps}
 
 
@@ -101,8 +101,8 @@ def test_nothing_was_changed_where_nothing_was_begun(
     assert reported(run)["heroku.maintenance"] in ("not begun", "planned")
     assert ending.error is not None
     if code is ExitCode.DECLINED:
-        assert "Nothing was sent, nothing was changed." in ending.error.next_action
-    summary = runs.summarize(read(run.journal_path))
+        assert "uscdr changed nothing." in ending.error.next_action
+    summary = runs.RunSummary.of(Journal.read(run.journal_path))
     assert not summary.wrote
 
 
@@ -142,17 +142,17 @@ def test_a_refused_command_leaves_no_run_and_resume_takes_the_one_that_changed_s
         Rehearsal(quick, run.world, request=Request("nosuch")).begin(dry_run=True)
     with pytest.raises(Declined):
         Rehearsal(quick, run.world).begin()
-    assert [one.run for one in runs.summaries(quick)] == [run.run]
+    assert [one.run for one in runs.LocalRuns(quick).summaries()] == [run.run]
     interrupted = Rehearsal(quick, run.world, person=Somebody(first=None), request=Request("db", anew=True))
     interrupted.begin()
-    assert runs.find(quick, None) == waiting
-    assert {one.run for one in runs.summaries(quick)} == {run.run, interrupted.run}
+    assert runs.LocalRuns(quick).find(None) == waiting
+    assert {one.run for one in runs.LocalRuns(quick).summaries()} == {run.run, interrupted.run}
 
 
 def test_one_that_changed_nothing_is_taken_up_when_there_is_no_other(quick: Path) -> None:
     run = Rehearsal(quick, person=Somebody(first=None))
     run.begin()
-    assert runs.find(quick, None) == run.journal_path
+    assert runs.LocalRuns(quick).find(None) == run.journal_path
 
 
 def test_without_a_terminal_a_resumed_run_says_how_it_left_the_application_and_the_phrase(quick: Path) -> None:

@@ -48,7 +48,7 @@ def test_what_never_came_is_asked_about_and_sent_again_on_a_persons_word(quick: 
     first = run.work()
     assert first.code is ExitCode.UNKNOWN
     assert first.error is not None
-    assert first.error.message.startswith("It is not known whether")
+    assert first.error.message.startswith("uscdr does not know whether")
     assert "--send-again" in first.error.next_action
     assert name not in run.sent
     again = run.go_on()  # to look once more sends nothing, and is no answer

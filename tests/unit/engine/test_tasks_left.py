@@ -83,9 +83,9 @@ def test_a_check_that_failed_before_the_new_backup_is_no_success(quick: Path) ->
 
 
 def _records(run: Rehearsal) -> list[dict[str, object]]:
-    from uscdr.journal.reader import read
+    from uscdr.journal.reader import Journal
 
-    return list(read(run.journal_path).records)
+    return list(Journal.read(run.journal_path).records)
 
 
 @pytest.mark.parametrize("how", ["at the phrase", "at the beginning", "before anything"])

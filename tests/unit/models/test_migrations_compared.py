@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uscdr.models.migrations import CodeMigrations, compare, covered
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.models.postgres import Migration
 
 ONE, TWO, THREE = "patients.0001_initial", "patients.0002_more", "patients.0003_new"
@@ -59,7 +59,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_each_is_told_from_the_others(case: str) -> None:
     known, applied, verdict, pending, ahead, renamed = CASES[case]
-    found = compare(known, rows(*applied), against="main")
+    found = MigrationsVerdict.compare(known, rows(*applied), against="main")
     assert (found.verdict, found.pending, found.ahead, found.renamed) == (verdict, pending, ahead, renamed)
     assert (found.known, found.against, found.applied) == (True, "main", len(applied))
 
@@ -68,15 +68,15 @@ def test_each_is_told_from_the_others(case: str) -> None:
     ("known", "applied"), [(None, rows(ONE)), (CodeMigrations(), rows(ONE)), (code(ONE), None), (None, None)]
 )
 def test_what_is_not_known_is_never_the_same(known: CodeMigrations | None, applied: tuple[Migration, ...]) -> None:
-    found = compare(known, applied, why="no repository")
+    found = MigrationsVerdict.compare(known, applied, why="no repository")
     assert (found.verdict, found.known, found.why, found.pending) == ("not checked", False, "no repository", ())
 
 
 def test_where_only_numbered_files_were_looked_for_other_names_are_not_judged() -> None:
     old = CodeMigrations(migrations=(ONE,), replaces=None)
-    assert compare(old, rows(ONE, HAND)).verdict == "same"
-    assert compare(old, rows(ONE, HAND, THREE)).ahead == (THREE,)
+    assert MigrationsVerdict.compare(old, rows(ONE, HAND)).verdict == "same"
+    assert MigrationsVerdict.compare(old, rows(ONE, HAND, THREE)).ahead == (THREE,)
 
 
 def test_the_code_stands_for_what_it_replaces() -> None:
-    assert covered(code(SQUASHED, squashed=(ONE, TWO))) == {SQUASHED, ONE, TWO}
+    assert code(SQUASHED, squashed=(ONE, TWO)).covered == {SQUASHED, ONE, TWO}

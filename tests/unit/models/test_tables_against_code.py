@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.models.postgres import Migration, TableColumn
 from uscdr.models.schema import FieldMade, MigrationFile, Operation
 
@@ -50,7 +50,7 @@ def judged(
     if must:
         columns.append(TableColumn(table=must.partition(".")[0], name=must.partition(".")[2], must_be_given=True))
     code = CodeMigrations(migrations=tuple(one.name for one in files), steps=files)
-    return compare(code, rows, columns, against="main")
+    return MigrationsVerdict.compare(code, rows, columns, against="main")
 
 
 def test_what_fits_is_no_finding() -> None:
@@ -164,7 +164,7 @@ def test_a_squashed_one_stands_for_those_it_replaces_in_either_direction(applied
     )  # fmt: skip
     rows = tuple(Migration(app="patients", name=one.partition(".")[2]) for one in applied)
     columns = [TableColumn(table="patients_patient", name=name) for name in ("id", "name")]
-    found = compare(code, rows, columns)
+    found = MigrationsVerdict.compare(code, rows, columns)
     assert (found.verdict, found.pending, found.problems[1:]) == ("pending", (THREE,), ())
     assert (found.lacking, found.stuck) == ((), ())
 
@@ -177,5 +177,5 @@ def test_an_application_that_cannot_be_read_is_named_and_not_judged() -> None:
 
 def test_without_columns_only_names_are_compared() -> None:
     code = CodeMigrations(migrations=(ONE, TWO), steps=FILES[:2])
-    found = compare(code, (Migration(app="patients", name="0002_more"),))
+    found = MigrationsVerdict.compare(code, (Migration(app="patients", name="0002_more"),))
     assert (found.pending, found.disordered, found.lacking) == ((ONE,), (f"{TWO} before {ONE}",), ())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from uscdr.models.transfers import Transfer, TransferKind, TransferState, Whose, pushed_out, under_way, usable
+from uscdr.models.transfers import Transfer, TransferKind, Transfers, TransferState, Whose
 
 AT = datetime(2026, 11, 23, 3, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ BAD: tuple[tuple[dict[str, Any], str], ...] = (
     ({"state": TransferState.FAILED}, "failed"),
     ({"state": TransferState.RUNNING}, "not finished"),
     ({"state": TransferState.PENDING}, "not finished"),
-    ({"state": TransferState.UNTOLD}, "not told"),
+    ({"state": TransferState.UNTOLD}, "success unknown"),
     ({"processed_bytes": 0}, "empty"),
     ({"whose": Whose.OTHER}, "of another database"),
 )
@@ -37,7 +37,7 @@ def test_what_cannot_be_restored_says_why(facts: dict[str, Any], why: str) -> No
     one = transfer(**facts)
     assert why in one.unusable
     assert why in one.unfit
-    assert usable([one], ()) == ()
+    assert Transfers([one]).usable(()) == ()
 
 
 def test_a_good_one_is_taken_unless_it_is_of_a_damaged_state_or_of_nobody_knows_which_database() -> None:
@@ -45,8 +45,8 @@ def test_a_good_one_is_taken_unless_it_is_of_a_damaged_state_or_of_nobody_knows_
     assert (good.unusable, good.unfit, unknown.unusable) == ("", "", "")
     assert "not known" in unknown.unfit
     restore = transfer(3, kind=TransferKind.RESTORE)
-    assert usable([good, unknown, restore], ()) == (good,)
-    assert usable([good], {"id-1"}) == ()
+    assert Transfers([good, unknown, restore]).usable(()) == (good,)
+    assert Transfers([good]).usable({"id-1"}) == ()
 
 
 def test_an_empty_one_was_never_whole() -> None:
@@ -70,20 +70,20 @@ def test_one_of_tomorrow_says_so() -> None:
 
 
 def test_what_waits_or_works_blocks_another_unless_it_is_another_databases() -> None:
-    assert under_way([transfer()], "usc-pis") == ""
+    assert Transfers([transfer()]).under_way("usc-pis") == ""
     for state in (TransferState.PENDING, TransferState.RUNNING):
-        assert "b001" in under_way([transfer(state=state)], "usc-pis")
-        assert "b001" in under_way([transfer(state=state, whose=Whose.UNKNOWN)], "usc-pis")
-        assert under_way([transfer(state=state, whose=Whose.OTHER)], "usc-pis") == ""
+        assert "b001" in Transfers([transfer(state=state)]).under_way("usc-pis")
+        assert "b001" in Transfers([transfer(state=state, whose=Whose.UNKNOWN)]).under_way("usc-pis")
+        assert Transfers([transfer(state=state, whose=Whose.OTHER)]).under_way("usc-pis") == ""
 
 
 def test_the_oldest_manual_one_goes_when_there_is_no_room() -> None:
     first, second, third = (transfer(number) for number in (1, 2, 3))
-    assert pushed_out([first]) is None
-    assert pushed_out([first, second]) == (first, 2)
-    assert pushed_out([transfer(1, expired=True), second]) is None
-    assert pushed_out([transfer(1, kind=TransferKind.SCHEDULED_BACKUP), second]) is None
-    assert pushed_out([transfer(1, expired=True), second, third]) == (second, 2)
+    assert Transfers([first]).pushed_out() is None
+    assert Transfers([first, second]).pushed_out() == (first, 2)
+    assert Transfers([transfer(1, expired=True), second]).pushed_out() is None
+    assert Transfers([transfer(1, kind=TransferKind.SCHEDULED_BACKUP), second]).pushed_out() is None
+    assert Transfers([transfer(1, expired=True), second, third]).pushed_out() == (second, 2)
 
 
 def test_a_restore_reads_the_backup_at_its_place_or_else_of_its_size() -> None:

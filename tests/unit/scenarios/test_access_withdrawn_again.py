@@ -80,7 +80,7 @@ def test_a_flag_that_most_accounts_lost_is_damage_and_comes_back(quick: Path) ->
     words = "40 of 40 accounts lost is_active, which looks like damage"
     assert words in json.dumps(run.events("note"))
     (finished,) = run.events("run.finished")
-    assert f"See who can sign in now: {words}" in finished["follow_up"], "it is said again at the end"
+    assert f"Check who can sign in now: {words}" in finished["follow_up"], "it is said again at the end"
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 4))
@@ -227,7 +227,7 @@ def test_who_had_to_be_shut_out_for_it_is_named_at_the_end(quick: Path) -> None:
     assert ending.code is ExitCode.DONE
     assert run.world.live.accounts[5] == set()
     (finished,) = run.events("run.finished")
-    words = "Shut out, as a role or a login could not be set again: 1 account (5); set it by hand, then let them in"
+    words = "Blocked, because a role or a login could not be set again: 1 account (5); set it by hand"
     assert words in finished["follow_up"]
     assert words in json.dumps(run.events("note"))
 

@@ -9,7 +9,7 @@ import pytest
 
 from uscdr.checks.check import ManualCheck
 from uscdr.errors import BadInput
-from uscdr.scenarios.checks import CheckRequest, Line, _worst, select, verdict_of
+from uscdr.scenarios.checks import CheckRequest, CheckSelection, Line, _worst
 from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 
@@ -28,17 +28,17 @@ def test_every_box_of_the_runbook_has_a_check_that_runs_without_a_person_and_wit
 
 
 def test_all_is_everything_that_only_looks() -> None:
-    chosen = select(CONFIG, CheckRequest())
+    chosen = CheckSelection.of(CONFIG, CheckRequest())
     assert {check.name for check in chosen.checks} == {n for n, spec in CONFIG.checks.items() if not spec.writes}
     assert len(chosen.lines) == 22
     assert not any(check.spec.writes for check in chosen.checks)
 
 
 def test_writes_only_when_allowed() -> None:
-    chosen = select(CONFIG, CheckRequest(allow_writes=True))
+    chosen = CheckSelection.of(CONFIG, CheckRequest(allow_writes=True))
     assert {check.name for check in chosen.checks} == set(CONFIG.checks)
     with pytest.raises(BadInput, match="writes"):
-        select(CONFIG, CheckRequest(patterns=("mail-sent",)))
+        CheckSelection.of(CONFIG, CheckRequest(patterns=("mail-sent",)))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_writes_only_when_allowed() -> None:
     ],
 )
 def test_names_singly_by_glob_and_by_list(which: str, patterns: tuple[str, ...], wanted: set[str]) -> None:
-    assert {check.name for check in select(CONFIG, CheckRequest(which, patterns)).checks} == wanted
+    assert {check.name for check in CheckSelection.of(CONFIG, CheckRequest(which, patterns)).checks} == wanted
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ def test_names_singly_by_glob_and_by_list(which: str, patterns: tuple[str, ...],
 )
 def test_what_is_not_there_is_refused(wish: CheckRequest) -> None:
     with pytest.raises(BadInput):
-        select(CONFIG, wish)
+        CheckSelection.of(CONFIG, wish)
 
 
 def test_manual_checks_that_are_skipped_are_named() -> None:
-    chosen = select(CONFIG, CheckRequest(skip_manual=True))
+    chosen = CheckSelection.of(CONFIG, CheckRequest(skip_manual=True))
     assert set(chosen.skipped) == {"menus-by-eye", "monitor-by-eye"}
     assert not {check.kind for check in chosen.checks} & {"manual"}
     assert len(chosen.lines) == 22
@@ -76,4 +76,4 @@ def test_only_passes_make_a_pass() -> None:
     assert _worst(["not checked", "inconclusive", "pass"]) == "inconclusive"
     assert _worst(["inconclusive", "fail"]) == "fail"
     assert _worst([]) == "not checked"
-    assert verdict_of(Line("db", "x", ("a", "b")), {"a": "pass"}) == "inconclusive"
+    assert Line("db", "x", ("a", "b")).verdict({"a": "pass"}) == "inconclusive"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict, compare, with_listed
+from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict
 from uscdr.models.postgres import Migration
-from uscdr.scenarios.django import applied_before, lacks_command, migration_that_failed, own_list, quotable, reason
+from uscdr.scenarios.django import DjangoOutput, quotable
 
 EXISTS = 'django.db.utils.ProgrammingError: column "phone" of relation "patients_patient" already exists'
 
@@ -37,25 +37,27 @@ EXISTS = 'django.db.utils.ProgrammingError: column "phone" of relation "patients
     ],
 )
 def test_the_reason_names_no_value(line: str, words: str) -> None:
-    assert reason(f"Traceback (most recent call last):\r\n  File x\r\n{line}\r\n") == words
+    assert DjangoOutput(f"Traceback (most recent call last):\r\n  File x\r\n{line}\r\n").reason == words
 
 
 def test_the_last_error_of_a_chain_is_the_reason_and_details_are_left_out() -> None:
     output = f"psycopg.errors.DuplicateColumn: x\r\nDETAIL:  Key (name)=(Ada) exists.\r\n\r\n{EXISTS}\r\n"
-    assert reason(output) == 'ProgrammingError: column "phone" of relation "patients_patient" already exists'
+    assert (
+        DjangoOutput(output).reason == 'ProgrammingError: column "phone" of relation "patients_patient" already exists'
+    )
 
 
 def test_which_migration_failed_and_which_went_before() -> None:
     output = "Running migrations:\r\n  Applying a.0001_x... OK\r\n  Applying a.0002_y...Traceback (most\r\n"
-    assert (migration_that_failed(output), applied_before(output)) == ("a.0002_y", ("a.0001_x",))
-    assert migration_that_failed("  Applying a.0001_x... OK\r\n") == ""
-    assert migration_that_failed("") == ""
+    assert (DjangoOutput(output).failed_migration, DjangoOutput(output).applied) == ("a.0002_y", ("a.0001_x",))
+    assert DjangoOutput("  Applying a.0001_x... OK\r\n").failed_migration == ""
+    assert DjangoOutput("").failed_migration == ""
 
 
 def test_an_unknown_command_is_told_from_one_that_fails() -> None:
-    assert lacks_command("Unknown command: 'save_all'\r\nType 'manage.py help' for usage.\r\n", "save_all")
-    assert not lacks_command("Unknown command: 'other'", "save_all")
-    assert not lacks_command("CommandError: no", "save_all")
+    assert DjangoOutput("Unknown command: 'save_all'\r\nType 'manage.py help' for usage.\r\n").lacks_command("save_all")
+    assert not DjangoOutput("Unknown command: 'other'").lacks_command("save_all")
+    assert not DjangoOutput("CommandError: no").lacks_command("save_all")
 
 
 def test_a_line_of_the_application_keeps_names_and_loses_values() -> None:
@@ -75,28 +77,28 @@ def rows(*names: str) -> tuple[Migration, ...]:
 
 
 def test_what_the_code_lists_itself_is_read() -> None:
-    assert own_list(LISTING) == Listed(
+    assert DjangoOutput(LISTING).listed() == Listed(
         known=("auth.0001_initial", "auth.0002_more", "patients.0001_initial", "sites.0001_squashed_0003"),
         pending=("auth.0002_more",), squashed=("sites",),
     )  # fmt: skip
-    assert own_list("Traceback (most recent call last):\r\nImportError: no\r\n") is None
+    assert DjangoOutput("Traceback (most recent call last):\r\nImportError: no\r\n").listed() is None
 
 
 def test_libraries_are_judged_by_what_the_code_lists_and_its_own_by_its_files() -> None:
-    listed = own_list(LISTING)
+    listed = DjangoOutput(LISTING).listed()
     assert listed is not None
     code = CodeMigrations(migrations=("patients.0001_initial",))
     applied = rows("auth.0001_initial", "auth.0003_newer", "patients.0001_initial", "sites.0001_initial", "gone.0001_x")
-    found = with_listed(compare(code, applied), code, applied, listed)
+    found = MigrationsVerdict.compare(code, applied).with_listed(code, applied, listed)
     assert (found.verdict, found.ahead, found.pending) == ("ahead", ("auth.0003_newer",), ("auth.0002_more",))
-    unknown = with_listed(MigrationsVerdict(verdict="not checked", why="no source"), None, applied, listed)
+    unknown = MigrationsVerdict(verdict="not checked", why="no source").with_listed(None, applied, listed)
     assert (unknown.known, unknown.ahead, unknown.why) == (True, ("auth.0003_newer",), "")
 
 
 def test_an_application_that_is_not_installed_has_nothing_pending() -> None:
-    listed = own_list("patients\r\n [X] 0001_initial\r\n")
+    listed = DjangoOutput("patients\r\n [X] 0001_initial\r\n").listed()
     assert listed is not None
     code = CodeMigrations(migrations=("patients.0001_initial", "old.0001_initial"))
     applied = rows("patients.0001_initial")
-    assert compare(code, applied).pending == ("old.0001_initial",)
-    assert with_listed(compare(code, applied), code, applied, listed).fits
+    assert MigrationsVerdict.compare(code, applied).pending == ("old.0001_initial",)
+    assert MigrationsVerdict.compare(code, applied).with_listed(code, applied, listed).fits

@@ -15,7 +15,7 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, EffectFailed, OutcomeUnknown
 from uscdr.models.heroku import Dyno, ProcessType, Release
 from uscdr.scenarios import releases
-from uscdr.scenarios.releases import await_in_force, look_in_force, newest_version
+from uscdr.scenarios.releases import InForce, Releases
 
 
 class Listener:
@@ -62,7 +62,7 @@ def test_a_pending_release_is_waited_for_and_then_its_dynos(world: World) -> Non
     world.releases.insert(0, release(12, "pending"))
     tell = nobody()
     world.lingering = 3
-    found = await_in_force(place(world), tell, since=11)
+    found = Releases(place(world)).await_in_force(tell, since=11)
     assert (found.version, found.running) == (12, {"web": 2, "worker": 3, "beat": 1, "cron": 0})
     assert found.words == "v12 runs on beat=1, web=2, worker=3"
     assert any("waiting for the release phase of v12" in note for note in tell.notes)
@@ -81,7 +81,7 @@ def test_a_pending_release_is_waited_for_and_then_its_dynos(world: World) -> Non
 def test_a_dyno_that_is_not_seen_to_run_it_is_waited_for(world: World, late: Dyno, words: str) -> None:
     world.releases = [release(12, current=True), release(11)]
     with shown(world, dyno("web", 12), late):
-        found = look_in_force(place(world), 11)
+        found = InForce.look(place(world), 11)
     assert not found.reached
     assert words in found.words
     assert "worker 0 of 1" in found.words
@@ -95,40 +95,40 @@ def test_a_dyno_of_another_size_than_its_process_type_has_not_restarted_yet(worl
             shown(world, dyno("web", 12, size=size)),
             mock.patch.object(FakePlatform, "formation", return_value=sized),
         ):
-            assert look_in_force(place(world)).reached is reached
+            assert InForce.look(place(world)).reached is reached
 
 
 def test_a_wait_that_sees_no_end_ends_as_unknown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(releases, "DYNO_LIMIT", 0.0)
     with shown(world, dyno("web", 10)), pytest.raises(OutcomeUnknown, match="the restart of the dynos"):
-        await_in_force(place(world), nobody())
+        Releases(place(world)).await_in_force(nobody())
 
 
 def test_a_release_that_fails_is_no_success_and_the_way_on_is_named(world: World) -> None:
     world.releases.insert(0, release(12, "pending"))
     world.release_doom = ["failed"]
     with pytest.raises(EffectFailed, match="The release v12 failed: its change is not in force, v11") as caught:
-        await_in_force(place(world), nobody(), since=11)
+        Releases(place(world)).await_in_force(nobody(), since=11)
     assert "heroku releases:retry --app usc-pis" in caught.value.next_action
 
 
 def test_a_failed_release_from_before_is_not_held_against_what_runs(world: World) -> None:
     world.releases.insert(0, release(12, "failed"))
     deps = place(world)
-    assert await_in_force(deps, nobody(), since=newest_version(deps)).version == 11
-    assert await_in_force(deps, nobody()).version == 11
+    assert Releases(deps).await_in_force(nobody(), since=Releases(deps).newest_version()).version == 11
+    assert Releases(deps).await_in_force(nobody()).version == 11
 
 
 def test_a_dyno_that_crashes_under_it_is_told_at_once(world: World) -> None:
     world.never_up = {"worker"}
     with pytest.raises(CheckFailed, match=r"worker\.1, worker\.2, worker\.3 crashed at the start under v11"):
-        await_in_force(place(world), nobody())
-    assert await_in_force(place(world), nobody(), kinds={"web"}).running == {"web": 2}
+        Releases(place(world)).await_in_force(nobody())
+    assert Releases(place(world)).await_in_force(nobody(), kinds={"web"}).running == {"web": 2}
 
 
 def test_a_place_without_dynos_or_releases_has_nothing_to_wait_for(world: World) -> None:
     world.releases, world.formation = [], {"web": 0}
-    found = await_in_force(place(world), nobody(), since=newest_version(place(world)))
+    found = Releases(place(world)).await_in_force(nobody(), since=Releases(place(world)).newest_version())
     assert (found.reached, found.words) == (True, "no dyno is scaled")
 
 
@@ -136,4 +136,4 @@ def test_a_dyno_that_should_not_run_any_more_is_waited_for(world: World) -> None
     world.releases = [release(12, current=True)]
     with shown(world, dyno("web", 12), dyno("worker", 11)):
         world.formation["worker"] = 0
-        assert look_in_force(place(world)).waiting == ("worker.1 up (v11)",)
+        assert InForce.look(place(world)).waiting == ("worker.1 up (v11)",)

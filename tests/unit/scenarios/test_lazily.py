@@ -24,8 +24,7 @@ from uscdr.lazily import imported
 from uscdr.models.base import Destination, Fact
 from uscdr.scenarios import registry as steps
 from uscdr.scenarios.config_file import load_config, packaged
-from uscdr.scenarios.loader import load
-from uscdr.scenarios.sections import ASKS_APPLICATION
+from uscdr.scenarios.loader import ASKS_APPLICATION, load
 from uscdr.scenarios.steps.application import CheckApplication
 
 GOOD = packaged().read_text()
@@ -83,13 +82,15 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 def test_a_wrong_check_is_said_by_whoever_asks_for_a_check(written: Callable[[str], Path]) -> None:
     path = written(BAD_CHECK)
-    with pytest.raises(ConfigError, match=r"scenarios\.yaml:\d+:\d+: `checks.odd.path` has another form"):
+    with pytest.raises(
+        ConfigError, match=r"scenarios\.yaml:\d+:\d+: `checks.odd.path` does not have the required form"
+    ):
         load(path)
     config = load(path, lazily=True).config
     assert "odd" in config.checks
     assert config.scenarios["dns"].steps
     for name in ("odd", "homepage"):
-        with pytest.raises(ConfigError, match=r"`checks\.odd\.path` has another form"):
+        with pytest.raises(ConfigError, match=r"`checks\.odd\.path` does not have the required form"):
             _ = config.checks[name]
     with pytest.raises(ConfigError):
         config.checks.values().__iter__().__next__()
@@ -120,10 +121,10 @@ scenarios: {dns: {title: Domain, budget: {assess: 10m, recover: 60m}, steps: [{u
     ("more", "words"),
     [
         ("after_recovery: [home]", "there is no check `home`; there are: "),
-        ("checks: [a]", "`checks` should be a mapping"),
-        ("checks:", "`checks` should be a mapping"),
-        ("checks: {a: 1}", "`checks.a` should be a mapping that begins with `kind`"),
-        ("checks: {a: {kind: [http]}}", "`checks.a` needs a `kind`; there are: addons, "),
+        ("checks: [a]", "`checks` must be a mapping"),
+        ("checks:", "`checks` must be a mapping"),
+        ("checks: {a: 1}", "`checks.a` must be a mapping with a `kind`"),
+        ("checks: {a: {kind: [http]}}", "`checks.a` needs a `kind`, one of: addons, "),
         ("checks: {a: {kind: http, x: 1, path: /}, b: {kind: dynos, y: 1}}", "`x` is not known here; allowed: "),
         ("checks: {a: {kind: manual, question: Well?}}", "no checklist names the check `a`"),
         ("checks: {a: {kind: tls, hostnames: 1}}", "`checks.a.hostnames` should be a list"),
@@ -150,7 +151,12 @@ def test_where_things_go_is_known_although_nothing_was_validated(written: Callab
 @pytest.mark.parametrize(
     ("text", "words", "goes_on", "stops"),
     [
-        (BAD_CHECK, "`checks.odd.path` has another form", ["runbook db", "runbook"], ["verify --list", "watch"]),
+        (
+            BAD_CHECK,
+            "`checks.odd.path` does not have the required form",
+            ["runbook db", "runbook"],
+            ["verify --list", "watch"],
+        ),
         (BAD_STEP, "there is no step `media.loook`", ["runbook db", "verify --list"], ["runbook", "runbook media"]),
     ],
 )

@@ -12,7 +12,6 @@ from rehearsal import Rehearsal, configuration
 from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import ExitCode, RateLimited
 from uscdr.models.probes import WebAnswer
-from uscdr.scenarios.checks import application_checks, recovery_checks
 from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 
@@ -87,6 +86,6 @@ def test_nothing_limited_leaves_the_last_line_as_it_was(tmp_path: Path, monkeypa
 def test_what_is_counted_is_sent_at_the_end_of_a_recovery_alone() -> None:
     config = load(packaged()).config
     every = config.model_copy(update={"after_recovery": ("homepage", "login-refuses-empty")})
-    assert [one.name for one in application_checks(every)] == ["homepage"]
-    assert "login-refuses-empty" in [one.name for one in recovery_checks(every)]
+    assert [one.name for one in every.application_checks()] == ["homepage"]
+    assert "login-refuses-empty" in [one.name for one in every.recovery_checks()]
     assert "login-refuses-empty" not in config.after_recovery

@@ -90,7 +90,7 @@ EMPTY: list[tuple[str, list[str]]] = [
     ("{kind: http, path: /, @min_bytes: 0}", ["greater than or equal to 1"]),
     ("{kind: http, path: /, @below: 600}", ["less than 600"]),
     ("{kind: http, path: /, @status: 999}", ["less than 600"]),
-    ("{kind: http, path: /, @follow: ''}", ["another form"]),
+    ("{kind: http, path: /, @follow: ''}", ["the required form"]),
     ("{kind: http, path: /, @follow_link: ''}", [NOTHING]),
     ("{kind: http, path: /, @follow_link: src}", ["a pattern with one group"]),
     ("{kind: http, path: /, @follow_link: '('}", ["this is not a valid pattern"]),

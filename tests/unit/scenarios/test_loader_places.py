@@ -29,15 +29,15 @@ scenarios:
 @pytest.mark.parametrize(
     ("old", "new", "place", "words"),
     [
-        ("{app: usc-pis}", '{app: "../account"}', "6:14", "no application's name"),
-        ("{app: usc-pis}", "{app: Usc-Pis}", "6:14", "no application's name"),
-        ("{app: usc-pis}", "{app: usc-pis, status_url: '::::'}", "6:28", "no address"),
-        ("{app: usc-pis}", "{app: usc-pis, api_url: 'ftp://a.example'}", "6:28", "no address"),
+        ("{app: usc-pis}", '{app: "../account"}', "6:14", "not an application name"),
+        ("{app: usc-pis}", "{app: Usc-Pis}", "6:14", "not an application name"),
+        ("{app: usc-pis}", "{app: usc-pis, status_url: '::::'}", "6:28", "not a web address"),
+        ("{app: usc-pis}", "{app: usc-pis, api_url: 'ftp://a.example'}", "6:28", "not a web address"),
         ("{app: usc-pis}", "{app: usc-pis, api_url: 'https://a.example:99999'}", "6:28", "range"),
-        ("{app: usc-pis}", "{app: usc-pis, data_url: 'https://'}", "6:28", "no address"),
+        ("{app: usc-pis}", "{app: usc-pis, data_url: 'https://'}", "6:28", "not a web address"),
         ("https://usc-pis.example", "usc-pis.example", "7:5", "https://"),
-        ("https://usc-pis.example", "'https://a b'", "7:5", "no address"),
-        ("app: usc-pis-recovery", "app: A b", "8:12", "no application's name"),
+        ("https://usc-pis.example", "'https://a b'", "7:5", "not a web address"),
+        ("app: usc-pis-recovery", "app: A b", "8:12", "not an application name"),
         ("heroku-postgresql:essential-0", "'::'", "8:44", "service:plan"),
     ],
 )

@@ -179,13 +179,13 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
         "a field's old name",
         lambda s: s + "recovery: {key: SECRET}\n",
         "14:12",
-        ["`key` is called `encryption_key_variable` now"],
+        ["`key` is now called `encryption_key_variable`"],
     ),
     (
         "a step's old name",
         lambda s: s.replace("heroku.maintenance", "heroku.drain", 1),
         "",
-        ["the step `heroku.drain` is called `heroku.stop` now"],
+        ["the step `heroku.drain` is now called `heroku.stop`"],
     ),
     (
         "a private key as recipient",
@@ -214,13 +214,13 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
     *(
         (f"a hostname {name}", _hostname(name), "7:", words)
         for name, words in (
-            ("a b.c.d", ["no host name"]),
-            ("ü.c.d", ["no host name", "xn--"]),
-            ("-a.c.d", ["no host name"]),
-            ("a..c.d", ["no host name"]),
-            ("x.*.c.d", ["no host name"]),
-            (f"{'a' * 64}.c.d", ["no host name"]),
-            (f"{'a.' * 130}c.d", ["no host name"]),
+            ("a b.c.d", ["not a host name"]),
+            ("ü.c.d", ["not a host name", "xn--"]),
+            ("-a.c.d", ["not a host name"]),
+            ("a..c.d", ["not a host name"]),
+            ("x.*.c.d", ["not a host name"]),
+            (f"{'a' * 64}.c.d", ["not a host name"]),
+            (f"{'a.' * 130}c.d", ["not a host name"]),
             ("www.c.e", ["not in the zone"]),
             ("www.c.d, WWW.c.d.", ["twice"]),
         )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from uscdr.scenarios.diagnosis import CODES, ERRORS, explain
+from uscdr.scenarios.diagnosis import CODES, ERRORS, LogCode
 
 AT = "2026-11-23T10:00:0{}.000000+00:00"
 
@@ -18,7 +18,7 @@ def router(second: int, code: str, path: str = "/") -> str:
 
 
 def test_codes_are_counted_with_the_last_time() -> None:
-    found = explain([router(1, "H10"), router(3, "H10"), router(2, "H12"), "not a log line", ""])
+    found = LogCode.in_lines([router(1, "H10"), router(3, "H10"), router(2, "H12"), "not a log line", ""])
     assert [(one.code, one.count) for one in found] == [("H10", 2), ("H12", 1)]
     assert found[0].last_seen == datetime(2026, 11, 23, 10, 0, 3, tzinfo=UTC)
     assert "crashed" in found[0].meaning
@@ -38,15 +38,15 @@ def test_codes_are_counted_with_the_last_time() -> None:
     ],
 )
 def test_what_the_platform_says(text: str, code: str) -> None:
-    (found,) = explain([f"{AT.format(0)} {text}"])
+    (found,) = LogCode.in_lines([f"{AT.format(0)} {text}"])
     assert found.code == code
     assert found.meaning
     assert found.hint
 
 
 def test_an_application_cannot_pretend_to_be_the_platform() -> None:
-    assert explain([line(1, "app[web.1]", "at=error code=H10"), line(1, "app[web.1]", "Error R14 (x)")]) == ()
-    (found,) = explain([router(1, "H12", 'x" at=error code=H10')])
+    assert LogCode.in_lines([line(1, "app[web.1]", "at=error code=H10"), line(1, "app[web.1]", "Error R14 (x)")]) == ()
+    (found,) = LogCode.in_lines([router(1, "H12", 'x" at=error code=H10')])
     assert found.code == "H12"
 
 
@@ -59,7 +59,7 @@ TRACEBACK = [
 
 def test_of_a_traceback_only_the_type_comes_out() -> None:
     last = "django.db.utils.OperationalError: connection of Maria Santos refused"
-    found = explain([line(1, "app[web.1]", text) for text in [*TRACEBACK, last]])
+    found = LogCode.in_lines([line(1, "app[web.1]", text) for text in [*TRACEBACK, last]])
     assert [(one.code, one.count) for one in found] == [("django.db.utils.OperationalError", 1)]
     assert "database" in found[0].meaning
     assert "Maria" not in repr(found)
@@ -67,7 +67,7 @@ def test_of_a_traceback_only_the_type_comes_out() -> None:
 
 @pytest.mark.parametrize("last", ["MariaSantos: seen", "Santos, Maria", "Maria Santos has an Error: x", "Maria"])
 def test_a_last_line_that_is_no_type_is_not_quoted(last: str) -> None:
-    found = explain([line(1, "app[web.1]", text) for text in [*TRACEBACK, last]])
+    found = LogCode.in_lines([line(1, "app[web.1]", text) for text in [*TRACEBACK, last]])
     assert [one.code for one in found] == ["error"]
     assert "Maria" not in repr(found)
 
@@ -77,23 +77,25 @@ def test_tracebacks_of_two_processes_are_told_apart() -> None:
     for text in TRACEBACK:
         mixed += [line(1, "app[web.1]", text), line(1, "app[worker.1]", text)]
     mixed += [line(2, "app[worker.1]", "KeyError: 'x'"), line(3, "app[web.1]", "ValueError")]
-    assert {one.code for one in explain(mixed)} == {"KeyError", "ValueError"}
+    assert {one.code for one in LogCode.in_lines(mixed)} == {"KeyError", "ValueError"}
 
 
 def test_a_traceback_that_led_to_another_counts_both() -> None:
     between = ["KeyError: 'x'", "", "During handling of the above exception, another exception occurred:", ""]
-    found = explain([line(1, "app[web.1]", text) for text in [*TRACEBACK, *between, *TRACEBACK, "ImportError: y"]])
+    found = LogCode.in_lines(
+        [line(1, "app[web.1]", text) for text in [*TRACEBACK, *between, *TRACEBACK, "ImportError: y"]]
+    )
     assert [one.code for one in found] == ["ImportError", "KeyError"]
 
 
 def test_a_line_without_a_readable_time_is_counted() -> None:
-    (found,) = explain([router(1, "H10").replace("2026-11-23T10", "yesterday")])
+    (found,) = LogCode.in_lines([router(1, "H10").replace("2026-11-23T10", "yesterday")])
     assert (found.code, found.last_seen) == ("H10", None)
 
 
 def test_a_log_of_nothing_but_different_errors_is_bounded() -> None:
     lines = [line(1, "app[web.1]", text) for n in range(500) for text in [*TRACEBACK, f"x{n}.OddError: {n}"]]
-    assert len(explain(lines)) <= 200
+    assert len(LogCode.in_lines(lines)) <= 200
 
 
 def test_every_code_has_words() -> None:

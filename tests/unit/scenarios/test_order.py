@@ -88,18 +88,22 @@ def test_a_second_restore_may_not(tmp_path: Path) -> None:
         "      - {use: access.look}\n", "      - {use: access.look}\n      - {use: backup.restore, id: once_more}\n"
     )  # fmt: skip
     (tmp_path / "scenarios.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=r"`backup\.restore` \(Restore the backup\) has no place here"):
+    with pytest.raises(ConfigError, match=r"`backup\.restore` \(Restore the backup\) does not belong here"):
         load(tmp_path / "scenarios.yaml")
 
 
 @pytest.mark.parametrize(
     ("left_out", "step", "words"),
     [
-        ("backup.prove", "data.ledger", "`data.ledger` needs what no earlier step gives; put `backup.prove`"),
-        ("data.compare", "access.withdraw", "`access.withdraw` needs what no earlier step gives; put `data.compare`"),
-        ("data.verify", "heroku.start", "`heroku.start` needs what no earlier step gives; put `data.verify`"),
+        ("backup.prove", "data.ledger", "`data.ledger` needs a result that no earlier step gives; put `backup.prove`"),
+        (
+            "data.compare",
+            "access.withdraw",
+            "`access.withdraw` needs a result that no earlier step gives; put `data.compare`",
+        ),
+        ("data.verify", "heroku.start", "`heroku.start` needs a result that no earlier step gives; put `data.verify`"),
         ("app.check", "backup.restore", "nothing checks what `backup.restore` does; put `app.check` after it"),
-        ("status.look", "django.try_on_copy", "comes `status.look` (Check the providers' status), which is missing"),
+        ("status.look", "django.try_on_copy", "after `status.look` (Check the providers' status), which is missing"),
         ("backup.capture", "app.check", "`backup.capture` (Capture a new backup) is missing"),
     ],
 )
@@ -131,7 +135,7 @@ def test_the_runner_asks_again_and_calls_nothing_verified_that_was_not(quick: Pa
     assert ending is not None
     assert ending.code is ExitCode.CHECK_FAILED
     assert ending.error is not None
-    assert "cannot take its turn" in ending.error.message
+    assert "cannot run yet" in ending.error.message
     assert not [event for event in run.events("step.succeeded") if event["name"] == "app.check"]
     if left_out in NEEDED[:3]:
         assert not [write for write in run.world.writes if write.startswith("restore")]
@@ -144,5 +148,5 @@ def test_a_recovery_that_asks_the_application_nothing_is_refused(tmp_path: Path,
     first = text.index("after_recovery:")
     text = text[:first] + f"after_recovery: {named}\n" + text[text.index("\n", text.index("]", first)) + 1 :]
     (tmp_path / "scenarios.yaml").write_text(text)
-    with pytest.raises(ConfigError, match="`after_recovery` names no check that asks it"):
+    with pytest.raises(ConfigError, match="`after_recovery` has no check that asks it"):
         load(tmp_path / "scenarios.yaml")

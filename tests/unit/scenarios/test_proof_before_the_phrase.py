@@ -224,4 +224,4 @@ def test_a_key_that_was_unset_is_told_with_the_release_that_did_it(quick: Path) 
     run.begin(dry_run=True)
     told = warnings(run)
     assert f"NOT CHECKED: whether {KEY} opens the encrypted columns of b001" in told
-    assert f"Release v42 changed {KEY}. Bring the earlier one back: uscdr recover app --release v41" in told
+    assert f"Release v42 changed {KEY}. Restore the earlier one: uscdr recover app --release v41" in told

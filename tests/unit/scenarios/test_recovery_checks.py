@@ -17,7 +17,7 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import Interrupted, ProviderError, WriteRefused
 from uscdr.models.probes import WebAnswer
 from uscdr.scenarios.adapters import Adapters
-from uscdr.scenarios.checks import application_checks, ask, ask_until_dead, calls, failing, recovery_checks
+from uscdr.scenarios.checks import ask, ask_until_dead, calls, failing
 from uscdr.scenarios.config import Config
 from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
@@ -93,7 +93,7 @@ def refuse() -> SecretStr | None:
 def test_a_dead_application_is_asked_once() -> None:
     for answer in (503, ProviderError("The application could not be reached.", provider="app", retryable=True)):
         site = Site(answer)
-        results = list(ask_until_dead(deps(site), application_checks(config()), Heard()))
+        results = list(ask_until_dead(deps(site), config().application_checks(), Heard()))
         assert site.asked == ["/"]
         wrong, asked = failing(results)
         assert (list(wrong), asked) == (["home"], 1)
@@ -103,26 +103,26 @@ def test_a_dead_application_is_asked_once() -> None:
 
 def test_what_is_wrong_with_one_page_speaks_for_no_other() -> None:
     site = Site(500)
-    wrong, asked = failing(ask_until_dead(deps(site), application_checks(config()), Heard()))
+    wrong, asked = failing(ask_until_dead(deps(site), config().application_checks(), Heard()))
     assert (list(wrong), asked, site.asked) == (["home", "form", "profile"], 3, ["/", "/form", "/me"])
 
 
 def test_a_login_that_fails_is_no_fault_of_the_application() -> None:
     heard = Heard()
-    found = list(ask_until_dead(deps(Site(200), refuse), application_checks(config()), heard))
+    found = list(ask_until_dead(deps(Site(200), refuse), config().application_checks(), heard))
     assert failing(found) == ({}, 2)
     assert (found[-1].check.name, found[-1].finding.verdict) == ("profile", "not checked")
     assert heard.warned == ["The application refused the check account's login (status 400)."]
 
 
 def test_only_the_application_is_asked_what_is_wrong_with_it() -> None:
-    assert [one.name for one in application_checks(config())] == ["profile", "home", "form"]
-    assert [one.name for one in recovery_checks(config())] == list(CHECKS)
+    assert [one.name for one in config().application_checks()] == ["profile", "home", "form"]
+    assert [one.name for one in config().recovery_checks()] == list(CHECKS)
 
 
 def test_a_post_that_a_dry_run_refuses_is_not_checked() -> None:
     refused = Site(WriteRefused("A dry run sends nothing.", provider="app"))
-    (form,) = ask(deps(refused), [one for one in recovery_checks(config()) if one.name == "form"], Heard())
+    (form,) = ask(deps(refused), [one for one in config().recovery_checks() if one.name == "form"], Heard())
     assert (form.finding.verdict, form.finding.evidence) == ("not checked", "a dry run sends no POST")
 
 
@@ -130,12 +130,12 @@ def test_an_operator_who_stops_it_is_told_how_it_goes_on() -> None:
     world = deps(Site(200))
     world.stop.event.set()
     with pytest.raises(Interrupted) as error:
-        list(ask(world, recovery_checks(config()), Heard()))
+        list(ask(world, config().recovery_checks(), Heard()))
     assert "uscdr runs resume" in error.value.next_action
 
 
 def test_the_plan_names_what_will_be_asked() -> None:
-    told = [(one.provider, one.request, one.writes) for one in calls(recovery_checks(config()))]
+    told = [(one.provider, one.request, one.writes) for one in calls(config().recovery_checks())]
     assert told == [
         ("app", "GET /me", False), ("platform", "check schedule", False), ("app", "GET /", False),
         ("app", "POST /form", False),

@@ -96,7 +96,7 @@ def test_a_kept_damaged_state_is_passed_over_by_the_next_run(quick: Path) -> Non
     third.begin(dry_run=True)
     chosen = next(line for line in third.events("plan.ready")[0]["steps"] if line["id"] == "choose")
     assert chosen["summary"].startswith("b001")
-    assert "b002 (taken of damaged data)" in chosen["summary"]
+    assert "b002 (taken from damaged data)" in chosen["summary"]
 
 
 # capturing

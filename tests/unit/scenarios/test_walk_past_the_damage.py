@@ -163,7 +163,7 @@ def test_one_table_that_is_rewritten_is_told_and_one_value_in_all_its_rows_is_da
     seen = looked(run)["choose"]
     assert seen.startswith("a003 ")
     assert "passed over: a004 (" in seen
-    assert "every row of feedback_feedback has one and the same content, of 40 values in a003" in seen
+    assert "every row of feedback_feedback has the same content; a003 has 40 values" in seen
 
 
 def test_rows_that_miss_theirs_are_damage_where_the_key_that_forbids_it_is_gone(quick: Path) -> None:
@@ -177,7 +177,7 @@ def test_rows_that_miss_theirs_are_damage_where_the_key_that_forbids_it_is_gone(
     run.world.live.keys_gone = {"feedback_feedback_fk": 3}
     backup(run.world, 1)
     seen = looked(run)["choose"]
-    words = "3 rows of feedback_feedback miss the row they belong to, and the key that forbids it in a001 is gone"
+    words = "3 rows of feedback_feedback refer to a missing row, and the key that prevents it in a001 is gone"
     assert "passed over: a003 (" in seen
     assert words in seen
 
@@ -192,7 +192,7 @@ def test_rows_that_are_there_again_are_damage_where_the_key_that_forbids_it_is_g
     backup(run.world, 1)
     seen = looked(run)["choose"]
     assert "passed over: a003 (" in seen
-    assert "3 rows are there again in feedback_feedback (mark), and the key that forbids it in a001 is gone" in seen
+    assert "3 rows are duplicated in feedback_feedback (mark), and the key that prevents it in a001 is gone" in seen
 
 
 def test_a_backup_without_what_opens_encrypted_columns_is_passed_over(quick: Path) -> None:
@@ -212,7 +212,7 @@ def test_rows_exchanged_in_one_table_are_told_only(quick: Path) -> None:
     add(run.world, range(1, 4), "feedback_feedback")
     seen = looked(run)
     assert seen["choose"].startswith("a002 ")
-    words = "200 rows of feedback_feedback are not there, and as many others are that a001 has not"
+    words = "200 rows of feedback_feedback are missing, and as many others are there that a001 does not have"
     assert words in json.dumps(run.events("note"))
 
 
@@ -318,7 +318,7 @@ def test_no_more_than_five_are_tried(quick: Path) -> None:
         run.world.live.tables["patients_medicalrecord"] = dict.fromkeys(range(1, 1 + left), 1)
         backup(run.world, hours)
     words = asked(run)
-    assert "the time for choosing is over" in words
+    assert "the time for choosing is used up" in words
     assert run.world.calls["public_url"] == 5
 
 
@@ -330,7 +330,7 @@ def test_a_backup_that_neither_code_nor_live_database_leads_to_is_passed_over(qu
     run.world.live.applied.remove("patients.0099_future")
     seen = looked(run)
     assert seen["choose"].startswith("a001 ")
-    assert "neither code nor live database know: patients.0099_future" in seen["choose"]
+    assert "neither the code nor the live database knows: patients.0099_future" in seen["choose"]
 
 
 def test_migrations_that_come_after_it_are_told_with_the_proof(quick: Path, known_code: None) -> None:
@@ -382,7 +382,7 @@ def test_a_backup_with_a_column_under_another_key_is_passed_over_for_one_that_ca
     run.world.vars = frozenset({"PGP_ENCRYPTION_KEY"})
     seen = looked(run)
     assert seen["choose"].startswith(f"{taken} ")
-    words = f"{sealed} of 40 in patients_patient.last_name_enc cannot be read with the key, and all could in a001"
+    words = f"{sealed} of 40 in patients_patient.last_name_enc cannot be read with the key; in a001 all could"
     assert (f"a002 ({words})" in seen["choose"]) is (taken == "a001")
     assert words in json.dumps(run.events("note")) or taken == "a001"
 

@@ -11,27 +11,27 @@ import yaml
 from uscdr.errors import ConfigError
 from uscdr.scenarios import yaml_tree
 
-MISSING, HERE = "mapping that begins with `version: 1`", "does not fit the lines above; look at the indentation"
-TWICE, WITHIN, DEEP, ANOTHER = "stands twice", "`*a` stands within `&a`", "nested too deeply", "another document"
-NO_CHARACTER, HIDDEN, CONTROL = "character may not stand in YAML", "editors do not show", "control character"
-MERGED, KEY, PERCENT = "to be merged in", "a key must be a text", "may not begin with `%`"
+MISSING, HERE = "mapping that begins with `version: 1`", "does not fit the lines above; check the indentation"
+TWICE, WITHIN, DEEP, ANOTHER = "is used twice", "`*a` is inside `&a`", "nested too deeply", "a second document"
+NO_CHARACTER, HIDDEN, CONTROL = "character is not allowed in YAML", "editors do not show", "control character"
+MERGED, KEY, PERCENT = "a list of mappings, to merge", "a key must be text", "must not begin with `%`"
 CASES: tuple[tuple[str | bytes, str, str], ...] = (
     ("", "1:1", MISSING), ("# nothing", "1:1", MISSING), ("---\n", "1:1", MISSING), ("~", "1:1", MISSING),
     ("- 1", "1:1", MISSING), ("text", "1:1", MISSING), ("a:1", "1:1", MISSING),
     ("a: [1\n", "2:1", "the list in brackets that begins on line 1 is not closed here"),
     ("a: {b: 1\nc: 2}\nd: {", "", "the mapping in braces that begins on line"),
-    ("a: 'b\nc: d\n", "1:4", "the text in quotes that begins here has no end"),
-    ('a: "b\n---\nc"', "1:4", "the text in quotes that begins here has no end"),
-    ("a: b: c", "1:5", "a `:` may not stand here"), ("a: - b", "1:4", "each item of a list stands on its own line"),
-    ("a: ? b", "1:4", "a `? ` may not stand here"), ("a: b\nc", "2:1", "this key lacks a `:`"),
-    ("a:\n\tb: 1", "2:1", "a tab may not stand here"), ("a:\n   b: 1\n  c: 2", "3:3", HERE),
+    ("a: 'b\nc: d\n", "1:4", "the quoted text that begins here is not closed"),
+    ('a: "b\n---\nc"', "1:4", "the quoted text that begins here is not closed"),
+    ("a: b: c", "1:5", "a `:` is not allowed here"), ("a: - b", "1:4", "write each item of a list on its own line"),
+    ("a: ? b", "1:4", "a `? ` is not allowed here"), ("a: b\nc", "2:1", "this key has no `:`"),
+    ("a:\n\tb: 1", "2:1", "a tab is not allowed here"), ("a:\n   b: 1\n  c: 2", "3:3", HERE),
     ("  a: 1\nb: 2", "2:1", HERE), ('a: "b"c', "1:7", HERE), ("a: [1]]", "1:7", ""),
     ("a: ]", "1:4", "a value is missing"),
-    ("a: @b", "1:4", "may not begin with “@”"), ("a: `b`", "1:4", "may not begin with “`”"), ("a: %b", "1:4", "“%”"),
+    ("a: @b", "1:4", "must not begin with “@”"), ("a: `b`", "1:4", "must not begin with “`”"), ("a: %b", "1:4", "“%”"),
     ("%", "1:2", PERCENT), ("a: |0\n b", "1:5", "1 to 9"), ("a: | b", "1:6", "the text begins on the next line"),
     ("a: |x\n b", "1:5", "the text begins on the next line"), ('a: "\\q"', "", r"write a backslash as \\"),
     ("a: 1\n---\nb: 2", "2:1", ANOTHER), ("a: 1\n...\n---\nb: 2", "3:1", ANOTHER),
-    ("%YAML 1.1\n---\na: yes", "1:1", "is read as YAML 1.2"), ("%YAML 2.0\n---\na: 1", "1:1", "version of YAML"),
+    ("%YAML 1.1\n---\na: yes", "1:1", "always read as YAML 1.2"), ("%YAML 2.0\n---\na: 1", "1:1", "version of YAML"),
     ("a: 1\na: 2", "2:1", TWICE), ('a: 1\n"a": 2', "2:1", TWICE), ("1: a\n'1': b", "2:1", TWICE),
     ("1: a\n0x1: b", "2:1", TWICE), ("~: 1\nnull: 2", "2:1", TWICE), ("🦉: {x: 1, x: 2}", "1:11", TWICE),
     ("a: [{b: 1, b: 2}]", "1:12", TWICE), ("\ufeffa: {b: 1, b: 2}", "1:11", TWICE),
@@ -49,7 +49,7 @@ CASES: tuple[tuple[str | bytes, str, str], ...] = (
     (b"a: \xe9", "1:4", "not UTF-8"), ("a: 1".encode("utf-16"), "1:1", "not UTF-8"),
     (b"a: \xed\xa0\x80", "1:4", "UTF-8"),
     ("a: !!binary AAAA", "1:4", "binary data"), ("!!binary AAAA: 1", "1:1", "binary data"),
-    ("!!set {a}", "1:1", "a tag"),
+    ("!!set {a}", "1:1", "tags"),
 )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def test_it_is_refused_with_its_place(text: str | bytes, place: str, words: str)
 def test_merged_keys_stand_behind_a_mappings_own_and_keep_their_places() -> None:
     found = read("x: &x {a: 1, b: 2}\ny: &y {<<: *x, c: 3}\nz:\n  b: 4\n  <<: [*y, {a: 5, d: 6}]\n")
     assert list(found.value["z"].items()) == [("b", 4), ("c", 3), ("a", 1), ("d", 6)]
-    places = {key: yaml_tree.position(found, ("z", key)) for key in "abcd"}
+    places = {key: found.position(("z", key)) for key in "abcd"}
     assert places == {"a": (1, 8), "b": (4, 3), "c": (2, 16), "d": (5, 19)}
 
 
@@ -85,7 +85,7 @@ def test_places_are_those_of_keys_and_items() -> None:
     ways: tuple[tuple[str | int, ...], ...] = (
         ("a",), ("a", 0), ("a", 0, "b"), ("a", 1, 1), ("a", 7), ("1", "c"), ("e", "d"), ("none", "c"),
     )  # fmt: skip
-    assert [yaml_tree.position(found, way) for way in ways] == [
+    assert [found.position(way) for way in ways] == [
         (1, 1), (2, 5), (2, 5), (3, 9), (1, 1), (4, 5), (4, 12), (1, 1),
     ]  # fmt: skip
 

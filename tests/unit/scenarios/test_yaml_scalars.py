@@ -70,7 +70,7 @@ NO_VALUES = """
     +_ 2026-13-01 2026-01-45 2026-02-29 0000-01-01 2026-01-01T25:00:00 2026-01-01T10:60:00 2026-01-01T10:00:60
     2026-01-01T10:00:00+99:99 ._ -._
 """
-"""What begins as a number or a date and is none."""
+"""What looks like a number or a date but is not one."""
 QUOTED: tuple[tuple[str, Any], ...] = (
     ("", None), ("''", ""), ("'1'", "1"), ('"true"', "true"), ("'2026-01-01'", "2026-01-01"), ("'it''s'", "it's"),
     ('"\\x41\\u00e9\\U0001F989\\N\\_\\/"', "A\xe9\U0001f989\x85\xa0/"), ('"a\\\n  b"', "ab"), ('"a\n  b"', "a b"),
@@ -116,7 +116,7 @@ def test_numbers_switches_and_dates_are_what_they_were() -> None:
 
 def test_what_is_no_value_is_refused_in_its_place() -> None:
     for text in (*NO_VALUES.split(), "1" * 5000, "0x" + "1" * 5000):
-        assert refusal(text).startswith("s.yaml:1:4: this begins as a number or a date and is none"), text
+        assert refusal(text).startswith("s.yaml:1:4: this looks like a number or a date but is not one"), text
 
 
 def test_quotes_blocks_and_tags_of_plain_values() -> None:
@@ -125,9 +125,9 @@ def test_quotes_blocks_and_tags_of_plain_values() -> None:
 
 @pytest.mark.parametrize("text", TAGGED)
 def test_other_tags_are_refused(text: str) -> None:
-    assert refusal(text) == "s.yaml:1:4: a tag (`!…`) has no meaning here; write plain values."
+    assert refusal(text) == "s.yaml:1:4: tags (`!…`) are not supported; write plain values."
 
 
 @pytest.mark.parametrize("text", ["!!int a", "!!int true", "!!float a", "!!bool yes", "!!null x"])
 def test_a_value_is_of_the_kind_that_its_tag_says(text: str) -> None:
-    assert refusal(text) == f"s.yaml:1:4: this is no value of the kind `{text.partition(' ')[0]}`."
+    assert refusal(text) == f"s.yaml:1:4: this is not a value of type `{text.partition(' ')[0]}`."

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import BadInput, ConfigError
-from uscdr.models.base import destinations
+from uscdr.models.base import Destination
 from uscdr.scenarios.config import Config
 from uscdr.scenarios.config_file import load_config, notice, packaged
 
@@ -246,16 +246,16 @@ def test_a_named_file_of_somebody_else_decides_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (HEROKU, HEROKU + ', api_url: "https://api.heroku.com@evil.example"', "holds no user name"),
-        (HEROKU, HEROKU + ', api_url: "https://user:hunter2@api.heroku.com"', "holds no user name"),
-        (HEROKU, HEROKU + ', api_url: "https://\u0430pi.heroku.com"', "letters beyond a-z"),
+        (HEROKU, HEROKU + ', api_url: "https://api.heroku.com@evil.example"', "must not contain a user name"),
+        (HEROKU, HEROKU + ', api_url: "https://user:hunter2@api.heroku.com"', "must not contain a user name"),
+        (HEROKU, HEROKU + ', api_url: "https://\u0430pi.heroku.com"', "letters other than a-z"),
         (HEROKU, HEROKU + r', api_url: "https://api.heroku.com\r\nHost: evil"', "control character"),
-        (HEROKU, HEROKU + ", api_url: https://a, api_url: https://b", "stands twice"),
+        (HEROKU, HEROKU + ", api_url: https://a, api_url: https://b", "is used twice"),
         (HEROKU, HEROKU + ", token_env: AWS_SECRET_ACCESS_KEY", "`token_env` is not known"),
         ("production:", "sandbox:", "`sandbox` is built in"),
-        ("zone: usc-pis.example}", "zone: 0.0.1, hostnames: [127.0.0.1]}", "is an address, no host name"),
-        ("path: /}", 'path: /, auth: true, follow: "https://evil.example/{id}"}', "another form"),
-        ("path: /}", "path: https://evil.example/}", "another form"),
+        ("zone: usc-pis.example}", "zone: 0.0.1, hostnames: [127.0.0.1]}", "is an IP address, not a host name"),
+        ("path: /}", 'path: /, auth: true, follow: "https://evil.example/{id}"}', "the required form"),
+        ("path: /}", "path: https://evil.example/}", "the required form"),
         ("version: 1\n", "version: 1\ninclude: /etc/evil.yaml\n", "`include` is not known"),
     ],
 )
@@ -292,7 +292,7 @@ def test_every_field_that_names_a_place_is_marked() -> None:
     }  # fmt: skip
     unmarked = {name for name in told if not all(_fields(Config)[name])}
     assert not unmarked
-    assert not list(destinations(load_config(packaged(), {}).config))
+    assert not list(Destination.paths_in(load_config(packaged(), {}).config))
 
 
 def _fields(model: type, seen: dict[str, list[bool]] | None = None) -> dict[str, list[bool]]:

@@ -17,29 +17,29 @@ from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import BadInput, MachineError
 from uscdr.scenarios.config import SANDBOX
 from uscdr.scenarios.config_file import load_config, packaged
-from uscdr.settings import config_directory, home_directory, is_gone, operator, state_directory, user_path
+from uscdr.settings import Directories, Operator, is_gone, user_path
 from uscdr.wiring.context import known_secrets
 from uscdr.wiring.sandbox_target import _any_django_application
 from uscdr.wiring.targets import find_target, with_scratch
 
 
 def test_the_state_directory_is_as_given_or_the_systems() -> None:
-    assert state_directory({"USCDR_STATE_DIR": "/x/y"}) == Path("/x/y")
-    assert state_directory({}).name == "uscdr"
-    assert state_directory({"USCDR_STATE_DIR": ""}).name == "uscdr"
-    assert config_directory().name == "uscdr"
+    assert Directories({"USCDR_STATE_DIR": "/x/y"}).state == Path("/x/y")
+    assert Directories({}).state.name == "uscdr"
+    assert Directories({"USCDR_STATE_DIR": ""}).state.name == "uscdr"
+    assert Directories({}).config.name == "uscdr"
 
 
 def test_the_state_directory_does_not_depend_on_where_the_command_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert state_directory({"USCDR_STATE_DIR": "x"}) == tmp_path / "x"
+    assert Directories({"USCDR_STATE_DIR": "x"}).state == tmp_path / "x"
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert state_directory({"USCDR_STATE_DIR": "~/x"}) == tmp_path / "x"
+    assert Directories({"USCDR_STATE_DIR": "~/x"}).state == tmp_path / "x"
     for relative in ("a/home", "."):
         monkeypatch.setenv("HOME", relative)
-        looks: tuple[Callable[[], Path], ...] = (lambda: state_directory({}), config_directory)
+        looks: tuple[Callable[[], Path], ...] = (lambda: Directories({}).state, lambda: Directories({}).config)
         for look in looks:
             with contextlib.suppress(MachineError):  # by an older platformdirs
                 assert look().is_absolute()
@@ -53,14 +53,14 @@ def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     looks: tuple[Callable[[], Path], ...] = (
-        lambda: state_directory({}),
-        lambda: home_directory({}),
+        lambda: Directories({}).state,
+        lambda: Directories({}).home,
         lambda: user_path("~/kits"),
     )
     for look in looks:
         with pytest.raises(MachineError, match="uscdr cannot find this user's home directory"):
             look()
-    assert home_directory({"HOME": "/x"}) == Path("/x")
+    assert Directories({"HOME": "/x"}).home == Path("/x")
 
 
 def test_a_process_is_gone_when_nothing_has_its_id() -> None:
@@ -103,8 +103,8 @@ def test_the_number_of_a_thread_is_no_process() -> None:
     ],
 )
 def test_who_it_is(env: dict[str, str], user: str) -> None:
-    assert operator(env).user == user
-    assert operator(env).pid == os.getpid()
+    assert Operator.of(env).user == user
+    assert Operator.of(env).pid == os.getpid()
 
 
 def test_the_configuration_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

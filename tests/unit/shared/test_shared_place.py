@@ -16,7 +16,7 @@ from team_machines import LONG_AFTER, Pair, middle
 
 from uscdr.cli import main
 from uscdr.errors import BadInput, ExitCode, MachineError
-from uscdr.journal.runs import COPY
+from uscdr.journal.reader import COPY
 from uscdr.models.events import StepProgress
 from uscdr.shared.journals import JournalStore, Piece
 from uscdr.shared.team import Team

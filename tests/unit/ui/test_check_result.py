@@ -7,7 +7,7 @@ import io
 import pytest
 
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished
-from uscdr.models.runs import count_words, list_title, only_looks, sum_words
+from uscdr.models.runs import LIST_TITLES, RunKind, Tally
 from uscdr.ui.console import Output
 from uscdr.ui.sentences import _result_lines, show_result
 from uscdr.ui.text import _bare, cells
@@ -48,19 +48,19 @@ def result(end: ChecksFinished, *checks: CheckFinished, width: int | None = None
     ],
 )
 def test_the_sum(verdicts: list[str], skipped: bool, words: str) -> None:
-    assert sum_words(verdicts, skipped_manual=skipped) == words
+    assert Tally(verdicts).of_lines(skipped_manual=skipped) == words
 
 
 def test_counts_name_every_verdict() -> None:
-    assert count_words(["fail", "pass", "fail", "not checked"]) == "1 pass, 2 fail, 1 not checked"
-    assert count_words([]) == "none"
+    assert Tally(["fail", "pass", "fail", "not checked"]).words == "1 pass, 2 fail, 1 not checked"
+    assert Tally([]).words == "none"
 
 
 @pytest.mark.parametrize(
     ("scenario", "looks"), [("verify all", True), ("watch db", True), ("db", False), ("verifying", False), ("", False)]
 )
 def test_which_runs_only_look(scenario: str, looks: bool) -> None:
-    assert only_looks(scenario) is looks
+    assert RunKind(scenario).only_looks is looks
 
 
 def test_lines_stand_under_their_lists() -> None:
@@ -77,7 +77,7 @@ def test_lines_stand_under_their_lists() -> None:
         "",
         "3 of 3 lines pass",
     ]
-    assert list_title("integration") == "System integration"
+    assert LIST_TITLES.get(("integration"), ("integration")) == "System integration"
 
 
 def test_a_line_that_did_not_pass_says_why_and_advice_is_given_once() -> None:

@@ -15,7 +15,7 @@ from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding
 from uscdr.fingerprint import fingerprint
 from uscdr.models.base import Duration, aged
-from uscdr.models.postgres_names import ColumnText, TableText, column_text, table_text
+from uscdr.models.postgres_names import ColumnName, ColumnText, TableName, TableText
 from uscdr.words import duration, first_of, plural
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class RowsCheck(CheckSpec):
         found = database.counted([table for table in wanted if table not in gone])
         counts = found.rows
         before: Mapping[str, int] = {
-            table_text(table): rows for table, rows in context.before(name).get("rows", {}).items()
+            str(TableName.parse(table)): rows for table, rows in context.before(name).get("rows", {}).items()
         }
         problems = [
             *([f"missing: {first_of(gone)}"] if gone else []),
@@ -106,7 +106,7 @@ class ContentCheck(CheckSpec):
         found = database.digested([table for table in dict.fromkeys(self.tables) if table not in gone])
         digests = found.tables
         before: Mapping[str, Mapping[str, Any]] = {
-            table_text(table): told for table, told in context.before(name).get("tables", {}).items()
+            str(TableName.parse(table)): told for table, told in context.before(name).get("tables", {}).items()
         }
         compared = [one for one in digests if one.name in before]
         new = [one for one in digests if one.name not in before]
@@ -169,7 +169,9 @@ class FreshnessCheck(CheckSpec):
         newest = {column: one.newest for column, one in told.items() if one.newest}
         times = {column: datetime.fromisoformat(text) for column, text in newest.items()}
         then: Mapping[str, str] = context.before(name).get("newest", {})
-        before = {column_text(column): at for column, text in then.items() if (at := _time(text, context.now()))}
+        before = {
+            str(ColumnName.parse(column)): at for column, text in then.items() if (at := _time(text, context.now()))
+        }
         read = tuple(column for column in columns if told[column].unread is None)
         problems = [
             *filter(None, (one.problem(column) for column, one in told.items() if one.unread is None)),

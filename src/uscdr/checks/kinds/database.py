@@ -14,9 +14,9 @@ from uscdr.checks.check import Bound, CheckSpec, Provider
 from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.models.base import Duration
-from uscdr.models.migrations import CodeMigrations, MigrationsVerdict, compare, covered
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.models.postgres import ForeignKey, Invariant, InvariantResult
-from uscdr.models.postgres_names import ColumnName, TableName, column_text
+from uscdr.models.postgres_names import ColumnName, TableName
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class SequencesCheck(CheckSpec):
     def run(self, name: str, context: CheckContext) -> Finding:
         found = context.database().sequences()
         here = sorted({str(ColumnName(TableName.parse(one.table), one.column)) for one in found})
-        known = [column_text(column) for column in context.before(name).get("columns", [])]
+        known = [str(ColumnName.parse(column)) for column in context.before(name).get("columns", [])]
         gone = [column for column in known if column not in here]
         if not found and not known:
             return Finding("inconclusive", "no column takes its keys from a sequence")
@@ -216,10 +216,10 @@ class MigrationsCheck(CheckSpec):
     def run(self, name: str, context: CheckContext) -> Finding:
         database, code = context.database(), context.code_migrations() or CodeMigrations()
         there = database.migrations()
-        found = compare(code, there, database.columns() if code.steps else None)
+        found = MigrationsVerdict.compare(code, there, database.columns() if code.steps else None)
         applied = {one.full_name for one in there}
         known = frozenset(context.before(name).get("applied", ()))
-        gone = _listed("of the baseline no longer applied", known - applied - covered(code))
+        gone = _listed("of the baseline no longer applied", known - applied - code.covered)
         measured = {"applied": sorted(applied)}
         if found.known:
             return Finding.weighed([*found.problems, *gone], [], _all_applied(code, found), measured)

@@ -21,7 +21,7 @@ from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.errors import CredentialsRefused, NotFound
 from uscdr.models.base import Duration
-from uscdr.models.media import CLOUD, KEY, SECRET, Asset, AssetKey, FileReferences, Kind, Quota, read
+from uscdr.models.media import CLOUD, KEY, SECRET, Asset, AssetKey, FileReferences, Kind, NameReading, Quota
 from uscdr.providers.ports.media import LOOKUP_BATCH, Media
 from uscdr.words import moment
 
@@ -200,7 +200,7 @@ def _files_of(found: FileReferences, expected: Expected) -> tuple[list[_File], i
     unread = 0
     for row in found.found:
         kind = kinds.get(row.source, "by_extension")
-        meant = read(row.value, kind, prefix=expected.media_prefix, clouds=frozenset({expected.cloud}))
+        meant = NameReading.of(row.value, kind, prefix=expected.media_prefix, clouds=frozenset({expected.cloud}))
         unread += meant.where == "not understood"
         if meant.where != "here":
             continue

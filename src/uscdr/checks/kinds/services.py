@@ -12,7 +12,7 @@ from uscdr.checks.kinds.config import READY
 from uscdr.checks.verdict import Finding
 from uscdr.errors import BadInput, NotFound, ProviderError
 from uscdr.models.base import Destination, Duration
-from uscdr.models.transfers import Transfer, TransferState, Whose, usable
+from uscdr.models.transfers import Transfer, Transfers, TransferState, Whose
 from uscdr.words import HOUR, duration
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class ScheduleCheck(CheckSpec):
             return Finding("fail", f"no backup is possible: {error.message}")
         problems = [] if schedules else ["no daily backup is scheduled"]
         backups = context.facts.transfers()
-        good = usable(backups, context.damaged)
+        good = Transfers(backups).usable(context.damaged)
         problems += _failed_since(backups)
         if not good:
             return Finding.weighed([*problems, "there is no finished backup"], [], "")

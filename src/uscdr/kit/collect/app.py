@@ -10,7 +10,7 @@ from uscdr.kit.collect.sources import Absent, Gaps, Gathering, present
 from uscdr.kit.content import AppFacts, ConfigVars, DnsFacts, HostRecords
 from uscdr.kit.manifest import KitPart
 from uscdr.models.base import REVEAL
-from uscdr.models.heroku import Belongings, Domain, Release, Schedule, commit_of
+from uscdr.models.heroku import Belongings, Build, Domain, Release, Schedule
 from uscdr.providers.ports.dns import Pointing, Zone
 from uscdr.words import plural
 
@@ -80,7 +80,7 @@ def _commit(gathering: Gathering, gaps: Gaps, release: Release | None) -> str:
     builds = gaps.attempt("deployed commit", lambda: present(gathering.sources.deploys).builds(app), None)
     if builds is None:
         return ""
-    commit = commit_of(release.slug_id, builds)
+    commit = Build.commit_of(release.slug_id, builds)
     if not commit:
         gaps.note("deployed commit", f"The platform has no build for the slug of release v{release.version}.")
     return commit

@@ -14,8 +14,8 @@ from uscdr.fingerprint import fingerprint
 from uscdr.kit.collect.sources import BuildRequest, Gaps, Gathering, Sources, Unavailable, present
 from uscdr.kit.content import DumpFacts, SourceFacts
 from uscdr.kit.manifest import DUMP, DumpProof, KitPart
-from uscdr.models.postgres import words_of
-from uscdr.models.transfers import Transfer, usable
+from uscdr.models.postgres import LeftOut
+from uscdr.models.transfers import Transfer, Transfers
 from uscdr.words import plural, size
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _restored(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Pa
 
 def _say_what_is_not(gathering: Gathering, proof: ProofDocument) -> None:
     if proof.left_out:
-        gathering.tell.say(f"the proof does not cover these parts of the dump: {words_of(proof.left_out)}")
+        gathering.tell.say(f"the proof does not cover these parts of the dump: {LeftOut.words_of(proof.left_out)}")
 
 
 def _questions(request: BuildRequest, known: Collected, app: str) -> Questions:
@@ -214,7 +214,7 @@ def _chosen(sources: Sources, request: BuildRequest) -> tuple[_Chosen | None, st
     attachment = sources.platform.database(request.app, request.database)
     transfers = sources.backups.transfers(attachment)
     if request.backup is None:
-        good = usable(transfers, request.damaged)
+        good = Transfers(transfers).usable(request.damaged)
         why = "The platform has no usable backup. Create one: uscdr kit build --capture"
         return (_Chosen(attachment, good[-1]), "") if good else (None, why)
     named = next((one for one in transfers if one.is_backup and one.answers_to(request.backup)), None)

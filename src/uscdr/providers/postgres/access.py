@@ -22,7 +22,6 @@ from uscdr.models.access import (
     Move,
     Unshown,
     Value,
-    in_order,
 )
 from uscdr.models.postgres import Unread
 from uscdr.providers.postgres.inventory import Table, tables_named
@@ -316,7 +315,7 @@ def _accounts_again(
     changed += _closed(connection, whose, tables.password, reset) if reset else 0
     rows, shut = _moved(connection, accounts, back.moves, known, keyed)
     changed += rows + _shut(connection, whose, tables.password, flags, shut)
-    return AccessAgain(changed=changed, shut=in_order(shut), reset=reset)
+    return AccessAgain(changed=changed, shut=tuple(shut), reset=reset)
 
 
 def _named(connection: Connection, name: str) -> Table | None:
@@ -421,7 +420,7 @@ def _not_standing(
     query = sql.SQL("SELECT {}, {} FROM {} AS t WHERE {} = ANY (%s)").format(
         whose.key, _Keyed(tables.secret).digest(sql.Identifier("t", tables.password)), whose.table.quoted(), whose.key
     )
-    return in_order([key for key, stands in connection.execute(query, [list(prints)]) if stands != prints[key]])
+    return tuple(key for key, stands in connection.execute(query, [list(prints)]) if stands != prints[key])
 
 
 def _closed(connection: Connection, whose: _Whose, column: str, keys: Collection[str]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.files import opened
-from uscdr.pgserver.cluster import Tool, find_tool
+from uscdr.pgserver.cluster import Tool
 from uscdr.providers.postgres import contents
 from uscdr.providers.postgres.complaints import Complaint
 from uscdr.providers.postgres.contents import ANOTHER_BACKUP, ROWS, DumpEntry
@@ -118,11 +118,11 @@ def _reader(version: tuple[int, int], tools: Path | None) -> Tool:
     needed = _FIRST_READER.get(version, 0)
     if version <= _NEWEST_KNOWN:
         try:
-            return find_tool("pg_restore", minimum_major=needed, configured=tools)
+            return Tool.find("pg_restore", minimum_major=needed, configured=tools)
         except MachineError as error:
-            ours = find_tool("pg_restore", configured=tools)
+            ours = Tool.find("pg_restore", configured=tools)
             raise _too_new(written, str(needed), ours) from error
-    ours = find_tool("pg_restore", minimum_major=_FIRST_READER[_NEWEST_KNOWN], configured=tools)
+    ours = Tool.find("pg_restore", minimum_major=_FIRST_READER[_NEWEST_KNOWN], configured=tools)
     if _knows(ours, version):
         return ours
     raise _too_new(written, f"{ours.version[0] + 1}", ours)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.errors import MachineError, ProviderError
-from uscdr.pgserver.server import LocalPostgres, files_under, start
+from uscdr.pgserver.server import LocalPostgres, files_under
 from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import first_upper
 from uscdr.providers.postgres.connection import OWN_SOCKET
@@ -176,7 +176,7 @@ def _start(directory: Path, result: Future[LocalPostgres]) -> None:
     """Starts a server; the future gets the result or the failure."""
     try:
         place = directory / f"{_PREFIX}{secrets.token_hex(8)}"
-        result.set_result(start(place, parameters=_PARAMETERS, tied=True, by_socket=True))
+        result.set_result(LocalPostgres.start(place, parameters=_PARAMETERS, tied=True, by_socket=True))
     except BaseException as error:  # noqa: BLE001 - passed unchanged to the waiting thread
         result.set_exception(error)
 

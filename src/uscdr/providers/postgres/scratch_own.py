@@ -139,7 +139,11 @@ class OwnScratch:
         _clear(server, name, noted)
 
     def _noted(self, server: str, name: str) -> staging.CleanupNote | None:
-        return staging.note(self._place, "database", {"server": server, "name": name}) if self._place else None
+        return (
+            staging.CleanupNote.write(self._place, "database", {"server": server, "name": name})
+            if self._place
+            else None
+        )
 
     def _check(self, server: Server, archive: Archive) -> None:
         """Refuses production's server, and one without the permissions."""

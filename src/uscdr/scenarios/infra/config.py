@@ -1,6 +1,6 @@
-"""Config of the new place: everything the old one had, but for the few that must change. Pure.
+"""Config of the new application: everything that the old one had, except the few variables that must change. Pure.
 
-What holds an address of the old place is found by value: it is rewritten where that is exact, else left out.
+Addresses of old services are found by value: rewritten where that is exact, else left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from uscdr.scenarios.config import Recovery
 
-# Addresses of services, found in any text by value and never by a variable's name. Pure; nothing of them is shown.
+# Addresses of services, found in any text by value, never by a variable's name. Pure; they are never shown.
 
 
 KINDS = {
@@ -28,9 +28,9 @@ KINDS = {
     **dict.fromkeys(("redis", "rediss"), "redis"),
     **{name: name for name in ("mysql", "mongodb", "amqp", "amqps")},
 }
-"""Schemes of databases and queues; a program's own may stand before or behind: `db+postgresql`."""
+"""Schemes of databases and queues; a program may add its own before or after: `db+postgresql`."""
 PORTS = {"postgres": 5432, "redis": 6379}
-"""By kind, where an address tells none."""
+"""By kind, for addresses without a port."""
 _LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|0\.0\.0\.0")
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
@@ -52,13 +52,13 @@ _KEYED = re.compile(
     re.IGNORECASE,
 )
 LONG, SOME = 12, 8
-"""Letters of a password that is found wherever it stands, and of a name that stands alone."""
+"""Minimum length of a password that is searched anywhere, and of a name that is searched as a word."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 
 
 @dataclass(frozen=True)
 class ServiceAddress:
-    """Where a service is reached, decoded; what it does not say is empty. `port` is the scheme's own by default."""
+    """The address of a service, decoded; missing parts are empty. `port` defaults to that of the scheme."""
 
     scheme: str = ""
     host: str = field(default="", repr=False)
@@ -72,28 +72,32 @@ class ServiceAddress:
         found = getattr(self, name)
         return "" if found is None else str(found)
 
+    @classmethod
+    def of(cls, value: str) -> ServiceAddress:
+        """The address in an add-on's variable; another value counts as a password if it looks like one."""
+        try:
+            split = urlsplit(value.strip())
+            host, port = split.hostname or "", split.port
+        except ValueError:
+            host, port = "", None
+        if not host:
+            return cls(password=value.strip()) if len(value) > LONG and _is_random(value) else cls()
+        return cls(
+            split.scheme, host, port or PORTS.get(_kind(split.scheme)), unquote(split.username or ""),
+            unquote(split.password or ""), unquote(split.path.strip("/")),
+        )  # fmt: skip
+
+    def moved(self, text: str, new: ServiceAddress) -> str | None:
+        """The text with the new address; None when a part of the old one could remain in it."""
+        return None if _holds(_moved(text, self, NEW), self) else _moved(text, self, new)
+
 
 NEW = ServiceAddress("", "new.invalid", 1, "new-user", "new-password", "new-database")
-"""Stands for an address that is not made yet."""
-
-
-def address_of(value: str) -> ServiceAddress:
-    """Of an add-on's variable; one that is no address is a password as a whole, when it looks like one."""
-    try:
-        split = urlsplit(value.strip())
-        host, port = split.hostname or "", split.port
-    except ValueError:
-        host, port = "", None
-    if not host:
-        return ServiceAddress(password=value.strip()) if len(value) > LONG and _is_random(value) else ServiceAddress()
-    return ServiceAddress(
-        split.scheme, host, port or PORTS.get(_kind(split.scheme)), unquote(split.username or ""),
-        unquote(split.password or ""), unquote(split.path.strip("/")),
-    )  # fmt: skip
+"""A placeholder for an address that does not exist yet."""
 
 
 def _names_data(text: str) -> bool:
-    """Whether a text is, or holds, the address of a database or a queue elsewhere than in the dyno itself."""
+    """Whether a text has the address of a database or a queue outside the dyno itself."""
     found = _URL.finditer(text)
     return any(
         _kind(one["scheme"]) and not _LOOPBACK.fullmatch(one["host"]) for one in found
@@ -101,24 +105,19 @@ def _names_data(text: str) -> bool:
 
 
 def _secrets_in(text: str, address: ServiceAddress) -> int:
-    """How many of the address's password, user and database a text has, as far as they tell it from others."""
+    """How many of the address's password, user and database a text has, if they are distinctive."""
     return max(_secrets(reading, address) for reading in _readings(text))
 
 
 def _holds(text: str, address: ServiceAddress) -> bool:
-    """Whether a text has a part by which the address can be known, its server too, which others may share."""
+    """Whether a text has a part that identifies the address, or its server, which others may share."""
     return any(_secrets(reading, address) or _server(reading, address) for reading in _readings(text))
 
 
 def _is_part(text: str, address: ServiceAddress) -> bool:
-    """Whether a text is a part of the address by which it can be known, and nothing else."""
+    """Whether a text is exactly one part that identifies the address."""
     value = text.strip()
     return value in (address.user, address.password, address.database, address.host) and _holds(value, address)
-
-
-def moved(text: str, old: ServiceAddress, new: ServiceAddress) -> str | None:
-    """The text with the new address; None where something of the old one could be left in it."""
-    return None if _holds(_moved(text, old, NEW), old) else _moved(text, old, new)
 
 
 def _moved(text: str, old: ServiceAddress, new: ServiceAddress) -> str:
@@ -133,12 +132,12 @@ def _moved(text: str, old: ServiceAddress, new: ServiceAddress) -> str:
 
 
 def _host_in(text: str, host: str) -> bool:
-    """Whether a text names this host, `name` or `name:port`, and not one that it is a part of."""
+    """Whether a text has this host, `name` or `name:port`, and not a longer name that contains it."""
     return bool(host) and _host(host).search(text) is not None
 
 
 def _host_moved(text: str, old: str, new: str) -> str:
-    """The text with another host."""
+    """The text with the new host for the old one."""
     return _host(old).sub(lambda _: new, text)
 
 
@@ -151,7 +150,7 @@ def _pair(address: ServiceAddress) -> re.Pattern[str]:
 
 
 def _readings(text: str) -> Iterator[str]:
-    """The text as it stands, and as what reads it may decode it."""
+    """The text itself, and the forms that its reader may decode it to."""
     seen = {text}
     yield text
     for decode in (unquote, lambda one: unquote(unquote(one)), lambda one: one.replace("\\/", "/"), _unpacked):
@@ -162,7 +161,7 @@ def _readings(text: str) -> Iterator[str]:
 
 
 def _unpacked(text: str) -> str:
-    """What stands in base64 in it; the text itself when nothing does."""
+    """The text with its base64 decoded; the text itself when it has none."""
 
     def decode(match: re.Match[str]) -> str:
         packed = match[0].rstrip("=").replace("-", "+").replace("_", "/")
@@ -195,14 +194,14 @@ def _server(text: str, address: ServiceAddress) -> bool:
 
 
 def _strange(match: re.Match[str], address: ServiceAddress) -> bool:
-    """Whether this is another database on a server that several share: nothing but the server is the same."""
+    """Whether this is another database on a shared server: only the server is the same."""
     said = (match["user"], match["password"], (match["path"] or "").strip("/"))
     own = (address.user, address.password, address.database)
     return all(said) and all(unquote(one or "") != mine for one, mine in zip(said, own, strict=True))
 
 
 def _is_random(word: str) -> bool:
-    """Whether a name or password looks made by a machine, so that finding it is no chance."""
+    """Whether a name or password looks generated, so that finding it is not a coincidence."""
     return len(word) >= SOME and any(map(str.isdigit, word)) and any(map(str.isalpha, word))
 
 
@@ -211,7 +210,7 @@ def _tells(host: str) -> bool:
 
 
 def _same_server(match: re.Match[str], address: ServiceAddress) -> bool:
-    """Another kind of service on the same host is none of this address."""
+    """A service of another kind on the same host is another server."""
     kind, own = _kind(match["scheme"]), _kind(address.scheme)
     port = int(match["port"]) if match["port"] else PORTS.get(kind)
     return match["host"].lower() == address.host and port == address.port and kind in ("", own)
@@ -229,7 +228,7 @@ def _keyed_server(text: str, address: ServiceAddress) -> bool:
 
 
 def _url(match: re.Match[str], old: ServiceAddress, new: ServiceAddress) -> str:
-    """The new address in place of the old one; what is another one's in any part stays as it stands."""
+    """The new address in place of the old one; an address that differs in any part stays."""
     said = {name: unquote(match[name] or "") for name in ("user", "password")}
     if not _same_server(match, old) or any(said[name] not in ("", old.part(name)) for name in said):
         return match[0]
@@ -244,7 +243,7 @@ def _url(match: re.Match[str], old: ServiceAddress, new: ServiceAddress) -> str:
 
 
 def _path(path: str, scheme: str, old: ServiceAddress, new: ServiceAddress) -> str | None:
-    """A queue's path is a number of its own; a database's is its name, and None when it is another one's."""
+    """A queue's path is its number and stays; a database's is its name, and None when it is another database."""
     if path in ("", "/") or (_kind(scheme) == "redis" and path[1:].isdecimal()):
         return path
     name, slash, rest = path[1:].partition("/")
@@ -265,15 +264,15 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 NOT_EXACT = "an address of {} that cannot be rewritten exactly"
-NOT_MADE = "of {}, which is not made anew"
-ELSEWHERE = "copied as it is, and names a database or queue that is no add-on of the application"
+NOT_MADE = "of {}, which is not ordered again"
+ELSEWHERE = "copied unchanged; it names a database or queue that is not an add-on of the application"
 ATTACH = "of {} of another application, {}: attach it by hand"
-STAYS = "copied as it is, and names {}, which stays as it is"
-NOT_OURS = "copied as it is, and names neither the old application nor one of its hostnames"
+STAYS = "copied unchanged; it names {}, which stays as it is"
+NOT_OURS = "copied unchanged; it names neither the old application nor one of its hostnames"
 
 
 class Fate(Enum):
-    """What becomes of an add-on of the old place."""
+    """What happens to an add-on of the old application."""
 
     ANEW = "made anew"
     GONE = "not made anew"
@@ -282,36 +281,36 @@ class Fate(Enum):
 
 @dataclass(frozen=True)
 class Known:
-    """An address of the old place: of which add-on, what becomes of that, and the address that takes its place."""
+    """An address of an old add-on, what happens to the add-on, and the address that replaces it."""
 
     addon: str
     fate: Fate
     old: ServiceAddress = field(repr=False)
     new: ServiceAddress | None = field(repr=False)
-    """None when the new add-on does not tell one."""
+    """None when the new add-on has no address."""
 
 
 @dataclass(frozen=True)
 class ConfigInputs:
-    """What is known of both places. `hosts` are the names of the old application at the platform."""
+    """What is known of both applications. `hosts` are the old application's names at the platform."""
 
     known: Sequence[Known] = ()
     living: Sequence[ServiceAddress] = ()
-    """Of add-ons that the application has now and keeps."""
+    """Addresses of add-ons that the application has now and keeps."""
     made: frozenset[str] = frozenset()
     """Variables that the new add-ons set."""
     not_made: Mapping[str, str] = field(default_factory=dict)
-    """Variables of add-ons that are not made anew, and why those are not."""
+    """Variables of add-ons that are not ordered again, and why."""
     hosts: Sequence[str] = ()
     names: Sequence[str] = ()
-    """Hostnames that lead to the application wherever it is."""
+    """The users' hostnames, which lead to whichever application is live."""
     new_url: str | None = None
-    """Of the new application at the platform; None before it is made, empty when the platform tells none."""
+    """The new application's address at the platform; None before it exists, empty when the platform gives none."""
 
 
 @dataclass(frozen=True)
 class NewConfig:
-    """`values` are set in one call before the first deploy; `withheld` after the switch; `left` never, and why."""
+    """`values` are set in one call before the first deploy, `withheld` after the switch, `left` (and why) never."""
 
     values: Mapping[str, SecretStr] = field(repr=False)
     withheld: Mapping[str, SecretStr] = field(repr=False)
@@ -319,40 +318,40 @@ class NewConfig:
     from_addons: tuple[str, ...]
     left: Mapping[str, str] = field(default_factory=dict)
     doubtful: Mapping[str, str] = field(default_factory=dict)
-    """Copied as they are, and why a person should look at them."""
+    """Copied unchanged, and why a person should check them."""
 
-
-def new_config(old: Mapping[str, SecretStr], recovery: Recovery, around: ConfigInputs) -> NewConfig:
-    """Which value each variable gets."""
-    texts = {name: value.get_secret_value() for name, value in sorted(old.items())}
-    values: dict[str, SecretStr] = {}
-    withheld: dict[str, SecretStr] = {}
-    changed: list[str] = []
-    left: dict[str, str] = {}
-    doubtful: dict[str, str] = {}
-    for name, text in texts.items():
-        if name in around.made:
-            continue
-        if name in around.not_made:
-            left[name] = around.not_made[name]
-            continue
-        fresh, why = _with_services(name, texts, around)
-        if fresh is None:
-            left[name] = why
-            continue
-        fresh = _with_hosts(name, fresh, recovery, around)
-        if name in recovery.address_variables and text and fresh == text and not _names_us(text, around):
-            why = NOT_OURS
-        if why:
-            doubtful[name] = why
-        if fresh != text:
-            changed.append(name)
-        (withheld if name in recovery.mail_variables else values)[name] = SecretStr(fresh)
-    return NewConfig(values, withheld, tuple(changed), tuple(sorted(around.made & old.keys())), left, doubtful)
+    @classmethod
+    def of(cls, old: Mapping[str, SecretStr], recovery: Recovery, around: ConfigInputs) -> NewConfig:
+        """The value of each variable in the new application."""
+        texts = {name: value.get_secret_value() for name, value in sorted(old.items())}
+        values: dict[str, SecretStr] = {}
+        withheld: dict[str, SecretStr] = {}
+        changed: list[str] = []
+        left: dict[str, str] = {}
+        doubtful: dict[str, str] = {}
+        for name, text in texts.items():
+            if name in around.made:
+                continue
+            if name in around.not_made:
+                left[name] = around.not_made[name]
+                continue
+            fresh, why = _with_services(name, texts, around)
+            if fresh is None:
+                left[name] = why
+                continue
+            fresh = _with_hosts(name, fresh, recovery, around)
+            if name in recovery.address_variables and text and fresh == text and not _names_us(text, around):
+                why = NOT_OURS
+            if why:
+                doubtful[name] = why
+            if fresh != text:
+                changed.append(name)
+            (withheld if name in recovery.mail_variables else values)[name] = SecretStr(fresh)
+        return cls(values, withheld, tuple(changed), tuple(sorted(around.made & old.keys())), left, doubtful)
 
 
 def _with_services(name: str, texts: Mapping[str, str], around: ConfigInputs) -> tuple[str | None, str]:
-    """The text with the addresses of the new add-ons, and what a person should know; None when it may not be set."""
+    """The text with the new add-ons' addresses, and what a person should know; None when it must not be set."""
     text, doubt = texts[name], ""
     meant = _meant(name, texts, around.known)
     for one in meant:
@@ -361,7 +360,7 @@ def _with_services(name: str, texts: Mapping[str, str], around: ConfigInputs) ->
         if one.fate is Fate.STAYS:
             doubt = STAYS.format(one.addon)
             continue
-        fresh = moved(text, one.old, one.new) if one.new is not None else None
+        fresh = one.old.moved(text, one.new) if one.new is not None else None
         if fresh is None:
             return None, NOT_EXACT.format(one.addon)
         text = fresh
@@ -370,9 +369,9 @@ def _with_services(name: str, texts: Mapping[str, str], around: ConfigInputs) ->
 
 
 def _meant(name: str, texts: Mapping[str, str], known: Sequence[Known]) -> list[Known]:
-    """The addresses that the text holds: by what only they have, else by the server, which several may share.
+    """The addresses in the text: by their distinctive parts, else by the server, which several may share.
 
-    Of an add-on's several addresses those are meant that the text has most of.
+    Of an add-on's several addresses, those count that the text has most parts of.
     """
     text = texts[name]
     found = [(_secrets_in(text, one.old) or _goes_with(name, texts, one.old), one) for one in known]
@@ -382,7 +381,7 @@ def _meant(name: str, texts: Mapping[str, str], known: Sequence[Known]) -> list[
 
 
 def _goes_with(name: str, texts: Mapping[str, str], address: ServiceAddress) -> bool:
-    """Whether it is a port, name or host alone whose meaning only the variables beside it tell: `PGPORT`."""
+    """Whether it is a single port, name or host that belongs to variables of the same stem: `PGPORT`."""
     mine = _PART.fullmatch(name)
     if mine is None or texts[name].strip() not in _parts(address):
         return False
@@ -396,7 +395,7 @@ def _parts(address: ServiceAddress) -> Iterator[str]:
 
 
 def _with_hosts(name: str, text: str, recovery: Recovery, around: ConfigInputs) -> str:
-    """The text with the new application's name in place of the old one's; the list of names gets it beside that."""
+    """The text with the new application's host for the old one's; the list of allowed hosts gets it in addition."""
     new = NEW.host if around.new_url is None else urlsplit(around.new_url).netloc.lower()
     if not new:
         return text
@@ -414,6 +413,6 @@ def _names_us(text: str, around: ConfigInputs) -> bool:
 
 
 def _lists(hosts: str, bare: str) -> bool:
-    """Whether a list of allowed hosts has this one, by name or by a leading dot."""
+    """Whether a list of allowed hosts includes this one, by name or by a leading dot."""
     listed = [entry.strip().lower() for entry in hosts.split(",")]
     return any(entry in ("*", bare) or (entry.startswith(".") and bare.endswith(entry)) for entry in listed)

@@ -1,4 +1,4 @@
-"""Where the dump and the code for the new place come from: the old platform while it answers, else the kit."""
+"""The dump and the code for the new application: from the old one while it answers, else from the kit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uscdr.models.heroku import Download
 from uscdr.models.migrations import SourceArchive
 from uscdr.models.transfers import ahead, warned
 from uscdr.scenarios.adapters import Adapters, now
-from uscdr.scenarios.prover import DumpSource, stored_dump
+from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup
 from uscdr.scenarios.steps.choose import Choice
 from uscdr.scenarios.walk import beside
@@ -37,17 +37,17 @@ KIT = "kit:"
 
 
 Settle = Callable[[str, Choice], Choice]
-"""Passes over damaged ones among the backups of an owning application. Raises Declined."""
+"""Passes over damaged backups of the owning application. Raises Declined."""
 
 
 def _the_newest(owner: str, choice: Choice) -> Choice:
-    """Without a look into them."""
+    """Without looking into them."""
     del owner
     return choice
 
 
 def choose_dump(deps: Adapters, view: View, settle: Settle = _the_newest) -> ChosenBackup:
-    """The newest good backup of the old platform or of the kit; the one that was named when one was.
+    """The named backup, else the newest good one of the old application or the kit.
 
     Raises BadInput when neither has one.
     """
@@ -68,7 +68,7 @@ def choose_dump(deps: Adapters, view: View, settle: Settle = _the_newest) -> Cho
 
 
 def _kept(deps: Adapters) -> DumpFacts | None:
-    """The dump of the kit; none when another backup was asked for."""
+    """The dump of the kit; None when another backup was requested."""
     kept, wanted = deps.kit.dump() if deps.kit else None, deps.request.backup
     return None if kept is None or (wanted and wanted.lower() != kept.backup) else kept
 
@@ -102,16 +102,16 @@ def _as_kept(deps: Adapters, kit: KitReader, kept: DumpFacts) -> ChosenBackup:
 
 
 def dump_source(deps: Adapters, chosen: ChosenBackup) -> DumpSource:
-    """How the chosen dump gets onto this machine."""
+    """Where the chosen dump is fetched from."""
     if not chosen.backup.startswith(KIT):
         owner = deps.old_attachment().owner_app_name
-        return stored_dump(deps.backups, owner, deps.backups.transfer(owner, chosen.transfer_id))
+        return DumpSource.stored(deps.backups, owner, deps.backups.transfer(owner, chosen.transfer_id))
 
     def fetch(destination: Path, progress: Progress) -> Download:
         kit = _need_kit(deps)
         held = kit.dump()
         if held is None or held.sha256 != chosen.transfer_id:
-            raise BadInput(f"The kit {kit.kit} is not the one that this run was begun with.")
+            raise BadInput(f"The kit {kit.kit} is not the one that this run started with.")
         with kit.open_object(DUMP) as plain:
             _copy(plain, destination)
         size = destination.stat().st_size
@@ -124,12 +124,12 @@ def dump_source(deps: Adapters, chosen: ChosenBackup) -> DumpSource:
 def _need_kit(deps: Adapters) -> KitReader:
     """The kit. Raises BadInput when none was named."""
     if deps.kit is None:
-        raise BadInput("This run works from a kit, and none is named.", next_action="Name it: --kit newest")
+        raise BadInput("This run works from a kit, but none is named.", next_action="Name it: --kit newest")
     return deps.kit
 
 
 def fetch_code(deps: Adapters, commit: str) -> SourceArchive:
-    """The code of `commit`, from the repository or, when that cannot be had, from the kit.
+    """The code of `commit`, from the repository or, when that is not available, from the kit.
 
     Raises BadInput when neither has it.
     """
@@ -142,7 +142,7 @@ def fetch_code(deps: Adapters, commit: str) -> SourceArchive:
     held = deps.kit.source() if deps.kit else None
     if deps.kit is None or held is None or not held.sha256 or held.commit != commit:
         raise BadInput(
-            f"The code of {commit[:12]} cannot be had.",
+            f"The code of {commit[:12]} is not available.",
             why=f"The repository: {why}. " + ("The kit holds other code, or none." if deps.kit else "No kit is named."),
             next_action="Name a kit that holds it (--kit), or another --ref.",
         )
@@ -157,7 +157,7 @@ def fetch_code(deps: Adapters, commit: str) -> SourceArchive:
 
 
 def _copy(plain: Path, destination: Path) -> None:
-    """Into a private file."""
+    """Copy into a private file."""
     try:
         with plain.open("rb") as source, destination.open("wb") as target:
             destination.chmod(0o600)
@@ -168,16 +168,16 @@ def _copy(plain: Path, destination: Path) -> None:
         ) from error
 
 
-# The last state of an old place that lives: whether a run captures it, and what speaks against it.
+# The last state of an old application that still answers: whether a run captures it, and why not.
 
 
-CAPTURED = "what it writes until it is stopped is captured then, and comes along if it proves good"
+CAPTURED = "what it writes until it is stopped is captured then, and is included if that backup proves good"
 OPEN_AGAIN = "Access that was withdrawn there since then is open again here."
 LEFT_BEHIND = "later writes are LOST, and access that was withdrawn since then is open again"
 
 
 def not_captured(deps: Adapters, scope: InfraSeen, stopped: OldStopped | None = None) -> str:
-    """Why the last state of the old place is not captured; empty when it is. `stopped`: what was seen since."""
+    """Why the old application's last state is not captured; empty when it is. `stopped`: what was seen since."""
     old = deps.old.place(scope.old_app)
     if not (stopped.answers if stopped else scope.old_answers):
         return f"{scope.old_app} does not answer"
@@ -186,21 +186,21 @@ def not_captured(deps: Adapters, scope: InfraSeen, stopped: OldStopped | None = 
     if deps.request.backup:
         return f"{deps.request.backup} was named"
     if old.answers and deps.services.heroku.database not in old.config:
-        return f"{scope.old_app} has no database any more"
+        return f"{scope.old_app} no longer has a database"
     return ""
 
 
 def lost_since(deps: Adapters, chosen: ChosenBackup) -> str:
-    """What a place that lived until it was stopped wrote since the dump: its database has it, the new one will not."""
+    """What the old application wrote since the dump, in words: the old database has it, the new one will not."""
     since = f"since {moment(chosen.taken_at)}, {duration(elapsed(chosen.taken_at, now()))} ago"
     words = f"What {deps.old_app} wrote {since}, is not in {chosen.backup}"
-    return f"{words}: LOST in the new place; its own database still has it. {OPEN_AGAIN}"
+    return f"{words}: LOST in the new application; the old database still has it. {OPEN_AGAIN}"
 
 
 def wanting_in(
     deps: Adapters, taken: Transfer, chosen: ChosenBackup, proof: Proof, tell: Reporter
 ) -> tuple[str, tuple[str, ...]]:
-    """Why the capture `taken` is left for what was chosen before it, empty when it is good; and what to know of it."""
+    """Why the capture `taken` is not used but the earlier choice, empty when it is good; and what to know of it."""
     owner = deps.old_attachment().owner_app_name
     before = DatabaseState(chosen.backup, chosen.taken_at, {one.name: one.rows for one in proof.tables}, proof.newest)
     return beside(deps, owner, taken, before, tell)

@@ -1,4 +1,4 @@
-"""Hostnames that no CNAME can be written for: what a person does about them, and whether that was done."""
+"""Hostnames that cannot have a CNAME: what a person does about them, and whether that was done."""
 
 from __future__ import annotations
 
@@ -13,21 +13,15 @@ if TYPE_CHECKING:
     from uscdr.scenarios.results.infra import NameLeft
 
 NO_DNS = "scenarios.yaml names no zone for this target (dns:)"
-BY_HAND = "ALIAS, ANAME or a flattened CNAME, as the provider has it; no A record, the platform's addresses change"
 
 
 def left_for(deps: Adapters, hostname: str) -> str:
-    """Why a person has to make its record; empty when a CNAME can stand there. Errors as `Zone.read`."""
+    """Why a person must create its record; empty when it can have a CNAME. Errors as `Zone.read`."""
     return NO_DNS if deps.dns is None else deps.dns.zone.obstacle(hostname)
 
 
-def as_task(left: NameLeft) -> str:
-    """What a person does, in one line."""
-    return f"point {left.hostname} at {left.target} ({BY_HAND}): {left.why}"
-
-
 def is_led(deps: Adapters, left: NameLeft) -> bool | None:
-    """Whether every name server leads it there, by comparing addresses; None when nobody can tell."""
+    """Whether every name server leads it there, by comparing addresses; None when that is unknown."""
     if deps.dns is None:
         return None
     try:
@@ -37,9 +31,9 @@ def is_led(deps: Adapters, left: NameLeft) -> bool | None:
 
 
 def led_nowhere(deps: Adapters, old: OldPlace, hostname: str) -> bool:
-    """Whether it is known that it did not lead to the old place: nobody reached it by that name.
+    """Whether the hostname is known not to have led to the old place, so that nobody used it.
 
-    Of a place that lives the name servers tell, of one that is gone the kit: its target has no address any more.
+    While the old place lives, the name servers decide; when it is gone, the kit does, for its target has no address.
     """
     target = next((one.cname for one in old.facts.domains if one.hostname == hostname), None) if old.facts else None
     if old.answers and deps.dns is not None:

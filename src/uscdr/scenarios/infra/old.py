@@ -1,4 +1,4 @@
-"""The old place: the application itself if it answers, else what the kit remembers of it. Reads only."""
+"""The old application: itself if it answers, else what the kit recorded of it. Reads only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import CredentialsRefused, NotFound, ProviderError
 from uscdr.kit.content import AppFacts
-from uscdr.models.heroku import commit_of
+from uscdr.models.heroku import Build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,9 +31,13 @@ class OldPlace:
     facts: AppFacts | None
     config: Mapping[str, SecretStr] = field(repr=False)
 
+    def rebuilt_in_place(self, new_app: str | None) -> bool:
+        """Whether the application itself is rebuilt and keeps what it has; `new_app` is the name that was asked for."""
+        return new_app is None and self.answers
+
 
 class OldLook:
-    """Looks once in a process; what it found is asked for by many steps."""
+    """Reads the old application once in a process, for many steps."""
 
     def __init__(
         self, platform: Platform, provisioning: Provisioning, deploys: Deploys, backups: Backups, kit: KitReader | None
@@ -47,14 +51,14 @@ class OldLook:
         self._turn = threading.Lock()
 
     def place(self, app: str) -> OldPlace:
-        """The old place. Raises CredentialsRefused when the account itself is shut out."""
+        """The old application. Raises CredentialsRefused when the account itself is refused."""
         with self._turn:
             if self._found is None:
                 self._found = self._look(app)
             return self._found
 
     def kept(self) -> OldPlace | None:
-        """What the kit remembers of the same place although it answers; None without a kit."""
+        """What the kit recorded of the same application, even if it answers; None without a kit."""
         return self._from_kit("") if self._kit is not None else None
 
     def _look(self, app: str) -> OldPlace:
@@ -88,7 +92,7 @@ class OldLook:
             addons=self._platform.addons(app),
             attachments=self._platform.attachments(app),
             release=current,
-            commit=commit_of(current.slug_id if current else None, self._deploys.builds(app)),
+            commit=Build.commit_of(current.slug_id if current else None, self._deploys.builds(app)),
             buildpacks=self._provisioning.buildpacks(app),
             domains=self._provisioning.domains(app),
             collaborators=_permitted(lambda: self._provisioning.collaborators(app)),
@@ -98,7 +102,7 @@ class OldLook:
 
 
 def _permitted(ask: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
-    """The answer; nothing when this account may not know. A new place can be built without it."""
+    """The answer; empty when this account has no access. A new application can be built without it."""
     try:
         return ask()
     except CredentialsRefused:

@@ -1,4 +1,4 @@
-"""Add-ons of the old place: which are made anew, and what becomes of their variables and addresses. Pure."""
+"""Add-ons of the old application: which are ordered again, and what happens to their variables and addresses."""
 
 from __future__ import annotations
 
@@ -8,18 +8,7 @@ from urllib.parse import urlsplit
 
 from uscdr.errors import BadInput, ProviderError
 from uscdr.models.heroku import POSTGRES, REDIS, AddOn, AddonPlan, Attachment, service_of
-from uscdr.scenarios.infra.config import (
-    ATTACH,
-    NEW,
-    NOT_MADE,
-    ConfigInputs,
-    Fate,
-    Known,
-    NewConfig,
-    ServiceAddress,
-    address_of,
-    new_config,
-)
+from uscdr.scenarios.infra.config import ATTACH, NEW, NOT_MADE, ConfigInputs, Fate, Known, NewConfig, ServiceAddress
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,7 +25,7 @@ OF_QUEUE = (REDIS_URL, "REDIS_TLS_URL")
 
 @dataclass(frozen=True)
 class Had:
-    """One add-on that the old application saw, under which variables, and what becomes of it."""
+    """One add-on of the old application, its variables, and what happens to it."""
 
     addon: AddOn
     variables: tuple[str, ...]
@@ -48,16 +37,8 @@ class Had:
         return f"{self.addon.name} ({', '.join((self.addon.plan, *self.variables))})"
 
 
-@dataclass(frozen=True)
-class OwnedAddons:
-    """What an application was given, and the add-ons that gave it."""
-
-    facts: AppFacts | None
-    config: Mapping[str, SecretStr] = field(repr=False)
-
-
 def _had(facts: AppFacts | None, app: str, configured: Collection[str], database: str) -> tuple[Had, ...]:
-    """Every add-on; `configured` are the services that are ordered, `database` the main database's variable."""
+    """Every add-on. `configured`: the services that are ordered; `database`: the main database's variable."""
     if facts is None:
         return ()
     main = (database, *OF_QUEUE)
@@ -76,7 +57,7 @@ def _fate(addon: AddOn, anew: Collection[str], app: str) -> Fate:
 
 
 def _variables(addon: AddOn, attachments: Sequence[Attachment], app: str) -> tuple[str, ...]:
-    """As the application sees them; an add-on names those that its owner sees."""
+    """The variables that the application sees; an add-on itself names those of its owner."""
     mine = [one for one in attachments if one.addon_id == addon.id]
     names = [name for one in mine for name in one.config_vars or (f"{one.name}_URL",)]
     return tuple(dict.fromkeys((*names, *(addon.config_vars if addon.owned_by(app) else ()))))
@@ -85,7 +66,7 @@ def _variables(addon: AddOn, attachments: Sequence[Attachment], app: str) -> tup
 def _main(
     addons: Sequence[AddOn], names: Mapping[str, Sequence[str]], service: str, database: str, app: str
 ) -> AddOn | None:
-    """The add-on of a service that the new one takes the place of: by its variable, else the first of its own."""
+    """The add-on of a service that the new one replaces: by its variable, else the first that the app owns."""
     there = [one for one in addons if one.service == service]
     variable = {POSTGRES: database, REDIS: REDIS_URL}.get(service)
     by_name = next((one for one in there if variable in names[one.id]), None)
@@ -93,7 +74,7 @@ def _main(
 
 
 def _made_by(found: Sequence[Had], configured: Collection[str], database: str) -> frozenset[str]:
-    """Variables that new add-ons will set; of further names of the database or the queue they set none."""
+    """Variables that new add-ons will set; they set no further names of the database or the queue."""
     names = {database} | (set(OF_QUEUE) if REDIS in configured else set())
     for one in found:
         if one.fate is Fate.ANEW and one.addon.service not in (POSTGRES, REDIS):
@@ -107,21 +88,21 @@ def _given(found: Sequence[Had]) -> frozenset[str]:
 
 
 def _not_made(found: Sequence[Had]) -> dict[str, str]:
-    """Variables of add-ons that are not made anew -> why they are not set."""
+    """Variables of add-ons that are not ordered again -> why they are not set."""
     gone = {name: NOT_MADE.format(one.words) for one in found if one.fate is Fate.GONE for name in one.variables}
     theirs = [one for one in found if one.fate is Fate.STAYS]
     return gone | {name: ATTACH.format(one.words, one.addon.app_name) for one in theirs for name in one.variables}
 
 
 def _known(
-    held: OwnedAddons, found: Sequence[Had], new: Sequence[AddOn], there: Mapping[str, SecretStr]
+    lost: LostAddons, new: Sequence[AddOn], there: Mapping[str, SecretStr]
 ) -> Iterator[Known]:  # fmt: skip
-    """Every address of the old add-ons. `there` is what the new application has; empty before it is made."""
-    for one in found:
-        given_ = {name: address_of(text) for name in one.variables if (text := _text(held.config, name))}
+    """Every address of the old add-ons. `there`: the new application's config; empty before it exists."""
+    for one in lost.found:
+        given_ = {name: ServiceAddress.of(text) for name in one.variables if (text := _text(lost.config, name))}
         first = next(iter(given_.values()), ServiceAddress())
         for name, old in given_.items():
-            # a further credential is not made again, and its holder is not to get the owner's
+            # a further credential is not created again, and its holder must not get the owner's
             fate = Fate.GONE if one.fate is Fate.ANEW and old.user != first.user else one.fate
             yield Known(one.addon.name, fate, old, _successor(name, old, one, new, there))
 
@@ -133,21 +114,21 @@ def _text(config: Mapping[str, SecretStr], name: str) -> str:
 def _successor(
     name: str, old: ServiceAddress, had_: Had, new: Sequence[AddOn], there: Mapping[str, SecretStr]
 ) -> ServiceAddress | None:  # fmt: skip
-    """Where the new add-on of the service is reached: by the same variable, else by one of the same scheme.
+    """The address of the service's new add-on: by the same variable, else by one of the same scheme.
 
-    A stand-in before anything is made; None when there is none where there should be one.
+    A placeholder before the add-ons exist; None when the new add-on has no address.
     """
     if not new:
         return NEW
     service = had_.addon.service
     names = [one for addon in new if addon.service == service for one in addon.config_vars if one in there]
-    found = {one: address_of(there[one].get_secret_value()) for one in names}
+    found = {one: ServiceAddress.of(there[one].get_secret_value()) for one in names}
     if name in found:
         return found[name]
     return next((one for one in found.values() if one.scheme == old.scheme), next(iter(found.values()), None))
 
 
-# Add-on plans for the new place: the old ones if they are still sold, else the configured ones. Pure.
+# Add-on plans for the new application: the old ones if they are still sold, else the configured ones. Pure.
 
 
 ENDED = ("deprecated", "disabled", "ended", "end_of_life", "eol", "shutdown", "sunset")
@@ -161,27 +142,22 @@ class AddonOrder:
     replaced: tuple[str, ...]
     cents: int | None
 
-
-def services(configured: Sequence[str]) -> tuple[str, ...]:
-    """The services that are ordered: those of the configured plans."""
-    return tuple(dict.fromkeys(service_of(plan) for plan in configured))
-
-
-def order(old: Sequence[AddOn], configured: Sequence[str], sold: Mapping[str, Sequence[AddonPlan]]) -> AddonOrder:
-    """One plan a service. Raises BadInput when neither the old nor the configured plan is sold."""
-    plans, replaced, cents = [], [], 0
-    known_price = True
-    for service, offers in sold.items():
-        on_offer = {plan.name: plan for plan in offers if plan.state not in ENDED}
-        former = next((addon.plan for addon in old if addon.service == service), None)
-        fallback = next((plan for plan in configured if service_of(plan) == service), None)
-        chosen = _first(on_offer, service, (former, fallback))
-        if former is not None and former != chosen.name:
-            replaced.append(f"{former} is not sold any more: {chosen.name} takes its place")
-        plans.append(chosen.name)
-        known_price = known_price and chosen.cents is not None
-        cents += chosen.cents or 0
-    return AddonOrder(tuple(plans), tuple(replaced), cents if known_price else None)
+    @classmethod
+    def of(cls, old: Sequence[AddOn], configured: Sequence[str], sold: Mapping[str, Sequence[AddonPlan]]) -> AddonOrder:
+        """One plan a service. Raises BadInput when neither the old nor the configured plan is sold."""
+        plans, replaced, cents = [], [], 0
+        known_price = True
+        for service, offers in sold.items():
+            on_offer = {plan.name: plan for plan in offers if plan.state not in ENDED}
+            former = next((addon.plan for addon in old if addon.service == service), None)
+            fallback = next((plan for plan in configured if service_of(plan) == service), None)
+            chosen = _first(on_offer, service, (former, fallback))
+            if former is not None and former != chosen.name:
+                replaced.append(f"{former} is no longer sold: {chosen.name} replaces it")
+            plans.append(chosen.name)
+            known_price = known_price and chosen.cents is not None
+            cents += chosen.cents or 0
+        return cls(tuple(plans), tuple(replaced), cents if known_price else None)
 
 
 def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str | None]) -> AddonPlan:
@@ -191,74 +167,84 @@ def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str
     named = " and ".join(name for name in wanted if name) or "no plan"
     raise BadInput(
         f"No plan for {service} can be ordered: {named} is not sold.",
-        why=f"Sold are: {', '.join(sorted(on_offer)) or 'none'}.",
+        why=f"Heroku sells: {', '.join(sorted(on_offer)) or 'none'}.",
         next_action="Name one of them under recovery.addons in scenarios.yaml.",
     )
 
 
-# What the old place had and the new one gets or does without: add-ons, and the config that follows from them.
+# Add-ons and config that the old application had, and that the new one gets or does without.
+
+
+@dataclass(frozen=True)
+class LostAddons:
+    """The old application's add-ons that the new one does not have, and the config that they set."""
+
+    found: tuple[Had, ...]
+    config: Mapping[str, SecretStr] = field(repr=False)
+
+    @classmethod
+    def of(cls, deps: Adapters, old: OldPlace) -> LostAddons:
+        """For an application that is rebuilt in place only a kit knows what it has lost."""
+        facts, config, there = old.facts, old.config, set[str]()
+        if old.rebuilt_in_place(deps.request.app):
+            kept = deps.old.kept()
+            there = {one.id for one in old.facts.addons} if old.facts else set()
+            facts, config = (kept.facts, kept.config) if kept else (None, {})
+        configured, database = deps.config.recovery.services, deps.services.heroku.database
+        had = _had(facts, deps.old_app, configured, database)
+        return cls(tuple(one for one in had if one.addon.id not in there), config)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Add-ons that nothing orders again, in words."""
+        return tuple(one.words for one in self.found if one.fate is Fate.GONE)
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """Add-ons of other applications, which a person must attach to the new one, in words."""
+        return tuple(f"{one.words} of {one.addon.app_name}" for one in self.found if one.fate is Fate.STAYS)
 
 
 @dataclass(frozen=True)
 class NewPlace:
-    """What is known of the new place: nothing before it is made."""
+    """What is known of the new application: nothing before it exists."""
 
     addons: Sequence[AddOn] = ()
     config: Mapping[str, SecretStr] | None = None
     url: str | None = None
 
+    @classmethod
+    def now(cls, deps: Adapters) -> NewPlace:
+        """The new application as it is now."""
+        platform, app = deps.platform, deps.app
+        return cls(platform.addons(app), platform.config_vars(app), platform.app(app).web_url or "")
 
-def rebuilt_in_place(deps: Adapters, old: OldPlace) -> bool:
-    """Whether the application itself is brought back: what it still has stays."""
-    return deps.request.app is None and old.answers
-
-
-def lost(deps: Adapters, old: OldPlace) -> tuple[OwnedAddons, tuple[Had, ...]]:
-    """The old place's add-ons that are not there any more, or not in the new place, and what it was given by them.
-
-    Of an application that is rebuilt in place only a kit knows what it has lost.
-    """
-    held, there = OwnedAddons(old.facts, old.config), set[str]()
-    if rebuilt_in_place(deps, old):
-        kept = deps.old.kept()
-        there = {one.id for one in old.facts.addons} if old.facts else set()
-        held = OwnedAddons(kept.facts, kept.config) if kept else OwnedAddons(None, {})
-    configured, database = services(deps.config.recovery.addons), deps.services.heroku.database
-    return held, tuple(one for one in _had(held.facts, deps.old_app, configured, database) if one.addon.id not in there)
-
-
-def new_place(deps: Adapters) -> NewPlace:
-    """As it stands now."""
-    platform, app = deps.platform, deps.app
-    return NewPlace(platform.addons(app), platform.config_vars(app), platform.app(app).web_url or "")
-
-
-def planned(deps: Adapters, new: NewPlace) -> NewConfig:
-    """What each variable of the old place becomes."""
-    old = deps.old.place(deps.old_app)
-    held, found = lost(deps, old)
-    configured, database = services(deps.config.recovery.addons), deps.services.heroku.database
-    made = {name for addon in new.addons if addon.owned_by(deps.app) for name in addon.config_vars}
-    made |= {database} if new.addons else _made_by(found, configured, database)
-    in_place = rebuilt_in_place(deps, old)
-    kept = _given(_had(old.facts, deps.old_app, configured, database)) if in_place else frozenset()
-    around = ConfigInputs(
-        known=tuple(_known(held, found, new.addons, new.config or {})),
-        living=[address_of(old.config[name].get_secret_value()) for name in kept & old.config.keys()],
-        made=frozenset(made | kept),
-        not_made={} if in_place else _not_made(found),
-        hosts=() if in_place else _hosts(old),
-        names=(
-            *(old.facts.hostnames if old.facts else ()),
-            *(deps.services.dns.hostnames if deps.services.dns else ()),
-        ),
-        new_url=new.url,
-    )
-    return new_config(old.config, deps.config.recovery, around)
+    def planned(self, deps: Adapters) -> NewConfig:
+        """The new application's config, from the old one's."""
+        old = deps.old.place(deps.old_app)
+        lost = LostAddons.of(deps, old)
+        configured, database = deps.config.recovery.services, deps.services.heroku.database
+        made = {name for addon in self.addons if addon.owned_by(deps.app) for name in addon.config_vars}
+        made |= {database} if self.addons else _made_by(lost.found, configured, database)
+        in_place = old.rebuilt_in_place(deps.request.app)
+        kept = _given(_had(old.facts, deps.old_app, configured, database)) if in_place else frozenset()
+        around = ConfigInputs(
+            known=tuple(_known(lost, self.addons, self.config or {})),
+            living=[ServiceAddress.of(old.config[name].get_secret_value()) for name in kept & old.config.keys()],
+            made=frozenset(made | kept),
+            not_made={} if in_place else _not_made(lost.found),
+            hosts=() if in_place else _hosts(old),
+            names=(
+                *(old.facts.hostnames if old.facts else ()),
+                *(deps.services.dns.hostnames if deps.services.dns else ()),
+            ),
+            new_url=self.url,
+        )
+        return NewConfig.of(old.config, deps.config.recovery, around)
 
 
 def _hosts(old: OldPlace) -> tuple[str, ...]:
-    """Names of the old application at the platform; one without a number is of the time before there were any."""
+    """The old application's names at the platform, including the form without a number that older apps have."""
     if old.facts is None:
         return ()
     own = urlsplit(old.facts.app.web_url or "").netloc.lower()
@@ -267,8 +253,8 @@ def _hosts(old: OldPlace) -> tuple[str, ...]:
 
 
 def staying(deps: Adapters, old: OldPlace) -> tuple[str, ...]:
-    """Other applications that use add-ons of the old place, which lives: they go on with those, in words."""
-    if not old.answers or old.facts is None or rebuilt_in_place(deps, old):
+    """Other applications that keep using add-ons of an old application that still answers, in words."""
+    if not old.answers or old.facts is None or old.rebuilt_in_place(deps.request.app):
         return ()
     own = [one for one in old.facts.addons if one.owned_by(deps.old_app) and one.service in (POSTGRES, REDIS)]
     return tuple(words for one in own for words in _users(deps, one))
@@ -281,15 +267,5 @@ def _users(deps: Adapters, addon: AddOn) -> tuple[str, ...]:
         return (f"who else uses {addon.name} is NOT known ({error.message})",)
     apps = sorted({(one.app_name, one.name) for one in there if one.app_name != deps.old_app})
     return tuple(
-        f"{app} (as {name}) goes on with the OLD {addon.name}, and its dynos are NOT stopped" for app, name in apps
+        f"{app} (as {name}) keeps using the OLD {addon.name}, and its dynos are NOT stopped" for app, name in apps
     )
-
-
-def left_out(found: Sequence[Had]) -> tuple[str, ...]:
-    """Add-ons of the old place that nothing orders again, in words."""
-    return tuple(one.words for one in found if one.fate is Fate.GONE)
-
-
-def attached(found: Sequence[Had]) -> tuple[str, ...]:
-    """Add-ons of other applications, which the new place must be given again, in words."""
-    return tuple(f"{one.words} of {one.addon.app_name}" for one in found if one.fate is Fate.STAYS)

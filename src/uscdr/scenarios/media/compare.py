@@ -1,4 +1,4 @@
-"""Is a file there, and is it the one that is known?"""
+"""Compare stored files with the database's references: is a file there, and is it the known one?"""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from uscdr.models.media import (
     KnownAsset,
     NameReading,
     StoredReference,
-    is_absolute,
-    read,
 )
 
 if TYPE_CHECKING:
@@ -27,11 +25,11 @@ if TYPE_CHECKING:
 
     from uscdr.scenarios.config import MediaSettings
 
-# What the cloud holds and what the database wants of it, kept small: a tuple a file.
+# What the cloud has and what the database refers to, kept small: one tuple for each file.
 
 
 class ListedAsset(NamedTuple):
-    """One asset as a listing tells it. `created` is in seconds since the epoch, 0 when unknown."""
+    """One asset of a listing. `created` is in seconds since the epoch, 0 when unknown."""
 
     bytes: int
     version: int
@@ -42,11 +40,20 @@ class ListedAsset(NamedTuple):
     tags: tuple[str, ...]
     context: Mapping[str, str]
     access: Access | None = None
-    """None where the service did not tell who may have it."""
+    """None when the service did not say who has access."""
+
+    @classmethod
+    def of(cls, asset: Asset) -> ListedAsset:
+        """The small form of an asset."""
+        created = asset.created_at.timestamp() if asset.created_at else 0.0
+        return cls(
+            asset.bytes, asset.version, asset.placeholder, created, asset.etag, asset.format, asset.tags, asset.context,
+            asset.access,
+        )  # fmt: skip
 
 
 class ReferencedFile(NamedTuple):
-    """One file that rows refer to: from where, and what the newest of them tells; 0 when unknown.
+    """One file that rows refer to: their places, and what the newest of them says; 0 when unknown.
 
     `written` is in seconds since the epoch, `bytes` the size.
     """
@@ -58,19 +65,19 @@ class ReferencedFile(NamedTuple):
 
 @dataclass
 class MediaSurvey:
-    """Both sides of one moment."""
+    """The cloud's files and the database's references at one moment."""
 
     held: dict[AssetKey, ListedAsset] = field(default_factory=dict)
     wanted: dict[AssetKey, ReferencedFile] = field(default_factory=dict)
     rows: int = 0
     elsewhere: Counter[str] = field(default_factory=Counter)
-    """Rows whose file lies with somebody else, by column."""
+    """Rows whose file is stored with another service, by column."""
     unreadable: tuple[str, ...] = ()
     """Columns that could not be read, and why, in words."""
     odd_times: Mapping[str, int] = field(default_factory=dict)
-    """By table the rows whose time cannot be."""
+    """By table, rows with an impossible time."""
     unread: Counter[str] = field(default_factory=Counter)
-    """Rows whose name of a file is not understood, by column; columns that hold none count 0."""
+    """Rows with an unreadable file name, by column; columns without file names count 0."""
     absolute: int = 0
     """Rows that name the cloud itself."""
     absent: tuple[str, ...] = ()
@@ -82,54 +89,120 @@ class MediaSurvey:
         return time.monotonic() - self.taken
 
     def note(self, asset: Asset) -> None:
-        """What the service said of one asset after a write; who may have it stays as it was where it did not say."""
-        before, after = self.held.get(asset.key), held(asset)
+        """Take in the service's answer about one asset after a write; its access stays if the answer does not say."""
+        before, after = self.held.get(asset.key), ListedAsset.of(asset)
         self.held[asset.key] = after if after.access or before is None else after._replace(access=before.access)
 
     def orphans(self) -> Iterable[AssetKey]:
         """Files that no row refers to."""
         return (key for key, asset in self.held.items() if not asset.placeholder and key not in self.wanted)
 
+    def resolve(
+        self,
+        references: FileReferences,
+        settings: MediaSettings,
+        *,
+        clouds: frozenset[str],
+        known: Mapping[AssetKey, KnownAsset],
+    ) -> None:
+        """Add the files that the rows refer to, by the names that the cloud and the copies use."""
+        kinds: dict[str, Kind] = {one.column: one.resource_type for one in settings.references}
+        for row in references.found:
+            self.rows += 1
+            column = row.source
+            found = NameReading.of(row.value, kinds.get(column, "by_extension"), prefix=settings.prefix, clouds=clouds)
+            key = _choose(found, self.held, known)
+            if key is None:
+                (self.elsewhere if found.where == "elsewhere" else self.unread)[column] += 1
+                continue
+            self.absolute += row.names_cloud
+            self._want(key, row)
+        self.absent = references.absent
+        self.unread.update(dict.fromkeys(references.unread, 0))
+        self.unreadable = tuple(one.words("read") for one in references.unreadable)
+        self.odd_times = references.odd_times
 
-def held(asset: Asset) -> ListedAsset:
-    """The small form of an asset."""
-    created = asset.created_at.timestamp() if asset.created_at else 0.0
-    return ListedAsset(
-        asset.bytes, asset.version, asset.placeholder, created, asset.etag, asset.format, asset.tags, asset.context,
-        asset.access,
-    )  # fmt: skip
+    def _want(self, key: AssetKey, row: StoredReference) -> None:
+        before = self.wanted.get(key, ReferencedFile((), 0.0, 0))
+        written = row.created_at.timestamp() if row.created_at else 0.0
+        told = row.bytes if row.bytes and written >= before.written else before.bytes
+        self.wanted[key] = ReferencedFile((*before.places, row.place), max(before.written, written), told)
 
+    def states(
+        self,
+        known: Mapping[AssetKey, KnownAsset],
+        digests: Mapping[tuple[AssetKey, int], str],
+        window: Window | None = None,
+    ) -> dict[AssetKey, FileState]:
+        """The state of every file that rows refer to. `digests` is by key and version."""
+        return {
+            key: FileState.of(
+                held,
+                known.get(key),
+                digests.get((key, held.version if held else 0), ""),
+                size=wanted.bytes,
+                window=window,
+            )
+            for key, wanted in self.wanted.items()
+            for held in (self.held.get(key),)
+        }
 
-def resolve(
-    survey: MediaSurvey,
-    references: FileReferences,
-    settings: MediaSettings,
-    *,
-    clouds: frozenset[str],
-    known: Mapping[AssetKey, KnownAsset],
-) -> None:
-    """Fill in what the rows want, by what the cloud and the copies call it."""
-    kinds: dict[str, Kind] = {one.column: one.resource_type for one in settings.references}
-    for row in references.found:
-        survey.rows += 1
-        column = row.source
-        found = read(row.value, kinds.get(column, "by_extension"), prefix=settings.prefix, clouds=clouds)
-        key = _choose(found, survey.held, known)
-        if key is None:
-            (survey.elsewhere if found.where == "elsewhere" else survey.unread)[column] += 1
-            continue
-        survey.absolute += is_absolute(row.value)
-        _want(survey, key, row)
-    survey.absent = references.absent
-    survey.unread.update(dict.fromkeys(references.unread, 0))
-    survey.unreadable = tuple(one.words("read") for one in references.unreadable)
-    survey.odd_times = references.odd_times
+    def misopened(self, known: Mapping[AssetKey, KnownAsset]) -> dict[AssetKey, Access]:
+        """Files whose access differs from the copy's inventory, with the access that they should have."""
+        return {
+            key: wanted.access
+            for key, wanted in known.items()
+            if key in self.wanted
+            and wanted.access is not None
+            and (held := self.held.get(key)) is not None
+            and not held.placeholder
+            and held.access is not None
+            and held.access != wanted.access
+        }
+
+    def laid_open(self, known: Mapping[AssetKey, KnownAsset]) -> list[AssetKey]:
+        """Files that should be restricted but have a public twin of the same name.
+
+        A twin that is public in the inventory too was public before.
+        """
+        return [key for key in self.wanted if self._lies_open(key, known)]
+
+    def _lies_open(self, key: AssetKey, known: Mapping[AssetKey, KnownAsset]) -> bool:
+        twin = key.model_copy(update={"delivery": "upload"})
+        held, copied = self.held.get(twin), known.get(twin)
+        if held is None or held.placeholder or (copied is not None and copied.access is not None):
+            return False
+        return key.delivery != "upload" or any(
+            (one := known.get(key.model_copy(update={"delivery": delivery}))) is not None and one.access is not None
+            for delivery in DELIVERIES
+            if delivery != "upload"
+        )
+
+    def replaced_since_stored(
+        self,
+        known: Mapping[AssetKey, KnownAsset],
+        judged: Mapping[AssetKey, FileState],
+        ours: Sequence[tuple[float, float]] = (),
+    ) -> int:
+        """How many files were replaced after they were stored, with no evidence whether that was right.
+
+        Files that a recovery itself restored, in one of the intervals `ours`, were judged then.
+        """
+        return sum(
+            1
+            for key in self.wanted
+            if key not in known
+            and judged.get(key) is FileState.PRESENT
+            and (held := self.held.get(key)) is not None
+            and _replaced(held)
+            and not any(int(begun) <= held.version <= ended + CLOCK for begun, ended in ours)
+        )
 
 
 def _choose(
     found: NameReading, held: Mapping[AssetKey, ListedAsset], known: Mapping[AssetKey, KnownAsset]
 ) -> AssetKey | None:
-    """The likeliest that is there, or was; None when nobody knows it and it need not be here."""
+    """The likeliest key that is, or was, there; None when it is unknown and need not be in this cloud."""
     for names in (found.names, found.others):
         there = [name for name in names if name in held]
         present = [name for name in there if not held[name].placeholder]
@@ -139,140 +212,64 @@ def _choose(
     return found.names[0] if found.where == "here" else None
 
 
-def _want(survey: MediaSurvey, key: AssetKey, row: StoredReference) -> None:
-    before = survey.wanted.get(key, ReferencedFile((), 0.0, 0))
-    written = row.created_at.timestamp() if row.created_at else 0.0
-    told = row.bytes if row.bytes and written >= before.written else before.bytes
-    survey.wanted[key] = ReferencedFile((*before.places, row.place), max(before.written, written), told)
-
-
 CLOCK = 5
-"""Seconds between a file's creation and the number of its first version, which the service counts apart."""
+"""Seconds between a file's creation and its first version, which the service takes from two clocks."""
 
 
 class FileState(StrEnum):
-    """What became of one file that rows refer to."""
+    """The state of one file that rows refer to."""
 
     PRESENT = "present"
     DELETED = "deleted"
-    """Gone, and the service says that its backup is kept."""
+    """Deleted, and the service says that it keeps a backup."""
     MISSING = "missing"
     CHANGED = "changed"
-    """Not what the copy's inventory knows, or not of the size that its row tells."""
+    """Not the file of the copy's inventory, or not of the size in its row."""
     UNPROVEN = "unproven"
-    """Of the known size in another version: only its bytes can tell."""
+    """Of the known size but another version: only its bytes can decide."""
+
+    @classmethod
+    def of(
+        cls,
+        held: ListedAsset | None,
+        known: KnownAsset | None,
+        digest: str = "",
+        *,
+        size: int = 0,
+        window: Window | None = None,
+    ) -> FileState:
+        """The state by listing and inventory; `digest` is the MD5 of its bytes, if they were read.
+
+        For a file without inventory only the `size` in its row (0: unknown) and the `window` of the damage, if the
+        operator named one, can decide.
+        """
+        if held is None or held.placeholder:
+            return cls.MISSING if held is None else cls.DELETED
+        if known is None:
+            changed = bool(size and held.bytes != size) or (window is not None and window.has(held))
+            return cls.CHANGED if changed else cls.PRESENT
+        if held.bytes != known.bytes:
+            return cls.CHANGED
+        seen = held.etag or digest
+        if seen and known.md5:
+            return cls.PRESENT if seen == known.md5 else cls.CHANGED
+        if known.version and held.version == known.version:
+            return cls.PRESENT
+        return cls.UNPROVEN
 
 
 @dataclass(frozen=True)
 class Window:
-    """When the damage was done, in seconds since 1970: files replaced from `since` on, before `until`."""
+    """The time of the damage, in seconds since 1970: files replaced from `since` on, before `until`."""
 
     since: int
     until: int
 
     def has(self, held: ListedAsset) -> bool:
-        """Whether this file was there before it and replaced within it."""
+        """Whether this file existed before the window and was replaced within it."""
         return not held.placeholder and 0 < held.created < self.since <= held.version < self.until
 
 
-def judge(
-    held: ListedAsset | None, known: KnownAsset | None, digest: str = "", *, size: int = 0, window: Window | None = None
-) -> FileState:
-    """The state by listing and inventory; `digest` is the MD5 of its bytes where somebody looked.
-
-    Where no inventory knows the file, the `size` that its row tells is all there is (0: not even that), and the
-    `window` of the damage, when the operator named one.
-    """
-    if held is None or held.placeholder:
-        return FileState.MISSING if held is None else FileState.DELETED
-    if known is None:
-        changed = bool(size and held.bytes != size) or (window is not None and window.has(held))
-        return FileState.CHANGED if changed else FileState.PRESENT
-    if held.bytes != known.bytes:
-        return FileState.CHANGED
-    seen = held.etag or digest
-    if seen and known.md5:
-        return FileState.PRESENT if seen == known.md5 else FileState.CHANGED
-    if known.version and held.version == known.version:
-        return FileState.PRESENT
-    return FileState.UNPROVEN
-
-
-def states(
-    survey: MediaSurvey,
-    known: Mapping[AssetKey, KnownAsset],
-    digests: Mapping[tuple[AssetKey, int], str],
-    window: Window | None = None,
-) -> dict[AssetKey, FileState]:
-    """The state of every file that rows refer to. `digests` is by key and version."""
-    return {
-        key: judge(
-            held,
-            known.get(key),
-            digests.get((key, held.version if held else 0), ""),
-            size=wanted.bytes,
-            window=window,
-        )
-        for key, wanted in survey.wanted.items()
-        for held in (survey.held.get(key),)
-    }
-
-
-def misopened(survey: MediaSurvey, known: Mapping[AssetKey, KnownAsset]) -> dict[AssetKey, Access]:
-    """Files that are there and that others may have than the copy's inventory knows: who should."""
-    return {
-        key: wanted.access
-        for key, wanted in known.items()
-        if key in survey.wanted
-        and wanted.access is not None
-        and (held := survey.held.get(key)) is not None
-        and not held.placeholder
-        and held.access is not None
-        and held.access != wanted.access
-    }
-
-
-def laid_open(survey: MediaSurvey, known: Mapping[AssetKey, KnownAsset]) -> list[AssetKey]:
-    """Files that rows or the inventory want restricted, of which anybody can have one of the same name.
-
-    One that the inventory knows open, too, was so before.
-    """
-    return [key for key in survey.wanted if _lies_open(key, survey, known)]
-
-
-def _lies_open(key: AssetKey, survey: MediaSurvey, known: Mapping[AssetKey, KnownAsset]) -> bool:
-    twin = key.model_copy(update={"delivery": "upload"})
-    held, copied = survey.held.get(twin), known.get(twin)
-    if held is None or held.placeholder or (copied is not None and copied.access is not None):
-        return False
-    return key.delivery != "upload" or any(
-        (one := known.get(key.model_copy(update={"delivery": delivery}))) is not None and one.access is not None
-        for delivery in DELIVERIES
-        if delivery != "upload"
-    )
-
-
-def replaced_since_stored(
-    survey: MediaSurvey,
-    known: Mapping[AssetKey, KnownAsset],
-    judged: Mapping[AssetKey, FileState],
-    ours: Sequence[tuple[float, float]] = (),
-) -> int:
-    """How many files were replaced after they were stored, and nothing tells whether rightly.
-
-    What a recovery put back itself, in one of the intervals `ours`, was judged then.
-    """
-    return sum(
-        1
-        for key in survey.wanted
-        if key not in known
-        and judged.get(key) is FileState.PRESENT
-        and (held := survey.held.get(key)) is not None
-        and _replaced(held)
-        and not any(int(begun) <= held.version <= ended + CLOCK for begun, ended in ours)
-    )
-
-
 def _replaced(held: ListedAsset) -> bool:
-    # A version is the second of the upload; the two clocks are the service's own.
+    # A version is the second of the upload; both clocks are the service's.
     return not held.placeholder and held.created > 0 and held.version > held.created + CLOCK

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MediaFiles(Protocol):
-    """What could be uploaded again. Errors: MachineError for the disk, CheckFailed for a damaged copy."""
+    """Copies that can be uploaded again. Errors: MachineError for the disk, CheckFailed for a damaged copy."""
 
     @property
     def name(self) -> str:
@@ -42,15 +42,15 @@ VIDEOS = frozenset({".mp4", ".mov", ".webm", ".avi", ".mkv", ".mp3", ".wav"})
 
 
 class FolderFiles:
-    """`MediaFiles` over one folder. Raises BadInput when it is no folder or holds nothing.
+    """`MediaFiles` of one folder. Raises BadInput when it is not a folder or is empty.
 
-    Hidden files and links that lead out of the folder are left alone. A file is read twice: to know its digests, and
-    to be uploaded; it must be the same both times.
+    Hidden files and links that lead out of the folder are skipped. A file is read twice, for its digests and for the
+    upload; it must be the same both times.
     """
 
     def __init__(self, root: Path, settings: MediaSettings) -> None:
         if not root.is_dir():
-            raise BadInput(f"{root} is no folder.", next_action="Name the folder that holds copies of the files.")
+            raise BadInput(f"{root} is not a folder.", next_action="Name the folder that holds copies of the files.")
         self._root = root.resolve()
         self._settings = settings
         self._paths: dict[AssetKey, Path] = {}
@@ -62,11 +62,11 @@ class FolderFiles:
         return f"the folder {self._root}"
 
     def inventory(self) -> Mapping[AssetKey, KnownAsset]:
-        """Every file under the id of each type that it may have been."""
+        """Every file, under each id that it may have had."""
         if self._known is None:
             self._known = dict(self._read())
             if not self._known:
-                raise BadInput(f"There is no file in {self._root}.", next_action="Name another folder.")
+                raise BadInput(f"The folder {self._root} has no files.", next_action="Name another folder.")
         return self._known
 
     def _read(self) -> Iterator[tuple[AssetKey, KnownAsset]]:
@@ -76,7 +76,7 @@ class FolderFiles:
                 continue
             known = _describe(path, self._settings.tag)
             for open_one in _keys(PurePosixPath(inside.as_posix()), self._settings.prefix):
-                # A folder does not tell how its files were delivered; rows that name an address do.
+                # A folder does not say how its files were delivered; rows with an address do.
                 for delivery in DELIVERIES:
                     key = open_one.model_copy(update={"delivery": delivery})
                     self._paths[key] = path
@@ -93,17 +93,18 @@ class FolderFiles:
 
     @contextmanager
     def open(self, key: AssetKey) -> Iterator[Path]:
-        """The file itself, which stays as it is."""
+        """The file itself; it is not changed."""
         known, path = self.inventory()[key], self._paths[key]
         if _describe(path, self._settings.tag) != known:
             raise CheckFailed(
-                "A file in the folder changed while it was used.", next_action="Begin again when nobody writes there."
+                "A file in the folder changed while it was used.",
+                next_action="Start again when nothing writes to the folder.",
             )
         yield path
 
 
 def _keys(inside: PurePosixPath, prefix: str) -> tuple[AssetKey, ...]:
-    """The ids that a file of this name may have had: a picture's has no extension, a raw file's has."""
+    """The ids that a file of this name may have had: a picture's has no extension, a raw file's does."""
     name = inside.as_posix() if inside.as_posix().startswith(prefix) else prefix + inside.as_posix()
     suffix = inside.suffix.lower()
     bare = name.removesuffix(inside.suffix) if inside.suffix else name

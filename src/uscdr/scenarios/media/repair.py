@@ -1,4 +1,4 @@
-"""Which file comes back from where: the service's own backup, a copy kept elsewhere, or nowhere."""
+"""Where each file is restored from: the service's own backup, a copy kept elsewhere, or nowhere."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.models.base import Fact
-from uscdr.models.media import AssetDetails, AssetKey, KnownAsset
 from uscdr.providers.ports.media import PAGE, RESTORE_BATCH
-from uscdr.scenarios.media.compare import FileState, Window, misopened, states
+from uscdr.scenarios.media.compare import FileState, Window
 from uscdr.words import HOUR
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Repairs:
-    """What has to be done, by file."""
+    """The repairs, by file."""
 
     restore: tuple[AssetKey, ...] = ()
     """From the service's backup, the latest version."""
@@ -36,12 +35,33 @@ class Repairs:
     """From the service's backup, this version id."""
     upload: tuple[AssetKey, ...] = ()
     lost: tuple[AssetKey, ...] = ()
-    """Neither backup nor copy is to be had."""
+    """Files with neither a backup nor a copy."""
 
     @property
     def from_backup(self) -> int:
-        """Files that the service itself brings back."""
+        """How many files the service itself restores."""
         return len(self.restore) + len(self.versions)
+
+    def effort(
+        self,
+        copies: Mapping[AssetKey, KnownAsset],
+        *,
+        listed: Sequence[int],
+        searched: Sequence[int],
+        quota: Quota | None,
+        now: datetime,
+    ) -> Effort:
+        """`listed` (files by resource and delivery type) and `searched` (by resource type) have to be listed again."""
+        batches = _batches(self.restore) + _batches(tuple(self.versions))
+        looks = _pages(listed) + _pages(searched)
+        calls = batches + looks
+        size = sum(copies[key].bytes for key in self.upload)
+        wait = _waiting(calls, quota, now)
+        transfer = max(len(self.upload) * FILE_SECONDS / WORKERS, size / BYTES_A_SECOND)
+        seconds = looks * CALL_SECONDS + math.ceil(batches / WORKERS) * BATCH_SECONDS + transfer + wait
+        return Effort(
+            calls=calls, uploads=len(self.upload), upload_bytes=size, wait_seconds=wait, seconds=round(seconds, 1)
+        )
 
 
 def _plan(
@@ -54,13 +74,13 @@ def _plan(
     refused: frozenset[AssetKey] = frozenset(),
     window: Window | None = None,
 ) -> Repairs:
-    """Decide for every file. `own_backup` is False for another cloud: its backup knows none of ours.
+    """Decide for every file. `own_backup` is False for another cloud, which has no backups of ours.
 
-    `sizes` is what rows tell of files that no inventory knows. `refused` are those that the service's backup did
-    not bring back when it was asked.
+    `sizes`: the sizes in rows, for files without inventory. `refused`: files that the service's backup did not restore
+    when it was asked.
     """
     bad = {key: state for key, state in states.items() if state not in (FileState.PRESENT, FileState.UNPROVEN)}
-    # A service that shows no deleted file at all may still have them: it is asked for what nobody else has.
+    # A service that lists no deleted file may still have them: ask it for files that have no copy.
     hidden = own_backup and FileState.DELETED not in bad.values()
     restore: list[AssetKey] = []
     versions: dict[AssetKey, str] = {}
@@ -85,7 +105,7 @@ def _plan(
 
 
 def has_file(copies: Mapping[AssetKey, KnownAsset], key: AssetKey) -> bool:
-    """Whether the copy holds the bytes, not only the description."""
+    """Whether the copy has the bytes, not only the description."""
     known = copies.get(key)
     return known is not None and bool(known.sha256)
 
@@ -93,10 +113,10 @@ def has_file(copies: Mapping[AssetKey, KnownAsset], key: AssetKey) -> bool:
 def _before_the_change(
     details: AssetDetails | None, known: KnownAsset | None, size: int = 0, window: Window | None = None
 ) -> AssetVersion | None:
-    """The version that the inventory knows; else, without a file to upload, the newest that is no newer than it.
+    """The version in the inventory; else, without a file to upload, the newest version that is not newer.
 
-    Where no inventory knows the file, the newest version before the `window` of the damage or, without one, of the
-    `size` that its row tells. None when there is none, or when what is there now is already as good.
+    Without inventory: the newest version before the `window` of the damage or, without a window, of the `size` in its
+    row. None when there is none, or when the present file is as good.
     """
     usable = [version for version in details.versions if version.restorable] if details else []
     if details is None or known is None:
@@ -113,7 +133,7 @@ def _before_the_change(
 
 
 def undecided(states: Mapping[AssetKey, FileState], details: Mapping[AssetKey, AssetDetails]) -> list[AssetKey]:
-    """Changed files whose versions have to be looked at, one call each."""
+    """Changed files whose versions must be read, with one call each."""
     return [key for key, state in states.items() if state is FileState.CHANGED and key not in details]
 
 
@@ -123,46 +143,46 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def by_kind(keys: Sequence[AssetKey]) -> dict[tuple[str, str], list[AssetKey]]:
-    """Keys of one resource and delivery type each: what one restore may hold."""
+    """Keys by resource and delivery type: one restore call takes only one of each."""
     kinds: dict[tuple[str, str], list[AssetKey]] = {}
     for key in keys:
         kinds.setdefault((key.resource_type, key.delivery), []).append(key)
     return kinds
 
 
-# What one process has seen of the media, shared by the steps of a run and never written down: names are personal.
+# What one process has seen of the media, shared by a run's steps, never written down: names are personal data.
 
 
 @dataclass
 class MediaCache:
-    """Empty in a new process: a resumed run looks anew."""
+    """Empty in a new process: a resumed run looks again."""
 
     target: Media | None = None
-    """The cloud that is worked on, once it was opened."""
+    """The cloud of this run, once it is open."""
     copies: Mapping[AssetKey, KnownAsset] | None = None
-    """The inventory of the kit or folder, once it was read; empty when there is none."""
+    """The inventory of the kit or folder, once it is read; empty when there is none."""
     survey: MediaSurvey | None = None
     details: dict[AssetKey, AssetDetails] = field(default_factory=dict)
     digests: dict[tuple[AssetKey, int], str] = field(default_factory=dict)
-    """MD5 of bytes that were fetched, by key and version."""
+    """MD5 of fetched bytes, by key and version."""
     sizes: dict[AssetKey, int] = field(default_factory=dict)
-    """Bytes that were fetched."""
+    """Number of fetched bytes, by key."""
     refused: set[AssetKey] = field(default_factory=set)
-    """What the service's backup did not bring back when asked."""
+    """Files that the service's backup did not restore when asked."""
     window: Window | None = None
-    """When the damage was done, if the operator said so."""
+    """The time of the damage, if the operator gave it."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def states(self) -> dict[AssetKey, FileState]:
-        """The state of every file that rows refer to, by what is known now."""
-        return {} if self.survey is None else states(self.survey, self.copies or {}, self.digests, self.window)
+        """The present state of every file that rows refer to."""
+        return {} if self.survey is None else self.survey.states(self.copies or {}, self.digests, self.window)
 
     def misopened(self) -> dict[AssetKey, Access]:
-        """Files that others may have than the copy knows, and who should."""
-        return {} if self.survey is None else misopened(self.survey, self.copies or {})
+        """Files whose access differs from the copy, with the access that they should have."""
+        return {} if self.survey is None else self.survey.misopened(self.copies or {})
 
     def repairs(self, *, own_backup: bool) -> Repairs:
-        """What has to be done, by what is known now."""
+        """The repairs, by the present states."""
         return _plan(
             self.states(),
             self.copies or {},
@@ -174,60 +194,38 @@ class MediaCache:
         )
 
     def forget(self) -> None:
-        """After an answer was lost: what was seen of the cloud counts no more."""
+        """Forget what was seen of the cloud, after an answer was lost."""
         self.survey = None
         self.details.clear()
 
 
-# How many calls and how long, said before anything starts.
+# How many calls and how long, announced before anything starts.
 
 
 WORKERS = 4
 CALL_SECONDS, BATCH_SECONDS, FILE_SECONDS = 0.5, 5.0, 0.6
 BYTES_A_SECOND = 2_000_000.0
-"""Assumed where nothing was measured: an ordinary office line, and the service at an ordinary hour."""
+"""An assumption without a measurement: an ordinary office line and an ordinary hour."""
 
 
 class Effort(Fact):
-    """What is still to be done: Admin API calls, files and bytes to upload, and seconds in all."""
+    """The remaining work: Admin API calls, files and bytes to upload, and seconds in all."""
 
     calls: int
     uploads: int
     upload_bytes: int
     wait_seconds: float
-    """Of it, waiting for the hourly allowance."""
+    """Of `seconds`, the wait for the hourly allowance."""
     seconds: float
 
 
-def effort(
-    repairs: Repairs,
-    copies: Mapping[AssetKey, KnownAsset],
-    *,
-    listed: Sequence[int],
-    searched: Sequence[int],
-    quota: Quota | None,
-    now: datetime,
-) -> Effort:
-    """`listed`, files by resource and delivery type, and `searched`, by resource type, have to be shown once more."""
-    batches = _batches(repairs.restore) + _batches(tuple(repairs.versions))
-    looks = _pages(listed) + _pages(searched)
-    calls = batches + looks
-    size = sum(copies[key].bytes for key in repairs.upload)
-    wait = _waiting(calls, quota, now)
-    transfer = max(len(repairs.upload) * FILE_SECONDS / WORKERS, size / BYTES_A_SECOND)
-    seconds = looks * CALL_SECONDS + math.ceil(batches / WORKERS) * BATCH_SECONDS + transfer + wait
-    return Effort(
-        calls=calls, uploads=len(repairs.upload), upload_bytes=size, wait_seconds=wait, seconds=round(seconds, 1)
-    )
-
-
 def _pages(listed: Sequence[int]) -> int:
-    """Calls of a whole listing; a type without a file costs one too."""
+    """Calls of a whole listing; a type without files costs one too."""
     return sum(max(1, math.ceil(number / PAGE)) for number in listed)
 
 
 def _waiting(calls: int, quota: Quota | None, now: datetime) -> float:
-    """Seconds of waiting until so many calls were allowed: to the end of this hour, then an hour for each allowance."""
+    """Seconds until so many calls are allowed: to the end of this hour, then an hour for each allowance."""
     if quota is None or calls <= quota.remaining:
         return 0.0
     hours = math.ceil((calls - quota.remaining) / max(1, quota.limit)) - 1
@@ -238,27 +236,27 @@ def _batches(keys: Sequence[AssetKey]) -> int:
     return sum(math.ceil(len(alike) / RESTORE_BATCH) for alike in by_kind(keys).values())
 
 
-# Management commands that would make a loss of media worse, each with its reason.
+# Management commands that would make a loss of media worse, with the reason.
 
 
 FORBIDDEN: Mapping[str, str] = {
     "restore_campaign_images": (
         "It does the opposite of its name: it clears every image reference whose file cannot be reached just then. "
-        "Run while media are missing, it erases the references that say what has to come back."
+        "Run while media are missing, it erases the references that say what must be restored."
     ),
     "deleteorphanedmedia": (
         "It deletes every file that no row refers to: after the restore of an older dump those are all files newer "
         "than the dump. Not before database and media are reconciled."
     ),
     "deleteredundantstatic": (
-        "It deletes at the media service by what this machine's static files say. Nothing is deleted during a recovery."
+        "It deletes files of the media service by this machine's static files. Nothing is deleted during a recovery."
     ),
     "migrate_to_cloudinary": (
         "It reads local files, which a dyno has not, deletes each one that it uploaded, gives other public ids and "
         "leaves the rows as they are, so that every link stays broken. Use: uscdr recover media --from DIR"
     ),
 }
-ORPHANS_STAY = "Files without a reference are never deleted: they may belong to rows that are still to come back."
+ORPHANS_STAY = "Files without a reference are never deleted: they may belong to rows that are not restored yet."
 
 
 def refusal(command: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What the steps of `recover app` find out and do. No secret, no patient's value, no log line."""
+"""Results of the steps of `recover app`. No secret, no patient's value, no log line."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class ReleaseLine(Fact):
     created_at: Moment | None
     slug_id: str | None
     can_return: bool
-    """Whether the platform would roll back to it."""
+    """Whether the platform can roll back to it."""
 
 
 class AppSeen(Fact):
-    """The application as it stands."""
+    """The application as it was found."""
 
     maintenance: bool
     releases: tuple[ReleaseLine, ...]
@@ -34,30 +34,30 @@ class AppSeen(Fact):
     dynos: dict[str, str] = Field(default_factory=dict)
     """Name -> state."""
     failing: dict[str, str] = Field(default_factory=dict)
-    """Checks that did not pass -> evidence; empty when all passed or none could be asked."""
+    """Checks that did not pass -> evidence; empty when all passed or none could run."""
     asked: int = 0
-    """How many checks were asked; 0 in maintenance mode."""
+    """How many checks ran; 0 in maintenance mode."""
     stopped: str = ""
-    """Process types that run nowhere and should, and the command that starts them; empty when there are none."""
+    """Process types that should run and do not, and the command that starts them; empty when there are none."""
     log: tuple[str, ...] = ()
     """Known error codes of the log, explained."""
     missing_config: tuple[str, ...] = ()
     unreadable: str = ""
-    """Why the application's key does not read what is encrypted; empty when it does, or when nobody knows."""
+    """Why the application's key does not decrypt its data; empty when it does, or when that is unknown."""
     database: str = ""
     database_answers: bool = False
     commit: str = ""
-    """What is deployed, as far as the platform says."""
+    """The deployed commit; empty when the platform does not say."""
     code: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
     """The database against the deployed code."""
     ref_code: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
-    """The same for what a redeploy would deploy."""
+    """The database against the code that a redeploy would deploy."""
     ref: str = ""
     ref_commit: str = ""
     """What a redeploy would deploy."""
     source: str = ""
     ref_lacks: tuple[Lack, ...] = ()
-    """What a build from its archive would not get: submodules, pointers to other stores."""
+    """What a build from its archive would lack: submodules, pointers to other stores."""
     media: str = ""
     domain: str = ""
 
@@ -68,60 +68,39 @@ class AppSeen(Fact):
 
     @property
     def healthy(self) -> bool:
-        """Whether everything that was asked was answered as it should be; nothing asked is not healthy."""
+        """Whether every check passed and nothing is crashed or missing; False when no check ran."""
         return bool(self.asked) and not (self.failing or self.missing_config or self.crashed or self.code.problems)
 
 
 class Remedy(Fact):
-    """What is to be done, and why: decided once, confirmed by the operator."""
+    """The remedy and its reason: decided once, confirmed by the operator."""
 
     what: Literal["none", "rollback", "migrate", "redeploy", "impossible"]
     why: str
     to: ReleaseLine | None = None
     undone: tuple[str, ...] = ()
-    """Releases after the one that is returned to: deploys and config changes that a rollback undoes."""
+    """Releases after the target of the rollback: deploys and config changes that it undoes."""
     code: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
-    """The database against the code that will run then: a rollback undoes no migration."""
-
-
-class RolledBack(Fact):
-    """The release that took an earlier one's place."""
-
-    version: int
-    to: int
-    dynos: str
-    """Which dynos ran it afterwards, or what came down."""
+    """The database against the code that will run after it: a rollback undoes no migration."""
 
 
 class TriedDry(Fact):
-    """What was tried of the pending migrations while users could still work."""
+    """The trial of the pending migrations, while users could still work."""
 
     tried: tuple[str, ...]
     """Migrations whose SQL the deployed code could write."""
     not_tried: tuple[str, ...] = ()
-    """Those that run Python of their own."""
+    """Migrations that run their own Python code."""
     backup: str = ""
-    """On whose restored copy their SQL was tried; empty when on none."""
+    """The backup whose restored copy their SQL was tried on; empty when there was none."""
     ran: tuple[str, ...] = ()
-    """Those whose SQL ran there."""
+    """Migrations whose SQL succeeded there."""
     untried: tuple[str, ...] = ()
-    """`app.name (why)` of what did not, or why there is no copy."""
-
-
-class AppSettled(Fact):
-    """The recovered application against its database, and whether it can save."""
-
-    code: MigrationsVerdict
-    saving: Literal["pass", "fail", "not checked", "not known"]
-    """`not checked`: there is no command for it; `not known`: there is one, and its end was not seen."""
-    words: str = ""
-    """What the command said of what cannot be saved, or why it was not asked."""
-    failing: dict[str, str] = Field(default_factory=dict)
-    """Checks of the application that do not pass -> evidence; asked only when something else is wrong."""
+    """`app.name (why)` of the others, or why there is no copy."""
 
 
 class DataProbed(Fact):
-    """The live database answered: its tables, counted."""
+    """The tables of the live database, counted."""
 
     tables: int
     rows: int
@@ -130,7 +109,7 @@ class DataProbed(Fact):
     unread: tuple[str, ...] = ()
     """Tables that cannot be counted, and why, in words."""
     hidden: tuple[str, ...] = ()
-    """Tables that row-level security keeps from us: not counted, in words."""
+    """Tables that row-level security hides: not counted, in words."""
 
 
 class Redeployed(Fact):
@@ -139,10 +118,3 @@ class Redeployed(Fact):
     build: str
     commit: str
     version: int | None
-
-
-class StaticSeen(Fact):
-    """Static files that the first page names, and those of them that are not served."""
-
-    named: int
-    missing: tuple[str, ...]

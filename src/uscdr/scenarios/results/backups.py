@@ -1,4 +1,4 @@
-"""What the steps of `recover backups` find out and do. Names, times, counts and digests; no value of a row."""
+"""Results of the steps of `recover backups`. Names, times, counts and digests; no value of a row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uscdr.scenarios.results.db import BackupLine, Captured
 
 
 class FailedBackup(Fact):
-    """A backup that ended without success, and the platform's last words on it."""
+    """A failed backup, and the platform's last message about it."""
 
     name: str
     at: Moment
@@ -22,7 +22,7 @@ class FailedBackup(Fact):
 
 
 class BackupSystemSeen(Fact):
-    """The backup system as it stands: the platform's backups and schedules, the vault, and the objective."""
+    """The backup system as it was found: the platform's backups and schedules, the vault, and the objective."""
 
     app: str
     addon: str
@@ -33,9 +33,9 @@ class BackupSystemSeen(Fact):
     newest: str
     """The newest backup to restore from, on the platform or off it; empty when there is none."""
     newest_age: float | None
-    """Seconds since it began."""
+    """Seconds since it started."""
     running: str
-    """A transfer under way."""
+    """The running transfer, in words; empty when there is none."""
     place: str
     vault_why: str = ""
     """Why the vault cannot be read; empty when it can."""
@@ -43,29 +43,15 @@ class BackupSystemSeen(Fact):
     damaged: tuple[str, ...] = ()
     """What is wrong with copies, in words."""
     proven: str = ""
-    """The newest backup that a restore has shown to be good."""
+    """The newest proven backup."""
     readers: str = ""
-    """Who shall be able to open copies; empty when nobody is named."""
+    """Who can open copies; empty when nobody is named."""
     drops: str = ""
     """The manual backup that the platform drops for the next one."""
     refused: str = ""
-    """Why that one must not be dropped."""
+    """Why that backup must not be dropped."""
     standing: RpoState
     cron: str
-
-
-class ReplacedCommand(Fact):
-    """A command of the runbook that is not run, why, and the step that does instead what it was meant to do."""
-
-    command: str
-    why: str
-    step: str
-
-
-class CommandsReplaced(Fact):
-    """All of them, in the runbook's order."""
-
-    commands: tuple[ReplacedCommand, ...]
 
 
 class BackupsDecided(Fact):
@@ -73,10 +59,10 @@ class BackupsDecided(Fact):
 
     app: str
     schedule: str
-    """The schedule that is created; empty when one is there."""
+    """The schedule that is created; empty when one exists."""
     drops: str
     place: str
-    """Where the new backup is copied to; empty when it is not copied."""
+    """The store of the new backup's copy; empty when it is not copied."""
 
 
 class BackupsScheduled(Fact):
@@ -88,7 +74,7 @@ class BackupsScheduled(Fact):
     @model_validator(mode="before")
     @classmethod
     def _of_older_journals(cls, recorded: Any) -> Any:  # noqa: ANN401 - as pydantic gives it
-        """`recover infra` recorded the schedule that there was by its parts."""
+        """`recover infra` recorded the old schedule as hour and time zone."""
         if isinstance(recorded, dict) and "hour" in recorded:
             return {"schedules": [f"daily at {recorded['hour']:02d}:00 {recorded['timezone']}"], "created": True}
         return recorded
@@ -98,19 +84,8 @@ class TrialCapture(Captured):
     """The backup that shows that backups can be made."""
 
 
-class CopiesRemoved(Fact):
-    """Ids of copies that are gone from the vault, and how many are left."""
-
-    ids: tuple[str, ...]
-    kept: int
-    held: tuple[str, ...] = ()
-    """Ids of copies that the store's own retention did not let go."""
-    stays: str = ""
-    """What the store keeps of those that are gone, in words."""
-
-
 class CopyMade(Fact):
-    """The copy off the platform; `fetched` is False when it was there. Sizes are bytes of the plain dump."""
+    """The copy off the platform; `fetched` is False when it existed before. Sizes are bytes of the plain dump."""
 
     copy_id: str
     backup: str
@@ -121,7 +96,7 @@ class CopyMade(Fact):
 
 
 class CopyProven(Fact):
-    """What the restore showed."""
+    """The result of the proof."""
 
     backup: str
     grade: str
@@ -145,5 +120,5 @@ class BackupsVerdict(Fact):
 
     standing: RpoState
     parts: int
-    """Of the objective, all of them met."""
+    """Number of parts of the objective, all met."""
     cron: str

@@ -1,51 +1,51 @@
-"""What steps find out and do: journalled, reported, and handed to later steps. No secret, no patient's value."""
+"""Results of steps: journalled, reported, and passed to later steps. No secret, no patient's value."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from pydantic import AliasChoices, AwareDatetime, Field
 
 from uscdr.backups.proofs import CanaryVerdict
 from uscdr.models.base import Fact, Moment
-from uscdr.models.heroku import ServiceColor
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.models.postgres import InvariantResult, LeftOut, TableDigest, Unread
+from uscdr.words import first_of, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 TAKEN_AT = AliasChoices("taken_at", "created_at")
-"""Journals of earlier versions have the second."""
+"""Journals of earlier versions use the second name."""
 
 
-class StatusSeen(Fact):
-    """The platform's status page; `known` is False when it could not be read."""
-
-    known: bool
-    systems: tuple[ServiceColor, ...] = ()
-    incidents: tuple[str, ...] = ()
-    others: dict[str, str] = Field(default_factory=dict)
-    """Other providers -> what their pages say."""
+def broken_invariants(results: Sequence[InvariantResult]) -> list[str]:
+    """Invariants that do not certainly hold, in words."""
+    return [f"{r.name} ({r.seen}, expected {r.expected})" for r in results if r.holds is not True]
 
 
 class Sharing(Fact):
-    """Who else uses a database; `known` is False when the platform did not say."""
+    """Who else uses a database; `known` is False when the platform does not say."""
 
     known: bool = True
     why: str = ""
-    """Why it is not known."""
+    """Why that is unknown."""
     apps: tuple[str, ...] = ()
-    """Other applications, and as what they see it: `billing (as CLINIC)`."""
+    """Other applications, and their names for it: `billing (as CLINIC)`."""
     names: tuple[str, ...] = ()
-    """Further names under which the application itself has it."""
+    """The application's own further names for it."""
     untouched: tuple[str, ...] = ()
     """The application's other databases: `ANALYTICS (postgresql-flat-1)`."""
 
     @property
     def others(self) -> str:
-        """Who else is hit when the database is overwritten, in words; empty when nobody is."""
+        """Who else is affected when the database is overwritten, in words; empty when nobody is."""
         words = [f"{one}: its data are overwritten too, and its dynos are NOT stopped" for one in self.apps]
         words += [] if self.known else [f"whether other applications use it is NOT known ({self.why})"]
         return "; ".join(words)
 
     def words(self) -> tuple[str, ...]:
-        """Everything, in a few sentences."""
+        """All of it, in a few sentences."""
         shared = (f"used by others: {self.others}",) if self.others else ()
         also = (f"the same database under other names: {', '.join(self.names)}",) if self.names else ()
         left = (f"NOT touched, whatever is wrong with them: {', '.join(self.untouched)}",) if self.untouched else ()
@@ -53,7 +53,7 @@ class Sharing(Fact):
 
 
 class DatabaseSeen(Fact):
-    """The damaged database as it stands."""
+    """The damaged database as it was found."""
 
     addon_id: str
     addon: str
@@ -71,7 +71,7 @@ class DatabaseSeen(Fact):
     unread: tuple[Unread, ...] = ()
     """Tables that could not be counted; `rows` has the others."""
     odd_times: tuple[str, ...] = ()
-    """What is wrong with the columns that tell the newest write, in words."""
+    """Problems with the columns that show the newest write, in words."""
 
 
 class BackupLine(Fact):
@@ -82,14 +82,14 @@ class BackupLine(Fact):
     state: str
     created_at: Moment
     taken_at: Moment | None = None
-    """The moment that it stands for, and that its age is counted from; None in a journal of an earlier version."""
+    """The moment whose data it has; its age counts from here. None in a journal of an earlier version."""
     finished_at: Moment | None
     age_seconds: float
     bytes: int
     warnings: int
     expired: bool
     unfit: str = ""
-    """Why it is not one to restore from; empty when it is."""
+    """Why it cannot be restored; empty when it can."""
 
 
 class BackupsSeen(Fact):
@@ -97,21 +97,6 @@ class BackupsSeen(Fact):
 
     backups: tuple[BackupLine, ...]
     schedules: tuple[str, ...]
-
-
-class MachineSeen(Fact):
-    """The operator's machine: tools, and bytes free in the place with the least room, against what is needed."""
-
-    tools: str = ""
-    place: str
-    free: int
-    needed: int
-
-
-class Quiet(Fact):
-    """No release and no build is under way; the newest release's version."""
-
-    release: int | None
 
 
 class MaintenanceSet(Fact):
@@ -128,13 +113,6 @@ class ProcessesStopped(Fact):
     stopped: tuple[str, ...] = ()
 
 
-class SessionsEnded(Fact):
-    """How many other sessions were ended, and how many of other roles remain."""
-
-    ended: int
-    left: int = 0
-
-
 class Captured(Fact):
     """A finished backup of the database."""
 
@@ -144,44 +122,36 @@ class Captured(Fact):
     bytes: int
     warnings: int = 0
     line: BackupLine | None = None
-    """As lists show it; older journals have none."""
+    """Its line in lists; older journals have none."""
 
 
 class SafetyCapture(Captured):
-    """The damaged state, kept."""
-
-
-class BeforeCapture(Captured):
-    """The state before migrations."""
-
-
-class FreshCapture(Captured):
-    """The recovered state."""
+    """The backup of the damaged state."""
 
 
 class ChosenBackup(Fact):
-    """The backup that will be restored, and what its age means."""
+    """The backup that will be restored, and its age."""
 
     backup: str
     transfer_id: str
     num: int
     taken_at: Moment = Field(validation_alias=TAKEN_AT)
-    """The moment that it stands for; every age and every objective is counted from it."""
+    """The moment whose data it has; ages and objectives count from here."""
     finished_at: Moment | None
     age_seconds: float
     rpo_met: bool
     bytes: int
     passed_over: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    """What should be known of it although it can be used, such as warnings."""
+    """What to know of it although it can be used, such as warnings."""
     damaged: bool = False
-    """Whether it was taken of a damaged state: put back as it was, because the operator named it."""
+    """Whether it has a damaged state, and is restored because the operator named it."""
     damage_since: str = ""
-    """When the damage came, as far as the backups tell; empty when none was passed over for it."""
+    """When the damage came, as far as the backups show; empty when none was passed over for damage."""
 
 
 class Proof(Fact):
-    """The backup was restored here and satisfied the invariants; stamped with the dump's SHA-256."""
+    """The result of restoring a backup on this machine; identified by the dump's SHA-256."""
 
     backup: str
     transfer_id: str
@@ -195,26 +165,44 @@ class Proof(Fact):
     newest: dict[str, str | None]
     seconds: float
     grade: str = ""
-    """How good it is in the words of `backup prove`; empty in journals of older versions."""
+    """The grade as `backup prove` says it; empty in journals of older versions."""
     missing: tuple[str, ...] = ()
     """Expected tables that it does not have."""
     keyless: tuple[str, ...] = ()
     """Expected tables without a primary key."""
     left_out: tuple[LeftOut, ...] = ()
-    """What of the backup was not restored on this machine, and so is not proven; no row is among it."""
+    """Parts of the backup that were not restored here, and so are not proven; never rows."""
     code: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
     """The backup against the code that is deployed."""
     key: CanaryVerdict = Field(default_factory=CanaryVerdict.untried)
-    """What the application's key made of the encrypted columns."""
+    """The trial of the application's key on the encrypted columns."""
     key_trouble: str = ""
-    """For a key that opens nothing: what is known of the one that did, and the way back to it."""
+    """For a key that decrypts nothing: what is known of the key that did, and how to restore it."""
+
+    def wanting(self, key: str) -> str:
+        """Why it must not replace the database; empty when nothing is wrong. `key`: the variable of the key."""
+        if self.missing:
+            return f"tables are missing: {first_of(self.missing)}"
+        broken = broken_invariants(self.invariants)
+        if broken:
+            return f"it breaks: {first_of(broken, comma='; ')}"
+        if self.keyless:
+            return f"no primary key in {first_of(self.keyless)}: rows may be duplicated"
+        broken_schema = (*self.code.stuck, *(f"recorded as applied, but not there: {one}" for one in self.code.lacking))
+        if broken_schema:
+            return f"the deployed code {self.code.against} cannot run on it: {first_of(broken_schema, comma='; ')}"
+        if self.key.opens_nothing:
+            where = f", {self.key.where}" if self.key.where else ""
+            shut = f"{self.key.wrong:,} of {plural(self.key.sampled, 'sampled value')} stay unreadable"
+            return f"{key} does not decrypt it: {shut}{where}"
+        return ""
 
 
 class LedgerLine(Fact):
     """One table, live against backup.
 
     `lost`: rows that only the live side has, and the restore loses (`ranges`: their keys);
-    `damaged`: rows that only the backup has, and the restore brings back.
+    `damaged`: rows that only the backup has, and the restore adds again.
     """
 
     table: str
@@ -224,16 +212,21 @@ class LedgerLine(Fact):
     damaged: int | None
     ranges: tuple[str, ...] = ()
     changed: int = 0
-    """Rows under the same key with other content: overwritten by the restore."""
+    """Rows with the same key and other content: overwritten by the restore."""
     volatile: bool = False
     unseen: int = 0
-    """Rows that an earlier state had, later than the backup, and neither side has: lost, whatever is restored."""
+    """Rows that a state after the backup had and neither side has: lost, whatever is restored."""
     unread: str = ""
-    """Why the live table cannot be compared, in words; then `lost` and `damaged` are not known."""
+    """Why the live table cannot be compared, in words; then `lost` and `damaged` are unknown."""
+
+    @property
+    def brought_back(self) -> str:
+        """How many rows of which table the restore adds again, in words."""
+        return f"{self.damaged:,} of {self.table}"
 
 
 class LossLedger(Fact):
-    """What the restore will lose and bring back. Totals leave volatile tables out."""
+    """The rows that the restore will lose and add again. Totals exclude volatile tables."""
 
     tables: tuple[LedgerLine, ...]
     rows_now: int | None
@@ -241,14 +234,14 @@ class LossLedger(Fact):
     """Whether `rows_now` is a lower bound: not every table can be counted."""
     rows_backup: int
     rows_lost: int | None
-    """None when nothing at all is known."""
+    """None when it is unknown."""
     readable: bool
     at_least: bool = False
-    """Whether `rows_lost` is a lower bound: what the damage took of the newest rows, nobody can count."""
+    """Whether `rows_lost` is a lower bound: nobody can count the newest rows that the damage removed."""
     last_write: AwareDatetime | None = None
     """The newest time in the columns of `app.freshness`, before the restore."""
     undated: tuple[str, ...] = ()
-    """Tables that lose rows of which `last_write` tells nothing: no column of theirs is in `freshness`."""
+    """Tables that lose rows and have no column in `freshness`, so that `last_write` ignores them."""
 
 
 class Restored(Fact):
@@ -259,9 +252,9 @@ class Restored(Fact):
     backup: str
     sha256: str
     left_out: tuple[LeftOut, ...] = ()
-    """What of the dump is not in the database."""
+    """Parts of the dump that are not in the database."""
     after: int | None = None
-    """Of a restore by the platform: the highest number of a transfer before it."""
+    """For a restore by the platform: the highest number of a transfer before it."""
 
 
 class Compared(Fact):
@@ -274,25 +267,34 @@ class Compared(Fact):
     unread: tuple[str, ...] = ()
     """Tables that cannot be read after the restore, and why, in words."""
     hidden: tuple[str, ...] = ()
-    """Tables that row-level security keeps from us, as the backup has it: not compared, in words."""
+    """Tables that row-level security hides, as the backup has it: not compared, in words."""
     beside: tuple[str, ...] = ()
-    """Further restores of this database that ran since: the data were compared after all of them."""
+    """Later restores of this database: the data were compared after all of them."""
 
 
 class Withdrawn(Fact):
-    """Access that was withdrawn again; `left`: things that the operator wanted left as the backup has them."""
+    """Access that was withdrawn again; `left`: rows that the operator left as the backup has them."""
 
     changed: int
     left: int = 0
     words: str = ""
     shut: tuple[str, ...] = ()
-    """Accounts that are shut out because a role or a login could not be set again."""
+    """Accounts that are blocked because a role or a login could not be set again."""
     reset: tuple[str, ...] = ()
-    """Accounts that nobody can sign in to until the password is reset."""
+    """Accounts that cannot sign in until the password is reset."""
+
+    def tasks(self) -> Iterator[str]:
+        """What a person must do, one sentence each."""
+        if self.shut:
+            whose = f"{plural(len(self.shut), 'account')} ({first_of(self.shut)})"
+            yield f"Blocked, because a role or a login could not be set again: {whose}; set it by hand"
+        if self.reset:
+            whose = f"{plural(len(self.reset), 'account')} ({first_of(self.reset)})"
+            yield f"Cannot sign in until the password is reset, because the newer one is lost: {whose}"
 
 
 class Migrated(Fact):
-    """Migrations that were pending after the restore, and were applied."""
+    """Migrations that were pending after the restore and were applied."""
 
     applied: tuple[str, ...]
 
@@ -307,37 +309,24 @@ class VerifiedData(Fact):
     invariants: int
     results: tuple[InvariantResult, ...]
     unasked: tuple[str, ...] = ()
-    """Invariants that cannot be asked, as row-level security keeps a table from us."""
+    """Invariants that cannot be checked, because row-level security hides a table."""
     late: tuple[str, ...] = ()
-    """Restores of this database that ran after the data were compared."""
-
-
-class ProcessesStarted(Fact):
-    """Process types that run again."""
-
-    running: dict[str, int]
+    """Restores of this database after the data were compared."""
 
 
 class ApplicationChecked(Fact):
     """The application's answers to its checks."""
 
     at: Moment
-    """When it was seen to work: the end of the downtime."""
+    """When it was seen working: the end of the downtime."""
     passed: int
     failed: int
     not_known: int
     worst: tuple[str, ...] = ()
     """`name: evidence` of what did not pass, the gravest first."""
     held_back: tuple[str, ...] = ()
-    """`name: evidence` of what was not checked because somebody limits requests; none of `worst`."""
+    """`name: evidence` of what was not checked because a provider limits requests; not in `worst`."""
     left_open: tuple[str, ...] = ()
-    """What was left undone on purpose, in words."""
+    """What was deliberately left undone, in words."""
     fallen: tuple[str, ...] = ()
     """Dynos that do not stay up, in words."""
-
-
-class ManualAnswer(Fact):
-    """What a person answered to an instruction."""
-
-    instruction: str
-    answer: str

@@ -1,12 +1,11 @@
-"""What the steps of `recover infra` find out and do. No secret: config variables by name and fingerprint only."""
+"""Results of the steps of `recover infra`. No secret: config variables by name and fingerprint only."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from uscdr.models.base import Fact, Moment
-from uscdr.models.dns import Caution, RecordSet
-from uscdr.scenarios.results.db import Captured
+from uscdr.models.dns import RecordSet
 
 
 class Need(Fact):
@@ -19,14 +18,14 @@ class Need(Fact):
 
 
 class InfraSeen(Fact):
-    """The scope of the loss: what still answers, and what a new place would be made like."""
+    """The scope of the loss: what still answers, and what the new application will be like."""
 
     account: str
     old_app: str
     old_answers: bool
     old_why: str = ""
     old_open: str = ""
-    """What runs of it, while it is open and has its database and another is built beside it."""
+    """What runs of the old application, if it is open with its database while another is built."""
     new_app: str
     new_exists: bool
     in_place: bool
@@ -41,30 +40,30 @@ class InfraSeen(Fact):
     stack: str = ""
     formation: dict[str, int] = Field(default_factory=dict)
     sizes: dict[str, str] = Field(default_factory=dict)
-    """Process type -> dyno size in the old place; empty where it is not told."""
+    """Process type -> dyno size in the old application; empty when unknown."""
     buildpacks: tuple[str, ...] = ()
     plans: tuple[str, ...] = ()
-    """Add-on plans to order, checked against what is sold now."""
+    """Add-on plans to order; all are sold now."""
     replaced: tuple[str, ...] = ()
-    """Plans of the old place that are not sold any more, in words."""
+    """Plans of the old application that are no longer sold, in words."""
     left_out: tuple[str, ...] = ()
-    """Add-ons of the old place that this run does not order again, in words."""
+    """Add-ons of the old application that this run does not order again, in words."""
     attached: tuple[str, ...] = ()
-    """Add-ons of other applications that were attached to the old place, in words."""
+    """Add-ons of other applications that were attached to the old one, in words."""
     sharing: tuple[str, ...] = ()
-    """Other applications that go on with the old place's add-ons, in sentences."""
+    """Other applications that keep using the old application's add-ons, in sentences."""
     by_hand_after: tuple[str, ...] = ()
-    """What else the old place had that this run does not bring back, with what a person does, in words."""
+    """What else the old application had that this run does not restore, with what a person does, in words."""
     monthly_cents: int | None = None
     hostnames: tuple[str, ...] = ()
     records: tuple[RecordSet, ...] = ()
-    """What the zone holds for the hostnames now: what a switch expects, and what a rollback brings back."""
+    """The hostnames' present records in the zone: the switch expects them, and a rollback restores them."""
     by_hand: dict[str, str] = Field(default_factory=dict)
-    """Hostnames for which no CNAME can be written, and why: a person makes their records."""
+    """Hostnames that cannot have a CNAME, and why: a person creates their records."""
     nowhere: tuple[str, ...] = ()
-    """Those of them that did not lead to the old place: nobody reached it by them."""
+    """Hostnames of `by_hand` that did not lead to the old application, so that nobody used them."""
     zone_read: bool = True
-    """Whether the zone could be asked for them."""
+    """Whether the zone could be read."""
     collaborators: tuple[str, ...] = ()
     log_drains: tuple[str, ...] = ()
     commit: str = ""
@@ -74,21 +73,21 @@ class InfraSeen(Fact):
 
 
 class Materials(Fact):
-    """Config variables for the new place, by name."""
+    """Config variables of the new application, by name."""
 
     origin: str
     copied: tuple[str, ...]
     changed: tuple[str, ...]
-    """Copied, but rewritten: they hold an address of the old place."""
+    """Copied with an address of the old application rewritten."""
     withheld: tuple[str, ...]
-    """Kept back until the switch."""
+    """Not set until the switch."""
     from_addons: tuple[str, ...]
     missing: tuple[str, ...] = ()
     has_key: bool = False
     left: dict[str, str] = Field(default_factory=dict)
-    """Not set in the new place, and why: they hold what is gone."""
+    """Not set in the new application, and why."""
     doubtful: dict[str, str] = Field(default_factory=dict)
-    """Copied as they are, and why a person should look at them."""
+    """Copied unchanged, and why a person should check them."""
     in_place: bool = False
 
     def words(self) -> tuple[str, ...]:
@@ -97,7 +96,7 @@ class Materials(Fact):
         return (*done, *self.tasks())
 
     def tasks(self) -> tuple[str, ...]:
-        """What a person has to see to, in a few sentences."""
+        """What a person must do, in a few sentences."""
         fate = "NOT changed" if self.in_place else "NOT set"
         return (*_by_reason(fate, self.left), *_by_reason("LOOK AT", self.doubtful))
 
@@ -108,7 +107,7 @@ def _by_reason(head: str, names: dict[str, str]) -> tuple[str, ...]:
 
 
 class KeyTried(Fact):
-    """Encrypted columns of the proven backup, decrypted with the key that the new place gets."""
+    """Encrypted columns of the proven backup, decrypted with the new application's key."""
 
     columns: int
     sampled: int
@@ -117,12 +116,6 @@ class KeyTried(Fact):
     unencrypted: int
     unknown: tuple[str, ...] = ()
     """Columns that could not be tried."""
-
-
-class Cautions(Fact):
-    """What will make the switch of a hostname fail or mislead."""
-
-    found: tuple[Caution, ...] = ()
 
 
 class InfraDecision(Fact):
@@ -134,23 +127,17 @@ class InfraDecision(Fact):
 
 
 class OldStopped(Fact):
-    """The old application, kept from writing and from mailing; empty when it does not answer."""
+    """The old application, stopped from writing and mailing; empty when it does not answer."""
 
     formation: dict[str, int] = Field(default_factory=dict)
-    """What was scaled to run."""
+    """The formation before it was stopped."""
     dynos: tuple[str, ...] = ()
-    """What ran, one-off dynos too."""
+    """The dynos that ran, one-off dynos too."""
     shut: bool = False
     """Whether maintenance mode was on."""
     answers: bool = False
     why: str = ""
     """Why it cannot be stopped, when it does not answer."""
-
-
-class LastCapture(Captured):
-    """The old place's last state, when nothing wrote there any more; `why` says why there is none."""
-
-    why: str = ""
 
 
 class AppMade(Fact):
@@ -161,12 +148,6 @@ class AppMade(Fact):
     made: bool
 
 
-class BuildpacksSet(Fact):
-    """In order."""
-
-    buildpacks: tuple[str, ...]
-
-
 class AddonReady(Fact):
     """An add-on that can be used."""
 
@@ -174,33 +155,22 @@ class AddonReady(Fact):
     name: str
     plan: str
     ordered: bool = False
-    """Whether this run ordered it: then nobody's data are in it."""
+    """Whether this run ordered it: then it has no data of anybody."""
 
 
 class DatabaseReady(AddonReady):
     """The new database."""
 
 
-class QueueReady(AddonReady):
-    """The new Redis."""
-
-
 class ConfigSet(Fact):
-    """Names of variables that were set, and of those that were right already."""
+    """Names of variables that were set, and of those that had the right value already."""
 
     set: tuple[str, ...]
     kept: tuple[str, ...]
 
 
-class DatabaseLoaded(Fact):
-    """The proven dump in the new database."""
-
-    sha256: str
-    rows: int
-
-
 class DomainTarget(Fact):
-    """A hostname of the new application and where DNS must point."""
+    """A hostname of the new application and the target that DNS must point to."""
 
     hostname: str
     target: str
@@ -212,59 +182,36 @@ class DomainsBound(Fact):
     targets: tuple[DomainTarget, ...]
 
 
-class CertificatesOn(Fact):
-    """Automated certificate management is on."""
-
-    hostnames: tuple[str, ...]
+_BY_HAND = "ALIAS, ANAME or a flattened CNAME, as the provider has it; no A record, the platform's addresses change"
 
 
 class NameLeft(Fact):
-    """A hostname whose record a person has to make, and why no CNAME could be written for it."""
+    """A hostname whose record a person must create, and why it cannot have a CNAME."""
 
     hostname: str
     target: str
     why: str
 
+    @property
+    def task(self) -> str:
+        """What a person does, in one line."""
+        return f"point {self.hostname} at {self.target} ({_BY_HAND}): {self.why}"
+
 
 class Switched(Fact):
-    """The names lead to the new place; `old` is what a rollback brings back."""
+    """The hostnames lead to the new application; a rollback restores `old`."""
 
     old: tuple[RecordSet, ...]
     new: tuple[RecordSet, ...]
     at: Moment
     old_answers_until: Moment
-    """Until then a resolver may still give the old answer."""
+    """Until then a resolver may give the old answer."""
     left: tuple[NameLeft, ...] = ()
-    """Hostnames that were not moved, because a person has to; they may lead to the new place all the same."""
+    """Hostnames that a person must move; they may lead to the new application already."""
 
 
 class CertificatesSeen(Fact):
-    """Hostname -> state of its certificate; `left`: hostnames for which a person has to do something first."""
+    """Hostname -> state of its certificate; `left`: hostnames for which a person must do something first."""
 
     states: dict[str, str]
     left: tuple[str, ...] = ()
-
-
-class MailEnabled(Fact):
-    """Variables that were withheld until now."""
-
-    set: tuple[str, ...]
-
-
-class PeopleAdded(Fact):
-    """Collaborators that were added."""
-
-    added: int
-
-
-class DrainsAdded(Fact):
-    """Hosts of log drains: those that were added, and those whose address nobody knows, for a person to add."""
-
-    added: tuple[str, ...]
-    unknown: tuple[str, ...] = ()
-
-
-class OldPlaceSeen(Fact):
-    """What the old place still holds."""
-
-    holds: tuple[str, ...]

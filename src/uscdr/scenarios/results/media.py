@@ -1,4 +1,4 @@
-"""What the steps of `recover media` find out and do. Counts, places of rows and digests: never a file's name."""
+"""Results of the steps of `recover media`. Counts, places of rows and digests: never a file's name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uscdr.scenarios.media.repair import Effort
 
 
 class Skew(Fact):
-    """Database and media against each other in time; None where there is nothing to tell by."""
+    """The newest row against the newest file; None where there is no evidence."""
 
     newest_reference: AwareDatetime | None = None
     newest_asset: Moment | None = None
@@ -22,14 +22,14 @@ class Skew(Fact):
 
     @property
     def seconds(self) -> float | None:
-        """How much newer the newest row is than the newest file; negative the other way round."""
+        """How much newer the newest row is than the newest file; negative when it is older."""
         if self.newest_reference is None or self.newest_asset is None:
             return None
         return (self.newest_reference - self.newest_asset).total_seconds()
 
 
 class MediaSeen(Fact):
-    """The media service and the files that the database refers to, as they stand."""
+    """The media service and the files that the database refers to, as they were found."""
 
     cloud: str
     another: bool = False
@@ -40,10 +40,10 @@ class MediaSeen(Fact):
     storage_bytes: int = 0
     allowance: Quota | None = None
     assets: dict[str, int] = Field(default_factory=dict)
-    """Files that are there, by resource type."""
+    """Existing files, by resource type."""
     placeholders: int = 0
     copies: str = ""
-    """Which kit or folder there is, if any."""
+    """The kit or folder with copies, if any."""
     rows: int = 0
     files: int = 0
     """Distinct files that rows refer to."""
@@ -53,59 +53,52 @@ class MediaSeen(Fact):
     changed: int = 0
     unproven: int = 0
     misopened: int = 0
-    """Files that are there, and that others may have than the copy knows."""
+    """Existing files whose access differs from the copy's inventory."""
     opened: int = 0
-    """Of those, files that were restricted and that anybody can have now."""
+    """Of those, files that were restricted and are public now."""
     untold: int = 0
-    """Files of which the service does not tell who may have them."""
+    """Files whose access the service does not say."""
     restricted: int = 0
-    """Files that not everybody may have."""
+    """Files with restricted access."""
     replaced: int = 0
     """Files without a known original that were replaced after they were first stored."""
     orphans: int = 0
     elsewhere: int = 0
     elsewhere_in: dict[str, int] = Field(default_factory=dict)
-    """Rows whose file lies with somebody else, by column."""
+    """Rows whose file is stored with another service, by column."""
     odd_times: dict[str, int] = Field(default_factory=dict)
-    """By table the rows that name files and whose time cannot be."""
+    """By table, rows that name files and have an impossible time."""
     unreadable: tuple[str, ...] = ()
     """Columns of the database that could not be read, and why, in words."""
     unread: dict[str, int] = Field(default_factory=dict)
-    """Rows whose name of a file is not understood, by column; 0 for a column whose type holds no names."""
+    """Rows with an unreadable file name, by column; 0 for a column of a type without names."""
     absolute: int = 0
     absent: tuple[str, ...] = ()
-    """Configured columns that the database has not."""
+    """Configured columns that the database does not have."""
     skew: Skew = Field(default_factory=Skew)
 
 
 class MediaPlanned(Fact):
-    """What will be brought back, from where, and what cannot be had."""
+    """What will be restored, from where, and what is not available."""
 
     from_backup: int
     asked: int = 0
-    """Of those, files that the service does not list as deleted: its backup is asked and may not have them."""
+    """Of those, files that the service does not list as deleted: its backup may not have them."""
     from_copies: int
     access: int = 0
-    """Files whose access setting is put right."""
+    """Files whose access is corrected."""
     unguarded: int = 0
-    """Files that are uploaded so that anybody may have them, since neither copy nor service tells who might."""
+    """Files that are uploaded as public, because neither copy nor service says who had access."""
     lost: int
     unavailable: tuple[str, ...] = ()
-    """For the clinic: the rows whose file cannot be had, `table.column #key (digest of the file's id)`."""
+    """For the clinic: the rows whose file is not available, `table.column #key (digest of the file's id)`."""
     effort: Effort
 
 
-class MediaRestored(Fact):
-    """Files that the service's own backup gave back, and those that it did not."""
-
-    restored: int
-    refused: int = 0
-
-
 class MediaUploaded(Fact):
-    """Files put back from a copy; `damaged` are copies that were not what their digest says.
+    """Files restored from a copy; `damaged`: copies that differ from their digest.
 
-    `access`: files whose access setting was put right.
+    `access`: files whose access was corrected.
     """
 
     uploaded: int
@@ -122,7 +115,7 @@ class MediaSettingsSet(Fact):
 
 
 class MediaVerified(Fact):
-    """Every reference looked up once more, a sample fetched and hashed, some delivered."""
+    """Every reference checked again, a sample fetched and hashed, some delivered."""
 
     files: int
     present: int
@@ -130,18 +123,18 @@ class MediaVerified(Fact):
     changed: int
     sampled: int
     hashed: int
-    """Of the sample, those compared with a known digest; the rest by size."""
+    """Of the sample, files compared with a known digest; the rest by size."""
     wrong: int
     delivered: int
     undelivered: int
     misopened: int = 0
-    """Files that others may have than the copy knows."""
+    """Files whose access differs from the copy's inventory."""
     unreadable: tuple[str, ...] = ()
     """Columns of the database that could not be read, and why, in words."""
     unread: dict[str, int] = Field(default_factory=dict)
     """As in `MediaSeen`."""
     laid_open: int = 0
-    """Restricted files of which anybody can have one of the same name."""
+    """Restricted files with a public file of the same name."""
     places: tuple[str, ...] = ()
     """Rows whose file is not what it should be, as in `MediaPlanned.unavailable`."""
 

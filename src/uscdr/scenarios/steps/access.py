@@ -16,8 +16,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
-from uscdr.models.access import AccessBack, AccessSeen, AccountSeen, KeyedAccess, given_back
-from uscdr.scenarios.afterwards import shut_out
+from uscdr.models.access import AccessBack, AccessSeen, AccountSeen, KeyedAccess
 from uscdr.scenarios.results.db import ChosenBackup, Compared, Proof, Withdrawn
 from uscdr.scenarios.steps.base import ScenarioStep, sql
 from uscdr.scenarios.steps.ledger import proven_database
@@ -105,7 +104,7 @@ class AccessLook(ScenarioStep[AccessBack, AccessBack]):
     def _compared(self, tables: KeyedAccess, backup: Database) -> AccessBack:
         try:
             now = self._deps.database().access(tables)
-            found = given_back(tables, now, backup.access(tables))
+            found = AccessBack.between(tables, now, backup.access(tables))
         except ProviderError as error:
             words = (
                 "uscdr cannot tell who was blocked since the backup; "
@@ -156,7 +155,7 @@ class WithdrawAccess(ScenarioStep[AccessBack, Withdrawn]):
             raise CheckFailed("scenarios.yaml no longer names the access tables (access:).")
         again = self._deps.database().withdraw(tables, seen, self._deps.unshown)
         done = Withdrawn(changed=again.changed, words=seen.words, shut=again.shut, reset=again.reset)
-        for task in shut_out(done):
+        for task in done.tasks():
             tell.warn(f"{task}.")
         return done
 
@@ -170,7 +169,7 @@ class WithdrawAccess(ScenarioStep[AccessBack, Withdrawn]):
         tables = _noted(self._deps, known)
         if tables is not None:
             self._look_again(tables, known, result.shut)
-        return "; ".join((f"{plural(result.changed, 'row')} changed: {result.words}", *shut_out(result)))
+        return "; ".join((f"{plural(result.changed, 'row')} changed: {result.words}", *result.tasks()))
 
     def _look_again(self, tables: KeyedAccess, known: AccessBack, shut: Collection[str]) -> None:
         now = self._deps.database().access(tables)

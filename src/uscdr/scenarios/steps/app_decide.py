@@ -10,7 +10,7 @@ from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.errors import BadInput
 from uscdr.models.base import Fact
 from uscdr.models.migrations import Lack
-from uscdr.scenarios.code import RESTORE, dangerous, judge, way_on, without
+from uscdr.scenarios.code import RESTORE, DeployedCode, without
 from uscdr.scenarios.diagnosis import config_changes, remedy
 from uscdr.scenarios.results.app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.results.db import ApplicationChecked, VerifiedData
@@ -65,18 +65,19 @@ class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
     def _code(self, judged: Remedy, seen: AppSeen) -> MigrationsVerdict:
         """The database against the code that the remedy would run."""
         if judged.to is not None:
-            return judge(self._deps, judged.to.slug_id)
+            return DeployedCode(self._deps).judge(judged.to.slug_id)
         return seen.ref_code if judged.what == "redeploy" else seen.code
 
     def _refused(self, found: MigrationsVerdict, seen: AppSeen) -> str:
         """Why the remedy is refused before maintenance mode: it would fail later; empty if it would not."""
         if found.stuck:
             open_still = "" if seen.maintenance else " uscdr did not enable maintenance mode."
-            return f"The code's migrations cannot be applied: {found.stuck[0]}.{open_still} {way_on(self._deps, found)}"
+            way = DeployedCode(self._deps).way_on(found)
+            return f"The code's migrations cannot be applied: {found.stuck[0]}.{open_still} {way}"
         gone = [one for one in self._deps.config.app.expected_tables if one in (*found.lacking, *seen.code.lacking)]
         if gone:
             return f"The database lacks {', '.join(gone)}. A release cannot restore tables. {RESTORE}"
-        words = dangerous(self._deps, found.pending)
+        words = self._deps.config.app.danger_in(found.pending)
         return f"The migration {words} Decide with the developers." if words else ""
 
     @override
@@ -85,7 +86,7 @@ class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
         if what.what == "none":
             return Action("blocked", NOTHING_TO_DO.format(why=what.why))
         if what.what == "impossible":
-            way = way_on(self._deps, what.code) or "Name a release or a ref: --release vN or --ref REF."
+            way = DeployedCode(self._deps).way_on(what.code) or "Name a release or a ref: --release vN or --ref REF."
             return Action("blocked", f"uscdr cannot choose a remedy: {what.why}. {way}")
         if seen.refused:
             return Action("blocked", seen.refused)

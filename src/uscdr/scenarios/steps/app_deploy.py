@@ -6,21 +6,30 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed, EffectFailed
 from uscdr.models.base import Fact
 from uscdr.models.migrations import Lack
-from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
+from uscdr.scenarios.checks import ask_until_dead, failing
 from uscdr.scenarios.code import without
 from uscdr.scenarios.diagnosis import returned_to
-from uscdr.scenarios.releases import await_deployed, await_dynos, await_release, find_build, require_running
-from uscdr.scenarios.results.app import AppSeen, Redeployed, Remedy, RolledBack
+from uscdr.scenarios.releases import Builds, Releases
+from uscdr.scenarios.results.app import AppSeen, Redeployed, Remedy
 from uscdr.scenarios.results.db import VerifiedData
 from uscdr.scenarios.steps.base import ScenarioStep, shut, writes
 
 if TYPE_CHECKING:
     from uscdr.models.heroku import Release
+
+
+class _RolledBack(Fact):
+    """The release that took an earlier one's place."""
+
+    version: int
+    to: int
+    dynos: str
+    """Which dynos ran it afterwards, or what came down."""
 
 
 class _RollbackSeen(Fact):
@@ -32,7 +41,7 @@ class _RollbackSeen(Fact):
     why_not: str
 
 
-class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
+class Rollback(ScenarioStep[_RollbackSeen, _RolledBack]):
     """Restores code and config variables of an earlier release; neither add-ons nor data."""
 
     name = "app.rollback"
@@ -40,7 +49,7 @@ class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
     effect = Effect.FINDABLE
     says_when_sent = True
     manual = ("heroku rollback $RELEASE --app {app}   # changes code and config vars, not data or schema",)
-    gives = RolledBack
+    gives = _RolledBack
     needs = (AppSeen, Remedy)
     plans_with = (AppSeen,)
     waits = "known after the application is inspected"
@@ -73,15 +82,15 @@ class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
         return {"newest": seen.newest, "to": seen.to}
 
     @override
-    def apply(self, seen: _RollbackSeen, view: View, tell: Reporter) -> RolledBack:
+    def apply(self, seen: _RollbackSeen, view: View, tell: Reporter) -> _RolledBack:
         tell.sending()
         accepted = self._deps.deploys.rollback(self._deps.app, seen.to_id)
         tell.accepted(accepted.id)
         return self._awaited(accepted, seen.to or 0, tell)
 
-    def _awaited(self, release: Release, to: int, tell: Reporter) -> RolledBack:
+    def _awaited(self, release: Release, to: int, tell: Reporter) -> _RolledBack:
         try:
-            ended = await_release(self._deps, release.id, tell)
+            ended = Releases(self._deps).await_release(release.id, tell)
         except EffectFailed as error:
             raise EffectFailed(
                 error.message,
@@ -90,7 +99,7 @@ class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
                 next_action=f"{error.next_action}. Maintenance mode is still on. To turn it off with the old code: "
                 f"heroku maintenance:off --app {self._deps.app}",
             ) from error
-        return RolledBack(version=ended.version, to=to, dynos=await_dynos(self._deps, tell).words)
+        return _RolledBack(version=ended.version, to=to, dynos=Releases(self._deps).await_dynos(tell).words)
 
     @override
     def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
@@ -106,14 +115,14 @@ class Rollback(ScenarioStep[_RollbackSeen, RolledBack]):
             lambda one: f"v{one.version} “Rollback to v{to}” began after the intent",
             f"no “Rollback to v{to}” above v{after}",
         )
-        return look_for(search, intent, self._deps.stop, tell)
+        return search.run(intent, self._deps.stop, tell)
 
     @override
-    def adopt(self, provider_id: str, seen: _RollbackSeen, view: View, tell: Reporter) -> RolledBack:
+    def adopt(self, provider_id: str, seen: _RollbackSeen, view: View, tell: Reporter) -> _RolledBack:
         return self._awaited(self._deps.deploys.release(self._deps.app, provider_id), seen.to or 0, tell)
 
     @override
-    def verify(self, result: RolledBack, view: View, tell: Reporter) -> str:
+    def verify(self, result: _RolledBack, view: View, tell: Reporter) -> str:
         there = self._deps.platform.config_vars(self._deps.app)
         missing = [name for name in self._deps.config.config.required if name not in there]
         if missing:
@@ -168,7 +177,7 @@ class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
     @override
     def probe(self, view: View, tell: Reporter) -> _RedeploySeen:
         seen, forced = view.need(AppSeen), view.need(Remedy).what == "redeploy"
-        checks = () if forced else application_checks(self._deps.config)
+        checks = () if forced else self._deps.config.application_checks()
         wrong, asked = failing(ask_until_dead(self._deps, checks, tell))
         return _RedeploySeen(
             failing=wrong,
@@ -212,16 +221,16 @@ class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
         tell.sending()
         accepted = self._deps.deploys.start_build(self._deps.app, archive)
         tell.accepted(accepted.id)
-        return await_deployed(self._deps, accepted.id, seen.commit, tell)
+        return Builds(self._deps).await_deployed(accepted.id, seen.commit, tell)
 
     @override
     def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
-        return find_build(self._deps, intent, tell)
+        return Builds(self._deps).find(intent, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _RedeploySeen, view: View, tell: Reporter) -> Redeployed:
-        return await_deployed(self._deps, provider_id, seen.commit, tell)
+        return Builds(self._deps).await_deployed(provider_id, seen.commit, tell)
 
     @override
     def verify(self, result: Redeployed, view: View, tell: Reporter) -> str:
-        return require_running(self._deps, result)
+        return Releases(self._deps).require_running(result)

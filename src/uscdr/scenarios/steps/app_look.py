@@ -9,9 +9,9 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.migrations import MigrationsVerdict
-from uscdr.scenarios.checks import application_checks, ask, ask_until_dead, failing, key_checks
-from uscdr.scenarios.code import Tables, see_code
-from uscdr.scenarios.diagnosis import explain
+from uscdr.scenarios.checks import ask, ask_until_dead, failing
+from uscdr.scenarios.code import CodeSeen, Tables
+from uscdr.scenarios.diagnosis import LogCode
 from uscdr.scenarios.fitness import changed_by
 from uscdr.scenarios.results.app import AppSeen, ReleaseLine
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
@@ -53,7 +53,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         tell.progress("sending requests to the application")
         failing, asked = ({}, 0) if app.maintenance else self._answers(tell)
         answers, words, tables = self._database()
-        code = see_code(self._deps, running, tell)
+        code = CodeSeen.look(self._deps, running, tell)
         return AppSeen(
             maintenance=app.maintenance,
             releases=tuple(map(_release_line, releases)),
@@ -79,7 +79,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         )
 
     def _answers(self, tell: Reporter) -> tuple[dict[str, str], int]:
-        return failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
+        return failing(ask_until_dead(self._deps, self._deps.config.application_checks(), tell))
 
     def _stopped(self) -> str:
         """The stopped process types that normally run: as before the last stop, else as in scenarios.yaml."""
@@ -98,7 +98,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
 
     def _unreadable(self, releases: Sequence[Release], tell: Reporter) -> str:
         """Whether the key opens the encrypted records. No page shows it: the application answers with any key."""
-        found = ask(self._deps, key_checks(self._deps.config), tell)
+        found = ask(self._deps, self._deps.config.key_checks(), tell)
         words = "; ".join(one.finding.evidence for one in found if one.finding.verdict == "fail")
         return (
             f"{words}. {changed_by(self._deps.config.recovery.encryption_key_variable, releases)}".rstrip(". ")
@@ -121,7 +121,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         except ProviderError as error:
             tell.warn(f"uscdr could not read the log: {error.message}")
             return ()
-        return tuple(f"{c.count} x {c.code}: {c.meaning} {c.hint}".strip() for c in explain(lines))
+        return tuple(f"{c.count} x {c.code}: {c.meaning} {c.hint}".strip() for c in LogCode.in_lines(lines))
 
     def _media(self) -> str:
         if self._deps.media is None:

@@ -5,28 +5,48 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.checks import application_checks, ask_until_dead, failing
-from uscdr.scenarios.code import judge_running, way_on
-from uscdr.scenarios.django import LIST, lacks_command, manage, own_list, quotable, reason
-from uscdr.scenarios.releases import await_in_force
-from uscdr.scenarios.results.app import AppSettled, StaticSeen
+from uscdr.models.migrations import MigrationsVerdict
+from uscdr.scenarios.checks import ask_until_dead, failing
+from uscdr.scenarios.code import DeployedCode
+from uscdr.scenarios.django import LIST, Django, DjangoOutput, quotable
+from uscdr.scenarios.releases import Releases
 from uscdr.scenarios.results.db import VerifiedData
 from uscdr.scenarios.steps.base import ScenarioStep, shut, writes
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
     from uscdr.models.heroku import OneOffResult
-    from uscdr.models.migrations import Listed, MigrationsVerdict
+    from uscdr.models.migrations import Listed
     from uscdr.providers.ports.probes import Website
 
 Saving = Literal["pass", "fail", "not checked", "not known"]
 SAVED = "saved and rolled back"
+
+
+class _AppSettled(Fact):
+    """The recovered application against its database, and whether it can save."""
+
+    code: MigrationsVerdict
+    saving: Literal["pass", "fail", "not checked", "not known"]
+    """`not checked`: there is no command for it; `not known`: there is one, and its end was not seen."""
+    words: str = ""
+    """What the command said of what cannot be saved, or why it was not asked."""
+    failing: dict[str, str] = Field(default_factory=dict)
+    """Checks of the application that do not pass -> evidence; asked only when something else is wrong."""
+
+
+class _StaticSeen(Fact):
+    """Static files that the first page names, and those of them that are not served."""
+
+    named: int
+    missing: tuple[str, ...]
 
 
 class _SettledSeen(Fact):
@@ -36,7 +56,7 @@ class _SettledSeen(Fact):
     optional: bool
 
 
-class Settled(ScenarioStep[_SettledSeen, AppSettled]):
+class Settled(ScenarioStep[_SettledSeen, _AppSettled]):
     """Compares the migrations with the running code, and runs the write check of the application."""
 
     name = "app.settled"
@@ -47,7 +67,7 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
         "heroku run --exit-code --app {app} -- {manage} showmigrations",
         "heroku run --exit-code --app {app} -- {manage} $WRITE_CHECK   # app.write_check of scenarios.yaml",
     )
-    gives = AppSettled
+    gives = _AppSettled
     needs = (VerifiedData,)
     waits = "migrations and saving are checked when the application runs"
 
@@ -67,30 +87,30 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
         return Action("change", words, self.calls(), known)
 
     @override
-    def apply(self, seen: _SettledSeen, view: View, tell: Reporter) -> AppSettled:
-        await_in_force(self._deps, tell)
+    def apply(self, seen: _SettledSeen, view: View, tell: Reporter) -> _AppSettled:
+        Releases(self._deps).await_in_force(tell)
         listed, saving, words = self._asked(seen, tell)
         tell.progress("comparing the database with the running code")
-        settled = AppSettled(code=judge_running(self._deps, listed), saving=saving, words=words)
+        settled = _AppSettled(code=DeployedCode(self._deps).judge_running(listed), saving=saving, words=words)
         if not _wrong(settled):
             return settled
-        answers, _ = failing(ask_until_dead(self._deps, application_checks(self._deps.config), tell))
+        answers, _ = failing(ask_until_dead(self._deps, self._deps.config.application_checks(), tell))
         return settled.model_copy(update={"failing": answers})
 
     def _asked(self, seen: _SettledSeen, tell: Reporter) -> tuple[Listed | None, Saving, str]:
         """The migrations that the running code lists, and whether it can save: both in one dyno."""
         more = (seen.command,) if seen.command else ()
         try:
-            ended = manage(self._deps, LIST, tell, *more, words="showmigrations; the write check")
+            ended = Django(self._deps).manage(LIST, tell, *more, words="showmigrations; the write check")
         except OutcomeUnknown as error:
             return None, "not known" if more else "not checked", error.message
-        listed = own_list(ended.output)
+        listed = DjangoOutput(ended.output).listed()
         if not more:
             return listed, "not checked", "scenarios.yaml has no app.write_check"
         return listed, *_saved(ended, seen)
 
     @override
-    def verify(self, result: AppSettled, view: View, tell: Reporter) -> str:
+    def verify(self, result: _AppSettled, view: View, tell: Reporter) -> str:
         for name, verdict, evidence in _verdicts(result):
             tell.check(name, verdict, evidence)
         wrong = _wrong(result)
@@ -98,7 +118,7 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
             raise CheckFailed(
                 f"The application is recovered, but {'; '.join(wrong)}.",
                 why="" if result.failing else "Its checks pass because they only read.",
-                next_action=_then(way_on(self._deps, result.code)),
+                next_action=_then(DeployedCode(self._deps).way_on(result.code)),
             )
         if result.saving == "not checked":
             tell.warn(f"uscdr did not check whether rows can be saved: {result.words}.")
@@ -109,7 +129,7 @@ class Settled(ScenarioStep[_SettledSeen, AppSettled]):
 def _saved(ended: OneOffResult, seen: _SettledSeen) -> tuple[Saving, str]:
     if ended.exit_status == 0:
         return "pass", ""
-    if lacks_command(ended.output, seen.command):
+    if DjangoOutput(ended.output).lacks_command(seen.command):
         return ("not checked" if seen.optional else "fail"), f"the application has no command {seen.command}"
     return "fail", _unsaved(ended)
 
@@ -123,10 +143,10 @@ def _unsaved(ended: OneOffResult) -> str:
     lines = [line.strip() for line in ended.output.replace("\r", "").splitlines()]
     named = (line for line in lines if "." in line.partition(": ")[0] and not line.endswith(SAVED))
     told = [quotable(line) for line in named if "cannot be tried" not in line]
-    return reason(ended.output) or first_of(told, comma="; ") or f"exit status {ended.exit_status}"
+    return DjangoOutput(ended.output).reason or first_of(told, comma="; ") or f"exit status {ended.exit_status}"
 
 
-def _wrong(result: AppSettled) -> list[str]:
+def _wrong(result: _AppSettled) -> list[str]:
     """The problems, the worst first."""
     words = [f"{plural(len(result.failing), 'check')} fail: {first_of(list(result.failing))}"] if result.failing else []
     if result.saving == "fail":
@@ -139,7 +159,7 @@ def _wrong(result: AppSettled) -> list[str]:
     return words
 
 
-def _verdicts(result: AppSettled) -> list[tuple[str, Literal["pass", "fail", "inconclusive", "not checked"], str]]:
+def _verdicts(result: _AppSettled) -> list[tuple[str, Literal["pass", "fail", "inconclusive", "not checked"], str]]:
     code = result.code
     saving: Literal["pass", "fail", "inconclusive", "not checked"]
     saving = "inconclusive" if result.saving == "not known" else result.saving
@@ -173,14 +193,14 @@ def _not_served(site: Website, path: str, tell: Reporter) -> str:
     return "" if status == OK else str(status)
 
 
-class Static(ScenarioStep[StaticSeen, StaticSeen]):
+class Static(ScenarioStep[_StaticSeen, _StaticSeen]):
     """Every file that the front page names must be served."""
 
     name = "app.static"
     title = "Check the static files"
     effect = Effect.READ
     manual = ("heroku open --app {app}   # collectstatic in a one-off dyno changes nothing for web",)
-    gives = StaticSeen
+    gives = _StaticSeen
     needs = (VerifiedData,)
     waits = "the static files of the front page are requested when maintenance mode is off"
 
@@ -189,16 +209,16 @@ class Static(ScenarioStep[StaticSeen, StaticSeen]):
         return self.waits if shut(view) else super().ready(view)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> StaticSeen:
+    def probe(self, view: View, tell: Reporter) -> _StaticSeen:
         with self._deps.world() as world:
             site = world.website()
             page = site.ask("GET", "/").body.decode(errors="replace")
             named = list(dict.fromkeys(match["path"] for match in ASSET.finditer(page)))[:MOST]
             missing = [f"{path} ({wrong})" for path in named if (wrong := _not_served(site, path, tell))]
-        return StaticSeen(named=len(named), missing=tuple(missing))
+        return _StaticSeen(named=len(named), missing=tuple(missing))
 
     @override
-    def plan(self, seen: StaticSeen, view: View) -> Action:
+    def plan(self, seen: _StaticSeen, view: View) -> Action:
         calls = (Call(provider="app", request="GET / and the files that it names", writes=False),)
         if seen.missing:
             return Action(

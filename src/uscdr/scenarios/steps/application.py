@@ -14,8 +14,9 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import ProviderError
 from uscdr.scenarios.adapters import Adapters, now
-from uscdr.scenarios.checks import TOUCHED, application_checks, ask, calls, held_back, recovery_checks, worst_first
-from uscdr.scenarios.releases import InForce, fallen_lately, look_in_force
+from uscdr.scenarios.checks import ask, calls, held_back, worst_first
+from uscdr.scenarios.config import TOUCHED
+from uscdr.scenarios.releases import InForce, Releases
 from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, VerifiedData, Withdrawn
 from uscdr.scenarios.results.media import MediaVerified
 from uscdr.scenarios.steps.base import ScenarioStep, StepParams, shut
@@ -55,7 +56,7 @@ class _Watch:
     unread: str = ""
 
     def look(self) -> tuple[InForce, tuple[DynoUptime, ...]]:
-        force = look_in_force(self.deps)
+        force = InForce.look(self.deps)
         marks = {_mark(one): one for one in force.dynos}
         if not self.seen or marks.keys() - self.seen.keys():
             self._read()
@@ -70,7 +71,7 @@ class _Watch:
 
     def _read(self) -> None:
         try:
-            self.fallen, self.unread = dict(fallen_lately(self.deps)), ""
+            self.fallen, self.unread = dict(Releases(self.deps).fallen_lately()), ""
         except ProviderError as error:
             self.unread = f"uscdr could not read whether a dyno crashed before: {error.message}"
 
@@ -166,7 +167,7 @@ class CheckApplication(ScenarioStep[ApplicationChecked, ApplicationChecked]):
         super().__init__(step_id, deps, params)
         only = self.given(_CheckParams).only
         scenario = deps.request.scenario
-        self._checks = application_checks(deps.config) if only else recovery_checks(deps.config, scenario)
+        self._checks = deps.config.application_checks() if only else deps.config.recovery_checks(scenario)
         self._last = only is None and "dynos" in TOUCHED.get(scenario, ())
 
     @override

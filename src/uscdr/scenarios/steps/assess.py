@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import Field
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
-from uscdr.models.heroku import POSTGRES, Attachment, service_of
+from uscdr.models.base import Fact
+from uscdr.models.heroku import POSTGRES, Attachment, ServiceColor, service_of
 from uscdr.scenarios.adapters import now
-from uscdr.scenarios.fitness import failing
-from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, StatusSeen
+from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, broken_invariants
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, StepParams, reads, sql
 from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.words import duration, plural, size
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 
 # The other applications that use an add-on, and the databases that a recovery does not touch. Reads only.
+
+
+class _StatusSeen(Fact):
+    """The platform's status page; `known` is False when it could not be read."""
+
+    known: bool
+    systems: tuple[ServiceColor, ...] = ()
+    incidents: tuple[str, ...] = ()
+    others: dict[str, str] = Field(default_factory=dict)
+    """Other providers -> what their pages say."""
 
 
 def _sharing(platform: Platform, app: str, database: Attachment) -> Sharing:
@@ -73,7 +84,7 @@ class _StatusParams(StepParams):
     all: bool = False
 
 
-class StatusLook(ScenarioStep[StatusSeen, StatusSeen]):
+class StatusLook(ScenarioStep[_StatusSeen, _StatusSeen]):
     """Reads the status pages. A page that cannot be read does not stop the run."""
 
     name = "status.look"
@@ -83,26 +94,26 @@ class StatusLook(ScenarioStep[StatusSeen, StatusSeen]):
     effect = Effect.READ
     params = _StatusParams
     manual = ("heroku status",)
-    gives = StatusSeen
+    gives = _StatusSeen
     fresh_for = FRESH
 
     @override
-    def probe(self, view: View, tell: Reporter) -> StatusSeen:
+    def probe(self, view: View, tell: Reporter) -> _StatusSeen:
         others = (
             {name: _others(page) for name, page in self._deps.pages.items()} if self.given(_StatusParams).all else {}
         )
         return self._platform(tell).model_copy(update={"others": others})
 
-    def _platform(self, tell: Reporter) -> StatusSeen:
+    def _platform(self, tell: Reporter) -> _StatusSeen:
         try:
             report = self._deps.status.current()
         except ProviderError as error:
             tell.warn(f"uscdr could not read Heroku's status page: {error.message}")
-            return StatusSeen(known=False)
-        return StatusSeen(known=True, systems=report.systems, incidents=report.incidents)
+            return _StatusSeen(known=False)
+        return _StatusSeen(known=True, systems=report.systems, incidents=report.incidents)
 
     @override
-    def plan(self, seen: StatusSeen, view: View) -> Action:
+    def plan(self, seen: _StatusSeen, view: View) -> Action:
         return Action("read", _status_words(seen), (reads("GET", "/api/v4/current-status"),))
 
 
@@ -115,11 +126,11 @@ def _others(page: ServiceStatus) -> str:
     return ", ".join(bad) if bad else "all green"
 
 
-def _status_words(seen: StatusSeen) -> str:
+def _status_words(seen: _StatusSeen) -> str:
     return "; ".join([_platform_words(seen), *(f"{name}: {words}" for name, words in seen.others.items())])
 
 
-def _platform_words(seen: StatusSeen) -> str:
+def _platform_words(seen: _StatusSeen) -> str:
     if not seen.known:
         return "platform status is not known (its page did not answer)"
     bad = [f"{system.system} {system.status}" for system in seen.systems if system.status != "green"]
@@ -191,7 +202,7 @@ class DatabaseLook(ScenarioStep[DatabaseSeen, DatabaseSeen]):
 
 def _healthy(seen: DatabaseSeen) -> str:
     """Says that this check found no damage; empty if it found some, or could not look."""
-    broken = seen.missing or failing(seen.invariants) or seen.unread or seen.odd_times
+    broken = seen.missing or broken_invariants(seen.invariants) or seen.unread or seen.odd_times
     if not seen.reachable or broken or not seen.rows:
         return ""
     held = f"{plural(len(seen.invariants), 'invariant')} hold" if len(seen.invariants) != 1 else "the invariant holds"
@@ -218,8 +229,8 @@ def _database_words(seen: DatabaseSeen) -> str:
     words += [one.words("counted") for one in seen.unread]
     if seen.missing:
         words.append("missing tables: " + ", ".join(seen.missing))
-    if failing(seen.invariants):
-        words.append("failed invariants: " + "; ".join(failing(seen.invariants)))
+    if broken_invariants(seen.invariants):
+        words.append("failed invariants: " + "; ".join(broken_invariants(seen.invariants)))
     words += seen.odd_times
     return "; ".join(words)
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.heroku import Schedule
-from uscdr.scenarios.backup_copies import dropped
-from uscdr.scenarios.backup_inventory import take
+from uscdr.scenarios.backup_copies import Dropped
+from uscdr.scenarios.backup_inventory import Inventory
 from uscdr.scenarios.results.backups import BackupsDecided, BackupsScheduled, TrialCapture
 from uscdr.scenarios.results.infra import DatabaseReady
 from uscdr.scenarios.steps.base import ScenarioStep, writes
@@ -35,8 +35,8 @@ class CaptureNow(Capture[TrialCapture]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> CaptureSeen:
-        known = take(self._deps)
-        goes = dropped(self._deps, known)
+        known = Inventory.take(self._deps)
+        goes = Dropped.by_next_capture(self._deps, known)
         return CaptureSeen(
             addon_id=known.attachment.addon_id,
             owner_app=known.owner,
@@ -142,7 +142,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
             lambda one: one.words,
             "no schedule exists",
         )
-        return look_for(search, intent, self._deps.stop, tell)
+        return search.run(intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _SchedulesSeen, view: View, tell: Reporter) -> BackupsScheduled:

@@ -13,13 +13,13 @@ from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, Outdated
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.models.postgres import words_of
+from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.backup_copies import copies_of, copy, copy_for, prunable
-from uscdr.scenarios.backup_inventory import Inventory, entry_of, take, vault_of
+from uscdr.scenarios.backup_inventory import Inventory
 from uscdr.scenarios.backup_proof import prove_and_keep
 from uscdr.scenarios.backup_questions import questions
-from uscdr.scenarios.results.backups import CopiesRemoved, CopyMade, CopyProven, TrialCapture
+from uscdr.scenarios.results.backups import CopyMade, CopyProven, TrialCapture
 from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, reads
 from uscdr.scenarios.steps.prove import KEY_FITS, key_words
 from uscdr.words import duration, plural, size
@@ -30,6 +30,17 @@ if TYPE_CHECKING:
 
 HOW_TO_NAME = "--recipient age1…, $USCDR_KIT_RECIPIENTS, or `vault: recipients` in scenarios.yaml"
 NOBODY = f"nobody could open a copy, because no recipient and no passphrase is set ({HOW_TO_NAME})"
+
+
+class _CopiesRemoved(Fact):
+    """Ids of copies that are gone from the vault, and how many are left."""
+
+    ids: tuple[str, ...]
+    kept: int
+    held: tuple[str, ...] = ()
+    """Ids of copies that the store's own retention did not let go."""
+    stays: str = ""
+    """What the store keeps of those that are gone, in words."""
 
 
 class _PullSeen(Fact):
@@ -60,7 +71,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
 
     @override
     def plan_later(self, waiting_for: str) -> Action:
-        vault = vault_of(self._deps)
+        vault = self._deps.vault
         if vault.keyring() is None:
             return Action("skip", f"the new backup is not copied: {NOBODY}")
         place = vault.store().place
@@ -68,7 +79,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> _PullSeen:
-        made, vault = view.need(TrialCapture), vault_of(self._deps)
+        made, vault = view.need(TrialCapture), self._deps.vault
         store, keys = vault.store(), vault.keyring()
         there = copy_for(copies_of(self._deps, made.id), keys) if keys is not None else None
         return _PullSeen(
@@ -87,7 +98,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
 
     @override
     def apply(self, seen: _PullSeen, view: View, tell: Reporter) -> CopyMade:
-        known, keys = take(self._deps), self._keys()
+        known, keys = Inventory.take(self._deps), self._keys()
         transfer = next((one for one in known.transfers if one.id == seen.transfer_id), None)
         if transfer is None:
             raise CheckFailed(
@@ -98,7 +109,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
         return _made(card, seen.place, fetched=fetched)
 
     def _keys(self) -> Keyring:
-        keys = vault_of(self._deps).keyring()
+        keys = self._deps.vault.keyring()
         if keys is None:
             raise BadInput("No recipient and no passphrase is set any more.", next_action=f"Set one: {HOW_TO_NAME}")
         return keys
@@ -160,12 +171,12 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
 
     @override
     def plan_later(self, waiting_for: str) -> Action:
-        return Action("later", waiting_for, self._calls(vault_of(self._deps).store().place))
+        return Action("later", waiting_for, self._calls(self._deps.vault.store().place))
 
     @override
     def probe(self, view: View, tell: Reporter) -> _ProveSeen:
-        made, known = view.need(TrialCapture), take(self._deps)
-        entry = entry_of(known, made.id)
+        made, known = view.need(TrialCapture), Inventory.take(self._deps)
+        entry = known.entry(made.id)
         earlier = entry.proof if entry is not None else None
         good = earlier is not None and earlier.sound and earlier.demands == demands_digest(self._deps.config.invariants)
         return _ProveSeen(transfer_id=made.id, name=made.name, place=known.place, earlier=earlier if good else None)
@@ -179,8 +190,8 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
 
     @override
     def apply(self, seen: _ProveSeen, view: View, tell: Reporter) -> CopyProven:
-        known = take(self._deps)
-        entry = entry_of(known, seen.transfer_id)
+        known = Inventory.take(self._deps)
+        entry = known.entry(seen.transfer_id)
         if entry is None:
             raise self._failed(known, seen.name, "Neither Heroku nor the vault has it any more.")
         try:
@@ -196,7 +207,7 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
 
     @override
     def verify(self, result: CopyProven, view: View, tell: Reporter) -> str:
-        kept = Proofs(vault_of(self._deps).store()).of(result.sha256)
+        kept = Proofs(self._deps.vault.store()).of(result.sha256)
         if kept is None:
             raise CheckFailed(
                 f"The proof of {result.backup} was made, but is not in the vault.",
@@ -205,9 +216,9 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
         tell.check("the new backup restores", "pass" if result.sound else "fail", f"{result.grade}; {_content(result)}")
         tell.check(KEY_FITS, result.canary.verdict, key_words(result.canary))
         if result.left_out:
-            tell.warn(f"The proof of {result.backup} does not cover: {words_of(result.left_out)}.")
+            tell.warn(f"The proof of {result.backup} does not cover: {LeftOut.words_of(result.left_out)}.")
         if not result.sound:
-            raise self._failed(take(self._deps), result.backup, f"{result.grade}: {result.why}")
+            raise self._failed(Inventory.take(self._deps), result.backup, f"{result.grade}: {result.why}")
         return f"{result.backup}: {result.grade}; {_content(result)}; from {_source(result)}"
 
     def _failed(self, known: Inventory, name: str, why: str) -> CheckFailed:
@@ -272,7 +283,7 @@ class _CopiesSeen(Fact):
     """Ids that an earlier process started to remove; None without one."""
 
 
-class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
+class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
     """Never removes the newest proven copy. A change of the store since the approval stops it."""
 
     name = "backup.prune"
@@ -280,7 +291,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
     effect = Effect.IDEMPOTENT
     destructive = True
     manual = ("rm -r $VAULT/backups/$COPY   # the manifest first; never the newest proven copy",)
-    gives = CopiesRemoved
+    gives = _CopiesRemoved
 
     @override
     def probe(self, view: View, tell: Reporter) -> _CopiesSeen:
@@ -291,7 +302,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
         return seen.model_copy(update={"phrase": begun.text("phrase")})
 
     def _look(self, approved: tuple[str, ...] | None) -> _CopiesSeen:
-        store = vault_of(self._deps).store()
+        store = self._deps.vault.store()
         there = catalog.StoredCopies.of(store)
         planned = prunable(self._deps, there)
         ids = planned.ids
@@ -320,8 +331,8 @@ class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
         return {"ids": list(seen.approved or seen.ids), "phrase": seen.phrase}
 
     @override
-    def apply(self, seen: _CopiesSeen, view: View, tell: Reporter) -> CopiesRemoved:
-        vault = vault_of(self._deps)
+    def apply(self, seen: _CopiesSeen, view: View, tell: Reporter) -> _CopiesRemoved:
+        vault = self._deps.vault
         with vault.turn("removing copies", tell.progress):
             now = self._look(seen.approved)
             if now.ids != seen.ids or (seen.approved is None and now.phrase != seen.phrase):
@@ -330,15 +341,15 @@ class PruneCopies(ScenarioStep[_CopiesSeen, CopiesRemoved]):
                 )
             held = retention.carry_out(vault.store(), seen.ids)
         gone = tuple(one for one in seen.approved or seen.ids if one not in held)
-        return CopiesRemoved(ids=gone, kept=seen.kept + len(held), held=held, stays=seen.stays)
+        return _CopiesRemoved(ids=gone, kept=seen.kept + len(held), held=held, stays=seen.stays)
 
     @override
-    def current(self, seen: _CopiesSeen, view: View) -> CopiesRemoved:
-        return CopiesRemoved(ids=seen.approved or seen.ids, kept=seen.kept, stays=seen.stays)
+    def current(self, seen: _CopiesSeen, view: View) -> _CopiesRemoved:
+        return _CopiesRemoved(ids=seen.approved or seen.ids, kept=seen.kept, stays=seen.stays)
 
     @override
-    def verify(self, result: CopiesRemoved, view: View, tell: Reporter) -> str:
-        store = vault_of(self._deps).store()
+    def verify(self, result: _CopiesRemoved, view: View, tell: Reporter) -> str:
+        store = self._deps.vault.store()
         left = [one for one in result.ids if store.names(f"{BACKUPS}/{one}")]
         if left:
             raise CheckFailed(f"These copies still exist: {', '.join(left)}.", next_action=LOOK_AGAIN)

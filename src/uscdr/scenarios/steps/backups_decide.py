@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing_extensions import override
 
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
-from uscdr.scenarios.results.backups import (
-    BackupsDecided,
-    BackupsVerdict,
-    BackupSystemSeen,
-    CommandsReplaced,
-    CopyProven,
-    ReplacedCommand,
-)
+from uscdr.models.base import Fact
+from uscdr.scenarios.results.backups import BackupsDecided, BackupsVerdict, BackupSystemSeen, CopyProven
 from uscdr.scenarios.steps.backups_capture import wanted_schedule
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import duration
+
+
+class _ReplacedCommand(Fact):
+    """A command of the runbook that is not run, why, and the step that does instead what it was meant to do."""
+
+    command: str
+    why: str
+    step: str
+
+
+class _CommandsReplaced(Fact):
+    """All of them, in the runbook's order."""
+
+    commands: tuple[_ReplacedCommand, ...]
 
 
 class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
@@ -102,12 +110,12 @@ class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
 
 
 REPLACED = (
-    ReplacedCommand(
+    _ReplacedCommand(
         command="monitor_backups --check-heroku",
         why="no such option (exit 2); it reads its own table and never asks Heroku",
         step="Inspect the backup system",
     ),
-    ReplacedCommand(
+    _ReplacedCommand(
         command="setup_heroku_backups --app",
         why=(
             "no dyno has the CLI that it needs; on a laptop it removes and adds the schedule, "
@@ -115,12 +123,12 @@ REPLACED = (
         ),
         step="Schedule daily backups",
     ),
-    ReplacedCommand(
+    _ReplacedCommand(
         command="verify_backup",
         why="exit 0 even when it prints FAILED; restores nothing, --test-restore is a placeholder",
         step="Prove the copy by a restore",
     ),
-    ReplacedCommand(
+    _ReplacedCommand(
         command="create_backup --type full --verify",
         why="writes to the disk of its dyno, which is lost when the dyno stops; checks no checksum; has no media",
         step="Capture a test backup, Copy the backup off the platform",
@@ -129,7 +137,7 @@ REPLACED = (
 """Of the five commands in the runbook, only `heroku pg:backups:schedules` works as documented."""
 
 
-class CommandsLook(ScenarioStep[CommandsReplaced, CommandsReplaced]):
+class CommandsLook(ScenarioStep[_CommandsReplaced, _CommandsReplaced]):
     """Sends no request: the findings come from running the commands."""
 
     name = "backups.commands"
@@ -142,13 +150,13 @@ class CommandsLook(ScenarioStep[CommandsReplaced, CommandsReplaced]):
         "# not {manage} verify_backup: restores nothing; exit 0 even when it prints FAILED",
         "# not {manage} create_backup --type full --verify: writes to its dyno's disk, lost when the dyno stops",
     )
-    gives = CommandsReplaced
+    gives = _CommandsReplaced
 
     @override
-    def probe(self, view: View, tell: Reporter) -> CommandsReplaced:
-        return CommandsReplaced(commands=REPLACED)
+    def probe(self, view: View, tell: Reporter) -> _CommandsReplaced:
+        return _CommandsReplaced(commands=REPLACED)
 
     @override
-    def plan(self, seen: CommandsReplaced, view: View) -> Action:
+    def plan(self, seen: _CommandsReplaced, view: View) -> Action:
         words = " | ".join(f"{one.command}: {one.why} -> {one.step}" for one in seen.commands)
         return Action("read", f"not run; the step after -> replaces each command: {words}")

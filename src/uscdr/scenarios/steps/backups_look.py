@@ -12,18 +12,8 @@ from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.events import Call
 from uscdr.models.transfers import Transfer, TransferState
 from uscdr.scenarios.adapters import now
-from uscdr.scenarios.backup_copies import dropped
-from uscdr.scenarios.backup_inventory import (
-    Inventory,
-    ObjectivePart,
-    cron_for,
-    in_words,
-    objectives,
-    platform_alone,
-    stand,
-    take,
-    vault_of,
-)
+from uscdr.scenarios.backup_copies import Dropped
+from uscdr.scenarios.backup_inventory import Inventory, ObjectivePart, cron_for
 from uscdr.scenarios.results.backups import BackupsVerdict, BackupSystemSeen, CopyMade, CopyProven, FailedBackup
 from uscdr.scenarios.steps.assess import backup_lines
 from uscdr.scenarios.steps.backups_copy import HOW_TO_NAME
@@ -31,9 +21,10 @@ from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import duration, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from uscdr.backups.copy import Keyring
+    from uscdr.backups.rpo import RpoState
 
 FRESH = 10.0
 MOST_FAILED, LAST_LINES = 3, 2
@@ -57,8 +48,8 @@ class BackupSystemLook(ScenarioStep[BackupSystemSeen, BackupSystemSeen]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> BackupSystemSeen:
-        known, at = take(self._deps), now()
-        goes, keys = dropped(self._deps, known), vault_of(self._deps).keyring()
+        known, at = Inventory.take(self._deps), now()
+        goes, keys = Dropped.by_next_capture(self._deps, known), self._deps.vault.keyring()
         newest, proven = known.newest, known.proven
         return BackupSystemSeen(
             app=self._deps.app,
@@ -77,7 +68,7 @@ class BackupSystemLook(ScenarioStep[BackupSystemSeen, BackupSystemSeen]):
             readers=_readers(keys) if keys else "",
             drops=goes.name,
             refused=goes.refused,
-            standing=stand(self._deps, known, at),
+            standing=known.rpo(self._deps, at),
             cron=cron_for(self._deps),
         )
 
@@ -121,7 +112,7 @@ def _findings(seen: BackupSystemSeen) -> Iterator[str]:
         yield seen.running
     yield f"schedule: {', '.join(seen.schedules) or 'NONE'}"
     yield _vault(seen)
-    yield in_words(seen.standing, objectives(seen.standing, seen.cron))
+    yield _in_words(seen.standing, ObjectivePart.all_of(seen.standing, seen.cron))
 
 
 def _newest(seen: BackupSystemSeen) -> str:
@@ -157,15 +148,15 @@ class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> BackupsVerdict:
-        known, cron = take(self._deps), cron_for(self._deps)
-        standing = stand(self._deps, known, now())
-        parts = objectives(standing, cron)
+        known, cron = Inventory.take(self._deps), cron_for(self._deps)
+        standing = known.rpo(self._deps, now())
+        parts = ObjectivePart.all_of(standing, cron)
         for one in parts:
             tell.check(one.name, one.verdict, one.evidence)
         missed = [one for one in parts if one.verdict != "pass"]
         if missed or not standing.met:
             raise self._missed(missed, view)
-        if not platform_alone(standing):
+        if not _platform_alone(standing):
             tell.warn(
                 "The RPO is met only because of today's captures: Heroku itself makes daily backups. "
                 "Add this line with "
@@ -175,13 +166,13 @@ class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
 
     def _missed(self, missed: list[ObjectivePart], view: View) -> CheckFailed:
         limit = duration(self._deps.config.objectives.rpo)
-        mends = list(dict.fromkeys(one.mend for one in missed if one.mend))
-        if view.get(CopyMade) is None and vault_of(self._deps).keyring() is None:
-            mends.insert(0, f"Name a recipient for copies: {HOW_TO_NAME}")
+        fixes = list(dict.fromkeys(one.fix for one in missed if one.fix))
+        if view.get(CopyMade) is None and self._deps.vault.keyring() is None:
+            fixes.insert(0, f"Name a recipient for copies: {HOW_TO_NAME}")
         return CheckFailed(
             f"Backups can be made and restored, but the RPO of {limit} is missed: "
             + "; ".join(f"{one.name}: {one.evidence}" for one in missed),
-            next_action=f"{'. '.join(mends)}. Then check again: uscdr runs resume",
+            next_action=f"{'. '.join(fixes)}. Then check again: uscdr runs resume",
         )
 
     @override
@@ -195,5 +186,16 @@ class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
         return (
             reads("GET", f"/client/v11/apps/{self._deps.app}/transfers"),
             reads("GET", "/client/v11/databases/…/transfer-schedules"),
-            Call(provider="vault", request=f"list {vault_of(self._deps).store().place}", writes=False),
+            Call(provider="vault", request=f"list {self._deps.vault.store().place}", writes=False),
         )
+
+
+def _platform_alone(seen: RpoState) -> bool:
+    """Whether the platform's own schedule is enough: what was captured by hand today says nothing of tomorrow."""
+    return seen.schedule_gap is not None and seen.schedule_gap + seen.capture <= seen.objective
+
+
+def _in_words(seen: RpoState, parts: Sequence[ObjectivePart]) -> str:
+    """One sentence for a plan's line."""
+    missed = [f"{one.name} ({one.evidence})" for one in parts if one.verdict != "pass"]
+    return f"RPO {duration(seen.objective)}: " + (f"MISSED: {'; '.join(missed)}" if missed else "met")

@@ -10,7 +10,7 @@ from typing_extensions import override
 from uscdr.engine.step import Step, View
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.by_hand import Names, app_of, commands, facts
+from uscdr.scenarios.by_hand import Names, app_of, commands
 from uscdr.scenarios.results.db import MaintenanceSet
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class ScenarioStep(Step[S, R], Generic[S, R]):
     def _filled_in(self) -> dict[str, str]:
         new_app = self._deps.app
         names = Names(app_of(self.name, self._deps.old_app, new_app), new_app, self._deps.services.dns)
-        return facts(self._deps.config, names, self._given)
+        return names.facts(self._deps.config, self._given)
 
     @classmethod
     def chosen(cls, params: Fact) -> AnyStep:

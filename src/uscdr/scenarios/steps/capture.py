@@ -8,15 +8,13 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import OutcomeUnknown, ProviderError
-from uscdr.models.transfers import Transfer, TransferKind, TransferState, pushed_out, under_way
+from uscdr.models.transfers import Transfer, TransferKind, Transfers, TransferState
 from uscdr.scenarios.afterwards import PUTS_BACK
 from uscdr.scenarios.results.app import AppSeen, DataProbed, Remedy
 from uscdr.scenarios.results.db import (
-    BeforeCapture,
     Captured,
     ChosenBackup,
     DatabaseSeen,
-    FreshCapture,
     ProcessesStopped,
     SafetyCapture,
     VerifiedData,
@@ -39,6 +37,14 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Captured)
 KINDS = (TransferKind.MANUAL_BACKUP,)
 NONE = "nothing can bring it back after the restore"
+
+
+class _BeforeCapture(Captured):
+    """The state before migrations."""
+
+
+class _FreshCapture(Captured):
+    """The recovered state."""
 
 
 class CaptureSeen(TransfersSeen):
@@ -67,7 +73,7 @@ class Capture(ScenarioStep[CaptureSeen, C]):
 
     def pushed_out(self, transfers: tuple[Transfer, ...]) -> str:
         """The name of the backup that Heroku drops for the new one; empty if it drops none."""
-        out = pushed_out(transfers)
+        out = Transfers(transfers).pushed_out()
         return out[0].name if out else ""
 
     @override
@@ -87,7 +93,7 @@ class Capture(ScenarioStep[CaptureSeen, C]):
             why=database.why if database else "",
             pushes_out=self.pushed_out(transfers),
             wanted=wanted,
-            running=under_way(transfers, attachment.owner_app_name),
+            running=Transfers(transfers).under_way(attachment.owner_app_name),
         )
 
     def _answers_now(self) -> bool:
@@ -195,20 +201,20 @@ class CaptureSafety(Capture[SafetyCapture]):
         return self._change(seen, f"capture the database before it is overwritten; {PUTS_BACK}")
 
 
-class CaptureFresh(Capture[FreshCapture]):
+class CaptureFresh(Capture[_FreshCapture]):
     """Captures the first backup of the recovered database."""
 
     name = "backup.capture"
     title = "Capture a new backup"
     default_id = "fresh"
-    gives = FreshCapture
+    gives = _FreshCapture
     needs = (VerifiedData,)
     waits = "a new backup is captured after the data is verified"
     done_without = (
         "The data is restored and users have access. Only the backup of the recovered database is missing. To capture "
         "it and finish the run: uscdr runs resume. To capture only the backup: uscdr backup capture"
     )
-    kind = FreshCapture
+    kind = _FreshCapture
 
     @override
     def otherwise(self, seen: CaptureSeen) -> str:
@@ -228,17 +234,17 @@ class CaptureFresh(Capture[FreshCapture]):
         return self._change(seen, "capture the recovered database")
 
 
-class CaptureBefore(Capture[BeforeCapture]):
+class CaptureBefore(Capture[_BeforeCapture]):
     """Captures the data before a migration changes it."""
 
     name = "backup.capture_before"
     title = "Capture a backup before migrations"
     default_id = "before"
-    gives = BeforeCapture
+    gives = _BeforeCapture
     needs = (Remedy, DataProbed)
     plans_with = (DataProbed,)
     waits = "captured before migrations, unless it is certain that none is pending"
-    kind = BeforeCapture
+    kind = _BeforeCapture
 
     @override
     def otherwise(self, seen: CaptureSeen) -> str:

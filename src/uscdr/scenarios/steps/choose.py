@@ -14,7 +14,7 @@ from uscdr.models.transfers import DAMAGED, Transfer, Whose
 from uscdr.scenarios.adapters import Adapters, Walk, now
 from uscdr.scenarios.backup_questions import key_of
 from uscdr.scenarios.fitness import another
-from uscdr.scenarios.prover import stored_dump
+from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup, SafetyCapture
 from uscdr.scenarios.steps.base import ScenarioStep, reads
 from uscdr.scenarios.steps.prove import proven, refusal_of
@@ -51,7 +51,7 @@ class Choose(ScenarioStep[ChosenBackup, ChosenBackup]):
         proven_already = self._deps.candidate.is_proven(choice.chosen.id)
         if not back and not proven_already and not self._key_in_doubt():
             return
-        proof = proven(self._deps, stored_dump(self._deps.backups, owner, choice.chosen), tell, damaged=back)
+        proof = proven(self._deps, DumpSource.stored(self._deps.backups, owner, choice.chosen), tell, damaged=back)
         refusal = refusal_of(self._deps, proof, view)
         if refusal and not back:
             raise CheckFailed(refusal, next_action="Nothing was changed.")
@@ -124,7 +124,7 @@ class Choice:
         run. Raises Declined when a person has to choose, and the errors of `walk`.
         """
         if not self.by_proof(deps):
-            deps.candidate.prefetch(stored_dump(deps.backups, owner, self.chosen))
+            deps.candidate.prefetch(DumpSource.stored(deps.backups, owner, self.chosen))
             return self
         ids = tuple(one.id for one in self.fit)
         if ids not in deps.walks:

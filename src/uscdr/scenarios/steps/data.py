@@ -8,9 +8,16 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import OutcomeUnknown
-from uscdr.scenarios.fitness import failing
 from uscdr.scenarios.results.app import DataProbed, Remedy
-from uscdr.scenarios.results.db import ChosenBackup, Compared, Migrated, Proof, Restored, VerifiedData
+from uscdr.scenarios.results.db import (
+    ChosenBackup,
+    Compared,
+    Migrated,
+    Proof,
+    Restored,
+    VerifiedData,
+    broken_invariants,
+)
 from uscdr.scenarios.steps.base import ScenarioStep, sql
 from uscdr.scenarios.steps.transfers import restores_since
 from uscdr.words import first_of, plural
@@ -161,7 +168,7 @@ class VerifyData(ScenarioStep[VerifiedData, VerifiedData]):
             tables_matching=matching,
             tables=tables,
             rows=rows,
-            invariants_held=len(results) - len(failing(results)),
+            invariants_held=len(results) - len(broken_invariants(results)),
             invariants=len(results),
             results=results,
             unasked=unasked,
@@ -184,7 +191,7 @@ class VerifyData(ScenarioStep[VerifiedData, VerifiedData]):
                 "which undid later changes "
                 "of this run. Maintenance mode stays on. Start a new recovery: uscdr recover db --new",
             )
-        broken = failing(tuple(one for one in seen.results if one.name not in seen.unasked))
+        broken = broken_invariants(tuple(one for one in seen.results if one.name not in seen.unasked))
         if broken and _as_captured(seen, view):
             words = (
                 f"the damaged backup is restored as it is; it fails these invariants, as before: {'; '.join(broken)}"

@@ -15,7 +15,7 @@ from uscdr.models.dns import RecordSet, Sighting
 from uscdr.models.events import Call
 from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.adapters import now
-from uscdr.scenarios.infra.names import as_task, left_for
+from uscdr.scenarios.infra.names import left_for
 from uscdr.scenarios.results.db import ApplicationChecked
 from uscdr.scenarios.results.infra import DomainsBound, DomainTarget, InfraSeen, NameLeft, Switched
 from uscdr.scenarios.steps.base import ScenarioStep
@@ -114,7 +114,7 @@ class _SwapDns(ScenarioStep[_Swaps, Switched]):
 
     @override
     def plan(self, seen: _Swaps, view: View) -> Action:
-        left = "".join(f"; LEFT TO A PERSON: {as_task(one)}" for one in seen.left)
+        left = "".join(f"; LEFT TO A PERSON: {one.task}" for one in seen.left)
         if self._deps.dns is None or not seen.own:
             return Action("noop", f"there is no record to change{left}")
         todo, zone = [swap for swap in seen.own if not swap.done], self._deps.dns.zone
@@ -137,7 +137,7 @@ class _SwapDns(ScenarioStep[_Swaps, Switched]):
         if place is None:
             return self.current(seen, view)
         for one in seen.left:
-            tell.warn(f"By hand, while the run continues: {as_task(one)}.")
+            tell.warn(f"By hand, while the run continues: {one.task}.")
         for swap in seen.own:
             if swap.model_copy(update={"held": self._held(swap.name)}).done:
                 continue  # for example swapped before an answer was lost

@@ -11,7 +11,7 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
-from uscdr.scenarios.results.db import MaintenanceSet, ProcessesStopped, Quiet, SessionsEnded, VerifiedData
+from uscdr.scenarios.results.db import MaintenanceSet, ProcessesStopped, VerifiedData
 from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, reads, sql, writes
 from uscdr.words import plural
 
@@ -27,6 +27,19 @@ if TYPE_CHECKING:
 STOP_LIMIT = 180.0
 RELEASE = "release"
 """A release dyno ends by itself; uscdr does not stop it in the middle of a migration."""
+
+
+class _Quiet(Fact):
+    """No release and no build is under way; the newest release's version."""
+
+    release: int | None
+
+
+class _SessionsEnded(Fact):
+    """How many other sessions were ended, and how many of other roles remain."""
+
+    ended: int
+    left: int = 0
 
 
 def stop_everything(deps: Adapters, app: str, tell: Reporter) -> None:
@@ -64,17 +77,17 @@ def require_stopped(deps: Adapters, app: str) -> None:
 RELEASE_LIMIT = 900.0
 
 
-class ReleaseGuard(ScenarioStep[Quiet, Quiet]):
+class ReleaseGuard(ScenarioStep[_Quiet, _Quiet]):
     """Waits for the end of a pending release, which could run migrations in the middle of the restore."""
 
     name = "heroku.release_guard"
     title = "Wait for pending releases"
     effect = Effect.READ
     manual = ("heroku releases --app {app}",)
-    gives = Quiet
+    gives = _Quiet
 
     @override
-    def probe(self, view: View, tell: Reporter) -> Quiet:
+    def probe(self, view: View, tell: Reporter) -> _Quiet:
         patience = WaitLimit("the pending release or build", RELEASE_LIMIT, f"heroku releases --app {self._deps.app}")
         try:
             until(lambda: self._pending(tell), lambda what: not what, patience, self._deps.stop)
@@ -83,7 +96,7 @@ class ReleaseGuard(ScenarioStep[Quiet, Quiet]):
                 raise unknown.__cause__ from None
             raise
         newest = self._deps.platform.releases(self._deps.app, limit=1)
-        return Quiet(release=newest[0].version if newest else None)
+        return _Quiet(release=newest[0].version if newest else None)
 
     def _pending(self, tell: Reporter) -> str:
         releases = [r for r in self._deps.platform.releases(self._deps.app, limit=5) if r.status == "pending"]
@@ -94,7 +107,7 @@ class ReleaseGuard(ScenarioStep[Quiet, Quiet]):
         return words
 
     @override
-    def plan(self, seen: Quiet, view: View) -> Action:
+    def plan(self, seen: _Quiet, view: View) -> Action:
         calls = (reads("GET", f"/apps/{self._deps.app}/releases"), reads("GET", f"/apps/{self._deps.app}/builds"))
         return Action("read", f"no release or build is pending; the newest release is v{seen.release}", calls)
 
@@ -254,7 +267,7 @@ class _SessionsSeen(Fact):
     others: int = 0
 
 
-class EndSessions(ScenarioStep[_SessionsSeen, SessionsEnded]):
+class EndSessions(ScenarioStep[_SessionsSeen, _SessionsEnded]):
     """Ends other sessions with `pg_terminate_backend`."""
 
     name = "postgres.end_sessions"
@@ -262,7 +275,7 @@ class EndSessions(ScenarioStep[_SessionsSeen, SessionsEnded]):
     default_id = "sessions"
     effect = Effect.IDEMPOTENT
     manual = ("heroku pg:killall --app {app}",)
-    gives = SessionsEnded
+    gives = _SessionsEnded
     needs = (ProcessesStopped,)
     plans_with = ()
 
@@ -283,17 +296,17 @@ class EndSessions(ScenarioStep[_SessionsSeen, SessionsEnded]):
         return Action("change", f"end {plural(seen.others, 'other session')}", calls)
 
     @override
-    def apply(self, seen: Fact, view: View, tell: Reporter) -> SessionsEnded:
+    def apply(self, seen: Fact, view: View, tell: Reporter) -> _SessionsEnded:
         database = self._deps.database()
         ended = database.end_sessions()
-        return SessionsEnded(ended=ended, left=len(database.sessions()))
+        return _SessionsEnded(ended=ended, left=len(database.sessions()))
 
     @override
-    def current(self, seen: Fact, view: View) -> SessionsEnded:
-        return SessionsEnded(ended=0)
+    def current(self, seen: Fact, view: View) -> _SessionsEnded:
+        return _SessionsEnded(ended=0)
 
     @override
-    def verify(self, result: SessionsEnded, view: View, tell: Reporter) -> str:
+    def verify(self, result: _SessionsEnded, view: View, tell: Reporter) -> str:
         if result.left:
             tell.warn(f"{plural(result.left, 'session')} of other roles could not be ended.")
         return f"{plural(result.ended, 'session')} ended"

@@ -11,18 +11,9 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, MachineError, NotFound, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.infra.names import as_task, is_led
+from uscdr.scenarios.infra.names import is_led
 from uscdr.scenarios.results.db import ApplicationChecked, Restored
-from uscdr.scenarios.results.infra import (
-    CertificatesSeen,
-    DomainsBound,
-    DrainsAdded,
-    InfraSeen,
-    Materials,
-    OldPlaceSeen,
-    PeopleAdded,
-    Switched,
-)
+from uscdr.scenarios.results.infra import CertificatesSeen, DomainsBound, InfraSeen, Materials, Switched
 from uscdr.scenarios.steps.base import ScenarioStep, reads, writes
 from uscdr.scenarios.steps.infra_domains import ISSUED, state_of
 from uscdr.words import first_of, plural
@@ -33,13 +24,32 @@ if TYPE_CHECKING:
     from uscdr.checks.context import CheckContext
 
 
+class _PeopleAdded(Fact):
+    """Collaborators that were added."""
+
+    added: int
+
+
+class _DrainsAdded(Fact):
+    """Hosts of log drains: those that were added, and those whose address nobody knows, for a person to add."""
+
+    added: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+
+
+class _OldPlaceSeen(Fact):
+    """What the old place still holds."""
+
+    holds: tuple[str, ...]
+
+
 class _PeopleSeen(Fact):
     """The old collaborators that are missing."""
 
     missing: tuple[str, ...]
 
 
-class AddPeople(ScenarioStep[_PeopleSeen, PeopleAdded]):
+class AddPeople(ScenarioStep[_PeopleSeen, _PeopleAdded]):
     """Gives the collaborators of the old application access to the new one."""
 
     name = "infra.people"
@@ -47,7 +57,7 @@ class AddPeople(ScenarioStep[_PeopleSeen, PeopleAdded]):
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{new_app}/collaborators"),)
     manual = ("heroku access:add $EMAIL --app {new_app}",)
-    gives = PeopleAdded
+    gives = _PeopleAdded
     needs = (InfraSeen, Switched)
     waits = "collaborators are added after the switch"
 
@@ -63,17 +73,17 @@ class AddPeople(ScenarioStep[_PeopleSeen, PeopleAdded]):
         return Action("change", f"add {plural(len(seen.missing), 'collaborator')}", self.calls())
 
     @override
-    def apply(self, seen: _PeopleSeen, view: View, tell: Reporter) -> PeopleAdded:
+    def apply(self, seen: _PeopleSeen, view: View, tell: Reporter) -> _PeopleAdded:
         for email in seen.missing:
             self._deps.provisioning.add_collaborator(self._deps.app, email)
-        return PeopleAdded(added=len(seen.missing))
+        return _PeopleAdded(added=len(seen.missing))
 
     @override
-    def current(self, seen: _PeopleSeen, view: View) -> PeopleAdded:
-        return PeopleAdded(added=0)
+    def current(self, seen: _PeopleSeen, view: View) -> _PeopleAdded:
+        return _PeopleAdded(added=0)
 
     @override
-    def verify(self, result: PeopleAdded, view: View, tell: Reporter) -> str:
+    def verify(self, result: _PeopleAdded, view: View, tell: Reporter) -> str:
         if self.probe(view, tell).missing:
             raise CheckFailed(
                 "Heroku accepted the collaborators, but does not list all of them.",
@@ -82,34 +92,34 @@ class AddPeople(ScenarioStep[_PeopleSeen, PeopleAdded]):
         return f"{plural(result.added, 'collaborator')} added"
 
 
-class OldPlaceLook(ScenarioStep[OldPlaceSeen, OldPlaceSeen]):
+class OldPlaceLook(ScenarioStep[_OldPlaceSeen, _OldPlaceSeen]):
     """Lists what the old application still has: add-ons, data, hostnames. Deletes nothing."""
 
     name = "infra.old_place"
     title = "List what the old application still has"
     effect = Effect.READ
     manual = ("heroku addons --app {app}",)
-    gives = OldPlaceSeen
+    gives = _OldPlaceSeen
     needs = (Switched,)
     waits = "listed at the end"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> OldPlaceSeen:
+    def probe(self, view: View, tell: Reporter) -> _OldPlaceSeen:
         app = self._deps.old_app
         if app == self._deps.app:
-            return OldPlaceSeen(holds=())
+            return _OldPlaceSeen(holds=())
         try:
             self._deps.platform.app(app)
             addons = [f"{one.name} ({one.plan})" for one in self._deps.platform.addons(app)]
             names = [d.hostname for d in self._deps.provisioning.domains(app) if d.kind == "custom"]
         except NotFound:
-            return OldPlaceSeen(holds=(f"{app} no longer exists",))
+            return _OldPlaceSeen(holds=(f"{app} no longer exists",))
         except ProviderError as error:
-            return OldPlaceSeen(holds=(f"not known: {error.message}",))
-        return OldPlaceSeen(holds=(*addons, *(f"hostname {name}" for name in names), f"application {app}, stopped"))
+            return _OldPlaceSeen(holds=(f"not known: {error.message}",))
+        return _OldPlaceSeen(holds=(*addons, *(f"hostname {name}" for name in names), f"application {app}, stopped"))
 
     @override
-    def plan(self, seen: OldPlaceSeen, view: View) -> Action:
+    def plan(self, seen: _OldPlaceSeen, view: View) -> Action:
         app = self._deps.old_app
         calls = (reads("GET", f"/apps/{app}/addons"),)
         words = "; ".join(seen.holds) or "the application was rebuilt in place"
@@ -127,7 +137,7 @@ class _DrainsSeen(Fact):
     unknown: tuple[str, ...]
 
 
-class AddDrains(ScenarioStep[_DrainsSeen, DrainsAdded]):
+class AddDrains(ScenarioStep[_DrainsSeen, _DrainsAdded]):
     """Adds the log drains. An add-on creates its own drains, so these are left out."""
 
     name = "infra.drains"
@@ -135,7 +145,7 @@ class AddDrains(ScenarioStep[_DrainsSeen, DrainsAdded]):
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{new_app}/log-drains"),)
     manual = ("heroku drains:add $URL --app {new_app}",)
-    gives = DrainsAdded
+    gives = _DrainsAdded
     needs = (InfraSeen, Switched)
     waits = "log drains are added after the switch"
 
@@ -169,7 +179,7 @@ class AddDrains(ScenarioStep[_DrainsSeen, DrainsAdded]):
         return Action("change", words, self.calls())
 
     @override
-    def apply(self, seen: _DrainsSeen, view: View, tell: Reporter) -> DrainsAdded:
+    def apply(self, seen: _DrainsSeen, view: View, tell: Reporter) -> _DrainsAdded:
         there = self._there()
         for urls in self._wanted().values():
             for url in urls:
@@ -179,14 +189,14 @@ class AddDrains(ScenarioStep[_DrainsSeen, DrainsAdded]):
             tell.warn(
                 f"Add these log drains by hand, because uscdr does not know their addresses: {', '.join(seen.unknown)}."
             )
-        return DrainsAdded(added=seen.missing, unknown=seen.unknown)
+        return _DrainsAdded(added=seen.missing, unknown=seen.unknown)
 
     @override
-    def current(self, seen: _DrainsSeen, view: View) -> DrainsAdded:
-        return DrainsAdded(added=(), unknown=seen.unknown)
+    def current(self, seen: _DrainsSeen, view: View) -> _DrainsAdded:
+        return _DrainsAdded(added=(), unknown=seen.unknown)
 
     @override
-    def verify(self, result: DrainsAdded, view: View, tell: Reporter) -> str:
+    def verify(self, result: _DrainsAdded, view: View, tell: Reporter) -> str:
         missing = self.probe(view, tell).missing
         if missing:
             raise CheckFailed(
@@ -316,13 +326,13 @@ class LeftLook(ScenarioStep[_LeftSeen, _LeftSeen]):
         awaited = view.get(CertificatesSeen)
         mine = {one.hostname for one in left if one not in unled} | (set(awaited.left) if awaited else set())
         certificates = self._without_certificate(mine - {one.hostname for one in unled})
-        missed = [as_task(one) for one in unled if one.hostname not in scope.nowhere]
-        unmissed = [f"{as_task(one)}; it did not point to the old application either" for one in unled
+        missed = [one.task for one in unled if one.hostname not in scope.nowhere]
+        unmissed = [f"{one.task}; it did not point to the old application either" for one in unled
                     if one.hostname in scope.nowhere]  # fmt: skip
         return _LeftSeen(open=(*missed, *certificates), told=tuple(unmissed), lost=self._lost(scope, view))
 
     def _lost(self, scope: InfraSeen, view: View) -> tuple[str, ...]:
-        there, drains = {one.type for one in self._deps.platform.formation(self._deps.app)}, view.get(DrainsAdded)
+        there, drains = {one.type for one in self._deps.platform.formation(self._deps.app)}, view.get(_DrainsAdded)
         absent = sorted(kind for kind, number in scope.formation.items() if number and kind not in there)
         unknown = drains.unknown if drains else ()
         unset, loaded = view.need(Materials).left, view.get(Restored)

@@ -6,27 +6,28 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import BadInput, CheckFailed, Conflict, CredentialsRefused, EffectFailed, NotFound
 from uscdr.models.base import Fact
 from uscdr.models.heroku import POSTGRES, REDIS, AddOn, App, service_of
 from uscdr.scenarios.by_hand import in_order
-from uscdr.scenarios.results.infra import (
-    AddonReady,
-    AppMade,
-    BuildpacksSet,
-    DatabaseReady,
-    InfraDecision,
-    InfraSeen,
-    OldStopped,
-    QueueReady,
-)
+from uscdr.scenarios.results.infra import AddonReady, AppMade, DatabaseReady, InfraDecision, InfraSeen, OldStopped
 from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, writes
 from uscdr.scenarios.steps.freeze import require_stopped, stop_everything
 
 ANOTHER_NAME = "Name another application: uscdr recover infra --app NAME --new"
+
+
+class _BuildpacksSet(Fact):
+    """In order."""
+
+    buildpacks: tuple[str, ...]
+
+
+class _QueueReady(AddonReady):
+    """The new Redis."""
 
 
 class StopOld(ScenarioStep[OldStopped, OldStopped]):
@@ -195,7 +196,7 @@ class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
         return f"{app.name} created; address: {app.web_url or 'none yet'}"
 
 
-class SetBuildpacks(ScenarioStep[BuildpacksSet, BuildpacksSet]):
+class SetBuildpacks(ScenarioStep[_BuildpacksSet, _BuildpacksSet]):
     """Sets Node.js first and Python last, whose processes run. Automatic detection would find only Node.js."""
 
     name = "infra.buildpacks"
@@ -203,16 +204,16 @@ class SetBuildpacks(ScenarioStep[BuildpacksSet, BuildpacksSet]):
     effect = Effect.IDEMPOTENT
     sends = (writes("PUT", "/apps/{new_app}/buildpack-installations"),)
     manual = ("{buildpacks}",)
-    gives = BuildpacksSet
+    gives = _BuildpacksSet
     needs = (InfraSeen, AppMade)
     waits = "set in order when the application exists"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> BuildpacksSet:
-        return BuildpacksSet(buildpacks=self._deps.provisioning.buildpacks(self._deps.app))
+    def probe(self, view: View, tell: Reporter) -> _BuildpacksSet:
+        return _BuildpacksSet(buildpacks=self._deps.provisioning.buildpacks(self._deps.app))
 
     @override
-    def plan(self, seen: BuildpacksSet, view: View) -> Action:
+    def plan(self, seen: _BuildpacksSet, view: View) -> Action:
         wanted, app = view.need(InfraSeen).buildpacks, self._deps.app
         known = {"buildpacks": in_order(wanted, app)}
         if seen.buildpacks == wanted:
@@ -220,16 +221,16 @@ class SetBuildpacks(ScenarioStep[BuildpacksSet, BuildpacksSet]):
         return Action("change", f"set the buildpacks {', '.join(wanted)}", self.calls(), known)
 
     @override
-    def apply(self, seen: BuildpacksSet, view: View, tell: Reporter) -> BuildpacksSet:
+    def apply(self, seen: _BuildpacksSet, view: View, tell: Reporter) -> _BuildpacksSet:
         wanted = view.need(InfraSeen).buildpacks
-        return BuildpacksSet(buildpacks=self._deps.provisioning.set_buildpacks(self._deps.app, wanted))
+        return _BuildpacksSet(buildpacks=self._deps.provisioning.set_buildpacks(self._deps.app, wanted))
 
     @override
-    def current(self, seen: BuildpacksSet, view: View) -> BuildpacksSet:
+    def current(self, seen: _BuildpacksSet, view: View) -> _BuildpacksSet:
         return seen
 
     @override
-    def verify(self, result: BuildpacksSet, view: View, tell: Reporter) -> str:
+    def verify(self, result: _BuildpacksSet, view: View, tell: Reporter) -> str:
         there = self._deps.provisioning.buildpacks(self._deps.app)
         if there != view.need(InfraSeen).buildpacks:
             raise CheckFailed(
@@ -378,7 +379,7 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
             lambda addon: f"{addon.name} is new",
             f"no new add-on of {self._service}",
         )
-        return look_for(search, intent, self._deps.stop, tell)
+        return search.run(intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _AddonSeen, view: View, tell: Reporter) -> AddonReady:
@@ -410,7 +411,7 @@ class OrderQueue(OrderAddon):
 
     title = "Create the queue"
     default_id = "queue"
-    gives = QueueReady
+    gives = _QueueReady
 
 
 class OrderOther(OrderAddon):

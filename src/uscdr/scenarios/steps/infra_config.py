@@ -9,10 +9,10 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.scenarios.infra.services import NewPlace, new_place, planned, rebuilt_in_place
-from uscdr.scenarios.releases import await_in_force, look_in_force, newest_version, retry
+from uscdr.scenarios.infra.services import NewPlace
+from uscdr.scenarios.releases import InForce, Releases
 from uscdr.scenarios.results.db import Proof
-from uscdr.scenarios.results.infra import AppMade, ConfigSet, DatabaseReady, KeyTried, MailEnabled, Materials, Switched
+from uscdr.scenarios.results.infra import AppMade, ConfigSet, DatabaseReady, KeyTried, Materials, Switched
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql, writes
 from uscdr.words import plural
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import SecretStr
+
+
+class _MailEnabled(Fact):
+    """Variables that were withheld until now."""
+
+    set: tuple[str, ...]
 
 
 class _ConfigSeen(Fact):
@@ -60,7 +66,7 @@ class SetConfig(ScenarioStep[_ConfigSeen, ConfigSet]):
     waits = "all variables are set in one call when the add-ons exist"
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
-        materials, new = view.need(Materials), planned(self._deps, new_place(self._deps))
+        materials, new = view.need(Materials), NewPlace.now(self._deps).planned(self._deps)
         _require(set(materials.copied) - set(new.from_addons), new.values, materials)
         return new.values
 
@@ -103,7 +109,7 @@ class _MailSeen(_ConfigSeen):
     """The state of the release, in words."""
 
 
-class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
+class EnableMail(ScenarioStep[_MailSeen, _MailEnabled]):
     """Enables mail in the new application. Done when its dynos run with the new variables."""
 
     name = "infra.enable_mail"
@@ -112,19 +118,19 @@ class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{new_app}/config-vars"),)
     manual = ("heroku config:set {unsilence} --app {new_app}   # in ONE call",)
-    gives = MailEnabled
+    gives = _MailEnabled
     needs = (Materials, Switched)
     waits = "mail is enabled after the switch, not before"
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
-        materials, withheld = view.need(Materials), planned(self._deps, new_place(self._deps)).withheld
+        materials, withheld = view.need(Materials), NewPlace.now(self._deps).planned(self._deps).withheld
         _require(set(materials.withheld), withheld, materials)
         return withheld
 
     @override
     def probe(self, view: View, tell: Reporter) -> _MailSeen:
         seen = _compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app))
-        force = look_in_force(self._deps, since=0)
+        force = InForce.look(self._deps, since=0)
         return _MailSeen(
             **seen.model_dump(), in_force=force.reached, failed=force.failed is not None, standing=force.words
         )
@@ -137,27 +143,27 @@ class EnableMail(ScenarioStep[_MailSeen, MailEnabled]):
         if not (seen.in_force or seen.failed):
             return Action("change", f"every variable is set; {seen.standing}", known=known)
         if seen.failed:
-            return Action("blocked", f"Mail is not enabled: {seen.standing}. {retry(self._deps)}")
+            return Action("blocked", f"Mail is not enabled: {seen.standing}. {Releases(self._deps).how_to_retry()}")
         return Action("noop", "mail is already enabled", known=known)
 
     @override
-    def apply(self, seen: _MailSeen, view: View, tell: Reporter) -> MailEnabled:
-        wanted, since = self._wanted(view), newest_version(self._deps)
+    def apply(self, seen: _MailSeen, view: View, tell: Reporter) -> _MailEnabled:
+        wanted, since = self._wanted(view), Releases(self._deps).newest_version()
         if seen.to_set:
             self._deps.provisioning.set_config(self._deps.app, {name: wanted[name] for name in seen.to_set})
-        await_in_force(self._deps, tell, since=since)
-        return MailEnabled(set=seen.to_set)
+        Releases(self._deps).await_in_force(tell, since=since)
+        return _MailEnabled(set=seen.to_set)
 
     @override
-    def current(self, seen: _MailSeen, view: View) -> MailEnabled:
-        return MailEnabled(set=())
+    def current(self, seen: _MailSeen, view: View) -> _MailEnabled:
+        return _MailEnabled(set=())
 
     @override
-    def verify(self, result: MailEnabled, view: View, tell: Reporter) -> str:
+    def verify(self, result: _MailEnabled, view: View, tell: Reporter) -> str:
         left = _compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app)).to_set
         if left:
             raise CheckFailed(f"These variables are still not set: {', '.join(left)}.", next_action="uscdr runs resume")
-        force = look_in_force(self._deps)
+        force = InForce.look(self._deps)
         return f"{plural(len(result.set), 'variable')} set; {force.words}" if result.set else force.words
 
 
@@ -180,7 +186,7 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> Materials:
-        old, new = self._deps.old.place(self._deps.old_app), planned(self._deps, NewPlace())
+        old, new = self._deps.old.place(self._deps.old_app), NewPlace().planned(self._deps)
         expected = (
             set(self._deps.config.config.required) | {self._deps.config.recovery.encryption_key_variable}
         ) - set(new.from_addons)
@@ -194,7 +200,7 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
             missing=tuple(sorted(expected - there - self._addon_made() - new.left.keys())),
             left=dict(new.left),
             doubtful=dict(new.doubtful),
-            in_place=rebuilt_in_place(self._deps, old),
+            in_place=old.rebuilt_in_place(self._deps.request.app),
             has_key=self._deps.config.recovery.encryption_key_variable in there,
         )
 

@@ -10,13 +10,21 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, NotFound, ProviderError
 from uscdr.models.base import Fact, elapsed
-from uscdr.models.transfers import Whose, under_way
+from uscdr.models.transfers import Transfers, Whose
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.infra.material import CAPTURED, KIT, choose_dump, dump_source, lost_since, not_captured, wanting_in
-from uscdr.scenarios.prover import DumpSource, stored_dump
-from uscdr.scenarios.releases import await_quiet
-from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, Compared, Proof, Restored, VerifiedData
-from uscdr.scenarios.results.infra import DatabaseReady, InfraSeen, LastCapture, OldStopped
+from uscdr.scenarios.prover import DumpSource
+from uscdr.scenarios.releases import Releases
+from uscdr.scenarios.results.db import (
+    ApplicationChecked,
+    Captured,
+    ChosenBackup,
+    Compared,
+    Proof,
+    Restored,
+    VerifiedData,
+)
+from uscdr.scenarios.results.infra import DatabaseReady, InfraSeen, OldStopped
 from uscdr.scenarios.steps.base import ASSESS, RESTORED_BY_HAND, ScenarioStep, sql
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
 from uscdr.scenarios.steps.choose import LATER, Choice, summary_of, warn_of
@@ -27,6 +35,12 @@ from uscdr.words import first_of, moment, plural, size
 if TYPE_CHECKING:
     from uscdr.models.heroku import Attachment
     from uscdr.models.postgres import TableDigest
+
+
+class _LastCapture(Captured):
+    """The old place's last state, when nothing wrote there any more; `why` says why there is none."""
+
+    why: str = ""
 
 
 class InfraChoose(ScenarioStep[ChosenBackup, ChosenBackup]):
@@ -114,7 +128,7 @@ class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> _LoadSeen:
-        await_quiet(self._deps, tell)
+        Releases(self._deps).await_quiet(tell)
         database = self._deps.database()
         tables = [table.name for table in database.tables()]
         digests = database.digests(tables)
@@ -200,15 +214,15 @@ def _without(result: Restored) -> str:
 # The last writes of an old application that still ran: captured, proven, and used unless damaged.
 
 
-class CaptureLast(Capture[LastCapture]):
+class CaptureLast(Capture[_LastCapture]):
     """Captures the stopped old application. A failed capture does not stop the recovery, but reports the loss."""
 
     name = "infra.capture_last"
     title = "Capture the last writes"
-    gives = LastCapture
+    gives = _LastCapture
     needs = (InfraSeen, OldStopped, ChosenBackup)
     plans_with = (InfraSeen,)
-    kind = LastCapture
+    kind = _LastCapture
 
     @override
     def attachment(self) -> Attachment:
@@ -231,7 +245,7 @@ class CaptureLast(Capture[LastCapture]):
             reachable=True,
             pushes_out=self.pushed_out(transfers),
             wanted=chosen.backup if chosen else "",
-            running=under_way(transfers, attachment.owner_app_name),
+            running=Transfers(transfers).under_way(attachment.owner_app_name),
         )
 
     @override
@@ -251,22 +265,24 @@ class CaptureLast(Capture[LastCapture]):
         return self._change(seen, f"capture the database of {self._deps.old_app} after its last write")
 
     @override
-    def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> LastCapture:
+    def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> _LastCapture:
         try:
             return super().apply(seen, view, tell)
         except ProviderError as error:
             if not said_no(error):
                 raise
-            return LastCapture(id="", num=0, name="", bytes=0, why=f"{error.message} {error.why}".strip())
+            return _LastCapture(id="", num=0, name="", bytes=0, why=f"{error.message} {error.why}".strip())
 
     @override
-    def verify(self, result: LastCapture, view: View, tell: Reporter) -> str:
+    def verify(self, result: _LastCapture, view: View, tell: Reporter) -> str:
         if result.why:
             tell.warn(f"uscdr could not capture the last writes of {self._deps.old_app}. {result.why}")
             return f"not captured: {result.why}"
         words, owner = super().verify(result, view, tell), self.attachment().owner_app_name
         transfer = self._deps.backups.transfer(owner, result.id)
-        self._deps.candidate.also(stored_dump(self._deps.backups, owner, transfer))  # while Heroku provisions add-ons
+        self._deps.candidate.also(
+            DumpSource.stored(self._deps.backups, owner, transfer)
+        )  # while Heroku provisions add-ons
         return words
 
 
@@ -283,7 +299,7 @@ class ChooseLast(ScenarioStep[ChosenBackup, ChosenBackup]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> ChosenBackup:
-        chosen, taken = view.need(ChosenBackup), view.get(LastCapture)
+        chosen, taken = view.need(ChosenBackup), view.get(_LastCapture)
         if taken is None or taken.why:
             return self._as_before(chosen, view, tell)
         transfer = self._deps.backups.transfer(self._owner(), taken.id)

@@ -9,11 +9,11 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.models.heroku import commit_of
+from uscdr.models.heroku import Build
 from uscdr.models.migrations import Lack
-from uscdr.scenarios.code import dangerous, see_tables, way_on, without
+from uscdr.scenarios.code import DeployedCode, Tables, without
 from uscdr.scenarios.infra.material import fetch_code
-from uscdr.scenarios.releases import await_deployed, await_in_force, find_build, require_running
+from uscdr.scenarios.releases import Builds, Releases
 from uscdr.scenarios.results.app import Redeployed
 from uscdr.scenarios.results.db import Compared, ProcessesStopped, VerifiedData
 from uscdr.scenarios.results.infra import ConfigSet, InfraSeen
@@ -64,7 +64,7 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
         commit = view.need(InfraSeen).commit
         tell.progress(f"packing {commit[:12]}")
         code = fetch_code(self._deps, commit)
-        found = see_tables(self._deps).against(code, commit[:12])
+        found = Tables.live(self._deps).against(code, commit[:12])
         if not found.known:
             tell.warn(
                 f"It is NOT KNOWN which migrations the release phase of {commit[:12]} applies: its files show none."
@@ -81,15 +81,15 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
         current = next((r for r in releases if r.current and r.slug_id), None)
         return _DeploySeen(
             commit=commit,
-            running=commit_of(current.slug_id if current else None, builds),
+            running=Build.commit_of(current.slug_id if current else None, builds),
             version=current.version if current else None,
             failed=bool(releases) and releases[0].status == "failed",
             builds=tuple(build.id for build in builds),
             pending=self._deps.platform.builds_pending(self._deps.app),
             migrations=found.pending,
             lacks=code.lacks,
-            dangerous=dangerous(self._deps, found.pending),
-            stuck=f"{found.stuck[0]}. {way_on(self._deps, found)}" if found.stuck else "",
+            dangerous=self._deps.config.app.danger_in(found.pending),
+            stuck=f"{found.stuck[0]}. {DeployedCode(self._deps).way_on(found)}" if found.stuck else "",
         )
 
     @override
@@ -123,7 +123,7 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
         tell.sending()
         accepted = self._deps.deploys.start_build(self._deps.app, code)
         tell.accepted(accepted.id)
-        return await_deployed(self._deps, accepted.id, seen.commit, tell)
+        return Builds(self._deps).await_deployed(accepted.id, seen.commit, tell)
 
     @override
     def current(self, seen: _DeploySeen, view: View) -> Redeployed:
@@ -131,15 +131,15 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
-        return find_build(self._deps, intent, tell)
+        return Builds(self._deps).find(intent, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _DeploySeen, view: View, tell: Reporter) -> Redeployed:
-        return await_deployed(self._deps, provider_id, seen.commit, tell)
+        return Builds(self._deps).await_deployed(provider_id, seen.commit, tell)
 
     @override
     def verify(self, result: Redeployed, view: View, tell: Reporter) -> str:
-        return require_running(self._deps, result)
+        return Releases(self._deps).require_running(result)
 
 
 class _FormationSeen(Fact):
@@ -211,7 +211,7 @@ class InfraFormation(ScenarioStep[_FormationSeen, ProcessesStopped]):
                 f"These processes do not have their old dyno size: {', '.join(sorted(left.sizes))}.",
                 next_action=f"See: heroku ps --app {self._deps.app}. Then: uscdr runs resume",
             )
-        force = await_in_force(self._deps, tell)
+        force = Releases(self._deps).await_in_force(tell)
         return f"every process type has its size; {force.words}{_absent(left.absent)}"
 
 

@@ -13,16 +13,7 @@ from uscdr.models.base import Fact
 from uscdr.models.dns import Caution
 from uscdr.models.events import Call
 from uscdr.scenarios.results.db import ApplicationChecked
-from uscdr.scenarios.results.infra import (
-    AppMade,
-    Cautions,
-    CertificatesOn,
-    CertificatesSeen,
-    DomainsBound,
-    DomainTarget,
-    InfraSeen,
-    Switched,
-)
+from uscdr.scenarios.results.infra import AppMade, CertificatesSeen, DomainsBound, DomainTarget, InfraSeen, Switched
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, writes
 
 if TYPE_CHECKING:
@@ -32,6 +23,18 @@ TARGET_LIMIT = 300.0
 CERTIFICATE_LIMIT = 3600.0
 ISSUED = "cert issued"
 HOPELESS = "failed"
+
+
+class _Cautions(Fact):
+    """What will make the switch of a hostname fail or mislead."""
+
+    found: tuple[Caution, ...] = ()
+
+
+class _CertificatesOn(Fact):
+    """Automated certificate management is on."""
+
+    hostnames: tuple[str, ...]
 
 
 class _DomainsSeen(Fact):
@@ -149,7 +152,7 @@ class _CertificatesSeenNow(Fact):
     hostnames: tuple[str, ...]
 
 
-class EnableCertificates(ScenarioStep[_CertificatesSeenNow, CertificatesOn]):
+class EnableCertificates(ScenarioStep[_CertificatesSeenNow, _CertificatesOn]):
     """Requests certificates before the switch; Heroku validates them only after DNS points to the application."""
 
     name = "infra.certificates"
@@ -157,7 +160,7 @@ class EnableCertificates(ScenarioStep[_CertificatesSeenNow, CertificatesOn]):
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{new_app}/acm"),)
     manual = ("heroku certs:auto:enable --app {new_app}",)
-    gives = CertificatesOn
+    gives = _CertificatesOn
     needs = (DomainsBound,)
     waits = "certificates are requested when the hostnames have moved"
 
@@ -176,16 +179,16 @@ class EnableCertificates(ScenarioStep[_CertificatesSeenNow, CertificatesOn]):
         return Action("change", "turn on automated certificates", self.calls())
 
     @override
-    def apply(self, seen: _CertificatesSeenNow, view: View, tell: Reporter) -> CertificatesOn:
+    def apply(self, seen: _CertificatesSeenNow, view: View, tell: Reporter) -> _CertificatesOn:
         self._deps.provisioning.enable_certificates(self._deps.app)
-        return CertificatesOn(hostnames=seen.hostnames)
+        return _CertificatesOn(hostnames=seen.hostnames)
 
     @override
-    def current(self, seen: _CertificatesSeenNow, view: View) -> CertificatesOn:
-        return CertificatesOn(hostnames=seen.hostnames)
+    def current(self, seen: _CertificatesSeenNow, view: View) -> _CertificatesOn:
+        return _CertificatesOn(hostnames=seen.hostnames)
 
     @override
-    def verify(self, result: CertificatesOn, view: View, tell: Reporter) -> str:
+    def verify(self, result: _CertificatesOn, view: View, tell: Reporter) -> str:
         custom = _custom(self._deps.provisioning.domains(self._deps.app))
         without = [domain.hostname for domain in custom if domain.acm_status is None]
         if without:
@@ -222,7 +225,7 @@ class AwaitCertificates(ScenarioStep[CertificatesSeen, CertificatesSeen]):
 
     def _forbidden(self, view: View) -> set[str]:
         """Names whose zone forbids a certificate: uscdr does not wait for them, so that mail and workers start."""
-        cautions = view.get(Cautions)
+        cautions = view.get(_Cautions)
         names = {one.name for one in cautions.found if one.no_certificate} if cautions else set()
         there = _custom(self._deps.provisioning.domains(self._deps.app)) if names else []
         return names - {one.hostname for one in there if state_of(one) == ISSUED}
@@ -261,7 +264,7 @@ def state_of(domain: Domain) -> str:
 # Check the domain before anything is built.
 
 
-class Preflight(ScenarioStep[Cautions, Cautions]):
+class Preflight(ScenarioStep[_Cautions, _Cautions]):
     """Reports what would make the switch fail or hide its result, before anything is built."""
 
     name = "dns.preflight"
@@ -269,14 +272,14 @@ class Preflight(ScenarioStep[Cautions, Cautions]):
     phase = ASSESS
     effect = Effect.READ
     manual = ("dig {hostname} CNAME; dig {zone} CAA; dig {hostname} AAAA   # note the record and its TTL",)
-    gives = Cautions
+    gives = _Cautions
     needs = (InfraSeen,)
     waits = "checked when the hostnames are known"
 
     @override
-    def probe(self, view: View, tell: Reporter) -> Cautions:
+    def probe(self, view: View, tell: Reporter) -> _Cautions:
         if self._deps.dns is None:
-            return Cautions()
+            return _Cautions()
         found: list[Caution] = []
         for name in view.need(InfraSeen).hostnames:
             held = next((r for r in view.need(InfraSeen).records if r.name == name), None)
@@ -284,10 +287,10 @@ class Preflight(ScenarioStep[Cautions, Cautions]):
                 found += self._deps.dns.verifier.cautions(name, held.values[0] if held else "")
             except (ProviderError, MachineError) as error:
                 found.append(Caution(name=name, what=error.message, so="uscdr could not verify the switch."))
-        return Cautions(found=tuple(one for one in found if not one.blocks))
+        return _Cautions(found=tuple(one for one in found if not one.blocks))
 
     @override
-    def plan(self, seen: Cautions, view: View) -> Action:
+    def plan(self, seen: _Cautions, view: View) -> Action:
         calls = (Call(provider="dns", request="QUERY of every authoritative server", writes=False),)
         words = "; ".join(f"{one.name}: {one.what.rstrip('.')}. {one.so.rstrip('.')}" for one in seen.found)
         return Action("read", words or "no problem found for the switch of the domain", calls)

@@ -15,17 +15,7 @@ from uscdr.scenarios.code import without
 from uscdr.scenarios.infra.config import Fate
 from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.infra.names import led_nowhere, left_for
-from uscdr.scenarios.infra.services import (
-    AddonOrder,
-    Had,
-    attached,
-    left_out,
-    lost,
-    order,
-    rebuilt_in_place,
-    services,
-    staying,
-)
+from uscdr.scenarios.infra.services import AddonOrder, Had, LostAddons, staying
 from uscdr.scenarios.results.infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import plural
@@ -129,19 +119,19 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
 
     def _order(self, old: OldPlace, had: Sequence[Had]) -> AddonOrder:
         configured = self._deps.config.recovery.addons
-        sold = {service: self._deps.provisioning.plans(service) for service in services(configured)}
-        there = old.facts.addons if old.facts and rebuilt_in_place(self._deps, old) else ()
-        return order([*there, *(one.addon for one in had if one.fate is Fate.ANEW)], configured, sold)
+        sold = {service: self._deps.provisioning.plans(service) for service in self._deps.config.recovery.services}
+        there = old.facts.addons if old.facts and old.rebuilt_in_place(self._deps.request.app) else ()
+        return AddonOrder.of([*there, *(one.addon for one in had if one.fate is Fate.ANEW)], configured, sold)
 
     def _addons(self, old: OldPlace) -> dict[str, Any]:
         """The add-ons to create, those left out, and the price, as fields of `InfraSeen`."""
-        _, had = lost(self._deps, old)
-        wanted = self._order(old, had)
+        lost = LostAddons.of(self._deps, old)
+        wanted = self._order(old, lost.found)
         return {
             "plans": wanted.plans,
             "replaced": wanted.replaced,
-            "left_out": left_out(had),
-            "attached": attached(had),
+            "left_out": lost.left_out,
+            "attached": lost.attached,
             "sharing": staying(self._deps, old),
             "monthly_cents": wanted.cents,
         }

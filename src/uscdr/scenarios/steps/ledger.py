@@ -14,7 +14,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import is_ours
-from uscdr.scenarios.prover import stored_dump
+from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup, LedgerLine, LossLedger, Proof
 from uscdr.scenarios.steps.base import ScenarioStep, sql
 from uscdr.threads import run_all
@@ -113,7 +113,7 @@ def proven_database(deps: Adapters, view: View, tell: Reporter) -> Database:
     """The chosen backup, open on this machine; restored again if an earlier process proved it."""
     owner = deps.attachment().owner_app_name
     transfer = deps.backups.transfer(owner, view.need(ChosenBackup).transfer_id)
-    deps.candidate.proof(stored_dump(deps.backups, owner, transfer), tell)
+    deps.candidate.proof(DumpSource.stored(deps.backups, owner, transfer), tell)
     return deps.candidate.open_database()
 
 

@@ -10,7 +10,8 @@ from typing_extensions import override
 from uscdr.digits import whole
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError, UscdrError
-from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, MachineSeen
+from uscdr.models.base import Fact
+from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import size
 
@@ -38,6 +39,15 @@ PROVES = ("db", "infra", "backups")
 USES_CODE = ("app", "infra")
 
 
+class _MachineSeen(Fact):
+    """The operator's machine: tools, and bytes free in the place with the least room, against what is needed."""
+
+    tools: str = ""
+    place: str
+    free: int
+    needed: int
+
+
 @dataclass(frozen=True)
 class _Demand:
     """Bytes that a run needs here: for the downloaded dumps, and for the restored databases."""
@@ -46,7 +56,7 @@ class _Demand:
     restored: int = 0
 
 
-class MachineLook(ScenarioStep[MachineSeen, MachineSeen]):
+class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
     """Checks tools and their versions, disk space, kit and keys. Earlier steps have tried the token."""
 
     name = "machine.look"
@@ -54,10 +64,10 @@ class MachineLook(ScenarioStep[MachineSeen, MachineSeen]):
     phase = ASSESS
     effect = Effect.READ
     manual: ClassVar[tuple[str, ...]] = ("pg_restore --version; postgres --version", "df -h .")
-    gives = MachineSeen
+    gives = _MachineSeen
 
     @override
-    def probe(self, view: View, tell: Reporter) -> MachineSeen:
+    def probe(self, view: View, tell: Reporter) -> _MachineSeen:
         wrong: list[UscdrError] = []
         theirs = self._server() if self._proves else 0
         programs = _tried(lambda: self._deps.machine.postgres(theirs), wrong) if self._proves else None
@@ -68,7 +78,7 @@ class MachineLook(ScenarioStep[MachineSeen, MachineSeen]):
             raise _not_ready(wrong)
         for words in self._warnings(programs, theirs):
             tell.warn(words)
-        return MachineSeen(
+        return _MachineSeen(
             tools=_words(programs) if programs else "",
             place=str(room.place) if room else "",
             free=room.free if room else 0,
@@ -175,7 +185,7 @@ class MachineLook(ScenarioStep[MachineSeen, MachineSeen]):
             yield f"This machine has {size(memory)} of free memory; a proof may need {size(MEMORY)}."
 
     @override
-    def plan(self, seen: MachineSeen, view: View) -> Action:
+    def plan(self, seen: _MachineSeen, view: View) -> Action:
         words = [seen.tools] if seen.tools else []
         words.append(f"{size(seen.free)} free in {seen.place}, needs about {size(seen.needed)}")
         return Action("read", "; ".join(words), self.calls())

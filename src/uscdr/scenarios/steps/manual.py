@@ -6,8 +6,14 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.models.base import Fact
-from uscdr.scenarios.results.db import ManualAnswer
 from uscdr.scenarios.steps.base import ScenarioStep, StepParams
+
+
+class _ManualAnswer(Fact):
+    """What a person answered to an instruction."""
+
+    instruction: str
+    answer: str
 
 
 class _ManualParams(StepParams):
@@ -22,7 +28,7 @@ class _ManualSeen(Fact):
     instruction: str
 
 
-class Manual(ScenarioStep[_ManualSeen, ManualAnswer]):
+class Manual(ScenarioStep[_ManualSeen, _ManualAnswer]):
     """Asks, and records the answer. There is no default answer."""
 
     name = "manual"
@@ -30,7 +36,7 @@ class Manual(ScenarioStep[_ManualSeen, ManualAnswer]):
     effect = Effect.ONCE
     params = _ManualParams
     manual = ("{instruction}",)
-    gives = ManualAnswer
+    gives = _ManualAnswer
     may_be_added = True
 
     @override
@@ -42,13 +48,13 @@ class Manual(ScenarioStep[_ManualSeen, ManualAnswer]):
         return Action("change", f"by hand: {seen.instruction}", ())
 
     @override
-    def apply(self, seen: _ManualSeen, view: View, tell: Reporter) -> ManualAnswer:
-        return ManualAnswer(instruction=seen.instruction, answer=self._deps.ask(seen.instruction))
+    def apply(self, seen: _ManualSeen, view: View, tell: Reporter) -> _ManualAnswer:
+        return _ManualAnswer(instruction=seen.instruction, answer=self._deps.ask(seen.instruction))
 
     @override
-    def current(self, seen: _ManualSeen, view: View) -> ManualAnswer:
-        return ManualAnswer(instruction=seen.instruction, answer="already done, according to the operator")
+    def current(self, seen: _ManualSeen, view: View) -> _ManualAnswer:
+        return _ManualAnswer(instruction=seen.instruction, answer="already done, according to the operator")
 
     @override
-    def verify(self, result: ManualAnswer, view: View, tell: Reporter) -> str:
+    def verify(self, result: _ManualAnswer, view: View, tell: Reporter) -> str:
         return f"answered: {result.answer}"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from uscdr.errors import BadInput, NotFound, RateLimited
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset, ResourceType, digest
-from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey, held, resolve
+from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset, ResourceType
+from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey
 from uscdr.scenarios.media.repair import WORKERS, MediaCache, has_file, undecided
 from uscdr.scenarios.steps.base import ScenarioStep
 from uscdr.threads import run_all
@@ -144,7 +144,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         found: dict[AssetKey, ListedAsset] = {}
         for page in self.cloud().list_assets(kind):
             self._deps.stop.check()
-            found |= {asset.key: held(asset) for asset in page}
+            found |= {asset.key: ListedAsset.of(asset) for asset in page}
             tell.progress(f"listing {kind} files", len(found))
         return found
 
@@ -154,7 +154,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         clouds = {self.cloud().cloud} | ({configured.cloud} if configured else set())
         tell.progress("reading file references from the database")
         references = self._deps.database().file_references(settings.references)
-        resolve(survey, references, settings, clouds=frozenset(clouds), known=self.copies(tell))
+        survey.resolve(references, settings, clouds=frozenset(clouds), known=self.copies(tell))
 
     def fetch_digests(self, keys: Iterable[AssetKey], survey: MediaSurvey, tell: Reporter) -> None:
         """Download files and keep the MD5 of their bytes. Downloads do not count for the rate limit."""
@@ -249,7 +249,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
 
     def places(self, keys: Iterable[AssetKey], survey: MediaSurvey) -> tuple[str, ...]:
         """The rows that refer to these files, for people; without file names."""
-        return tuple(f"{place} ({digest(key)})" for key in keys for place in survey.wanted[key].places)
+        return tuple(f"{place} ({key.digest})" for key in keys for place in survey.wanted[key].places)
 
 
 def asks(request: str) -> Call:

@@ -11,7 +11,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import is_ours
-from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey, replaced_since_stored
+from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey
 from uscdr.scenarios.media.repair import FORBIDDEN, ORPHANS_STAY
 from uscdr.scenarios.results.media import MediaSeen, Skew
 from uscdr.scenarios.steps.base import ASSESS, sql
@@ -100,7 +100,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             "missing": states[FileState.MISSING],
             "changed": states[FileState.CHANGED],
             "unproven": states[FileState.UNPROVEN],
-            "replaced": replaced_since_stored(survey, self.book.copies or {}, judged, self._deps.memory.own_media),
+            "replaced": survey.replaced_since_stored(self.book.copies or {}, judged, self._deps.memory.own_media),
         }
 
     def _access(self, survey: MediaSurvey) -> dict[str, int]:

@@ -11,7 +11,6 @@ from uscdr.models.base import Fact
 from uscdr.models.media import DELIVERIES, RESOURCE_TYPES, AssetKey
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.media.compare import FileState, MediaSurvey
-from uscdr.scenarios.media.repair import effort
 from uscdr.scenarios.results.db import ApplicationChecked
 from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaSeen, MediaVerified
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
@@ -48,8 +47,7 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
             unguarded=sum(self._unguarded(key, survey) for key in repairs.upload),
             lost=len(repairs.lost),
             unavailable=self.places(repairs.lost, survey),
-            effort=effort(
-                repairs,
+            effort=repairs.effort(
                 self.copies(tell),
                 listed=[listed[kind, delivery] for kind in RESOURCE_TYPES for delivery in DELIVERIES],
                 searched=[sum(listed[kind, one] for one in DELIVERIES) for kind in RESOURCE_TYPES],

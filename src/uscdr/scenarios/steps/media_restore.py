@@ -13,9 +13,9 @@ from uscdr.errors import AnswerLost, CheckFailed
 from uscdr.models.base import Fact
 from uscdr.models.media import Access, Asset, AssetKey, KnownAsset, RestoredAsset
 from uscdr.providers.ports.media import RESTORE_BATCH
-from uscdr.scenarios.media.compare import FileState, held, judge
+from uscdr.scenarios.media.compare import FileState, ListedAsset
 from uscdr.scenarios.media.repair import Repairs, batches, by_kind
-from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaRestored, MediaUploaded
+from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaUploaded
 from uscdr.scenarios.steps.media_base import MediaStep, changes
 from uscdr.words import plural, size
 
@@ -27,6 +27,13 @@ MOST_ROUNDS = 2
 """A second round restores an earlier version if the latest one is the changed file."""
 MOST_TRIES = 3
 MOST_DELIVERED = 10
+
+
+class _MediaRestored(Fact):
+    """Files that the service's own backup gave back, and those that it did not."""
+
+    restored: int
+    refused: int = 0
 
 
 class _MediaRestoreSeen(Fact):
@@ -68,7 +75,7 @@ def _batches(repairs: Repairs) -> list[_Batch]:
     return latest + chosen
 
 
-class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
+class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
     """Restores files. A resumed run finds restored files and restores nothing twice."""
 
     name = "media.restore_backups"
@@ -76,7 +83,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
     default_id = "media_restore"
     effect = Effect.IDEMPOTENT
     manual = ("cld admin restore $PUBLIC_ID resource_type=$TYPE   # 100 ids in each call",)
-    gives = MediaRestored
+    gives = _MediaRestored
     needs = (MediaPlanned, MediaDecided)
     plans_with = (MediaPlanned,)
     waits = "known after the media restore is planned"
@@ -113,7 +120,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
         return {"files": seen.files, "cloud": self.cloud().cloud}
 
     @override
-    def apply(self, seen: _MediaRestoreSeen, view: View, tell: Reporter) -> MediaRestored:
+    def apply(self, seen: _MediaRestoreSeen, view: View, tell: Reporter) -> _MediaRestored:
         restored = self._restored = set[AssetKey]()
         for _ in range(MOST_ROUNDS):
             repairs = self._repairs()
@@ -121,7 +128,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
                 break
             self._round(repairs, restored, tell)
             self.look_at_versions(tell)
-        return MediaRestored(restored=len(restored), refused=len(self.book.refused))
+        return _MediaRestored(restored=len(restored), refused=len(self.book.refused))
 
     def _round(self, repairs: Repairs, restored: set[AssetKey], tell: Reporter) -> None:
         def one(batch: _Batch) -> None:
@@ -170,7 +177,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
             if one.asset is not None and survey is not None:
                 survey.note(one.asset)
                 self.book.details.pop(one.key, None)
-            state = judge(survey.held.get(one.key), copies.get(one.key)) if survey else FileState.MISSING
+            state = FileState.of(survey.held.get(one.key), copies.get(one.key)) if survey else FileState.MISSING
             if one.asset is None or state in (FileState.MISSING, FileState.DELETED):
                 self.book.refused.add(one.key)
             else:
@@ -178,11 +185,11 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, MediaRestored]):
         return back
 
     @override
-    def current(self, seen: _MediaRestoreSeen, view: View) -> MediaRestored:
-        return MediaRestored(restored=0, refused=len(self.book.refused))
+    def current(self, seen: _MediaRestoreSeen, view: View) -> _MediaRestored:
+        return _MediaRestored(restored=0, refused=len(self.book.refused))
 
     @override
-    def verify(self, result: MediaRestored, view: View, tell: Reporter) -> str:
+    def verify(self, result: _MediaRestored, view: View, tell: Reporter) -> str:
         kept = self.survey(tell).held
         some = sorted(self._restored, key=str)[:MOST_DELIVERED]
         there = self.together([partial(self.delivers, key, kept[key]) for key in some])
@@ -221,7 +228,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         "cld uploader upload $FILE public_id=$PUBLIC_ID resource_type=$TYPE type=$DELIVERY overwrite=true tags={tag}",
     )
     gives = MediaUploaded
-    needs = (MediaPlanned, MediaRestored)
+    needs = (MediaPlanned, _MediaRestored)
     plans_with = (MediaPlanned,)
     waits = "known after the media restore is planned"
     _damaged: int = 0
@@ -313,7 +320,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
             with self.book.lock:
                 self._damaged += 1
             return False
-        if judge(held(asset), known) in (FileState.CHANGED, FileState.MISSING, FileState.DELETED):
+        if FileState.of(ListedAsset.of(asset), known) in (FileState.CHANGED, FileState.MISSING, FileState.DELETED):
             raise CheckFailed(
                 "The media service stored a file with other content than uscdr sent.",
                 why=f"{size(asset.bytes)} instead of {size(known.bytes)}, or another digest.",
@@ -372,7 +379,11 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
 
     @override
     def verify(self, result: MediaUploaded, view: View, tell: Reporter) -> str:
-        left = [key for key in self._wanted() if judge(self.survey(tell).held.get(key), None) is not FileState.PRESENT]
+        left = [
+            key
+            for key in self._wanted()
+            if FileState.of(self.survey(tell).held.get(key), None) is not FileState.PRESENT
+        ]
         if len(left) > result.damaged:
             raise CheckFailed(
                 f"{plural(len(left), 'file')} are still missing after the upload.", next_action="uscdr runs resume"

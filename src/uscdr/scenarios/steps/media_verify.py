@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
-from uscdr.scenarios.media.compare import FileState, MediaSurvey, laid_open
+from uscdr.scenarios.media.compare import FileState, MediaSurvey
 from uscdr.scenarios.results.media import MediaSeen, MediaSettingsSet, MediaVerified
 from uscdr.scenarios.steps.base import StepParams
 from uscdr.scenarios.steps.media_base import MediaStep, asks, by_column, some_of
@@ -70,7 +70,7 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
         urls = self._choose([key for key in states if key not in bad], self._params.delivered)
         delivered = sum(self.together([partial(self.delivers, key, survey.held[key]) for key in urls]))
         misopened = self.book.misopened()
-        open_twins = laid_open(survey, self.copies(tell))
+        open_twins = survey.laid_open(self.copies(tell))
         seen = MediaVerified(
             files=len(states),
             present=len(states) - len(bad),

@@ -12,14 +12,16 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import AnswerLost, CheckFailed, EffectFailed, OutcomeUnknown
 from uscdr.models.base import Fact
-from uscdr.scenarios.code import judge_running, refuse_dangerous, refuse_stuck
-from uscdr.scenarios.django import PLAN, applied_before, listed, manage, migration_that_failed, reason
+from uscdr.scenarios.code import DeployedCode
+from uscdr.scenarios.django import PLAN, Django, DjangoOutput
 from uscdr.scenarios.results.app import DataProbed, Remedy
 from uscdr.scenarios.results.db import Compared, Migrated, ProcessesStopped
 from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.words import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from uscdr.models.heroku import OneOffResult
 
 ONE_OFF_LIMIT = 120.0
@@ -73,10 +75,10 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
         pending = self._pending(tell, let_in)
         if not pending:
             return Migrated(applied=())
-        refuse_dangerous(self._deps, pending, let_in)
-        refuse_stuck(self._deps, judge_running(self._deps), let_in)
+        self._refuse_dangerous(pending, let_in)
+        self._refuse_stuck(let_in)
         try:
-            ended = manage(self._deps, "migrate --noinput", tell)
+            ended = Django(self._deps).manage("migrate --noinput", tell)
         except AnswerLost as error:
             return self._after_loss(pending, tell, let_in, error)
         if ended.exit_status != 0:
@@ -88,6 +90,28 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
                 next_action="uscdr runs resume",
             )
         return Migrated(applied=pending)
+
+    def _refuse_dangerous(self, pending: Collection[str], let_in: str) -> None:
+        """Raises CheckFailed when one of these must not run by itself; `let_in` are the commands that let users in."""
+        words = self._deps.config.app.danger_in(pending)
+        if words:
+            raise CheckFailed(
+                f"The migration {words}",
+                why="No migration was begun, and users are still shut out.",
+                next_action="Decide with the developers; when it has been dealt with: uscdr runs resume. "
+                f"Or let users in as it is: {let_in}",
+            )
+
+    def _refuse_stuck(self, let_in: str) -> None:
+        """Raises CheckFailed when the pending migrations surely fail."""
+        code = DeployedCode(self._deps)
+        found = code.judge_running()
+        if found.stuck:
+            raise CheckFailed(
+                f"{found.stuck[0][:1].upper()}{found.stuck[0][1:]}.",
+                why="No migration was begun, and users are still shut out.",
+                next_action=f"{code.way_on(found)} Then: uscdr runs resume. Or let users in as it is: {let_in}",
+            )
 
     def _after_loss(self, pending: tuple[str, ...], tell: Reporter, let_in: str, error: AnswerLost) -> Migrated:
         """Waits for the end of a migration whose answer was lost. It is not sent again: two at once would conflict."""
@@ -113,17 +137,17 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
         return f"heroku ps:scale {scale} --app {app} && {off}" if scale else off
 
     def _pending(self, tell: Reporter, let_in: str) -> tuple[str, ...]:
-        ended = manage(self._deps, PLAN, tell)
+        ended = Django(self._deps).manage(PLAN, tell)
         if ended.exit_status != 0:
             raise self._failed(ended, let_in)
-        return tuple(name for name, done in listed(self._deps, ended).items() if not done)
+        return tuple(name for name, done in Django(self._deps).listed(ended).items() if not done)
 
     def _failed(self, ended: OneOffResult, let_in: str) -> EffectFailed:
         """The failed migration, the reason from Django and the database, and every next step."""
-        app, name = self._deps.app, migration_that_failed(ended.output)
-        before = applied_before(ended.output)
+        app, name = self._deps.app, DjangoOutput(ended.output).failed_migration
+        before = DjangoOutput(ended.output).applied
         what = f"The migration {name} failed" if name else f"The deployed code did not run ({ended.name} ended)"
-        why = reason(ended.output) or f"exit status {ended.exit_status}, with no reason in the output"
+        why = DjangoOutput(ended.output).reason or f"exit status {ended.exit_status}, with no reason in the output"
         done = f" Applied before it: {', '.join(before)}." if before else ""
         return EffectFailed(
             f"{what}: {why}.",

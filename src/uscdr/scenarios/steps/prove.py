@@ -8,9 +8,9 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Need, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
-from uscdr.models.postgres import words_of
-from uscdr.scenarios.fitness import another, wanting, way_back
-from uscdr.scenarios.prover import DumpSource, stored_dump
+from uscdr.models.postgres import LeftOut
+from uscdr.scenarios.fitness import another, way_back
+from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup, Proof
 from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, reads
 from uscdr.words import first_of, plural, size
@@ -48,13 +48,13 @@ class Prove(ScenarioStep[Proof, Proof]):
         proof = proven(self._deps, self._source(view), tell, damaged=damaged)
         self._tell_key(proof, tell)
         if proof.left_out:
-            tell.warn(f"The proof of {proof.backup} does not cover: {words_of(proof.left_out)}.")
+            tell.warn(f"The proof of {proof.backup} does not cover: {LeftOut.words_of(proof.left_out)}.")
         return proof
 
     def _source(self, view: View) -> DumpSource:
         owner = self._deps.attachment().owner_app_name
         transfer = self._deps.backups.transfer(owner, view.need(ChosenBackup).transfer_id)
-        return stored_dump(self._deps.backups, owner, transfer)
+        return DumpSource.stored(self._deps.backups, owner, transfer)
 
     def _tell_key(self, proof: Proof, tell: Reporter) -> None:
         """A key that was not tried does not stop the run, and does not count as a key that fits."""
@@ -117,7 +117,7 @@ def _with_key_trouble(deps: Adapters, proof: Proof) -> Proof:
 def refusal_of(deps: Adapters, proof: Proof, view: View) -> str:
     """Why this backup must not be restored, and what to do instead; empty if it may be restored."""
     key = deps.config.recovery.encryption_key_variable
-    name, wants, instead = proof.backup, wanting(proof, key), another(view, proof.backup)
+    name, wants, instead = proof.backup, proof.wanting(key), another(view, proof.backup)
     if wants and proof.key.opens_nothing:
         sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be decrypted with it"
         where = f" ({proof.key.where})" if proof.key.where else ""
@@ -153,7 +153,7 @@ def _schema_words(proof: Proof) -> str:
 
 def _as_it_was(proof: Proof, key: str) -> str:
     """A damaged backup that the operator named is restored as it is: its problems are shown, not refused."""
-    wrong = wanting(proof, key) or proof.key.why
+    wrong = proof.wanting(key) or proof.key.why
     words = f"{proof.backup} restores here: {plural(len(proof.tables), 'table')}, {plural(proof.rows, 'row')}"
     return f"{words}, SHA-256 {proof.sha256[:16]}…; it will be restored as it is, DAMAGED: {wrong}"
 

@@ -11,7 +11,7 @@ from uscdr.engine.step import Action, BlastRadius, Effect, FoundWrite, Intent, R
 from uscdr.errors import CheckFailed, NotFound
 from uscdr.models.access import AccessBack
 from uscdr.models.base import elapsed
-from uscdr.models.transfers import Transfer, TransferKind, TransferState, under_way
+from uscdr.models.transfers import Transfer, TransferKind, Transfers, TransferState
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.fitness import another
 from uscdr.scenarios.results.db import (
@@ -89,7 +89,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
             transfer_id=chosen.transfer_id,
             unfit="it no longer exists" if backup is None else backup.unusable,
             **TransfersSeen.listed(self._deps, transfers),
-            running=under_way(transfers, attachment.owner_app_name),
+            running=Transfers(transfers).under_way(attachment.owner_app_name),
         )
 
     @override

@@ -12,14 +12,20 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.scenarios.releases import await_dynos, look_in_force, why_crashed
-from uscdr.scenarios.results.db import ProcessesStarted, ProcessesStopped, VerifiedData
+from uscdr.scenarios.releases import InForce, Releases
+from uscdr.scenarios.results.db import ProcessesStopped, VerifiedData
 from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, reads, writes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 NEVER_STARTED = frozenset({"release", "console", "rake"})
+
+
+class _ProcessesStarted(Fact):
+    """Process types that run again."""
+
+    running: dict[str, int]
 
 
 class _StartParams(StepParams):
@@ -36,7 +42,7 @@ class _StartSeen(Fact):
     up: dict[str, int]
 
 
-class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
+class StartProcesses(ScenarioStep[_StartSeen, _ProcessesStarted]):
     """Restores one part of the recorded formation."""
 
     name = "heroku.start"
@@ -45,7 +51,7 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
     sends = (writes("PATCH", "/apps/{app}/formation"),)
     params = _StartParams
     manual = ("heroku ps:scale {scale} --app {app}   # or what ran before it was stopped",)
-    gives = ProcessesStarted
+    gives = _ProcessesStarted
     needs = (VerifiedData, ProcessesStopped)
     part: ClassVar[Literal["web", "workers", "beat"]]
 
@@ -70,7 +76,7 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
 
     def _up(self, wanted: Collection[str]) -> dict[str, int]:
         """How many dynos of each run the current release."""
-        running = look_in_force(self._deps, kinds=wanted).running
+        running = InForce.look(self._deps, kinds=wanted).running
         return {kind: running.get(kind, 0) for kind in wanted}
 
     @override
@@ -84,27 +90,27 @@ class StartProcesses(ScenarioStep[_StartSeen, ProcessesStarted]):
         return Action("change", f"scale to {words} again", calls, known)
 
     @override
-    def apply(self, seen: _StartSeen, view: View, tell: Reporter) -> ProcessesStarted:
+    def apply(self, seen: _StartSeen, view: View, tell: Reporter) -> _ProcessesStarted:
         if seen.scaled != seen.wanted:
             self._deps.platform.scale(self._deps.app, seen.wanted)
-        ended = await_dynos(self._deps, tell, kinds=seen.wanted)
+        ended = Releases(self._deps).await_dynos(tell, kinds=seen.wanted)
         if ended.crashed:
             names = ", ".join(dyno.name for dyno in ended.crashed)
-            why = why_crashed(self._deps, ended.crashed)
+            why = Releases(self._deps).why_crashed(ended.crashed)
             logs = f"heroku logs --app {self._deps.app} --dyno {ended.crashed[0].name}"
             raise CheckFailed(
                 f"{names} crashed while starting.",
                 why=f"The data is restored and verified, but the application does not start with it. {why}".strip(),
                 next_action=f"Read the log: {logs}. Fix the cause, then: uscdr runs resume",
             )
-        return ProcessesStarted(running={kind: ended.running.get(kind, 0) for kind in seen.wanted})
+        return _ProcessesStarted(running={kind: ended.running.get(kind, 0) for kind in seen.wanted})
 
     @override
-    def current(self, seen: _StartSeen, view: View) -> ProcessesStarted:
-        return ProcessesStarted(running=seen.up)
+    def current(self, seen: _StartSeen, view: View) -> _ProcessesStarted:
+        return _ProcessesStarted(running=seen.up)
 
     @override
-    def verify(self, result: ProcessesStarted, view: View, tell: Reporter) -> str:
+    def verify(self, result: _ProcessesStarted, view: View, tell: Reporter) -> str:
         up = self._up(result.running)
         if up != result.running:
             raise CheckFailed(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import FoundWrite, Intent, Reporter
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import AnswerLost, EffectFailed, NotFound, OutcomeUnknown, ProviderError, WriteRefused
@@ -174,7 +174,7 @@ def find(
         lambda one: f"{one.kind.value} {one.name} began after the intent",
         f"{before}no {kinds[0].value} with a number above {mark.newest}",
     )
-    return look_for(search, replace(intent, accepted=None), deps.stop, tell)
+    return search.run(replace(intent, accepted=None), deps.stop, tell)
 
 
 def _is_ours(deps: Adapters, addon: Attachment, kinds: tuple[TransferKind, ...], accepted: str, mark: Mark) -> bool:

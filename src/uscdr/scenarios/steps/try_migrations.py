@@ -1,7 +1,8 @@
-"""Try the pending migrations on a restored copy of the backup, while users can still work."""
+"""Try pending migrations on a restored copy of the data while users can still work: what fails is seen in time."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -9,34 +10,168 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
-from uscdr.scenarios.code import dangerous, judge_running
-from uscdr.scenarios.django import LIST, PLAN, manage, reason, sql_of
+from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+from uscdr.models.trial import MigrationScript, Trial, Untried, pending_on
+from uscdr.scenarios.code import DeployedCode, Tables
+from uscdr.scenarios.django import LIST, PLAN, Django, DjangoOutput
 from uscdr.scenarios.fitness import another
-from uscdr.scenarios.prover import stored_dump
+from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.app import AppSeen, Remedy, TriedDry
 from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, writes
 from uscdr.scenarios.steps.choose import Choice, with_reasons
-from uscdr.scenarios.trial import (
-    OPEN,
-    MigrationPlan,
-    TrialSubject,
-    missing_on,
-    on_copy,
-    plan_of,
-    rehearsed,
-    seconds,
-    summary,
-)
 from uscdr.words import first_of, plural, size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from uscdr.models.heroku import Release
+    from uscdr.models.heroku import OneOffResult, Release
     from uscdr.models.transfers import Transfer
-    from uscdr.models.trial import MigrationScript
+    from uscdr.providers.ports.database import Copy
     from uscdr.scenarios.adapters import Adapters
+
+
+SHARE_OF_RTO = 0.05
+"""Of the time there is to recover: no more goes into one dyno of a trial, nor into its SQL on the copy."""
+LEAST = 60.0
+"""Seconds: a dyno alone takes that long to come up on a bad day."""
+OPEN = "Users were not shut out by this run, and nothing was changed."
+
+
+def _seconds(deps: Adapters) -> float:
+    """How long a dyno, or the SQL of all migrations, may take."""
+    return max(LEAST, deps.config.objectives.rto * SHARE_OF_RTO)
+
+
+@dataclass(frozen=True)
+class _TrialSubject:
+    """The backup whose copy is at hand, and what a person does when its data let a migration fail."""
+
+    backup: str
+    copy: Copy
+    way_on: str
+    restored: bool
+    """Whether the migrations will run on these very data; else on the live ones, which are newer."""
+
+
+@dataclass(frozen=True)
+class _MigrationPlan:
+    """Every installed migration in Django's order, each with whether the live database has it; see `pending_on`."""
+
+    done: Mapping[str, bool]
+    squashed: Collection[str]
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """On the live database."""
+        return tuple(name for name, done in self.done.items() if not done)
+
+
+def _plan_of(deps: Adapters, asked: OneOffResult) -> _MigrationPlan:
+    """From the output of `PLAN` and `LIST`. Raises OutcomeUnknown when there is none in it."""
+    own = DjangoOutput(asked.output).listed()
+    return _MigrationPlan(Django(deps).listed(asked), own.squashed if own else ())
+
+
+def _rehearsed(deps: Adapters, subject: _TrialSubject, tell: Reporter) -> TriedDry:
+    """What the deployed code would apply after the backup is restored, tried on its copy (starts one-off dynos).
+
+    Raises CheckFailed for what surely fails; ProviderError, OutcomeUnknown when the code could not be asked.
+    """
+    asked = Django(deps).manage(PLAN, tell, LIST, words="showmigrations", time_limit=_seconds(deps))
+    if asked.exit_status != 0:
+        words = (
+            f"the deployed code could not be asked: {DjangoOutput(asked.output).reason or 'the output tells no reason'}"
+        )
+        return TriedDry(tried=(), untried=(words,))
+    plan = _plan_of(deps, asked)
+    missing = _missing_on(deps, subject.copy, plan)
+    written = Django(deps).sql_of(missing.names, tell, time_limit=_seconds(deps)) if missing.names else ()
+    return _tried_on_copy(deps, subject, missing, written, plan, tell)
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """What is pending on the copy, in Django's order, and what cannot be told; see `pending_on`."""
+
+    names: tuple[str, ...]
+    unknown: tuple[Untried, ...]
+    beside: frozenset[str]
+    """Those whose SQL is written beside a database that has them already, or is damaged."""
+
+
+def _missing_on(deps: Adapters, copy: Copy, plan: _MigrationPlan) -> _Missing:
+    """What the deployed code would apply to the copy. Raises ProviderError."""
+    applied, code = copy.migrations(), DeployedCode(deps).running()
+    recorded = {one.full_name for one in applied}
+    names, unknown = pending_on(plan.done, plan.squashed, MigrationsVerdict.compare(code, applied), recorded)
+    live = {name for name, done in plan.done.items() if done}
+    return _Missing(names, unknown, frozenset(live if _whole(deps, code) else names))
+
+
+def _whole(deps: Adapters, code: CodeMigrations | None) -> bool:
+    """Whether the live database surely has what its recorded migrations made."""
+    try:
+        found = Tables.live(deps).against(code)
+    except (ProviderError, BadInput):
+        return False
+    return found.known and not (found.lacking or found.stuck)
+
+
+def _tried_on_copy(
+    deps: Adapters,
+    subject: _TrialSubject,
+    missing: _Missing,
+    written: Sequence[MigrationScript],
+    plan: _MigrationPlan,
+    tell: Reporter,
+) -> TriedDry:
+    """Tries these migrations in their order; nothing of it stays. Raises CheckFailed for what surely fails."""
+    names = missing.names
+    tell.progress(f"trying the SQL of {plural(len(names), 'migration')} on the copy of {subject.backup}")
+    able = MigrationScript.runnable(names, written)
+    python = tuple(one.name for one in written if one.runs_code)
+    trial = Trial.judge(subject.copy.tried(able, seconds=_seconds(deps)), python, missing.beside)
+    if not subject.restored:
+        trial = trial.without_applied({name for name, done in plan.done.items() if done})
+    if missing.unknown:
+        trial = trial.without_refusal(f"it may rest on {missing.unknown[0].name}, which was not tried")
+    _refuse(trial, subject)
+    untried = (*trial.untried, *(_unwritten(one) for one in written if one.failed and one.name in names))
+    whole = trial.model_copy(update={"untried": untried})
+    return TriedDry(
+        tried=tuple(one.name for one in written if not one.failed),
+        not_tried=python,
+        backup=subject.backup,
+        ran=trial.ran,
+        untried=tuple(map(str, (*untried, *whole.behind(names), *missing.unknown))),
+    )
+
+
+def _unwritten(script: MigrationScript) -> Untried:
+    why = DjangoOutput(script.output).reason or "the output tells no reason"
+    return Untried(name=script.name, why=f"Django cannot write its SQL beside the live database: {why}")
+
+
+def _refuse(trial: Trial, subject: _TrialSubject) -> None:
+    if trial.refused is not None:
+        raise CheckFailed(
+            f"The migration {trial.refused.name} fails on the data of {subject.backup}: {trial.refused.why}.",
+            why=f"Its SQL was tried on the copy that is restored on this machine. {OPEN}",
+            next_action=subject.way_on,
+        )
+
+
+def _summary(result: TriedDry) -> str:
+    """What was tried and what was not, for the end of a step."""
+    if not result.backup:
+        return f"NOT TRIED: {first_of(result.untried)}" if result.untried else "nothing was tried"
+    words = f"the SQL of {plural(len(result.ran), 'pending migration')} runs on the copy of {result.backup}"
+    return f"{words}; NOT TRIED: {first_of(result.untried, comma='; ')}" if result.untried else words
+
+
+# Try on the backup's copy what the deployed code will migrate after the restore, while users can still work.
+
 
 CODE = (
     "Or deploy code that can: uscdr recover app --ref REF --new. Or roll back to the code of the backup's time: "
@@ -86,7 +221,7 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
         if not in_doubt:
             words = f"no code was deployed since {chosen.name}, and no migration is known to be pending"
             return _PendingSeen(backup=chosen.name, skipped=words)
-        code = self._deps.candidate.proof(stored_dump(self._deps.backups, self._owner(), chosen), tell).code
+        code = self._deps.candidate.proof(DumpSource.stored(self._deps.backups, self._owner(), chosen), tell).code
         skipped = f"no migration is pending on {chosen.name}" if code.up_to_date else ""
         skipped = f"{chosen.name} is not restored as it is" if code.stuck else skipped
         return _PendingSeen(
@@ -108,7 +243,7 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
         try:
             deps.database().facts()
             since = _deployed_since(chosen.taken_at, deps.platform.releases(deps.app))
-            return since or bool(judge_running(deps).pending)
+            return since or bool(DeployedCode(deps).judge_running().pending)
         except (ProviderError, BadInput):
             return True
 
@@ -125,11 +260,11 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
     @override
     def apply(self, seen: _PendingSeen, view: View, tell: Reporter) -> TriedDry:
         deps = self._deps
-        deps.candidate.proof(stored_dump(deps.backups, self._owner(), self._transfer(seen)), tell)
+        deps.candidate.proof(DumpSource.stored(deps.backups, self._owner(), self._transfer(seen)), tell)
         way_on = f"{_anew(another(view, seen.backup))}. {CODE}"
         try:
-            return rehearsed(
-                deps, TrialSubject(seen.backup, deps.candidate.open_database(), way_on, restored=True), tell
+            return _rehearsed(
+                deps, _TrialSubject(seen.backup, deps.candidate.open_database(), way_on, restored=True), tell
             )
         except (ProviderError, OutcomeUnknown) as error:
             return TriedDry(tried=(), untried=(f"uscdr could not ask the deployed code: {error.message}",))
@@ -148,7 +283,7 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
     def verify(self, result: TriedDry, view: View, tell: Reporter) -> str:
         for words in result.untried:
             tell.warn(f"Not tried before the restore: {words}.")
-        return summary(result)
+        return _summary(result)
 
     @override
     def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
@@ -237,11 +372,11 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
     @override
     def apply(self, seen: _TrySeen, view: View, tell: Reporter) -> TriedDry:
         words = "check, migrate --plan"
-        ended = manage(self._deps, "check", tell, "migrate --plan", PLAN, LIST, words=words)
+        ended = Django(self._deps).manage("check", tell, "migrate --plan", PLAN, LIST, words=words)
         if ended.exit_status != 0:
             raise self._refused("The deployed code cannot migrate the database", ended.output)
-        plan = plan_of(self._deps, ended)
-        words = dangerous(self._deps, plan.pending)
+        plan = _plan_of(self._deps, ended)
+        words = self._deps.config.app.danger_in(plan.pending)
         if words:
             raise CheckFailed(f"The migration {words}", why=OPEN, next_action="Decide with the developers.")
         if not plan.pending:
@@ -258,7 +393,7 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
             self._deps.candidate.close()
         return tried.model_copy(update={"not_tried": seen.runs_code or tried.not_tried})
 
-    def _copy(self, tell: Reporter) -> TrialSubject | str:
+    def _copy(self, tell: Reporter) -> _TrialSubject | str:
         """The newest backup of this database, restored on this machine; else the reason against it."""
         deps = self._deps
         try:
@@ -266,11 +401,11 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
             newest = self._newest(deps.backups.transfers(attachment))
             if newest is None:
                 return "there is no backup to try it on"
-            most = round(seconds(deps) * RESTORED_A_SECOND)
+            most = round(_seconds(deps) * RESTORED_A_SECOND)
             if newest.processed_bytes > most:
                 return f"{newest.name} is larger than {size(most)}: a restore on this machine would take too long"
-            deps.candidate.proof(stored_dump(deps.backups, attachment.owner_app_name, newest), tell)
-            return TrialSubject(newest.name, deps.candidate.open_database(), WAY_ON, restored=False)
+            deps.candidate.proof(DumpSource.stored(deps.backups, attachment.owner_app_name, newest), tell)
+            return _TrialSubject(newest.name, deps.candidate.open_database(), WAY_ON, restored=False)
         except (BadInput, CheckFailed, MachineError, ProviderError) as error:
             return f"uscdr could not restore a backup on this machine: {error.message}"
 
@@ -278,20 +413,20 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
         listed = with_reasons(reversed(transfers), self._deps.memory.damaged)
         return next((one for one, unfit in listed if not unfit), None)
 
-    def _tried(self, plan: MigrationPlan, copy: TrialSubject | str, tell: Reporter) -> TriedDry:
+    def _tried(self, plan: _MigrationPlan, copy: _TrialSubject | str, tell: Reporter) -> TriedDry:
         if isinstance(copy, str):
             written = self._written(plan.pending, plan, tell)
             names = tuple(one.name for one in written if not one.failed)
             python = tuple(one.name for one in written if one.runs_code)
             return TriedDry(tried=names, not_tried=python, untried=(f"on data: {copy}",))
-        missing = missing_on(self._deps, copy.copy, plan)
+        missing = _missing_on(self._deps, copy.copy, plan)
         also = tuple(name for name in plan.pending if name not in missing.names)
         written = self._written((*missing.names, *also), plan, tell)
-        return on_copy(self._deps, copy, missing, written, plan, tell)
+        return _tried_on_copy(self._deps, copy, missing, written, plan, tell)
 
-    def _written(self, names: tuple[str, ...], plan: MigrationPlan, tell: Reporter) -> tuple[MigrationScript, ...]:
+    def _written(self, names: tuple[str, ...], plan: _MigrationPlan, tell: Reporter) -> tuple[MigrationScript, ...]:
         """The SQL of each migration, written by Django. Raises CheckFailed if Django cannot write a pending one."""
-        written = sql_of(self._deps, names, tell)
+        written = Django(self._deps).sql_of(names, tell)
         failed = next((one for one in written if one.failed and one.name in plan.pending), None)
         if failed is not None and AMBIGUOUS not in failed.output:
             raise self._refused(f"Django cannot write the SQL of {failed.name}", failed.output)
@@ -300,7 +435,7 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
     def _refused(self, what: str, output: str) -> CheckFailed:
         app = self._deps.app
         return CheckFailed(
-            f"{what}: {reason(output) or 'the output gives no reason'}.",
+            f"{what}: {DjangoOutput(output).reason or 'the output gives no reason'}.",
             why=OPEN,
             next_action=f"See: heroku logs --app {app}. Deploy code that can: uscdr recover app --ref REF --new. "
             "Or roll back: uscdr recover app --release vN --new. Or fix the cause, then: uscdr runs resume",
@@ -315,4 +450,4 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
         words = f"{plural(len(result.tried), 'pending migration')} can be written as SQL"
         if result.not_tried:
             words += f"; not tried: {first_of(result.not_tried)}"
-        return f"{words}; {summary(result)}"
+        return f"{words}; {_summary(result)}"

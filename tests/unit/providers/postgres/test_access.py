@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import LockHeld, ProviderError, WriteRefused
-from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, given_back
+from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess
 from uscdr.providers.postgres import access
 from uscdr.write_guard import WriteGuard
 
@@ -58,7 +58,7 @@ def pair(new_database: Callable[..., Any]) -> tuple[Any, Any]:
 
 def test_what_comes_back_is_named_by_key_and_holds_no_secret(pair: tuple[Any, Any]) -> None:
     live, backup = (one.adapter() for one in pair)
-    back = given_back(TABLES, live.access(TABLES), backup.access(TABLES))
+    back = AccessBack.between(TABLES, live.access(TABLES), backup.access(TABLES))
     assert back.flags == {"is_active": ("7",), "is_staff": ("2",)}
     assert (back.deleted, back.passwords) == (("30",), ("9",))
     assert back.counts == {"token": 1, "session": 5, "account_groups": 1}
@@ -84,7 +84,7 @@ def test_nothing_is_withdrawn_by_one_whose_run_was_taken_over(pair: tuple[Any, A
 
 def test_it_is_withdrawn_again_and_once_is_enough(pair: tuple[Any, Any]) -> None:
     live, backup = pair
-    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    back = AccessBack.between(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     hashes = live.adapter().unshown(TABLES, back)
     restored = backup.adapter(read_only=False)
     assert restored.withdraw(TABLES, back, hashes).changed > 0
@@ -110,7 +110,7 @@ def test_a_password_whose_newer_hash_is_lost_opens_nothing(pair: tuple[Any, Any]
 def test_a_newer_password_that_stands_already_stays(pair: tuple[Any, Any]) -> None:
     """It was set, the process ended before it said so, and the next one does not know it any more."""
     live, backup = pair
-    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    back = AccessBack.between(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     restored = backup.adapter(read_only=False)
     restored.withdraw(TABLES, back, live.adapter().unshown(TABLES, back))
     assert restored.withdraw(TABLES, back, {}) == AccessAgain(changed=0)
@@ -120,7 +120,7 @@ def test_a_newer_password_that_stands_already_stays(pair: tuple[Any, Any]) -> No
 def test_what_is_not_there_is_a_doubt_and_damage_is_not_withdrawn(pair: tuple[Any, Any]) -> None:
     live, backup = pair
     live.run("DROP TABLE token; DELETE FROM account WHERE id > 12; DELETE FROM account_groups")
-    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    back = AccessBack.between(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     assert back.deleted == ()
     assert "account_groups" not in back.counts
     assert any("uscdr cannot read token, so the restore may give back access" in doubt for doubt in back.doubts)
@@ -131,7 +131,7 @@ def test_tokens_that_went_with_their_accounts_are_damage_too(pair: tuple[Any, An
     live, backup = pair
     backup.run("ALTER TABLE token ADD FOREIGN KEY (user_id) REFERENCES account")
     live.run("TRUNCATE account; TRUNCATE token; TRUNCATE session")
-    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    back = AccessBack.between(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     assert back.counts == {"session": 5, "account_groups": 1}
     assert back.doubts[1:] == (
         "30 rows of token were deleted with them: after the restore their owners can sign in again",
@@ -143,7 +143,7 @@ def test_of_tokens_that_are_left_a_withdrawn_one_stays_so_without_accounts(pair:
     live, backup = pair
     backup.run("ALTER TABLE token ADD FOREIGN KEY (user_id) REFERENCES account")
     live.run(damage)
-    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    back = AccessBack.between(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     assert back.counts["token"] == 1
     assert not any("sign in again" in doubt for doubt in back.doubts)
 
@@ -153,7 +153,7 @@ def test_while_accounts_are_left_every_token_that_is_gone_is_withdrawn(pair: tup
     live, backup = pair
     backup.run("ALTER TABLE token ADD FOREIGN KEY (user_id) REFERENCES account")
     live.run("DELETE FROM account WHERE id > 12; DELETE FROM token WHERE user_id > 27")
-    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    back = AccessBack.between(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     assert back.counts == {"token": 4, "session": 5, "account_groups": 1}
     assert back.doubts == ("18 of 30 accounts are missing, which looks like damage",)
     backup.adapter(read_only=False).withdraw(TABLES, back, {})
@@ -164,7 +164,7 @@ def test_while_accounts_are_left_every_token_that_is_gone_is_withdrawn(pair: tup
 def test_passwords_that_changed_by_the_dozen_come_back_and_that_is_said(pair: tuple[Any, Any]) -> None:
     live, backup = pair
     live.run("UPDATE account SET password = 'scrambled-' || id WHERE id < 20")
-    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    back = AccessBack.between(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     assert back.passwords == ()
     assert any("of 30 accounts have another password now, which looks like damage" in doubt for doubt in back.doubts)
 
@@ -175,7 +175,7 @@ def test_many_rights_that_were_taken_away_leave_those_of_others(pair: tuple[Any,
     backup.run(many)
     live.run(many)
     live.run("DELETE FROM account_groups WHERE group_id BETWEEN 2 AND 6001")
-    back = given_back(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
+    back = AccessBack.between(TABLES, live.adapter().access(TABLES), backup.adapter().access(TABLES))
     backup.adapter(read_only=False).withdraw(TABLES, back, {})
     assert value(backup, "SELECT count(*) FROM account_groups WHERE group_id > 6001") == [(33999,)]
     assert value(backup, "SELECT count(*) FROM account_groups WHERE group_id BETWEEN 2 AND 6001") == [(0,)]
@@ -194,7 +194,7 @@ def test_everything_or_nothing(pair: tuple[Any, Any]) -> None:
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;"
         "CREATE TRIGGER keep BEFORE DELETE ON session FOR EACH ROW EXECUTE FUNCTION no()"
     )
-    back = given_back(TABLES, pair[0].adapter().access(TABLES), backup.adapter().access(TABLES))
+    back = AccessBack.between(TABLES, pair[0].adapter().access(TABLES), backup.adapter().access(TABLES))
     with pytest.raises(ProviderError):
         backup.adapter(read_only=False).withdraw(TABLES, back, {})
     assert value(backup, "SELECT count(*) FROM account WHERE is_active") == [(30,)]
@@ -206,6 +206,6 @@ def test_a_table_that_cannot_be_read_is_a_doubt_and_the_others_are_looked_at(pai
         other.execute("LOCK TABLE token IN ACCESS EXCLUSIVE MODE")
         seen = live.adapter(lock_timeout=0.1).access(TABLES)
     assert seen.missing == ("token",)
-    back = given_back(TABLES, seen, backup.adapter().access(TABLES))
+    back = AccessBack.between(TABLES, seen, backup.adapter().access(TABLES))
     assert back.counts == {"session": 5, "account_groups": 1}
     assert back.doubts == ("uscdr cannot read token, so the restore may give back access through it",)

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, Move, Unshown, given_back
+from uscdr.models.access import AccessAgain, AccessBack, KeyedAccess, Move, Unshown
 
 TABLES = KeyedAccess(
     secret=SecretStr("a secret of the platform"),
@@ -50,7 +50,7 @@ def pair(new_database: Callable[..., Any]) -> tuple[Any, Any]:
 
 def back_of(pair: tuple[Any, Any], tables: KeyedAccess = TABLES) -> AccessBack:
     live, backup = (one.adapter() for one in pair)
-    return given_back(tables, live.access(tables), backup.access(tables))
+    return AccessBack.between(tables, live.access(tables), backup.access(tables))
 
 
 def again(pair: tuple[Any, Any], tables: KeyedAccess = TABLES, known: Unshown | None = None) -> AccessAgain:
@@ -100,7 +100,7 @@ def test_roles_that_one_statement_changed_come_back_and_that_is_said(pair: tuple
     assert back.amount == 0
     (doubt,) = back.doubts
     assert "of 40 accounts have another role now" in doubt
-    assert "which looks like damage. The restore brings the earlier values back" in doubt
+    assert "which looks like damage. The restore sets the earlier values again" in doubt
 
 
 def test_the_few_that_are_more_than_students_lost_it_all_at_once(pair: tuple[Any, Any]) -> None:
@@ -113,7 +113,7 @@ def test_the_few_that_are_more_than_students_lost_it_all_at_once(pair: tuple[Any
     (doubt,) = back.doubts
     assert (
         doubt == "3 of 40 accounts have another role now (ADMIN -> STUDENT), which looks like damage. "
-        "The restore brings the earlier values back"
+        "The restore sets the earlier values again"
     )
 
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from uscdr.models.trial import BEGUN, ENDED, MigrationScript, ScriptEnd, Trial, judged, scripts
+from uscdr.models.trial import BEGUN, ENDED, MigrationScript, ScriptEnd, Trial
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.ports.database import Copy
 from uscdr.providers.postgres.copy import RestoredCopy
@@ -35,7 +35,7 @@ def written(**texts: str) -> tuple[MigrationScript, ...]:
         + f"\r\n-- {ENDED} 0\r\n"
         for name, text in texts.items()
     )
-    return scripts("".join(each))
+    return MigrationScript.all_in("".join(each))
 
 
 def atomic(*statements: str) -> str:
@@ -50,7 +50,7 @@ def of_python() -> str:
 def tried(copy: Copy, seconds: float = 30.0, live: tuple[str, ...] = (), **texts: str) -> Trial:
     made = written(**texts)
     ends = copy.tried(made, seconds=seconds)
-    return judged(ends, [one.name for one in made if one.runs_code], live)
+    return Trial.judge(ends, [one.name for one in made if one.runs_code], live)
 
 
 def refusal(trial: Trial) -> str:
@@ -244,8 +244,8 @@ def test_a_server_that_is_gone_is_no_failure_of_the_migration(clinic: Any) -> No
 def test_the_marks_tell_what_was_not_written() -> None:
     good, cut = f"-- {BEGUN} a.y\n-- {ENDED} 0\n", f"-- {BEGUN} a.z\nBEGIN;"
     output = f"Starting\n-- {BEGUN} a.x\nCommandError: no\n-- {ENDED} 1\n{good}{cut}"
-    first, second = scripts(output)
+    first, second = MigrationScript.all_in(output)
     assert (first.name, first.failed, first.output) == ("a.x", True, "CommandError: no\n")
     assert (second.parts, second.runs_code, second.failed) == (("",), False, False)
-    assert len(scripts(output)) == 2, "one without its end is not among them"
+    assert len(MigrationScript.all_in(output)) == 2, "one without its end is not among them"
     assert ScriptEnd(name="a.x").ran

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from private_servers import running
-from uscdr.pgserver.cluster import find_tool
+from uscdr.pgserver.cluster import Tool
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.database import PostgresDatabase
 
@@ -43,7 +43,7 @@ class Source:
 
     def dump(self, path: Path, *options: str) -> Path:
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", **self.server.environment()}
-        tool = find_tool("pg_dump", minimum_major=17).path
+        tool = Tool.find("pg_dump", minimum_major=17).path
         subprocess.run([tool, "-Fc", *options, "-f", path], env=environment, check=True)
         return path
 

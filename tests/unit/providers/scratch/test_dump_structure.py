@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from uscdr.errors import CheckFailed, MachineError
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres import contents
 from uscdr.providers.postgres.scratch import LocalScratch
 from uscdr.wiring.stores import decode
@@ -71,7 +71,7 @@ class Clinic:
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
     place = tmp_path_factory.mktemp("structure")
-    with start(place / "server", tied=True) as server:
+    with LocalPostgres.start(place / "server", tied=True) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute(b"CREATE DATABASE clinic")
         with psycopg.connect(server.dsn("clinic")) as connection:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from uscdr.cleanup import sweep, workplace
 from uscdr.errors import BadInput, CheckFailed, ProviderError
 from uscdr.models.trial import MigrationScript, ScriptEnd
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.scratch_own import OwnScratch, scratch_url
 
 SECRET = "own-Canario"
@@ -52,7 +52,7 @@ class Own:
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Own]:
-    with tempfile.TemporaryDirectory() as parent, start(Path(parent) / "own", tied=True) as running:
+    with tempfile.TemporaryDirectory() as parent, LocalPostgres.start(Path(parent) / "own", tied=True) as running:
         made = Own(running)
         made.run(
             f"CREATE ROLE prover LOGIN CREATEDB CREATEROLE PASSWORD '{SECRET}';"

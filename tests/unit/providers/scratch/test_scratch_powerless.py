@@ -17,7 +17,7 @@ import pytest
 from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.postgres import Invariant
 from uscdr.models.trial import MigrationScript, ScriptEnd
-from uscdr.pgserver.cluster import find_tool
+from uscdr.pgserver.cluster import Tool
 from uscdr.providers.postgres.errors import mapped
 from uscdr.providers.postgres.scratch import LocalScratch, _judged
 
@@ -63,7 +63,7 @@ def other(source: Any) -> Iterator[Any]:
             with psycopg.connect(source.server.dsn("stranger"), autocommit=True) as inside:
                 inside.execute(script.encode())
             environment = {"PATH": os.environ["PATH"], **source.server.environment("stranger")}
-            tool = find_tool("pg_dump", minimum_major=17).path
+            tool = Tool.find("pg_dump", minimum_major=17).path
             # Into a pipe: then it does not say where its rows lie, and a text may be replaced by a longer one.
             made = subprocess.run([tool, "-Fc"], env=environment, check=True, capture_output=True)
             path.write_bytes(made.stdout)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.models.schema import Operation, state_of
+from uscdr.models.schema import Operation, SchemaState
 from uscdr.providers.source.migrations import _parse
 
 FILE = """
@@ -41,7 +41,7 @@ CREATE = """migrations.CreateModel(name="Patient", fields=[
 
 
 def columns(*operations: str) -> dict[str, set[str]]:
-    state = state_of([_parse("patients.0002_x", FILE.format(operations=",\n".join(operations)))])
+    state = SchemaState.after([_parse("patients.0002_x", FILE.format(operations=",\n".join(operations)))])
     assert not state.unclear
     return {table: set(model.columns()) for table, model in state.tables().items()}
 
@@ -105,7 +105,7 @@ def test_a_deleted_model_has_no_table() -> None:
     ["*SHARED", "make()", 'migrations.CreateModel(name="A", fields=FIELDS)', "migrations.AddField(**given)", "Own()"],
 )
 def test_what_is_not_plain_makes_the_application_unclear(operations: str) -> None:
-    assert state_of([_parse("patients.0002_x", FILE.format(operations=operations))]).unclear == {"patients"}
+    assert SchemaState.after([_parse("patients.0002_x", FILE.format(operations=operations))]).unclear == {"patients"}
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_every_migration_of_the_packaged_application_is_understood() -> None:
     ]
     assert len(files) > 20
     assert [one.name for one in files if not one.understood] == []
-    assert state_of(sorted(files, key=lambda one: one.name)).unclear == set()
+    assert SchemaState.after(sorted(files, key=lambda one: one.name)).unclear == set()

@@ -10,8 +10,7 @@ from broken_app import advice, ended, sent, unmigrated
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.models.trial import ScriptEnd
-from uscdr.scenarios.steps.try_migrations import RESTORED_A_SECOND
-from uscdr.scenarios.trial import SHARE_OF_RTO
+from uscdr.scenarios.steps.try_migrations import RESTORED_A_SECOND, SHARE_OF_RTO
 
 TWO, THREE = "patients.0002_names", "patients.0003_phone"
 

@@ -142,7 +142,7 @@ def test_a_named_release_is_returned_to_even_from_health(name: str) -> None:
     ("name", "says"),
     [
         ("v99", "not listed"), ("", "not listed"), ("v", "not listed"), ("v4", "not listed"), ("V40", "not listed"),
-        ("latest", "not listed"), ("v38", "failed"), ("v37", "cannot be returned to"), ("v41", "the one that runs"),
+        ("latest", "not listed"), ("v38", "failed"), ("v37", "cannot be rolled back to"), ("v41", "is already running"),
     ],
 )  # fmt: skip
 def test_a_release_that_cannot_be_returned_to_is_bad_input(name: str, says: str) -> None:

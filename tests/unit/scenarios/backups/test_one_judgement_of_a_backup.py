@@ -32,7 +32,7 @@ from uscdr.models.heroku import Attachment
 from uscdr.models.transfers import DatabaseEnd, TransferKind, TransferState, Whose
 from uscdr.scenarios import backup_inventory
 from uscdr.scenarios.adapters import Adapters, Request
-from uscdr.scenarios.backup_inventory import scope
+from uscdr.scenarios.backup_inventory import Inventory, scope
 from uscdr.scenarios.infra.material import choose_dump
 from uscdr.scenarios.steps import restore as restoring
 from uscdr.scenarios.steps.assess import BackupsLook
@@ -74,9 +74,7 @@ ODD: dict[str, Callable[[], Odd]] = {
     "of another database": lambda: Odd(
         {"databases": (DatabaseEnd(label="ANALYTICS", host="h", name="other"),)}, "of another database (ANALYTICS)"
     ),
-    "of nobody knows which": lambda: Odd(
-        {"databases": (DatabaseEnd(label="CYAN"),)}, "of a database that is not known (CYAN)"
-    ),
+    "of nobody knows which": lambda: Odd({"databases": (DatabaseEnd(label="CYAN"),)}, "of an unknown database (CYAN)"),
 }
 
 
@@ -150,15 +148,15 @@ class Everywhere:
     def recover_backups(self) -> tuple[str, float]:
         """The inventory of `recover backups`."""
         with self.deps() as deps:
-            newest = backup_inventory.take(deps).newest
+            newest = Inventory.take(deps).newest
             assert newest is not None
             return newest.name, newest.age(datetime.now(UTC))
 
     def objective(self) -> tuple[str, float]:
         """The arithmetic of `backup status` and `recover backups`."""
         with self.deps() as deps:
-            known = backup_inventory.take(deps)
-            seen = backup_inventory.stand(deps, known, datetime.now(UTC))
+            known = Inventory.take(deps)
+            seen = known.rpo(deps, datetime.now(UTC))
             assert seen.newest_age is not None
             good = [one for one in backup_inventory._points(known.entries) if one.there]
             return good[-1].name, seen.newest_age
@@ -197,7 +195,7 @@ class Everywhere:
     def pull(self) -> tuple[str, float]:
         """`backup pull newest`, and `backup prove newest`."""
         with self.deps() as deps:
-            entries = backup_inventory.take(deps).entries
+            entries = Inventory.take(deps).entries
             desk = cast("BackupTools", type("OneDesk", (), {"entries": lambda _: entries})())
             transfer, entry = backup_copies._chosen(desk, "newest")
             assert catalog.find(entries, "newest") is entry
@@ -256,7 +254,7 @@ def test_every_place_that_gives_a_reason_gives_the_same(kind: str, everywhere: E
     row = everywhere.listing()["b002"]
     with everywhere.deps() as deps:
         chosen = Choose("choose", deps, StepParams()).probe(View(thorough=False), everywhere.tell)
-        entry = backup_inventory.take(deps).entries[-1]
+        entry = Inventory.take(deps).entries[-1]
         line = BackupsLook("backups", deps, StepParams()).probe(View(thorough=False), Listening([])).backups[-1]
     assert entry.unfit == line.unfit == odd.unfit
     assert chosen.passed_over == ((f"b002 ({odd.unfit})",) if odd.unfit else ())
@@ -278,7 +276,7 @@ def test_one_that_is_named_is_refused_for_the_same_reason(kind: str, everywhere:
             Choose("choose", deps, StepParams()).probe(View(thorough=False), Listening([]))
         with pytest.raises(BadInput) as rebuild:
             choose_dump(deps, View(thorough=False))
-        entries = backup_inventory.take(deps).entries
+        entries = Inventory.take(deps).entries
     with pytest.raises(BadInput) as kit:
         Workshop(everywhere.clinic.state / "kit", world=everywhere.clinic.world).build(backup="b002")
     with pytest.raises(BadInput) as pull:
@@ -292,7 +290,7 @@ def test_one_of_nobody_knows_which_database_can_be_named_and_that_is_told(everyw
     with everywhere.deps(backup="b002") as deps:
         chosen = Choose("choose", deps, StepParams()).probe(View(thorough=False), everywhere.tell)
     assert chosen.backup == "b002"
-    assert everywhere.told == ["b002: of a database that is not known (CYAN)."]
+    assert everywhere.told == ["b002: of an unknown database (CYAN)."]
 
 
 def test_the_phrase_of_a_restore_of_one_from_the_future_can_be_typed(everywhere: Everywhere) -> None:
@@ -318,9 +316,9 @@ def test_a_transfer_of_another_database_blocks_nothing_and_one_of_ours_says_how_
     stored(world, {})
     world.start(TransferKind.MANUAL_BACKUP)
     with everywhere.deps() as deps:
-        ours = backup_inventory.take(deps).running
+        ours = Inventory.take(deps).running
         world._replace(3, **ANALYTICS)
-        theirs = backup_inventory.take(deps).running
+        theirs = Inventory.take(deps).running
     assert "b003 (manual backup, running since 20" in ours
     assert "heroku pg:backups:cancel b003 --app usc-pis" in ours
     assert theirs == ""
@@ -340,7 +338,7 @@ def test_a_failure_of_another_database_is_no_failure_of_ours(everywhere: Everywh
 def failed(everywhere: Everywhere) -> list[str]:
     """What `recover backups` says of failures."""
     with everywhere.deps() as deps:
-        return [one.name for one in backup_inventory.take(deps).failed]
+        return [one.name for one in Inventory.take(deps).failed]
 
 
 def test_copies_and_proofs_of_another_database_are_named_as_such_and_count_for_nothing(

@@ -10,32 +10,20 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.scenarios.config import Recovery
-from uscdr.scenarios.infra.config import (
-    NEW,
-    ConfigInputs,
-    Fate,
-    Known,
-    NewConfig,
-    ServiceAddress,
-    _holds,
-    _names_data,
-    address_of,
-    moved,
-    new_config,
-)
+from uscdr.scenarios.infra.config import NEW, ConfigInputs, Fate, Known, NewConfig, ServiceAddress, _holds, _names_data
 
 OLD_DB = "postgres://u7a8b9c0d1e2f:p0a1b2c3d4e5f6a7b8@ec2-3-9.eu-west-1.compute.amazonaws.com:5432/d1a2b3c4d5e6f"
 NEW_DB = "postgres://unew1unew2:pnew1pnew2pnew3@ec2-7-7.eu-west-1.compute.amazonaws.com:6432/dnew1dnew2"
 OLD_QUEUE = "redis://:qold1qold2qold3@ec2-5-5.compute-1.amazonaws.com:11239"
 NEW_QUEUE = "redis://:qnew1qnew2qnew3@ec2-6-6.compute-1.amazonaws.com:22339"
 LOCAL = "postgres://u7a8b9c0d1e2f:p0a1b2c3d4e5f6a7b8@127.0.0.1:40001/d1a2b3c4d5e6f"
-OLD, ANEW = address_of(OLD_DB), address_of(NEW_DB)
+OLD, ANEW = ServiceAddress.of(OLD_DB), ServiceAddress.of(NEW_DB)
 U, P, H, D = "u7a8b9c0d1e2f", "p0a1b2c3d4e5f6a7b8", "ec2-3-9.eu-west-1.compute.amazonaws.com", "d1a2b3c4d5e6f"
 NU, NP, NH, ND = "unew1unew2", "pnew1pnew2pnew3", "ec2-7-7.eu-west-1.compute.amazonaws.com", "dnew1dnew2"
 
 
 def known(addon: str, old: str, new: str = "", *, fate: Fate = Fate.ANEW) -> Known:
-    return Known(addon, fate, address_of(old), address_of(new) if new else NEW)
+    return Known(addon, fate, ServiceAddress.of(old), ServiceAddress.of(new) if new else NEW)
 
 
 BOTH = (known("pg-1", OLD_DB, NEW_DB), known("redis-1", OLD_QUEUE, NEW_QUEUE))
@@ -43,7 +31,7 @@ BOTH = (known("pg-1", OLD_DB, NEW_DB), known("redis-1", OLD_QUEUE, NEW_QUEUE))
 
 def made(values: Mapping[str, str], *known_: Known, **around: object) -> NewConfig:
     secret = {name: SecretStr(value) for name, value in values.items()}
-    return new_config(secret, Recovery(), ConfigInputs(known=known_ or BOTH, **around))  # type: ignore[arg-type]
+    return NewConfig.of(secret, Recovery(), ConfigInputs(known=known_ or BOTH, **around))  # type: ignore[arg-type]
 
 
 def shown(config: NewConfig) -> dict[str, str]:
@@ -143,7 +131,7 @@ def test_what_anything_may_hold_is_copied_as_it_is(value: str) -> None:
 
 
 def test_words_of_a_simple_address_are_no_sign_of_it() -> None:
-    simple = address_of("postgres://app:secret@db:5432/clinic")
+    simple = ServiceAddress.of("postgres://app:secret@db:5432/clinic")
     assert not _holds("the clinic's app has a secret", simple)
     assert _holds("postgres://app:secret@db/clinic", simple)
     assert _holds("host=db dbname=clinic", simple)
@@ -160,7 +148,7 @@ def test_an_add_on_that_is_not_made_anew_is_named_with_all_that_holds_its_addres
     assert shown(config) == {"KEPT": "k"}
     assert config.left == {
         "ANALYTICS_URL": "of pg-2 (p), which is not made anew",
-        "STATS": "of pg-2, which is not made anew",
+        "STATS": "of pg-2, which is not ordered again",
     }
     assert config.from_addons == ()
 
@@ -189,11 +177,11 @@ def test_two_databases_on_one_server_are_told_apart_and_a_strangers_is_copied_an
 
 
 def test_an_encoded_password_is_found_and_set_as_each_form_spells_it() -> None:
-    old = address_of("postgres://u7a8b9c0d1e2f:p%40ss%2Fw0rd1234@db.example:5432/d1a2b3c4d5e6f")
+    old = ServiceAddress.of("postgres://u7a8b9c0d1e2f:p%40ss%2Fw0rd1234@db.example:5432/d1a2b3c4d5e6f")
     assert old.password == "p@ss/w0rd1234"
-    assert moved("p@ss/w0rd1234", old, ANEW) == NP
-    assert moved("password=p%40ss%2Fw0rd1234", old, ANEW) == f"password={NP}"
-    assert moved("password=p@ss/w0rd1234", old, ANEW) == f"password={NP}"
+    assert old.moved("p@ss/w0rd1234", ANEW) == NP
+    assert old.moved("password=p%40ss%2Fw0rd1234", ANEW) == f"password={NP}"
+    assert old.moved("password=p@ss/w0rd1234", ANEW) == f"password={NP}"
 
 
 def test_the_old_applications_name_is_rewritten_wherever_it_stands() -> None:

@@ -14,11 +14,11 @@ from fake_deploys import COMMITS
 from fake_places import PlaceBackups, PlacePlatform
 from uscdr.errors import BadInput, CredentialsRefused
 from uscdr.kit.content import AppFacts
-from uscdr.models.heroku import AddOn, AddonPlan, App, Attachment, Build, commit_of
+from uscdr.models.heroku import AddOn, AddonPlan, App, Attachment, Build
 from uscdr.scenarios.config import Recovery
-from uscdr.scenarios.infra.config import ConfigInputs, NewConfig, new_config
+from uscdr.scenarios.infra.config import ConfigInputs, NewConfig
 from uscdr.scenarios.infra.old import OldLook, OldPlace
-from uscdr.scenarios.infra.services import OwnedAddons, _had, _known, left_out, order, services
+from uscdr.scenarios.infra.services import AddonOrder, LostAddons, _had, _known
 
 OLD_URL, NEW_URL = "https://usc-pis.herokuapp.com/", "https://usc-pis-recovery-1.herokuapp.com/"
 NEW_HOST = "usc-pis-recovery-1.herokuapp.com"
@@ -27,9 +27,9 @@ NEW_HOST = "usc-pis-recovery-1.herokuapp.com"
 def test_a_build_that_made_no_slug_yet_did_not_make_what_runs() -> None:
     pending = Build(id="b", status="pending", commit="a" * 40)
     unsaid, good = (Build(id="c", status="succeeded", commit=commit, slug_id="s") for commit in ("", "b" * 40))
-    assert commit_of(None, (pending, unsaid, good)) == ""
-    assert commit_of("s", (pending, unsaid, good)) == "b" * 40
-    assert commit_of("other", (pending, unsaid, good)) == ""
+    assert Build.commit_of(None, (pending, unsaid, good)) == ""
+    assert Build.commit_of("s", (pending, unsaid, good)) == "b" * 40
+    assert Build.commit_of("other", (pending, unsaid, good)) == ""
 
 
 def made(
@@ -37,7 +37,7 @@ def made(
 ) -> NewConfig:
     secret = {name: SecretStr(value) for name, value in values.items()}
     around = ConfigInputs(made=addons, hosts=(urlsplit(old).netloc,), names=("www.usc-pis.example",), new_url=new)
-    return new_config(secret, Recovery(), around)
+    return NewConfig.of(secret, Recovery(), around)
 
 
 def shown(values: object) -> dict[str, str]:
@@ -111,26 +111,26 @@ SOLD = {
 
 
 def test_the_old_plans_are_ordered_while_they_are_sold() -> None:
-    ordered = order([addon("heroku-postgresql:standard-0"), addon("heroku-redis:mini")], CONFIGURED, SOLD)
+    ordered = AddonOrder.of([addon("heroku-postgresql:standard-0"), addon("heroku-redis:mini")], CONFIGURED, SOLD)
     assert ordered.plans == ("heroku-postgresql:standard-0", "heroku-redis:mini")
     assert (ordered.replaced, ordered.cents) == ((), 5300)
 
 
 def test_a_plan_that_has_ended_is_replaced_and_said_to_be() -> None:
-    ordered = order([addon("heroku-postgresql:mini")], CONFIGURED, SOLD)
+    ordered = AddonOrder.of([addon("heroku-postgresql:mini")], CONFIGURED, SOLD)
     assert ordered.plans[0] == "heroku-postgresql:essential-0"
-    assert "heroku-postgresql:mini is not sold any more" in ordered.replaced[0]
+    assert "heroku-postgresql:mini is no longer sold" in ordered.replaced[0]
 
 
 def test_one_unknown_price_makes_the_sum_unknown() -> None:
     sold = {**SOLD, "heroku-redis": [AddonPlan(name="heroku-redis:mini", state="ga")]}
-    assert order([], CONFIGURED, sold).cents is None
+    assert AddonOrder.of([], CONFIGURED, sold).cents is None
 
 
 @pytest.mark.parametrize("offers", [[], [AddonPlan(name="heroku-redis:premium-0", state="ga")]])
 def test_what_is_not_sold_is_bad_input_with_what_is(offers: list[AddonPlan]) -> None:
     with pytest.raises(BadInput) as refused:
-        order([addon("heroku-redis:hobby-dev")], CONFIGURED, {**SOLD, "heroku-redis": offers})
+        AddonOrder.of([addon("heroku-redis:hobby-dev")], CONFIGURED, {**SOLD, "heroku-redis": offers})
     assert "heroku-redis" in refused.value.message
     assert all(plan.name in refused.value.why for plan in offers)
     assert "recovery.addons" in refused.value.next_action
@@ -149,16 +149,18 @@ def facts_of(*addons: AddOn, names: dict[str, str]) -> AppFacts:
 
 
 def fates(facts: AppFacts) -> dict[str, str]:
-    return {one.addon.id: one.fate.value for one in _had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")}
+    return {
+        one.addon.id: one.fate.value
+        for one in _had(facts, "usc-pis", Recovery(addons=CONFIGURED).services, "DATABASE_URL")
+    }
 
 
 def test_add_ons_of_other_services_are_named_not_ordered() -> None:
     logs = addon("papertrail:choklad").model_copy(update={"config_vars": ("PAPERTRAIL_API_TOKEN",)})
     facts = facts_of(addon("heroku-postgresql:mini"), logs, names={})
-    assert services(CONFIGURED) == ("heroku-postgresql", "heroku-redis")
-    assert left_out(_had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")) == (
-        "papertrail:choklad (papertrail:choklad, PAPERTRAIL_API_TOKEN)",
-    )
+    assert Recovery(addons=CONFIGURED).services == ("heroku-postgresql", "heroku-redis")
+    found = _had(facts, "usc-pis", Recovery(addons=CONFIGURED).services, "DATABASE_URL")
+    assert LostAddons(found, {}).left_out == ("papertrail:choklad (papertrail:choklad, PAPERTRAIL_API_TOKEN)",)
 
 
 def test_the_database_is_the_one_behind_its_variable_and_a_second_one_is_not_made_anew() -> None:
@@ -189,9 +191,9 @@ def test_a_further_credential_of_the_database_is_not_given_the_owners() -> None:
     reader = owner.replace("uowner1234", "ureader1234").replace("powner12345678", "preader12345678")
     values = {"DATABASE_URL": owner, "DATABASE_READER_URL": reader, "REPORTS_URL": owner, "COPY": f"{owner}?a=1"}
     config = {name: SecretStr(value) for name, value in values.items()}
-    found = _had(facts, "usc-pis", services(CONFIGURED), "DATABASE_URL")
-    around = ConfigInputs(tuple(_known(OwnedAddons(facts, config), found, (), {})), made=frozenset({"DATABASE_URL"}))
-    made_ = new_config(config, Recovery(), around)
+    found = _had(facts, "usc-pis", Recovery(addons=CONFIGURED).services, "DATABASE_URL")
+    around = ConfigInputs(tuple(_known(LostAddons(found, config), (), {})), made=frozenset({"DATABASE_URL"}))
+    made_ = NewConfig.of(config, Recovery(), around)
     assert list(made_.left) == ["DATABASE_READER_URL"]
     assert (sorted(made_.values), made_.changed) == (["COPY", "REPORTS_URL"], ("COPY", "REPORTS_URL"))
 

@@ -130,7 +130,7 @@ def test_another_application_that_uses_the_old_database_is_said_to_go_on_with_it
         )
     ]
     run.phrase()
-    said = f"billing (as CLINIC) goes on with the OLD {addon.name}, and its dynos are NOT stopped"
+    said = f"billing (as CLINIC) keeps using the OLD {addon.name}, and its dynos are NOT stopped"
     assert said in summary(run, "scope")
     assert said in summary(run, "decide")
     run.places.faults["attachments_of", 1 + run.places.calls["attachments_of"]] = "refused"
@@ -517,7 +517,7 @@ def test_in_place_nothing_of_it_is_lost(quick: Path) -> None:
 def test_of_a_place_that_works_that_is_said_before_the_phrase(quick: Path) -> None:
     run = alive(quick)
     run.begin()
-    told = str(run.events("gate.asked")[0]["facts"]["look out"])
+    told = str(run.events("gate.asked")[0]["facts"]["warning"])
     assert told.startswith("usc-pis still runs for its users, with its database (")
     assert "If only its data is wrong: uscdr recover db." in told
     assert any(one["text"] == told for one in run.events("note"))
@@ -528,4 +528,4 @@ def test_of_a_place_that_is_lost_or_shut_nothing_of_the_kind_is_said(quick: Path
     shut.places.old.maintenance = True
     for run in (lost(quick / "lost"), shut):
         run.begin()
-        assert "look out" not in run.events("gate.asked")[0]["facts"]
+        assert "warning" not in run.events("gate.asked")[0]["facts"]

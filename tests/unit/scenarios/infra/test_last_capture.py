@@ -49,9 +49,9 @@ def test_what_it_wrote_to_the_very_end_is_in_the_new_place(quick: Path) -> None:
     )
     assert result(run, "choose_last")["backup"] == result(run, "capture_last")["name"] == "b002"
     assert result(run, "prove_last")["backup"] == result(run, "load")["backup"] == "b002"
-    assert "LOST in the new place" not in told(run)
+    assert "LOST in the new application" not in told(run)
     assert "b002: it lacks rows that b001 has: 10 of patients_patient." in told(run)
-    assert "of a database that is not known" not in told(run), "it was taken of the old place in this run"
+    assert "of an unknown database" not in told(run), "it was taken of the old place in this run"
 
 
 def test_the_plan_says_that_it_will_be_captured(quick: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_last_state_that_is_damaged_is_left_for_the_first_choice_and_said(quic
     assert ended(run.begin()) == (DONE, "")
     assert rows(run) == run.places.old.dumps[1].tables[TABLE]
     assert "The last capture of usc-pis, b002, is not used: " in told(run)
-    assert "is not in b001: LOST in the new place; its own database still has it." in told(run)
+    assert "is not in b001: LOST in the new application; the old database still has it." in told(run)
     assert "b002 (" in str(result(run, "choose_last")["passed_over"])
 
 
@@ -102,7 +102,7 @@ def test_a_platform_that_cannot_capture_it_does_not_end_the_recovery(quick: Path
     assert ended(run.begin()) == (DONE, "")
     assert rows(run) == run.places.old.dumps[1].tables[TABLE]
     assert "uscdr could not capture the last writes of usc-pis. " in told(run)
-    assert "LOST in the new place" in told(run)
+    assert "LOST in the new application" in told(run)
     assert "Access that was withdrawn there since then is open again here." in told(run)
 
 
@@ -119,7 +119,7 @@ def test_a_backup_that_was_named_is_the_one_that_is_loaded(quick: Path) -> None:
     assert ended(run.begin()) == (DONE, "")
     assert rows(run) == run.places.old.dumps[1].tables[TABLE]
     assert "capture of usc-pis" not in sent(run, "capture")
-    assert "is not in b001: LOST in the new place; its own database still has it." in told(run)
+    assert "is not in b001: LOST in the new application; the old database still has it." in told(run)
 
 
 def test_it_does_not_push_out_the_very_backup_that_was_chosen(quick: Path) -> None:

@@ -21,16 +21,15 @@ from uscdr.models.media import (
     AssetVersion,
     Kind,
     KnownAsset,
+    NameReading,
     Quota,
     ResourceType,
     Where,
-    digest,
-    read,
 )
 from uscdr.scenarios.config import MediaSettings
-from uscdr.scenarios.media.compare import FileState, ListedAsset, Window, judge
+from uscdr.scenarios.media.compare import FileState, ListedAsset, Window
 from uscdr.scenarios.media.copies import FolderFiles
-from uscdr.scenarios.media.repair import Repairs, _before_the_change, _pages, _plan, _waiting, effort, refusal
+from uscdr.scenarios.media.repair import Repairs, _before_the_change, _pages, _plan, _waiting, refusal
 from uscdr.scenarios.steps import media_base
 from uscdr.scenarios.steps.media_base import _within
 
@@ -60,7 +59,7 @@ def key(public_id: str, kind: ResourceType = "image") -> AssetKey:
     ],
 )
 def test_what_a_row_holds_is_what_the_service_calls_it(value: str, kind: Kind, expected: list[str]) -> None:
-    found = read(value, kind, prefix="media/", clouds=frozenset({"clinic"}))
+    found = NameReading.of(value, kind, prefix="media/", clouds=frozenset({"clinic"}))
     assert [str(one) for one in found.names][: len(expected)] == expected
     assert bool(found.names) == bool(expected)
     assert found.where == ("here" if expected else "elsewhere")
@@ -68,7 +67,7 @@ def test_what_a_row_holds_is_what_the_service_calls_it(value: str, kind: Kind, e
 
 @pytest.mark.parametrize("value", ["http://[2001:db8/media/a.jpg", "//[x/image/upload/v1/media/a.jpg"])
 def test_an_address_that_cannot_be_read_is_told_by_nobody(value: str) -> None:
-    assert read(value, "image", prefix="media/", clouds=frozenset({"clinic"})).where == "not understood"
+    assert NameReading.of(value, "image", prefix="media/", clouds=frozenset({"clinic"})).where == "not understood"
 
 
 AUTH, PRIVATE = "raw/authenticated/media/dental/x.pdf", "image/private/media/dental/x"
@@ -104,7 +103,7 @@ RES, API = "https://res.cloudinary.com/clinic", "https://api.cloudinary.com/v1_1
     ],
 )
 def test_every_form_of_a_name_or_address_is_read_or_said_not_to_be(value: str, where: Where, first: str | None) -> None:
-    found = read(value, "by_extension", prefix="media/", clouds=frozenset({"clinic"}))
+    found = NameReading.of(value, "by_extension", prefix="media/", clouds=frozenset({"clinic"}))
     assert (found.where, str(found.names[0]) if found.names else None) == (where, first)
 
 
@@ -122,13 +121,13 @@ def test_every_form_of_a_name_or_address_is_read_or_said_not_to_be(value: str, w
     ],
 )
 def test_what_is_there_under_a_less_likely_name_is_found(value: str, there: str) -> None:
-    found = read(value, "by_extension", prefix="media/", clouds=frozenset({"clinic"}))
+    found = NameReading.of(value, "by_extension", prefix="media/", clouds=frozenset({"clinic"}))
     assert there in [str(one) for one in (*found.names, *found.others)]
 
 
 def test_a_digest_shows_no_name() -> None:
-    assert digest(key("media/patient")) != digest(key("media/patient", "raw"))
-    assert len(digest(key("media/patient"))) == 8
+    assert key("media/patient").digest != key("media/patient", "raw").digest
+    assert len(key("media/patient").digest) == 8
 
 
 def held(*, size: int = 3, version: int = 7, etag: str = "", placeholder: bool = False) -> ListedAsset:
@@ -157,7 +156,7 @@ KNOWN = KnownAsset(bytes=3, md5="abc", sha256="s", version=7)
 def test_the_state_of_a_file(
     there: ListedAsset | None, known: KnownAsset | None, seen: str, size: int, state: FileState
 ) -> None:
-    assert judge(there, known, seen, size=size) is state
+    assert FileState.of(there, known, seen, size=size) is state
 
 
 def replaced(version: int) -> ListedAsset:
@@ -176,9 +175,12 @@ def replaced(version: int) -> ListedAsset:
 )
 def test_a_file_replaced_while_the_damage_was_done_is_damaged(version: int, state: FileState) -> None:
     window = Window(500, 600)
-    assert judge(replaced(version), None, size=3, window=window) is state
-    assert judge(replaced(version), None, size=3) is FileState.PRESENT
-    assert judge(replaced(version), KNOWN.model_copy(update={"version": version}), window=window) is FileState.PRESENT
+    assert FileState.of(replaced(version), None, size=3, window=window) is state
+    assert FileState.of(replaced(version), None, size=3) is FileState.PRESENT
+    assert (
+        FileState.of(replaced(version), KNOWN.model_copy(update={"version": version}), window=window)
+        is FileState.PRESENT
+    )
 
 
 def test_what_was_there_before_the_damage_comes_back() -> None:
@@ -237,7 +239,7 @@ def test_the_cost_is_reckoned_before() -> None:
     repairs = Repairs(restore=tuple(key(str(n)) for n in range(250)), upload=(key("u"),))
     quota = Quota(limit=500, remaining=10, resets_at=NOW + timedelta(minutes=10))
     copies = {key("u"): KnownAsset(bytes=4_000_000, md5="m", sha256="s")}
-    cost = effort(repairs, copies, listed=[1200, 0, 0], searched=[600], quota=quota, now=NOW)
+    cost = repairs.effort(copies, listed=[1200, 0, 0], searched=[600], quota=quota, now=NOW)
     assert (cost.calls, cost.uploads, cost.upload_bytes) == (3 + 5 + 2, 1, 4_000_000)
     assert cost.wait_seconds == 0
     assert _waiting(11, quota, NOW) == 600
