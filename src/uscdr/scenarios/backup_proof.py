@@ -12,7 +12,7 @@ from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory
 from uscdr.kit.collect.dump import code_in_kit, key_in_kit
 from uscdr.kit.manifest import DUMP
-from uscdr.scenarios.backup_questions import asked
+from uscdr.scenarios.backup_questions import questions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +135,7 @@ def prove_kit(
 def _questions(reader: KitReader, config: Config) -> Questions:
     held, app = reader.config(), reader.manifest.app
     key = key_in_kit(config.recovery.encryption_key_variable, held.values if held else {}, app)
-    return asked(config, key, code_in_kit(reader.source()))
+    return questions_of(config, key, code_in_kit(reader.source()))
 
 
 def _kit_subject(reader: KitReader, facts: DumpFacts) -> ProofSubject:

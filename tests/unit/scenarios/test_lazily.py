@@ -82,7 +82,9 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 def test_a_wrong_check_is_said_by_whoever_asks_for_a_check(written: Callable[[str], Path]) -> None:
     path = written(BAD_CHECK)
-    with pytest.raises(ConfigError, match=r"scenarios\.yaml:\d+:\d+: `checks.odd.path` does not have the required form"):
+    with pytest.raises(
+        ConfigError, match=r"scenarios\.yaml:\d+:\d+: `checks.odd.path` does not have the required form"
+    ):
         load(path)
     config = load(path, lazily=True).config
     assert "odd" in config.checks
@@ -149,7 +151,12 @@ def test_where_things_go_is_known_although_nothing_was_validated(written: Callab
 @pytest.mark.parametrize(
     ("text", "words", "goes_on", "stops"),
     [
-        (BAD_CHECK, "`checks.odd.path` does not have the required form", ["runbook db", "runbook"], ["verify --list", "watch"]),
+        (
+            BAD_CHECK,
+            "`checks.odd.path` does not have the required form",
+            ["runbook db", "runbook"],
+            ["verify --list", "watch"],
+        ),
         (BAD_STEP, "there is no step `media.loook`", ["runbook db", "verify --list"], ["runbook", "runbook media"]),
     ],
 )

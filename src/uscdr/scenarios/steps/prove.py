@@ -112,7 +112,7 @@ def with_key_trouble(deps: Adapters, proof: Proof) -> Proof:
 def refusal_of(deps: Adapters, proof: Proof, view: View) -> str:
     """Why nothing may be replaced by this backup, and what to do; empty when nothing speaks against it."""
     key = deps.config.recovery.encryption_key_variable
-    name, wants, instead = proof.backup, proof.wanting(key), another(view, proof.backup)
+    name, wants, instead = proof.backup, proof.unfit(key), another(view, proof.backup)
     if wants and proof.key.opens_nothing:
         sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be read with it"
         where = f" ({proof.key.where})" if proof.key.where else ""
@@ -148,7 +148,7 @@ def _schema_words(proof: Proof) -> str:
 
 def _as_it_was(proof: Proof, key: str) -> str:
     """A damaged state that was named is put back as it was captured; what is wrong with it is told, not refused."""
-    wrong = proof.wanting(key) or proof.key.why
+    wrong = proof.unfit(key) or proof.key.why
     words = f"{proof.backup} restores here: {plural(len(proof.tables), 'table')}, {plural(proof.rows, 'row')}"
     return f"{words}, SHA-256 {proof.sha256[:16]}…; it is put back as it was captured, DAMAGED: {wrong}"
 
