@@ -274,7 +274,7 @@ class Builds:
             raise EffectFailed(
                 "The build failed: what ran before still runs.",
                 provider="heroku",
-                why=f"Its last stage: {stage.words or 'none was told'}.",
+                why=f"Its last stage: {stage.words}." if stage.words else "",
                 next_action=f"Read it whole: heroku builds:output --app {self._deps.app}. The same commit again: "
                 "uscdr runs resume; another one: uscdr recover … --ref REF --new",
             )
