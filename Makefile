@@ -13,6 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sandbox,vault,dev]'
+	$(BIN)/python -m compileall -q src
 	touch $@
 
 drill: $(STAMP)          ## the main job: a database disaster on the sandbox, recovered and reported

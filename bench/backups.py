@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bench.recover import USCDR
 from uscdr.pgserver.cluster import find_server
-from uscdr.pgserver.server import start
+from uscdr.pgserver.server import LocalPostgres
 
 PULL_AT_LEAST, PROVE_AT_MOST, MEGABYTES = 0.7, 1.15, 200
 PAIRS, PROOFS = 5, 3
@@ -182,7 +182,7 @@ def _said(out: str) -> float:
 
 
 def _bare(place: Path, dump: Path) -> float:
-    with start(place, parameters=_SCRATCH, tied=True) as server:
+    with LocalPostgres.start(place, parameters=_SCRATCH, tied=True) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute(b"CREATE DATABASE bare TEMPLATE template0")
         with psycopg.connect(server.dsn("bare"), autocommit=True) as connection:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from campaigns import orphans
 
+from uscdr.pgserver.server import PLACE
+
 MEMORY = Path("/dev/shm")
 SHARED = ("media_site", "sandboxed")
 """Fixtures of a session in tests/sandbox; any other sandbox is a file's own."""
@@ -29,6 +31,7 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     if "TMPDIR" not in os.environ and _has_room(MEMORY):
         os.environ["TMPDIR"] = str(MEMORY)
+        os.environ.setdefault(PLACE, str(MEMORY))
         tempfile.tempdir = None
     orphans.watch()
 

@@ -1,9 +1,9 @@
-"""Temporary things of processes, and the cleanup after a killed one.
+"""Temporary files, servers and databases of processes, and the cleanup after a killed process.
 
-There is one register, `scratch` in the state directory: each process has a directory of its own there, which it keeps
-locked while it lives. In it, or noted in it (`elsewhere`), is everything that must not outlive the process: dumps and
-other plain files, clones, private servers, a drill's sandbox, databases on a server of the operator's. The register is
-gone when it is empty, so a look at a machine where nothing was left is one call.
+There is one register, `scratch` in the state directory. Each process has its own directory there and keeps it locked
+while it lives. Everything that must not outlive the process is in it or noted in it: dumps and other unencrypted
+files, clones, private servers, a drill's sandbox, databases on the operator's server. An empty register is removed, so
+one call finds that nothing was left.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from typing import TYPE_CHECKING
 
 from uscdr import staging as elsewhere
 from uscdr.errors import BadInput, ProviderError, UscdrError
-from uscdr.files import clear_away, disk_errors, own_directory, private_directory, remove_tree
-from uscdr.pgserver.process import end_users_of
-from uscdr.pgserver.server import reap
+from uscdr.files import clear_away, disk_errors, own_directory, private_directory
 from uscdr.settings import SCRATCH
 from uscdr.staging import STAGING, CleanupNote
 
@@ -33,12 +31,12 @@ if TYPE_CHECKING:
 _REGISTER = "scratch"
 _OWN_NAME = re.compile(r"\.uscdr-[0-9a-f]{16}")
 SANDBOX = "sandbox"
-"""Where in its directory a process has a sandbox."""
+"""The sandbox's name in the directory of its process."""
 
 
 @contextmanager
 def workplace(state: Path, name: str) -> Iterator[Path]:
-    """A private directory of this process, gone at the end with all that it noted. Raises MachineError."""
+    """A private directory of this process, removed at the end with everything noted in it. Raises MachineError."""
     register = state / _REGISTER
     place = register / name
     if place.exists():  # left by a killed process of the same run, with notes of things that cannot be removed yet
@@ -52,10 +50,10 @@ def workplace(state: Path, name: str) -> Iterator[Path]:
 
 
 def sweep(state: Path, scratch: SecretStr | None = None) -> tuple[str, ...]:
-    """Remove what killed processes left; nothing of a living one is touched. What is still there, in words.
+    """Remove what killed processes left, nothing of living ones. Returns what remains, in words.
 
-    `scratch` is the operator's own server for proofs, else the one that the environment names: what was left there
-    can be removed only with its URL.
+    `scratch` is the URL of the operator's server for proofs, by default that of the environment. What was left there
+    can be removed only with this URL.
     """
     register = state / _REGISTER
     if not register.exists():
@@ -75,6 +73,8 @@ class _Clearing:
 
     def clear(self, place: Path) -> None:
         """Removes everything of a dead process, starting with what could still write there."""
+        from uscdr.pgserver.process import end_users_of
+
         try:
             end_users_of(place)
         except UscdrError as error:
@@ -86,12 +86,12 @@ class _Clearing:
         """Removes the things, then the directory that lists them: after a kill the next cleanup continues."""
         try:
             _end_sandbox(place / SANDBOX)
-            for directory in (one.parent for one in (*place.glob("server.json"), *place.glob("*/server.json"))):
-                reap(directory)
+            for one in (*place.glob("server.json"), *place.glob("*/server.json")):
+                _end_server(one.parent)
         except UscdrError as error:
             self._say(error)
             return
-        remaining = [note for note in elsewhere.notes(place) if not self._removed(note)]
+        remaining = [note for note in elsewhere.CleanupNote.all_in(place) if not self._removed(note)]
         _empty(place, keep={note.path for note in remaining})
 
     def _say(self, error: UscdrError) -> None:
@@ -125,8 +125,14 @@ class _Clearing:
         return False
 
 
+def _end_server(directory: Path) -> None:
+    from uscdr.pgserver.server import reap
+
+    reap(directory)
+
+
 def _scratch_of_environment() -> SecretStr | None:
-    """For commands that take no server for proofs, and yet may have one named to them."""
+    """The server for proofs, for commands without the option `--scratch`."""
     from uscdr.providers.postgres.scratch_own import scratch_url
 
     with suppress(BadInput):
@@ -137,9 +143,14 @@ def _scratch_of_environment() -> SecretStr | None:
 def _directory_removed(path: Path) -> bool:
     """Accepts only a name that uscdr itself creates, because a note may be damaged."""
     if _OWN_NAME.fullmatch(path.name):
-        remove_tree(path)
+        _remove_tree(path)
         return not path.exists()
     return True
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a tree as far as possible."""
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _staging_cleared(path: Path) -> bool:
@@ -151,7 +162,7 @@ def _staging_cleared(path: Path) -> bool:
 
 
 def _end_sandbox(root: Path) -> None:
-    """A drill's, or what is left of it."""
+    """End a drill's sandbox, and remove what is left of it."""
     if not root.is_dir():
         return
     from uscdr.sandbox import launch

@@ -6,11 +6,11 @@ import time
 from datetime import UTC, datetime, timedelta
 
 CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Python's monotonic clock stands still in a sleep. Linux has another beside it; macOS's CLOCK_MONOTONIC runs on."""
+"""CLOCK_MONOTONIC stops while Linux sleeps; CLOCK_BOOTTIME does not, nor does macOS's CLOCK_MONOTONIC."""
 
 
 def running() -> float:
-    """Seconds since some moment; a sleep of the machine counts."""
+    """Seconds since an arbitrary moment, including the machine's sleep."""
     return time.clock_gettime(CLOCK)
 
 
@@ -18,6 +18,6 @@ _BEGUN = (datetime.now(UTC), running())
 
 
 def now() -> datetime:
-    """The time in UTC as this process found it at its begin, and moved on by that clock: no setting makes it jump."""
+    """The time in UTC: this process's start, plus `running` since then. Setting the system's clock changes nothing."""
     at, since = _BEGUN
     return at + timedelta(seconds=running() - since)

@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 
 
 class UscdrError(Exception):
-    """Base of all expected errors. `cli.boundary` alone turns it into a message and an exit code.
+    """Base of all expected errors. `cli.main` alone turns it into a message and an exit code.
 
     `message` says what happened, `why` the cause if known, `next_action` what to do now.
     None of the three may hold a secret or patient data.
@@ -35,6 +35,11 @@ class UscdrError(Exception):
         self.message = message
         self.why = why
         self.next_action = next_action
+
+    @property
+    def reason(self) -> str:
+        """Message and cause, as the reason of something else."""
+        return f"{self.message} {self.why}".strip()
 
 
 class BadInput(UscdrError):

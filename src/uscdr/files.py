@@ -107,19 +107,19 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def remove_tree(path: Path) -> None:
+def _remove_tree(path: Path) -> None:
     """Remove a tree as far as possible."""
     shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
 def own_directory(
-    place: Path, *, above: Callable[[Path], object] | None = None, gone: Callable[[Path], None] = remove_tree
+    place: Path, *, above: Callable[[Path], object] | None = None, gone: Callable[[Path], None] = _remove_tree
 ) -> Iterator[Path]:
-    """A new private directory that is marked as this process's from the moment it has its name; gone at the end.
+    """A new private directory that is marked as this process's from the moment it has its name; removed at the end.
 
     Never waits: a stopped process does not prevent others from creating or removing their own.
-    `above` makes the directory above, which another may remove as long as it is empty; `gone` removes this one.
+    `above` creates the parent directory, which another process may remove while it is empty; `gone` removes this one.
     Raises MachineError.
     """
     draft, refused = place.with_name(f"{DRAFT}{secrets.token_hex(8)}"), f"uscdr cannot create the directory {place}."
@@ -135,7 +135,7 @@ def own_directory(
             finally:
                 gone(place)
     finally:
-        remove_tree(draft)
+        _remove_tree(draft)
 
 
 def _sign(mark: Path, place: Path) -> None:
@@ -167,7 +167,7 @@ def _make(draft: Path, above: Callable[[Path], object] | None) -> None:
     draft.mkdir(mode=PRIVATE_DIRECTORY)
 
 
-def clear_away(above: Path, gone: Callable[[Path], None] = remove_tree) -> None:
+def clear_away(above: Path, gone: Callable[[Path], None] = _remove_tree) -> None:
     """Remove what killed processes left in `above`.
 
     A directory under creation is ignored for a minute. A copy of an existing one is only removed, without calling
@@ -190,7 +190,7 @@ def _clear(left: Path, gone: Callable[[Path], None]) -> None:
         descriptor = os.open(left / OCCUPIED, os.O_RDWR | os.O_CLOEXEC)
         try:
             if try_lock(descriptor):
-                (remove_tree if _is_copy(left) else gone)(left)
+                (_remove_tree if _is_copy(left) else gone)(left)
         finally:
             os.close(descriptor)
 

@@ -15,7 +15,7 @@ _COST = 1 << 14
 def fingerprint(secret: SecretStr, whose: str) -> str:
     """Twelve hexadecimal digits, the same for the same secret of the same application; empty for an empty one.
 
-    A slow hash (scrypt): short secrets, as people make them, cannot be tried out by the million.
+    A slow hash (scrypt): nobody can try millions of short, human-made secrets.
     """
     value = secret.get_secret_value()
     if not value:

@@ -11,7 +11,7 @@ from typing_extensions import override
 T = TypeVar("T")
 
 
-def imported(place: str) -> Any:  # noqa: ANN401 - of whatever type stands there
+def imported(place: str) -> Any:  # noqa: ANN401 - a value of any type
     """The value at `package.module:name`. Raises ImportError or AttributeError: a defect."""
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
@@ -42,7 +42,7 @@ class Lazy(Mapping[str, T]):
 
 
 class LazyTuples(Mapping[str, tuple[T, ...]]):
-    """The same of several values a key."""
+    """Tuples of values by key, each value at such a place."""
 
     def __init__(self, places: Mapping[str, tuple[str, ...]]) -> None:
         self.places = places

@@ -19,26 +19,33 @@ SCRATCH = "USCDR_SCRATCH"
 """The variable that names a PostgreSQL server of the operator's own, for proofs."""
 
 
-def state_directory(env: Mapping[str, str]) -> Path:
-    """`$USCDR_STATE_DIR`, else the platform's state directory for uscdr; absolute. Raises MachineError."""
-    given = env.get("USCDR_STATE_DIR")
-    if given:
-        return user_path(given).absolute()
-    from platformdirs import user_state_path
+@dataclass(frozen=True)
+class Directories:
+    """This user's directories, by the environment; absolute. Each raises MachineError without a home directory."""
 
-    return _of_user(lambda: user_state_path("uscdr", appauthor=False))
+    env: Mapping[str, str]
 
+    @property
+    def state(self) -> Path:
+        """`$USCDR_STATE_DIR`, else the platform's state directory for uscdr."""
+        given = self.env.get("USCDR_STATE_DIR")
+        if given:
+            return user_path(given).absolute()
+        from platformdirs import user_state_path
 
-def config_directory() -> Path:
-    """The user's configuration directory for uscdr; absolute. Raises MachineError."""
-    from platformdirs import user_config_path
+        return _of_user(lambda: user_state_path("uscdr", appauthor=False))
 
-    return _of_user(lambda: user_config_path("uscdr", appauthor=False))
+    @property
+    def config(self) -> Path:
+        """The platform's configuration directory for uscdr, by this process's own environment."""
+        from platformdirs import user_config_path
 
+        return _of_user(lambda: user_config_path("uscdr", appauthor=False))
 
-def home_directory(env: Mapping[str, str]) -> Path:
-    """`$HOME`, else the machine's entry for the user. Raises MachineError."""
-    return Path(env["HOME"]) if env.get("HOME") else user_path("~")
+    @property
+    def home(self) -> Path:
+        """`$HOME`, else the machine's entry for the user."""
+        return Path(self.env["HOME"]) if self.env.get("HOME") else user_path("~")
 
 
 def user_path(text: str | Path) -> Path:
@@ -79,12 +86,12 @@ class Operator:
     def __str__(self) -> str:
         return f"{self.user} on {self.host} (process {self.pid})"
 
-
-def operator(env: Mapping[str, str]) -> Operator:
-    """The operator at this machine; `$USCDR_OPERATOR` overrides the login name."""
-    user = env.get("USCDR_OPERATOR") or env.get("USER") or env.get("LOGNAME") or f"uid {os.getuid()}"
-    user = user.encode(errors="backslashreplace").decode()  # the environment may contain bytes that are not UTF-8
-    return Operator(user=user, host=socket.gethostname(), pid=os.getpid())
+    @classmethod
+    def of(cls, env: Mapping[str, str]) -> Operator:
+        """The operator at this machine; `$USCDR_OPERATOR` overrides the login name."""
+        user = env.get("USCDR_OPERATOR") or env.get("USER") or env.get("LOGNAME") or f"uid {os.getuid()}"
+        user = user.encode(errors="backslashreplace").decode()  # the environment may contain bytes that are not UTF-8
+        return Operator(user=user, host=socket.gethostname(), pid=os.getpid())
 
 
 def is_gone(pid: int) -> bool:
@@ -95,14 +102,6 @@ def is_gone(pid: int) -> bool:
         return not psutil.pid_exists(pid)
     except OverflowError:
         return False
-
-
-def boot() -> str:
-    """The id of this boot of the machine; empty when unavailable."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
 
 
 def is_loopback_host(host: str) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.files import PRIVATE_DIRECTORY, clear_away, disk_errors, new_file, own_directory, sync, whole
 
@@ -32,53 +32,40 @@ class CleanupNote:
     facts: Mapping[str, str]
 
     def strike(self) -> None:
-        """The thing is gone. Raises MachineError."""
+        """Remove the note, because the thing is gone. Raises MachineError."""
         with disk_errors(f"uscdr cannot remove {self.path}."):
             self.path.unlink(missing_ok=True)
             with suppress(OSError):
                 self.path.parent.rmdir()
 
+    @classmethod
+    def write(cls, place: Path, kind: Kind, facts: Mapping[str, str]) -> CleanupNote:
+        """Note, durably, what is about to be created for the owner of `place`. Raises MachineError."""
+        above = place / _NOTES
+        made = CleanupNote(above / f"{secrets.token_hex(8)}.json", kind, facts)
+        with disk_errors(f"uscdr cannot write to {place}."):
+            above.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+            with new_file(made.path) as file:
+                file.write(json.dumps({"kind": kind, **facts}).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            sync(above)
+        return made
 
-def note(place: Path, kind: Kind, facts: Mapping[str, str]) -> CleanupNote:
-    """Writes down, durably, what is about to be made for the owner of `place`. Raises MachineError."""
-    above = place / _NOTES
-    made = CleanupNote(above / f"{secrets.token_hex(8)}.json", kind, facts)
-    with disk_errors(f"uscdr cannot write to {place}."):
-        above.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-        with new_file(made.path) as file:
-            file.write(json.dumps({"kind": kind, **facts}).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        sync(above)
-    return made
-
-
-def notes(place: Path) -> Iterator[CleanupNote]:
-    """The notes in `place`. An incomplete note is skipped: its thing was not created yet."""
-    for path in sorted((place / _NOTES).glob("*.json")):
-        with suppress(OSError, ValueError, RecursionError):
-            found = json.loads(whole(path, _LARGEST))
-            if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
-                yield CleanupNote(path, found.pop("kind", ""), found)
+    @classmethod
+    def all_in(cls, place: Path) -> Iterator[CleanupNote]:
+        """The notes in `place`. An incomplete note is skipped: its thing was not created yet."""
+        for path in sorted((place / _NOTES).glob("*.json")):
+            with suppress(OSError, ValueError, RecursionError):
+                found = json.loads(whole(path, _LARGEST))
+                if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
+                    yield CleanupNote(path, found.pop("kind", ""), found)
 
 
 # Temporary files: private directories that end with their process.
 
 
 STAGING = ".staging"
-
-
-class Staged(Protocol):
-    """A store, as far as it is needed here."""
-
-    @property
-    def place(self) -> str:
-        """For a person; a directory's path."""
-        ...
-
-    def staging(self) -> AbstractContextManager[Path]:
-        """A private directory for temporary files."""
-        ...
 
 
 @contextmanager
@@ -95,16 +82,9 @@ def staging_below(above: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def noted(store: Staged, work: Path | None) -> Iterator[None]:
-    """What is under way in `store`, if that is a directory, is noted in `work`, our own, in case that we are killed."""
+def noted(store: str, work: Path | None) -> Iterator[None]:
+    """Note in `work`, this process's directory, that files are staged in the store `store`, if it is a directory."""
     with ExitStack() as own:
-        if work is not None and "://" not in store.place:
-            own.callback(note(work, "staging", {"path": str(Path(store.place) / STAGING)}).strike)
+        if work is not None and "://" not in store:
+            own.callback(CleanupNote.write(work, "staging", {"path": str(Path(store) / STAGING)}).strike)
         yield
-
-
-@contextmanager
-def noted_staging(store: Staged, work: Path | None) -> Iterator[Path]:
-    """A place of `store` for what is under way, noted."""
-    with noted(store, work), store.staging() as place:
-        yield place

@@ -24,12 +24,11 @@ def run_all(
     stop: threading.Event | None = None,
     abandon: Callable[[], None] | None = None,
 ) -> list[T]:
-    """Runs `tasks` on at most `workers` threads and returns their results in the order of the tasks.
+    """Run `tasks` on at most `workers` threads and return their results in the order of the tasks.
 
-    After an error, a set `stop` or Ctrl-C no further task begins; those under way are drained first,
-    so that none outlives the call. `abandon` is then called once to cut those short; it runs on the
-    caller's thread while tasks still run. The pool belongs to this call alone: a task that calls
-    `run_all` gets another, and cannot wait for a thread that it occupies itself.
+    After an error, a set `stop` or Ctrl-C no further task starts, and the call waits for the running ones.
+    `abandon` is called once to end those early; it runs on the caller's thread while tasks still run. Each call
+    has its own pool: a task that calls `run_all` cannot wait for the thread that it occupies.
 
     Raises:
         Interrupted: `stop` was set before all tasks were done.
@@ -51,7 +50,7 @@ def run_all(
 
 
 def _watch(futures: Sequence[Future[T]], stop: threading.Event | None) -> None:
-    """Waits for the end of all; raises as soon as one has failed or `stop` is set."""
+    """Wait for the end of all; raise as soon as one has failed or `stop` is set."""
     while True:
         done, pending = wait(futures, timeout=_LOOK if stop else None, return_when=FIRST_EXCEPTION)
         for future in futures:
@@ -60,4 +59,4 @@ def _watch(futures: Sequence[Future[T]], stop: threading.Event | None) -> None:
         if not pending:
             return
         if stop is not None and stop.is_set():
-            raise Interrupted("Interrupted before all tasks were done", next_action="run the command again")
+            raise Interrupted("Interrupted before all tasks were done.", next_action="Run the command again.")

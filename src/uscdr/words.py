@@ -1,7 +1,7 @@
 """Formats durations, sizes, times and plurals, with one rule each; escapes foreign text.
 
-A span is to the nearest second, below one second to the tenth. From a minute on, its two largest units
-are shown (days from the second day on), the rest is cut off, and a second unit of zero is left out.
+A duration is rounded to the second, below one second to a tenth. From a minute on, it has its two largest
+units (days from the second day on); the rest is cut off, and a second unit of zero is left out.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def amount(count: float, unit: str) -> str:
 
 
 def moment(at: datetime) -> str:
-    """A time to the minute, as `2026-11-28 03:09 UTC`; `at` has a zone, whichever."""
+    """A time to the minute, as `2026-11-28 03:09 UTC`; `at` has any time zone."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
@@ -82,7 +82,7 @@ def first_of(names: Collection[str], most: int = SHOWN, comma: str = ", ") -> st
 
 
 def escape(text: str, *, keep_newlines: bool = False) -> str:
-    r"""`text` with everything a terminal could obey, or an eye not see, spelt out (`\x1b`, `\u202e`).
+    r"""`text` with everything that a terminal interprets, or nobody sees, as escapes (`\x1b`, `\u202e`).
 
     Control characters, ANSI sequences, bidirectional overrides, zero-width and line-separator
     characters become visible; applying it twice changes nothing more.

@@ -17,31 +17,31 @@ from contextlib import contextmanager
 from uscdr.errors import MachineError
 
 Answer = Callable[[], str]
-"""Raises what forbids it. Returns words for people when there is something to say, else nothing."""
+"""A check before a write: raises what forbids it. Returns a warning, or an empty text."""
 SHORT = 65536
-"""Bytes: what is sent at one go. More may take long, and is the same from whoever sends it."""
+"""Bytes: a body up to this size is sent at once. A longer one takes time, and is the same whoever sends it."""
 
 _TRIES, _ENOUGH = 3, 0.05
-"""How often it is asked when it stood still after it was asked; and how many seconds are enough to send."""
+"""How often to check again after a suspension; and the seconds that are enough to send."""
 
 
 class WriteGuard:
-    """What one process needs for its changes; nothing, when nobody was named. Thread-safe."""
+    """This process's permission to write; always granted while no check is registered. Thread-safe."""
 
     def __init__(self) -> None:
         self._of: tuple[tuple[Answer, Callable[[], float]], ...] = ()
         self.tell: Callable[[str], object] = str
-        """Is told what there is to say."""
+        """Receives the warnings."""
 
     def __call__(self) -> None:
-        """Ask all of them. Raises LockHeld, MachineError and others: then nothing may be sent."""
+        """Run every check. Raises LockHeld, MachineError and others: then nothing may be sent."""
         for answer, _ in self._of:
             if words := answer():
                 self.tell(words)
 
     @contextmanager
     def of(self, answer: Answer, lasts: Callable[[], float] = lambda: math.inf) -> Iterator[None]:
-        """Ask this one, too, until the context ends. `lasts` tells for how many seconds its leave surely holds."""
+        """Register a check until the context ends. `lasts`: for how many seconds its permission certainly holds."""
         mine = (answer, lasts)
         self._of = (*self._of, mine)
         try:
@@ -51,7 +51,7 @@ class WriteGuard:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Ask, then send something short inside.
+        """Run every check, then send something short inside.
 
         A process suspended there for longer than its permission lasts is ended. Raises as a call does.
         """
@@ -74,10 +74,10 @@ class WriteGuard:
 
 
 class _Fuse:
-    """The kernel's timer of this process, for all threads that send. When it goes off, the process is ended.
+    """The kernel's timer of this process, for all threads that send. When it expires, the kernel ends the process.
 
-    A signal that came while a process was stopped is dealt with before it runs on. The default of this one is to end
-    it, and no Python code is needed for that.
+    A signal that arrives while a process is stopped is delivered before the process continues. The default action of
+    SIGALRM ends the process, without any Python code.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class _Fuse:
 
     @contextmanager
     def lit(self, seconds: float) -> Iterator[None]:
-        """Have it go off after so many seconds, unless the context ends before."""
+        """Let the timer expire after so many seconds, unless the context ends first."""
         end = time.monotonic() + seconds
         self._changed(lambda: self._ends.append(end))
         try:
@@ -105,4 +105,4 @@ class _Fuse:
 
 _FUSE = _Fuse()
 ANYHOW = WriteGuard()
-"""For a client outside of a run: asks nobody."""
+"""For a client outside a run: always granted."""

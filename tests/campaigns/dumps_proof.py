@@ -14,11 +14,10 @@ from types import TracebackType
 import psycopg
 from pydantic import SecretStr
 
-from uscdr.backups import proving
 from uscdr.backups.proofs import ProofDocument
 from uscdr.backups.proving import EncryptionKey, ProofSubject, Questions
 from uscdr.errors import UscdrError
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.scratch import LocalScratch
 from uscdr.wiring import stores
 
@@ -90,7 +89,7 @@ class Prover:
         self.server.seen.clear()
         scratch = KeptScratch(self.work, self.server)
         try:
-            proof = proving.prove(subject, dump, asked, stores.decode, scratch, lambda done, total: None)
+            proof = subject.prove(dump, asked, stores.decode, scratch, lambda done, total: None)
         except UscdrError as error:
             return Outcome(None, error, None)
         return Outcome(proof, None, self.server.seen[-1] if self.server.seen else None)
@@ -100,7 +99,7 @@ class Prover:
 def kept(directory: Path) -> Iterator[Kept]:
     """A scratch server in `directory`, gone afterwards."""
     parameters = {"autovacuum": "off", "log_min_messages": "fatal"}
-    with start(directory / "server", parameters=parameters, tied=True) as server:
+    with LocalPostgres.start(directory / "server", parameters=parameters, tied=True) as server:
         yield Kept(**{one.name: getattr(server, one.name) for one in fields(LocalPostgres)})
 
 

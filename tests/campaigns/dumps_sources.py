@@ -18,7 +18,7 @@ from psycopg import sql
 
 from uscdr.pgserver import cluster as clusters
 from uscdr.pgserver import guard as guards
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 
 from . import dumps_oracle
 from .dumps_oracle import Holding
@@ -119,7 +119,7 @@ def _run(command: Sequence[str], env: Mapping[str, str], stdin: bytes = b"") -> 
 @contextmanager
 def bundled(directory: Path, script: bytes) -> Iterator[Source]:
     """A server of the version that comes with this project, filled."""
-    with start(directory, parameters={"autovacuum": "off"}, tied=True) as server:
+    with LocalPostgres.start(directory, parameters={"autovacuum": "off"}, tied=True) as server:
         source = Source(NEWEST, _variables(server))
         source.fill(script)
         yield source
@@ -168,11 +168,11 @@ def _started(programs: Programs) -> Iterator[Source]:
     """A server that ends with this process, however that ends."""
     root = Path(mkdtemp(dir="/var/tmp", prefix="uscdr-campaign-"))  # where the servers' own user can go, too
     root.chmod(0o711)
-    cluster = clusters.prepare(root / "postgres", programs.directory)
-    guard = guards.post(cluster.data, [root])
+    cluster = clusters.Cluster.prepare(root / "postgres", programs.directory)
+    guard = guards.Guard.start(cluster.data, [root])
     try:
-        clusters.initialise(cluster, _PASSWORD, tls=None, parameters={})
-        reached = {"PGHOST": "127.0.0.1", "PGPORT": str(clusters.launch(cluster)), "PGUSER": "postgres"}
+        cluster.initialise(_PASSWORD, tls=None, parameters={})
+        reached = {"PGHOST": "127.0.0.1", "PGPORT": str(cluster.launch()), "PGUSER": "postgres"}
         yield Source(programs.major, {**reached, "PGPASSWORD": _PASSWORD})
     finally:
         guard.release()

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import UscdrError
 from uscdr.models.postgres import LeftOut, TableDigest
-from uscdr.pgserver.server import start
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.database import PostgresDatabase
 from uscdr.providers.postgres.loading import PostgresLoader
 from uscdr.providers.postgres.scratch import LocalScratch
@@ -84,7 +84,10 @@ def run(tally: Tally, *, count: int, seed: int) -> None:
 
 @contextmanager
 def _bench(place: Path) -> Iterator[_Bench]:
-    with start(place / "source", parameters={"autovacuum": "off"}, tied=True) as server, kept(place) as scratch:
+    with (
+        LocalPostgres.start(place / "source", parameters={"autovacuum": "off"}, tied=True) as server,
+        kept(place) as scratch,
+    ):
         variables = {name: value for name, value in server.environment().items() if name != "PGDATABASE"}
         source = Source(sources.NEWEST, variables)
         with psycopg.connect(server.dsn(), autocommit=True) as connection:

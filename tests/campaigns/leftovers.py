@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from uscdr.cleanup import workplace
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 
 from .leftovers_look import Seen, left_in
 from .product import Product
@@ -100,7 +100,7 @@ def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     chance.shuffle(cases)
     cases.sort(key=lambda one: one[0].name.startswith(("a drill", "sandbox")) and count < len(cases))  # they take long
     with ExitStack() as stack:
-        own = stack.enter_context(start(stand.root / "own-server", tied=True))
+        own = stack.enter_context(LocalPostgres.start(stand.root / "own-server", tied=True))
         for (scene, victims), after in zip(islice(cases, count), cycle(NEXT), strict=False):
             if not tally.goes_on():
                 break
@@ -179,7 +179,10 @@ def _databases(own: LocalPostgres) -> int:
 @contextmanager
 def _neighbour(state: Path) -> Iterator[Callable[[], list[str]]]:
     """A living process's place and server in the same state directory; complaints when either was touched."""
-    with workplace(state, "neighbour") as place, start(place / "scratch-1", tied=True, by_socket=True) as server:
+    with (
+        workplace(state, "neighbour") as place,
+        LocalPostgres.start(place / "scratch-1", tied=True, by_socket=True) as server,
+    ):
         kept = place / "dump"
         kept.write_text("of a living process")
 

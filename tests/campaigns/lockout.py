@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from uscdr.wiring.target import _packaged
+from uscdr.scenarios.config_file import packaged
 
 from .kill import RECOVER
 from .product import Ended, Product
@@ -122,7 +122,7 @@ def _login(stand: Stand, password: str) -> int:
 
 def _config(path: Path, *, within: str) -> Path:
     """The packaged one, with the counted forms also at the end of a recovery."""
-    text = _packaged().read_text().replace("within: 15m", f"within: {within}")
+    text = packaged().read_text().replace("within: 15m", f"within: {within}")
     path.write_text(text.replace("after_recovery: [", f"after_recovery: [{', '.join(_COUNTED)}, "))
     path.chmod(0o600)
     return path

@@ -18,15 +18,16 @@ from typing import Any
 
 from uscdr.errors import LockHeld, UscdrError
 from uscdr.journal import lock
-from uscdr.providers.http.client import open_client, trust
-from uscdr.providers.http.exchange import HttpCall, exchange
+from uscdr.providers.http.client import trust
+from uscdr.providers.http.exchange import HttpCall
+from uscdr.providers.http.transport import open_client
 from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest, Waiting
 from uscdr.shared.team import Team
 from uscdr.store import exclusive
+from uscdr.store.directory import LocalStore
 from uscdr.store.lease_records import LeaseTerms
 from uscdr.store.location import open_store
-from uscdr.store.store import LocalStore
 from uscdr.write_guard import WriteGuard
 
 RUN = "20260102T030405Z-db-abc123"
@@ -111,7 +112,7 @@ def _work(asked: Asked, stops: Stops) -> None:
     team = Team(open_store(asked.store, env), asked.terms)
     waiting = Waiting(lambda facts, phrase, refusal: True, time.sleep, lambda *_: None, asked.takes_over)
     with (
-        lock.hold(state, KEY, me, "recovering") as held,
+        lock.HeldLock.hold(state, KEY, me, "recovering") as held,
         leave.of(held.check),
         team.claim(state, LeaseRequest(KEY, RUN, me, f"uscdr recover db (run {RUN})"), waiting) as claim,
         leave.of(claim.leave, claim.lasts),
@@ -130,7 +131,7 @@ def _work(asked: Asked, stops: Stops) -> None:
 
 def _is_done(asked: Asked) -> bool:
     with open_client(asked.provider, provider="x", verify=trust(), read_only=True) as client:
-        return bool(exchange(client, HttpCall("look", "GET", "/", writes=False), provider="x").fields()["done"])
+        return bool(HttpCall("look", "GET", "/", writes=False).send(client, provider="x").fields()["done"])
 
 
 def _change(asked: Asked, leave: WriteGuard) -> None:
@@ -138,7 +139,7 @@ def _change(asked: Asked, leave: WriteGuard) -> None:
         asked.provider, provider="x", verify=trust(), read_only=False, for_writes=True, leave=leave
     ) as client:
         call = HttpCall("change it", "POST", "/", writes=True, body={"by": asked.user})
-        exchange(client, call, provider="x")
+        call.send(client, provider="x")
 
 
 def _disk(asked: Asked) -> None:

@@ -24,9 +24,9 @@ from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.settings import Operator
 from uscdr.shared.journals import JournalStore, Piece
 from uscdr.shared.lease import LeaseRequest
+from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Identity, Recipient, seal, unseal
 from uscdr.store.lease_records import LeaseRow, LeaseTerms
-from uscdr.store.store import LocalStore
 from uscdr.wiring.target import Target
 
 APP, RUN = "usc-pis", "20261101T000000Z-db-00000a"

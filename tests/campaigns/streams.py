@@ -176,7 +176,7 @@ def _programs(session: int) -> list[int]:
 
 def _journalled(product: Product, ended: Ended) -> list[str]:
     """The journal says how it ended, unless there was no room, or it was left at once, or nothing was begun."""
-    if ended.code not in (DONE, INTERRUPTED) or "Left at once" in ended.err:
+    if ended.code not in (DONE, INTERRUPTED) or "uscdr stopped at once" in ended.err:
         return []
     lines = [path.read_bytes().splitlines() for path in product.journals()]
     last = b"".join(found[-1] for found in lines if found)

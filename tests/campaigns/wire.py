@@ -31,7 +31,7 @@ DEAD_LIMIT = 20.0
 USUAL = 4.0
 """Seconds of a command on an idle machine; what a busy one takes longer is no fault of the command."""
 LIMIT = 240.0
-SAID = "restored more than once"
+SAID = "ran more than one restore"
 WRITES = ("late:12", "late:3", "twice", "another-id", "reset-before", "reset-after", "500", "503-html", "slow:6",
           "odd-headers", "wrong-types", "429-odd", "truncated")  # fmt: skip
 READS = ("slow:6", "lags:40", "another-id", "listed-twice", "untold", "backwards", "endless", "endless-pages",

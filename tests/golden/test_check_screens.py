@@ -8,16 +8,16 @@ from collections.abc import Callable
 import pytest
 
 from uscdr.models.events import CheckFinished, ChecksFinished, Stamped
-from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
+from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.report.summary import MOST_LINES, summarise
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
-from uscdr.ui.screen import check_frame
+from uscdr.ui.screen import frame
 from uscdr.ui.sentences import _result_lines
 from uscdr.ui.text import _bare, cells
-from uscdr.ui.viewers import PlainViewer
+from uscdr.ui.viewers import _PlainViewer
 
 Golden = Callable[[str, str], None]
 Replay = Callable[[str], list[str]]
@@ -38,7 +38,7 @@ def frames(stream: list[Stamped], width: int, every: int) -> str:
         board.apply(stamped)
         if number % every and stamped.event.kind not in {"checks.finished", "run.finished"}:
             continue
-        lines = [_bare(spans) for spans in check_frame(board, stamped.at, width, HEIGHT)]
+        lines = [_bare(spans) for spans in frame(board, stamped.at, width, HEIGHT)]
         assert len(lines) <= HEIGHT
         assert all(cells(line) <= width for line in lines)
         text += [f"=== after line {number}: {stamped.event.kind}", *lines]
@@ -55,7 +55,7 @@ def test_check_table(run: str, width: int, golden: Golden, replay: Replay) -> No
 @pytest.mark.parametrize("run", RUNS)
 def test_plain_check_lines(run: str, quiet: bool, golden: Golden, replay: Replay) -> None:
     stderr = io.StringIO()
-    viewer = PlainViewer(Output(stderr=stderr, stdout=io.StringIO(), quiet=quiet))
+    viewer = _PlainViewer(Output(stderr=stderr, stdout=io.StringIO(), quiet=quiet))
     for stamped in events(replay(run)):
         viewer(stamped)
     golden(f"{run}-{'quiet' if quiet else 'plain'}.txt", stderr.getvalue())
@@ -75,7 +75,7 @@ def test_check_result(run: str, width: int | None, golden: Golden, replay: Repla
 @pytest.mark.parametrize("run", RUNS)
 def test_check_reports(run: str, golden: Golden, replay: Replay) -> None:
     report = build(events(replay(run)), last_hash="c0ffee" * 10 + "abcd")
-    golden(f"{run}-report.md", to_checks_markdown(report))
+    golden(f"{run}-report.md", to_markdown(report))
     golden(f"{run}-junit.xml", to_junit(report))
     summary = summarise(report, journal="/state/runs/r/journal.jsonl")
     assert len(summary.splitlines()) <= MOST_LINES

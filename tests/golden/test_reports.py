@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from uscdr.report.markdown import to_json, to_markdown
+from uscdr.report.markdown import to_markdown
 from uscdr.report.model import RunReport
 from uscdr.report.objectives import build
 from uscdr.report.summary import MOST_LINES, summarise
@@ -36,4 +36,4 @@ def test_summary(run: str, golden: Golden, replay: Replay) -> None:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_json(run: str, golden: Golden, replay: Replay) -> None:
-    golden(f"{run}-report.json", to_json(report(replay(run))))
+    golden(f"{run}-report.json", report(replay(run)).to_json())

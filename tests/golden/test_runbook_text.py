@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from uscdr.report.runbook import render
+from uscdr.report.runbook import Runbook
 from uscdr.scenarios.config import Config
 from uscdr.scenarios.yaml_tree import content, parse
 
@@ -15,4 +15,4 @@ HERE = Path(__file__).parent
 def test_runbook(golden: Callable[[str, str], None]) -> None:
     path = HERE / "configs" / "runbook.yaml"  # a few steps, which no scenario could be made of
     config = Config.model_validate(parse(path, content(path)).value)
-    golden("runbook.md", render(config, None) + "\n")
+    golden("runbook.md", Runbook(config).to_markdown() + "\n")

@@ -13,7 +13,7 @@ from uscdr.ui.console import Output
 from uscdr.ui.planview import _plan_lines
 from uscdr.ui.screen import frame
 from uscdr.ui.text import _bare, cells
-from uscdr.ui.viewers import PlainViewer
+from uscdr.ui.viewers import _PlainViewer
 
 Golden = Callable[[str, str], None]
 Replay = Callable[[str], list[str]]
@@ -48,7 +48,7 @@ def test_live_screen(run: str, width: int, golden: Golden, replay: Replay) -> No
 @pytest.mark.parametrize("run", RUNS)
 def test_plain_lines(run: str, golden: Golden, replay: Replay) -> None:
     stderr = io.StringIO()
-    viewer = PlainViewer(Output(stderr=stderr, stdout=io.StringIO()))
+    viewer = _PlainViewer(Output(stderr=stderr, stdout=io.StringIO()))
     for stamped in events(replay(run)):
         viewer(stamped)
     golden(f"{run}-plain.txt", stderr.getvalue())

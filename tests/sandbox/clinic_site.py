@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import httpx
 import psycopg
 
 import uscdr.sandbox
+from uscdr.sandbox.daemon import PYTHON
 
 SOURCE = Path(uscdr.sandbox.__file__).parent / "clinic"
 LIMIT = 20.0
@@ -40,7 +40,7 @@ class Site:
         return Site(self.root, env)
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "backend/manage.py", *arguments]
+        command = [os.environ[PYTHON], "backend/manage.py", *arguments]
         return subprocess.run(
             command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=120, check=False
         )
@@ -99,7 +99,7 @@ class Site:
 def deploy(root: Path, database_url: str, broker_url: str = NOWHERE) -> Site:
     """Copy the source tree and write down its configuration."""
     shutil.copytree(SOURCE, root, ignore=shutil.ignore_patterns("__pycache__", "staticfiles", "db.sqlite3"))
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(os.environ[PYTHON]).parent}{os.pathsep}{os.environ['PATH']}"
     env = {
         "PATH": path,
         "HOME": str(root),

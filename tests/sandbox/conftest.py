@@ -10,8 +10,21 @@ import pytest
 
 from live_sandbox import Live, start, stop, tiny_app
 from uscdr.sandbox.boot.request import UpRequest
+from uscdr.sandbox.daemon import PYTHON
+from warm_python import WarmPython
 
 os.environ.setdefault("USCDR_SANDBOX_STEADY", "2")  # a recovery's last look at the dynos; its own tests say otherwise
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_python() -> Iterator[None]:
+    """Dynos that need no start of Django; unless the environment names another interpreter."""
+    if PYTHON in os.environ:
+        yield
+        return
+    with WarmPython() as warm, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PYTHON, str(warm.python))
+        yield
 
 
 @pytest.fixture(scope="session")

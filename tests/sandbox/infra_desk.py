@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 import forked
-from uscdr.pgserver.cluster import find_tool
+from uscdr.pgserver.cluster import Tool
 from uscdr.sandbox import client
 from uscdr.sandbox.state import StateDir
 
@@ -158,7 +158,7 @@ class Desk:
 
 
 def _tool(name: str) -> str:
-    return str(find_tool(name, minimum_major=17).path)
+    return str(Tool.find(name, minimum_major=17).path)
 
 
 def tables(script: str) -> dict[str, str]:

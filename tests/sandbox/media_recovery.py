@@ -19,16 +19,18 @@ from uscdr.commands import run as wiring
 from uscdr.engine.run import Outcome
 from uscdr.engine.wait import Stop
 from uscdr.journal import runs
-from uscdr.journal.reader import NAME, read
+from uscdr.journal.reader import NAME, Journal
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http.retry import RetryPolicy
 from uscdr.sandbox.media.clinic import Stored
 from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.media.compare import CLOCK
 from uscdr.wiring import media as clouds
 from uscdr.wiring.context import Process
-from uscdr.wiring.target import Target, _packaged, _sandbox_place
+from uscdr.wiring.sandbox_target import target_of
+from uscdr.wiring.target import Target
 
 QUICK = RetryPolicy(attempts=3, seconds=10.0, first=0.01, longest=0.02, rate_floor=0.01)
 
@@ -65,14 +67,16 @@ class MediaRecovery:
             return wiring.begin(context)
 
     def _place(self, env: Mapping[str, str]) -> Target:
-        return _sandbox_place(load(_packaged()), env, self.live.contract)
+        return target_of(load(packaged()), env, self.live.contract)
 
     @property
     def journal(self) -> str:
         return (self.state / "runs" / self.run / NAME).read_text()
 
     def result(self, step: str) -> dict[str, Any]:
-        events = [event for event in read(self.state / "runs" / self.run / NAME).events() if event.get("step") == step]
+        events = [
+            event for event in Journal.read(self.state / "runs" / self.run / NAME).events() if event.get("step") == step
+        ]
         return dict(next(event["result"] for event in reversed(events) if "result" in event))
 
     def quiet_moment(self) -> str:

@@ -20,7 +20,7 @@ import pytest
 
 import forked
 from forked import USCDR
-from uscdr.pgserver.cluster import find_tool
+from uscdr.pgserver.cluster import Tool
 
 PATIENT, VALUE = "Canarina Vaultmarker", "canary-of-a-config-value-90210"
 PASSPHRASE = "canary passphrase of six words"
@@ -122,7 +122,7 @@ def test_the_copy_is_the_platforms_dump_for_the_age_library_and_pg_restore(desk:
     trust = importlib.import_module("ssl").create_default_context(cafile=ca_file)
     assert plain == httpx.get(link, verify=trust, trust_env=False).content
     assert PATIENT.split(maxsplit=1)[0].encode() not in (desk.vault / card["dump"]["path"]).read_bytes()
-    program = find_tool("pg_restore", minimum_major=17).path
+    program = Tool.find("pg_restore", minimum_major=17).path
     listing = subprocess.run([program, "-l"], input=plain, capture_output=True, check=True).stdout
     assert b"TABLE DATA public patients_patient" in listing
 

@@ -15,7 +15,7 @@ import pytest
 from clinic_broker import Place, broker
 from clinic_site import EMAIL, KEY, Site, deploy, until
 from mail_sink import sink
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 
 CLOSED = (
     "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'closed'; END $$;"
@@ -26,7 +26,7 @@ WRITTEN = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_table
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
-    with start(tmp_path_factory.mktemp("postgres") / "server") as server:
+    with LocalPostgres.start(tmp_path_factory.mktemp("postgres") / "server") as server:
         with psycopg.connect(server.dsn(), autocommit=True) as session:
             session.execute("CREATE ROLE clinic LOGIN PASSWORD 'clinic'")
         yield server

@@ -15,7 +15,7 @@ import pytest
 
 from clinic_broker import Place, broker
 from clinic_site import EMAIL, NOWHERE, PASSWORD, Site, deploy, until
-from uscdr.pgserver.server import start
+from uscdr.pgserver.server import LocalPostgres
 
 REPORTED = {"CSV": b"month,count", "JSON": b'{"title"', "HTML": b"<!doctype html>", "PDF": b"%PDF-", "EXCEL": b"PK"}
 
@@ -28,7 +28,7 @@ def queue() -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, queue: Place) -> Iterator[Site]:
-    with start(tmp_path_factory.mktemp("postgres") / "server") as server:
+    with LocalPostgres.start(tmp_path_factory.mktemp("postgres") / "server") as server:
         with psycopg.connect(server.dsn(), autocommit=True) as session:
             session.execute("CREATE ROLE clinic LOGIN PASSWORD 'clinic'")
             session.execute("CREATE DATABASE clinic OWNER clinic")

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from clinic_site import Site, deploy
-from uscdr.pgserver.server import start
+from uscdr.pgserver.server import LocalPostgres
 
 
 class Service(ThreadingHTTPServer):
@@ -65,7 +65,7 @@ def running() -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with start(tmp_path_factory.mktemp("postgres") / "server") as server:
+    with LocalPostgres.start(tmp_path_factory.mktemp("postgres") / "server") as server:
         with psycopg.connect(server.dsn(), autocommit=True) as session:
             session.execute("CREATE ROLE clinic LOGIN PASSWORD 'clinic'")
             session.execute("CREATE DATABASE clinic OWNER clinic")

@@ -30,7 +30,7 @@ from s3_server import BUCKET, SECRET, environment, s3
 import forked
 from forked import USCDR
 from uscdr.kit.reader import KitReader
-from uscdr.store.store import LocalStore
+from uscdr.store.directory import LocalStore
 
 LONG = 12
 """Characters; a configuration value that long is a secret or an address, and found by nothing but a leak."""

@@ -19,8 +19,8 @@ from uscdr.checks.kinds.config import ConfigCheck
 from uscdr.checks.kinds.data import PasswordsCheck
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
-from uscdr.wiring.target import _packaged
 from verify_desk import ANSWERED, Seen, VerifyDesk
 
 CLINIC = Path(uscdr.sandbox.__file__).parent / "clinic"
@@ -52,7 +52,7 @@ def web(desk: VerifyDesk) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def config() -> Config:
-    return load(_packaged()).config
+    return load(packaged()).config
 
 
 def test_every_packaged_check_passes_on_the_healthy_clinic(seen: Seen, config: Config) -> None:

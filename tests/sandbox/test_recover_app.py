@@ -135,7 +135,7 @@ def test_a_database_that_the_code_cannot_save_into_is_not_recovered(desk: Desk) 
     words = phrase(desk, f"roll back to v{good}, else deploy")
     planned = desk.call(*RECOVER, "--dry-run").stdout
     assert "AHEAD of that code by patients.0099_consent" in planned
-    assert "CANNOT SAVE rows, for it does not fill patients_patient.consent" in planned
+    assert "CANNOT SAVE rows: it does not fill patients_patient.consent" in planned
     ended = desk.call(*RECOVER, "--confirm", words, code=1)
     assert "it cannot save: patients.Patient: cannot be saved" in ended.stderr
     assert (

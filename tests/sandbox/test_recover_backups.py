@@ -18,7 +18,7 @@ import pytest
 
 from forked import USCDR
 from test_backups import Desk
-from uscdr.pgserver.cluster import find_tool
+from uscdr.pgserver.cluster import Tool
 
 SCHEDULES, BACKUPS = "/client/v11/databases/{}/transfer-schedules", "/client/v11/apps/usc-pis/transfers"
 PATIENT = "Canarina Backupmarker"
@@ -100,7 +100,7 @@ def test_the_copy_opens_with_the_age_library_and_is_the_platforms_dump(desk: Des
     ca_file = json.loads((desk.state / "sandbox" / "sandbox.json").read_text())["ca_file"]
     trust = importlib.import_module("ssl").create_default_context(cafile=ca_file)
     assert plain == httpx.get(link, verify=trust, trust_env=False).content
-    program = find_tool("pg_restore", minimum_major=17).path
+    program = Tool.find("pg_restore", minimum_major=17).path
     listing = subprocess.run([program, "-l"], input=plain, capture_output=True, check=True).stdout
     assert b"TABLE DATA public patients_patient" in listing
 

@@ -65,7 +65,7 @@ def test_in_place_nothing_is_loaded_over_a_database_that_is_there(desk: Desk) ->
 def test_a_name_of_our_own_is_not_taken_over(desk: Desk) -> None:
     desk.api("/apps", "POST", {"name": "usc-pis-ours"})
     before = desk.writes()
-    assert "There is an application usc-pis-ours already" in desk.plan("--app", "usc-pis-ours", code=1).stderr
+    assert "The application usc-pis-ours already exists" in desk.plan("--app", "usc-pis-ours", code=1).stderr
     assert desk.writes() == before
     desk.api("/apps/usc-pis-ours", "DELETE")
 

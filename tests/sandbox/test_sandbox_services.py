@@ -23,8 +23,8 @@ from live_sandbox import Live, start, stop, until
 from uscdr.cli.sandbox import app
 from uscdr.errors import BadInput
 from uscdr.sandbox.boot.request import UpRequest
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
-from uscdr.wiring.target import _packaged
 
 HOST = "www.usc-pis.example"
 GMAIL = {"client_id": "GMAIL_CLIENT_ID", "client_secret": "GMAIL_CLIENT_SECRET", "refresh_token": "GMAIL_REFRESH_TOKEN"}
@@ -93,7 +93,7 @@ def as_staff(live: Live) -> httpx.Client:
 
 def test_it_has_what_a_healthy_installation_has(clinic: Live) -> None:
     variables = config(clinic)
-    assert not [name for name in load(_packaged()).config.config.required if not variables.get(name)]
+    assert not [name for name in load(packaged()).config.config.required if not variables.get(name)]
     (schedule,) = clinic.get(f"/client/v11/databases/{clinic.database()}/transfer-schedules")
     assert (schedule["name"], len(schedule["days"])) == ("DATABASE_URL", 7)
     (drain,) = clinic.get(f"/apps/{clinic.app}/log-drains")

@@ -13,15 +13,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from kit_world import PATIENT, new_key
-from uscdr.backups import copy
 from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
 from uscdr.backups.decrypt import Keys
 from uscdr.backups.manifest import BackupOrigin, CopyCard
 from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.errors import ProviderError
 from uscdr.models.transfers import Transfer, TransferKind, TransferState, Whose
+from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Identity, Recipient
-from uscdr.store.store import LocalStore
 
 APP, ADDON = "usc-pis", "addon-1"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -106,7 +105,7 @@ class Safe:
 
     def pull(self, of: Transfer | None = None, data: bytes = DUMP, app: str = APP, addon: str = ADDON) -> CopyCard:
         order = self.order(of or transfer(), app=app, addon=addon)
-        return copy.pull(order, giving(Bytes(data)), self.store, self.keyring)
+        return order.pull(giving(Bytes(data)), self.store, self.keyring)
 
     def prove(self, card: CopyCard, **facts: Any) -> ProofDocument:
         """A proof as if it had been made."""

@@ -16,16 +16,16 @@ from fakes import APP, FakeBackups, FakePlatform, FakeScratch, World
 from uscdr.backups.proving import Decoded
 from uscdr.errors import NotFound, ProviderError
 from uscdr.kit.build import Built, build
-from uscdr.kit.collect.sources import ProofShelf, Sources, Wishes
-from uscdr.kit.content import CanaryColumns
+from uscdr.kit.collect.sources import BuildRequest, ProofShelf, Sources
 from uscdr.kit.reader import KitReader
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.models.heroku import Belongings, Build, Domain, Download, LogDrain, Release, SignedUrl
 from uscdr.models.media import Access, Asset, AssetDetails, AssetKey, MediaDownload, ResourceType
 from uscdr.models.migrations import Lack, SourceArchive
+from uscdr.models.postgres import CanaryColumn
 from uscdr.providers.ports.progress import Progress
+from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Identity, Recipient
-from uscdr.store.store import LocalStore
 
 SECRET = "canary-of-a-secret-value-4711"
 PATIENT = "Canary Patient Dela Cruz"
@@ -256,13 +256,13 @@ class Workshop:
         )
         return replace(whole, **instead)
 
-    def wishes(self, **instead: Any) -> Wishes:
-        canary = CanaryColumns(table="patients_patient", encrypted="phone_enc", plain="phone")
-        return replace(Wishes(app=APP, target="production", canaries=(canary,)), **instead)
+    def request(self, **instead: Any) -> BuildRequest:
+        canary = CanaryColumn(table="patients_patient", encrypted="phone_enc", plain="phone")
+        return replace(BuildRequest(app=APP, target="production", canaries=(canary,)), **instead)
 
-    def build(self, *, to: Sequence[Recipient] = (), sources: Sources | None = None, **wishes: Any) -> Built:
+    def build(self, *, to: Sequence[Recipient] = (), sources: Sources | None = None, **request: Any) -> Built:
         return build(
-            sources or self.sources(), self.wishes(**wishes), self.store, to or self.to, work=self.work,
+            sources or self.sources(), self.request(**request), self.store, to or self.to, work=self.work,
             tell=self.tell, stop=self.stop,
         )  # fmt: skip
 

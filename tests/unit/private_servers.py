@@ -1,4 +1,4 @@
-"""Private servers whose files lie in memory, where the suite found room there."""
+"""Private servers for tests; the suite's own start lets their files lie in memory."""
 
 from __future__ import annotations
 
@@ -7,31 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from uscdr.pgserver import server
-from uscdr.pgserver.server import LocalPostgres, start
-
-MEMORY = Path("/dev/shm")
-
-
-@contextmanager
-def homes_in_memory() -> Iterator[None]:
-    """Servers that are started and removed meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        if Path(tempfile.gettempdir()) == MEMORY:
-            patch.setattr(server, "_FOREIGN_HOMES", MEMORY)
-        yield
+from uscdr.pgserver.server import LocalPostgres
 
 
 @contextmanager
 def running() -> Iterator[LocalPostgres]:
     """A server that ends with the block."""
-    with tempfile.TemporaryDirectory() as parent:
-        with homes_in_memory():
-            made = start(Path(parent) / "server", tied=True)
-        try:
-            yield made
-        finally:
-            with homes_in_memory():
-                made.destroy()
+    with tempfile.TemporaryDirectory() as parent, LocalPostgres.start(Path(parent) / "server", tied=True) as made:
+        yield made

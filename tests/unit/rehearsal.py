@@ -40,7 +40,7 @@ from uscdr.engine.run import Outcome
 from uscdr.engine.wait import Stop
 from uscdr.errors import Declined
 from uscdr.journal import runs
-from uscdr.journal.reader import NAME, read
+from uscdr.journal.reader import NAME, Journal
 from uscdr.journal.writer import JournalWriter
 from uscdr.models.events import Stamped
 from uscdr.models.postgres import CanaryColumn, Invariant
@@ -48,14 +48,15 @@ from uscdr.providers.ports.probes import Website
 from uscdr.scenarios.adapters import Request, now
 from uscdr.scenarios.backup_questions import encryption_key, questions_of
 from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.infra.old import OldApplicationReader
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.prover import BackgroundDigest, Prover
-from uscdr.ui.console import json_line
+from uscdr.wiring import adapters as wired
 from uscdr.wiring.context import Process, RunContext
 from uscdr.wiring.past_runs import remember
-from uscdr.wiring.target import Target, _packaged
+from uscdr.wiring.target import Target
 
 CODE = Code(why="asked later")
 """What proofs know of the deployed code."""
@@ -102,7 +103,7 @@ class Person:
 @cache
 def configuration() -> Config:
     """The packaged scenarios, with invariants, checks and names of files that the fakes understand."""
-    config = load(_packaged()).config
+    config = load(packaged()).config
     there = Invariant(name="patients are there", sql="count patients_patient", minimum=50)
     answers = HttpCheck(kind="http", path="/", contains=('id="root"',))
     checks = {"checks": {"homepage": answers}, "checklists": {}, "after_recovery": ("homepage",)}
@@ -157,12 +158,12 @@ class Rehearsal:
         """What the newest journal holds, by kind."""
         if not self.journal_path.exists():
             return []  # before its first line
-        return [event for event in read(self.journal_path).events() if event["kind"].startswith(kind)]
+        return [event for event in Journal.read(self.journal_path).events() if event["kind"].startswith(kind)]
 
     def phrase(self) -> str:
         """What a dry run prints with --json: its scripts rely on the field."""
         self.begin(dry_run=True)
-        lines = (json.loads(json_line(one.model_dump(mode="json"))) for one in reversed(self.seen))
+        lines = (json.loads(one.model_dump_json()) for one in reversed(self.seen))
         return str(next(line["event"]["phrase"] for line in lines if line["event"]["kind"] == "plan.ready"))
 
     def target(self) -> Target:
@@ -209,7 +210,7 @@ class Rehearsal:
                 (wait, "FIRST_INTERVAL", 0.0),
                 (wait, "LONGEST_INTERVAL", 0.0),
                 (JournalWriter, "record", record),
-                (wiring, "opened", self._opened),
+                (wired, "opened", self._opened),
             ):
                 stack.enter_context(mock.patch.object(where, name, value))
             yield

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from uscdr.checks.run import Ended, Timed, _run_timed
+from uscdr.checks.run import _Ended, _run_timed, _Timed
 from uscdr.errors import Interrupted
 
 
-def gathered(*tasks: Timed[int], workers: int = 8, seconds: float = 30.0) -> dict[int, Ended[int]]:
+def gathered(*tasks: _Timed[int], workers: int = 8, seconds: float = 30.0) -> dict[int, _Ended[int]]:
     return {one.index: one for one in _run_timed(tasks, workers=workers, seconds=seconds)}
 
 
@@ -28,7 +28,7 @@ def test_values_and_errors_come_back() -> None:
     def fail() -> int:
         raise ValueError("no")
 
-    ends = gathered(Timed(lambda: 7, 5, "a"), Timed(fail, 5, "a"))
+    ends = gathered(_Timed(lambda: 7, 5, "a"), _Timed(fail, 5, "a"))
     assert ends[0].value == 7
     assert isinstance(ends[1].error, ValueError)
     assert not ends[0].overran
@@ -36,9 +36,9 @@ def test_values_and_errors_come_back() -> None:
 
 
 def test_a_hung_provider_is_waited_for_once_and_the_rest_reports(hang: Callable[[], int]) -> None:
-    hung = [Timed(hang, 0.3, "platform") for _ in range(6)]
+    hung = [_Timed(hang, 0.3, "platform") for _ in range(6)]
     begun = time.monotonic()
-    ends = gathered(*hung, Timed(lambda: 1, 5, "application"), workers=2)
+    ends = gathered(*hung, _Timed(lambda: 1, 5, "application"), workers=2)
     spent = time.monotonic() - begun
     assert ends[6].value == 1
     assert [ends[n].overran for n in range(2)] == [True, True]
@@ -56,8 +56,8 @@ def test_a_slow_task_beside_answers_does_not_speak_for_its_provider(hang: Callab
     def late() -> int:
         return 2
 
-    tasks = [Timed(hang, 0.2, "platform"), Timed(answer, 5, "platform"), Timed(late, 5, "platform")]
-    seen: list[Ended[int]] = []
+    tasks = [_Timed(hang, 0.2, "platform"), _Timed(answer, 5, "platform"), _Timed(late, 5, "platform")]
+    seen: list[_Ended[int]] = []
     for one in _run_timed(tasks, workers=2, seconds=30):
         seen.append(one)
         answered.set()
@@ -73,7 +73,7 @@ def test_after_the_deadline_nothing_begins(hang: Callable[[], int]) -> None:
         ran.append(1)
         return 1
 
-    tasks = [Timed(hang, 60, "a"), Timed(note, 60, "b")]
+    tasks = [_Timed(hang, 60, "a"), _Timed(note, 60, "b")]
     ends = gathered(*tasks, workers=1, seconds=0.2)
     assert ends[0].overran
     assert ends[1].overran
@@ -93,7 +93,7 @@ def test_no_more_than_the_workers_run_at_once() -> None:
             now[0] -= 1
         return 0
 
-    assert all(one.error is None for one in gathered(*[Timed(work, 10, "a") for _ in range(9)], workers=3).values())
+    assert all(one.error is None for one in gathered(*[_Timed(work, 10, "a") for _ in range(9)], workers=3).values())
     assert most[0] == 3
 
 
@@ -114,7 +114,7 @@ def test_of_one_provider_no_more_than_its_share() -> None:
             now[0] -= 1
         return 0
 
-    tasks = [*(Timed(work, 10, "small") for _ in range(6)), Timed(other, 10, "other")]
+    tasks = [*(_Timed(work, 10, "small") for _ in range(6)), _Timed(other, 10, "other")]
     ends = list(_run_timed(tasks, workers=20, seconds=30, at_once={"small": 2}))
     assert all(one.error is None for one in ends)
     assert most[0] == 2
@@ -124,4 +124,4 @@ def test_the_operator_can_stop_it(hang: Callable[[], int]) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(Interrupted):
-        list(_run_timed([Timed(hang, 60, "a")], workers=1, seconds=60, stop=stop))
+        list(_run_timed([_Timed(hang, 60, "a")], workers=1, seconds=60, stop=stop))

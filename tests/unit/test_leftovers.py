@@ -16,11 +16,11 @@ import pytest
 
 from uscdr import files, staging
 from uscdr.cleanup import sweep, workplace
-from uscdr.pgserver import guard, process
+from uscdr.pgserver import guard, process, server
 from uscdr.pgserver.process import _users_of
-from uscdr.pgserver.server import start
-from uscdr.staging import noted_staging
-from uscdr.store.store import LocalStore
+from uscdr.pgserver.server import LocalPostgres
+from uscdr.staging import noted
+from uscdr.store.directory import LocalStore
 
 MAKER = """
 import sys
@@ -31,7 +31,7 @@ with workplace(Path(sys.argv[1]), sys.argv[2]) as place:
     (place / "proof").mkdir()
     (place / "proof" / "b001.dump").write_text("patients")
     outside = Path(sys.argv[3]) / ".uscdr-0123456789abcdef"
-    staging.note(place, "directory", {"path": str(outside)})
+    staging.CleanupNote.write(place, "directory", {"path": str(outside)})
     outside.mkdir()
     (outside / "patients").write_text("in the clear")
     print("made", flush=True)
@@ -41,11 +41,11 @@ SERVED = """
 import sys
 from pathlib import Path
 from uscdr.cleanup import workplace
-from uscdr.pgserver.server import start
-from uscdr.staging import noted_staging
-from uscdr.store.store import LocalStore
+from uscdr.pgserver.server import LocalPostgres
+from uscdr.staging import noted
+from uscdr.store.directory import LocalStore
 with workplace(Path(sys.argv[1]), "killed") as place:
-    server = start(place / "scratch-1", tied=True, by_socket=True)
+    server = LocalPostgres.start(place / "scratch-1", tied=True, by_socket=True)
     print(server.home, flush=True)
     sys.stdin.read()
 """
@@ -109,7 +109,7 @@ def test_a_register_that_was_moved_owns_all_it_had(tmp_path: Path, *, across_dis
 
 def test_a_run_goes_on_while_something_of_its_killed_process_cannot_be_removed(tmp_path: Path) -> None:
     left = tmp_path / "scratch" / "db-1"
-    staging.note(left, "database", {"server": "db.example:5432", "name": "uscdr_proof_" + "0" * 24})
+    staging.CleanupNote.write(left, "database", {"server": "db.example:5432", "name": "uscdr_proof_" + "0" * 24})
     (left / "b001.dump").write_text("patients")
     for _ in range(2):
         (said,) = sweep(tmp_path)
@@ -136,13 +136,13 @@ def test_a_server_whose_owner_and_guard_died_at_once(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SERVED, str(tmp_path)]
     with (
         workplace(tmp_path, "neighbour") as place,
-        start(place / "scratch-1", tied=True, by_socket=True) as neighbour,
+        LocalPostgres.start(place / "scratch-1", tied=True, by_socket=True) as neighbour,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner,
     ):
         assert owner.stdout is not None
         home = Path(owner.stdout.readline().strip())
         owner.send_signal(signal.SIGSTOP)
-        guards = [pid for pid in _users_of(home) if process.GUARD in process.command_line(pid)]
+        guards = [pid for pid in _users_of(home) if process.GUARD in server._command_line(pid)]
         for pid in (*guards, owner.pid):
             os.kill(pid, signal.SIGKILL)
         owner.wait()
@@ -175,13 +175,13 @@ def test_a_removal_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
     left = tmp_path / "scratch" / "left"
     for path in (first, second):
         path.mkdir()
-        staging.note(left, "directory", {"path": str(path)})
+        staging.CleanupNote.write(left, "directory", {"path": str(path)})
     with (
-        mock.patch("uscdr.cleanup.remove_tree", side_effect=[None, KeyboardInterrupt]),
+        mock.patch("uscdr.cleanup._remove_tree", side_effect=[None, KeyboardInterrupt]),
         pytest.raises(KeyboardInterrupt),
     ):
         sweep(tmp_path)
-    assert len(list(staging.notes(left))) == 2
+    assert len(list(staging.CleanupNote.all_in(left))) == 2
     assert sweep(tmp_path) == ()
     assert list(tmp_path.iterdir()) == []
 
@@ -191,7 +191,7 @@ def test_a_damaged_note_names_nothing_that_is_removed(tmp_path: Path, path: str)
     kept = tmp_path / "kept"
     kept.mkdir()
     left = tmp_path / "scratch" / "left"
-    staging.note(left, "directory", {"path": path if path != "kept" else str(kept)})
+    staging.CleanupNote.write(left, "directory", {"path": path if path != "kept" else str(kept)})
     torn = left / ".elsewhere" / "torn.json"
     torn.write_text('{"kind": "direc')
     assert sweep(tmp_path) == ()
@@ -214,7 +214,7 @@ def test_the_register_may_vanish_while_one_is_made_in_it(tmp_path: Path) -> None
 
 def test_the_guard_is_known_by_its_name(tmp_path: Path) -> None:
     """It is ended with the rest, so that two do not remove the same."""
-    watch = guard.post(tmp_path / "data", [tmp_path / "data"])
+    watch = guard.Guard.start(tmp_path / "data", [tmp_path / "data"])
     while not (found := _users_of(tmp_path)):
         assert watch.process.poll() is None
     assert found == [watch.process.pid]
@@ -225,10 +225,10 @@ def test_what_a_pull_that_was_killed_left_in_a_store_goes_and_what_another_has_t
     store, left = LocalStore(tmp_path / "safe"), tmp_path / "state" / "scratch" / "left"
     half = tmp_path / "safe" / ".staging" / "0123456789abcdef"
     half.mkdir(parents=True)
-    staging.note(left, "staging", {"path": str(half.parent)})
-    with workplace(tmp_path / "state", "another") as place, noted_staging(store, place) as used:
+    staging.CleanupNote.write(left, "staging", {"path": str(half.parent)})
+    with workplace(tmp_path / "state", "another") as place, noted(store.place, place), store.staging() as used:
         half.mkdir(exist_ok=True)  # what it cleared away itself
         assert sweep(tmp_path / "state") == ()
         assert list(half.parent.iterdir()) == [used]
-        assert len(list(staging.notes(place))) == 1
+        assert len(list(staging.CleanupNote.all_in(place))) == 1
     assert list((tmp_path / "state").iterdir()) == []

@@ -13,7 +13,7 @@ from uscdr.checks.attempts import Attempts
 from uscdr.errors import MachineError
 from uscdr.pgserver.server import _attach, reap
 from uscdr.shared.lease import _noted
-from uscdr.staging import note, notes
+from uscdr.staging import CleanupNote
 
 
 def _large(path: Path) -> None:
@@ -32,10 +32,10 @@ ODD: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("odd", ODD)
 def test_what_is_no_paper_of_ours_is_passed_over(odd: str, tmp_path: Path) -> None:
-    made = note(tmp_path, "database", {"name": "x"})
+    made = CleanupNote.write(tmp_path, "database", {"name": "x"})
     made.path.unlink()
     ODD[odd](made.path)
-    assert not list(notes(tmp_path))
+    assert not list(CleanupNote.all_in(tmp_path))
     server = tmp_path / "server"
     server.mkdir()
     ODD[odd](server / "server.json")
@@ -53,5 +53,5 @@ def test_a_book_that_cannot_be_read_is_said(odd: str, tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("*.txt")
     path.unlink()
     ODD[odd](path)
-    with pytest.raises(MachineError, match="cannot be counted"):
+    with pytest.raises(MachineError, match="uscdr cannot count its earlier requests"):
         book.held("/login/")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from uscdr.backups import manifest as documents
-from uscdr.backups.manifest import BACKUPS, CARD, FORMAT, MANIFEST, BackupOrigin, CopyCard, inside
-from uscdr.backups.proofs import Evidence, Grade, Judgement, ProofDocument, Proofs, Shown
+from uscdr.backups.manifest import BACKUPS, CARD, MANIFEST, BackupOrigin, CopyCard, inside
+from uscdr.backups.proofs import Grade, ProofDocument, Proofs
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import elapsed
-from uscdr.models.transfers import DAMAGED, Transfer, Whose, ahead
+from uscdr.models.transfers import DAMAGED, Transfer, Whose, ahead, warned
+from uscdr.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -150,7 +151,7 @@ class BackupEntry:
 
 def _card(store: Store, copy: str, parts: Mapping[str, Stored]) -> CopyCard:
     name = inside(copy, CARD)
-    card = documents.parse(CopyCard, documents.read(store, name), name, FORMAT)
+    card = CopyCard.read(store, name)
     if card.id != copy or not card.dump.path.startswith(inside(copy, "objects/")):
         raise CheckFailed(f"{name} is damaged: it belongs to another copy.")
     for path, size in ((card.dump.path, card.dump.size), (inside(copy, MANIFEST), card.manifest_size)):
@@ -227,6 +228,71 @@ def _counting(proof: ProofDocument | None, of: Scope) -> ProofDocument | None:
     return proof
 
 
+SMALLEST, LARGEST = 0.5, 2.0
+"""The plausible range of sizes, as shares of the median of earlier backups."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The grade, the reason why it is not higher (empty for the highest), and remarks."""
+
+    grade: Grade
+    why: str
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """The facts about one backup. `age` and `rpo` in seconds, sizes in bytes, `earlier`: sizes of older backups."""
+
+    age: float
+    rpo: float
+    size: int
+    warnings: int = 0
+    unfit: str = ""
+    """Why it cannot be restored, such as `failed` or `expired`; empty if it can."""
+    ahead: str = ""
+    """A message that its date is in the future and its age unknown; else empty."""
+    damaged_state: bool = False
+    """Whether a recovery captured it as the damaged state."""
+    earlier: Sequence[int] = ()
+    shown: Judgement | None = None
+    """The result of the newest proof of these bytes: `EXISTS` if they cannot be decoded."""
+
+    def judged(self) -> Judgement:
+        """The result of a restore outranks all lower signs, which then become remarks."""
+        if self.unfit:
+            return Judgement(Grade.NONE, self.unfit)
+        if self.damaged_state:
+            return Judgement(Grade.EXISTS, "it is the capture of a damaged state")
+        signs = list(_signs(self))
+        doubts = tuple(why for _, why in signs if why)
+        if self.shown is not None:
+            return Judgement(self.shown.grade, self.shown.why, doubts)
+        reached = Grade.EXISTS
+        for number, (grade, why) in enumerate(signs):
+            if why:
+                return Judgement(reached, why, tuple(later for _, later in signs[number + 1 :] if later))
+            reached = grade
+        return Judgement(reached, "not proven by a restore")
+
+
+def _signs(seen: _Evidence) -> Iterator[tuple[Grade, str]]:
+    """Each grade with the objection to it, if any."""
+    yield Grade.FINISHED, warned(seen.warnings)
+    yield Grade.FRESH, seen.ahead or ("older than the RPO" if seen.age > seen.rpo else "")
+    yield Grade.PLAUSIBLE, _implausible(seen)
+
+
+def _implausible(seen: _Evidence) -> str:
+    if not seen.earlier:
+        return "no earlier backup to compare its size with"
+    share = seen.size / max(1.0, median(seen.earlier))
+    if SMALLEST <= share <= LARGEST:
+        return ""
+    return f"its size is {share:.0%} of the median of {plural(len(seen.earlier), 'earlier one')}"
+
+
 def judged(found: Sequence[BackupEntry], now: datetime, rpo: float) -> tuple[tuple[BackupEntry, Judgement], ...]:
     """Each entry with its grade; `rpo` in seconds."""
     sizes: list[int] = []
@@ -238,8 +304,8 @@ def judged(found: Sequence[BackupEntry], now: datetime, rpo: float) -> tuple[tup
     return tuple(graded)
 
 
-def _evidence(entry: BackupEntry, earlier: tuple[int, ...], now: datetime, rpo: float) -> Evidence:
-    return Evidence(
+def _evidence(entry: BackupEntry, earlier: tuple[int, ...], now: datetime, rpo: float) -> _Evidence:
+    return _Evidence(
         age=entry.age(now),
         rpo=rpo,
         size=entry.size,
@@ -248,7 +314,7 @@ def _evidence(entry: BackupEntry, earlier: tuple[int, ...], now: datetime, rpo: 
         ahead=ahead(entry.taken_at, now),
         damaged_state=entry.damaged_state,
         earlier=earlier,
-        shown=Shown(entry.proof.grade, entry.proof.why) if entry.proof else None,
+        shown=Judgement(entry.proof.grade, entry.proof.why) if entry.proof else None,
     )
 
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from uscdr import __version__
-from uscdr.backups.decrypt import new_locked_key
 from uscdr.backups.manifest import (
     CARD,
     FORMAT,
@@ -26,14 +25,17 @@ from uscdr.backups.manifest import (
     inside,
 )
 from uscdr.errors import CheckFailed, MachineError, ProviderError
-from uscdr.staging import noted_staging
+from uscdr.staging import noted
+from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Recipient, Sealed, Watch, seal
-from uscdr.store.store import Store, new_private_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic import SecretStr
+
+    from uscdr.store.store import Store
+
 
 # Syncs a large file while it is written, so that the last sync is short.
 
@@ -117,30 +119,29 @@ class CopyOrder:
     again: Callable[[ProviderError], None]
     work: Path | None = None
 
+    def pull(self, open_dump: OpenDump, store: Store, keys: Keyring) -> CopyCard:
+        """Copy the backup into `store`; writes no plain text on this machine.
 
-def pull(order: CopyOrder, open_dump: OpenDump, store: Store, keys: Keyring) -> CopyCard:
-    """Copy one backup into `store`; writes no plain text on this machine.
-
-    Raises:
-        CheckFailed: the download is not a dump, or is smaller than the platform says.
-        ProviderError, MachineError, Interrupted: passed on. Then there is no copy.
-    """
-    to, locked = list(keys.recipients), b""
-    if keys.passphrase is not None:
-        own, locked = new_locked_key(keys.passphrase)
-        to.append(own)
-    with noted_staging(store, order.work) as staging:
-        staged, sealed = _fetched(order, open_dump, to, staging)
-        _check_size(sealed, order.origin)
-        copy = order.origin.new_copy_id()
-        dump = Sealing(
-            path=inside(copy, f"objects/{sealed.sha256}.age"), sha256=sealed.sha256, size=sealed.size,
-            plain_sha256=sealed.plain_sha256, plain_size=sealed.plain_size,
-        )  # fmt: skip
-        store.create(dump.path, staged)
-        if locked:
-            store.put_once(inside(copy, IDENTITY), locked)
-        return _finish(order, store, staging, keys, (copy, dump, to))
+        Raises:
+            CheckFailed: the download is not a dump, or is smaller than the platform says.
+            ProviderError, MachineError, Interrupted: passed on. Then there is no copy.
+        """
+        to, locked = list(keys.recipients), b""
+        if keys.passphrase is not None:
+            own, locked = Recipient.locked(keys.passphrase)
+            to.append(own)
+        with noted(store.place, self.work), store.staging() as staging:
+            staged, sealed = _fetched(self, open_dump, to, staging)
+            _check_size(sealed, self.origin)
+            copy = self.origin.new_copy_id()
+            dump = Sealing(
+                path=inside(copy, f"objects/{sealed.sha256}.age"), sha256=sealed.sha256, size=sealed.size,
+                plain_sha256=sealed.plain_sha256, plain_size=sealed.plain_size,
+            )  # fmt: skip
+            store.create(dump.path, staged)
+            if locked:
+                store.put_once(inside(copy, IDENTITY), locked)
+            return _finish(self, store, staging, keys, (copy, dump, to))
 
 
 def _finish(

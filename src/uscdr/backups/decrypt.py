@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import secrets
 from contextlib import contextmanager
@@ -11,20 +10,16 @@ from typing import IO, TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from uscdr.backups import manifest as documents
-from uscdr.backups.manifest import FORMAT, IDENTITY, MANIFEST, CopyCard, CopyManifest, inside
-from uscdr.errors import BadInput, CheckFailed, MachineError, MissingExtra
+from uscdr.backups.manifest import IDENTITY, MANIFEST, CopyCard, CopyManifest, inside
+from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import whole
-from uscdr.store.encryption import Identity, Recipient, Sealed, Watch, WrongIdentity, unseal
-from uscdr.store.store import Store, digest_of, new_private_file
+from uscdr.store.directory import new_private_file
+from uscdr.store.encryption import Identity, Sealed, Watch, WrongIdentity, unseal
+from uscdr.store.store import Store, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from types import ModuleType
-
-# A passphrase in place of a key: each copy has its own key, stored beside it and encrypted by the passphrase.
-
 
 SHORTEST = 10
 """Characters."""
@@ -45,38 +40,6 @@ def read_passphrase(path: Path) -> SecretStr:
             next_action="Use a passphrase of six random words.",
         )
     return SecretStr(text)
-
-
-def new_locked_key(passphrase: SecretStr) -> tuple[Recipient, bytes]:
-    """A new public key, and its private key encrypted by `passphrase` (deliberately takes seconds)."""
-    pyrage = _age()
-    identity = pyrage.x25519.Identity.generate()
-    public = identity.to_public()
-    locked: bytes = pyrage.passphrase.encrypt(f"{identity}\n".encode(), passphrase.get_secret_value())
-    return Recipient(str(public), public), locked
-
-
-def _unlock(locked: bytes, passphrase: SecretStr) -> Identity:
-    """The private key. Raises WrongIdentity if the passphrase does not decrypt it."""
-    pyrage = _age()
-    try:
-        opened: bytes = pyrage.passphrase.decrypt(locked, passphrase.get_secret_value())
-        return Identity(pyrage.x25519.Identity.from_str(opened.decode().strip()))
-    except (pyrage.DecryptError, pyrage.IdentityError, UnicodeDecodeError):
-        raise WrongIdentity(
-            "The passphrase does not decrypt this copy.",
-            why="It is another passphrase, or the copy's identity.age is damaged.",
-            next_action="Pass the passphrase that the copy was made with: --passphrase-file FILE",
-        ) from None
-
-
-def _age() -> ModuleType:
-    try:
-        return importlib.import_module("pyrage")
-    except ImportError as error:
-        raise MissingExtra(
-            "Copies of backups need age encryption, which is not installed.", extra="vault", module="pyrage"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -122,7 +85,7 @@ def _keys_for(store: Store, card: CopyCard, keys: Keys) -> Sequence[Identity]:
     if keys.identities and card.recipients:
         return keys.identities
     if keys.passphrase is not None and card.passphrase:
-        return (_unlock(documents.read(store, inside(card.id, IDENTITY)), keys.passphrase),)
+        return (Identity.unlocked(store.read(inside(card.id, IDENTITY)), keys.passphrase),)
     wanted = " or ".join(
         [*(["--identity FILE"] if card.recipients else []), *(["--passphrase-file FILE"] if card.passphrase else [])]
     )
@@ -134,7 +97,7 @@ def _check_manifest(store: Store, card: CopyCard, keys: Sequence[Identity]) -> N
     name, plain = inside(card.id, MANIFEST), io.BytesIO()
     done = _decrypted(store, name, keys, plain, None)
     _same(name, (done.sha256, done.size), (card.manifest_sha256, card.manifest_size))
-    manifest = documents.parse(CopyManifest, plain.getvalue(), name, FORMAT)
+    manifest = CopyManifest.parse(plain.getvalue(), name)
     said = (card.id, card.made_at, card.origin, card.dump)
     if (manifest.id, manifest.made_at, manifest.origin, manifest.dump) != said:
         raise _damaged(inside(card.id, "card.json"), "it differs from the manifest")

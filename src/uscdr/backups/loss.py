@@ -76,7 +76,7 @@ def _shrunk(now: DatabaseState, before: DatabaseState, volatile: Collection[str]
         lost = had - has
         share = lost / had
         if share > SHRINK:
-            words = f"{table} is empty, it had {had:,} rows" if not has else f"{table} has {has:,} of {had:,} rows"
+            words = f"{table} is empty; it had {had:,} rows" if not has else f"{table} has {has:,} of {had:,} rows"
             yield table, words, not has or share > HALF or (share >= DAMAGE and lost >= FEWEST)
 
 

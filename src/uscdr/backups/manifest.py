@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import secrets
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import Count, Fact, Moment
@@ -26,6 +26,37 @@ FORMAT = 1
 BACKUPS = "backups"
 MANIFEST, CARD, IDENTITY = "manifest.json.age", "card.json", "identity.age"
 STAMP = "%Y%m%dT%H%M%SZ"
+LARGEST = 1 << 20
+"""Bytes; uscdr writes no larger document."""
+
+
+class Document(Fact):
+    """A small document in a store. Errors never show the content of a damaged one."""
+
+    format: int
+
+    @classmethod
+    def read(cls, store: Store, name: str) -> Self:
+        """Read it from `store`. Raises CheckFailed if it is missing or damaged, BadInput for another format."""
+        with store.open(name) as file:
+            return cls.parse(file.read(LARGEST), name)
+
+    @classmethod
+    def parse(cls, data: bytes, name: str) -> Self:
+        """Raises CheckFailed for a damaged document, BadInput for another format."""
+        try:
+            document = json.loads(data)
+            found = document.get("format") if isinstance(document, dict) else None
+            if found not in (None, FORMAT):
+                raise BadInput(
+                    f"{name} has format {found}; this uscdr reads {FORMAT}.", next_action="Use a newer uscdr."
+                )
+            return cls.model_validate_json(data)
+        except (ValidationError, ValueError, RecursionError):
+            raise CheckFailed(
+                f"{name} is damaged: this version of uscdr cannot parse it.",
+                next_action="Use another copy: uscdr backup list",
+            ) from None
 
 
 class BackupOrigin(Fact):
@@ -80,10 +111,9 @@ class Sealing(Fact):
     plain_size: Count
 
 
-class CopyManifest(Fact):
+class CopyManifest(Document):
     """The encrypted description of the copy."""
 
-    format: int
     id: str
     made_at: Moment
     target: str
@@ -91,10 +121,9 @@ class CopyManifest(Fact):
     dump: Sealing
 
 
-class CopyCard(Fact):
+class CopyCard(Document):
     """The part of the description that is readable without a key."""
 
-    format: int
     id: str
     made_at: Moment
     uscdr: str
@@ -111,34 +140,3 @@ class CopyCard(Fact):
 def inside(copy: str, name: str) -> str:
     """The store's name for a part of a copy."""
     return f"{BACKUPS}/{copy}/{name}"
-
-
-# Reads small documents from a store; errors never show the content of a damaged one.
-
-
-M = TypeVar("M", bound=BaseModel)
-LARGEST = 1 << 20
-"""Bytes; uscdr writes no larger document."""
-
-
-def read(store: Store, name: str) -> bytes:
-    """At most a megabyte of `name`. Raises CheckFailed if it is missing."""
-    with store.open(name) as file:
-        return file.read(LARGEST)
-
-
-def parse(model: type[M], data: bytes, name: str, known_format: int) -> M:
-    """Raises CheckFailed for a damaged document, BadInput for another format; the error never shows its text."""
-    try:
-        document = json.loads(data)
-        found = document.get("format") if isinstance(document, dict) else None
-        if found not in (None, known_format):
-            raise BadInput(
-                f"{name} has format {found}; this uscdr reads {known_format}.", next_action="Use a newer uscdr."
-            )
-        return model.model_validate_json(data)
-    except (ValidationError, ValueError, RecursionError):
-        raise CheckFailed(
-            f"{name} is damaged: this version of uscdr cannot parse it.",
-            next_action="Use another copy: uscdr backup list",
-        ) from None

@@ -12,32 +12,24 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from statistics import median
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
-from uscdr.backups import manifest
+from uscdr.backups.manifest import Document
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.models.base import CLOCKS, Count, Fact, Moment, Span, elapsed
 from uscdr.models.migrations import MigrationsVerdict
-from uscdr.models.postgres import Invariant, LeftOut
-from uscdr.models.transfers import warned
-from uscdr.words import first_of, plural
+from uscdr.models.postgres import LeftOut
+from uscdr.words import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from uscdr.models.postgres import Invariant
     from uscdr.store.store import Store
-
-# Grades a backup's reliability and gives the reason (DESIGN, section 8). Pure functions.
-
-
-SMALLEST, LARGEST = 0.5, 2.0
-"""The plausible range of sizes, as shares of the median of earlier backups."""
 
 
 class Grade(StrEnum):
@@ -63,75 +55,6 @@ class Grade(StrEnum):
         return self.rank >= wanted.rank
 
 
-@dataclass(frozen=True)
-class Shown:
-    """The result of the newest proof of these bytes: `EXISTS` if they cannot be decoded."""
-
-    grade: Grade
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The facts about one backup. `age` and `rpo` in seconds, sizes in bytes, `earlier`: sizes of older backups."""
-
-    age: float
-    rpo: float
-    size: int
-    warnings: int = 0
-    unfit: str = ""
-    """Why it cannot be restored, such as `failed` or `expired`; empty if it can."""
-    ahead: str = ""
-    """A message that its date is in the future and its age unknown; else empty."""
-    damaged_state: bool = False
-    """Whether a recovery captured it as the damaged state."""
-    earlier: Sequence[int] = ()
-    shown: Shown | None = None
-
-    def judged(self) -> Judgement:
-        """The result of a restore outranks all lower signs, which then become remarks."""
-        if self.unfit:
-            return Judgement(Grade.NONE, self.unfit)
-        if self.damaged_state:
-            return Judgement(Grade.EXISTS, "it is the capture of a damaged state")
-        signs = list(_signs(self))
-        doubts = tuple(why for _, why in signs if why)
-        if self.shown is not None:
-            return Judgement(self.shown.grade, self.shown.why, doubts)
-        reached = Grade.EXISTS
-        for number, (grade, why) in enumerate(signs):
-            if why:
-                return Judgement(reached, why, tuple(later for _, later in signs[number + 1 :] if later))
-            reached = grade
-        return Judgement(reached, "not proven by a restore")
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The grade, the reason why it is not higher (empty for the highest), and remarks."""
-
-    grade: Grade
-    why: str
-    remarks: tuple[str, ...] = ()
-
-
-def _signs(seen: Evidence) -> Iterator[tuple[Grade, str]]:
-    """Each grade with the objection to it, if any."""
-    yield Grade.FINISHED, warned(seen.warnings)
-    yield Grade.FRESH, seen.ahead or ("older than the RPO" if seen.age > seen.rpo else "")
-    yield Grade.PLAUSIBLE, _implausible(seen)
-
-
-def _implausible(seen: Evidence) -> str:
-    if not seen.earlier:
-        return "no earlier backup to compare its size with"
-    share = seen.size / max(1.0, median(seen.earlier))
-    if SMALLEST <= share <= LARGEST:
-        return ""
-    return f"its size is {share:.0%} of the median of {plural(len(seen.earlier), 'earlier one')}"
-
-
-FORMAT = 1
 PROOFS = "proofs"
 MOMENT = "%Y%m%dT%H%M%S.%fZ"
 """The time format in names, fine enough to order proofs by name."""
@@ -198,6 +121,11 @@ class CanaryVerdict(Fact):
     unread: tuple[str, ...] = ()
     """Unreadable tables and the reasons."""
 
+    @classmethod
+    def untried(cls) -> Self:
+        """The key was not tried."""
+        return cls(verdict="not checked")
+
     @property
     def opens_nothing(self) -> bool:
         """Whether these rows were encrypted with another key.
@@ -224,10 +152,9 @@ class CanaryVerdict(Fact):
         return bool(self.missing and self.matching) and not self.unread
 
 
-class ProofDocument(Fact):
+class ProofDocument(Document):
     """One proof. `seconds` is its duration, `source` the origin of the bytes."""
 
-    format: int
     sha256: str
     bytes: Count
     app: str
@@ -254,9 +181,9 @@ class ProofDocument(Fact):
     invariants: tuple[ProvenInvariant, ...] = ()
     demands: str = ""
     """The digest of the invariants: `demands_digest`."""
-    canary: CanaryVerdict = CanaryVerdict(verdict="not checked")
+    canary: CanaryVerdict = Field(default_factory=CanaryVerdict.untried)
     extensions: tuple[str, ...] = ()
-    migrations: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
+    migrations: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
     counts: dict[str, Count] = Field(default_factory=dict)
     """Exact rows by table; empty in a proof of an earlier version."""
     newest: dict[str, str | None] = Field(default_factory=dict)
@@ -320,7 +247,7 @@ class Proofs:
     def _load(self, sha256: str) -> ProofDocument | None:
         name = self._newest[sha256]
         try:
-            found = manifest.parse(ProofDocument, manifest.read(self._store, name), name, FORMAT)
+            found = ProofDocument.read(self._store, name)
         except (CheckFailed, BadInput):
             return None
         return found if found.sha256 == sha256 and found.proven_at == _moment(name) else None

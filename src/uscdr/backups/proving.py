@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from uscdr import __version__
+from uscdr.backups.manifest import FORMAT
 from uscdr.backups.proofs import (
-    FORMAT,
     CanaryVerdict,
     Grade,
     ProofDocument,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.database import Copy, Database, Scratch
 
 TABLES_THERE = "expected tables are there"
-_NOT_TRIED, _NOT_COMPARED = CanaryVerdict(verdict="not checked"), MigrationsVerdict(verdict="not checked")
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,13 @@ class ProofSubject:
     """The database add-on's id; empty if unknown."""
     copy_id: str = ""
     copy_opened: bool = False
+
+    def prove(
+        self, dump: Path, questions: Questions, decode: Decode, scratch: Scratch, progress: Progress
+    ) -> ProofDocument:  # fmt: skip
+        """The proof document. Raises as `Questions.examined`."""
+        with questions.examined(dump, decode, scratch, lambda _: progress) as (shown, _):
+            return shown.document(self, questions)
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,30 @@ class Questions:
     freshness: Sequence[str] = ()
     """`table.column` whose newest value is read."""
 
+    @contextmanager
+    def examined(
+        self, dump: Path, decode: Decode, scratch: Scratch, report: Report
+    ) -> Iterator[tuple[ProofResult, Copy | None]]:
+        """Examine as much as the dump allows. A failure of the dump is in the result, not an exception.
+
+        The restored database stays open until the context ends; it is None if the dump does not restore.
+        Raises MachineError, ProviderError, Interrupted: then the result is unknown.
+        """
+        begun = time.monotonic()
+        scratch.prepare()  # its server starts while the dump is read
+        with ExitStack() as stack:
+            shown = ProofResult(Grade.EXISTS)
+            database: Copy | None = None
+            try:
+                decoded = decode(dump)
+                shown = ProofResult(Grade.DECODES, pg_restore=decoded.pg_restore, dumped_from=decoded.dumped_from)
+                database = stack.enter_context(scratch.restore(dump, report("restoring on this machine")))
+                report("counting rows and computing checksums")(0, None)
+                shown = _asked(shown, database, self, decoded)
+            except CheckFailed as error:
+                shown = replace(shown, why=error.reason, refusal=error)
+            yield replace(shown, seconds=round(time.monotonic() - begun, 3)), database
+
 
 @dataclass(frozen=True)
 class ProofResult:
@@ -140,10 +170,10 @@ class ProofResult:
     """Parts of the application's data in the dump that this proof did not restore."""
     invariants: tuple[InvariantResult, ...] = ()
     newest: Mapping[str, str | None] = field(default_factory=dict)
-    canary: CanaryVerdict = _NOT_TRIED
+    canary: CanaryVerdict = field(default_factory=CanaryVerdict.untried)
     extensions: tuple[Extension, ...] = ()
     applied: tuple[Migration, ...] = ()
-    migrations: MigrationsVerdict = _NOT_COMPARED
+    migrations: MigrationsVerdict = field(default_factory=MigrationsVerdict.uncompared)
     seconds: float = 0.0
 
     @property
@@ -167,39 +197,6 @@ class ProofResult:
             extensions=tuple(one.name for one in self.extensions), migrations=self.migrations,
             counts={one.name: one.rows for one in self.tables}, newest=dict(self.newest), left_out=self.left_out,
         )  # fmt: skip
-
-
-@contextmanager
-def examined(
-    dump: Path, questions: Questions, decode: Decode, scratch: Scratch, report: Report
-) -> Iterator[tuple[ProofResult, Copy | None]]:
-    """Examine as much as the dump allows. A failure of the dump is in the result, not an exception.
-
-    The restored database stays open until the context ends; it is None if the dump does not restore.
-    Raises MachineError, ProviderError, Interrupted: then the result is unknown.
-    """
-    begun = time.monotonic()
-    scratch.prepare()  # its server starts while the dump is read
-    with ExitStack() as stack:
-        shown = ProofResult(Grade.EXISTS)
-        database: Copy | None = None
-        try:
-            decoded = decode(dump)
-            shown = ProofResult(Grade.DECODES, pg_restore=decoded.pg_restore, dumped_from=decoded.dumped_from)
-            database = stack.enter_context(scratch.restore(dump, report("restoring on this machine")))
-            report("counting rows and computing checksums")(0, None)
-            shown = _asked(shown, database, questions, decoded)
-        except CheckFailed as error:
-            shown = replace(shown, why=f"{error.message} {error.why}".strip(), refusal=error)
-        yield replace(shown, seconds=round(time.monotonic() - begun, 3)), database
-
-
-def prove(
-    subject: ProofSubject, dump: Path, questions: Questions, decode: Decode, scratch: Scratch, progress: Progress
-) -> ProofDocument:  # fmt: skip
-    """The proof document. Raises as `examined`."""
-    with examined(dump, questions, decode, scratch, lambda _: progress) as (shown, _):
-        return shown.document(subject, questions)
 
 
 def _asked(shown: ProofResult, database: Copy, questions: Questions, decoded: Decoded) -> ProofResult:

@@ -31,7 +31,7 @@ class Retention(Fact):
 
 
 @dataclass(frozen=True)
-class KeptCopy:
+class _KeptCopy:
     """A copy as retention sees it. `proven`: it is complete, and a proof has shown that it restores."""
 
     id: str
@@ -39,7 +39,7 @@ class KeptCopy:
     proven: bool
 
 
-def _removable(held: Sequence[KeptCopy], rule: Retention) -> tuple[KeptCopy, ...]:
+def _removable(held: Sequence[_KeptCopy], rule: Retention) -> tuple[_KeptCopy, ...]:
     """The copies to remove, oldest first: not kept by the rule, and older than a proven copy that stays.
 
     Without a proven copy, remove none.
@@ -53,11 +53,11 @@ def _removable(held: Sequence[KeptCopy], rule: Retention) -> tuple[KeptCopy, ...
     return tuple(sorted(gone, key=_order))
 
 
-def _wanted(held: Sequence[KeptCopy], rule: Retention) -> frozenset[str]:
+def _wanted(held: Sequence[_KeptCopy], rule: Retention) -> frozenset[str]:
     """The ids that the rule keeps: a proven copy of each period if there is one, else the newest."""
     kept: set[str] = set()
     for period, count in ((_day, rule.daily), (_week, rule.weekly), (_month, rule.monthly)):
-        best: dict[tuple[int, ...], KeptCopy] = {}
+        best: dict[tuple[int, ...], _KeptCopy] = {}
         for one in sorted(held, key=lambda one: (one.proven, _order(one))):
             best[period(one.taken_at)] = one
         latest = sorted(best, reverse=True)[:count]
@@ -65,7 +65,7 @@ def _wanted(held: Sequence[KeptCopy], rule: Retention) -> frozenset[str]:
     return frozenset(kept)
 
 
-def _order(one: KeptCopy) -> tuple[datetime, str]:
+def _order(one: _KeptCopy) -> tuple[datetime, str]:
     return one.taken_at, one.id
 
 
@@ -176,11 +176,11 @@ class Pruning:
         Copies of one database never justify keeping or removing copies of another.
         """
         cards = {card.id: card for entry in found for card in entry.copies}
-        databases: dict[str, list[KeptCopy]] = {}
+        databases: dict[str, list[_KeptCopy]] = {}
         for entry in found:
             for card in entry.copies:
                 database = "" if entry.whose is Whose.OURS else card.origin.addon_id
-                databases.setdefault(database, []).append(KeptCopy(card.id, card.origin.taken_at, entry.shown_good))
+                databases.setdefault(database, []).append(_KeptCopy(card.id, card.origin.taken_at, entry.shown_good))
         going = (cards[one.id] for held in databases.values() for one in _removable(held, rule))
         gone = sorted(going, key=lambda card: (card.origin.taken_at, card.id))
         proven = [card for entry in found for card in entry.copies if entry.proven]

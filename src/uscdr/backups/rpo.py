@@ -38,7 +38,7 @@ class Point(Fact):
     proven: bool
 
 
-class BackupGap(Fact):
+class _Gap(Fact):
     """The time between two consecutive backups, or since the newest one (`to` is now)."""
 
     seconds: float
@@ -61,7 +61,7 @@ class RpoState(Fact):
     """Age of the newest backup anywhere."""
     capture: float
     """The median duration of a backup."""
-    largest_gap: BackupGap | None
+    largest_gap: _Gap | None
     """Gaps of the last 7 days, as far as they are known."""
     schedules: tuple[str, ...]
     schedule_gap: float | None
@@ -127,16 +127,16 @@ def _age(points: Sequence[Point], now: datetime) -> float | None:
     return elapsed(points[-1].taken_at, now) if points else None
 
 
-def _gaps(made: Sequence[Point], now: datetime) -> list[BackupGap]:
+def _gaps(made: Sequence[Point], now: datetime) -> list[_Gap]:
     moments = [one.taken_at for one in made]
     ends = [*moments[1:], max(now, moments[-1])] if moments else []
     return [
-        BackupGap(seconds=(end - begin).total_seconds(), begin=begin, end=end)
+        _Gap(seconds=(end - begin).total_seconds(), begin=begin, end=end)
         for begin, end in zip(moments, ends, strict=True)
     ]
 
 
-def _largest(gaps: Sequence[BackupGap], since: datetime) -> BackupGap | None:
+def _largest(gaps: Sequence[_Gap], since: datetime) -> _Gap | None:
     """The largest gap that ends after `since`."""
     return max((one for one in gaps if one.end > since), key=lambda one: one.seconds, default=None)
 

@@ -178,6 +178,12 @@ class PlatformCache:
         """Its config variables."""
         return self._once.get("config", lambda: self._platform.config_vars(self.name))
 
+    def variable(self, name: str) -> str:
+        """The value of one config variable; empty if it is not set or blank."""
+        found = self.config().get(name)
+        text = found.get_secret_value() if found is not None else ""
+        return text if text.strip() else ""
+
     def formation(self) -> tuple[ProcessType, ...]:
         """The configured number of dynos of each type."""
         return self._once.get("formation", lambda: self._platform.formation(self.name))

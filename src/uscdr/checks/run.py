@@ -29,7 +29,7 @@ _LOOK = 0.1
 
 
 @dataclass(frozen=True)
-class Timed(Generic[T]):
+class _Timed(Generic[T]):
     """One task: its function, its time limit in seconds, and its provider."""
 
     work: Callable[[], T]
@@ -38,7 +38,7 @@ class Timed(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Ended(Generic[T]):
+class _Ended(Generic[T]):
     """The end of the task at `index`: a `value`, an `error`, or `overran` for an exceeded time limit.
 
     `spared` names an earlier task that overran on the same provider: then this one was not started.
@@ -59,13 +59,13 @@ class _Running:
 
 
 def _run_timed(
-    tasks: Sequence[Timed[T]],
+    tasks: Sequence[_Timed[T]],
     *,
     workers: int,
     seconds: float,
     at_once: Mapping[str, int] | None = None,
     stop: threading.Event | None = None,
-) -> Iterator[Ended[T]]:
+) -> Iterator[_Ended[T]]:
     """Runs the tasks on at most `workers` threads, `at_once` of each provider, and yields each as it ends.
 
     After `seconds` it starts no task, and abandons running ones as overrun. After a task overran on a provider that
@@ -80,7 +80,7 @@ def _run_timed(
 
 class _Crew(Generic[T]):
     def __init__(
-        self, tasks: Sequence[Timed[T]], workers: int, end: float, at_once: Mapping[str, int], stop: threading.Event
+        self, tasks: Sequence[_Timed[T]], workers: int, end: float, at_once: Mapping[str, int], stop: threading.Event
     ) -> None:
         self._tasks = tasks
         self._workers = max(1, workers)
@@ -89,11 +89,11 @@ class _Crew(Generic[T]):
         self._stop = stop
         self._waiting = list(range(len(tasks)))
         self._running: dict[int, _Running] = {}
-        self._inbox: queue.SimpleQueue[Ended[T]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Ended[T]] = queue.SimpleQueue()
         self._hung: dict[str, int] = {}
         self._answered: dict[str, float] = {}
 
-    def ends(self) -> Iterator[Ended[T]]:
+    def ends(self) -> Iterator[_Ended[T]]:
         """The end of every task, in the order in which they end."""
         while self._waiting or self._running:
             yield from self._begin()
@@ -102,12 +102,12 @@ class _Crew(Generic[T]):
                 raise Interrupted("The operator interrupted the checks.", next_action="Run the command again.")
             yield from self._overrun()
 
-    def _begin(self) -> Iterator[Ended[T]]:
+    def _begin(self) -> Iterator[_Ended[T]]:
         while (index := self._next()) is not None:
             self._waiting.remove(index)
             hung = self._hung.get(self._tasks[index].provider)
             if hung is not None or time.monotonic() >= self._end:
-                yield Ended(index, 0.0, overran=hung is None, spared=hung)
+                yield _Ended(index, 0.0, overran=hung is None, spared=hung)
                 continue
             self._running[index] = _Running(time.monotonic(), self._tasks[index].limit)
             threading.Thread(target=self._work, args=(index,), daemon=True, name=f"timed-{index}").start()
@@ -126,12 +126,12 @@ class _Crew(Generic[T]):
     def _work(self, index: int) -> None:
         started = time.monotonic()
         try:
-            ended = Ended(index, 0.0, value=self._tasks[index].work())
+            ended = _Ended(index, 0.0, value=self._tasks[index].work())
         except Exception as error:  # noqa: BLE001 - passed to the caller that started the task
-            ended = Ended(index, 0.0, error=error)
-        self._inbox.put(Ended(index, time.monotonic() - started, value=ended.value, error=ended.error))
+            ended = _Ended(index, 0.0, error=error)
+        self._inbox.put(_Ended(index, time.monotonic() - started, value=ended.value, error=ended.error))
 
-    def _received(self) -> Iterator[Ended[T]]:
+    def _received(self) -> Iterator[_Ended[T]]:
         limits = [one.started + one.limit for one in self._running.values()]
         patience = min([_LOOK, *(max(limit - time.monotonic(), 0.001) for limit in (*limits, self._end))])
         try:
@@ -144,7 +144,7 @@ class _Crew(Generic[T]):
             self._hung.pop(provider, None)
             yield ended
 
-    def _overrun(self) -> Iterator[Ended[T]]:
+    def _overrun(self) -> Iterator[_Ended[T]]:
         now = time.monotonic()
         for index, one in list(self._running.items()):
             if now < min(one.started + one.limit, self._end):
@@ -153,7 +153,7 @@ class _Crew(Generic[T]):
             provider = self._tasks[index].provider
             if self._answered.get(provider, 0.0) < one.started:
                 self._hung.setdefault(provider, index)
-            yield Ended(index, now - one.started, overran=True)
+            yield _Ended(index, now - one.started, overran=True)
 
 
 WORKERS = 24
@@ -177,6 +177,15 @@ class Result:
     seconds: float
     answered: bool = True
     """Whether the check itself reached its finding; False if it hung, raised or was not started."""
+
+    @classmethod
+    def measures(cls, results: Sequence[Result]) -> Mapping[str, Mapping[str, Any]]:
+        """What a baseline keeps, by check: the measures of passed checks only."""
+        return {
+            one.check.name: one.finding.measures
+            for one in results
+            if one.finding.verdict == "pass" and one.finding.measures
+        }
 
 
 def look_at(
@@ -221,12 +230,12 @@ def _run_checks(
 
     Raises Interrupted if `stop` is set.
     """
-    tasks = [Timed(partial(ask, check), check.spec.timeout, check.spec.provider) for check in checks]
+    tasks = [_Timed(partial(ask, check), check.spec.timeout, check.spec.provider) for check in checks]
     for ended in _run_timed(tasks, workers=workers, seconds=deadline, at_once=AT_ONCE, stop=stop):
         yield Result(checks[ended.index], _finding(ended, checks), ended.seconds, answered=ended.value is not None)
 
 
-def _finding(ended: Ended[Finding], checks: Sequence[Check]) -> Finding:
+def _finding(ended: _Ended[Finding], checks: Sequence[Check]) -> Finding:
     provider = checks[ended.index].spec.provider
     if ended.value is not None:
         return ended.value
@@ -235,12 +244,3 @@ def _finding(ended: Ended[Finding], checks: Sequence[Check]) -> Finding:
     if ended.error is not None:
         return Finding.without_answer(ended.error)
     return Finding("inconclusive", f"no answer from {provider} within {duration(ended.seconds)}")
-
-
-def measures(results: Sequence[Result]) -> Mapping[str, Mapping[str, Any]]:
-    """What a baseline keeps: of passed checks only."""
-    return {
-        one.check.name: one.finding.measures
-        for one in results
-        if one.finding.verdict == "pass" and one.finding.measures
-    }

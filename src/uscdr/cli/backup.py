@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +23,9 @@ def list_backups(context: typer.Context, *, to: PlaceOption = None, as_json: Jso
     """Every backup, on the platform and off it: age, size, where, and how far it can be relied on."""
     from uscdr.commands import backup as backups
 
-    backups.show(options(context), to, as_json=as_json)
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    backups.show(given.targets(output).find(lazily=True), output, to)
 
 
 @app.command()
@@ -38,9 +39,11 @@ def capture(
     as_json: JsonOption = False,
 ) -> None:
     """Make a backup now and wait for its end; its name on stdout."""
-    from uscdr.commands import backup as backups
+    from uscdr.commands import backup_schedule
 
-    backups.capture(options(context), to, evict=evict, as_json=as_json)
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    backup_schedule.capture(given.targets(output).find(), output, to, evict=evict)
 
 
 @app.command()
@@ -57,7 +60,9 @@ def pull(
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.PullOptions(backup, to, tuple(recipient or ()), passphrase_file)
-    backup_copies.pull(options(context), wanted, as_json=as_json)
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    backup_copies.pull(given.targets(output).find(), output, wanted)
 
 
 @app.command()
@@ -80,15 +85,19 @@ def prove(
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.ProveOptions(tuple(backup or ("newest",)), to, identity, passphrase_file, kit)
-    raise typer.Exit(backup_copies.prove(replace(options(context), scratch=scratch), wanted, as_json=as_json))
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    raise typer.Exit(backup_copies.prove(given.targets(output, scratch).find(), output, wanted))
 
 
 @app.command()
 def status(context: typer.Context, *, to: PlaceOption = None, as_json: JsonOption = False) -> None:
     """Is the RPO met, and would it be if the database were lost now? Exit 1 when not; fit for cron."""
-    from uscdr.commands import backup as backupstatus
+    from uscdr.commands import backup as backups
 
-    raise typer.Exit(backupstatus.status(options(context), to, as_json=as_json))
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    raise typer.Exit(backups.status(given.targets(output).find(lazily=True), output, to))
 
 
 @app.command()
@@ -100,9 +109,11 @@ def schedule(
     as_json: JsonOption = False,
 ) -> None:
     """The platform's daily schedules, and what runs captures often enough. Exit 1 when none is scheduled."""
-    from uscdr.commands import backup as backupschedule
+    from uscdr.commands import backup_schedule
 
-    raise typer.Exit(backupschedule.schedule(options(context), to, apply=apply, as_json=as_json))
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    raise typer.Exit(backup_schedule.schedule(given.targets(output).find(), output, to, apply=apply))
 
 
 @app.command()
@@ -116,4 +127,6 @@ def prune(
     """Show which copies retention would remove; with the phrase, remove them. Never the newest proven one."""
     from uscdr.commands import backup_copies
 
-    backup_copies.prune(options(context), to, confirm, as_json=as_json)
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    backup_copies.prune(given.targets(output).find(), output, to, confirm)

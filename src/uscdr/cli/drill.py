@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from uscdr.cli.options import options
-from uscdr.commands.invocation import state
+from uscdr.commands.housekeeping import state
 
 app = typer.Typer(no_args_is_help=True, help="Rehearse on a sandbox that is made for it and gone afterwards.")
 
@@ -104,6 +104,7 @@ def _drill(context: typer.Context, scenario: str, how: str, patients: int, repor
     if how not in KINDS[scenario]:
         raise BadInput(f"“{how}” is no damage of this drill.", next_action=f"One of: {', '.join(KINDS[scenario])}.")
     given = options(context)
-    given.loaded()  # a wrong one ends the drill before anything is started
+    output = given.output(json_lines=as_json)
+    given.targets(output).loaded()  # a wrong one ends the drill before anything is started
     request = DrillRequest(how, patients, report, state(), given.config)
-    raise typer.Exit(drill(scenario, request, given.output(json_lines=as_json)))
+    raise typer.Exit(drill(scenario, request, output))

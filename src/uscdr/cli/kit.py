@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -62,7 +61,9 @@ def build(
     wanted = kit_build.BuildOptions(
         to, tuple(recipient or ()), frozenset(one.value for one in without or ()), backup, capture, unproven
     )
-    raise typer.Exit(kit_build.build_kit(replace(options(context), scratch=scratch), wanted, as_json=as_json))
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    raise typer.Exit(kit_build.build_kit(given.targets(output, scratch).find(), output, wanted))
 
 
 @app.command()
@@ -88,7 +89,9 @@ def check(
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
     asked = kitcheck.CheckOptions(wanted, online=online, restore=restore, minimum=minimum)
-    raise typer.Exit(kitcheck.check_kit(options(context), asked, as_json=as_json))
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    raise typer.Exit(kitcheck.check_kit(given.targets(output), output, asked))
 
 
 @app.command("list")
@@ -104,7 +107,9 @@ def list_kits(
     """Every kit, oldest first."""
     from uscdr.commands import kit_list
 
-    kit_list.list_kits(options(context), to, identity, as_json=as_json)
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    kit_list.list_kits(given.targets(output), output, to, identity)
 
 
 @app.command()
@@ -122,7 +127,9 @@ def card(
     from uscdr.commands import kit_list
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
-    kit_list.show_card(options(context), wanted, html=html, as_json=as_json)
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    kit_list.show_card(given.targets(output), output, wanted, html=html)
 
 
 @app.command()
@@ -142,4 +149,6 @@ def restore(
     from uscdr.commands import kit_list
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
-    kitrestore.restore(options(context), wanted, tuple(one.value for one in part or ()), into, as_json=as_json)
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    kitrestore.restore(given.targets(output), output, wanted, tuple(one.value for one in part or ()), into)

@@ -16,10 +16,9 @@ from typing import Annotated
 
 import typer
 
-from uscdr.commands.invocation import Invocation
+from uscdr.cli.options import GlobalOptions
 from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
-from uscdr.ui import console
-from uscdr.ui import console as outlets
+from uscdr.ui.console import STANDARD
 
 # This process before it does anything: what it inherited from a shell, a terminal or a scheduler is made harmless.
 
@@ -46,7 +45,7 @@ NEEDED = (signal.SIGCHLD, signal.SIGALRM)
 
 def prepare() -> None:
     """Streams, signals, mask and limits. What was to be ignored from the beginning (`nohup`) stays ignored."""
-    console.install()
+    STANDARD.install()
     gc.set_threshold(*SELDOM)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # looked for in all that is installed; none is ours
     os.umask(PRIVATE)
@@ -92,7 +91,7 @@ def main() -> None:
     try:
         code = _delivered(run(arguments), arguments)
     except KeyboardInterrupt:  # a reader who does not read is waited for no longer
-        outlets.drop()
+        STANDARD.drop()
         code = int(ExitCode.INTERRUPTED)
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # what is left is the interpreter's own end
@@ -101,7 +100,7 @@ def main() -> None:
 
 def _delivered(code: int, arguments: Sequence[str]) -> int:
     """The exit code, once both outputs took what they take."""
-    lost = outlets.unwritten()
+    lost = STANDARD.unwritten()
     if lost is None:
         return code
     return _tell(lost, arguments) if code == ExitCode.DONE else _add(lost, code, arguments)
@@ -206,9 +205,9 @@ def _print_version() -> int:
 
 
 def _tell(error: UscdrError, arguments: Sequence[str]) -> int:
-    from uscdr.ui.console import Output, render_error
+    from uscdr.ui.console import Output
 
-    render_error(error, Output(json_lines="--json" in arguments, color=False if "--no-color" in arguments else None))
+    Output(json_lines="--json" in arguments, color=False if "--no-color" in arguments else None).error(error)
     return int(error.exit_code)
 
 
@@ -319,4 +318,4 @@ def root(
 ) -> None:
     """Options that stand before every command."""
     del version
-    context.obj = Invocation(config, target, json_lines, quiet, verbose, False if no_color else None)
+    context.obj = GlobalOptions(config, target, json_lines, quiet, verbose, False if no_color else None)

@@ -1,19 +1,49 @@
-"""Options that several commands have."""
+"""Options that several commands have, and what stands before every command."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.commands.invocation import Invocation
+if TYPE_CHECKING:
+    from uscdr.ui.console import Output
+    from uscdr.wiring.targets import Targets
 
 
-def options(context: typer.Context) -> Invocation:
+@dataclass(frozen=True)
+class GlobalOptions:
+    """What stands before the command on the command line."""
+
+    config: Path | None = None
+    target: str | None = None
+    json_lines: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    color: bool | None = None
+
+    def output(self, *, json_lines: bool = False) -> Output:
+        """Where this call's words go; `json_lines` is the option of the command itself."""
+        from uscdr.ui.console import Output
+
+        return Output(
+            json_lines=self.json_lines or json_lines, quiet=self.quiet, verbose=self.verbose, color=self.color
+        )
+
+    def targets(self, output: Output, scratch: str | None = None) -> Targets:
+        """What finds the configuration and the target; `scratch` is the option of the command itself."""
+        from uscdr.wiring.targets import Targets
+
+        return Targets(output.warn_once, self.config, self.target, scratch)
+
+
+def options(context: typer.Context) -> GlobalOptions:
     """The global options of this call."""
     found = context.find_root().obj
-    return found if isinstance(found, Invocation) else Invocation()
+    return found if isinstance(found, GlobalOptions) else GlobalOptions()
 
 
 Scratch = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,7 +126,8 @@ def infra(
     from uscdr.scenarios.adapters import Request
 
     given = options(context)
-    name = conduct.new_application(given, app_name, in_place=in_place)
+    output = given.output()
+    name = conduct.new_application(given.targets(output).find(), output, app_name, in_place=in_place)
     request = Request("infra", backup, ref=ref, app=name, kit=kit, anew=new)
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity, scratch=scratch)
 
@@ -170,5 +170,6 @@ def carry_out(
     from uscdr.commands import recover as conduct
 
     asked = conduct.RecoverOptions(request, confirm=confirm, dry_run=dry_run, identity=identity)
-    given = replace(options(context), scratch=scratch)
-    raise typer.Exit(conduct.recover(given, asked, as_json=as_json))
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    raise typer.Exit(conduct.recover(given.targets(output, scratch).find(), output, asked))

@@ -16,13 +16,13 @@ def runbook(
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")] = False,
 ) -> None:
     """Print the runbook. Works without network, credentials or a healthy platform."""
-    from uscdr.report.runbook import render, rows
+    from uscdr.report.runbook import Runbook
 
     given = options(context)
     output = given.output(json_lines=as_json)
-    config = given.loaded(lazily=True).config
+    found = Runbook(given.targets(output).loaded(lazily=True).config, scenario)
     if output.json_lines:
-        for row in rows(config, scenario):
+        for row in found.rows():
             output.record(row)
     else:
-        output.result(render(config, scenario))
+        output.result(found.to_markdown())

@@ -31,15 +31,14 @@ def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
 def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
     """Where a run stands, step by step."""
     from uscdr.commands.runs import load, newest
-    from uscdr.journal import runs
     from uscdr.report.summary import summarise
 
     output = options(context).output(json_lines=as_json)
     _look_around(output)
     path = newest(run)
     loaded = load(path, output)
-    if runs.is_copy(path):
-        hand = runs.hand(list(loaded.journal.events()))
+    if loaded.journal.is_copy:
+        hand = loaded.journal.operator
         output.say(f"This run is not this machine's: {hand} has it, or had it last.")
     if output.json_lines:
         output.record(loaded.report.model_dump(mode="json"))
@@ -93,7 +92,9 @@ def resume(
     asked = recover.ResumeOptions(
         run, confirm, identity, take_over=take_over, without_shared=without_shared, send_again=send_again
     )
-    raise typer.Exit(recover.resume(options(context), asked, as_json=as_json))
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    raise typer.Exit(recover.resume(given.targets(output), output, asked))
 
 
 def _look_around(output: Output) -> None:

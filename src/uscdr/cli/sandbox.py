@@ -47,9 +47,9 @@ def _tell(text: str) -> None:
 def _clear_up() -> None:
     """Of what other commands were killed at."""
     from uscdr.cleanup import sweep
-    from uscdr.settings import state_directory
+    from uscdr.settings import Directories
 
-    for words in sweep(state_directory(os.environ)):
+    for words in sweep(Directories(os.environ).state):
         _tell(words)
 
 

@@ -10,8 +10,9 @@ import typer
 from uscdr.cli.options import options
 
 if TYPE_CHECKING:
-    from uscdr.commands.invocation import Invocation
     from uscdr.scenarios.checks import CheckRequest
+    from uscdr.scenarios.config import Config
+    from uscdr.ui.console import Output
 
 Which = Annotated[str, typer.Argument(help="all, db, app or integration.")]
 Names = Annotated[list[str] | None, typer.Argument(help="Checks: names, * and ? allowed; several, or with commas.")]
@@ -51,24 +52,25 @@ def verify(
     from uscdr.scenarios.checks import CheckRequest
 
     given = options(context)
+    output = given.output(json_lines=as_json)
     wish = CheckRequest(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
     if list_only:
-        show_list(given, wish, as_json=as_json)
+        show_list(given.targets(output).loaded(lazily=True).config, output, wish)
         return
     from uscdr.commands.verify import Verification, VerifyOptions, answers_of, carry_out, duration
 
     wanted = Verification(
         wish, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
     )
-    raise typer.Exit(carry_out(given, VerifyOptions(f"verify {which}", wanted, app, junit, markdown), as_json=as_json))
+    asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown)
+    raise typer.Exit(carry_out(given.targets(output).find(), output, asked))
 
 
-def show_list(given: Invocation, wish: CheckRequest, *, as_json: bool) -> None:
+def show_list(config: Config, output: Output, wish: CheckRequest) -> None:
     """Each line of the checklists with its checks, on stdout; nothing is asked."""
     from uscdr.scenarios.checks import CheckRequest, CheckSelection
     from uscdr.ui.tables import show_table
 
-    config = given.loaded(lazily=True).config
     selection = CheckSelection.of(config, CheckRequest(wish.which, wish.patterns, allow_writes=True))
     kinds = {check.name: check for check in selection.checks}
     rows = [
@@ -82,7 +84,7 @@ def show_list(given: Invocation, wish: CheckRequest, *, as_json: bool) -> None:
         for line in selection.lines
         for name in line.checks
     ]
-    show_table(rows, given.output(json_lines=as_json), empty="No checklist.")
+    show_table(rows, output, empty="No checklist.")
 
 
 def split(names: list[str] | None) -> tuple[str, ...]:
@@ -112,4 +114,6 @@ def watch(
         every=duration("--every", every),
     )
     asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown)
-    raise typer.Exit(carry_out(options(context), asked, as_json=as_json))
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    raise typer.Exit(carry_out(given.targets(output).find(), output, asked))

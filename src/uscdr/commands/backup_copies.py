@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.backups.catalog import BackupEntry, StoredCopies, find
-from uscdr.commands.backup import BackupAccess, BackupTools, desk, show_proof
+from uscdr.commands.backup import BackupAccess, BackupTools, desk
+from uscdr.commands.housekeeping import warn_exposed
 from uscdr.commands.recover import lasting, operate
 from uscdr.errors import BadInput, CheckFailed, ExitCode
+from uscdr.report.backups import show_proof
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_copies import copy, copy_for, prunable
 from uscdr.scenarios.backup_proof import prove_and_keep
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
     from uscdr.backups.manifest import CopyCard
     from uscdr.backups.proving import Questions
     from uscdr.backups.retention import Pruning
-    from uscdr.commands.invocation import Invocation
     from uscdr.models.transfers import Transfer
     from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,11 @@ class PullOptions:
     passphrase_file: Path | None
 
 
-def pull(given: Invocation, wanted: PullOptions, *, as_json: bool) -> None:
+def pull(target: Target, output: Output, wanted: PullOptions) -> None:
     """Copy it, unless it is there; say what there is."""
-    output = given.output(json_lines=as_json)
-    config = given.place().config
-    keys = stores.keyring_for(wanted.recipients, wanted.passphrase_file, config, os.environ)
-    given.warn_of(wanted.passphrase_file)
-    with desk(given, output, BackupAccess(wanted.to, writes=True)) as work:
+    keys = stores.keyring_for(wanted.recipients, wanted.passphrase_file, target.config, os.environ)
+    warn_exposed(output, wanted.passphrase_file)
+    with desk(target, output, BackupAccess(wanted.to, writes=True)) as work:
         transfer, entry = _chosen(work, wanted.backup)
         there = copy_for(entry.copies, keys)
         card, fetched = (there, False) if there else _copy(work, transfer, keys)
@@ -98,14 +98,13 @@ class ProveOptions:
     kit: str | None
 
 
-def prove(given: Invocation, wanted: ProveOptions, *, as_json: bool) -> int:
+def prove(target: Target, output: Output, wanted: ProveOptions) -> int:
     """Prove each, keep the proofs, say what they showed; 1 when one is not good enough."""
-    output = given.output(json_lines=as_json)
     keys = stores.reading_keys(wanted.identity, wanted.passphrase_file, os.environ)
     sound = True
     how = BackupAccess(wanted.to, kit=wanted.kit, identity=wanted.identity, keys=keys, writes=True)
-    with desk(given, output, how) as work:
-        given.warn_of(wanted.identity, wanted.passphrase_file)
+    with desk(target, output, how) as work:
+        warn_exposed(output, wanted.identity, wanted.passphrase_file)
         known = work.entries_if_it_answers()
         chosen = {entry.transfer_id: entry for entry in (find(known, one) for one in wanted.backups)}
         asked = questions(work.deps)
@@ -130,15 +129,14 @@ def _proven(work: BackupTools, entry: BackupEntry, asked: Questions) -> bool:
 # Removing copies that retention does not keep: shown first, and done only with the phrase that was shown.
 
 
-def prune(given: Invocation, to: str | None, confirm: str | None, *, as_json: bool) -> None:
+def prune(target: Target, output: Output, to: str | None, confirm: str | None) -> None:
     """The dry run; with the right phrase, the removal. The platform is not asked, and nothing of it removed."""
-    output = given.output(json_lines=as_json)
-    with desk(given, output, BackupAccess(to)) as work:
+    with desk(target, output, BackupAccess(to)) as work:
         planned = prunable(work.deps, work.shelf())
         _show(planned, output)
         done = confirm is not None and bool(planned.ids)
         if done:
-            operate(given, output, Request("prune", to=lasting(to)[0]), phrase=confirm)
+            operate(target, output, Request("prune", to=lasting(to)[0]), phrase=confirm)
         _tell_pruned(planned, output, left=_left(planned, work.shelf()) if done else None)
 
 

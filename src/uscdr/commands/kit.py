@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 
 from uscdr import cleanup
 from uscdr.cleanup import workplace
-from uscdr.commands import run
-from uscdr.commands.backup import show_proof
-from uscdr.commands.invocation import Invocation, clear_up, state
-from uscdr.commands.kit_build import media_of, show_examination
+from uscdr.commands.housekeeping import clear_up, state, warn_exposed
 from uscdr.commands.kit_list import KitChoice, Opening
 from uscdr.errors import BadInput, ExitCode, Interrupted
 from uscdr.journal import runs
-from uscdr.kit.check import Deployed, Examination, examine
+from uscdr.kit.check import Deployed, Examination
 from uscdr.kit.export import NAMELESS, Extracted, extract
 from uscdr.kit.freshness import Freshness, Seen
 from uscdr.kit.manifest import PartName
 from uscdr.kit.reader import KitReader
+from uscdr.report.backups import show_proof
+from uscdr.report.kits import show_examination
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_proof import prove_kit
 from uscdr.settings import user_path
@@ -28,10 +27,9 @@ from uscdr.store.encryption import Identity
 from uscdr.ui.console import Output
 from uscdr.ui.reporter import ConsoleReporter
 from uscdr.ui.tables import show_table
-from uscdr.wiring import stores
-from uscdr.wiring.adapters import local_scratch
+from uscdr.wiring import adapters, stores
+from uscdr.wiring.kits import identity_file, ill_kept, media_of
 from uscdr.wiring.session import process
-from uscdr.wiring.stores import identity_file, ill_kept
 from uscdr.words import size
 
 if TYPE_CHECKING:
@@ -41,7 +39,10 @@ if TYPE_CHECKING:
     from uscdr.engine.wait import Stop
     from uscdr.kit.manifest import PartName
     from uscdr.providers.ports.progress import Progress
+    from uscdr.scenarios.config import Config
     from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
+    from uscdr.wiring.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -53,33 +54,32 @@ class CheckOptions:
     restore: bool = False
     minimum: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raises BadInput for a restore without the key."""
+        if self.restore and self.wanted.identity is None:
+            raise BadInput(
+                "Without its private key a dump cannot be restored.",
+                next_action="Name the key: uscdr kit check --restore --identity FILE",
+            )
 
-def check_kit(given: Invocation, asked: CheckOptions, *, as_json: bool) -> int:
+
+def check_kit(targets: Targets, output: Output, asked: CheckOptions) -> int:
     """Look at everything; 1 for damage, for a kit that lacks something, or for one that is not fresh enough."""
-    output = given.output(json_lines=as_json)
-    if asked.restore and asked.wanted.identity is None:
-        raise BadInput(
-            "Without its private key a dump cannot be restored.",
-            next_action="Name the key: uscdr kit check --restore --identity FILE",
-        )
-    store, kit = asked.wanted.find(given)
+    store, kit = asked.wanted.find(targets)
     keys = Identity.read(asked.wanted.identity) if asked.wanted.identity is not None else ()
     for words in ill_kept(asked.wanted.identity, os.environ) if asked.wanted.identity is not None else ():
-        given.warn(words)
+        output.warn_once(f"Warning: {words}")
     speech = ConsoleReporter(output)
     with cleanup.workplace(state(), runs.new_run_id("kit")) as work:
-        found = examine(store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects"))
+        found = Examination.of(
+            store, kit, keys, work, lambda done, total: speech.progress("checking", done, total, "objects")
+        )
     seen = _seen_of(found)
-    fresh = Freshness.of(_compared(given, seen, output) if asked.online else seen)
+    fresh = Freshness.of(_compared(targets.find(), seen, output) if asked.online else seen)
     enough = asked.minimum is None or fresh.score >= asked.minimum
     show_examination(found, fresh, asked.minimum, output)
-    shown = not asked.restore or _restored(given, Opening(store, kit, keys), output)
+    shown = not asked.restore or _restores(targets.loaded().config, Opening(store, kit, keys), output)
     return int(ExitCode.DONE if found.sound and found.card.complete and enough and shown else ExitCode.CHECK_FAILED)
-
-
-def _restored(given: Invocation, opening: Opening, output: Output) -> bool:
-
-    return _restores(given, opening, output)
 
 
 def _seen_of(found: Examination) -> Seen:
@@ -90,35 +90,34 @@ def _seen_of(found: Examination) -> Seen:
     )  # fmt: skip
 
 
-def _compared(given: Invocation, seen: Seen, output: Output) -> Seen:
+def _compared(target: Target, seen: Seen, output: Output) -> Seen:
     """The same with what is deployed, and the objective of today; by wiring that cannot write."""
-    place = given.place()
-    app = place.services.heroku.app
+    app = target.services.heroku.app
     if seen.card.app != app:
         raise BadInput(
-            f"The kit is of the application {seen.card.app}, and the target {place.name} is {app}.",
+            f"The kit is of the application {seen.card.app}, and the target {target.name} is {app}.",
             next_action="Name the right one: uscdr --target NAME kit check --online",
         )
     with process(output, state(), os.environ) as this:
-        context = this.on(place, Request("kit"), runs.new_run_id("kit"), dry_run=True)
-        with run.opened(context) as deps:
+        context = this.on(target, Request("kit"), runs.new_run_id("kit"), dry_run=True)
+        with adapters.opened(context) as deps:
             deployed = Deployed(app, deps.platform, deps.deploys, media_of(deps))
-            return replace(seen, now=deployed.look(seen.manifest), rpo=place.config.objectives.rpo)
+            return replace(seen, now=deployed.look(seen.manifest), rpo=target.config.objectives.rpo)
 
 
 # Restoring a kit's dump on this machine: what `uscdr kit check --restore` adds to the look at every object.
 
 
-def _restores(given: Invocation, opening: Opening, output: Output) -> bool:
+def _restores(config: Config, opening: Opening, output: Output) -> bool:
     """Whether its dump satisfies the invariants; what it showed is said. No provider is asked.
 
     Raises CheckFailed when there is no dump, or a damaged one; MachineError, Interrupted.
     """
-    config, speech = given.loaded().config, ConsoleReporter(output)
+    speech = ConsoleReporter(output)
     with (
         process(output, state(), os.environ) as this,
         workplace(state(), runs.new_run_id("kit")) as work,
-        local_scratch(work / "server", this.stop.event) as scratch,
+        adapters.local_scratch(work / "server", this.stop.event) as scratch,
     ):
         decrypting = _watch(this.stop, speech, "decrypting")
         reader = KitReader(opening.store, opening.kit, opening.keys, work, lambda done: decrypting(done, None))
@@ -139,12 +138,11 @@ def _watch(stop: Stop, speech: ConsoleReporter, note: str) -> Progress:
 # Taking parts of a kit out, with the reader that recoveries use.
 
 
-def restore(given: Invocation, wanted: KitChoice, parts: Sequence[PartName], into: Path, *, as_json: bool) -> None:
+def restore(targets: Targets, output: Output, wanted: KitChoice, parts: Sequence[PartName], into: Path) -> None:
     """Write them, and say where they are and that they are in the clear."""
-    output = given.output(json_lines=as_json)
     keys = Identity.read(identity_file(wanted.identity, os.environ))
-    store, kit = wanted.find(given)
-    given.warn_of(wanted.identity)
+    store, kit = wanted.find(targets)
+    warn_exposed(output, wanted.identity)
     clear_up(output)
     speech, once = ConsoleReporter(output), tuple(dict.fromkeys(parts))
     with (

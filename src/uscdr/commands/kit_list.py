@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from uscdr.commands.invocation import Invocation, state
+from uscdr.commands.housekeeping import state, warn_exposed
 from uscdr.errors import BadInput
-from uscdr.kit import find as listing
-from uscdr.kit.card import Printing, card_text
-from uscdr.kit.check import known
+from uscdr.kit.card import Printing
+from uscdr.kit.find import KitLine, Open
 from uscdr.kit.freshness import Freshness, Seen
 from uscdr.kit.manifest import Card, KitContact
 from uscdr.kit.reader import KitReader, read_card
@@ -21,7 +20,7 @@ from uscdr.store.encryption import Identity
 from uscdr.store.store import Store
 from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
-from uscdr.wiring.stores import KitLocations
+from uscdr.wiring.kits import KitLocations
 from uscdr.words import escape, size
 
 if TYPE_CHECKING:
@@ -31,19 +30,20 @@ if TYPE_CHECKING:
     from uscdr.scenarios.config import Config
     from uscdr.store.store import Store
     from uscdr.ui.console import Output
+    from uscdr.wiring.targets import Targets
 
 
 @dataclass(frozen=True)
 class KitChoice:
-    """Which kit is meant (`whichkit.parse`), or the newest in `to`; and what opens it."""
+    """Which kit is meant (`Named.parse`), or the newest in `to`; and what opens it."""
 
     kit: str | None = None
     to: str | None = None
     identity: Path | None = None
 
-    def find(self, given: Invocation) -> tuple[Store, str]:
+    def find(self, targets: Targets) -> tuple[Store, str]:
         """The store and the kit. Raises BadInput."""
-        return places(given).find(self.kit, self.to)
+        return locations(targets).find(self.kit, self.to)
 
 
 @dataclass(frozen=True)
@@ -62,20 +62,19 @@ def one_of(argument: str | None, option: str | None) -> str | None:
     return option if argument is None else argument
 
 
-def places(given: Invocation) -> KitLocations:
+def locations(targets: Targets) -> KitLocations:
     """The configuration is read only when nothing else says where kits are."""
 
     def configured() -> str | None:
-        return given.loaded(lazily=True).config.kit.to
+        return targets.loaded(lazily=True).config.kit.to
 
     return KitLocations(configured, state(), os.environ)
 
 
-def list_kits(given: Invocation, to: str | None, identity: Path | None, *, as_json: bool) -> None:
+def list_kits(targets: Targets, output: Output, to: str | None, identity: Path | None) -> None:
     """The list on stdout; without an identity by what the cards say, and that is said."""
-    output = given.output(json_lines=as_json)
-    store = places(given).store(to)
-    lines = listing.kits(store, _opener(store, identity) if identity else None)
+    store = locations(targets).store(to)
+    lines = KitLine.all(store, _opener(store, identity) if identity else None)
     rows = [line.model_dump(mode="json") if output.json_lines else _row(line) for line in lines]
     show_table(rows, output, empty="No kit.")
     if any(line.created_at and not line.checked for line in lines):
@@ -87,12 +86,12 @@ def list_kits(given: Invocation, to: str | None, identity: Path | None, *, as_js
             output.say(escape(f"{line.kit}: {line.why}"))
 
 
-def _opener(store: Store, identity: Path) -> listing.Open:
+def _opener(store: Store, identity: Path) -> Open:
     keys = Identity.read(identity)
     return lambda kit: KitReader(store, kit, keys, state() / "scratch")
 
 
-def _row(line: listing.KitLine) -> dict[str, object]:
+def _row(line: KitLine) -> dict[str, object]:
     return {
         "kit": line.kit,
         "state": line.state if line.checked or not line.created_at else f"{line.state} by its card",
@@ -107,22 +106,21 @@ def _row(line: listing.KitLine) -> dict[str, object]:
 # The card of a kit: in words, or as a page to print with who to call.
 
 
-def show_card(given: Invocation, wanted: KitChoice, *, html: bool, as_json: bool) -> None:
+def show_card(targets: Targets, output: Output, wanted: KitChoice, *, html: bool) -> None:
     """The card on stdout."""
-    output = given.output(json_lines=as_json)
-    store, kit = wanted.find(given)
-    given.warn_of(wanted.identity)
+    store, kit = wanted.find(targets)
+    warn_exposed(output, wanted.identity)
     reader = _opened(store, kit, wanted)
     card = reader.card if reader else read_card(store, kit)
     if reader is None:
         output.warn("By its card, not checked: whether the sealed manifest says the same shows --identity FILE.")
     if html:
-        page = _printing(given, card, reader, store, output).page()
+        page = _printing(targets, card, reader, store, output).page()
         output.record({"kit": kit, "html": page}) if output.json_lines else output.result(page.rstrip("\n"))
     elif output.json_lines:
         output.record(card.model_dump(mode="json"))
     else:
-        output.result(card_text(card).rstrip("\n"))
+        output.result(Printing(card, store.place).text().rstrip("\n"))
 
 
 def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:
@@ -135,19 +133,19 @@ def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:
     return reader
 
 
-def _printing(given: Invocation, card: Card, reader: KitReader | None, store: Store, output: Output) -> Printing:
+def _printing(targets: Targets, card: Card, reader: KitReader | None, store: Store, output: Output) -> Printing:
     """With an identity everything is of the kit itself; without, contacts are of scenarios.yaml."""
     if reader is None:
         fresh = Freshness.of(Seen(at=datetime.now(UTC), card=card, rpo=card.rpo))
-        return Printing(card, store.place, _configured(given, output), fresh)
-    seen = Seen(at=datetime.now(UTC), card=card, rpo=card.rpo, manifest=reader.manifest, **known(reader))
-    return Printing(card, store.place, reader.manifest.contacts or _configured(given, output), Freshness.of(seen))
+        return Printing(card, store.place, _configured(targets, output), fresh)
+    seen = Seen(at=datetime.now(UTC), card=card, rpo=card.rpo, manifest=reader.manifest, **reader.contents)
+    return Printing(card, store.place, reader.manifest.contacts or _configured(targets, output), Freshness.of(seen))
 
 
-def _configured(given: Invocation, output: Output) -> tuple[KitContact, ...]:
+def _configured(targets: Targets, output: Output) -> tuple[KitContact, ...]:
     """Of scenarios.yaml; a card can be printed without it."""
     try:
-        return contacts_of(given.loaded(lazily=True).config)
+        return contacts_of(targets.loaded(lazily=True).config)
     except BadInput as error:
         output.warn(f"No contacts: {error.message}")
         return ()

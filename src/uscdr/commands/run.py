@@ -10,34 +10,36 @@ from pydantic import TypeAdapter, ValidationError
 
 from uscdr import __version__, cleanup
 from uscdr.engine.gate import Gate
-from uscdr.engine.history import History, fold
-from uscdr.engine.run import AfterRun, Outcome, Run, RunInfo
+from uscdr.engine.history import History
+from uscdr.engine.run import Outcome, Run, RunInfo
 from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
-from uscdr.events import Bus, EventSink, Redactor
+from uscdr.events import Bus, EventSink
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
-from uscdr.journal.reader import NAME, Journal, foreign, read
+from uscdr.journal.reader import NAME, ForeignJournal, Journal
 from uscdr.models.events import Note, RunStarted, Stamped
 from uscdr.models.runs import RunKind
-from uscdr.report.objectives import fold_of, held_back, shortfall
+from uscdr.redaction import Redactor
+from uscdr.report.fold import Fold
+from uscdr.report.objectives import held_back, shortfall
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.afterwards import blocked_tasks as shut_out
 from uscdr.scenarios.afterwards import reopen_command
 from uscdr.scenarios.afterwards import undo_tasks as way_back
 from uscdr.scenarios.registry import OPERATIONS, bind, operation
-from uscdr.settings import operator
-from uscdr.shared.lease import LeaseRequest, RunLease
-from uscdr.shared.team import Team, waiting
-from uscdr.wiring.adapters import TargetAdapters
+from uscdr.settings import Operator
+from uscdr.shared.lease import LeaseRequest, RunLease, Waiting
+from uscdr.shared.team import Team
+from uscdr.wiring import adapters
 from uscdr.wiring.past_runs import beside_unfinished, refuse_beside_unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from uscdr.engine.step import BoundStep
-    from uscdr.scenarios.adapters import CopiesAccess
     from uscdr.scenarios.config import Scenario
+    from uscdr.shared.team import Team
     from uscdr.wiring.context import RunContext
 
 # What a journal says of a run that is taken up again: asked and found in the shapes that the steps rely on.
@@ -60,7 +62,7 @@ class RecordedRequest:
 def asked(first: Mapping[str, Any], journal: Path) -> RecordedRequest:
     """Of a journal's first event. Raises ForeignJournal for a wish that this uscdr does not know."""
     if runs.begun_at(journal.parent.name) is None:
-        raise foreign(journal, "its directory's name is no run's id")
+        raise ForeignJournal(journal, "its directory's name is no run's id")
     said = dict(first["request"])
     key, confirm, _ = (said.pop(name, None) for name in _BESIDE)
     known = {field.name for field in fields(Request)}
@@ -69,11 +71,11 @@ def asked(first: Mapping[str, Any], journal: Path) -> RecordedRequest:
         request = _REQUEST.validate_python({name: value for name, value in said.items() if name in known})
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)[0]["loc"]
-        raise foreign(journal, f"line 1: request.{'.'.join(map(str, wrong))}") from None
+        raise ForeignJournal(journal, f"line 1: request.{'.'.join(map(str, wrong))}") from None
     if unknown:
-        raise foreign(journal, f"line 1: request.{unknown[0]}")
+        raise ForeignJournal(journal, f"line 1: request.{unknown[0]}")
     if not isinstance(key, str) or not isinstance(confirm, str | None) or request.scenario != first["scenario"]:
-        raise foreign(journal, "line 1: request.key, request.confirm or request.scenario")
+        raise ForeignJournal(journal, "line 1: request.key, request.confirm or request.scenario")
     return RecordedRequest(request, key, confirm)
 
 
@@ -88,7 +90,7 @@ def _require_ours(steps: Sequence[BoundStep], history: History, journal: Path) -
         except ValidationError as error:
             wrong = error.errors(include_input=False, include_url=False)[0]["loc"]
             where = ".".join(("result", *map(str, wrong)))
-            raise foreign(journal, f"step {bound.step.id}: {where}") from None
+            raise ForeignJournal(journal, f"step {bound.step.id}: {where}") from None
 
 
 LEFT = "infra.left"
@@ -108,7 +110,7 @@ def _scenario_of(context: RunContext) -> Scenario:
 
 def first_line(context: RunContext, asked: Mapping[str, Any]) -> RunStarted:
     """What the journal begins with; `asked` is what stood on the command line."""
-    place, who = context.target, operator(context.env)
+    place, who = context.target, Operator.of(context.env)
     return RunStarted(
         scenario=context.request.scenario,
         target=place.name,
@@ -163,13 +165,13 @@ def resume(
     with ExitStack() as stack:
         stack.enter_context(_lock(context))
         if team is None:
-            own, journal = journals.reopen(path)
+            own, journal = journals.JournalWriter.reopen(path)
             stack.enter_context(_closing(own))
             return _go_on(context, own, journal)
         claim = stack.enter_context(_claim(context, team, take_over=take_over))
         team.refresh(context.state)
         arrived = team.bring(context.state, context.run, take_over=take_over)
-        own, journal = journals.reopen(arrived.path)
+        own, journal = journals.JournalWriter.reopen(arrived.path)
         stack.enter_context(_closing(own))
         ledger = stack.enter_context(team.ledger(own, claim, context.run, arrived))
         return _go_on(_as_it_stands(context, path, journal), ledger, journal, arrived.aside)
@@ -182,10 +184,10 @@ def _swept(context: RunContext) -> RunContext:
 
 def _as_it_stands(context: RunContext, before: Path, journal: Journal) -> RunContext:
     """The context, if there is something to do. What was confirmed before its write failed elsewhere counts no more."""
-    if not runs.resumable(runs.summarize(journal)):
+    if not runs.RunSummary.of(journal).resumable:
         raise BadInput(f"Run {context.run} is finished.", next_action=f"See: uscdr runs show {context.run}")
-    moved_on = len(journal.records) > len(read(before).records)
-    return replace(context, confirm=None) if moved_on and fold(journal.records).spent else context
+    moved_on = len(journal.records) > len(Journal.read(before).records)
+    return replace(context, confirm=None) if moved_on and History.of(journal.records).spent else context
 
 
 def _onlookers(context: RunContext) -> Bus:
@@ -198,7 +200,7 @@ def _onlookers(context: RunContext) -> Bus:
 
 def _go_on(context: RunContext, ledger: EventSink, journal: Journal, aside: Path | None = None) -> Outcome:
     context.prime([Stamped.model_validate({k: v for k, v in r.items() if k != "prev"}) for r in journal.records])
-    return _conduct(context, ledger, fold(journal.records), journal, aside)
+    return _conduct(context, ledger, History.of(journal.records), journal, aside)
 
 
 def _message(context: RunContext) -> str:
@@ -206,14 +208,14 @@ def _message(context: RunContext) -> str:
 
 
 def _wish(context: RunContext) -> LeaseRequest:
-    return LeaseRequest(context.target.key, context.run, operator(context.env), _message(context))
+    return LeaseRequest(context.target.key, context.run, Operator.of(context.env), _message(context))
 
 
 @contextmanager
 def _lock(context: RunContext) -> Iterator[None]:
     """The lock of this machine, without which nothing is sent."""
     with (
-        lock.hold(context.state, context.target.key, operator(context.env), _message(context)) as held,
+        lock.HeldLock.hold(context.state, context.target.key, Operator.of(context.env), _message(context)) as held,
         context.guard.of(held.check),
     ):
         yield
@@ -222,13 +224,13 @@ def _lock(context: RunContext) -> Iterator[None]:
 @contextmanager
 def _claim(context: RunContext, team: Team, *, take_over: bool = False) -> Iterator[RunLease]:
     """The team's lease, without which nothing is sent."""
-    patience = waiting(context.asker, context.stop, _onlookers(context), take_over=take_over)
+    patience = Waiting.of(context.asker, context.stop, _onlookers(context), take_over=take_over)
     with team.claim(context.state, _wish(context), patience) as claim, context.guard.of(claim.leave, claim.lasts):
         yield claim
 
 
 def _new_journal(context: RunContext) -> AbstractContextManager[journals.JournalWriter]:
-    return _closing(journals.create(context.state / "runs" / context.run))
+    return _closing(journals.JournalWriter.create(context.state / "runs" / context.run))
 
 
 @contextmanager
@@ -239,28 +241,17 @@ def _closing(ledger: journals.JournalWriter) -> Iterator[journals.JournalWriter]
         ledger.close()
 
 
-@contextmanager
-def opened(
-    context: RunContext, copies: Callable[[CopiesAccess], CopiesAccess] = lambda usual: usual
-) -> Iterator[TargetAdapters]:
-    """Everything a run works with, and its private directory; all gone at the end. `copies` as of TargetAdapters."""
-    with cleanup.workplace(context.state, context.run) as work, TargetAdapters(context, work, copies) as adapters:
-        yield adapters
-
-
 def _conduct(
     context: RunContext, ledger: EventSink, history: History, journal: Journal | None = None, aside: Path | None = None
 ) -> Outcome:
     own = context.state / "runs" / context.run / NAME
-    with opened(context) as deps:
+    with adapters.opened(context) as deps:
         deps.require_inputs()
         bus = _bus(context, ledger, len(journal.records) if journal else 0)
         run = Run(
             _charter(context), bus, Gate(context.asker, context.confirm, send_again=context.send_again), context.stop,
-            AfterRun(
-                lambda: _left_over(deps, own) if RunKind(context.request.scenario).recovers else {},
-                lambda: (*way_back(read(own).events()), *shut_out(read(own).events())),
-            ),
+            left=lambda: _left_over(deps, own) if RunKind(context.request.scenario).recovers else {},
+            tasks=lambda: (*way_back(Journal.read(own).events()), *shut_out(Journal.read(own).events())),
         )  # fmt: skip
         steps = _steps(context, deps)
         if journal is not None:
@@ -272,8 +263,8 @@ def _conduct(
         if context.dry_run:
             return run.rehearse(steps, beside=beside)
         return run.run(
-            steps, history, shortfall=lambda: shortfall(fold_of(read(own).records)),
-            proviso=lambda: held_back(fold_of(read(own).records)),
+            steps, history, shortfall=lambda: shortfall(Fold.of(Journal.read(own).records)),
+            proviso=lambda: held_back(Fold.of(Journal.read(own).records)),
         )  # fmt: skip
 
 
@@ -315,7 +306,7 @@ def _beside(context: RunContext) -> str:
 
 def _for_people(journal: Path) -> dict[str, str]:
     """What a rebuilt place lacks and only people can give it, as its last step found."""
-    found = fold_of(read(journal).records).result(LEFT)
+    found = Fold.of(Journal.read(journal).records).result(LEFT)
     told = {"not brought back": found.get("lost") or (), "names": found.get("told") or ()}
     return {what: "; ".join(map(str, words)) for what, words in told.items() if words}
 
@@ -323,7 +314,7 @@ def _for_people(journal: Path) -> dict[str, str]:
 def _left_over(deps: Adapters, journal: Path) -> dict[str, str]:
     """What state was left behind, and what lets users in again where nothing was overwritten yet."""
     left = _left_behind(deps) | _for_people(journal)
-    again = reopen_command(read(journal).events(), _normal(deps, left)) if SHUT in left else ""
+    again = reopen_command(Journal.read(journal).events(), _normal(deps, left)) if SHUT in left else ""
     return left | ({"to let them in instead of going on": again} if again else {})
 
 

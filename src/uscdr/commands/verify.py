@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from uscdr.checks.baseline import Baseline
 from uscdr.checks.check import Check, ManualCheck
-from uscdr.checks.run import DEADLINE, Result, look_at, measures
+from uscdr.checks.run import DEADLINE, Result, look_at
 from uscdr.checks.verdict import Finding, Verdict
-from uscdr.commands.invocation import Invocation, clear_up, state
-from uscdr.commands.run import first_line, opened
+from uscdr.commands.housekeeping import clear_up, state
+from uscdr.commands.run import first_line
 from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode, Interrupted, UscdrError
 from uscdr.events import Bus
 from uscdr.files import publish
 from uscdr.journal import runs
 from uscdr.journal import writer as journals
-from uscdr.journal.reader import NAME, read
+from uscdr.journal.reader import NAME, Journal
 from uscdr.models.base import seconds
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, ChecksStarted, RunFinished, StepProgress
-from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
+from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection
 from uscdr.scenarios.config_targets import APP
-from uscdr.ui.console import Output, render_error
 from uscdr.ui.sentences import show_result
+from uscdr.wiring import adapters
 from uscdr.wiring.session import process
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.checks.context import CheckContext
+    from uscdr.ui.console import Output
     from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
@@ -220,8 +221,8 @@ def _verify(context: RunContext, wanted: Verification) -> _Verified:
     """
     selection = _chosen(context, wanted)
     with ExitStack() as stack:
-        ledger = stack.enter_context(closing(journals.create(context.state / "runs" / context.run)))
-        deps = stack.enter_context(opened(context))
+        ledger = stack.enter_context(closing(journals.JournalWriter.create(context.state / "runs" / context.run)))
+        deps = stack.enter_context(adapters.opened(context))
         bus = Bus(context.run, context.redactor)
         context.waits.bus = bus
         bus.add_ledger(ledger)
@@ -292,7 +293,7 @@ def _complaint(last: _Round) -> CheckFailed | None:
 
 
 def _baseline(context: RunContext, last: _Round) -> Baseline:
-    kept = {name: dict(found) for name, found in measures(last.results).items()}
+    kept = {name: dict(found) for name, found in Result.measures(last.results).items()}
     return Baseline(key=context.target.key, taken_at=datetime.now(UTC), run=context.run, checks=kept)
 
 
@@ -334,48 +335,46 @@ class VerifyOptions:
     junit: Path | None = None
     markdown: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Raises BadInput for a file whose directory does not exist."""
+        for path in filter(None, (self.junit, self.markdown)):
+            if not path.absolute().parent.is_dir():
+                raise BadInput(f"{path}: there is no such directory.", next_action="Make it, or name another file.")
 
-def carry_out(given: Invocation, asked: VerifyOptions, *, as_json: bool) -> int:
+
+def carry_out(target: Target, output: Output, asked: VerifyOptions) -> int:
     """A verification; its exit code."""
-    for path in filter(None, (asked.junit, asked.markdown)):
-        _writable(path)
-    place = _of_app(given.place(), asked.app)
+    target = _of_app(target, asked.app)
     run = runs.new_run_id(asked.scenario.partition(" ")[0])
-    output = given.output(json_lines=as_json)
     if asked.wanted.wish.allow_writes or asked.wanted.save_baseline:
-        clear_up(output, place.scratch)
+        clear_up(output, target.scratch)
     with process(output, state(), os.environ) as this:
-        verified = _verify(this.on(place, Request(asked.scenario), run, dry_run=True), asked.wanted)
+        verified = _verify(this.on(target, Request(asked.scenario), run, dry_run=True), asked.wanted)
     _show(verified, output)
     _files(run, asked.junit, asked.markdown)
     return int(verified.code)
 
 
-def _of_app(place: Target, app: str | None) -> Target:
-    """The same place, but another application of it, at its own address. Raises BadInput for what is no name."""
+def _of_app(target: Target, app: str | None) -> Target:
+    """The same target, but another application of it, at its own address. Raises BadInput for what is no name."""
     if app is not None and not APP.fullmatch(app):
         raise BadInput(f"“{app}” is no application's name.", next_action="Name it as the platform does: usc-pis")
-    return place.of_app(app)
+    return target.of_app(app)
 
 
 def _show(verified: _Verified, output: Output) -> None:
     if verified.last is not None and not output.json_lines:
         show_result(verified.last.finished, map(_told, verified.last.results), output)
     if verified.error is not None:
-        render_error(verified.error, output)
+        output.error(verified.error)
 
 
 def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
-    journal = read(state() / "runs" / run / NAME)
+    journal = Journal.read(state() / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
-    for path, text in ((junit, to_junit), (markdown, to_checks_markdown)):
+    for path, text in ((junit, to_junit), (markdown, to_markdown)):
         if path is not None:
             _write(path, text(report))
-
-
-def _writable(path: Path) -> None:
-    if not path.absolute().parent.is_dir():
-        raise BadInput(f"{path}: there is no such directory.", next_action="Make it, or name another file.")
 
 
 def _write(path: Path, text: str) -> None:

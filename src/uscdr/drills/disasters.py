@@ -16,7 +16,7 @@ from uscdr.errors import MachineError, ProviderError, UscdrError
 from uscdr.models.events import Call
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.models.transfers import TransferState
-from uscdr.providers.ports.dns import leads
+from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.backup_inventory import Inventory
 
@@ -56,7 +56,7 @@ class Disaster(ABC):
 
     def damage(self, stage: Stage) -> dict[str, Any]:
         """Do it; what was done."""
-        body = {"how": self.how, "app": stage.place.services.heroku.app}
+        body = {"how": self.how, "app": stage.target.services.heroku.app}
         done: dict[str, Any] = stage.control("POST", self.path, body)
         return done
 
@@ -257,7 +257,7 @@ class InfrastructureDisaster(Disaster):
         """Build a kit, as a clinic does every night."""
         kit = build(stage)
         self.identity, self._kit = kit.identity, kit.name
-        self._app = stage.place.config.recovery.app
+        self._app = stage.target.config.recovery.app
 
     def request(self) -> Request:
         """A new application from the kit."""
@@ -302,7 +302,7 @@ def _hostname(deps: Adapters) -> Comparison:
 
 
 def _leads(deps: Adapters, name: str, target: str) -> bool:
-    return deps.dns is not None and bool(target) and leads(deps.dns.verifier, name, target)
+    return deps.dns is not None and bool(target) and Pointing.seen(deps.dns.verifier, name, target).at_target
 
 
 # A disaster of the backups alone: nothing schedules them, the last one failed, and no copy is off the platform.
@@ -328,7 +328,7 @@ class BackupsDisaster(Disaster):
         """What `how` says; the backup fails at the platform, in the middle of its work."""
         done: dict[str, Any] = {"how": self.how}
         if self.how in UNSCHEDULED:
-            body = {"how": "schedule-gone", "app": stage.place.services.heroku.app}
+            body = {"how": "schedule-gone", "app": stage.target.services.heroku.app}
             done |= dict(stage.control("POST", self.path, body))
         if self.how in FAILED:
             done["failed"] = _fail_one(stage)

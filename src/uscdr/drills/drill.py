@@ -23,12 +23,10 @@ from uscdr.drills.environment import DrillRequest, Stage, stage
 from uscdr.errors import ExitCode
 from uscdr.files import disk_errors, write_whole
 from uscdr.journal import runs
-from uscdr.journal.reader import NAME, read
-from uscdr.report.markdown import to_json, to_markdown
+from uscdr.journal.reader import NAME, Journal
+from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
-from uscdr.report.summary import objective_words
 from uscdr.scenarios.adapters import Request
-from uscdr.ui.console import Output, render_error
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
 
     from uscdr.engine.run import Outcome
     from uscdr.report.model import PhaseReport, RunReport
+    from uscdr.ui.console import Output
 
 # What a drill gives: the recovery's report and, since the healthy state is known, the true loss.
 
@@ -80,8 +79,8 @@ def _drill_summary(drill: Drill, directory: Path) -> str:
     return "\n".join(
         [
             f"Drill {drill.scenario} ({drill.how}, {drill.patients:,} patients): {verdict}",
-            f"Achieved RTO: {objective_words(report.rto)}",
-            f"Achieved RPO: {objective_words(report.rpo)}",
+            f"Achieved RTO: {report.rto.words}",
+            f"Achieved RPO: {report.rpo.words}",
             f"Rows: {_rows(drill)}",
             *(f"{'Holds' if one.holds else 'DOES NOT HOLD'}: {one.name} ({one.evidence})" for one in drill.findings),
             f"Writes sent to the providers: {drill.writes}, beyond the plan: {'; '.join(drill.beyond) or 'none'}",
@@ -133,7 +132,7 @@ def _drill_figures(drill: Drill) -> str:
 def _drill_json(drill: Drill) -> str:
     """The same as JSON."""
     data = {name: value for name, value in asdict(drill).items() if name != "report"}
-    data |= {"rows_lost": drill.rows_lost, "sound": drill.sound, "recovery": json.loads(to_json(drill.report))}
+    data |= {"rows_lost": drill.rows_lost, "sound": drill.sound, "recovery": json.loads(drill.report.to_json())}
     return json.dumps(data, ensure_ascii=False, default=str)
 
 
@@ -184,7 +183,7 @@ def drill(scenario: str, request: DrillRequest, output: Output) -> int:
     done = _account(scenario, request, run, outcome)
     _publish(done, _drill_summary(done, request.report), request.report, output)
     if outcome.ending.error is not None:
-        render_error(outcome.ending.error, output)
+        output.error(outcome.ending.error)
     return int(outcome.ending.code) or (0 if done.sound else int(ExitCode.CHECK_FAILED))
 
 
@@ -201,7 +200,7 @@ def _carry_out(disaster: Disaster, place: Stage, run: str) -> _DrillOutcome:
         return _DrillOutcome(ending, before, damage, writes)
     with place.look(request, disaster.identity) as deps:
         after = content(deps)
-    journal = read(place.request.state / "runs" / run / NAME)
+    journal = Journal.read(place.request.state / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
     return _DrillOutcome(
         ending, before, damage, writes, after, disaster.judge(place, Aftermath(before, after, report, writes))
@@ -209,7 +208,7 @@ def _carry_out(disaster: Disaster, place: Stage, run: str) -> _DrillOutcome:
 
 
 def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutcome) -> Drill:
-    journal = read(request.state / "runs" / run / NAME)
+    journal = Journal.read(request.state / "runs" / run / NAME)
     unplanned = beyond(outcome.writes, planned_calls(journal.events()))
     return Drill(
         scenario=scenario,

@@ -20,8 +20,10 @@ from uscdr.sandbox import audit, client, launch
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.lifeline import lifeline
 from uscdr.sandbox.state import StateDir
+from uscdr.scenarios.config_file import load_config
+from uscdr.wiring import adapters
 from uscdr.wiring.session import process
-from uscdr.wiring.target import Target, find_place, load_config
+from uscdr.wiring.targets import find_target
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from uscdr.engine.run import Outcome
     from uscdr.scenarios.adapters import Adapters, Request
     from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
 
 TOKENS = ("HEROKU_API_KEY", "USCDR_CLOUDFLARE_TOKEN", "USCDR_DNS_KEY")
 """Of the environment: what is meant for real providers stays out of a drill."""
@@ -79,9 +82,9 @@ class Stage:
         return StateDir(self.home / SANDBOX)
 
     @property
-    def place(self) -> Target:
+    def target(self) -> Target:
         """The sandbox as a target."""
-        return find_place(load_config(self.request.config, os.environ), "sandbox", self.env)
+        return find_target(load_config(self.request.config, os.environ), "sandbox", self.env)
 
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - any JSON
         """A call to the sandbox's own controls, which no provider has and no audit shows."""
@@ -97,14 +100,14 @@ class Stage:
     def open(self, request: Request, run: str, *, dry_run: bool, identity: Path | None = None) -> Iterator[Adapters]:
         """The adapters of the application that `request` is about."""
         with process(self.output, self.request.state, os.environ, asker=Unattended()) as this:
-            context = this.on(self.place, request, run, dry_run=dry_run, identity=identity)
-            with wiring.opened(context) as deps:
+            context = this.on(self.target, request, run, dry_run=dry_run, identity=identity)
+            with adapters.opened(context) as deps:
                 yield deps
 
     def recover(self, request: Request, run: str, identity: Path | None) -> Outcome:
         """Carry the scenario out, confirmed by nobody."""
         with process(self.output, self.request.state, os.environ, asker=Unattended()) as this:
-            return wiring.begin(this.on(self.place, request, run, dry_run=False, identity=identity))
+            return wiring.begin(this.on(self.target, request, run, dry_run=False, identity=identity))
 
     def writes(self, since: int = 0) -> list[dict[str, Any]]:
         """What the providers received that changes something, after the first `since` requests."""

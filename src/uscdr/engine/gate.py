@@ -1,4 +1,4 @@
-"""Confirmation: the phrase carries what will be destroyed, so it cannot be pasted from history."""
+"""Confirmation: the phrase contains what will be destroyed, so it cannot come from the shell history."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Asker(Protocol):
 
     @property
     def manner(self) -> str:
-        """How this one confirms, for the journal."""
+        """How it answers, for the journal."""
         ...
 
     def confirm_phrase(self, facts: Mapping[str, str], phrase: str) -> bool:
@@ -37,9 +37,10 @@ class Asker(Protocol):
 
 
 class Gate:
-    """Asks, or compares the phrase given with `--confirm`.
+    """Asks for confirmation, or compares the phrase of `--confirm`.
 
-    `send_again` is the answer, given beforehand, for a write of an earlier process whose effect is not to be found.
+    `send_again` (of `--send-again`) is an answer given beforehand, used once, about a write of an earlier process whose
+    effect cannot be found.
     """
 
     def __init__(self, asker: Asker, given: str | None, *, send_again: bool = False) -> None:
@@ -49,28 +50,28 @@ class Gate:
 
     @property
     def can_be_passed(self) -> bool:
-        """Whether a confirmation can be had at all."""
+        """Whether a confirmation is possible: a phrase was given, or somebody can answer."""
         return self._given is not None or self._asker.interactive
 
     def confirm(self, blast: BlastRadius) -> str:
-        """How it was confirmed. Raises Declined with the phrase that was needed."""
+        """Confirm, and return how. Raises Declined with the phrase that was needed."""
         if self._given is not None:
             if _normal(self._given) in {_normal(phrase) for phrase in blast.phrases}:
                 return "--confirm"
-            raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed now.")
+            raise self.declined(blast, "The phrase of --confirm does not match what this run would destroy now.")
         if self._asker.confirm_phrase(blast.facts, blast.phrases[0]):
             return self._asker.manner
-        raise declined(blast, "The phrase was not typed, so nothing of it was sent.")
+        raise self.declined(blast, "You did not type the phrase, so this step sent nothing.")
 
     def check_early(self, blast: BlastRadius) -> None:
-        """Before anything is changed: raises Declined if the phrase given cannot fit what is known already."""
+        """Before the first change: raises Declined if the phrase of `--confirm` cannot match what is known so far."""
         if self._given is None:
             return
         if UNKNOWN in self._given or not any(_could_be(self._given, phrase) for phrase in blast.phrases):
-            raise declined(blast, "The phrase given with --confirm does not fit what would be destroyed.")
+            raise self.declined(blast, "The phrase of --confirm does not match what this run would destroy.")
 
     def begin(self, changes: str, cautions: Sequence[str] = ()) -> None:
-        """Before the first change: a person at a terminal says begin, having read what speaks against it.
+        """Before the first change: the operator at a terminal reads the warnings and answers `begin`.
 
         Raises Declined.
         """
@@ -80,54 +81,54 @@ class Gate:
             question = " ".join((*cautions, f"The first change: {changes}. Begin?"))
             answer = self._asker.choose(question, ("begin", "stop"))
         except Declined as error:
-            raise _not_begun("There was no answer to the question before the first change.") from error
+            raise _not_begun("Nobody answered the question before the first change.") from error
         if answer != "begin":
-            raise _not_begun("Stopped before the first change.")
+            raise _not_begun("You stopped the run before its first change.")
 
     def settle(self, question: str) -> str:
-        """What to do about a write that cannot be found: adopt, redo or abort."""
+        """Ask what to do about a write that cannot be found: adopt, redo or abort. Raises Declined."""
         return self._asker.choose(question, ("adopt", "redo", "abort"))
 
     def lost(self, question: str, *, earlier: bool) -> str:
-        """What to do about a write whose effect is not to be seen: LOOK, SEND or STOP. Raises Declined.
+        """Ask what to do about a write whose effect cannot be seen: LOOK, SEND or STOP. Raises Declined.
 
-        `earlier`: an earlier process sent it. An answer given beforehand is for that one, and is used up by it.
+        `earlier`: an earlier process sent it. An answer given beforehand is for such a write, and counts once.
         """
         if earlier and self._send_again:
             self._send_again = False
             return SEND
         return self._asker.choose(question, (LOOK, SEND, STOP))
 
+    @staticmethod
+    def declined(blast: BlastRadius, why: str) -> Declined:
+        """The refusal, with the full phrase."""
+        phrase = blast.phrases[0]
+        how = f"To confirm, pass exactly: --confirm {shlex.quote(phrase)}"
+        if UNKNOWN in phrase:
+            how = f"The phrase is “{phrase}”. A dry run fills in the numbers: uscdr recover … --dry-run"
+        return Declined("Not confirmed.", why=why, next_action=how)
+
 
 LOOK, SEND, STOP = "look again", "send again", "stop"
-"""What a person may answer about a write whose effect is not to be seen."""
+"""The answers about a write whose effect cannot be seen."""
 UNKNOWN = "…"
-"""Stands in a phrase for what is not known yet."""
+"""In a phrase, the placeholder of a value that is not known yet."""
 AT_LEAST = "at least"
-"""Stands in a phrase before a number that may turn out to be greater."""
+"""In a phrase, the words before a number that may become greater."""
 _ANYTHING = rf"(?:under |{AT_LEAST} )?[^ ,]+(?: h)?"
 """A number, a word, or a span of hours."""
 
 
 def _could_be(given: str, phrase: str) -> bool:
-    """Whether `given` agrees with `phrase` in all that is known of it."""
+    """Whether `given` agrees with everything that is known of `phrase`."""
     pattern = re.escape(_normal(phrase)).replace(re.escape(UNKNOWN), _ANYTHING)
     return re.fullmatch(pattern, _normal(given)) is not None
 
 
 def _normal(phrase: str) -> str:
-    """A phrase without accidents of spacing."""
+    """The phrase with single spaces."""
     return " ".join(phrase.split())
 
 
 def _not_begun(message: str) -> Declined:
-    return Declined(message, next_action="Nothing was sent, nothing was changed. To decide anew: the same command.")
-
-
-def declined(blast: BlastRadius, why: str) -> Declined:
-    """The refusal, with the phrase in full."""
-    phrase = blast.phrases[0]
-    how = f"To confirm, pass exactly: --confirm {shlex.quote(phrase)}"
-    if UNKNOWN in phrase:
-        how = f"The phrase is “{phrase}” with numbers that a dry run finds out: uscdr recover … --dry-run"
-    return Declined("Not confirmed.", why=why, next_action=how)
+    return Declined(message, next_action="uscdr changed nothing. To start again, run the same command.")

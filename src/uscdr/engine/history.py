@@ -1,4 +1,4 @@
-"""What earlier processes of a run did, folded from its journal."""
+"""What earlier processes of a run did, read from its journal."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ class History:
     """Started, not finished."""
     confirmed: set[str] = field(default_factory=set)
     spent: bool = False
-    """A confirmed write surely failed: what confirmed it then confirms nothing any more."""
+    """A confirmed write certainly failed, so its confirmation no longer counts."""
     attempts: dict[str, int] = field(default_factory=dict)
     wrote: bool = False
     order: list[str] = field(default_factory=list)
     """The step ids of the plan, in order."""
     approved: dict[str, dict[str, str]] = field(default_factory=dict)
-    """What was approved of each step of the plan."""
+    """By step of the plan, the facts that the operator approved."""
 
     phrase: str = ""
-    """What was to be typed, as it was last told; numbers in it may have moved on."""
+    """The phrase as it was last shown; its numbers may be out of date."""
 
     @property
     def begun(self) -> bool:
-        """Whether something was changed or confirmed; if not, all that was seen is better looked at anew."""
+        """Whether something was changed or confirmed; otherwise a resumed run plans again."""
         return self.wrote or bool(self.confirmed)
 
-
-def fold(records: Iterable[dict[str, Any]]) -> History:
-    """Read the journal's records in order."""
-    history = History()
-    for record in records:
-        _apply(history, record["event"], str(record["at"]))
-    return history
+    @classmethod
+    def of(cls, records: Iterable[dict[str, Any]]) -> History:
+        """Read the journal's records in order."""
+        history = History()
+        for record in records:
+            _apply(history, record["event"], str(record["at"]))
+        return history
 
 
 def _apply(history: History, event: dict[str, Any], at: str) -> None:

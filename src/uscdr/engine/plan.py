@@ -1,4 +1,4 @@
-"""Probe every step (reads only), plan it (pure), and give the whole a digest."""
+"""Probe every step (reads only), plan it (pure), and compute the digest of the whole plan."""
 
 from __future__ import annotations
 
@@ -16,21 +16,56 @@ if TYPE_CHECKING:
 
     from uscdr.models.base import Fact
 
+LATER = "checked when its turn comes"
+"""What the plan says of a step that is not probed yet."""
+
 
 @dataclass(frozen=True)
 class Planned:
-    """One step with what was seen and planned for it; `seen` is None when it has to wait."""
+    """One step, what its probe saw and what it would do; `seen` is None when the step must wait."""
 
     bound: BoundStep
     seen: Fact | None
     action: Action
     at: float = 0.0
-    """When it was seen, monotonic seconds."""
+    """When the probe ran, in monotonic seconds."""
 
 
-def plan_all(steps: Sequence[BoundStep], view: View, tell: Reporter) -> list[Planned]:
-    """Look ahead over all steps; what read steps see is known to the steps after them."""
-    return [_foresee_one(bound, view, tell) for bound in steps]
+@dataclass(frozen=True)
+class Plan:
+    """All steps of a run, in order, and what is known so far."""
+
+    lines: tuple[Planned, ...]
+    view: View
+
+    @classmethod
+    def foresee(cls, steps: Sequence[BoundStep], view: View, tell: Reporter) -> Plan:
+        """Probe and plan all steps; later steps know what read steps saw."""
+        return cls(tuple(_foresee_one(bound, view, tell) for bound in steps), view)
+
+    def as_event(self, scenario_digest: str, budgets: dict[str, float]) -> PlanReady:
+        """The plan as it is shown, journalled and approved."""
+        blast = self.destruction
+        return PlanReady(
+            digest=_digest(self.lines, scenario_digest),
+            dry_run=self.view.thorough,
+            steps=tuple(_planned(line) for line in self.lines),
+            budgets=budgets,
+            phrase=blast.phrases[0] if blast else None,
+        )
+
+    @property
+    def blocked(self) -> str:
+        """Why the plan cannot be carried out; empty when it can."""
+        return " ".join(line.action.summary for line in self.lines if line.action.kind == "blocked")
+
+    @property
+    def destruction(self) -> BlastRadius | None:
+        """The blast radius of the first destructive step, as far as it is known now."""
+        for line in self.lines:
+            if line.bound.step.destructive and line.seen is not None and line.action.kind == "change":
+                return line.bound.step.blast(line.seen, self.view)
+        return None
 
 
 def _foresee_one(bound: BoundStep, view: View, tell: Reporter) -> Planned:
@@ -38,7 +73,7 @@ def _foresee_one(bound: BoundStep, view: View, tell: Reporter) -> Planned:
     waiting_for = _waits(step, view)
     if waiting_for is not None:
         return Planned(bound, None, step.plan_later(waiting_for))
-    tell.progress(f"looking: {bound.title}")
+    tell.progress(f"planning: {bound.title}")
     seen = step.probe(view, tell)
     action = step.plan(seen, view)
     if bound.step.effect is Effect.READ and isinstance(seen, step.gives):
@@ -48,32 +83,12 @@ def _foresee_one(bound: BoundStep, view: View, tell: Reporter) -> Planned:
 
 def _waits(step: Step[Any, Any], view: View) -> str | None:
     if step.slow and not view.thorough:
-        return "looked at when its turn comes"
+        return LATER
     return step.ready(view)
 
 
-def ready_event(foreseen: Sequence[Planned], scenario_digest: str, budgets: dict[str, float], view: View) -> PlanReady:
-    """The plan as an event: what is shown, journalled and approved."""
-    blast = destruction(foreseen, view)
-    return PlanReady(
-        digest=_digest(foreseen, scenario_digest),
-        dry_run=view.thorough,
-        steps=tuple(_planned(line) for line in foreseen),
-        budgets=budgets,
-        phrase=blast.phrases[0] if blast else None,
-    )
-
-
-def destruction(foreseen: Iterable[Planned], view: View) -> BlastRadius | None:
-    """The blast radius of the first destructive step, as far as it is known now."""
-    for line in foreseen:
-        if line.bound.step.destructive and line.seen is not None and line.action.kind == "change":
-            return line.bound.step.blast(line.seen, view)
-    return None
-
-
 def _digest(foreseen: Iterable[Planned], scenario_digest: str) -> str:
-    """SHA-256 over the scenario, the steps in order, their parameters and what a person approves of them."""
+    """SHA-256 over the scenario, the steps in order, their parameters and the facts that the operator approves."""
     lines = [[f.bound.step.id, f.bound.step.name, dict(f.bound.params), dict(f.action.approved)] for f in foreseen]
     return hashlib.sha256(json.dumps([scenario_digest, lines], sort_keys=True, default=str).encode()).hexdigest()
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from uscdr.engine.reconcile import Reconciler, in_doubt
+from uscdr.engine.reconcile import Reconciler
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
 from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
 from uscdr.models.events import (
@@ -37,13 +37,13 @@ class Runner:
         self._gate = gate
         self._stop = stop
         self._history = history
-        self._settler = Reconciler(bus, gate)
+        self._reconciler = Reconciler(bus, gate)
         self._guarding = True
         self._cautions: list[str] = []
         self._begun: set[str] = set()
         self.began = history.wrote
         self.failed: BoundStep | None = None
-        """The step whose turn ended with an error."""
+        """The step that failed."""
 
     def run(self, plan: Sequence[Planned], view: View) -> None:
         """Run to the end, or raise the first error after recording it."""
@@ -75,7 +75,7 @@ class Runner:
         )
 
     def _cut_off(self, bound: BoundStep, error: UscdrError) -> bool:
-        """Ctrl-C in the middle of a write: it may be under way, and may end well."""
+        """Whether Ctrl-C came in the middle of a write, which may still succeed."""
         begun = bound.step.id in self._begun and bound.step.effect is not Effect.READ
         return isinstance(error, Interrupted) and begun
 
@@ -93,12 +93,12 @@ class Runner:
             self._change(line, view, again=recorded is not None)
 
     def _refuse_before_its_turn(self, step: Step[Any, Any], title: str, view: View) -> None:
-        """What earlier steps did not give is not made up for: nothing is sent, nothing is called verified."""
+        """Without the results of earlier steps nothing is sent, and nothing counts as verified."""
         lacking = [" or ".join(kind.__name__ for kind in alternatives(need)) for need in view.lacks(step.needs)]
-        waiting = f"no step before it gave {', '.join(lacking)}" if lacking else step.ready(view)
+        waiting = f"no earlier step gave {', '.join(lacking)}" if lacking else step.ready(view)
         if waiting:
             raise CheckFailed(
-                f"“{title}” cannot take its turn: {waiting}.",
+                f"“{title}” cannot run yet: {waiting}.",
                 next_action="Check the order of the steps: uscdr runbook. Then: uscdr runs resume",
             )
 
@@ -126,9 +126,9 @@ class Runner:
         if intent is None or bound.step.effect is Effect.IDEMPOTENT:
             seen = bound.step.probe(view, tell)
         else:
-            with in_doubt(bound, intent):
+            with self._reconciler.in_doubt(bound, intent):
                 seen = bound.step.probe(view, tell)
-            found = self._settler.settle(bound, intent, seen, view)
+            found = self._reconciler.settle(bound, intent, seen, view)
             if found is not None:
                 self._finish(bound, found, view, started, adopted=True)
                 return
@@ -138,7 +138,7 @@ class Runner:
         self._check_drift(line, action)
         self._ask(bound, seen, action, view)
         self._start(bound, bound.step.before(seen))
-        result, adopted = self._settler.act(bound, seen, view, tell)
+        result, adopted = self._reconciler.act(bound, seen, view, tell)
         self._finish(bound, result, view, started, adopted=adopted)
 
     def _nothing_to_do(self, bound: BoundStep, action: Action, seen: Fact, view: View, *, again: bool) -> bool:
@@ -165,10 +165,12 @@ class Runner:
         approved = line.action.approved
         changed = [key for key, value in approved.items() if action.approved.get(key) != value]
         if changed:
-            words = "; ".join(f"{key} was {approved[key]}, is {action.approved.get(key, 'gone')}" for key in changed)
+            words = "; ".join(
+                f"{key} was {approved[key]}, is now {action.approved.get(key, 'gone')}" for key in changed
+            )
             raise CheckFailed(
-                f"What the plan was approved for has changed before “{line.bound.title}”: {words}.",
-                next_action="Nothing was done by this step. Plan anew: uscdr recover … --dry-run",
+                f"What you approved changed before “{line.bound.title}”: {words}.",
+                next_action="This step changed nothing. Plan again: uscdr recover … --dry-run",
             )
 
     def _ask(self, bound: BoundStep, seen: Fact, action: Action, view: View) -> None:
@@ -182,10 +184,10 @@ class Runner:
         self.began = True
 
     def _warned(self, blast: BlastRadius) -> BlastRadius:
-        """With what speaks against it, when this is the first question."""
+        """With the warnings of earlier steps, if this is the first question."""
         if self.began or not self._cautions:
             return blast
-        return replace(blast, facts={"look out": " ".join(self._cautions), **blast.facts})
+        return replace(blast, facts={"warning": " ".join(self._cautions), **blast.facts})
 
     def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:
         attempt = self._history.attempts.get(bound.step.id, 0) + 1

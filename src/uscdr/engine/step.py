@@ -23,15 +23,15 @@ R = TypeVar("R", bound=Fact)
 
 
 class Effect(StrEnum):
-    """What repeating a step would mean."""
+    """What happens if a step is repeated."""
 
     READ = "read"
     IDEMPOTENT = "idempotent"
     FINDABLE = "findable"
-    """Not idempotent, but its effect can be found by asking the provider. What is not found may still come: it is
-    sent again only when a person says so, or where `Finding.again` tells that this does no harm."""
+    """Not idempotent, but the provider can be asked for its effect. An effect that is not found may still come: the
+    write is sent again only when a person says so, or when `FoundWrite.again` says that this is harmless."""
     ONCE = "once"
-    """Not idempotent and not findable: a lost one is a question for the person."""
+    """Not idempotent and not findable: after a lost answer only a person can decide."""
 
 
 @dataclass(frozen=True)
@@ -42,48 +42,48 @@ class Action:
     summary: str
     calls: tuple[Call, ...] = ()
     known: Mapping[str, str] = field(default_factory=dict)
-    """What is known by now of the command that a person would type instead: name -> value."""
+    """Known values of the command to type instead: name -> value."""
     manual: tuple[str, ...] = ()
-    """That command itself, where it cannot be told beforehand how many there are."""
+    """Those commands themselves, where their number depends on what was seen."""
     approved: Mapping[str, str] = field(default_factory=dict)
-    """What the person approves: if any of it differs when the step's turn comes, the run stops."""
+    """The facts that the operator approves; if one differs when the step's turn comes, the run stops."""
     caution: str = ""
-    """Of a look: what speaks against changing anything, in a sentence. It stands before the first question."""
+    """Of a read step: a warning against any change, in one sentence, shown before the first question."""
 
 
 @dataclass(frozen=True)
 class Intent:
-    """An earlier process's start of this step, without an end in the journal."""
+    """A start of this step by an earlier process, without an end in the journal."""
 
     at: str
     baseline: Mapping[str, Any]
     accepted: str | None
     sent: bool = True
-    """Whether the request may have gone out."""
+    """Whether the request may have been sent."""
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Texts that the baseline keeps under this name; none when it keeps nothing. Raises BadInput."""
+        """The baseline's texts of this name; empty without any. Raises BadInput."""
         found = self.baseline.get(name) or ()
         if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
             raise self._odd(name)
         return tuple(found)
 
     def text(self, name: str) -> str:
-        """The same of one text; empty when there is none."""
+        """The baseline's text of this name; empty without one. Raises BadInput."""
         found = self.baseline.get(name) or ""
         if not isinstance(found, str):
             raise self._odd(name)
         return found
 
     def number(self, name: str) -> int:
-        """The same of a number; 0 when there is none."""
+        """The baseline's number of this name; 0 without one. Raises BadInput."""
         found = self.baseline.get(name) or 0
         if not isinstance(found, int):
             raise self._odd(name)
         return found
 
     def numbers(self, name: str) -> dict[str, int]:
-        """The same of numbers by name."""
+        """The baseline's numbers by name, of this name; empty without any. Raises BadInput."""
         found = self.baseline.get(name) or {}
         if not isinstance(found, Mapping) or not all(isinstance(one, int) for one in found.values()):
             raise self._odd(name)
@@ -91,17 +91,17 @@ class Intent:
 
     def _odd(self, name: str) -> BadInput:
         return BadInput(
-            f"The journal does not say in a way that is understood what was there before ({name}).",
-            why="Another version wrote it, or it was copied from elsewhere.",
-            next_action="See at the provider what was done, then begin anew, on purpose: uscdr recover … --new",
+            f"The journal's record of the state before this step is unreadable ({name}).",
+            why="Another version of uscdr wrote the journal, or somebody copied it from another run.",
+            next_action="Check at the provider what was done, then start a new run: uscdr recover … --new",
         )
 
 
 @dataclass(frozen=True)
 class FoundWrite:
-    """What looking for a lost write gave. `provider_id` is None when no effect is to be seen (yet).
+    """The result of a search for a lost write. `provider_id` is None when no effect is visible (yet).
 
-    `again`: it may be sent again unasked, for it surely had no effect, or twice would be as once.
+    `again`: it may be sent again without asking, because it certainly had no effect, or is harmless twice.
     """
 
     looked_at: str
@@ -112,33 +112,33 @@ class FoundWrite:
 
 @dataclass(frozen=True)
 class BlastRadius:
-    """What a destructive step destroys, in facts and as phrases any of which confirms it; the first is shown."""
+    """What a destructive step destroys: facts to show, and phrases. Any phrase confirms; the first one is shown."""
 
     facts: Mapping[str, str]
     phrases: tuple[str, ...]
 
 
 class Reporter(Protocol):
-    """How a step speaks while it works."""
+    """How a step reports while it works."""
 
     def sending(self) -> None:
-        """The request that changes something goes out next: goes to the journal before it."""
+        """Journal that the request that changes something is sent next."""
         ...
 
     def accepted(self, provider_id: str) -> None:
-        """The provider took the write: goes to the journal at once."""
+        """Journal at once that the provider accepted the write."""
         ...
 
     def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None:
-        """How far it got; not journalled."""
+        """Report progress; not journalled."""
         ...
 
     def warn(self, text: str) -> None:
-        """Something the operator should know."""
+        """Warn the operator."""
         ...
 
     def check(self, name: str, verdict: Literal["pass", "fail", "inconclusive", "not checked"], evidence: str) -> None:
-        """One check's verdict."""
+        """Report one check's verdict."""
         ...
 
 
@@ -147,11 +147,11 @@ Need = type[Fact] | tuple[type[Fact], ...]
 
 
 class View:
-    """What a step may know of the run: earlier results by type, and its own unfinished start."""
+    """What a step knows of the run: earlier results by type, and its own unfinished start."""
 
     def __init__(self, *, thorough: bool) -> None:
         self.thorough = thorough
-        """Whether planning may take its time (a dry run), instead of leaving slow looks for later."""
+        """Whether planning includes slow reads (a dry run) instead of leaving them for later."""
         self._results: dict[type[Fact], Fact] = {}
         self.intents: dict[str, Intent] = {}
 
@@ -165,10 +165,10 @@ class View:
         return found if isinstance(found, kind) else None
 
     def need(self, kind: type[F]) -> F:
-        """The result of this type, which the step names among its needs: the loader and the runner see to it."""
+        """The result of this type. The step lists it in `needs`, so the loader and the runner guarantee it."""
         found = self.get(kind)
         if found is None:
-            raise UscdrError(f"A step asks for {kind.__name__} and does not name it among its needs.")
+            raise UscdrError(f"A step uses {kind.__name__} without listing it in its needs.")
         return found
 
     def lacks(self, needs: Iterable[Need]) -> tuple[Need, ...]:
@@ -177,15 +177,15 @@ class View:
 
 
 def alternatives(need: Need) -> tuple[type[Fact], ...]:
-    """The results any one of which meets the need."""
+    """The results, any one of which meets the need."""
     return need if isinstance(need, tuple) else (need,)
 
 
 class Step(ABC, Generic[S, R]):
     """Base of all steps: S is what it sees, R its result. `probe` reads, `plan` is pure, `apply` writes,
-    `verify` looks again. A READ step's result is what it saw: `apply` is never called.
+    `verify` reads again. A READ step's result is what it saw: `apply` is never called.
 
-    What raises NotImplementedError is demanded by the step's effect only; a test holds every registered step to that.
+    A method that raises NotImplementedError is required by certain effects only; a test checks every registered step.
     """
 
     name: ClassVar[str]
@@ -199,20 +199,20 @@ class Step(ABC, Generic[S, R]):
     needs: ClassVar[tuple[Need, ...]] = ()
     """Results of earlier steps, without which it may not take its turn."""
     plans_with: ClassVar[tuple[Need, ...] | None] = None
-    """Those of `needs` that planning must have to look ahead; None: all of them."""
+    """Those of `needs` that planning requires; None: all of them."""
     waits: ClassVar[str] = ""
-    """The plan's words while one of those is missing."""
+    """What the plan says while one of those is missing."""
     checked_by: ClassVar[tuple[Need, ...]] = ()
-    """Results of later steps, without which its effect would be taken on trust."""
+    """Results of later steps that verify its effect."""
     done_without: ClassVar[str] = ""
-    """For a person, when this alone failed and only looks would have come after it: the work itself is done, and what
-    to do for the rest. Empty: the work is not done without it."""
+    """For the operator, if only this step failed and only read steps would follow: what is done, and what to do for
+    the rest. Empty: the work is incomplete without this step."""
     slow: ClassVar[bool] = False
-    """Whether planning a real run leaves this look for later (a dry run does it)."""
+    """Whether planning a real run leaves this read for later; a dry run does it."""
     says_when_sent: ClassVar[bool] = False
-    """FINDABLE only: whether `apply` calls `tell.sending` just before its one request that may not happen twice."""
+    """FINDABLE only: whether `apply` calls `tell.sending` just before the one request that must not happen twice."""
     fresh_for: ClassVar[float] = 0.0
-    """READ only: for how many seconds what the plan saw still counts, instead of looking again."""
+    """READ only: for how many seconds the step uses what the plan saw instead of reading again."""
 
     def __init__(self, step_id: str) -> None:
         self.id = step_id
@@ -223,52 +223,52 @@ class Step(ABC, Generic[S, R]):
 
     @abstractmethod
     def probe(self, view: View, tell: Reporter) -> S:
-        """Look; reads only."""
+        """Read the current state; never writes."""
 
     @abstractmethod
     def plan(self, seen: S, view: View) -> Action:
-        """Say what would be done; no I/O."""
+        """Say what the step would do; no I/O."""
 
     def plan_later(self, waiting_for: str) -> Action:
-        """The plan's line when `ready` says what is waited for."""
+        """The plan's line while `ready` says that something is missing."""
         return Action("later", waiting_for, self.calls())
 
     def calls(self) -> tuple[Call, ...]:
-        """The requests it will send, as far as that is known before it looks."""
+        """The requests it will send, as far as they are known before it reads."""
         return ()
 
     def by_hand(self, known: Mapping[str, str]) -> tuple[str, ...]:
-        """What a person types instead, with what is known filled in; secrets as `$NAMES`."""
+        """The commands to type instead, with known values filled in; secrets as `$NAMES`."""
         del known
         return ()
 
     def before(self, seen: S) -> dict[str, Any]:
-        """What the journal keeps of `seen` with the intent, for settling or undoing later."""
+        """The part of `seen` that the journal keeps with the intent, for a later check or undo."""
         del seen
         return {}
 
     def apply(self, seen: S, view: View, tell: Reporter) -> R:
-        """Every effect but READ: act and wait for the end; the only place that writes."""
+        """Every effect but READ: write, and wait for the end; the only method that writes."""
         raise NotImplementedError
 
     def current(self, seen: S, view: View) -> R:
-        """Whose plan may say `noop`, and ONCE: the result when nothing had to be done."""
+        """Steps whose plan may be `noop`, and ONCE: the result when nothing was necessary."""
         raise NotImplementedError
 
     def verify(self, result: R, view: View, tell: Reporter) -> str:
-        """Every effect but READ: a fresh look after the act. The summary; raises CheckFailed or OutcomeUnknown."""
+        """Every effect but READ: read again and return the summary. Raises CheckFailed or OutcomeUnknown."""
         raise NotImplementedError
 
     def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
-        """FINDABLE only: did the lost write take effect? Raises OutcomeUnknown for what may be it and may not."""
+        """FINDABLE only: did the lost write take effect? Raises OutcomeUnknown when it cannot tell."""
         raise NotImplementedError
 
     def adopt(self, provider_id: str, seen: S, view: View, tell: Reporter) -> R:
-        """FINDABLE only: go on waiting for the write that was found."""
+        """FINDABLE only: continue to wait for the write that was found."""
         raise NotImplementedError
 
     def otherwise(self, seen: S) -> str:
-        """What leads on when the provider cannot do it, and what is lost by that; empty when nothing does."""
+        """Another way when the provider cannot do it, and what is lost by that; empty without one."""
         del seen
         return ""
 
@@ -287,11 +287,11 @@ class BoundStep:
     params: Mapping[str, Any]
 
 
-# A step's voice: its words become events.
+# Turns a step's reports into events.
 
 
 class StepReporter:
-    """Speaks for one step on the bus."""
+    """Reports for one step, on the bus."""
 
     def __init__(self, bus: Bus, step: str, name: str = "") -> None:
         self._bus = bus
@@ -299,7 +299,7 @@ class StepReporter:
         self._name = name
 
     def sending(self) -> None:
-        """To the journal before the request goes out."""
+        """To the journal, before the request is sent."""
         self._bus.emit(StepSending(step=self._step))
 
     def accepted(self, provider_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Wait by observing: bounded, interruptible, and honest when looking itself fails."""
+"""Wait for an observed end: bounded, interruptible; a failed observation never counts as one."""
 
 from __future__ import annotations
 
@@ -18,26 +18,24 @@ MAX_BLIND_LOOKS = 20
 FIRST_INTERVAL = 0.2
 LONGEST_INTERVAL = 3.0
 SHARE = 0.04
-"""An end is noticed after at most this share of the time it took."""
+"""The longest delay in noticing an end, as a share of the time waited."""
 
 
 @dataclass
 class Stop:
-    """The operator's wish to stop, seen by every wait."""
+    """The operator's request to stop; every wait checks it."""
 
     event: threading.Event = field(default_factory=threading.Event)
     cause: str = "by the operator"
-    """Who or what it was, after “interrupted”."""
+    """Who or what interrupted, in words that follow “Interrupted”."""
 
     def check(self) -> None:
         """Raise Interrupted when the operator asked to stop."""
         if self.event.is_set():
-            raise Interrupted(
-                f"Interrupted {self.cause}.", next_action="Go on where it stopped with: uscdr runs resume"
-            )
+            raise Interrupted(f"Interrupted {self.cause}.", next_action="Continue the run: uscdr runs resume")
 
     def told(self, error: Interrupted) -> str:
-        """What the error says, and the cause if it does not name it."""
+        """The error's message, with the cause if it lacks it."""
         known = self.cause in error.message or not self.event.is_set()
         return error.message if known else f"{error.message.rstrip('.')} ({self.cause})."
 
@@ -49,18 +47,18 @@ class Stop:
 
 @dataclass(frozen=True)
 class WaitLimit:
-    """How long to wait for what, in seconds."""
+    """`what` to wait for, and for how many seconds at most."""
 
     what: str
     limit: float
     look_at: str
-    """What a person would look at when the wait ends without an answer."""
+    """The command that shows the state after a wait without an answer."""
 
 
 def until(look: Callable[[], T], done: Callable[[T], bool], patience: WaitLimit, stop: Stop) -> T:
-    """Look until `done`. Twenty failed looks in a row, or the limit, mean the outcome is unknown.
+    """Call `look` until `done`. Twenty failed calls in a row, or the limit, make the outcome unknown.
 
-    Raises OutcomeUnknown, Interrupted, or at once what cannot mend itself (refused credentials, a vanished thing).
+    Raises Interrupted, and OutcomeUnknown: at once for an error that a retry cannot fix, such as refused credentials.
     """
     begun, blind = time.monotonic(), 0
     last: ProviderError | None = None
@@ -76,16 +74,16 @@ def until(look: Callable[[], T], done: Callable[[T], bool], patience: WaitLimit,
                 raise _unknown(patience, error.message) from error
             blind, last = blind + 1, error
         if blind >= MAX_BLIND_LOOKS:
-            raise _unknown(patience, f"{blind} looks in a row failed; the last: {last.message if last else ''}")
+            raise _unknown(patience, f"{blind} checks in a row failed; the last one: {last.message if last else ''}")
         elapsed = time.monotonic() - begun
         if elapsed >= patience.limit:
-            raise _unknown(patience, f"it was not finished after {duration(patience.limit)}")
+            raise _unknown(patience, f"it did not finish within {duration(patience.limit)}")
         stop.pause(min(max(FIRST_INTERVAL, elapsed * SHARE), LONGEST_INTERVAL))
 
 
 def _unknown(patience: WaitLimit, why: str) -> OutcomeUnknown:
     return OutcomeUnknown(
-        f"It is not known how {patience.what} ended.",
+        f"uscdr does not know how {patience.what} ended.",
         why=why,
-        next_action=f"Look at: {patience.look_at}. Then: uscdr runs resume (it looks first and repeats nothing).",
+        next_action=f"Check: {patience.look_at}. Then: uscdr runs resume (it checks first and repeats nothing).",
     )

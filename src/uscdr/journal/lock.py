@@ -18,14 +18,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from pydantic import ValidationError
 
 from uscdr.errors import LockHeld
 from uscdr.files import is_at, lock_errors, open_lock, private_directory, try_lock
 from uscdr.models.base import Fact, Moment
-from uscdr.settings import Operator, boot, is_gone
+from uscdr.settings import Operator, is_gone
 from uscdr.words import moment
 
 if TYPE_CHECKING:
@@ -41,19 +41,19 @@ _PLACE = 5
 
 
 @dataclass(frozen=True)
-class Presence:
+class _Presence:
     """Whether a later process can detect this one; not on every network file system."""
 
     keeps_others_out: bool
 
 
 @contextmanager
-def _present(state: Path, own: Path) -> Iterator[Presence]:
+def _present(state: Path, own: Path) -> Iterator[_Presence]:
     """Join the processes that work in `state`, with the lock file `own`. Raises LockHeld."""
     descriptor = _opened(state)
     try:
         known = descriptor is not None and _join(descriptor, state, own)
-        yield Presence(known)
+        yield _Presence(known)
     finally:
         if descriptor is not None:
             os.close(descriptor)
@@ -137,7 +137,7 @@ NAMING_LIMIT, NAMING_INTERVAL = 2.0, 0.02
 """Seconds: the longest wait for the holder to write its name, and the interval between two looks."""
 
 
-class Holder(Fact):
+class _Holder(Fact):
     """The holder of a lock."""
 
     user: str
@@ -155,13 +155,35 @@ class Holder(Fact):
 class HeldLock:
     """A lock that this process holds; thread-safe."""
 
-    def __init__(self, path: Path, descriptor: int, target: str, holder: Holder, presence: Presence) -> None:
+    def __init__(self, path: Path, descriptor: int, target: str, holder: _Holder, presence: _Presence) -> None:
         self.holder = holder
         self._path = path
         self._descriptor = descriptor
         self._target = target
         self._presence = presence
         self._turn = threading.Lock()
+
+    @classmethod
+    @contextmanager
+    def hold(cls, state: Path, target: str, who: Operator, message: str) -> Iterator[Self]:
+        """Hold the lock of `target` while the context lasts. Raises LockHeld that names the holder, MachineError."""
+        path = private_directory(state / "locks") / (_file_name(target) + ".lock")
+        descriptor = _acquired(path, target)
+        try:
+            with _present(state, path) as presence:
+                holder = _Holder(
+                    user=who.user, host=who.host, pid=who.pid, since=datetime.now(UTC), message=message, boot=_boot()
+                )
+                _write(descriptor, path, holder.model_dump_json().encode())
+                held = cls(path, descriptor, target, holder, presence)
+                descriptor = -1
+                try:
+                    yield held
+                finally:
+                    held.release()
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def check(self) -> str:
         """Check that the path still names the held lock file; two system calls.
@@ -211,28 +233,6 @@ class HeldLock:
             os.close(self._descriptor)
 
 
-@contextmanager
-def hold(state: Path, target: str, who: Operator, message: str) -> Iterator[HeldLock]:
-    """Hold the lock of `target` while the context lasts. Raises LockHeld that names the holder, MachineError."""
-    path = private_directory(state / "locks") / (_file_name(target) + ".lock")
-    descriptor = _acquired(path, target)
-    try:
-        with _present(state, path) as presence:
-            holder = Holder(
-                user=who.user, host=who.host, pid=who.pid, since=datetime.now(UTC), message=message, boot=boot()
-            )
-            _write(descriptor, path, holder.model_dump_json().encode())
-            held = HeldLock(path, descriptor, target, holder, presence)
-            descriptor = -1
-            try:
-                yield held
-            finally:
-                held.release()
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
 def _file_name(target: str) -> str:
     return hashlib.sha256(target.encode()).hexdigest()[:16]
 
@@ -280,22 +280,30 @@ def _won_late(descriptor: int, path: Path) -> bool:
         time.sleep(NAMING_INTERVAL)  # an interval between two looks
 
 
-def _may_live(holder: Holder) -> bool:
+def _may_live(holder: _Holder) -> bool:
     return holder.host != os.uname().nodename or not is_gone(holder.pid)
 
 
-def _of_this_machine(holder: Holder) -> bool:
+def _of_this_machine(holder: _Holder) -> bool:
     """Whether the holder ran on this kernel: then it is dead, because the kernel released its lock.
 
     Host names do not decide: a container gets a new name at each start, and a laptop in each network.
     """
-    return holder.host == os.uname().nodename or (holder.boot != "" and holder.boot == boot())
+    return holder.host == os.uname().nodename or (holder.boot != "" and holder.boot == _boot())
 
 
-def _read(descriptor: int) -> Holder | None:
+def _boot() -> str:
+    """The id of this boot of the machine; empty when unavailable."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _read(descriptor: int) -> _Holder | None:
     data = os.pread(descriptor, 65536, 0)
     try:
-        return Holder.model_validate_json(data) if data else None
+        return _Holder.model_validate_json(data) if data else None
     except ValidationError:
         return None
 
@@ -307,7 +315,7 @@ def _write(descriptor: int, path: Path, data: bytes) -> None:
         os.fsync(descriptor)
 
 
-def _held(holder: Holder | None, target: str, hint: str = "") -> LockHeld:
+def _held(holder: _Holder | None, target: str, hint: str = "") -> LockHeld:
     doing = f"Its message: {holder.message}" if holder else ""
     return LockHeld(
         f"Another run already works on {target}: {holder or 'an unknown process'}.",

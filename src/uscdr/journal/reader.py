@@ -1,7 +1,7 @@
 """Read a journal: drop and report a torn last line; refuse damage anywhere else and name its line and byte.
 
 This is the only reader. The events it returns are complete and validated by `models.events`: callers may rely on the
-types of their fields. `look` also returns the lines before a damage.
+types of their fields. `Journal.salvage` also returns the lines before a damage.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def line_hash(line: bytes) -> str:
 
 
 NAME = "journal.jsonl"
+COPY = "copy.jsonl"
+"""The file name of a copy, from a store of the team, of another machine's journal."""
 LARGEST = 1 << 28
 """Bytes; the journal of a long run has a hundredth of that."""
 _LONELY = b"\\ud"
@@ -54,9 +56,16 @@ _LONELY = b"\\ud"
 
 
 class ForeignJournal(JournalError):
-    """Every line is intact, but this version of uscdr does not write such content."""
+    """A journal of another version of uscdr, or of another run: every line is intact, but `what` is unknown."""
 
     exit_code = ExitCode.BAD_INPUT
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"The journal {path} has content that this version of uscdr does not write ({what}).",
+            why="Another version wrote the journal, or somebody copied it from another run.",
+            next_action=_LOOK.format(run=path.parent.name),
+        )
 
 
 @dataclass(frozen=True)
@@ -68,57 +77,66 @@ class Journal:
     good_bytes: int
     torn_bytes: int
     last_hash: str
+    damage: JournalError | None = None
+    """Why the lines after `records` are unreadable; None for an intact journal."""
+
+    @classmethod
+    def read(cls, path: Path) -> Journal:
+        """Read and check the whole chain. Raises JournalError that names line and byte of any damage.
+
+        An empty journal is damaged, too: the file gets its name together with its first line.
+        """
+        found = cls.salvage(path)
+        if found.damage is not None:
+            raise found.damage
+        return found
+
+    @classmethod
+    def salvage(cls, path: Path) -> Journal:
+        """Like `read`, but return the lines before a damage."""
+        try:
+            data = files.whole(path, LARGEST)
+        except OSError as error:
+            return cls(path, (), 0, 0, FIRST, _unreadable(path, error.strerror or type(error).__name__))
+        end = data.rfind(b"\n") + 1
+        records: list[dict[str, Any]] = []
+        previous, offset = FIRST, 0
+        for number, line in enumerate(data[:end].split(b"\n")[:-1], start=1):
+            try:
+                records.append(_record(path, line, previous, (number, offset)))
+            except JournalError as error:
+                return cls(path, tuple(records), offset, 0, previous, error)
+            previous, offset = line_hash(line), offset + len(line) + 1
+        damage = None if records else _unreadable(path, "The file is empty, or has only a part of its first line.")
+        if _is_whole(data[end:-1]):
+            damage = _damage(path, (len(records) + 1, end), "something overwrote the end of the line")
+        return cls(path, tuple(records), end, len(data) - end, previous, damage)
 
     @property
     def run(self) -> str:
         """The run's id: the name of its directory."""
         return self.path.parent.name
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a copy of another machine's journal."""
+        return self.path.name == COPY
+
     def events(self) -> Iterator[dict[str, Any]]:
         """The payloads, in order."""
         return (record["event"] for record in self.records)
 
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The options of the command that began the run, and its target's `key`; empty if the first line is lost."""
+        first: dict[str, Any] = next(self.events(), {})
+        return dict(first["request"]) if first.get("kind") == "run.started" else {}
 
-@dataclass(frozen=True)
-class Look:
-    """The readable lines: all of an intact journal, else those before the `damage`."""
-
-    journal: Journal
-    damage: JournalError | None = None
-
-
-def read(path: Path) -> Journal:
-    """Read and check the whole chain. Raises JournalError that names line and byte of any damage.
-
-    An empty journal is damaged, too: the file gets its name together with its first line.
-    """
-    found = look(path)
-    if found.damage is not None:
-        raise found.damage
-    return found.journal
-
-
-def look(path: Path) -> Look:
-    """Like `read`, but return the lines before a damage."""
-    try:
-        data = files.whole(path, LARGEST)
-    except OSError as error:
-        return Look(Journal(path, (), 0, 0, FIRST), _unreadable(path, error.strerror or type(error).__name__))
-    end = data.rfind(b"\n") + 1
-    records: list[dict[str, Any]] = []
-    previous, offset = FIRST, 0
-    for number, line in enumerate(data[:end].split(b"\n")[:-1], start=1):
-        try:
-            records.append(_record(path, line, previous, (number, offset)))
-        except JournalError as error:
-            return Look(Journal(path, tuple(records), offset, 0, previous), error)
-        previous, offset = line_hash(line), offset + len(line) + 1
-    found = Journal(path, tuple(records), end, len(data) - end, previous)
-    if _is_whole(data[end:-1]):
-        return Look(found, _damage(path, (len(records) + 1, end), "something overwrote the end of the line"))
-    return Look(
-        found, None if records else _unreadable(path, "The file is empty, or has only a part of its first line.")
-    )
+    @property
+    def operator(self) -> str:
+        """The user and machine that began the run or resumed it last."""
+        begun = [event for event in self.events() if event["kind"] in ("run.started", "run.resumed")]
+        return f"{begun[-1]['user']} on {begun[-1]['host']}" if begun else "another machine"
 
 
 def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> dict[str, Any]:
@@ -134,7 +152,9 @@ def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> d
     if record.get("prev") != previous:
         raise _damage(path, place, "the hash of the line before does not match")
     if record.get("seq") != number - 1:
-        raise _damage(path, (number, offset), f"sequence number {record.get('seq')!r:.20} is in place of {number - 1}")
+        raise _damage(
+            path, (number, offset), f"its sequence number is {record.get('seq')!r:.20} instead of {number - 1}"
+        )
     return {**record, "event": _shaped(path, line, record, number)}
 
 
@@ -149,22 +169,13 @@ def _shaped(path: Path, line: bytes, record: dict[str, Any], number: int) -> dic
         found = Stamped.model_validate_json(clean, strict=True)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise foreign(path, f"line {number}: {place or 'not JSON'}") from None
+        raise ForeignJournal(path, f"line {number}: {place or 'not JSON'}") from None
     if found.run != path.parent.name:
-        raise foreign(path, f"line {number} belongs to run {found.run}")
+        raise ForeignJournal(path, f"line {number} belongs to run {found.run}")
     if (number == 1) != (found.event.kind == "run.started"):
-        raise foreign(path, f"line {number}: {found.event.kind}")
+        raise ForeignJournal(path, f"line {number}: {found.event.kind}")
     whole: dict[str, Any] = found.event.model_dump(mode="json")
     return whole if clean is line else {**whole, **record["event"]}
-
-
-def foreign(path: Path, what: str) -> ForeignJournal:
-    """The error for a journal of another version of uscdr, or of another run."""
-    return ForeignJournal(
-        f"The journal {path} has content that this version of uscdr does not write ({what}).",
-        why="Another version wrote the journal, or somebody copied it from another run.",
-        next_action=_LOOK.format(run=path.parent.name),
-    )
 
 
 _LOOK = (

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr import files
 from uscdr.errors import BadInput, JournalError
-from uscdr.journal.reader import LARGEST, NAME, Journal, Look, look
+from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
 from uscdr.models import runs as kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
 OVER = ("done", "objective missed")
@@ -24,7 +24,7 @@ DAMAGED = "damaged"
 """The state of a run whose journal is not readable to its end; such a run counts as unfinished."""
 STAMP = "%Y%m%dT%H%M%SZ"
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-(?P<scenario>.+)-[0-9a-f]{6}")
-SHARED, COPY = "shared", "copy.jsonl"
+SHARED = "shared"
 """Below the state directory: `shared/<store>/runs/<run>/copy.jsonl`, copies of journals in stores of a team."""
 TAKEN_UP = b'"kind":"run.resumed"'
 WRITE_EFFECTS = frozenset({"idempotent", "findable", "once"})
@@ -47,6 +47,50 @@ class RunSummary:
     wrote: bool
     """Whether the run began a step that changes something."""
 
+    @classmethod
+    def of(cls, journal: Journal) -> RunSummary:
+        """Reduce a journal to one line. Of a damaged one it is unknown what else the run did."""
+        known = cls._of_records(journal)
+        if journal.damage is None:
+            return known
+        harmless = known.state == "dry run" or known.only_looks
+        return replace(known, state=DAMAGED, wrote=not harmless)
+
+    @classmethod
+    def _of_records(cls, journal: Journal) -> RunSummary:
+        events = list(journal.events())
+        if not events and journal.damage is not None:
+            named = _ID.fullmatch(journal.run)
+            scenario = named["scenario"] if named else UNKNOWN
+            return cls(journal.run, scenario, UNKNOWN, "", "", "", "", wrote=True)
+        first: dict[str, Any] = events[0] if events else {}
+        begun = [event for event in events if event["kind"] == "step.started"]
+        return cls(
+            journal.run,
+            first.get("scenario", UNKNOWN),
+            first.get("target", UNKNOWN),
+            journal.records[0]["at"] if events else "",
+            _state(journal),
+            begun[-1]["step"] if begun else "",
+            journal.operator if journal.is_copy else first.get("user", ""),
+            any(event["effect"] in WRITE_EFFECTS for event in begun),
+        )
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `uscdr runs resume` can continue the run."""
+        return not self.only_looks and self.state not in (*OVER, "dry run", DAMAGED)
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether the run is a `uscdr verify` or `uscdr watch`."""
+        return kinds.RunKind(self.scenario).only_looks
+
+    @property
+    def touches_application(self) -> bool:
+        """Whether the run may leave the application half changed: not a run that only reads, or only makes backups."""
+        return kinds.RunKind(self.scenario).recovers and self.scenario != "backups"
+
 
 def new_run_id(scenario: str) -> str:
     """A run id that sorts by time, e.g. `20261123T031500Z-db-4f2a9c`."""
@@ -61,18 +105,75 @@ def begun_at(run: str) -> datetime | None:
         return None
 
 
-def journals(state: Path) -> Iterator[Path]:
-    """Every journal, oldest first; for a run that another machine continued, the copy of the team's journal.
+@dataclass(frozen=True)
+class LocalRuns:
+    """The runs that this machine's state directory has journals of."""
 
-    Includes unreadable journals. Raises JournalError if the directory cannot be listed.
-    """
-    known = {path.parent.name: path for path in _below(state / "runs", NAME)}
-    for store in _names(state / SHARED):
-        for copy in _below(state / SHARED / store / "runs", COPY):
-            own = known.get(copy.parent.name)
-            if own is None or _is_elsewhere(own, copy):
-                known[copy.parent.name] = copy
-    return iter([known[run] for run in sorted(known)])
+    state: Path
+
+    def journals(self) -> Iterator[Path]:
+        """Every journal, oldest first; for a run that another machine continued, the copy of the team's journal.
+
+        Includes unreadable journals. Raises JournalError if the directory cannot be listed.
+        """
+        known = {path.parent.name: path for path in _below(self.state / "runs", NAME)}
+        for store in _names(self.state / SHARED):
+            for copy in _below(self.state / SHARED / store / "runs", COPY):
+                own = known.get(copy.parent.name)
+                if own is None or _is_elsewhere(own, copy):
+                    known[copy.parent.name] = copy
+        return iter([known[run] for run in sorted(known)])
+
+    def summaries(self) -> list[RunSummary]:
+        """Every run, oldest first; a damaged journal has its own state."""
+        return [RunSummary.of(Journal.salvage(path)) for path in self.journals()]
+
+    def find(self, wanted: str | None, *, of_others: bool = False) -> Path:
+        """The journal of run `wanted` (or a unique prefix), or of the newest run that can be resumed.
+
+        Searches this machine's runs, with `of_others` also those of other machines.
+        """
+        if wanted is None:
+            return self._newest_resumable(of_others=of_others)
+        matches = [path for path in self.journals() if path.parent.name.startswith(wanted)]
+        if len(matches) != 1:
+            what = "No run" if not matches else f"{len(matches)} runs"
+            raise BadInput(f"{what} on this machine match “{wanted}”.", next_action="See: uscdr runs list")
+        return matches[0]
+
+    def _newest_resumable(self, *, of_others: bool) -> Path:
+        """The newest run that changed something and was not followed by a finished run on the same target.
+
+        A run that may have left the application half changed comes before a newer run that did not touch the
+        application. For the latter, a finished run of the same scenario is enough. An unreadable journal counts as a
+        run that changed something. If it does not name its target, any later run started with `--new` that finished
+        follows it. A run that stopped before it changed anything comes last.
+        """
+        over: set[tuple[str, str]] = set()
+        harmless: Path | None = None
+        idle: Path | None = None
+        for path in reversed(list(self.journals())):
+            found = Journal.salvage(path)
+            summary = RunSummary.of(found)
+            touches = summary.touches_application
+            what = (summary.target, "" if touches else summary.scenario)
+            if summary.state == "done":
+                over.add(what)
+                if found.request.get("anew") is True:
+                    over.add((UNKNOWN, ""))
+            elif found.is_copy and not of_others:
+                continue
+            elif _waits(summary) and what not in over:
+                if touches and summary.wrote:
+                    return path
+                if summary.wrote:
+                    harmless = harmless or path
+                else:
+                    idle = idle or path
+        waiting = harmless or idle
+        if waiting is None:
+            raise BadInput("This machine has no unfinished run.", next_action="See: uscdr runs list")
+        return waiting
 
 
 def _below(place: Path, name: str) -> list[Path]:
@@ -126,55 +227,10 @@ def is_elsewhere(own: bytes, shared: bytes) -> bool:
     return not own or not shared.startswith(own) or TAKEN_UP in shared[len(own) :]
 
 
-def is_copy(path: Path) -> bool:
-    """Whether the journal is a copy of another machine's run."""
-    return path.name == COPY
-
-
-def summaries(state: Path) -> list[RunSummary]:
-    """Every run, oldest first; a damaged journal has its own state."""
-    return [summary_of(look(path)) for path in journals(state)]
-
-
-def summary_of(found: Look) -> RunSummary:
-    """The summary of a journal, or of its readable part: then it is unknown what else the run did."""
-    journal = found.journal
-    if found.damage is None:
-        return summarize(journal)
-    named = _ID.fullmatch(journal.run)
-    scenario = named["scenario"] if named else UNKNOWN
-    nothing = RunSummary(journal.run, scenario, UNKNOWN, "", "", "", "", wrote=True)
-    known = summarize(journal) if journal.records else nothing
-    harmless = known.state == "dry run" or only_looks(known)
-    return replace(known, state=DAMAGED, wrote=not harmless)
-
-
-def summarize(journal: Journal) -> RunSummary:
-    """Reduce a journal to one line."""
+def _state(journal: Journal) -> str:
     events = list(journal.events())
-    first: dict[str, Any] = events[0] if events else {}
-    begun = [event for event in events if event["kind"] == "step.started"]
-    return RunSummary(
-        journal.run,
-        first.get("scenario", UNKNOWN),
-        first.get("target", UNKNOWN),
-        journal.records[0]["at"] if events else "",
-        _state(events),
-        begun[-1]["step"] if begun else "",
-        hand(events) if is_copy(journal.path) else first.get("user", ""),
-        any(event["effect"] in WRITE_EFFECTS for event in begun),
-    )
-
-
-def hand(events: Sequence[Mapping[str, Any]]) -> str:
-    """The user and machine that began the run or resumed it last."""
-    taken = [event for event in events if event["kind"] in ("run.started", "run.resumed")]
-    return f"{taken[-1]['user']} on {taken[-1]['host']}" if taken else "another machine"
-
-
-def _state(events: list[dict[str, Any]]) -> str:
     plans = [event for event in events if event["kind"] == "plan.ready"]
-    if any(plan["dry_run"] for plan in plans) or (events and asked(events).get("dry_run") is True):
+    if any(plan["dry_run"] for plan in plans) or journal.request.get("dry_run") is True:
         return "dry run"
     ends = [event for event in events if event["kind"] in ("run.finished", "run.resumed")]
     if not ends or ends[-1]["kind"] == "run.resumed":
@@ -184,82 +240,8 @@ def _state(events: list[dict[str, Any]]) -> str:
     return "objective missed" if ends[-1]["outcome"] == "failed" and whole else str(ends[-1]["outcome"])
 
 
-def asked(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The options of the command that began the run, and its target's `key`; empty if the journal is unreadable."""
-    return dict(events[0]["request"]) if events and events[0]["kind"] == "run.started" else {}
-
-
-def find(state: Path, wanted: str | None, *, of_others: bool = False) -> Path:
-    """The journal of run `wanted` (or a unique prefix), or of the newest run that can be resumed.
-
-    Searches this machine's runs, with `of_others` also those of other machines.
-    """
-    if wanted is None:
-        return _newest_resumable(state, of_others=of_others)
-    matches = [path for path in journals(state) if path.parent.name.startswith(wanted)]
-    if len(matches) != 1:
-        what = "No run" if not matches else f"{len(matches)} runs"
-        raise BadInput(f"{what} on this machine match “{wanted}”.", next_action="See: uscdr runs list")
-    return matches[0]
-
-
-def resumable(summary: RunSummary) -> bool:
-    """Whether `uscdr runs resume` can continue the run."""
-    return not only_looks(summary) and summary.state not in (*OVER, "dry run", DAMAGED)
-
-
-def only_looks(summary: RunSummary) -> bool:
-    """Whether the run is a `uscdr verify` or `uscdr watch`."""
-    return kinds.RunKind(summary.scenario).only_looks
-
-
-def touches_application(summary: RunSummary) -> bool:
-    """Whether the run may leave the application half changed: not a run that only reads, or only makes backups."""
-    return kinds.RunKind(summary.scenario).recovers and summary.scenario != "backups"
-
-
-def of_operation(path: Path) -> bool:
-    """Whether the run's id is that of a single write, whose journal no other run needs."""
-    return any(f"-{scenario}-" in path.parent.name for scenario in kinds.OPERATIONS)
-
-
-def _newest_resumable(state: Path, *, of_others: bool) -> Path:
-    """The newest run that changed something and was not followed by a finished run on its target.
-
-    A run that may have left the application half changed comes before a newer run that did not touch it; for the
-    latter, a finished run of its own scenario is enough. An unreadable journal counts as such a run. If it does not
-    name its target, any finished run that was begun beside it with `--new` follows it. A run that stopped before it
-    changed anything comes last.
-    """
-    over: set[tuple[str, str]] = set()
-    harmless: Path | None = None
-    idle: Path | None = None
-    for path in reversed(list(journals(state))):
-        found = look(path)
-        summary = summary_of(found)
-        touches = touches_application(summary)
-        what = (summary.target, "" if touches else summary.scenario)
-        if summary.state == "done":
-            over.add(what)
-            if asked(list(found.journal.events())).get("anew") is True:
-                over.add((UNKNOWN, ""))
-        elif is_copy(path) and not of_others:
-            continue
-        elif _waits(summary) and what not in over:
-            if touches and summary.wrote:
-                return path
-            if summary.wrote:
-                harmless = harmless or path
-            else:
-                idle = idle or path
-    waiting = harmless or idle
-    if waiting is None:
-        raise BadInput("This machine has no unfinished run.", next_action="See: uscdr runs list")
-    return waiting
-
-
 def _waits(summary: RunSummary) -> bool:
     """Whether it can be resumed, and changed something or stopped without a recorded end."""
     if summary.state == DAMAGED:
         return summary.wrote
-    return resumable(summary) and (summary.wrote or summary.state in ("unfinished", "interrupted"))
+    return summary.resumable and (summary.wrote or summary.state in ("unfinished", "interrupted"))

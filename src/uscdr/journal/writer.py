@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from uscdr.errors import JournalError
 from uscdr.files import PRIVATE_FILE, private_directory, sync
-from uscdr.journal.reader import FIRST, NAME, Journal, encode, line_hash, read
+from uscdr.journal.reader import FIRST, NAME, Journal, encode, line_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +61,31 @@ class JournalWriter:
                 self._draft.unlink()
                 self._draft.parent.rmdir()
 
+    @classmethod
+    def create(cls, directory: Path) -> Self:
+        """Start the journal of a new run in a new directory (0700, file 0600); it is renamed with its first line."""
+        private_directory(directory)
+        path, draft = directory / NAME, directory / DRAFT
+        try:
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+        except OSError as error:
+            raise _failed(path, error.strerror or type(error).__name__) from error
+        return cls(descriptor, path, FIRST, 0, draft)
+
+    @classmethod
+    def reopen(cls, path: Path) -> tuple[Self, Journal]:
+        """Continue an existing journal; cut off a torn last line."""
+        journal = Journal.read(path)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            os.ftruncate(descriptor, journal.good_bytes)
+            os.fsync(descriptor)
+        except OSError as error:
+            raise _failed(path, error.strerror or type(error).__name__) from error
+        return cls(descriptor, path, journal.last_hash, journal.good_bytes), journal
+
     def _name(self) -> None:
         """Rename the file, which has its first line, to its final name, durably."""
         if self._draft is not None:
@@ -81,31 +106,6 @@ class JournalWriter:
             os.ftruncate(self._descriptor, self._good_bytes)
         except OSError:
             return
-
-
-def create(directory: Path) -> JournalWriter:
-    """Start the journal of a new run in a new directory (0700, file 0600); it is renamed with its first line."""
-    private_directory(directory)
-    path, draft = directory / NAME, directory / DRAFT
-    try:
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
-    except OSError as error:
-        raise _failed(path, error.strerror or type(error).__name__) from error
-    return JournalWriter(descriptor, path, FIRST, 0, draft)
-
-
-def reopen(path: Path) -> tuple[JournalWriter, Journal]:
-    """Continue an existing journal; cut off a torn last line."""
-    journal = read(path)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        os.ftruncate(descriptor, journal.good_bytes)
-        os.fsync(descriptor)
-    except OSError as error:
-        raise _failed(path, error.strerror or type(error).__name__) from error
-    return JournalWriter(descriptor, path, journal.last_hash, journal.good_bytes), journal
 
 
 def _failed(path: Path, reason: str) -> JournalError:

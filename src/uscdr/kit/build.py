@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 
 from uscdr import __version__
 from uscdr.errors import CheckFailed, ProviderError
-from uscdr.kit.collect import app, dump, media
-from uscdr.kit.collect import app as config
-from uscdr.kit.collect import app as dns
-from uscdr.kit.collect import sources as source
-from uscdr.kit.collect.dump import Collected
-from uscdr.kit.collect.sources import BuildReporter, Gathering, Sources, Unavailable, Wishes, in_words
+from uscdr.kit.collect.app import collect_app, collect_config, collect_dns
+from uscdr.kit.collect.dump import Collected, check_named, collect_dump
+from uscdr.kit.collect.media import collect_media
+from uscdr.kit.collect.sources import BuildReporter, BuildRequest, Gathering, Sources, Unavailable, collect_code
 from uscdr.kit.content import AppFacts, MediaEntry, SourceFacts
 from uscdr.kit.manifest import FORMAT, PARTS, Card, DumpProof, Fingerprints, KitGap, KitPart, Manifest, PartName
-from uscdr.kit.writer import KitWriter, new_kit_id
-from uscdr.staging import noted_staging
+from uscdr.kit.writer import KitWriter
+from uscdr.staging import noted
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ class _State:
 
 
 def build(
-    sources: Sources, wishes: Wishes, store: Store, to: Sequence[Recipient], *, work: Path, tell: BuildReporter,
+    sources: Sources, request: BuildRequest, store: Store, to: Sequence[Recipient], *, work: Path, tell: BuildReporter,
     stop: threading.Event,
 ) -> Built:  # fmt: skip
     """Collect all parts into a new kit in `store`, encrypted to `to`.
@@ -72,10 +70,10 @@ def build(
         Interrupted: `stop` was set; likewise.
     """
     account = sources.platform.account().email
-    dump.check_named(sources, wishes)
-    with noted_staging(store, work) as staging:
-        writer = KitWriter(store, to, staging, new_kit_id(wishes.app))
-        gathering = Gathering(sources, wishes, writer, work, tell, stop)
+    check_named(sources, request)
+    with noted(store.place, work), store.staging() as staging:
+        writer = KitWriter.begin(store, to, staging, request.app)
+        gathering = Gathering(sources, request, writer, work, tell, stop)
         state = _State()
         parts = _collected(gathering, state)
         gathering.check()
@@ -107,24 +105,24 @@ def _collected(gathering: Gathering, state: _State) -> list[KitPart]:
 
 
 def _manifest(gathering: Gathering, account: str, parts: Sequence[KitPart], state: _State) -> Manifest:
-    wishes, writer = gathering.wishes, gathering.writer
+    request, writer = gathering.request, gathering.writer
     return Manifest(
         format=FORMAT,
         kit=writer.kit,
         created_at=datetime.now(UTC),
         uscdr=__version__,
-        app=wishes.app,
-        target=wishes.target,
-        identity=wishes.identity,
+        app=request.app,
+        target=request.target,
+        identity=request.identity,
         account=account,
-        scenarios_digest=wishes.scenarios_digest,
+        scenarios_digest=request.scenarios_digest,
         recipients=tuple(recipient.fingerprint for recipient in writer.to),
         parts=tuple(sorted(parts, key=lambda part: PARTS.index(part.name))),
         objects=tuple(writer.objects),
         fingerprints=Fingerprints.of(state.config) if state.config else Fingerprints(),
         dump=state.dump,
-        contacts=tuple(wishes.contacts),
-        rpo=wishes.rpo,
+        contacts=tuple(request.contacts),
+        rpo=request.rpo,
         public_keys=tuple(recipient.text for recipient in writer.to),
     )
 
@@ -133,19 +131,19 @@ def _quick(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Call
     """The quick parts in order: later parts use results of earlier ones."""
 
     def of_app() -> KitPart:
-        part, state.app = app.collect_app(gathering)
+        part, state.app = collect_app(gathering)
         return part
 
     def of_config() -> KitPart:
-        part, state.config = config.collect_config(gathering)
+        part, state.config = collect_config(gathering)
         return part
 
     def of_dns() -> KitPart:
-        part = dns.collect_dns(gathering, state.app.domains if state.app else ())
+        part = collect_dns(gathering, state.app.domains if state.app else ())
         return part if state.app else _unsure_of_hostnames(part)
 
     def of_source() -> KitPart:
-        part, state.source = source.collect_code(gathering, state.app.commit if state.app else "")
+        part, state.source = collect_code(gathering, state.app.commit if state.app else "")
         return part
 
     yield from (("app", of_app), ("config", of_config), ("dns", of_dns), ("source", of_source))
@@ -155,11 +153,11 @@ def _slow(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Calla
     """The slow parts. The proof of the dump uses the key and the code of this kit."""
 
     def of_dump() -> KitPart:
-        part, state.dump = dump.collect_dump(gathering, state.collected())
+        part, state.dump = collect_dump(gathering, state.collected())
         return part
 
     def of_media() -> KitPart:
-        part, state.media = media.collect_media(gathering)
+        part, state.media = collect_media(gathering)
         return part
 
     yield from (("dump", of_dump), ("media", of_media))
@@ -167,7 +165,7 @@ def _slow(gathering: Gathering, state: _State) -> Iterator[tuple[PartName, Calla
 
 def _try(gathering: Gathering, name: PartName, collect: Callable[[], KitPart]) -> KitPart:
     """Collect one part; if a provider refuses it, the part is missing and the others continue."""
-    if name in gathering.wishes.without:
+    if name in gathering.request.without:
         return KitPart(
             name=name, state="left out", gaps=(KitGap(what=name, why="The operator excluded it (--without)."),)
         )
@@ -176,7 +174,7 @@ def _try(gathering: Gathering, name: PartName, collect: Callable[[], KitPart]) -
     try:
         return collect()
     except (ProviderError, CheckFailed, Unavailable) as error:
-        return KitPart.missing(name, in_words(error))
+        return KitPart.missing(name, error.reason)
 
 
 def _unsure_of_hostnames(part: KitPart) -> KitPart:

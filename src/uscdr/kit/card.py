@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from dataclasses import dataclass
@@ -16,66 +17,54 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from uscdr.kit.freshness import Freshness
+    from uscdr.store.store import Store
 
 _UP = "../../"
 """The path from a kit's directory to the store."""
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
+_LARGEST_SUMS = 1 << 28
 
 
-def sums_text(kit: str, listed: Mapping[str, str]) -> bytes:
-    """One `SHA256  name` per line, names relative to the kit's directory, for `sha256sum -c` there."""
-    own = f"{KITS}/{kit}/"
-    near = {name.removeprefix(own) if name.startswith(own) else _UP + name: digest for name, digest in listed.items()}
-    return "".join(f"{digest}  {name}\n" for name, digest in sorted(near.items())).encode()
+@dataclass(frozen=True)
+class Checksums:
+    """The SHA-256 of every object that a kit needs, by name in the store. `data`: the file for `sha256sum -c`."""
 
+    listed: Mapping[str, str]
+    data: bytes
 
-def parse_sums(kit: str, data: bytes) -> dict[str, str]:
-    """Names in the store and their digests. Raises ObjectLost."""
-    found: dict[str, str] = {}
-    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), start=1):
-        match = _LINE.fullmatch(line)
-        if match is None:
-            name = f"{KITS}/{kit}/{SUMS}"
-            raise ObjectLost(name, f"{name} is damaged (line {number}).", next_action="Use another kit: uscdr kit list")
-        name = match[2]
-        found[name.removeprefix(_UP) if name.startswith(_UP) else f"{KITS}/{kit}/{name}"] = match[1]
-    return found
+    @property
+    def sha256(self) -> str:
+        """The digest of the file."""
+        return hashlib.sha256(self.data).hexdigest()
 
+    @classmethod
+    def of(cls, kit: str, listed: Mapping[str, str]) -> Checksums:
+        """One `SHA256  name` per line, names relative to the kit's directory."""
+        own = f"{KITS}/{kit}/"
+        near = {
+            name.removeprefix(own) if name.startswith(own) else _UP + name: digest for name, digest in listed.items()
+        }
+        return cls(listed, "".join(f"{digest}  {name}\n" for name, digest in sorted(near.items())).encode())
 
-def card_text(card: Card) -> str:
-    """The card as text of 78 columns, to print and store off the computers."""
-    rule = "=" * 78
-    lines = [
-        rule,
-        f"ESCAPE KIT  {card.kit}",
-        f"application {card.app} ({card.target}), made {moment(card.created_at)} by uscdr {card.uscdr}",
-        "COMPLETE" if card.complete else "INCOMPLETE: see below, and `uscdr kit check`",
-        "",
-        *(_part_line(part) for part in card.parts),
-        *([f"  {card.dump.worth}"] if card.dump else []),
-        "",
-        f"{plural(card.objects, 'encrypted object')}, {size(card.bytes)}",
-        f"recipients  {'  '.join(card.recipients)}",
-        "manifest    SHA-256",
-        f"  {card.manifest_sha256}",
-        "",
-        "Check integrity:  uscdr kit check PLACE:ID        (no key needed)",
-        "Check contents:   uscdr kit check PLACE:ID --identity FILE",
-        "Rebuild:          uscdr recover infra --kit PLACE:ID --identity FILE",
-        "Without uscdr:    card.html, beside this file",
-        f"By hand, there:   sha256sum -c {SUMS}",
-        f"                  age -d -i FILE {MANIFEST}",
-        rule,
-    ]
-    return "\n".join(lines) + "\n"
+    @classmethod
+    def read(cls, store: Store, kit: str) -> Checksums:
+        """Read the file of a kit. Raises ObjectLost (missing or damaged)."""
+        name = f"{KITS}/{kit}/{SUMS}"
+        with store.open(name) as file:
+            data = file.read(_LARGEST_SUMS)
+        found: dict[str, str] = {}
+        for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), start=1):
+            match = _LINE.fullmatch(line)
+            if match is None:
+                raise ObjectLost.damaged(name, f"line {number} is not a checksum")
+            near = match[2]
+            found[near.removeprefix(_UP) if near.startswith(_UP) else f"{KITS}/{kit}/{near}"] = match[1]
+        return cls(found, data)
 
 
 def _part_line(part: CardPart) -> str:
     as_of = f"as of {moment(part.taken_at)}" if part.taken_at else ""
     return f"  {part.name:<8} {part.state:<10} {as_of}".rstrip()
-
-
-# The card of a kit as one page for paper: the data of its template. Pure functions.
 
 
 @dataclass(frozen=True)
@@ -86,6 +75,34 @@ class Printing:
     place: str
     contacts: Sequence[KitContact] = ()
     freshness: Freshness | None = None
+
+    def text(self) -> str:
+        """The card as text of 78 columns, to print and store off the computers."""
+        card = self.card
+        rule = "=" * 78
+        lines = [
+            rule,
+            f"ESCAPE KIT  {card.kit}",
+            f"application {card.app} ({card.target}), made {moment(card.created_at)} by uscdr {card.uscdr}",
+            "COMPLETE" if card.complete else "INCOMPLETE: see below, and `uscdr kit check`",
+            "",
+            *(_part_line(part) for part in card.parts),
+            *([f"  {card.dump.worth}"] if card.dump else []),
+            "",
+            f"{plural(card.objects, 'encrypted object')}, {size(card.bytes)}",
+            f"recipients  {'  '.join(card.recipients)}",
+            "manifest    SHA-256",
+            f"  {card.manifest_sha256}",
+            "",
+            "Check integrity:  uscdr kit check PLACE:ID        (no key needed)",
+            "Check contents:   uscdr kit check PLACE:ID --identity FILE",
+            "Rebuild:          uscdr recover infra --kit PLACE:ID --identity FILE",
+            "Without uscdr:    card.html, beside this file",
+            f"By hand, there:   sha256sum -c {SUMS}",
+            f"                  age -d -i FILE {MANIFEST}",
+            rule,
+        ]
+        return "\n".join(lines) + "\n"
 
     def page(self) -> str:
         """The whole document; every value is escaped."""

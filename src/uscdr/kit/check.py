@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import CheckFailed, ProviderError
+from uscdr.kit.card import Checksums
 from uscdr.kit.collect.app import current_release
-from uscdr.kit.collect.sources import Absent, Unavailable, in_words, present
+from uscdr.kit.collect.sources import Absent, Unavailable, present
 from uscdr.kit.freshness import Now
 from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, Fingerprints, Manifest, PartName
-from uscdr.kit.reader import KitReader, SealedName, damaged, read_card, read_sums
+from uscdr.kit.reader import KitReader, read_card
 from uscdr.models.heroku import Build
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.store.store import ObjectLost, Store, digest_of, is_name
@@ -20,7 +21,6 @@ from uscdr.store.store import ObjectLost, Store, digest_of, is_name
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from uscdr.kit.content import MediaEntry
     from uscdr.providers.ports.media import Media
     from uscdr.providers.ports.platform import Deploys, Platform
     from uscdr.store.encryption import Identity
@@ -66,23 +66,23 @@ class Examination:
         """Whether the check found no damaged or missing object."""
         return not self.lost
 
+    @classmethod
+    def of(cls, store: Store, kit: str, keys: Sequence[Identity], work: Path, step: Step) -> Examination:
+        """Check a kit completely; damage is a finding, not an exception.
 
-def examine(store: Store, kit: str, keys: Sequence[Identity], work: Path, step: Step) -> Examination:
-    """Check everything; damage is a finding, not an exception.
-
-    Raises CheckFailed if there is no manifest, or no readable description of the kit (no card without a key; neither a
-    readable manifest nor a card with one), BadInput for another format or a wrong identity.
-    """
-    if store.size(f"{KITS}/{kit}/{MANIFEST}") is None:
-        raise CheckFailed(
-            f"{kit} is not a complete kit: it has no manifest.",
-            why="Its build stopped early, or somebody removed the file.",
-            next_action="Use another kit (uscdr kit list), or build a new one: uscdr kit build",
-        )
-    reader, lost = _opened(store, kit, keys, work)
-    card = reader.card if reader else read_card(store, kit)
-    found = _digests(store, card, [*(reader.doubts if reader else ()), *lost], step)
-    return _inside(reader, found, step) if reader else found
+        Raises CheckFailed if there is no manifest, or no readable description of the kit (no card without a key;
+        neither a readable manifest nor a card with one), BadInput for another format or a wrong identity.
+        """
+        if store.size(f"{KITS}/{kit}/{MANIFEST}") is None:
+            raise CheckFailed(
+                f"{kit} is not a complete kit: it has no manifest.",
+                why="Its build stopped early, or somebody removed the file.",
+                next_action="Use another kit (uscdr kit list), or build a new one: uscdr kit build",
+            )
+        reader, lost = _opened(store, kit, keys, work)
+        card = reader.card if reader else read_card(store, kit)
+        found = _digests(store, card, [*(reader.doubts if reader else ()), *lost], step)
+        return _inside(reader, found, step) if reader else found
 
 
 def _opened(
@@ -108,7 +108,7 @@ def _digests(store: Store, card: Card, lost: list[ObjectLost], step: Step) -> Ex
             continue
         size += length
         if seen != digest:
-            lost.append(damaged(name, "its SHA-256 differs from the kit's list"))
+            lost.append(ObjectLost.damaged(name, "its SHA-256 differs from the kit's list"))
     return Examination(card, len(listed), size, _once(lost))
 
 
@@ -116,13 +116,13 @@ def _listed(store: Store, card: Card) -> tuple[dict[str, str], list[ObjectLost]]
     """The objects that the kit needs, from the list of checksums; a list that differs from the card is a finding."""
     manifest = {f"{KITS}/{card.kit}/{MANIFEST}": card.manifest_sha256}
     try:
-        listed, data = read_sums(store, card.kit)
+        sums = Checksums.read(store, card.kit)
     except ObjectLost as error:
         return manifest, [error]
-    if card.sums_sha256 and hashlib.sha256(data).hexdigest() != card.sums_sha256:
+    if card.sums_sha256 and sums.sha256 != card.sums_sha256:
         name = f"{KITS}/{card.kit}/{SUMS}"
-        return _names(listed) | manifest, [damaged(name, "its SHA-256 differs from the card")]
-    return _names(listed) | manifest, []
+        return _names(sums.listed) | manifest, [ObjectLost.damaged(name, "its SHA-256 differs from the card")]
+    return _names(sums.listed) | manifest, []
 
 
 def _names(listed: Mapping[str, str]) -> dict[str, str]:
@@ -139,7 +139,7 @@ def _inside(reader: KitReader, found: Examination, step: Step) -> Examination:
             open_one()
         except ObjectLost as error:
             lost.append(error)
-    return replace(found, lost=_once([*found.lost, *lost]), manifest=reader.manifest, **known(reader))
+    return replace(found, lost=_once([*found.lost, *lost]), manifest=reader.manifest, **reader.contents)
 
 
 def _once(lost: Sequence[ObjectLost]) -> tuple[ObjectLost, ...]:
@@ -150,38 +150,14 @@ def _once(lost: Sequence[ObjectLost]) -> tuple[ObjectLost, ...]:
     return tuple(first.values())
 
 
-def known(reader: KitReader) -> dict[str, Any]:
-    """Facts about a kit beyond its manifest: fields of Examination. Omits facts from damaged objects."""
-    try:
-        source, inventory = reader.source(), reader.media()
-    except CheckFailed:
-        return {}
-    present = [entry for entry in inventory.entries if entry.asset.present] if inventory else []
-    stored = sum(entry.stored is not None for entry in present)
-    return {"commit": source.commit if source else None, "media": (stored, len(present)) if inventory else None}
-
-
-def _wanted(reader: KitReader) -> tuple[list[Callable[[], object]], list[ObjectLost]]:
+def _wanted(reader: KitReader) -> tuple[list[partial[None]], list[ObjectLost]]:
     """Functions that open each object; opening a damaged inventory reports the damage."""
-    wanted = [_opening(reader, SealedName(one.path, one.sha256, one.plain_sha256)) for one in reader.manifest.objects]
+    wanted = [partial(reader.verify, one) for one in reader.manifest.objects]
     try:
         inventory = reader.media()
     except ObjectLost as error:
         return wanted, [error]
-    return wanted + [_opening_media(reader, one) for one in (inventory.entries if inventory else ())], []
-
-
-def _opening(reader: KitReader, wanted: SealedName) -> Callable[[], object]:
-    return lambda: reader.verify(wanted)
-
-
-def _opening_media(reader: KitReader, entry: MediaEntry) -> Callable[[], object]:
-    def open_one() -> None:
-        if entry.stored is not None:
-            note = reader.note(entry)
-            reader.verify(SealedName(entry.stored.path, entry.stored.sha256, note.sha256))
-
-    return open_one
+    return wanted + [partial(reader.verify_original, one) for one in (inventory.entries if inventory else ())], []
 
 
 # The deployed state, to compare a kit with. Reads only; unknown facts come with their reason.
@@ -213,7 +189,7 @@ class Deployed:
         try:
             return ask()
         except (ProviderError, Unavailable) as error:
-            self._why[question] = in_words(error)
+            self._why[question] = error.reason
             return None
 
     def _changed(self, manifest: Manifest | None) -> tuple[str, ...]:

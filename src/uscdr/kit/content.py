@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from uscdr.kit.manifest import Size, StoredObject
 from uscdr.models.base import Count, Fact, Moment, RevealableSecret
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import AddOn, App, Attachment, Belongings, Domain, LogDrain, ProcessType, Release, Schedule
 from uscdr.models.media import Asset
 from uscdr.models.migrations import CodeMigrations, Lack
-from uscdr.models.postgres import Extension, InvariantResult, Migration, TableDigest
+from uscdr.models.postgres import CanaryColumn, Extension, InvariantResult, Migration, TableDigest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from uscdr.kit.manifest import StoredObject
 
 
 class AppFacts(Fact):
@@ -83,14 +84,6 @@ class DnsFacts(Fact):
     hosts: tuple[HostRecords, ...]
 
 
-class CanaryColumns(Fact):
-    """An encrypted column and its plain column: the right key makes them equal."""
-
-    table: str
-    encrypted: str
-    plain: str
-
-
 class DumpFacts(Fact):
     """The database dump and the findings of its restore on the building machine."""
 
@@ -111,7 +104,7 @@ class DumpFacts(Fact):
     newest: dict[str, str | None] = Field(default_factory=dict)
     migrations: tuple[Migration, ...] = ()
     extensions: tuple[Extension, ...] = ()
-    canaries: tuple[CanaryColumns, ...] = ()
+    canaries: tuple[CanaryColumn, ...] = ()
     """Columns on which a rebuilt application's key can be tried."""
 
 
@@ -164,14 +157,14 @@ class MediaInventory(Fact):
     entries: tuple[MediaEntry, ...]
 
 
-def size_of(objects: Sequence[StoredObject], media: Sequence[MediaEntry]) -> Size:
-    """Number and size of all objects that a kit needs, each counted once."""
+def size_of(objects: Sequence[StoredObject], media: Sequence[MediaEntry]) -> tuple[int, int]:
+    """Number and bytes of all objects that a kit needs, each counted once."""
     sizes = {one.path: one.size for one in objects}
     for stored in (entry.stored for entry in media):
         if stored is not None:
             sizes[stored.path] = stored.size
             sizes[stored.note_path] = stored.note_size
-    return Size(len(sizes), sum(sizes.values()))
+    return len(sizes), sum(sizes.values())
 
 
 # The list of everything that an application can own: the part that a kit keeps, and the part that a recovery restores.

@@ -20,9 +20,10 @@ from uscdr import staging
 from uscdr.errors import BadInput, MachineError
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors
 from uscdr.kit.manifest import MEDIA, PARTS, PartName
-from uscdr.kit.reader import KitReader, damaged
+from uscdr.kit.reader import KitReader
+from uscdr.store.directory import new_private_file
 from uscdr.store.exclusive import take_over
-from uscdr.store.store import new_private_file
+from uscdr.store.store import ObjectLost
 
 if TYPE_CHECKING:
     from uscdr.models.media import Asset
@@ -94,7 +95,7 @@ def _files(reader: KitReader, part: PartName, work: Path) -> tuple[_File, ...]:
         )
     for one in found:
         if not _NAME.fullmatch(one.name):
-            raise damaged(one.path, "its name is not a valid file name")
+            raise ObjectLost.damaged(one.path, "its name is not a valid file name")
     plain = [_File(PurePosixPath(one.name), _opening(reader, one.name, work)) for one in found]
     return (*plain, *(_media(reader) if part == "media" else ()))
 
@@ -208,7 +209,7 @@ def _scratch(into: Path, noted: Path | None) -> Iterator[Path]:
     place = into / f".uscdr-{secrets.token_hex(8)}"
     with disk_errors(f"uscdr cannot write to {into}.", "Name another directory: --into DIR"):
         _directories(Path(into.anchor), PurePosixPath(*into.parts[1:]), follow=True)
-        note = staging.note(noted, "directory", {"path": str(place)}) if noted is not None else None
+        note = staging.CleanupNote.write(noted, "directory", {"path": str(place)}) if noted is not None else None
         place.mkdir(mode=PRIVATE_DIRECTORY)
     try:
         yield place

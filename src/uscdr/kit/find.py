@@ -31,14 +31,14 @@ def _is_id(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Named:
+class KitReference:
     """A reference to a kit. `place` None: the configured store; `kit` None: the newest kit."""
 
     place: str | None
     kit: str | None
 
     @classmethod
-    def parse(cls, text: str) -> Named:
+    def parse(cls, text: str) -> KitReference:
         """Parse a reference. Raises BadInput for an empty one; the error never shows credentials."""
         before, colon, after = text.rpartition(":")
         if not colon or after.startswith("//"):  # no separator, or only that of a URL
@@ -51,19 +51,19 @@ class Named:
         return _id(before, after)
 
 
-def _id(place: str | None, kit: str) -> Named:
+def _id(place: str | None, kit: str) -> KitReference:
     if not kit:
         raise _nothing()
-    return Named(place, None if kit == NEWEST else kit)
+    return KitReference(place, None if kit == NEWEST else kit)
 
 
-def _place(text: str) -> Named:
+def _place(text: str) -> KitReference:
     """The newest kit of a store, or one kit by its path: `PLACE/kits/ID`."""
     path = PurePosixPath(text.rstrip("/"))
     if path.parent.name != KITS or not _is_id(path.name):
-        return Named(text, None)
+        return KitReference(text, None)
     above = text.rstrip("/").removesuffix(f"{KITS}/{path.name}").rstrip("/")
-    return Named(above or ("/" if text.startswith("/") else "."), path.name)
+    return KitReference(above or ("/" if text.startswith("/") else "."), path.name)
 
 
 def _nothing() -> BadInput:
@@ -90,15 +90,17 @@ class KitLine(Fact):
     why: str = ""
     """The damage in words."""
 
+    @classmethod
+    def all(cls, store: Store, open_one: Open | None = None) -> tuple[KitLine, ...]:
+        """Every kit, oldest first, including unfinished and damaged ones; with a key, from the encrypted manifests."""
+        return tuple(
+            _line(store, kit, open_one) if finished else cls(kit=kit, state="unfinished")
+            for kit, finished in _found(store).items()
+        )
+
 
 Open = Callable[[str], KitReader]
 """Opens a kit. Raises as `KitReader`."""
-
-
-def kits(store: Store, open_one: Open | None = None) -> tuple[KitLine, ...]:
-    """Every kit, oldest first, including unfinished and damaged ones; with a key, from the encrypted manifests."""
-    found = _found(store).items()
-    return tuple(_line(store, kit, open_one) if finished else _unfinished(kit) for kit, finished in found)
 
 
 def _found(store: Store) -> dict[str, bool]:
@@ -109,10 +111,6 @@ def _found(store: Store) -> dict[str, bool]:
         if rest:
             parts.setdefault(kit, set()).add("/".join(rest))
     return {kit: MANIFEST in parts[kit] for kit in sorted(parts)}
-
-
-def _unfinished(kit: str) -> KitLine:
-    return KitLine(kit=kit, state="unfinished")
 
 
 def _line(store: Store, kit: str, open_one: Open | None) -> KitLine:
@@ -138,14 +136,14 @@ def _sealed(kit: str, open_one: Open) -> Card:
 
 
 @dataclass(frozen=True)
-class Of:
+class KitOwner:
     """The owner of the kits: an application at the platform, or in the sandbox with this identity."""
 
     app: str
     identity: str = ""
 
 
-def find(store: Store, wanted: str | None, of: Of | None = None) -> str:
+def find(store: Store, wanted: str | None, of: KitOwner | None = None) -> str:
     """The kit whose id begins with `wanted`, or the newest finished one of `of`. Raises BadInput."""
     found = _found(store)
     if wanted is None:
@@ -160,7 +158,7 @@ def find(store: Store, wanted: str | None, of: Of | None = None) -> str:
     return wanted if wanted in matches else matches[0]
 
 
-def _newest(store: Store, finished: Sequence[str], of: Of) -> str:
+def _newest(store: Store, finished: Sequence[str], of: KitOwner) -> str:
     """The newest kit of that owner. A damaged kit may be chosen; opening it reports the damage."""
     others: set[str] = set()
     for kit in reversed(finished):
@@ -168,7 +166,7 @@ def _newest(store: Store, finished: Sequence[str], of: Of) -> str:
             card = read_card(store, kit)
         except CheckFailed:
             return kit
-        if Of(card.app, card.identity) == of:
+        if KitOwner(card.app, card.identity) == of:
             return kit
         others.add(f"{card.app} ({card.target})")
     raise BadInput(

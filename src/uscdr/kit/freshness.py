@@ -134,11 +134,11 @@ def _has_dump(seen: Seen) -> bool:
 def _dump_age(seen: Seen) -> Reason:
     taken, question = _taken(seen, "dump"), "dump age"
     if not _has_dump(seen):
-        return _reason(question, 0, "there is no dump in it")
+        return _reason(question, 0, "the kit has no dump")
     if taken is None or seen.rpo is None:
-        return _unknown(question, "its date, or the objective for its age, is unknown")
+        return _unknown(question, "the date of the dump or the RPO is unknown")
     if taken > seen.at + SKEW:
-        return _unknown(question, "its date is in the future: check the clocks")
+        return _unknown(question, "the date of the dump is in the future: check the clocks")
     age = elapsed(taken, seen.at)
     points = next((points for times, points in DUMP_AGES if age <= times * seen.rpo), 0)
     against = "within" if age <= seen.rpo else "beyond"
@@ -148,7 +148,7 @@ def _dump_age(seen: Seen) -> Reason:
 def _dump_proof(seen: Seen) -> Reason:
     proof, question = _proof(seen), "dump proof"
     if not _has_dump(seen):
-        return _reason(question, 0, "there is no dump in it")
+        return _reason(question, 0, "the kit has no dump")
     if proof is None or not proof.shown:
         left_out = proof is not None and proof.origin == "left out"
         return _reason(question, 0, f"never restored{' (--unproven)' if left_out else ''}: it may not restore")
@@ -158,7 +158,7 @@ def _dump_proof(seen: Seen) -> Reason:
 def _proof_age(seen: Seen) -> Reason:
     proof, question = _proof(seen), "proof age"
     if proof is None or proof.proven_at is None:
-        return _reason(question, 0, "there is no proof")
+        return _reason(question, 0, "the dump has no proof")
     if proof.proven_at > seen.at + SKEW:
         return _unknown(question, "the date of the proof is in the future: check the clocks")
     age = max(timedelta(0), seen.at - proof.proven_at)
@@ -169,13 +169,13 @@ def _proof_age(seen: Seen) -> Reason:
 def _config(seen: Seen) -> Reason:
     question, changed, taken = "config", seen.now.config_changed, _taken(seen, "config")
     if _state(seen, "config") not in ("complete", "partial"):
-        return _reason(question, 0, "there is no configuration in it")
+        return _reason(question, 0, "the kit has no configuration")
     if changed is None:
         age = f"it is {aged(taken, seen.at)} old; " if taken else ""
-        return _unknown(question, f"{age}whether it has changed is unknown: {_why(seen, question)}")
+        return _unknown(question, f"{age}uscdr does not know whether it has changed: {_why(seen, question)}")
     if changed:
-        return _reason(question, 0, f"changed since: {', '.join(changed)}")
-    return _reason(question, WEIGHTS[question], "equal to the platform's present state")
+        return _reason(question, 0, f"changed since the build: {', '.join(changed)}")
+    return _reason(question, WEIGHTS[question], "the platform has the same")
 
 
 def _parts(seen: Seen) -> Reason:
@@ -185,7 +185,7 @@ def _parts(seen: Seen) -> Reason:
         for name, state in states.items()
     )
     wanting = [f"{name} {state}" for name, state in states.items() if state != "complete"]
-    return _reason("parts", points, ", ".join(wanting) or "all there")
+    return _reason("parts", points, ", ".join(wanting) or "all complete")
 
 
 def _media(seen: Seen) -> Reason:
@@ -196,14 +196,16 @@ def _media(seen: Seen) -> Reason:
     if seen.media is not None and state == "partial":
         stored, present = seen.media
         points = min(full - 1, full * stored // present) if present else 0
-        return _reason(question, points, f"{stored:,} of {present:,} files")
+        return _reason(question, points, f"the kit has {stored:,} of {present:,} files")
     return _reason(question, full if state == "complete" else full // 2, state)
 
 
 def _media_backup(seen: Seen) -> Reason:
     question, on = "media backup", seen.now.media_backup
     if on is None:
-        return _unknown(question, f"unknown whether the media service keeps backups: {_why(seen, question)}")
+        return _unknown(
+            question, f"uscdr does not know whether the media service keeps backups: {_why(seen, question)}"
+        )
     words = "the media service keeps backups" if on else "OFF: the media service keeps no backup of new files"
     return _reason(question, WEIGHTS[question] if on else 0, words)
 
@@ -218,27 +220,27 @@ def _recipients(seen: Seen) -> Reason:
 def _source(seen: Seen) -> Reason:
     question, deployed = "source", seen.now.commit
     if _state(seen, "source") not in ("complete", "partial"):
-        return _reason(question, 0, "there is no code in it")
+        return _reason(question, 0, "the kit has no code")
     if seen.commit is None:
-        return _unknown(question, "the code in it is unknown without a key (--identity FILE)")
+        return _unknown(question, "without a key, uscdr cannot read which code the kit has (--identity FILE)")
     if deployed is None:
         return _unknown(question, f"{seen.commit[:12]}; the deployed commit is unknown: {_why(seen, question)}")
     if seen.commit != deployed:
         return _reason(question, 0, f"the kit has {seen.commit[:12]}, the platform runs {deployed[:12]}")
-    return _reason(question, WEIGHTS[question], f"{deployed[:12]}, as deployed")
+    return _reason(question, WEIGHTS[question], f"the platform runs the same commit: {deployed[:12]}")
 
 
 def _contacts(seen: Seen) -> Reason:
     question = "contacts"
     if seen.manifest is None:
-        return _unknown(question, "unknown without a key (--identity FILE)")
+        return _unknown(question, "without a key, uscdr cannot read them (--identity FILE)")
     contacts = seen.manifest.contacts
     empty = [one.role for one in contacts if one.is_placeholder]
     if not contacts or len(empty) == len(contacts):
-        return _reason(question, 0, "no contacts in scenarios.yaml")
+        return _reason(question, 0, "scenarios.yaml has no contacts")
     if empty:
-        return _reason(question, WEIGHTS[question] // 2, f"not filled in: {', '.join(empty)}")
-    return _reason(question, WEIGHTS[question], f"{len(contacts)} with a way to reach them")
+        return _reason(question, WEIGHTS[question] // 2, f"placeholders, not people: {', '.join(empty)}")
+    return _reason(question, WEIGHTS[question], f"{len(contacts)} people with a way to reach them")
 
 
 def _why(seen: Seen, question: str) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr
@@ -156,7 +155,7 @@ class Manifest(Fact):
     """Fingerprints of the public keys."""
     parts: tuple[KitPart, ...]
     objects: tuple[StoredObject, ...]
-    fingerprints: Fingerprints = Fingerprints()
+    fingerprints: Fingerprints = Field(default_factory=Fingerprints)
     dump: DumpProof | None = None
     """None when there is no dump."""
     contacts: tuple[KitContact, ...] = ()
@@ -183,30 +182,18 @@ class Manifest(Fact):
         """The dump's proof without its reason."""
         return self.dump.model_copy(update={"why": ""}) if self.dump else None
 
-    def as_card(self, size: Size, digests: Digests) -> Card:
-        """The card that belongs to this manifest."""
+    def as_card(self, size: tuple[int, int], sha256: str, sums_sha256: str) -> Card:
+        """The card that belongs to this manifest.
+
+        `size`: the number of the kit's objects, and their bytes. `sha256` is of the encrypted manifest, `sums_sha256`
+        of the list of checksums.
+        """
         return Card(
             format=self.format, kit=self.kit, created_at=self.created_at, uscdr=self.uscdr, app=self.app,
             target=self.target, identity=self.identity, recipients=self.recipients, complete=self.complete,
-            parts=self.card_parts(), objects=size.objects, bytes=size.bytes, manifest_sha256=digests.manifest,
-            sums_sha256=digests.sums, dump=self.card_dump(), rpo=self.rpo, public_keys=self.public_keys,
+            parts=self.card_parts(), objects=size[0], bytes=size[1], manifest_sha256=sha256,
+            sums_sha256=sums_sha256, dump=self.card_dump(), rpo=self.rpo, public_keys=self.public_keys,
         )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Size:
-    """The number of encrypted objects that a kit needs, and their total size in bytes."""
-
-    objects: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Digests:
-    """SHA-256 of the encrypted manifest, and of the list of checksums."""
-
-    manifest: str
-    sums: str
 
 
 class CardPart(Fact):

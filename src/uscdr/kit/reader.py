@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
-from uscdr.kit.card import parse_sums
 from uscdr.kit.content import (
     AppFacts,
     ConfigVars,
@@ -27,17 +26,18 @@ from uscdr.kit.content import (
     SourceFacts,
     size_of,
 )
-from uscdr.kit.manifest import CARD, FORMAT, KITS, MANIFEST, SUMS, Card, Digests, Manifest, Size, StoredObject
+from uscdr.kit.manifest import CARD, FORMAT, KITS, MANIFEST, Card, Manifest, StoredObject
 from uscdr.models.media import AssetKey, KnownAsset
+from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Identity, Sealed, Watch, WrongIdentity, unseal
-from uscdr.store.store import ObjectLost, Store, digest_of, new_private_file
+from uscdr.store.store import ObjectLost, Store, digest_of
 from uscdr.words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 M = TypeVar("M", bound=BaseModel)
-_LARGEST_CARD, _LARGEST_SUMS = 1 << 20, 1 << 28
+_LARGEST_CARD = 1 << 20
 _SAID: Mapping[str, str] = {
     "format": "the format", "uscdr": "the version of uscdr", "recipients": "the recipients",
     "complete": "its completeness", "parts": "its parts", "dump": "the proof of the dump",
@@ -48,7 +48,7 @@ _SAID: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class SealedName:
+class _SealedName:
     """The object to decrypt and its expected digests: None if unknown."""
 
     path: str
@@ -65,14 +65,6 @@ def read_card(store: Store, kit: str) -> Card:
     if card is None:
         raise doubts[0]
     return card
-
-
-def read_sums(store: Store, kit: str) -> tuple[dict[str, str], bytes]:
-    """Name → SHA-256 of every object the kit needs, and the list's raw bytes."""
-    name = f"{KITS}/{kit}/{SUMS}"
-    with store.open(name) as file:
-        data = file.read(_LARGEST_SUMS)
-    return parse_sums(kit, data), data
 
 
 class KitReader:
@@ -105,13 +97,13 @@ class KitReader:
     def _own_manifest(self, hint: Card | None) -> tuple[Manifest, str]:
         """The manifest and the SHA-256 of its stored bytes. Raises CheckFailed for the manifest of another kit."""
         name, target = f"{KITS}/{self.kit}/{MANIFEST}", io.BytesIO()
-        sealed = self._decrypt(SealedName(name, hint.manifest_sha256 if hint else None), target)
+        sealed = self._decrypt(_SealedName(name, hint.manifest_sha256 if hint else None), target)
         manifest = _model(Manifest, target.getvalue(), name)
         if manifest.kit != self.kit:
             raise _foreign(name, f"it is the manifest of {manifest.kit}")
         inside = tuple(one.path for one in manifest.objects)
         if not all(path.startswith(f"{KITS}/{self.kit}/") for path in inside) or _twice(manifest):
-            raise damaged(name, "it lists objects of another kit, or one name twice")
+            raise ObjectLost.damaged(name, "it lists objects of another kit, or one name twice")
         return manifest, sealed.sha256
 
     @property
@@ -122,20 +114,20 @@ class KitReader:
     @cached_property
     def card(self) -> Card:
         """The card that belongs to the manifest."""
-        return self.manifest.as_card(self._size(), Digests(self._sealed, self._hint.sums_sha256 if self._hint else ""))
+        return self.manifest.as_card(self._size(), self._sealed, self._hint.sums_sha256 if self._hint else "")
 
     @cached_property
     def doubts(self) -> tuple[ObjectLost, ...]:
         """A missing card, or its differences from the manifest."""
         return _compared(self._hint, self.card) if self._hint else self._lost
 
-    def _size(self) -> Size:
-        """The size; from the card if the inventory is unreadable."""
+    def _size(self) -> tuple[int, int]:
+        """The number of objects and their bytes; from the card if the inventory is unreadable."""
         try:
             return size_of(self.manifest.objects, tuple(self._entries().values()))
         except CheckFailed:
             hint = self._hint
-            return Size(hint.objects, hint.bytes) if hint else size_of(self.manifest.objects, ())
+            return (hint.objects, hint.bytes) if hint else size_of(self.manifest.objects, ())
 
     @property
     def name(self) -> str:
@@ -176,7 +168,7 @@ class KitReader:
         found = self.find(name)
         if found is None:
             raise BadInput(f"The kit {self.kit} has no {name}.", next_action="See: uscdr kit check --identity FILE")
-        with self._plain_file(SealedName(found.path, found.sha256, found.plain_sha256)) as path:
+        with self._plain_file(_SealedName(found.path, found.sha256, found.plain_sha256)) as path:
             yield path
 
     def inventory(self) -> Mapping[AssetKey, KnownAsset]:
@@ -189,7 +181,7 @@ class KitReader:
         entry = self._entries().get(key)
         if entry is None or entry.stored is None:
             raise BadInput(f"The kit {self.kit} has no such media file.", next_action="See: uscdr kit check")
-        expected = SealedName(entry.stored.path, entry.stored.sha256, self.note(entry).sha256)
+        expected = _SealedName(entry.stored.path, entry.stored.sha256, self.note(entry).sha256)
         with self._plain_file(expected) as path:
             yield path
 
@@ -199,13 +191,35 @@ class KitReader:
             return entry.note
         if entry.stored is None:
             raise BadInput(f"The kit {self.kit} has no original of this media file.")
-        data = self._bytes(SealedName(entry.stored.note_path, entry.stored.note_sha256))
+        data = self._bytes(_SealedName(entry.stored.note_path, entry.stored.note_sha256))
         return _model(MediaNote, data, entry.stored.note_path)
 
-    def verify(self, wanted: SealedName) -> Sealed:
+    def verify(self, one: StoredObject) -> None:
         """Verify one object completely: ciphertext, decryption, plain digest. Keeps nothing."""
+        self._verify(_SealedName(one.path, one.sha256, one.plain_sha256))
+
+    def verify_original(self, entry: MediaEntry) -> None:
+        """Verify the original of an asset in the same way, if the kit has it."""
+        if entry.stored is not None:
+            self._verify(_SealedName(entry.stored.path, entry.stored.sha256, self.note(entry).sha256))
+
+    def _verify(self, wanted: _SealedName) -> None:
         with Path(os.devnull).open("wb") as nowhere:
-            return self._decrypt(wanted, nowhere)
+            self._decrypt(wanted, nowhere)
+
+    @property
+    def contents(self) -> dict[str, Any]:
+        """Facts beyond the manifest: the `commit` of the code; of the `media` files, the number in the kit and of all.
+
+        Empty if an object with these facts is damaged.
+        """
+        try:
+            source, inventory = self.source(), self.media()
+        except CheckFailed:
+            return {}
+        present = [entry for entry in inventory.entries if entry.asset.present] if inventory else []
+        stored = sum(entry.stored is not None for entry in present)
+        return {"commit": source.commit if source else None, "media": (stored, len(present)) if inventory else None}
 
     def _entries(self) -> dict[AssetKey, MediaEntry]:
         if self._media is None:
@@ -225,16 +239,16 @@ class KitReader:
         found = self.find(name)
         if found is None:
             return None
-        data = self._bytes(SealedName(found.path, found.sha256, found.plain_sha256))
+        data = self._bytes(_SealedName(found.path, found.sha256, found.plain_sha256))
         return _model(model, data, found.path)
 
-    def _bytes(self, wanted: SealedName) -> bytes:
+    def _bytes(self, wanted: _SealedName) -> bytes:
         target = io.BytesIO()
         self._decrypt(wanted, target)
         return target.getvalue()
 
     @contextmanager
-    def _plain_file(self, wanted: SealedName) -> Iterator[Path]:
+    def _plain_file(self, wanted: _SealedName) -> Iterator[Path]:
         path = self._work / secrets.token_hex(16)
         try:
             with new_private_file(path) as target:
@@ -243,7 +257,7 @@ class KitReader:
         finally:
             path.unlink(missing_ok=True)
 
-    def _decrypt(self, wanted: SealedName, target: IO[bytes]) -> Sealed:
+    def _decrypt(self, wanted: _SealedName, target: IO[bytes]) -> Sealed:
         """Decrypt in one pass; the output is valid only if this returns: the digests are verified at the end."""
         try:
             with self._store.open(wanted.path) as source:
@@ -251,22 +265,13 @@ class KitReader:
         except WrongIdentity:
             # a damaged beginning looks like another key
             if wanted.sha256 not in (None, digest_of(self._store, wanted.path)[0]):
-                raise damaged(wanted.path, "its SHA-256 is not the one that the kit names") from None
+                raise ObjectLost.damaged(wanted.path, "its SHA-256 is not the one that the kit names") from None
             raise
         if wanted.sha256 not in (None, done.sha256):
-            raise damaged(wanted.path, "its SHA-256 is not the one that the kit names")
+            raise ObjectLost.damaged(wanted.path, "its SHA-256 is not the one that the kit names")
         if wanted.plain_sha256 not in (None, done.plain_sha256):
-            raise damaged(wanted.path, "its plain SHA-256 differs from the kit's list")
+            raise ObjectLost.damaged(wanted.path, "its plain SHA-256 differs from the kit's list")
         return done
-
-
-def damaged(path: str, why: str) -> ObjectLost:
-    """The error for a damaged object."""
-    return ObjectLost(
-        path,
-        f"{path} is damaged: {why}.",
-        next_action="Use another kit (uscdr kit list), or copy this one again from its source.",
-    )
 
 
 def _foreign(path: str, whose: str) -> ObjectLost:
@@ -319,7 +324,7 @@ def _naming(path: str, work: Callable[[], Sealed]) -> Sealed:
     try:
         return work()
     except CheckFailed as error:
-        raise damaged(path, error.why or error.message) from None
+        raise ObjectLost.damaged(path, error.why or error.message) from None
     except OSError as error:
         raise MachineError(
             f"This machine could not decrypt {path}.", why=error.strerror or type(error).__name__
@@ -337,7 +342,7 @@ def _model(model: type[M], data: bytes, name: str) -> M:
         return model.model_validate_json(data)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise damaged(name, f"this version of uscdr cannot parse it ({place or 'not JSON'})") from None
+        raise ObjectLost.damaged(name, f"this version of uscdr cannot parse it ({place or 'not JSON'})") from None
 
 
 def _format_of(data: bytes) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import secrets
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from uscdr.files import disk_errors
-from uscdr.kit.card import Printing, card_text, sums_text
+from uscdr.kit.card import Checksums, Printing
 from uscdr.kit.content import MediaEntry, size_of
 from uscdr.kit.manifest import (
     CARD,
@@ -23,28 +22,23 @@ from uscdr.kit.manifest import (
     MANIFEST,
     SUMS,
     Card,
-    Digests,
     Manifest,
     PartName,
     StoredObject,
 )
+from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Recipient, Sealed, Watch, seal
-from uscdr.store.store import Store, new_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from uscdr.store.store import Store
+
 
 _AGAIN = (
     "Free disk space or name another store (--to PLACE), and build again. Media in the store are not downloaded again."
 )
-
-
-def new_kit_id(app: str, now: datetime | None = None) -> str:
-    """A kit id that sorts by time, e.g. `20261123T031500Z-usc-pis-4f2a9c`."""
-    name = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in app)
-    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}-{os.urandom(3).hex()}"
 
 
 @dataclass
@@ -56,6 +50,12 @@ class KitWriter:
     staging: Path
     kit: str
     objects: list[StoredObject] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, store: Store, to: Sequence[Recipient], staging: Path, app: str) -> KitWriter:
+        """A new kit of `app`. Its id sorts by time, e.g. `20261123T031500Z-usc-pis-4f2a9c`."""
+        name = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in app)
+        return cls(store, to, staging, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}-{os.urandom(3).hex()}")
 
     def add_bytes(self, kind: PartName, name: str, data: bytes) -> StoredObject:
         """Encrypt `data` in memory and store it."""
@@ -88,13 +88,13 @@ class KitWriter:
     def finish(self, manifest: Manifest, media: Sequence[MediaEntry]) -> Card:
         """Write the checksums, the card, and finally the manifest, which makes the kit valid."""
         staged, sealed = self.stage(io.BytesIO(manifest.model_dump_json().encode()), "the manifest")
-        sums = sums_text(self.kit, self._listed(media) | {f"{KITS}/{self.kit}/{MANIFEST}": sealed.sha256})
-        digests = Digests(sealed.sha256, hashlib.sha256(sums).hexdigest())
-        card = manifest.as_card(size_of(self.objects, media), digests)
-        self._plain(SUMS, sums)
+        sums = Checksums.of(self.kit, self._listed(media) | {f"{KITS}/{self.kit}/{MANIFEST}": sealed.sha256})
+        card = manifest.as_card(size_of(self.objects, media), sealed.sha256, sums.sha256)
+        printing = Printing(card, self.store.place)
+        self._plain(SUMS, sums.data)
         self._plain(CARD, card.model_dump_json(indent=1).encode() + b"\n")
-        self._plain(CARD_TEXT, card_text(card).encode())
-        self._plain(CARD_PAGE, Printing(card, self.store.place).page().encode())
+        self._plain(CARD_TEXT, printing.text().encode())
+        self._plain(CARD_PAGE, printing.page().encode())
         self.store.create(f"{KITS}/{self.kit}/{MANIFEST}", staged)
         return card
 

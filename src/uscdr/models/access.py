@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from hashlib import sha256
 from itertools import islice
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from uscdr.models.base import Fact
 from uscdr.models.postgres_names import TableText
@@ -78,16 +78,19 @@ def _told(column: str, moves: Mapping[str, Move]) -> Iterator[str]:
     """For messages, most frequent first."""
     kinds = sorted(_by(moves, lambda move: move.words).items(), key=lambda kind: -len(kind[1]))
     for words, keys in islice(kinds, MOST_KINDS):
-        named = first_of(in_order(keys))
+        named = first_of(_in_order(keys))
         yield f"{column} {words} since the backup: {plural(len(keys), 'account')} ({named})"
     rest = sum(len(keys) for _, keys in kinds[MOST_KINDS:])
     if rest:
         yield f"{column} changed otherwise since the backup: {plural(rest, 'account')}"
 
 
-def in_order(keys: Collection[str]) -> tuple[str, ...]:
+def _in_order(keys: Collection[str]) -> tuple[str, ...]:
     """Numbers in numeric order."""
     return tuple(sorted(keys, key=lambda key: (len(key), key)))
+
+
+_Ordered = Annotated[tuple[str, ...], AfterValidator(_in_order)]
 
 
 def _by(moves: Mapping[str, Move], part: Callable[[Move], V]) -> dict[V, set[str]]:
@@ -256,8 +259,8 @@ class AccessBack(Fact):
             )
             changed = []
         return AccessBack(
-            flags=flags, moves=moves, deleted=in_order(deleted), passwords=in_order(changed),
-            prints={key: now.accounts[key].password for key in in_order(changed)},
+            flags=flags, moves=moves, deleted=_in_order(deleted), passwords=_in_order(changed),
+            prints={key: now.accounts[key].password for key in _in_order(changed)},
             rows={table: tuple(sorted(gone)) for table, gone in found.items()
                   if len(gone) <= MOST_ROWS or table in tables.permissions},
             counts={table: len(gone) for table, gone in found.items()}, doubts=(*doubts, *more),
@@ -286,9 +289,9 @@ class AccessAgain(Fact):
 
     changed: int
     """Rows that were changed or deleted."""
-    shut: tuple[str, ...] = ()
+    shut: _Ordered = ()
     """Accounts deactivated because a role or login could not be set again."""
-    reset: tuple[str, ...] = ()
+    reset: _Ordered = ()
     """Accounts whose newer password is unknown now: nobody can sign in until it is reset."""
 
 
@@ -305,7 +308,7 @@ def _flags(
         if _mass(lost, len(had)):
             doubts.append(f"{len(lost):,} of {plural(len(had), 'account')} lost {flag}, which looks like damage")
         elif lost:
-            flags[flag] = in_order(lost)
+            flags[flag] = _in_order(lost)
     return flags
 
 
@@ -324,9 +327,9 @@ def _moves(
         if damaged:
             of = f"{len(damaged):,} of {plural(len(pairs), 'account')} have another {column} now"
             kinds = first_of(sorted({move.words for move in damaged.values()}))
-            doubts.append(f"{of} ({kinds}), which looks like damage. The restore brings the earlier values back")
+            doubts.append(f"{of} ({kinds}), which looks like damage. The restore sets the earlier values again")
         if taken:
-            moves[column] = {key: taken[key] for key in in_order(taken)}
+            moves[column] = {key: taken[key] for key in _in_order(taken)}
     return moves
 
 

@@ -12,7 +12,7 @@ from uscdr.models.base import Count, Moment, Span
 class Event(BaseModel):
     """Base of all payloads. `kind` names the payload."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
     kind: str
 
 
@@ -49,6 +49,11 @@ class PlannedStep(Event):
     def destroys(self) -> bool:
         """Whether the step itself overwrites something; a repeatable decision only asks."""
         return self.destructive and self.effect != "idempotent"
+
+    @property
+    def will_write(self) -> bool:
+        """Whether the step will change something."""
+        return self.effect != "read" and self.action not in {"noop", "skip"}
 
 
 class RunStarted(Event):
@@ -294,13 +299,13 @@ Payload = Annotated[
     | RunFinished,
     Field(discriminator="kind"),
 ]
-PAYLOAD: TypeAdapter[Payload] = TypeAdapter(Payload)
+PAYLOAD: TypeAdapter[Payload] = TypeAdapter(Payload, config=ConfigDict(defer_build=True))
 
 
 class Stamped(BaseModel):
     """An event with its envelope. `seq` is None for events that ledgers do not see."""
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, defer_build=True)
     run: str
     seq: Count | None
     at: Moment

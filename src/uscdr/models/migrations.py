@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class _Chain:
-    """Files of the code's own applications.
+    """The migration files of the code's own applications, in order.
 
     `done` are all names that count as applied, `pending` those that Django would run. Of a squashed migration and
-    those that it replaces only one kind is gone through: the replaced ones while all their files are there.
+    those that it replaces only one kind is considered: the replaced ones, if all their files exist.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class _Chain:
                 yield " and ".join(ends)
 
     def _grounds(self, one: MigrationFile) -> Iterator[str]:
-        """What it rests on, among the files that are gone through."""
+        """The migrations that it depends on, among the files considered."""
         for name in one.dependencies:
             if name in self._files:
                 yield name
@@ -85,7 +85,7 @@ class _Chain:
             yield from (other for other in stand_ins if other in self._files and other != one.name)
 
     def _ordered(self) -> Iterable[MigrationFile]:
-        """Each after all that it rests on, else by name; a circle is left in the order of names."""
+        """Each after its dependencies, otherwise by name; a circle is left in the order of names."""
         seen: set[str] = set()
         for name in sorted(self._files):
             yield from self._after_grounds(name, seen)
@@ -105,7 +105,7 @@ class _Chain:
 
 
 def _with_replaced(squashed: Mapping[str, tuple[str, ...]], done: Collection[str]) -> frozenset[str]:
-    """A squashed one that is applied stands for those that it replaces; it may itself replace squashed ones."""
+    """An applied squashed migration stands for those that it replaces, which may be squashed ones too."""
     found = frozenset(done)
     while more := {old for new in found for old in squashed.get(new, ())} - found:
         found |= more
@@ -121,10 +121,10 @@ class CodeMigrations(Fact):
 
     migrations: tuple[str, ...] = ()
     replaces: dict[str, tuple[str, ...]] | None = Field(default_factory=dict)
-    """Squashed migration -> those that it replaces. None when only numbered migrations were looked for, so that
-    one of another name may be in the code or not."""
+    """Squashed migration -> those that it replaces. None when only numbered migrations were searched for: the code
+    may have others."""
     steps: tuple[MigrationFile, ...] = Field(default=(), repr=False, exclude=True)
-    """What each of them does; empty when only the names are known. Never kept."""
+    """What each of them does; empty when only the names are known. Never stored."""
 
     @property
     def covered(self) -> frozenset[str]:
@@ -168,10 +168,10 @@ class MigrationsVerdict(Fact):
     renamed: tuple[str, ...] = ()
     """Migrations of the code that are recorded under the names of those that they replace."""
     disordered: tuple[str, ...] = ()
-    """`a before b`: a is recorded, and b, which it rests on, is not; or `a and b`: both are the last of one
-    application. Django migrates nothing then."""
+    """`a before b`: a is recorded, and its dependency b is not. Or `a and b`: both are the last of one application.
+    Django then refuses to migrate."""
     obstacles: tuple[str, ...] = ()
-    """Why the pending ones would fail: a part of their work exists already, or a dependency is missing."""
+    """Why the pending ones would fail: what they create exists already, or what they change is missing."""
     lacking: tuple[str, ...] = ()
     """Missing tables and columns that recorded migrations created."""
     unfillable: tuple[str, ...] = ()
@@ -179,7 +179,12 @@ class MigrationsVerdict(Fact):
     unclear: tuple[str, ...] = ()
     """Applications whose tables were not checked: their migration files could not be interpreted."""
     runs_code: tuple[str, ...] = ()
-    """Pending ones with their own Python code, which cannot be tried beforehand."""
+    """Pending ones with their own Python code, which cannot be tried first."""
+
+    @classmethod
+    def uncompared(cls) -> Self:
+        """The two were not compared."""
+        return cls(verdict="not checked")
 
     @property
     def known(self) -> bool:
@@ -193,7 +198,7 @@ class MigrationsVerdict(Fact):
 
     @property
     def fits(self) -> bool:
-        """Whether the code and the database certainly match: nothing pending, ahead, half done or missing."""
+        """Whether the code and the database certainly match: nothing pending, ahead, incomplete or missing."""
         return self.verdict == "same" and not self.problems
 
     @property
@@ -235,9 +240,8 @@ class MigrationsVerdict(Fact):
     ) -> MigrationsVerdict:
         """Judge the code's own applications: others come with libraries, which the code does not hold.
 
-        An application under a new name cannot be told from a new one: its migrations are pending, the old ones are not
-        judged. `columns` are the database's; without them only names are compared. `against` names the code, `why` says
-        why it is not known.
+        A renamed application looks like a new one: its migrations are pending, the old ones are not judged. `columns`
+        are the database's; without them only names are compared. `against` names the code, `why` why it is unknown.
         """
         if code is None or not code.migrations or applied is None:
             return MigrationsVerdict(verdict="not checked", why=why, applied=len(applied or ()))
@@ -286,7 +290,7 @@ def _migrations(names: Collection[str]) -> str:
 def _files_judged(
     code: CodeMigrations, done: frozenset[str], pending: Collection[str], columns: Collection[TableColumn] | None
 ) -> dict[str, tuple[str, ...]]:
-    """What the files say beyond the names."""
+    """What the files tell beyond the names."""
     if not code.steps:
         return {}
     chain = _Chain(code.steps, code.replaces or {}, done, pending)
@@ -307,9 +311,9 @@ def _files_judged(
 
 
 class Listed(Fact):
-    """What the deployed code lists itself: all migrations that are `known` to it, libraries' too, and the `pending`.
+    """What the deployed code itself lists: the migrations `known` to it, also its libraries', and the `pending` ones.
 
-    `squashed`: applications with a squashed migration; which ones it replaces is not told.
+    `squashed`: applications with a squashed migration; the list does not say which migrations it replaces.
     """
 
     known: tuple[str, ...] = ()
@@ -318,7 +322,7 @@ class Listed(Fact):
 
 
 def _done(squashed: Squashed, recorded: Iterable[str]) -> frozenset[str]:
-    """What is applied, under whichever name; a squashed one may itself be replaced by another."""
+    """What is applied, under any name; another squashed migration may replace a squashed one."""
     done = frozenset(recorded)
     while more := {name for name, old in squashed.items() if name not in done and old and done.issuperset(old)}:
         done |= more
@@ -326,7 +330,7 @@ def _done(squashed: Squashed, recorded: Iterable[str]) -> frozenset[str]:
 
 
 def _pending(names: frozenset[str], squashed: Squashed, done: frozenset[str]) -> set[str]:
-    """A squashed one runs in the place of those it replaces, unless some of them ran: then the rest of them run."""
+    """A squashed migration runs instead of those that it replaces, unless some of them ran: then the others run."""
     begun = {name for name, old in squashed.items() if not done.isdisjoint(old) and names.issuperset(set(old) - done)}
     instead = {one for name, old in squashed.items() if name in done or name not in begun for one in old}
     return set(names - done - begun - instead)

@@ -78,5 +78,5 @@ class Tally:
 
     @staticmethod
     def _counted(verdicts: Sequence[str]) -> list[str]:
-        """An unknown verdict (of another version) is counted too, after the known ones."""
+        """Counts unknown verdicts (of another version) too, after the known ones."""
         return [f"{verdicts.count(one)} {one}" for one in dict.fromkeys((*VERDICTS, *verdicts)) if one in verdicts]

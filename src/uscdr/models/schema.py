@@ -122,7 +122,7 @@ class SchemaState:
         return state
 
     def lacking(self, columns: Collection[TableColumn]) -> tuple[str, ...]:
-        """Tables and `table.column`s that the models have and the database has not."""
+        """Tables and `table.column`s of the models that the database lacks."""
         there = _by_table(columns)
         found: list[str] = []
         for table, model in self.tables().items():

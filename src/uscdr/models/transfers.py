@@ -33,7 +33,7 @@ class DatabaseInfo(Fact):
 
     addon_id: str
     facts: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    address: DatabaseEnd = DatabaseEnd()
+    address: DatabaseEnd = Field(default_factory=DatabaseEnd)
     """Server and name of the database; no label."""
 
     def value(self, label: str) -> str:
@@ -67,7 +67,7 @@ class TransferState(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
-    UNTOLD = "ended, and whether well is not told"
+    UNTOLD = "ended, success unknown"
 
 
 class Whose(StrEnum):
@@ -75,7 +75,7 @@ class Whose(StrEnum):
 
     OURS = "this database"
     OTHER = "another database"
-    UNKNOWN = "a database that is not known"
+    UNKNOWN = "an unknown database"
 
 
 class Transfer(Fact):
@@ -191,7 +191,7 @@ def _whose(end: DatabaseEnd, addon: Attachment, address: DatabaseEnd) -> Whose:
     return Whose.OURS if end.label in labels - {""} else Whose.UNKNOWN
 
 
-DAMAGED = "taken of damaged data"
+DAMAGED = "taken from damaged data"
 
 
 class Transfers(tuple[Transfer, ...]):

@@ -43,12 +43,12 @@ class MigrationScript(Fact):
 
     @classmethod
     def all_in(cls, output: str) -> tuple[MigrationScript, ...]:
-        """Every migration between its marks, in order; one whose end is missing is not among them."""
+        """Every migration between its markers, in order, except one whose end marker is missing."""
         return tuple(map(_script, _ONE.finditer(output.replace("\r", ""))))
 
     @classmethod
     def runnable(cls, names: Sequence[str], written: Sequence[MigrationScript]) -> tuple[MigrationScript, ...]:
-        """Those that can be tried: up to the first that was not written, on which the next ones may rest."""
+        """Those that can be tried: up to the first unwritten one, on which the next ones may depend."""
         by_name = {one.name: one for one in written if not one.failed}
         return tuple(by_name[name] for name in takewhile(by_name.__contains__, names))
 
@@ -87,13 +87,13 @@ class Trial(Fact):
 
     @classmethod
     def judge(cls, ends: Sequence[ScriptEnd], runs_code: Collection[str], beside: Collection[str]) -> Trial:
-        """What the ends prove.
+        """What the results prove.
 
-        `runs_code`: migrations with Python of their own; `beside`: those whose SQL was written beside a database that
+        `runs_code`: migrations with their own Python code. `beside`: those whose SQL was written for a database that
         has them already, or is damaged.
 
-        Python that was not run may have filled or cleaned the rows that a later statement falls over, so behind it rows
-        prove nothing. Of what the copy's server lacks nothing is proven, nor of anything behind it.
+        Python code that was not run may have changed the rows that a later statement fails on, so after it a failure
+        on rows proves nothing. What the copy's server lacks proves nothing either, nor does anything after it.
         """
         ran: list[str] = []
         untried: list[Untried] = []
@@ -118,14 +118,14 @@ class Trial(Fact):
         yield from (Untried(name=name, why=BEHIND) for name in names if name not in known)
 
     def without_refusal(self, why: str) -> Trial:
-        """The same, of which nothing is sure, and why."""
+        """The same trial, with its refusal as untried, because of `why`."""
         if self.refused is None:
             return self
         open_still = self.refused.model_copy(update={"why": f"{why}: {self.refused.why}"})
         return self.model_copy(update={"refused": None, "untried": (*self.untried, open_still)})
 
     def without_applied(self, live: Collection[str]) -> Trial:
-        """The same, for the live database: what it has applied did succeed there, whatever an older copy says."""
+        """The same, for the live database: a migration that it has succeeded there, whatever an older copy says."""
         applied = self.refused is not None and self.refused.name in live
         return (
             self.without_refusal("it fails on this older copy, but the live database has it already")
@@ -177,11 +177,11 @@ def _why_open(end: ScriptEnd) -> str:
 def pending_on(
     plan: Mapping[str, bool], squashed: Collection[str], copy: MigrationsVerdict, applied: Collection[str]
 ) -> tuple[tuple[str, ...], tuple[Untried, ...]]:
-    """What Django would apply to a copy, in the order of its plan; and what cannot be told.
+    """What Django would apply to a copy, in the order of its plan, and what is unknown.
 
-    `plan`: every migration that is installed, as the live database has it; `squashed`: applications with one that
-    replaces others; `copy`: the copy against the code's files; `applied`: what the copy records. Of libraries there
-    are no files: whether the replaced ones of a squashed migration are applied is not told.
+    `plan`: every installed migration, and whether the live database has it. `squashed`: applications with a squashed
+    migration. `copy`: the copy against the code's files. `applied`: what the copy records. Libraries have no files
+    here, so it is unknown whether the migrations that a squashed one replaces are applied.
     """
     missing = [name for name in plan if name not in applied and name not in copy.renamed]
     aliases = [name for name in missing if _app(name) in squashed and name not in copy.pending]

@@ -1,4 +1,4 @@
-"""A database cluster on disk: made by initdb, run by pg_ctl, always by an unprivileged user."""
+"""A database cluster on disk: created by initdb, run by pg_ctl, always as an unprivileged user."""
 
 from __future__ import annotations
 
@@ -86,79 +86,76 @@ class Cluster:
             return ""
         return " | ".join(lines[-_LOG_LINES:])
 
+    @classmethod
+    def prepare(cls, home: Path, binaries: Path, sockets: Path | None = None) -> Cluster:
+        """Create `home` and the socket's directory for the server's user; copy programs that the user cannot reach."""
+        made = dict.fromkeys((home, sockets or home, home / _TEMPORARY))
+        for path in made:
+            path.mkdir(mode=0o700)
+        user = unprivileged()
+        if user is not None:
+            if not _reachable(binaries / "postgres"):
+                binaries = _copy_programs(binaries, home / "install")
+            for path in made:
+                os.chown(path, user.pw_uid, user.pw_gid)
+        return Cluster(home.resolve(), binaries, sockets)
+
+    def initialise(self, password: str, *, tls: TlsFiles | None, parameters: Mapping[str, str]) -> None:
+        """Run initdb: UTF-8, C locale, superuser `postgres` with `password` (SCRAM on every way in, the socket too).
+
+        Raises:
+            MachineError: initdb failed; carries its last lines.
+        """
+        secret = self.home / "password"
+        _write_owned(secret, password.encode())
+        command = ["initdb", "-D", str(self.data), "-U", "postgres", "--pwfile", str(secret)]
+        command += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+        answer = _run(self, command)
+        secret.unlink()
+        if answer.returncode != 0:
+            raise _failed("initdb", answer.stderr.strip().replace("\n", " | ")[-500:])
+        settings = {**DEFAULTS, **parameters, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+        if self.sockets is not None:
+            settings |= {"listen_addresses": "", "unix_socket_directories": str(self.sockets)}
+            settings["unix_socket_permissions"] = "0700"
+        if tls is not None:
+            _write_owned(self.home / "server.crt", tls.certificate.read_bytes())
+            _write_owned(self.home / "server.key", tls.key.read_bytes())
+            settings |= {"ssl": "on", "ssl_cert_file": str(self.home / "server.crt")}
+            settings["ssl_key_file"] = str(self.home / "server.key")
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.writelines(f"{name} = '{_quoted(value)}'\n" for name, value in settings.items())
+
+    def launch(self) -> int:
+        """Start the server in its own session, wait until it answers, and return its port.
+
+        Raises:
+            MachineError: it did not start; includes the last lines of its log.
+        """
+        for _ in range(_BIND_ATTEMPTS):
+            port = _free_port() if self.sockets is None else SOCKET_PORT
+            command = ["pg_ctl", "start", "-D", str(self.data), "-l", str(self.log), "-w"]
+            answer = _run(self, [*command, "-t", str(_TIMEOUT), "-o", f"-p {port}"])
+            if answer.returncode == 0:
+                return port
+            # Another process may take the port between our check and the server's start.
+            if "Address already in use" not in self.log_tail():
+                break
+        raise _failed("pg_ctl start", self.log_tail() or answer.stderr.strip())
+
+    def halt(self, *, mode: str) -> bool:
+        """Stop the server (`mode` "fast" or "immediate") and wait; True when it is down."""
+        command = ["pg_ctl", "stop", "-D", str(self.data), "-m", mode, "-w", "-t", str(_TIMEOUT)]
+        return _run(self, command).returncode == 0 or not (self.data / "postmaster.pid").exists()
+
 
 def unprivileged() -> pwd.struct_passwd | None:
     """The user that the server runs as when we are root, which PostgreSQL refuses; else None."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
-def prepare(home: Path, binaries: Path, sockets: Path | None = None) -> Cluster:
-    """Creates `home` and the socket's directory for the server's user; copies programs the user cannot reach."""
-    made = dict.fromkeys((home, sockets or home, home / _TEMPORARY))
-    for path in made:
-        path.mkdir(mode=0o700)
-    user = unprivileged()
-    if user is not None:
-        if not _reachable(binaries / "postgres"):
-            binaries = _copy_programs(binaries, home / "install")
-        for path in made:
-            os.chown(path, user.pw_uid, user.pw_gid)
-    return Cluster(home.resolve(), binaries, sockets)
-
-
-def initialise(cluster: Cluster, password: str, *, tls: TlsFiles | None, parameters: Mapping[str, str]) -> None:
-    """Runs initdb: UTF-8, C locale, superuser `postgres` with `password` (SCRAM on every way in, the socket too).
-
-    Raises:
-        MachineError: initdb failed; carries its last lines.
-    """
-    secret = cluster.home / "password"
-    _write_owned(secret, password.encode())
-    command = ["initdb", "-D", str(cluster.data), "-U", "postgres", "--pwfile", str(secret)]
-    command += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-    answer = _run(cluster, command)
-    secret.unlink()
-    if answer.returncode != 0:
-        raise _failed("initdb", answer.stderr.strip().replace("\n", " | ")[-500:])
-    settings = {**DEFAULTS, **parameters, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
-    if cluster.sockets is not None:
-        settings |= {"listen_addresses": "", "unix_socket_directories": str(cluster.sockets)}
-        settings["unix_socket_permissions"] = "0700"
-    if tls is not None:
-        _write_owned(cluster.home / "server.crt", tls.certificate.read_bytes())
-        _write_owned(cluster.home / "server.key", tls.key.read_bytes())
-        settings |= {"ssl": "on", "ssl_cert_file": str(cluster.home / "server.crt")}
-        settings["ssl_key_file"] = str(cluster.home / "server.key")
-    with (cluster.data / "postgresql.conf").open("a", encoding="utf-8") as file:
-        file.writelines(f"{name} = '{_quoted(value)}'\n" for name, value in settings.items())
-
-
-def launch(cluster: Cluster) -> int:
-    """Starts the server in a session of its own and waits until it answers. Returns its port.
-
-    Raises:
-        MachineError: it did not start; includes the last lines of its log.
-    """
-    for _ in range(_BIND_ATTEMPTS):
-        port = _free_port() if cluster.sockets is None else SOCKET_PORT
-        command = ["pg_ctl", "start", "-D", str(cluster.data), "-l", str(cluster.log), "-w"]
-        answer = _run(cluster, [*command, "-t", str(_TIMEOUT), "-o", f"-p {port}"])
-        if answer.returncode == 0:
-            return port
-        # Another process may take the port between our check and the server's start.
-        if "Address already in use" not in cluster.log_tail():
-            break
-    raise _failed("pg_ctl start", cluster.log_tail() or answer.stderr.strip())
-
-
-def halt(cluster: Cluster, *, mode: str) -> bool:
-    """Stops the server (`mode` "fast" or "immediate") and waits; True when it is down."""
-    command = ["pg_ctl", "stop", "-D", str(cluster.data), "-m", mode, "-w", "-t", str(_TIMEOUT)]
-    return _run(cluster, command).returncode == 0 or not (cluster.data / "postmaster.pid").exists()
-
-
 def _run(cluster: Cluster, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Runs a server program as the server's user, with an environment of its own."""
+    """Run a server program as the server's user, with its own environment."""
     user = unprivileged()
     try:
         return subprocess.run(
@@ -192,7 +189,7 @@ def _free_port() -> int:
 
 
 def _write_owned(path: Path, content: bytes) -> None:
-    """Writes a file that only the server's user (and root) can read."""
+    """Write a file that only the server's user (and root) can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -223,9 +220,9 @@ def _quoted(value: str) -> str:
 
 def _failed(what: str, detail: str) -> MachineError:
     return MachineError(
-        f"uscdr could not start a private PostgreSQL server: {what} failed",
+        f"uscdr could not start a private PostgreSQL server: {what} failed.",
         why=detail,
-        next_action="check the free disk space and shared memory (df -h), then run the command again",
+        next_action="Check the free disk space and shared memory (df -h), then run the command again.",
     )
 
 
@@ -243,28 +240,28 @@ class Tool:
     path: Path
     version: tuple[int, int]
 
+    @classmethod
+    def find(cls, name: str, *, minimum_major: int = 0, configured: Path | None = None) -> Tool:
+        """Find the program `name` (such as "pg_restore") of at least major version `minimum_major`.
 
-def find_tool(name: str, *, minimum_major: int = 0, configured: Path | None = None) -> Tool:
-    """Finds program `name` (such as "pg_restore") of at least major version `minimum_major`.
+        `configured` is a directory of programs; when given it is used or refused, never skipped.
+        Otherwise PATH is used if its program is new enough, then the wheel of the `sandbox` extra.
 
-    `configured` is a directory of programs; when given it is used or refused, never skipped.
-    Else PATH is taken if its program is new enough, then the wheel of the `sandbox` extra.
-
-    Raises:
-        MachineError: none is suitable; the message names the needed version and how to install it.
-    """
-    if configured is not None:
-        tool = _probe(configured / name)
-        if tool is not None and tool.version[0] >= minimum_major:
-            return tool
-        raise _missing(name, minimum_major, [configured], tool)
-    seen = None
-    for candidate in (program(name), _in_wheel(name)):
-        tool = _probe(candidate) if candidate else None
-        if tool is not None and tool.version[0] >= minimum_major:
-            return tool
-        seen = tool or seen
-    raise _missing(name, minimum_major, ["PATH", "the sandbox extra"], seen)
+        Raises:
+            MachineError: none is suitable; the message names the needed version and how to install it.
+        """
+        if configured is not None:
+            tool = _probe(configured / name)
+            if tool is not None and tool.version[0] >= minimum_major:
+                return tool
+            raise _missing(name, minimum_major, [configured], tool)
+        seen = None
+        for candidate in (program(name), _in_wheel(name)):
+            tool = _probe(candidate) if candidate else None
+            if tool is not None and tool.version[0] >= minimum_major:
+                return tool
+            seen = tool or seen
+        raise _missing(name, minimum_major, ["PATH", "the sandbox extra"], seen)
 
 
 def find_server(*, minimum_major: int = 17) -> Path:
@@ -276,7 +273,7 @@ def find_server(*, minimum_major: int = 17) -> Path:
         MachineError: there is none.
     """
     wheel = _in_wheel("postgres")
-    found = Tool(wheel, (0, 0)) if wheel else find_tool("postgres", minimum_major=minimum_major)
+    found = Tool(wheel, (0, 0)) if wheel else Tool.find("postgres", minimum_major=minimum_major)
     directory = found.path.resolve().parent
     for name in ("initdb", "pg_ctl"):
         if not (directory / name).exists():
@@ -319,7 +316,7 @@ def _missing(name: str, minimum_major: int, places: list[str | Path], seen: Tool
     wanted = f"{name} of PostgreSQL {minimum_major} or newer" if minimum_major else name
     found = f"{seen.path} is version {seen.version[0]}.{seen.version[1]}" if seen else "not found"
     return MachineError(
-        f"this machine needs {wanted}",
-        why=f"uscdr looked in {', '.join(str(place) for place in places)}: {found}",
-        next_action=f"{install('sandbox')}, or install PostgreSQL {minimum_major or 17}",
+        f"This machine needs {wanted}.",
+        why=f"uscdr looked in {', '.join(str(place) for place in places)}: {found}.",
+        next_action=f"Run: {install('sandbox')}. Or install PostgreSQL {minimum_major or 17}.",
     )

@@ -1,4 +1,4 @@
-"""The guard of a tied server: ends it and removes its files when the process that started it dies.
+"""The guard of a tied server: it ends the server and removes its files when the process that started it dies.
 
 It holds the reading end of a pipe whose writing end is in our process alone. When our process ends in any way,
 including kill -9, the kernel closes the pipe; the guard then acts.
@@ -54,7 +54,7 @@ class Guard:
     lifeline: IO[bytes]
 
     def release(self) -> None:
-        """Makes the guard end the server and remove its files, and waits for it.
+        """Make the guard end the server and remove its files, and wait for it.
 
         Raises:
             MachineError: it did not finish within half a minute.
@@ -64,28 +64,28 @@ class Guard:
             self.process.wait(_TIMEOUT)
         except subprocess.TimeoutExpired as error:
             raise MachineError(
-                "a private PostgreSQL server has not shut down",
-                why=f"its guard, process {self.process.pid}, has not finished after {duration(_TIMEOUT)}",
-                next_action="check whether the process waits for the disk, then remove its directory",
+                "A private PostgreSQL server has not shut down.",
+                why=f"Its guard, process {self.process.pid}, has not finished after {duration(_TIMEOUT)}.",
+                next_action="Check whether the process waits for the disk, then remove its directory.",
             ) from error
 
+    @classmethod
+    def start(cls, data: Path, removed: list[Path]) -> Guard:
+        """Start a guard for the server whose data directory is `data`; it will remove `removed` with it.
 
-def post(data: Path, removed: list[Path]) -> Guard:
-    """Starts a guard for the server whose data directory is `data`; it will remove `removed` with it.
-
-    A child made by a bare `os.fork` shares the lifeline and so delays the guard until it ends too.
-    """
-    reading, writing = os.pipe()
-    try:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", _SCRIPT, GUARD, str(data), *map(str, removed)],
-            stdin=reading,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
-            start_new_session=True,
-        )
-    finally:
-        os.close(reading)
-    return Guard(process, os.fdopen(writing, "wb"))
+        A child made by a bare `os.fork` shares the lifeline and so delays the guard until it ends too.
+        """
+        reading, writing = os.pipe()
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", _SCRIPT, GUARD, str(data), *map(str, removed)],
+                stdin=reading,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+                start_new_session=True,
+            )
+        finally:
+            os.close(reading)
+        return Guard(process, os.fdopen(writing, "wb"))

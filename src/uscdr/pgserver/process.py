@@ -34,31 +34,21 @@ def birth(pid: int) -> str | None:
     return _birth_from_ps(pid)
 
 
-def command_line(pid: int) -> str:
-    """The command line of process `pid`, arguments joined by blanks; empty when it is gone."""
-    import psutil  # 0.1 s: imported only by commands that check processes
-
-    try:
-        return " ".join(psutil.Process(pid).cmdline())
-    except (psutil.Error, ValueError):  # a single-user server writes its id with a minus sign
-        return ""
-
-
 def _users_of(directory: Path) -> list[int]:
-    """Our processes at work in `directory`: a program that names it, or a server with this data directory."""
+    """This user's processes at work in `directory`: a program that names it, or a server with this data directory."""
     import psutil
 
     return [one.pid for one in psutil.process_iter() if one.pid != os.getpid() and _works_in(directory, one)]
 
 
 def end_users_of(directory: Path) -> None:
-    """Kills them, with their workers, and waits until they have ended. Raises MachineError."""
+    """Kill them, with their workers, and wait until they have ended. Raises MachineError."""
     deadline = time.monotonic() + _END_LIMIT
     while found := _users_of(directory):
         if time.monotonic() > deadline:
             raise MachineError(
-                f"process {found[0]} still works in {directory}, whose owner has ended, and cannot be killed",
-                next_action=f"kill -KILL {found[0]}",
+                f"Process {found[0]} still works in {directory}, whose owner has ended, and uscdr cannot end it.",
+                next_action=f"Run: kill -KILL {found[0]}",
             )
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -2,7 +2,7 @@
 
 Its directory holds `server.json` (0600), which says where the server's files are, its port and its
 password. For an ordinary user the files lie in the directory itself; for root they lie in a directory
-of the unprivileged user under /var/tmp, because that user may not have access to the directory.
+of the unprivileged user under `$USCDR_SERVER_FILES` (/var/tmp), because that user may not have access to the directory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from uscdr.files import NotAFile, whole
 from uscdr.pgserver import cluster as clusters
 from uscdr.pgserver import guard as guards
 from uscdr.pgserver.cluster import Cluster, TlsFiles, find_server
-from uscdr.pgserver.process import birth, command_line, end_users_of
+from uscdr.pgserver.process import birth, end_users_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,9 @@ _LARGEST_RECORD = 1 << 16
 _LOOPBACK = "127.0.0.1"
 _OURS = "uscdr-postgres-"
 _NAME = re.compile(rf"{_OURS}[0-9a-f]{{16}}")
-_FOREIGN_HOMES = Path("/var/tmp")  # noqa: S108 - sticky and world-traversable; the name is random and created exclusively
+PLACE = "USCDR_SERVER_FILES"
+"""Of the environment: where the files of root's servers lie. Any user must be able to enter it."""
+_USUAL_PLACE = Path("/var/tmp")  # noqa: S108 - sticky and world-traversable; the name is random and created exclusively
 _LONGEST_SOCKET = 90
 """Most bytes of a socket's directory: systems allow 103 to 107 for the whole path."""
 
@@ -85,21 +87,21 @@ class LocalPostgres:
         return birth(self.pid) is not None
 
     def stop(self) -> None:
-        """Stops the server (open sessions are ended) and keeps its files. Does nothing when it is down.
+        """Stop the server (open sessions end) and keep its files. Does nothing when it is down.
 
         Raises:
             MachineError: it did not stop.
         """
         cluster = Cluster(self.home, self.binaries)
-        if not clusters.halt(cluster, mode="fast") and not clusters.halt(cluster, mode="immediate"):
+        if not cluster.halt(mode="fast") and not cluster.halt(mode="immediate"):
             raise MachineError(
-                f"the private PostgreSQL server, process {self.pid}, did not stop",
+                f"The private PostgreSQL server, process {self.pid}, did not stop.",
                 why=cluster.log_tail(),
-                next_action=f"kill -QUIT {self.pid}",
+                next_action=f"Run: kill -QUIT {self.pid}",
             )
 
     def destroy(self) -> None:
-        """Stops the server and removes its directory. Does nothing when it is gone already."""
+        """Stop the server and remove its directory. Does nothing when it is gone already."""
         if self.guard is not None:
             self.guard.release()
         reap(self.directory)
@@ -112,44 +114,45 @@ class LocalPostgres:
     ) -> None:
         self.destroy()
 
+    @classmethod
+    def start(
+        cls,
+        directory: Path,
+        *,
+        tls: TlsFiles | None = None,
+        parameters: Mapping[str, str] = MappingProxyType({}),
+        tied: bool = False,
+        by_socket: bool = False,
+    ) -> LocalPostgres:
+        """Create a cluster in `directory` (absent or empty) and start it; takes about half a second.
 
-def start(
-    directory: Path,
-    *,
-    tls: TlsFiles | None = None,
-    parameters: Mapping[str, str] = MappingProxyType({}),
-    tied: bool = False,
-    by_socket: bool = False,
-) -> LocalPostgres:
-    """Makes a cluster in `directory` (absent or empty) and starts it; takes about half a second.
+        `parameters` are settings of postgresql.conf over those of `cluster.DEFAULTS`, which favour speed
+        over crash safety. One that is reached `by_socket` listens on nothing but a socket, in a directory that its
+        user and we alone may enter. A `tied` server ends, and its directory goes, when this process dies in any way
+        or drops the result; any other outlives it until `destroy` or `reap`.
 
-    `parameters` are settings of postgresql.conf over those of `cluster.DEFAULTS`, which favour speed
-    over crash safety. One that is reached `by_socket` listens on nothing but a socket, in a directory that its
-    user and we alone may enter. A `tied` server ends, and its directory goes, when this process dies in any way
-    or drops the result; any other outlives it until `destroy` or `reap`.
-
-    Raises:
-        MachineError: no server programs, the directory is in use, or the server did not come up
-            (carries the last lines of its log). Nothing is left behind then.
-    """
-    directory = directory.resolve()
-    binaries = find_server()
-    _claim(directory)
-    home = directory / "postgres"
-    if clusters.unprivileged() is not None:
-        home = _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
-    sockets = _place_of_socket(home) if by_socket else None
-    # The record is written before the files exist, so that `reap` finds them after a kill at any time.
-    _write_record(directory, {"home": str(home), "sockets": str(sockets or "")})
-    made = [home, *filter(None, [sockets]), directory]
-    guard = guards.post(home / "data", made) if tied else None
-    try:
-        return _bring_up(directory, Cluster(home, binaries, sockets), tls=tls, parameters=parameters, guard=guard)
-    except BaseException:
-        if guard is not None:
-            guard.release()
-        reap(directory)
-        raise
+        Raises:
+            MachineError: no server programs, the directory is in use, or the server did not come up
+                (carries the last lines of its log). Nothing is left behind then.
+        """
+        directory = directory.resolve()
+        binaries = find_server()
+        _claim(directory)
+        home = directory / "postgres"
+        if clusters.unprivileged() is not None:
+            home = _foreign_home()
+        sockets = _place_of_socket(home) if by_socket else None
+        # The record is written before the files exist, so that `reap` finds them after a kill at any time.
+        _write_record(directory, {"home": str(home), "sockets": str(sockets or "")})
+        made = [home, *filter(None, [sockets]), directory]
+        guard = guards.Guard.start(home / "data", made) if tied else None
+        try:
+            return _bring_up(directory, Cluster(home, binaries, sockets), tls=tls, parameters=parameters, guard=guard)
+        except BaseException:
+            if guard is not None:
+                guard.release()
+            reap(directory)
+            raise
 
 
 def _bring_up(
@@ -160,13 +163,13 @@ def _bring_up(
     parameters: Mapping[str, str],
     guard: guards.Guard | None,
 ) -> LocalPostgres:
-    cluster = clusters.prepare(wanted.home, wanted.binaries, wanted.sockets)
+    cluster = clusters.Cluster.prepare(wanted.home, wanted.binaries, wanted.sockets)
     password = secrets.token_urlsafe(24)
-    clusters.initialise(cluster, password, tls=tls, parameters=parameters)
-    port = clusters.launch(cluster)
+    cluster.initialise(password, tls=tls, parameters=parameters)
+    port = cluster.launch()
     pid = _postmaster(cluster.home)
     if pid is None:
-        raise MachineError("a private PostgreSQL server ended right after its start", why=cluster.log_tail())
+        raise MachineError("A private PostgreSQL server ended right after its start.", why=cluster.log_tail())
     record = {
         "home": str(cluster.home),
         "sockets": str(cluster.sockets or ""),
@@ -183,16 +186,25 @@ def _place_of_socket(home: Path) -> Path:
     """A directory with a path short enough for a socket: that of the files, or a separate one."""
     if len(os.fsencode(home)) <= _LONGEST_SOCKET:
         return home
-    return _FOREIGN_HOMES.resolve() / f"{_OURS}{secrets.token_hex(8)}"
+    return _foreign_home()
+
+
+def _foreign_home() -> Path:
+    """The name of a new directory for the files of one of root's servers."""
+    return _place() / f"{_OURS}{secrets.token_hex(8)}"
+
+
+def _place() -> Path:
+    return Path(os.environ.get(PLACE) or _USUAL_PLACE).resolve()
 
 
 def files_under(directory: Path) -> Path:
     """The directory for the files of a server of `directory`: an existing one, or the given one."""
-    return directory if clusters.unprivileged() is None else _FOREIGN_HOMES.resolve()
+    return directory if clusters.unprivileged() is None else _place()
 
 
 def _attach(directory: Path) -> LocalPostgres | None:
-    """Finds the running server of `directory`, started by any process; None if none runs."""
+    """Find the running server of `directory`, started by any process; None if none runs."""
     record = _read_record(directory)
     if not record or "pid" not in record or birth(int(record["pid"])) != record["born"]:
         return None
@@ -208,7 +220,7 @@ def _attach(directory: Path) -> LocalPostgres | None:
 
 
 def reap(directory: Path) -> None:
-    """Ends and removes what a killed process left of the server of `directory`. Does nothing if nothing is left.
+    """End and remove what a killed process left of the server of `directory`. Does nothing if nothing is left.
 
     Also ends programs that were starting it, and its guard. The record is removed last, so that a kill meanwhile leaves
     it for the next call. A directory without a server's record is left unchanged. Raises MachineError.
@@ -239,11 +251,21 @@ def _postmaster(home: Path) -> int | None:
         return None
     pid = int(lines[0]) if lines else 0
     # The file may be a dead server's, whose process id was reused.
-    return pid if pid and str(home / "data") in command_line(pid) else None
+    return pid if pid and str(home / "data") in _command_line(pid) else None
+
+
+def _command_line(pid: int) -> str:
+    """The command line of process `pid`, arguments joined by blanks; empty when it is gone."""
+    import psutil  # 0.1 s: imported only by commands that check processes
+
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except (psutil.Error, ValueError):  # a single-user server writes its id with a minus sign
+        return ""
 
 
 def _end(pid: int) -> None:
-    """Kills the server, whose data is temporary, and waits until it has ended."""
+    """Kill the server, whose data is temporary, and wait until it has ended."""
     born = birth(pid)
     for number in (signal.SIGQUIT, signal.SIGKILL):
         deadline = time.monotonic() + 10
@@ -257,11 +279,11 @@ def _end(pid: int) -> None:
             time.sleep(0.02)  # an interval between two polls
         else:
             return
-    raise MachineError(f"the private PostgreSQL server, process {pid}, did not end")
+    raise MachineError(f"The private PostgreSQL server, process {pid}, did not end.")
 
 
 def _remove(path: Path) -> None:
-    """Removes a tree or a file; an orphan may still write to it for a moment. Raises MachineError."""
+    """Remove a tree or a file; an orphan may still write to it for a moment. Raises MachineError."""
     deadline = time.monotonic() + 5
     while path.is_symlink() or path.exists():
         try:
@@ -274,9 +296,9 @@ def _remove(path: Path) -> None:
         except OSError as error:
             if time.monotonic() > deadline:
                 raise MachineError(
-                    f"uscdr cannot remove {path}, which a private PostgreSQL server left",
+                    f"uscdr cannot remove {path}, which a private PostgreSQL server left.",
                     why=error.strerror or type(error).__name__,
-                    next_action=f"rm -rf {path}",
+                    next_action=f"Run: rm -rf {path}",
                 ) from error
             time.sleep(0.02)  # an interval between two polls
 
@@ -285,8 +307,8 @@ def _claim(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(directory.iterdir()):
         raise MachineError(
-            f"{directory} is not empty: a private PostgreSQL server needs a directory of its own",
-            next_action="choose another directory, or remove the files of a former server there",
+            f"{directory} is not empty: a private PostgreSQL server needs its own directory.",
+            next_action="Choose another directory, or remove the files of an earlier server there.",
         )
 
 
@@ -317,5 +339,15 @@ def _read_record(directory: Path) -> dict[str, str] | None:
 def _is_ours(place: Path, directory: Path) -> bool:
     """Whether a server of `directory` may have its files there."""
     own = {directory / "postgres", directory.resolve() / "postgres"}
-    foreign = place.parent in (_FOREIGN_HOMES, _FOREIGN_HOMES.resolve())
-    return place in own or (foreign and _NAME.fullmatch(place.name) is not None)
+    return place in own or (_NAME.fullmatch(place.name) is not None and _is_foreign_home(place))
+
+
+def _is_foreign_home(place: Path) -> bool:
+    """Whether root's servers have their files there, or had, when the environment named another place."""
+    if place.parent in (_place(), _USUAL_PLACE, _USUAL_PLACE.resolve()):
+        return True
+    user = clusters.unprivileged()
+    try:
+        return user is not None and place.is_absolute() and place.lstat().st_uid == user.pw_uid
+    except FileNotFoundError:
+        return True  # nothing is there to be removed

@@ -10,6 +10,7 @@ from uscdr.models.base import elapsed
 from uscdr.report.model import Attempt, CheckReport, GateReport, ItemReport, NoteReport, RoundReport, StepReport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 
@@ -33,6 +34,14 @@ class Fold:
         self.notes: list[NoteReport] = []
         self.attempts: list[Attempt] = []
         self.numbers: list[int] = []
+
+    @classmethod
+    def of(cls, events: Iterable[ev.Stamped | Mapping[str, Any]]) -> Fold:
+        """The state after `events` in journal order; a mapping is one decoded journal line."""
+        fold = cls()
+        for item in events:
+            fold.take(item if isinstance(item, ev.Stamped) else ev.Stamped.model_validate(item))
+        return fold
 
     def take(self, stamped: ev.Stamped) -> None:
         """Process one event; ignores progress."""

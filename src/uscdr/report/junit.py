@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from uscdr.models.runs import LIST_TITLES
-from uscdr.report.checks import (
-    UNENDED,
-    baseline_words,
-    cut_off,
-    evidence_of,
-    left_out,
-    problems_of,
-    result_words,
-    seconds_of,
-)
+from uscdr.report.model import UNENDED
 from uscdr.words import escape
 
 if TYPE_CHECKING:
@@ -45,7 +36,7 @@ def to_junit(report: RunReport) -> str:
     one = report.round
     suites = _suites(report, one) if one else {"run": [_no_round(report)]}
     every = [case for cases in suites.values() for case in cases]
-    spent = seconds_of(one) if one else 0.0
+    spent = one.lasted if one else 0.0
     totals = _counts(every, spent)
     del totals["skipped"]  # Jenkins' schema allows it in suites only
     root = ET.Element("testsuites", {"name": _clean(f"uscdr {report.scenario}".strip()), **totals})
@@ -61,15 +52,15 @@ def _suites(report: RunReport, one: RoundReport) -> dict[str, list[_Case]]:
         suites.setdefault(LIST_TITLES.get(item.list, item.list), []).append(_line(one, item))
     checks = [_check(check) for check in one.checks]
     checks += [_Case(name, "checks", "inconclusive", 0.0, UNENDED) for name in one.unended]
-    checks += [_Case(name, "checks", "not checked", 0.0, "skipped: --skip-manual") for name in left_out(one)]
+    checks += [_Case(name, "checks", "not checked", 0.0, "skipped: --skip-manual") for name in one.skipped]
     suites["checks"] = checks or [_no_round(report)]
-    if later := cut_off(report):  # its results are newer than those of the complete round
+    if later := report.cut_off:  # its results are newer than those of the complete round
         suites[f"round {later.number}, cut off"] = [_check(check) for check in later.checks]
     return suites
 
 
 def _no_round(report: RunReport) -> _Case:
-    return _Case("checks", "run", "inconclusive", 0.0, f"{result_words(report)}; {report.outcome}: {report.summary}")
+    return _Case("checks", "run", "inconclusive", 0.0, f"{report.result}; {report.outcome}: {report.summary}")
 
 
 def _line(one: RoundReport, item: ItemReport) -> _Case:
@@ -77,8 +68,8 @@ def _line(one: RoundReport, item: ItemReport) -> _Case:
     # Checks run in parallel: a line takes as long as the longest of its checks.
     seconds = max((check.seconds for check in mine), default=0.0)
     advice = [f"why {check.check}: {check.why}" for check in mine if check.why and check.verdict != PASS]
-    text = _lines([*evidence_of(one, item), *advice])
-    return _Case(item.item, item.list, item.verdict, seconds, "; ".join(problems_of(one, item)), text)
+    text = _lines([*one.evidence(item), *advice])
+    return _Case(item.item, item.list, item.verdict, seconds, "; ".join(one.problems(item)), text)
 
 
 def _check(check: CheckReport) -> _Case:
@@ -125,8 +116,8 @@ def _properties(report: RunReport) -> dict[str, str]:
         "app": report.app,
         "target": report.target,
         "run": report.run,
-        "baseline": baseline_words(one) if one else "no round of checks started",
-        "result": result_words(report),
+        "baseline": one.baseline if one else "no round of checks started",
+        "result": report.result,
         "journal.sha256": report.integrity.last_hash or "not available",
     }
 

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from uscdr.report.checks import to_checks_markdown
-from uscdr.report.words import at, bound, count, in_markdown, integrity_section, lost, span, stamp, table
-from uscdr.words import MINUTE
+from uscdr.models.runs import LIST_TITLES, Tally
+from uscdr.report.model import UNENDED, UNKNOWN, count, span
+from uscdr.words import MINUTE, escape, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from uscdr.report.model import ObjectiveReport, PhaseReport, RunReport, StepReport, TableLoss
+    from uscdr.report.model import (
+        CheckReport,
+        Integrity,
+        ItemReport,
+        ObjectiveReport,
+        PhaseReport,
+        RoundReport,
+        RunReport,
+        StepReport,
+        TableLoss,
+    )
 
 
 def to_markdown(report: RunReport) -> str:
     """The whole report, ending in a newline."""
-    if report.only_looks:
-        return to_checks_markdown(report)
-    parts = (
-        _summary(report),
-        *((_objectives(report), _data(report)) if report.recovers else ()),
-        _timeline(report),
-        _steps(report),
-        _evidence(report),
-        _follow_up(report),
-        integrity_section(report.integrity),
-    )
+    parts = _verification(report) if report.only_looks else _run(report)
     return "\n".join(text for part in parts for text in part).rstrip() + "\n"
+
+
+def _run(report: RunReport) -> Iterator[list[str]]:
+    """A recovery or another run of steps."""
+    yield _summary(report)
+    if report.recovers:
+        yield from (_objectives(report), _data(report))
+    yield from (_timeline(report), _steps(report), _evidence(report), _follow_up(report))
+    yield _integrity(report.integrity)
 
 
 def _summary(report: RunReport) -> list[str]:
@@ -38,7 +49,7 @@ def _summary(report: RunReport) -> list[str]:
         f"**Outcome:** {report.outcome}{dry}. {_say(report.summary)}",
         f"**Where:** {_say(report.app)} ({_say(report.target)})",
         f"**Who:** {_say(report.operator)}, uscdr {_say(report.version)}",
-        f"**When:** {at(report.started_at)} to {at(report.ended_at)}",
+        f"**When:** {_at(report.started_at)} to {_at(report.ended_at)}",
         f"**Attempts:** {_attempts(report)}",
         *left,
     ]
@@ -57,7 +68,7 @@ def _objectives(report: RunReport) -> list[str]:
     return [
         "## Objectives",
         "",
-        *table(("Objective", "Target", "Achieved", "Verdict", "Basis"), (_objective(*row) for row in rows)),
+        *_table(("Objective", "Target", "Achieved", "Verdict", "Basis"), (_objective(*row) for row in rows)),
         "",
     ]
 
@@ -77,11 +88,7 @@ def _data(report: RunReport) -> list[str]:
         lines.append(f"- SHA-256 of the backup: `{_say(data.backup_sha256)}`")
     if data.rows_backup is None and data.rows_after is None:
         return [*lines, "- This run counted no rows.", ""]
-    before = "unreadable" if data.readable_before is False else bound(data.rows_before, at_least=data.before_at_least)
-    lines.append(
-        f"- Rows: {before} before, {count(data.rows_backup)} in the backup, {count(data.rows_after)} after, "
-        f"**{lost(data)} lost**"
-    )
+    lines.append(f"- Rows: {data.rows}, **{data.lost} lost**")
     if data.tables_checked is not None:
         lines.append(f"- Tables that match the backup: {count(data.tables_matching)} of {count(data.tables_checked)}")
     if data.invariants is not None:
@@ -95,7 +102,7 @@ def _losses(report: RunReport) -> list[str]:
     touched = [loss for loss in report.data.tables if loss.lost or loss.damaged or loss.changed or loss.lost is None]
     head = ("Table", "Before", "In the backup", "Lost", "Restored", "Lost keys", "Remark")
     whole = len(report.data.tables) - len(touched)
-    lines = [*table(head, map(_loss, touched)), ""] if touched else []
+    lines = [*_table(head, map(_loss, touched)), ""] if touched else []
     return [*lines, f"Tables without lost or restored rows: {whole}", ""] if whole else lines
 
 
@@ -112,8 +119,8 @@ def _ranges(ranges: Sequence[str]) -> str:
 
 
 def _timeline(report: RunReport) -> list[str]:
-    moments = sorted(_moments(report), key=lambda moment: moment[0])
-    return ["## Timeline", "", *table(("Time (UTC)", "Event"), ([stamp(when), what] for when, what in moments)), ""]
+    moments = sorted(_moments(report), key=lambda one: one[0])
+    return ["## Timeline", "", *_table(("Time (UTC)", "Event"), ([_stamp(when), what] for when, what in moments)), ""]
 
 
 def _moments(report: RunReport) -> Iterable[tuple[datetime, str]]:
@@ -142,11 +149,11 @@ def _quick(step: StepReport) -> bool:
 
 
 def _steps(report: RunReport) -> list[str]:
-    phases = table(("Phase", "Budget", "Duration", "Verdict", "Steps finished"), map(_phase, report.phases))
+    phases = _table(("Phase", "Budget", "Duration", "Verdict", "Steps finished"), map(_phase, report.phases))
     return [
         *(["## Steps and budgets", "", *phases] if report.recovers else ["## Steps"]),
         "",
-        *table(("#", "Step", "Status", "Duration", "Result", "Provider's ids"), map(_step, report.steps)),
+        *_table(("#", "Step", "Status", "Duration", "Result", "Provider's ids"), map(_step, report.steps)),
         "",
     ]
 
@@ -173,7 +180,7 @@ def _evidence(report: RunReport) -> list[str]:
     lines = ["## Evidence", ""]
     if checks := (*report.checks, *(report.round.checks if report.round else ())):
         rows = ([f"**{check.verdict}**", _say(check.check), _say(check.evidence)] for check in checks)
-        lines += [*table(("Verdict", "Check", "Evidence"), rows), ""]
+        lines += [*_table(("Verdict", "Check", "Evidence"), rows), ""]
     for gate in report.gates:
         facts = "; ".join(f"{name}: {value}" for name, value in gate.facts.items())
         lines.append(f"- Facts shown before the confirmation: {_say(facts)}. Phrase: {_say(gate.phrase)}")
@@ -187,13 +194,155 @@ def _follow_up(report: RunReport) -> list[str]:
     return ["## Follow-up", "", *tasks, ""]
 
 
+# A verification as Markdown: the result, failed checks, the three checklists, every check, the evidence.
+
+
+def _verification(report: RunReport) -> Iterator[list[str]]:
+    """The newest complete round of checks."""
+    one = report.round
+    yield _checks_summary(report)
+    if one is not None:
+        yield from (_failed(one), *_lists(one), _checks(one), _left_out(one))
+    yield from (_rounds(report), _notes(report), _integrity(report.integrity), [f"Run: {_say(report.run)}"])
+
+
+def _checks_summary(report: RunReport) -> list[str]:
+    one = report.round
+    facts = [
+        f"**Result:** {_say(report.result)}",
+        f"**Outcome of the run:** {report.outcome}. {_say(report.summary)}",
+        f"**What:** {_say(report.scenario)} of {_say(report.app)} ({_say(report.target)})",
+        f"**Who:** {_say(report.operator)}, uscdr {_say(report.version)}",
+        f"**When:** {_at(report.started_at)} to {_at(report.ended_at)}",
+    ]
+    if one is not None:
+        counts = Tally([check.verdict for check in one.checks]).words
+        facts += [f"**Baseline:** {one.baseline}", f"**Checks:** {len(one.wanted)}: {counts}{_unended(one)}"]
+    if len(report.rounds) > 1 and one is not None:
+        facts.append(f"**Rounds:** {len(report.rounds)}; this is round {one.number}, of {_at(one.started_at)}")
+    return [f"# Verification of {_say(report.app)}: {_verdict(report)}", "", *(f"- {fact}" for fact in facts), ""]
+
+
+def _verdict(report: RunReport) -> str:
+    one, later = report.round, report.cut_off
+    if one is None or one.ended_at is None:
+        return "no result"
+    whole = bool(one.items) and all(item.verdict == "pass" for item in one.items)
+    return "passed" if whole and not one.not_passed and not (later and later.not_passed) else "NOT PASSED"
+
+
+def _unended(one: RoundReport) -> str:
+    return f", {len(one.unended)} did not end" if one.unended else ""
+
+
+def _failed(one: RoundReport) -> list[str]:
+    rows = [
+        [f"**{_say(check.verdict)}**", _say(check.check), _say(check.evidence), _say(check.why) or "-"]
+        for check in one.not_passed
+    ]
+    rows += [["**inconclusive**", _say(name), UNENDED, "-"] for name in one.unended]
+    head = ("Verdict", "Check", "Evidence", "Meaning and next step")
+    return ["## Checks that did not pass", "", *_table(head, rows), ""] if rows else []
+
+
+def _lists(one: RoundReport) -> list[list[str]]:
+    return [
+        [
+            f"## {_say(LIST_TITLES.get(key, key))}",
+            "",
+            *_table(("Verdict", "Line", "Evidence"), (_line(one, i) for i in items)),
+            "",
+        ]
+        for key, items in groupby(one.items, key=lambda item: item.list)
+    ]
+
+
+def _line(one: RoundReport, item: ItemReport) -> list[str]:
+    evidence = "<br>".join(_say(text) for text in one.evidence(item)) or "-"
+    return [f"**{_say(item.verdict)}**", _say(item.item), evidence]
+
+
+def _checks(one: RoundReport) -> list[str]:
+    rows = [_check(check) for check in one.checks]
+    rows += [["**inconclusive**", _say(name), "-", UNENDED] for name in one.unended]
+    return ["## Checks", "", *_table(("Verdict", "Check", "Seconds", "Evidence"), rows), ""]
+
+
+def _check(check: CheckReport) -> list[str]:
+    return [f"**{_say(check.verdict)}**", _say(check.check), f"{check.seconds:.1f}", _say(check.evidence)]
+
+
+def _left_out(one: RoundReport) -> list[str]:
+    names = one.skipped
+    if not names and not one.skipped_manual:
+        return []
+    words = f"{', '.join(names) or 'none of the lines above'}"
+    return ["## Skipped checks", "", f"The operator skipped manual checks (--skip-manual): {_say(words)}", ""]
+
+
+def _rounds(report: RunReport) -> list[str]:
+    """The changes that a watch saw, and the number of rounds without a change."""
+    if len(report.rounds) < 2:  # noqa: PLR2004 - a round is compared with the one before
+        return []
+    changed = [one for one in report.rounds if one.changed]
+    rows = [[_stamp(one.started_at), str(one.number), _say("; ".join(one.changed))] for one in changed]
+    lines = ["## Rounds", "", *(_table(("Time (UTC)", "Round", "Change"), rows) if rows else ["Nothing changed."])]
+    lines += ["", f"{len(report.rounds)} rounds in {span(_lasted(report))}, {len(rows)} of them with a change."]
+    return [*lines, *_cut_off(report), ""]
+
+
+def _cut_off(report: RunReport) -> list[str]:
+    one = report.cut_off
+    if one is None:
+        return []
+    found = [f"- **{_say(check.verdict)}** {_say(f'{check.check}: {check.evidence}')}" for check in one.not_passed]
+    return [
+        "",
+        f"Round {one.number} stopped early: {one.progress}. The tables above do not include it.",
+        "",
+        *found,
+    ]
+
+
+def _lasted(report: RunReport) -> float:
+    last = report.rounds[-1]
+    return ((last.ended_at or last.started_at) - report.rounds[0].started_at).total_seconds()
+
+
+def _notes(report: RunReport) -> list[str]:
+    if not report.notes:
+        return []
+    rows = ([_stamp(note.at), note.level, _say(note.text)] for note in report.notes)
+    return ["## Notes", "", *_table(("Time (UTC)", "Level", "Note"), rows), ""]
+
+
+# Parts of both reports.
+
+
+def _at(time: datetime | None) -> str:
+    return UNKNOWN if time is None else moment(time)
+
+
+def _stamp(time: datetime) -> str:
+    """The time of an event in UTC, to the second."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
 def _say(text: str) -> str:
-    return in_markdown(text)
+    """`text` as literal text in Markdown: no markup, no HTML, no table borders, no line breaks."""
+    marked = "".join(f"\\{char}" if char in "\\`*_[]|~#" else char for char in escape(text))
+    return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-# The report for machines.
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table; its cells are already Markdown."""
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]
 
 
-def to_json(report: RunReport) -> str:
-    """The report as indented JSON, times in ISO 8601, ending in a newline."""
-    return report.model_dump_json(indent=2) + "\n"
+def _integrity(integrity: Integrity) -> list[str]:
+    """The integrity of the report's journal."""
+    whole = f"MISSING: {', '.join(map(str, integrity.missing))}" if integrity.missing else "none missing"
+    last = f"`{_say(integrity.last_hash)}`" if integrity.last_hash else "not available"
+    words = f"{integrity.events} events read, {whole}. SHA-256 of the journal's last line: {last}."
+    return ["## Integrity", "", words, ""]

@@ -1,4 +1,4 @@
-"""The report of a run as data: frozen and complete, the only source of every output format."""
+"""The report of a run: complete and immutable, the only source of every output format."""
 
 from __future__ import annotations
 
@@ -7,19 +7,33 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from uscdr.models.runs import RunKind
+from uscdr.models.base import elapsed
+from uscdr.models.runs import NO_BASELINE, RunKind, Tally
+from uscdr.words import duration, moment
 
 Verdict = Literal["met", "missed", "not known", "does not apply"]
 Outcome = Literal["done", "failed", "declined", "unknown", "interrupted", "unfinished"]
+UNKNOWN = "not known"
+UNENDED = "it did not end"
 
 
-class ReportModel(BaseModel):
+def span(seconds: float | None) -> str:
+    """Seconds in words; None is `not known`."""
+    return UNKNOWN if seconds is None else duration(seconds)
+
+
+def count(number: int | None) -> str:
+    """A count with thousands separators; None is `not known`, never zero."""
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+class _Model(BaseModel):
     """Base class: immutable, without extra fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ObjectiveReport(ReportModel):
+class ObjectiveReport(_Model):
     """A target in seconds, the achieved value (None if unknown) and its basis."""
 
     target_seconds: float
@@ -29,8 +43,15 @@ class ObjectiveReport(ReportModel):
     at_most: bool = False
     """Whether the achieved value is an upper bound."""
 
+    @property
+    def words(self) -> str:
+        """`met: 41 min of 2 h 00 min (until: …)`, or why the value is unknown."""
+        most = "at most " if self.at_most else ""
+        achieved = f"{most}{span(self.achieved_seconds)} of " if self.achieved_seconds is not None else "objective "
+        return f"{self.verdict}: {achieved}{span(self.target_seconds)} ({self.basis})"
 
-class PhaseReport(ReportModel):
+
+class PhaseReport(_Model):
     """A phase: its budget, and the seconds from its first start to its last end."""
 
     name: str
@@ -45,7 +66,7 @@ class PhaseReport(ReportModel):
         return bool(self.budget_seconds and self.seconds and self.seconds > self.budget_seconds)
 
 
-class StepReport(ReportModel):
+class StepReport(_Model):
     """A step: its outcome and the provider's ids. `number` is None for an unplanned step."""
 
     id: str
@@ -71,7 +92,7 @@ class StepReport(ReportModel):
     result: dict[str, Any] = {}
 
 
-class GateReport(ReportModel):
+class GateReport(_Model):
     """The facts that the operator saw, the phrase to type, and the answer (None without one)."""
 
     step: str
@@ -82,7 +103,7 @@ class GateReport(ReportModel):
     by: str = ""
 
 
-class CheckReport(ReportModel):
+class CheckReport(_Model):
     """A verdict with its evidence; `why` explains a failure."""
 
     step: str
@@ -93,8 +114,14 @@ class CheckReport(ReportModel):
     seconds: float
     why: str = ""
 
+    @property
+    def behind(self) -> str:
+        """The check with its evidence, as the evidence of a line; a verdict other than pass comes first."""
+        verdict = "" if self.verdict == "pass" else f"{self.verdict} "
+        return f"{verdict}{self.check}: {self.evidence}"
 
-class ItemReport(ReportModel):
+
+class ItemReport(_Model):
     """A line of the checklists, its checks, and those that the operator skipped."""
 
     list: str
@@ -104,7 +131,7 @@ class ItemReport(ReportModel):
     skipped: tuple[str, ...] = ()
 
 
-class RoundReport(ReportModel):
+class RoundReport(_Model):
     """A round of checks. `wanted` are its planned checks; an incomplete round has no end and no items."""
 
     number: int
@@ -124,8 +151,48 @@ class RoundReport(ReportModel):
         ended = {check.check for check in self.checks}
         return tuple(name for name in self.wanted if name not in ended)
 
+    @property
+    def not_passed(self) -> tuple[CheckReport, ...]:
+        """The checks that ended without a pass."""
+        return tuple(check for check in self.checks if check.verdict != "pass")
 
-class NoteReport(ReportModel):
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Checks that the operator skipped, each once."""
+        return tuple(dict.fromkeys(name for item in self.items for name in item.skipped))
+
+    @property
+    def progress(self) -> str:
+        """The numbers of checks that ended, by verdict: `12 of 45 ended (11 pass, 1 fail)`."""
+        counts = Tally([check.verdict for check in self.checks]).words
+        return f"{len(self.checks)} of {len(self.wanted)} ended ({counts})"
+
+    @property
+    def baseline(self) -> str:
+        """The baseline of counts, in words."""
+        return f"compared with the baseline of {moment(self.baseline_at)}" if self.baseline_at else NO_BASELINE
+
+    @property
+    def lasted(self) -> float:
+        """Duration of the round in seconds; for an incomplete round, until its last check ended."""
+        if self.seconds is not None:
+            return self.seconds
+        return max((elapsed(self.started_at, check.at) for check in self.checks), default=0.0)
+
+    def evidence(self, item: ItemReport) -> list[str]:
+        """The checks of a line with their evidence, and the skipped ones."""
+        ended = {check.check: check.behind for check in self.checks}
+        told = [ended.get(name, f"inconclusive {name}: {UNENDED}") for name in item.checks]
+        return told + [f"not checked {name}: skipped" for name in item.skipped]
+
+    def problems(self, item: ItemReport) -> list[str]:
+        """The same, for checks that did not pass."""
+        passed = {check.check for check in self.checks if check.verdict == "pass"}
+        grave = item.model_copy(update={"checks": tuple(name for name in item.checks if name not in passed)})
+        return self.evidence(grave)
+
+
+class NoteReport(_Model):
     """A message to the operator."""
 
     at: datetime
@@ -133,7 +200,7 @@ class NoteReport(ReportModel):
     text: str
 
 
-class Attempt(ReportModel):
+class Attempt(_Model):
     """One process's work on the run; `outcome` is empty if the process recorded no end."""
 
     started_at: datetime
@@ -146,7 +213,7 @@ class Attempt(ReportModel):
     summary: str = ""
 
 
-class TableLoss(ReportModel):
+class TableLoss(_Model):
     """A table's rows before and in the backup; None if they could not be counted.
 
     `changed`: the same keys with different content. `volatile`: sessions and the like, not in the totals.
@@ -164,7 +231,7 @@ class TableLoss(ReportModel):
     """The reason why the table could not be compared."""
 
 
-class DataReport(ReportModel):
+class DataReport(_Model):
     """Rows before, in the backup, after, and lost. None means unknown, never zero."""
 
     readable_before: bool | None = None
@@ -185,8 +252,21 @@ class DataReport(ReportModel):
     backup_finished_at: str = ""
     backup_sha256: str = ""
 
+    @property
+    def rows(self) -> str:
+        """The numbers of rows before, in the backup and after, in words."""
+        least = "at least " if self.before_at_least and self.rows_before is not None else ""
+        before = "unreadable" if self.readable_before is False else f"{least}{count(self.rows_before)}"
+        return f"{before} before, {count(self.rows_backup)} in the backup, {count(self.rows_after)} after"
 
-class Integrity(ReportModel):
+    @property
+    def lost(self) -> str:
+        """The number of lost rows, with `at least` for a lower bound."""
+        least = "at least " if self.at_least and self.rows_lost is not None else ""
+        return f"{least}{count(self.rows_lost)}"
+
+
+class Integrity(_Model):
     """Integrity of the evidence: events read, missing numbers, hash of the last line (empty if not available)."""
 
     events: int
@@ -196,7 +276,7 @@ class Integrity(ReportModel):
     last_hash: str
 
 
-class RunReport(ReportModel):
+class RunReport(_Model):
     """The complete content of a run's report."""
 
     run: str
@@ -243,3 +323,23 @@ class RunReport(ReportModel):
         """The newest complete round, else the newest one; None without a round."""
         ended = [one for one in self.rounds if one.ended_at]
         return next(reversed(ended or self.rounds), None)
+
+    @property
+    def cut_off(self) -> RoundReport | None:
+        """The newest round, if it stopped early after an earlier round had ended."""
+        last = self.rounds[-1] if self.rounds else None
+        return last if last and last is not self.round else None
+
+    @property
+    def result(self) -> str:
+        """The newest round in one sentence without its full stop; an incomplete round has no result."""
+        one = self.round
+        if one is None:
+            return "no round of checks started"
+        if one.ended_at is None:
+            return f"no result: the checks stopped early, {one.progress}"
+        return Tally([item.verdict for item in one.items]).of_lines(skipped_manual=one.skipped_manual)
+
+    def to_json(self) -> str:
+        """The report as indented JSON, times in ISO 8601, ending in a newline."""
+        return self.model_dump_json(indent=2) + "\n"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from uscdr.models.base import elapsed
-from uscdr.models.events import Stamped
 from uscdr.models.runs import RunKind
 from uscdr.report.fold import Fold
 from uscdr.report.model import (
@@ -21,12 +20,14 @@ from uscdr.report.model import (
     StepReport,
     TableLoss,
     Verdict,
+    span,
 )
-from uscdr.report.words import span
 from uscdr.words import first_of, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from uscdr.models.events import Stamped
 
 DOORS, CHECKED = "heroku.maintenance", "app.check"
 """The steps after which users can work again: the application is open and checked."""
@@ -39,7 +40,7 @@ _CLOCKS_APART = 60.0
 
 def _missed(fold: Fold) -> str | None:
     """The objectives that a run with completed steps missed, in words; None if it met all."""
-    achieved = {"RTO": recovery_time(fold), "RPO": recovery_point(fold)}
+    achieved = {"RTO": _recovery_time(fold), "RPO": _recovery_point(fold)}
     words = [
         f"{name} {span(one.target_seconds)}, achieved {span(one.achieved_seconds)}"
         for name, one in achieved.items()
@@ -72,7 +73,7 @@ def _texts(value: object) -> list[str]:
     return list(map(str, value)) if isinstance(value, list) else []
 
 
-def recovery_time(fold: Fold) -> ObjectiveReport:
+def _recovery_time(fold: Fold) -> ObjectiveReport:
     """Seconds from the start of the run until service was restored, compared with the RTO.
 
     Service is restored when the application was opened and all its checks succeeded. In a scenario without these steps
@@ -124,7 +125,7 @@ def _reached(step: StepReport, doors: list[StepReport]) -> bool:
     return step.ended_at is not None and (step.status == "done" or (may_be_skipped and step.status == "skipped"))
 
 
-def recovery_point(fold: Fold) -> ObjectiveReport:
+def _recovery_point(fold: Fold) -> ObjectiveReport:
     """Seconds of lost writes, compared with the RPO: from the chosen backup to the last lost write.
 
     If the ledger has no time of the last write, everything since the backup counts as lost: the age of the backup when
@@ -164,7 +165,7 @@ def _undated(ledger: dict[str, Any]) -> str:
     return "the damage may have removed newer rows" if ledger.get("at_least") is True else ""
 
 
-def data_facts(fold: Fold) -> DataReport:
+def _data_facts(fold: Fold) -> DataReport:
     """Rows before, in the backup, after and lost, from the results of the steps that counted them."""
     ledger, after, chosen = fold.result(LEDGER), fold.result(VERIFIED), fold.result(*CHOSEN)
     proof = fold.result(*PROVEN)
@@ -225,15 +226,7 @@ def build(events: Iterable[Stamped | Mapping[str, Any]], *, last_hash: str = "")
     `last_hash` is the SHA-256 of the journal's last line, if the caller knows it. A run without a
     `run.finished` is reported as unfinished. Raises pydantic.ValidationError for a line that is no event.
     """
-    return _report(fold_of(events), last_hash)
-
-
-def fold_of(events: Iterable[Stamped | Mapping[str, Any]]) -> Fold:
-    """The state after `events`, which are in journal order."""
-    fold = Fold()
-    for item in events:
-        fold.take(item if isinstance(item, Stamped) else Stamped.model_validate(item))
-    return fold
+    return _report(Fold.of(events), last_hash)
 
 
 def _report(fold: Fold, last_hash: str) -> RunReport:
@@ -253,9 +246,9 @@ def _report(fold: Fold, last_hash: str) -> RunReport:
         summary=end.summary if end else "The journal has no outcome.",
         dry_run=plan.dry_run if plan else False,
         plan_digest=plan.digest if plan else "",
-        rto=recovery_time(fold),
-        rpo=recovery_point(fold),
-        data=data_facts(fold),
+        rto=_recovery_time(fold),
+        rpo=_recovery_point(fold),
+        data=_data_facts(fold),
         phases=_phases(fold),
         steps=tuple(fold.steps.values()),
         gates=tuple(fold.gates),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.step import Effect
@@ -26,19 +27,34 @@ OPTIONS = {
 EFFECTS = {"read": "reads", "idempotent": "changes", "findable": "changes", "once": "asks or changes"}
 
 
-def rows(config: Config, wanted: str | None) -> Iterator[dict[str, object]]:
-    """One row per step."""
-    for name, scenario in _chosen(config, wanted).items():
-        for number, row in enumerate(_rows(config, scenario), start=1):
-            yield {"scenario": name, "number": number, **row}
+@dataclass(frozen=True)
+class Runbook:
+    """The runbook of one scenario, or of all of them. Its methods raise BadInput for an unknown scenario."""
 
+    config: Config
+    wanted: str | None = None
 
-def _chosen(config: Config, wanted: str | None) -> Mapping[str, Scenario]:
-    if wanted is None:
-        return config.scenarios
-    if wanted not in config.scenarios:
-        raise BadInput(f"There is no scenario “{wanted}”.", next_action="Choose one: " + ", ".join(config.scenarios))
-    return {wanted: config.scenarios[wanted]}
+    def rows(self) -> Iterator[dict[str, object]]:
+        """One row per step."""
+        for name, scenario in self._scenarios.items():
+            for number, row in enumerate(_rows(self.config, scenario), start=1):
+                yield {"scenario": name, "number": number, **row}
+
+    def to_markdown(self) -> str:
+        """The whole runbook."""
+        parts = [f"# Recovery of {self.config.app.name}", _promises(self.config)]
+        parts += [_scenario(self.config, name, scenario) for name, scenario in self._scenarios.items()]
+        parts += [_contacts(self.config)]
+        return "\n\n".join(parts)
+
+    @property
+    def _scenarios(self) -> Mapping[str, Scenario]:
+        every, wanted = self.config.scenarios, self.wanted
+        if wanted is None:
+            return every
+        if wanted not in every:
+            raise BadInput(f"There is no scenario “{wanted}”.", next_action="Choose one: " + ", ".join(every))
+        return {wanted: every[wanted]}
 
 
 def _rows(config: Config, scenario: Scenario) -> Iterator[dict[str, Any]]:
@@ -61,14 +77,6 @@ def _effect(step: AnyStep) -> str:
     if not step.destructive:
         return EFFECTS[step.effect.value]
     return "asks you" if step.effect is Effect.IDEMPOTENT else "DESTROYS"
-
-
-def render(config: Config, wanted: str | None) -> str:
-    """The runbook as Markdown."""
-    parts = [f"# Recovery of {config.app.name}", _promises(config)]
-    parts += [_scenario(config, name, scenario) for name, scenario in _chosen(config, wanted).items()]
-    parts += [_contacts(config)]
-    return "\n\n".join(parts)
 
 
 def _promises(config: Config) -> str:

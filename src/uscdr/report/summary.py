@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uscdr.models.runs import Tally
-from uscdr.report.checks import baseline_words, cut_off, not_passed, progress_words, result_words
-from uscdr.report.words import bound, count, lost, span
+from uscdr.report.model import count
 from uscdr.words import escape, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from uscdr.report.model import ObjectiveReport, RunReport
+    from uscdr.report.model import RunReport
 
 MOST_LINES = 15
 MOST_ITEMS = 3
@@ -28,7 +27,7 @@ def summarise(report: RunReport, *, journal: str = "", report_path: str = "") ->
     if report.only_looks:
         lines += _round(report)
     elif report.recovers and not report.dry_run:
-        lines += [f"RTO: {objective_words(report.rto)}", f"RPO: {objective_words(report.rpo)}"]
+        lines += [f"RTO: {report.rto.words}", f"RPO: {report.rpo.words}"]
         lines += _rows(report) + _checks(report)
     tail = [f"{name}: {path}" for name, path in (("Journal", journal), ("Report", report_path)) if path]
     left = [f"{name}: {state}" for name, state in report.left.items()]
@@ -37,23 +36,12 @@ def summarise(report: RunReport, *, journal: str = "", report_path: str = "") ->
     return "\n".join(escape(text) for text in (*lines[: MOST_LINES - len(tail)], *tail))
 
 
-def objective_words(objective: ObjectiveReport) -> str:
-    """`met: 41 min of 2 h 00 min (until: …)`, or why the value is unknown."""
-    most = "at most " if objective.at_most else ""
-    achieved = (
-        f"{most}{span(objective.achieved_seconds)} of " if objective.achieved_seconds is not None else "objective "
-    )
-    return f"{objective.verdict}: {achieved}{span(objective.target_seconds)} ({objective.basis})"
-
-
 def _rows(report: RunReport) -> list[str]:
     data = report.data
     known = (data.rows_before, data.rows_backup, data.rows_after, data.rows_lost)
     if all(number is None for number in known):
         return []
-    before = "unreadable" if data.readable_before is False else bound(data.rows_before, at_least=data.before_at_least)
-    words = f"Rows: {before} before, {count(data.rows_backup)} in the backup, {count(data.rows_after)} after"
-    lines = [f"{words}, {lost(data)} lost"]
+    lines = [f"Rows: {data.rows}, {data.lost} lost"]
     losses = [f"{table.table} {count(table.lost)}" for table in data.tables if table.lost and not table.volatile]
     return lines + ([f"Lost by table: {first_of(losses, MOST_ITEMS)}"] if losses else [])
 
@@ -65,14 +53,14 @@ def _checks(report: RunReport) -> list[str]:
 
 def _round(report: RunReport) -> list[str]:
     """The totals of the newest round, and the checks that did not pass."""
-    one, last = report.round, cut_off(report)
-    lines = [f"Result: {result_words(report)}"]
+    one, last = report.round, report.cut_off
+    lines = [f"Result: {report.result}"]
     if one is None:
         return lines
     number = f"round {one.number} of {len(report.rounds)}, " if len(report.rounds) > 1 else ""
-    lines.append(f"Checks: {number}{progress_words(one)}; {baseline_words(one)}")
-    lines += [f"Stopped early: round {last.number}, {progress_words(last)}"] if last else []
-    grave = [*(not_passed(last) if last else ()), *not_passed(one)]
+    lines.append(f"Checks: {number}{one.progress}; {one.baseline}")
+    lines += [f"Stopped early: round {last.number}, {last.progress}"] if last else []
+    grave = [*(last.not_passed if last else ()), *one.not_passed]
     found = [f"{check.verdict}: {check.check}: {check.evidence}" for check in grave]
     more = len(found) - MOST_FOUND
     return [*lines, *found[:MOST_FOUND], *([f"and {more} more in the report"] if more > 0 else [])]

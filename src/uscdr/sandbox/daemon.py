@@ -32,6 +32,8 @@ from uscdr.sandbox.state import CONTRACT_VERSION, StateDir, read_json, write_pri
 from uscdr.sandbox.world.apps import App
 
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
+PYTHON = "USCDR_SANDBOX_PYTHON"
+"""Of the environment: what runs the dynos' programs, if not the daemon's own interpreter."""
 
 
 class Progress:
@@ -126,7 +128,7 @@ async def _serve(state: StateDir, request: UpRequest, progress: Progress, starte
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with AsyncExitStack() as stack:
         progress.stage("Starting PostgreSQL and the provider's APIs")
-        runtime = Runtime(Path(request.python or sys.executable))
+        runtime = Runtime(Path(request.python or os.environ.get(PYTHON) or sys.executable))
         parts = await assemble(state, request, runtime, stack)
         control = {"url": parts.core.api_url, "secret": parts.core.secret}
         write_private(state.control, control)

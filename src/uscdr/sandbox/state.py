@@ -12,7 +12,7 @@ from typing import Any
 
 from uscdr import files
 from uscdr.errors import BadInput, MachineError
-from uscdr.settings import state_directory
+from uscdr.settings import Directories
 
 CONTRACT_VERSION = 1
 LARGEST = 1 << 24
@@ -28,7 +28,7 @@ CONTROL: Mapping[str, type] = {"url": str, "secret": str}
 
 def default_root() -> Path:
     """The sandbox directory when none is named: `$USCDR_STATE_DIR/sandbox`, else the user's state directory."""
-    return state_directory(os.environ) / "sandbox"
+    return Directories(os.environ).state / "sandbox"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uscdr.backups import catalog
-from uscdr.backups import copy as pulling
 from uscdr.backups import retention as pruning
 from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
 from uscdr.backups.manifest import BackupOrigin, CopyCard
@@ -79,7 +78,7 @@ def copy(
     order = CopyOrder(_origin(deps, attachment, transfer), vault.target, watch, again, deps.work)
     with vault.turn(f"copying {transfer.name} of {deps.app}", tell.progress):
         there = copy_for(copies_of(deps, transfer.id), keys)
-        return (there, False) if there else (pulling.pull(order, open_dump, vault.store(), keys), True)
+        return (there, False) if there else (order.pull(open_dump, vault.store(), keys), True)
 
 
 def _origin(deps: Adapters, attachment: Attachment, transfer: Transfer) -> BackupOrigin:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from uscdr.backups import proving
 from uscdr.backups.decrypt import check_intact
 from uscdr.backups.proving import Decode, ProofSubject, Questions
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory
-from uscdr.kit.collect.dump import code_in_kit, key_in_kit
+from uscdr.kit.collect.dump import Collected
 from uscdr.kit.manifest import DUMP
 from uscdr.scenarios.backup_questions import questions_of
 
@@ -40,7 +39,7 @@ def prove_and_keep(deps: Adapters, entry: BackupEntry, asked: Questions, tell: R
     vault.scratch().prepare()  # its server starts while the dump is fetched or decrypted
     with _dump(deps, entry, tell) as (path, subject):
         progress = _progress(deps, tell, f"restoring {entry.name} on this machine")
-        made = proving.prove(subject, path, asked, vault.decode, vault.scratch(), progress)
+        made = subject.prove(path, asked, vault.decode, vault.scratch(), progress)
     return made, made.keep(vault.store())
 
 
@@ -129,13 +128,13 @@ def prove_kit(
     questions = _questions(reader, config)
     scratch.prepare()  # its server starts while the dump is decrypted
     with reader.open_object(DUMP) as path:
-        return proving.prove(_kit_subject(reader, facts), path, questions, decode, scratch, progress)
+        return _kit_subject(reader, facts).prove(path, questions, decode, scratch, progress)
 
 
 def _questions(reader: KitReader, config: Config) -> Questions:
     held, app = reader.config(), reader.manifest.app
-    key = key_in_kit(config.recovery.encryption_key_variable, held.values if held else {}, app)
-    return questions_of(config, key, code_in_kit(reader.source()))
+    kit = Collected(held.values if held else {}, reader.source())
+    return questions_of(config, kit.key(config.recovery.encryption_key_variable, app), kit.code)
 
 
 def _kit_subject(reader: KitReader, facts: DumpFacts) -> ProofSubject:

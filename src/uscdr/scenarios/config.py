@@ -124,7 +124,7 @@ class VaultSettings(Fact):
     recipients: Annotated[tuple[str, ...], Destination()] = ()
     every: Annotated[Duration, Field(ge=300, le=86400)] = EVERY
     """How often a backup is captured, copied and proven."""
-    retention: Retention = Retention()
+    retention: Retention = Field(default_factory=Retention)
 
     @field_validator("recipients")
     @classmethod
@@ -313,13 +313,13 @@ class Config(Fact):
     app: ApplicationConfig
     targets: Annotated[dict[TargetName, TargetConfig], Field(min_length=1)]
     contacts: tuple[Contact, ...] = ()
-    config: ConfigManifest = ConfigManifest()
+    config: ConfigManifest = Field(default_factory=ConfigManifest)
     access: AccessTables | None = None
     """Where the application keeps who has access."""
-    recovery: Recovery = Recovery()
-    kit: KitSettings = KitSettings()
-    vault: VaultSettings = VaultSettings()
-    media: MediaSettings = MediaSettings()
+    recovery: Recovery = Field(default_factory=Recovery)
+    kit: KitSettings = Field(default_factory=KitSettings)
+    vault: VaultSettings = Field(default_factory=VaultSettings)
+    media: MediaSettings = Field(default_factory=MediaSettings)
     invariants: tuple[Annotated[Invariant, AfterValidator(_bounded)], ...] = ()
     checks: SkipValidation[Mapping[str, CheckSpec]] = Field(default_factory=dict)
     """By name. The loader validates them when one is first used."""

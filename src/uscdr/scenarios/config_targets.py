@@ -154,7 +154,7 @@ class TargetConfig(Fact):
     dns: DnsTarget | None = None
     web: Annotated[Address | None, Destination()] = None
     """The address to check the application at; default: what the platform says."""
-    mail: MailTarget = MailTarget()
+    mail: MailTarget = Field(default_factory=MailTarget)
     tls_server: Annotated[Annotated[tuple[str, int], BeforeValidator(_server)] | None, Destination()] = None
     """`host:port` that serves the hostnames' certificates, where they do not resolve: tests and sandboxes."""
     ca_file: Annotated[str | None, Destination()] = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.backups.proofs import Grade
-from uscdr.backups.proving import Decode, ProofResult, Questions, examined
+from uscdr.backups.proving import Decode, ProofResult, Questions
 from uscdr.errors import CheckFailed, MachineError, UscdrError
 from uscdr.models.heroku import Download
 from uscdr.scenarios.results.db import Proof
@@ -213,7 +213,7 @@ class _Opened:
         got = source.fetch(dump, report("downloading"))
         self.dump = dump
         questions = self._questions()
-        looking = examined(dump, questions, self._decode, self._scratch, report)
+        looking = questions.examined(dump, self._decode, self._scratch, report)
         shown, self.database = self._stack.enter_context(looking)
         self._note(got, shown, questions)
         _refuse(source, shown)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.checks.context import LOG_LINES
 from uscdr.checks.uptime import CRASHED, RUNS, DynoRestart, in_force
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, EffectFailed, ProviderError
 from uscdr.scenarios.django import DjangoOutput
@@ -303,7 +303,7 @@ class Builds:
             lambda build: f"build {build.id} of {commit[:12]} is ours",
             f"no new build of {commit[:12]}",
         )
-        return look_for(search, intent, self._deps.stop, tell)
+        return search.run(intent, self._deps.stop, tell)
 
 
 class _Stage:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from uscdr import files as reading
 from uscdr.errors import CheckFailed, Declined, JournalError, MachineError
 from uscdr.files import disk_errors, private_directory, write_whole
-from uscdr.journal.reader import LARGEST, NAME, Journal, look, read
-from uscdr.journal.runs import COPY, SHARED, WRITE_EFFECTS, hand, is_elsewhere
+from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
+from uscdr.journal.runs import SHARED, WRITE_EFFECTS, is_elsewhere
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class JournalStore:
         for piece, there in zip(pieces, self.lines(pieces), strict=True):
             if piece.first != first:
                 return
-            first += count(there)
+            first += there.count(b"\n")
             yield there
 
     def journal(self, run: str) -> bytes:
@@ -94,29 +94,46 @@ class JournalStore:
         """Store a piece. Raises NameTaken if another process continued the run."""
         self.store.put_once(piece.name, lines)
 
+    def copies(self, state: Path) -> Path:
+        """The directory of this machine with copies of these journals."""
+        return state / SHARED / hashlib.sha256(self.store.place.encode()).hexdigest()[:16]
 
-def count(lines: bytes) -> int:
-    """The number of lines."""
-    return lines.count(b"\n")
+    def refresh(self, state: Path) -> None:
+        """Update the copies. Stored pieces never change, so only new ones are fetched."""
+        for run, pieces in groupby(self.pieces(), key=lambda piece: piece.run):
+            _refresh_one(self.copies(state) / "runs" / run / COPY, self, tuple(pieces))
+
+    def bring(self, state: Path, run: str, *, take_over: bool) -> Arrived:
+        """Replace `<state>/runs/<run>` by the team's journal of the run. The caller must hold the lease.
+
+        Lines that only this machine has are kept at its end. If the two journals differ, the team's counts: an intent
+        is stored there before it is written here, so the lines set aside contain no forgotten write.
+
+        Raises Declined if another machine continued the run and `take_over` is false. Raises JournalError for damage,
+        and for writes that were begun without the team's knowledge.
+        """
+        own, shared = state / "runs" / run / NAME, self.journal(run)
+        here = _whole(own)
+        if here.startswith(shared):
+            return Arrived(own, shared.count(b"\n"), here[len(shared) :])
+        journal = _checked(own.with_name(ARRIVING), shared)
+        if not take_over and is_elsewhere(here, shared):
+            raise Declined(
+                f"Another machine continued run {run}: {journal.operator}. It no longer holds the lease.",
+                why="That machine resumed the run after this one. Its journal in the shared state counts.",
+                next_action=f"Resume the run on this machine: uscdr runs resume {run} --take-over",
+            )
+        aside = None if shared.startswith(here) else _set_aside(own, here, shared)
+        write_whole(own, shared)
+        return Arrived(own, shared.count(b"\n"), b"", aside)
 
 
-# Copies of the team's journals on this machine. Stored pieces never change, so only new ones are fetched.
-
-
-def home(state: Path, shelf: JournalStore) -> Path:
-    """The directory of this machine with the copies from one store."""
-    return state / SHARED / hashlib.sha256(shelf.store.place.encode()).hexdigest()[:16]
-
-
-def refresh(state: Path, shelf: JournalStore) -> None:
-    """Update the copies. Raises MachineError if the store cannot be read."""
-    for run, pieces in groupby(shelf.pieces(), key=lambda piece: piece.run):
-        _refresh_one(home(state, shelf) / "runs" / run / COPY, shelf, tuple(pieces))
+# Copies of the team's journals on this machine.
 
 
 def _refresh_one(path: Path, shelf: JournalStore, pieces: Sequence[Piece]) -> None:
     known = _known(path)
-    lines = count(known)
+    lines = known.count(b"\n")
     new = b"".join(shelf.joined([piece for piece in pieces if piece.first >= lines], lines))
     if new:
         private_directory(path.parent)
@@ -126,8 +143,8 @@ def _refresh_one(path: Path, shelf: JournalStore, pieces: Sequence[Piece]) -> No
 
 def _known(path: Path) -> bytes:
     """The copy if it is intact, else nothing: a damaged copy is fetched again."""
-    found = look(path)
-    if found.damage is not None or found.journal.torn_bytes:
+    found = Journal.salvage(path)
+    if found.damage is not None or found.torn_bytes:
         return b""
     try:
         return reading.whole(path, LARGEST)
@@ -163,43 +180,18 @@ class Arrived:
     aside: Path | None = None
 
 
-def bring(state: Path, run: str, shelf: JournalStore, *, take_over: bool) -> Arrived:
-    """Replace `<state>/runs/<run>` by the team's journal of the run. The caller must hold the lease.
-
-    Lines that only this machine has are kept at its end. If the two journals differ, the team's counts: an intent is
-    stored there before it is written here, so the lines set aside contain no forgotten write.
-
-    Raises Declined if another machine continued the run and `take_over` is false. Raises JournalError for damage, and
-    for writes that were begun without the team's knowledge.
-    """
-    own, shared = state / "runs" / run / NAME, shelf.journal(run)
-    here = _whole(own)
-    if here.startswith(shared):
-        return Arrived(own, count(shared), here[len(shared) :])
-    journal = _checked(own.with_name(ARRIVING), shared)
-    if not take_over and is_elsewhere(here, shared):
-        raise Declined(
-            f"Another machine continued run {run}: {hand(list(journal.events()))}. It no longer holds the lease.",
-            why="That machine resumed the run after this one. Its journal in the shared state counts.",
-            next_action=f"Resume the run on this machine: uscdr runs resume {run} --take-over",
-        )
-    aside = None if shared.startswith(here) else _set_aside(own, here, shared)
-    write_whole(own, shared)
-    return Arrived(own, count(shared), b"", aside)
-
-
 def _checked(arriving: Path, shared: bytes) -> Journal:
     """Verify the whole chain of the team's journal before it replaces another. Raises JournalError."""
     private_directory(arriving.parent)
     write_whole(arriving, shared)
-    journal = read(arriving)
+    journal = Journal.read(arriving)
     arriving.unlink()
     return journal
 
 
 def _whole(path: Path) -> bytes:
     """A journal's intact lines; empty if there is no journal."""
-    return path.read_bytes()[: read(path).good_bytes] if path.is_file() else b""
+    return path.read_bytes()[: Journal.read(path).good_bytes] if path.is_file() else b""
 
 
 def _set_aside(own: Path, here: bytes, shared: bytes) -> Path:
@@ -207,7 +199,7 @@ def _set_aside(own: Path, here: bytes, shared: bytes) -> Path:
     same = next((number for number, (mine, theirs) in enumerate(pairs) if mine != theirs), 0)
     begun = [
         record["event"]["step"]
-        for record in read(own).records[same:]
+        for record in Journal.read(own).records[same:]
         if record["event"]["kind"] == "step.started" and record["event"]["effect"] in WRITE_EFFECTS
     ]
     if begun:

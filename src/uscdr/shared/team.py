@@ -8,28 +8,22 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uscdr.errors import BadInput, JournalError, LockHeld, MachineError, OutcomeUnknown
+from uscdr.errors import BadInput, JournalError, MachineError, OutcomeUnknown
 from uscdr.files import whole
-from uscdr.journal.reader import LARGEST, NAME, read
-from uscdr.journal.runs import COPY
+from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
 from uscdr.models.base import seconds
-from uscdr.models.events import StepProgress
-from uscdr.shared import journals
-from uscdr.shared import lease as claims
-from uscdr.shared.journals import RUNS, Arrived, JournalStore, Piece, count, home
-from uscdr.shared.lease import LeaseRequest, RunLease, Waiting
+from uscdr.shared.journals import RUNS, Arrived, JournalStore, Piece
+from uscdr.shared.lease import TERMS, LeaseRequest, RunLease, Waiting
 from uscdr.shared.upload import SharedJournal
+from uscdr.store.directory import LocalStore
 from uscdr.store.lease_records import LEASES, LONGEST, LeaseTerms
 from uscdr.store.location import open_store
-from uscdr.store.store import ChecksumRefused, LocalStore, NameTaken, NotExclusive, Store
+from uscdr.store.store import ChecksumRefused, NameTaken, NotExclusive, Store
 from uscdr.words import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from uscdr.engine.gate import Asker
-    from uscdr.engine.wait import Stop
-    from uscdr.events import Bus
     from uscdr.journal.writer import JournalWriter
 
 # Runs that ended here while the store was unreachable: a later command uploads their missing lines.
@@ -41,7 +35,7 @@ def _deliver(state: Path, shelf: JournalStore) -> tuple[str, ...]:
     Needs no lease: names are created once, so a process that took over a run meanwhile keeps it. A run of which the
     store has no line was made without the team, and is not uploaded. Raises MachineError and OutcomeUnknown.
     """
-    copies = (home(state, shelf) / "runs").glob(f"*/{COPY}")
+    copies = (shelf.copies(state) / "runs").glob(f"*/{COPY}")
     return tuple(copy.parent.name for copy in sorted(copies) if _delivered(state, shelf, copy))
 
 
@@ -51,7 +45,7 @@ def _delivered(state: Path, shelf: JournalStore, copy: Path) -> bool:
     if len(own) <= len(known) or not own.startswith(known):
         return False
     try:
-        shelf.put(Piece(run, count(known)), own[len(known) :])
+        shelf.put(Piece(run, known.count(b"\n")), own[len(known) :])
     except NameTaken:
         return False
     return True
@@ -60,7 +54,7 @@ def _delivered(state: Path, shelf: JournalStore, copy: Path) -> bool:
 def _ended(path: Path) -> bytes:
     """The complete journal of a run that recorded its end; empty for other runs."""
     try:
-        journal = read(path)
+        journal = Journal.read(path)
     except JournalError:
         return b""
     over = bool(journal.records) and journal.records[-1]["event"]["kind"] == "run.finished"
@@ -76,7 +70,7 @@ OTHERS = (
 )
 
 
-def require_fit(store: Store) -> None:
+def _try(store: Store) -> None:
     """Test the store with a temporary object. Raises BadInput that names the missing ability, MachineError."""
     name = f"{LEASES}/probe-{secrets.token_hex(8)}"
     try:
@@ -109,19 +103,32 @@ SHORTEST = 5.0
 """Seconds; with a shorter one a busy machine would lose its lease."""
 LOOKS = 10
 """The least number of looks during the wait for the end of a lease."""
-WAITING = "take over"
-"""The name of that wait in progress messages."""
 _WITHOUT = f"To continue without the team: uscdr runs resume --without-shared, or {VARIABLE}= before any command"
 
 
 class Team:
     """One process's connection to the team. `behind`: journal lines that were not uploaded at the end of a run."""
 
-    def __init__(self, store: Store, terms: LeaseTerms = claims.TERMS) -> None:
+    def __init__(self, store: Store, terms: LeaseTerms = TERMS) -> None:
         self.shelf = JournalStore(store)
         self.terms = terms
         self.behind = 0
         self._is_fit = False
+
+    @classmethod
+    def open(cls, env: Mapping[str, str], *, without: bool = False) -> Team | None:
+        """The team that `$USCDR_SHARED` names; None if it is not set, or if the operator works without it.
+
+        Raises BadInput for an invalid location or lease duration, MachineError for a directory that is missing, or that
+        contains files which this user may not read.
+        """
+        named = env.get(VARIABLE, "").strip()
+        if not named or without:
+            return None
+        store, terms = open_store(named, env), _terms_of(env)
+        if isinstance(store, LocalStore):
+            _refuse_unusable(Path(store.place))
+        return cls(store, terms)
 
     @property
     def place(self) -> str:
@@ -131,11 +138,11 @@ class Team:
     def refresh(self, state: Path) -> None:
         """Update this machine's copies of all journals. Raises MachineError and OutcomeUnknown."""
         with self._explained():
-            journals.refresh(state, self.shelf)
+            self.shelf.refresh(state)
 
     def settle(self, state: Path) -> tuple[str, ...]:
         """Update the copies, and upload missing lines of runs that ended here; returns those runs."""
-        self._require_fit()
+        self.require_fit()
         self.refresh(state)
         with self._explained():
             delivered = _deliver(state, self.shelf)
@@ -144,19 +151,19 @@ class Team:
         return delivered
 
     @contextmanager
-    def claim(self, state: Path, wish: LeaseRequest, waiting: Waiting) -> Iterator[RunLease]:
-        """Hold the team's lease of the requested target; see `lease.claim`."""
-        self._require_fit()
-        notes = journals.home(state, self.shelf) / "claims"
+    def claim(self, state: Path, request: LeaseRequest, waiting: Waiting) -> Iterator[RunLease]:
+        """Hold the team's lease of the requested target; see `RunLease.claim`."""
+        self.require_fit()
+        notes = self.shelf.copies(state) / "claims"
         with ExitStack() as stack:
             with self._explained():
-                held = claims.claim(self.shelf.store, notes, wish, waiting, terms=self.terms)
+                held = RunLease.claim(self.shelf.store, notes, request, waiting, terms=self.terms)
                 claim = stack.enter_context(held)
             yield claim
 
     def bring(self, state: Path, run: str, *, take_over: bool) -> Arrived:
-        """Fetch the team's journal of the run to this machine; see `journals.bring`."""
-        return journals.bring(state, run, self.shelf, take_over=take_over)
+        """Fetch the team's journal of the run to this machine; see `JournalStore.bring`."""
+        return self.shelf.bring(state, run, take_over=take_over)
 
     @contextmanager
     def ledger(
@@ -171,11 +178,11 @@ class Team:
             ledger.close()
             self.behind = ledger.unseen
 
-    def _require_fit(self) -> None:
+    def require_fit(self) -> None:
         """Test the store before the first write. Raises BadInput if two operators could both get a lease."""
         if not self._is_fit:
             with self._explained():
-                require_fit(self.shelf.store)
+                _try(self.shelf.store)
             self._is_fit = True
 
     @contextmanager
@@ -186,32 +193,17 @@ class Team:
         except (MachineError, OutcomeUnknown) as error:
             raise MachineError(
                 f"uscdr cannot use the shared state in {self.place}. It did nothing.",
-                why=f"{error.message} {error.why}".strip(),
+                why=error.reason,
                 next_action=f"{error.next_action} {_WITHOUT}. Then your team does not see your run, and can begin the "
                 "same one.",
             ) from error
-
-
-def open_team(env: Mapping[str, str], *, without: bool = False) -> Team | None:
-    """The team that `$USCDR_SHARED` names; None if it is not set, or if the operator works without it.
-
-    Raises BadInput for an invalid location or lease duration, MachineError for a directory that is missing, or that
-    contains files which this user may not read.
-    """
-    named = env.get(VARIABLE, "").strip()
-    if not named or without:
-        return None
-    store, terms = open_store(named, env), _terms_of(env)
-    if isinstance(store, LocalStore):
-        _refuse_unusable(Path(store.place))
-    return Team(store, terms)
 
 
 def _terms_of(env: Mapping[str, str]) -> LeaseTerms:
     """The duration of a lease without renewal: a minute, or the value of `$USCDR_SHARED_LEASE`. Raises BadInput."""
     text = env.get(LEASE, "").strip()
     if not text:
-        return claims.TERMS
+        return TERMS
     try:
         wanted = seconds(text)
     except ValueError as error:
@@ -242,24 +234,3 @@ def _refuse_unusable(root: Path) -> None:
                 why="Another user owns it, and only the owner can read stored files.",
                 next_action=f"Use one account for all operators on that disk, or use a bucket. {_WITHOUT}.",
             )
-
-
-def waiting(asker: Asker, stop: Stop, bus: Bus, *, take_over: bool) -> Waiting:
-    """How to wait for another's lease and take it over, with or without an operator who can be asked.
-
-    `bus` has viewers and no ledger: this process does not have the run yet.
-    """
-
-    def tell(waited: float, longest: float, words: str) -> None:
-        bus.emit(StepProgress(step=WAITING, note=words, done=min(waited, longest), total=longest, unit="s"))
-
-    def asks(facts: Mapping[str, str], phrase: str, refusal: LockHeld) -> bool:
-        if not asker.interactive:
-            raise LockHeld(
-                refusal.message,
-                why=f"The holder is alive: it renewed its lease just now. {refusal.why}",
-                next_action=f"Talk to that person. At a terminal you can type this phrase to take over: {phrase}",
-            )
-        return asker.confirm_phrase(facts, phrase)
-
-    return Waiting(asks, stop.pause, tell, take_over)

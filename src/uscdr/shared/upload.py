@@ -9,7 +9,7 @@ from uscdr.errors import JournalError, LockHeld, MachineError, OutcomeUnknown, U
 from uscdr.journal.reader import encode
 from uscdr.journal.runs import WRITE_EFFECTS
 from uscdr.models.events import Payload, RunResumed, Stamped, StepSending, StepSettled, StepStarted
-from uscdr.shared.journals import JournalStore, Piece, count
+from uscdr.shared.journals import JournalStore, Piece
 from uscdr.store.store import NameTaken
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class SharedJournal:
     @property
     def unseen(self) -> int:
         """The number of lines that the team does not have yet."""
-        return count(self._unseen)
+        return self._unseen.count(b"\n")
 
     def record(self, stamped: Stamped) -> None:
         """Append one event. An intent to write goes to the store first; the lease is checked last.
@@ -129,7 +129,7 @@ class SharedJournal:
                 there = lines
             except NameTaken:
                 there = self._own_piece(piece, lines)
-            self._shipped += count(there)
+            self._shipped += there.count(b"\n")
             if len(there) > len(self._unseen):
                 self._unseen, line = b"", b""
             else:
@@ -168,7 +168,7 @@ def _acts(event: Payload) -> bool:
 def _blind(kind: type[MachineError], shelf: JournalStore, error: UscdrError) -> MachineError:
     return kind(
         f"uscdr cannot use the shared state in {shelf.store.place}, so it did not begin the step.",
-        why=f"{error.message} {error.why}".strip(),
+        why=error.reason,
         next_action="Resume when the shared state is reachable: uscdr runs resume. To continue without it, although "
         "another machine might begin the same steps: uscdr runs resume --without-shared",
     )

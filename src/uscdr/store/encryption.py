@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from pydantic import SecretStr
+
 IDENTITY_WORD = "AGE-SECRET-KEY-"
 _NO_KEY = "No matching keys"
 _LARGEST_IDENTITY_FILE = 1 << 20
+_TOO_LONG = "Excessive work"
+"""age's words for a key that this machine would need too long for."""
+_MEASUREMENTS = 20
+"""How often it is asked again."""
 
 Watch = Callable[[int], None]
 """Receives the number of plain bytes processed so far; may raise to stop."""
@@ -48,6 +54,15 @@ class Recipient:
             )
         return tuple(_recipient(text) for text in wanted)
 
+    @classmethod
+    def locked(cls, passphrase: SecretStr) -> tuple[Recipient, bytes]:
+        """A new public key, and its private key encrypted by `passphrase` (deliberately takes seconds)."""
+        pyrage = _age()
+        identity = pyrage.x25519.Identity.generate()
+        public = identity.to_public()
+        locked: bytes = pyrage.passphrase.encrypt(f"{identity}\n".encode(), passphrase.get_secret_value())
+        return cls(str(public), public), locked
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -74,6 +89,23 @@ class Identity:
                 next_action="Decrypt a copy of it (age -d, or ssh-keygen -p) and name that file. Then delete the copy.",
             )
         return found
+
+    @classmethod
+    def unlocked(cls, locked: bytes, passphrase: SecretStr) -> Identity:
+        """The private key that `Recipient.locked` encrypted.
+
+        Raises WrongIdentity if the passphrase does not decrypt it, MachineError on a slow machine.
+        """
+        pyrage = _age()
+        try:
+            opened = _decrypt_key(pyrage, locked, passphrase)
+            return cls(pyrage.x25519.Identity.from_str(opened.decode().strip()))
+        except (pyrage.DecryptError, pyrage.IdentityError, UnicodeDecodeError):
+            raise WrongIdentity(
+                "The passphrase does not decrypt this copy.",
+                why="It is another passphrase, or the copy's identity.age is damaged.",
+                next_action="Pass the passphrase that the copy was made with: --passphrase-file FILE",
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -225,11 +257,32 @@ def _reraise(*taps: _Tap) -> None:
             raise tap.error
 
 
+def _decrypt_key(pyrage: ModuleType, locked: bytes, passphrase: SecretStr) -> bytes:
+    """The key as text. Raises DecryptError or MachineError.
+
+    age refuses a key that this machine would need too long for. It measures the machine at each call, within
+    milliseconds: that other programs had the processor just then is no reason to refuse.
+    """
+    for _ in range(_MEASUREMENTS):
+        try:
+            opened: bytes = pyrage.passphrase.decrypt(locked, passphrase.get_secret_value())
+        except pyrage.DecryptError as error:
+            if _TOO_LONG not in str(error):
+                raise
+        else:
+            return opened
+    raise MachineError(
+        "This machine is too slow or too busy to open the copy by its passphrase.",
+        why="age refuses a key that takes much longer here than where the copy was made.",
+        next_action="End other programs, or use a faster machine. Then run the command again.",
+    )
+
+
 def _age() -> ModuleType:
     """The age library, which an extra of the package installs."""
     try:
         return importlib.import_module("pyrage")
     except ImportError as error:
         raise MissingExtra(
-            "Kits need age encryption, which is not installed.", extra="vault", module="pyrage"
+            "Kits and copies of backups need age encryption, which is not installed.", extra="vault", module="pyrage"
         ) from error

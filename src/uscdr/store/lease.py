@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator, is_gone
-from uscdr.store.lease_records import LONGEST_REQUEST, LeaseRecord, LeaseRow, LeaseState, LeaseTerms, is_ended
+from uscdr.store.lease_records import LONGEST_REQUEST, LeaseRecord, LeaseRow, LeaseState, LeaseTerms
 from uscdr.store.store import NameTaken, Store
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class LeaseWatch:
 
     def is_over(self, highest: LeaseState | None) -> bool:
         """Whether the lease was ended, or its holder can certainly send nothing more."""
-        return highest is None or is_ended(highest) or self.seconds > self._row.lasts(highest)
+        return highest is None or highest.ended or self.seconds > self._row.lasts(highest)
 
 
 def _mark(standing: LeaseState | None) -> tuple[int, str] | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LEASES = "leases"
+UNKNOWN_HOLDER = "an unknown process"
 LONGEST = 900.0
 """Seconds; a longer lease would delay the takeover of a dead machine's run too much."""
 _NUMBER = re.compile(r"([0-9]{12})\.json")
@@ -82,10 +83,20 @@ class LeaseState:
     entry: ObjectInfo
     record: LeaseRecord | None
 
+    @property
+    def holder(self) -> str:
+        """The holder in words."""
+        return f"{self.record.who}, since {moment(self.record.taken_at)}" if self.record else UNKNOWN_HOLDER
 
-def is_ended(highest: LeaseState | None) -> bool:
-    """Whether nobody holds the lease: it was ended, or there is no record."""
-    return highest is None or (highest.record is not None and highest.record.state == "released")
+    @property
+    def message(self) -> str:
+        """The holder's message as a sentence; empty if there is none."""
+        return f"Its message: {self.record.message}." if self.record and self.record.message else ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its holder ended the lease."""
+        return self.record is not None and self.record.state == "released"
 
 
 @dataclass(frozen=True)
@@ -183,10 +194,10 @@ class LeaseRow:
 
     def held_by(self, highest: LeaseState | None, why: str) -> LockHeld:
         """The error that names the holder."""
-        record = highest.record if highest else None
+        holder, message = (highest.holder, highest.message) if highest else (UNKNOWN_HOLDER, "")
         return LockHeld(
-            f"Another process holds the lease of {self.scope} in {self.store.place}: {named(record)}.",
-            why=f"{why} {said(record)}".strip(),
+            f"Another process holds the lease of {self.scope} in {self.store.place}: {holder}.",
+            why=f"{why} {message}".strip(),
             next_action="Wait until it ends. The lease of a dead process expires by itself. Take over only if you are "
             "sure that the other process has stopped.",
         )
@@ -217,16 +228,6 @@ class LeaseRow:
                 next_action=f"Check that nobody works on the target. Then delete {self._directory}/{number - 1}.json.",
             )
         return f"{self._directory}/{number:012d}.json"
-
-
-def named(record: LeaseRecord | None) -> str:
-    """The holder in words."""
-    return f"{record.who}, since {moment(record.taken_at)}" if record else "an unknown process"
-
-
-def said(record: LeaseRecord | None) -> str:
-    """The holder's message as a sentence; empty if there is none."""
-    return f"Its message: {record.message}." if record and record.message else ""
 
 
 def _parsed(data: bytes) -> LeaseRecord | None:

@@ -9,11 +9,14 @@ from urllib.parse import unquote, urlsplit
 
 from uscdr.errors import BadInput, MissingExtra
 from uscdr.lazily import imported
-from uscdr.settings import state_directory, user_path
-from uscdr.store.store import LocalStore, Store
+from uscdr.settings import Directories, user_path
+from uscdr.store.directory import LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from uscdr.store.store import Store
+
 
 ALLOWED = "a directory, file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
 _BUCKETS = ("s3", "gs", "az")
@@ -50,7 +53,7 @@ def open_store(text: str, env: Mapping[str, str]) -> Store:
     bucket, prefix = _bucket(scheme, found[2])
     handles = _adapter("uscdr.store.connections:connect")(scheme, bucket, prefix, env)
     place = f"{scheme}://{bucket}/{prefix}".rstrip("/")
-    store: Store = _adapter("uscdr.store.bucket:ObjectStore")(place, handles, state_directory(env) / SCRATCH)
+    store: Store = _adapter("uscdr.store.bucket:ObjectStore")(place, handles, Directories(env).state / SCRATCH)
     return store
 
 

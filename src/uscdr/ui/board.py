@@ -1,4 +1,4 @@
-"""The state of a run at one moment, built from its events; contains no texts and no layout."""
+"""The state of a run at one moment, built from its events; contains no layout."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models import events as ev
-from uscdr.models.runs import RunKind
+from uscdr.models.runs import NO_BASELINE, RunKind
+from uscdr.words import moment
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-# The state of a round of checks at one moment, built from its events; contains no texts and no layout.
-
 
 State = Literal["fail", "inconclusive", "cut off", "running", "not checked", "waiting", "pass"]
 BEGUN = "verify"
@@ -86,6 +84,11 @@ class CheckBoard:
     def elapsed(self, now: datetime) -> float:
         """Duration of the round in seconds, so far or in total."""
         return max(0.0, ((self.over_at or now) - self.started).total_seconds()) if self.started else 0.0
+
+    @property
+    def baseline(self) -> str:
+        """The baseline of counts, in words."""
+        return f"compared with the baseline of {moment(self.baseline_at)}" if self.baseline_at else NO_BASELINE
 
     @property
     def verdicts(self) -> list[str]:
@@ -242,6 +245,23 @@ class Board:
     def recovers(self) -> bool:
         """Whether the objectives apply to the run; they do not apply to a verification or a single write."""
         return self.begun is not None and RunKind(self.begun.scenario).recovers
+
+    @property
+    def title(self) -> str:
+        """The run in words: `db recovery of usc-pis (production)`, `capture of usc-pis (production)`."""
+        if self.begun is None:
+            return f"Run {self.run}"
+        what = f"{self.begun.scenario} recovery" if self.recovers else self.begun.scenario
+        return f"{what} of {self.begun.app} ({self.begun.target})"
+
+    def label(self, step: StepState) -> str:
+        """A step by number and title, as `5/12 Restore the backup`."""
+        return f"{step.number}/{self.planned} {step.title}" if step.number else step.title
+
+    def label_of(self, step_id: str) -> str:
+        """The same for the step with that id; the id if there is no such step."""
+        step = self.step(step_id)
+        return self.label(step) if step else step_id
 
     def step(self, step_id: str) -> StepState | None:
         """The step with that id, if it was planned or has started."""

@@ -22,16 +22,13 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-# This process's stdout and stderr. They keep the first write error, which decides the exit code at the end.
-
-
 OUT, ERR = 1, 2
 NAMES = {OUT: "standard output", ERR: "standard error"}
 _LEFT = frozenset({errno.EPIPE, errno.ECONNRESET})
 _HUNG_UP = frozenset({errno.EIO, errno.ENXIO})
 
 
-class Outlet(io.RawIOBase):
+class _Outlet(io.RawIOBase):
     """An output descriptor. It waits for a slow reader, never raises, and keeps the first error."""
 
     def __init__(self, descriptor: int, *, absent: bool = False) -> None:
@@ -84,27 +81,52 @@ class Outlet(io.RawIOBase):
         return number in _LEFT or (self.absent and self.descriptor == ERR)
 
 
-_OURS: dict[int, Outlet] = {}
+class StandardOutputs:
+    """This process's stdout and stderr. They keep the first write error, which decides the exit code at the end."""
+
+    def __init__(self) -> None:
+        self._outlets: dict[int, _Outlet] = {}
+
+    def install(self) -> None:
+        """Replace stdout and stderr; opens closed descriptors 0, 1 and 2 first: no later file gets their number.
+
+        Writes an escape for a character that the encoding lacks.
+        """
+        filled = {number for number in (0, OUT, ERR) if _fill(number)}
+        sys.stdout = self._text(OUT, sys.stdout, absent=OUT in filled)
+        sys.stderr = self._text(ERR, sys.stderr, absent=ERR in filled)
+
+    def unwritten(self) -> MachineError | None:
+        """The error of an output that lost data; None if both are complete, or nobody reads them."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        lost = [outlet for outlet in self._outlets.values() if not outlet.settled() and not outlet.unread]
+        return _cut(lost[0]) if lost else None
+
+    def drop(self) -> None:
+        """Write nothing more and do not wait: the user asked this process to end."""
+        for outlet in self._outlets.values():
+            outlet.error = outlet.error or OSError(errno.EINTR, os.strerror(errno.EINTR))
+
+    def outlet_of(self, stream: TextIO | None) -> _Outlet | None:
+        """The outlet behind the stream; None for a stream that is not this process's own."""
+        try:
+            return self._outlets.get(stream.fileno()) if stream is not None else None
+        except (OSError, ValueError):
+            return None
+
+    def _text(self, number: int, before: TextIO | None, *, absent: bool) -> TextIO:
+        outlet = self._outlets[number] = _Outlet(number, absent=absent)
+        return io.TextIOWrapper(
+            io.BufferedWriter(outlet),
+            encoding=before.encoding if before is not None else "utf-8",
+            errors="backslashreplace",
+            line_buffering=number == ERR or outlet.isatty(),
+        )
 
 
-def install() -> None:
-    """Replace stdout and stderr. Opens closed descriptors 0, 1 and 2 first, so that no later file gets their number.
-
-    Writes an escape for a character that the encoding lacks.
-    """
-    filled = {number for number in (0, OUT, ERR) if _fill(number)}
-    sys.stdout = _text(OUT, sys.stdout, absent=OUT in filled)
-    sys.stderr = _text(ERR, sys.stderr, absent=ERR in filled)
-
-
-def _text(number: int, before: TextIO | None, *, absent: bool) -> TextIO:
-    outlet = _OURS[number] = Outlet(number, absent=absent)
-    return io.TextIOWrapper(
-        io.BufferedWriter(outlet),
-        encoding=before.encoding if before is not None else "utf-8",
-        errors="backslashreplace",
-        line_buffering=number == ERR or outlet.isatty(),
-    )
+STANDARD = StandardOutputs()
 
 
 def _fill(number: int) -> bool:
@@ -121,30 +143,7 @@ def _fill(number: int) -> bool:
     return False
 
 
-def _outlet_of(stream: TextIO | None) -> Outlet | None:
-    """The outlet behind the stream; None for a stream that is not this process's own."""
-    try:
-        return _OURS.get(stream.fileno()) if stream is not None else None
-    except (OSError, ValueError):
-        return None
-
-
-def unwritten() -> MachineError | None:
-    """The error of an output that lost data; None if both are complete, or nobody reads them."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    lost = [outlet for outlet in _OURS.values() if not outlet.settled() and not outlet.unread]
-    return _cut(lost[0]) if lost else None
-
-
-def drop() -> None:
-    """Write nothing more and do not wait: the user asked this process to end."""
-    for outlet in _OURS.values():
-        outlet.error = outlet.error or OSError(errno.EINTR, os.strerror(errno.EINTR))
-
-
-def _cut(outlet: Outlet) -> MachineError:
+def _cut(outlet: _Outlet) -> MachineError:
     why = outlet.error.strerror if outlet.error else ""
     return MachineError(
         f"uscdr could not write {NAMES[outlet.descriptor]}: {why}.",
@@ -159,7 +158,7 @@ SIMPLE = frozenset({"", "dumb", "unknown"})
 """Values of TERM without colour or cursor movement."""
 
 
-def simple_terminal() -> bool:
+def _simple_terminal() -> bool:
     """Whether the terminal, if any, has neither colour nor cursor movement."""
     return os.environ.get("TERM", "") in SIMPLE
 
@@ -179,7 +178,7 @@ class OutputStream:
     @property
     def absent(self) -> bool:
         """Whether the descriptor was closed before this process started: then nobody reads it."""
-        outlet = _outlet_of(self.raw)
+        outlet = STANDARD.outlet_of(self.raw)
         return self.raw is None or (outlet is not None and outlet.absent)
 
     @property
@@ -189,6 +188,12 @@ class OutputStream:
             return self.raw is not None and self.raw.isatty()
         except ValueError:
             return False
+
+    @property
+    def can_redraw(self) -> bool:
+        """Whether the stream is a terminal that can redraw and show the screen's bars."""
+        encoding = getattr(self.raw, "encoding", None) or ""
+        return self.is_tty and not _simple_terminal() and encoding.lower().replace("-", "") == "utf8"
 
     @property
     def width(self) -> int:
@@ -214,9 +219,13 @@ class OutputStream:
             self.broken = True
             raise
 
+    def write_json(self, value: Mapping[str, object]) -> None:
+        """Write `value` as one line of JSON. Raises as `write`."""
+        self.write(_json_line(value))
+
     def check(self) -> None:
         """Raise the OSError of an earlier failed write, if any."""
-        outlet = _outlet_of(self.raw)
+        outlet = STANDARD.outlet_of(self.raw)
         if outlet is not None and outlet.error is not None:
             raise outlet.error
 
@@ -252,12 +261,13 @@ class Output:
         self.out = OutputStream(stdout if stdout is not None else sys.stdout)
         self.err = OutputStream(stderr if stderr is not None else sys.stderr)
         self._color = color
+        self._warned: set[str] = set()
 
     def color_on(self, stream: OutputStream) -> bool:
         """Whether `stream` gets colour: as the user asked, else if it is a colour terminal and NO_COLOR is not set."""
         if self._color is not None:
             return self._color
-        return stream.is_tty and not os.environ.get("NO_COLOR") and not simple_terminal()
+        return stream.is_tty and not os.environ.get("NO_COLOR") and not _simple_terminal()
 
     def result(self, text: str | Line) -> None:
         """Write a result to stdout."""
@@ -265,7 +275,7 @@ class Output:
 
     def record(self, value: Mapping[str, object]) -> None:
         """Write a result as one JSON line to stdout."""
-        self.out.offer(json_line(value))
+        self.out.offer(_json_line(value))
 
     def say(self, text: str | Line) -> None:
         """Write a message to stderr, except with --quiet."""
@@ -281,13 +291,26 @@ class Output:
         """Write an important message to stderr, also with --quiet."""
         self.err.offer(self._text(text, self.err))
 
+    def error(self, error: UscdrError) -> None:
+        """Lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
+        if self.json_lines and self.out.offer(_json_line({"error": _error_facts(error)})):
+            return
+        for spans in _error_lines(error):
+            self.warn(spans)
+
+    def warn_once(self, text: str) -> None:
+        """The same, unless it was written before."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.warn(text)
+
     def _text(self, text: str | Line, stream: OutputStream) -> str:
         if isinstance(text, str):
             return escape(text, keep_newlines=True) + "\n"
         return painted(text, color=self.color_on(stream)) + "\n"
 
 
-def json_line(value: Mapping[str, object]) -> str:
+def _json_line(value: Mapping[str, object]) -> str:
     """`value` as one line of JSON; times as ISO 8601, other types as their text."""
     return json.dumps(value, ensure_ascii=True, default=str) + "\n"
 
@@ -306,14 +329,6 @@ NEXT: dict[ExitCode, str] = {
     ExitCode.INTERRUPTED: "Continue the run: `uscdr runs resume`.",
 }
 """The next step for an error that has none of its own."""
-
-
-def render_error(error: UscdrError, output: Output) -> None:
-    """Lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
-    if output.json_lines and output.out.offer(json_line({"error": _error_facts(error)})):
-        return
-    for spans in _error_lines(error):
-        output.warn(spans)
 
 
 def _error_facts(error: UscdrError) -> dict[str, object]:

@@ -12,7 +12,7 @@ from uscdr import clock
 from uscdr.models.events import CheckFinished, RunFinished, Stamped, StepProgress
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output, environment
-from uscdr.ui.screen import check_frame, frame, headline, round_lines
+from uscdr.ui.screen import frame, headline
 from uscdr.ui.sentences import sentences
 from uscdr.ui.text import Line, Span, Tone
 
@@ -163,16 +163,14 @@ class LiveViewer:
 
     def _render(self) -> Text:
         width, height = self._console.size
-        draw = check_frame if self._board.only_looks else frame
-        lines = draw(self._board, self._now(), width, max(4, height - 1))
+        lines = frame(self._board, self._now(), width, max(4, height - 1))
         self._height = len(lines)
         return _joined([_text(spans) for spans in lines])
 
     def _leave_clock(self) -> None:
         board, now, width = self._board, self._now(), self._console.width
         with self._turn:
-            left = round_lines(board.checks, now, width) if board.only_looks else headline(board, now, width)
-            for spans in left:
+            for spans in headline(board, now, width):
                 self._console.print(_text(spans))
 
     def _scroll(self, stamped: Stamped) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from uscdr.ui.sentences import effect_words, will_write
 from uscdr.ui.text import Line, Span, Tone, line, painted, wrap
 from uscdr.words import duration, plural
 
@@ -48,7 +47,7 @@ def _plan_lines(plan: PlanReady, width: int | None) -> list[Line]:
 
 
 def _head(plan: PlanReady) -> list[Line]:
-    writing = [step for step in plan.steps if will_write(step)]
+    writing = [step for step in plan.steps if step.will_write]
     destroys = [step.title for step in writing if step.destroys]
     dry = "Dry run: nothing will be changed. " if plan.dry_run else ""
     verb = "writes" if len(writing) == 1 else "write"
@@ -59,7 +58,7 @@ def _head(plan: PlanReady) -> list[Line]:
 
 def _step(number: int, step: PlannedStep, width: int | None) -> list[Line]:
     tone: Tone = "bad" if step.destructive else "dim" if step.effect == "read" else "warn"
-    words = effect_words(step.effect, destructive=step.destructive)
+    words = _effect_words(step.effect, destructive=step.destructive)
     lines = [line(f"{number:>3}  ", Span(step.title, "strong"), "  ", Span(f"[{words}]", tone))]
     for name, value in step.seen.items():
         lines += _fact("seen", f"{name.replace('_', ' ')}: {_value(value)}", "plain", width)
@@ -67,6 +66,18 @@ def _step(number: int, step: PlannedStep, width: int | None) -> list[Line]:
     lines += [_kept("sends" if call.writes else "asks", f"{call.provider} {call.request}") for call in step.calls]
     lines += [_kept("by hand", command) for command in step.manual]
     return lines
+
+
+def _effect_words(effect: str, *, destructive: bool) -> str:
+    """The effect of a step, in words."""
+    if destructive:
+        return "ASKS YOU" if effect == "idempotent" else "DESTROYS"
+    return {
+        "read": "reads",
+        "idempotent": "writes, repeatable",
+        "findable": "writes",
+        "once": "writes, never repeated",
+    }.get(effect, effect)
 
 
 def _action(step: PlannedStep) -> tuple[str, str, Tone]:

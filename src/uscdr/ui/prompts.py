@@ -170,7 +170,7 @@ class Prompter:
 ENDS_A_QUESTION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-class Interrupts:
+class _Interrupts:
     """Signals during a question: the first signal ends the question.
 
     A terminal that hangs up sends its signal twice, at the end of the input. Neither may arrive at the end of the
@@ -206,9 +206,9 @@ class Interrupts:
 
 
 @contextmanager
-def _own_interrupts() -> Iterator[Interrupts]:
+def _own_interrupts() -> Iterator[_Interrupts]:
     """Send signals to the question; pass others on to the previous handler."""
-    interrupts = Interrupts()
+    interrupts = _Interrupts()
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return

@@ -5,20 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from uscdr.models.events import CheckFinished, Note, RunStarted
-from uscdr.ui.sentences import (
-    VERDICT_TONES,
-    baseline_words,
-    check_sentence,
-    label,
-    note_sentence,
-    progress_words,
-    run_title,
-)
-from uscdr.ui.text import Line, Span, Tone, bar, cells, clip, clock, fitted, line, wrap
+from uscdr.ui.sentences import VERDICT_TONES, news_sentence, progress_words
+from uscdr.ui.text import Line, Span, Tone, cells, clock, line, wrap
 from uscdr.words import duration
 
 if TYPE_CHECKING:
+    from uscdr.models.events import CheckFinished, Note, RunStarted
     from uscdr.ui.board import Board, CheckBoard, CheckRow, PhaseState, State, StepState
 
 WARN_SHARE = 0.75
@@ -34,12 +26,14 @@ MOST_PHASES, MOST_CHANGES, MOST_NEWS = 6, 5, 4
 
 def frame(board: Board, now: datetime, width: int, height: int) -> list[Line]:
     """The screen as at most `height` lines of at most `width` columns; drops the least important lines first."""
+    if board.only_looks:
+        return _check_frame(board, now, width, height)
     core = [*headline(board, now, width), (), *_phases(board, now, width), (), *_now(board, now, width)]
     changed, news = _changed(board), _later(board, width) if board.finished else _news(board)
     room = height - len(core)
     lines = core + _section(changed, room)
     lines += _section(news, height - len(lines))
-    return [fitted(spans, width) for spans in lines[:height]]
+    return [_fitted(spans, width) for spans in lines[:height]]
 
 
 def _section(lines: list[Line], room: int) -> list[Line]:
@@ -63,13 +57,14 @@ def _named(name: str, *parts: str | Span) -> Line:
 
 
 def headline(board: Board, now: datetime, width: int) -> list[Line]:
-    """The title and the recovery clock; a warning if the remaining budgets exceed the time left."""
-    begun = board.begun
-    if begun is None:
-        return [line(Span(f"Run {board.run}", "title"))]
-    pieces = wrap(run_title(begun), width)
-    title = [line(Span(piece, "title")) for piece in pieces]
-    return [*title, *_clock(board, begun, now, width)] if board.recovers else title
+    """The title and the recovery clock; a warning if the remaining budgets exceed the time left.
+
+    For a verification, the progress of the round.
+    """
+    if board.only_looks:
+        return _round_lines(board.checks, now, width)
+    title = [line(Span(piece, "title")) for piece in wrap(board.title, width)]
+    return [*title, *_clock(board, board.begun, now, width)] if board.begun and board.recovers else title
 
 
 def _clock(board: Board, begun: RunStarted, now: datetime, width: int) -> list[Line]:
@@ -108,7 +103,7 @@ def _phase(phase: PhaseState, now: datetime, columns: tuple[int, int, int]) -> L
     if width < WIDE:
         return (name, count, Span(" "), times)
     share = spent / phase.budget if phase.budget else phase.ended / max(1, len(phase.steps))
-    gauge = bar(share, min(24, width - names - 42), tone)
+    gauge = _bar(share, min(24, width - names - 42), tone)
     return (name, *gauge, Span("  "), count, Span(" "), times)
 
 
@@ -125,7 +120,7 @@ def _now(board: Board, now: datetime, width: int) -> list[Line]:
     lines = _under_way_lines(board, now, width)
     following = board.next_step
     last = "the end of the run" if board.planned else "show the plan"
-    words = label(following, board) if following else last
+    words = board.label(following) if following else last
     if following and following.destructive:
         return [*lines, *_wrapped("Next", f"{words} (DESTROYS)", "warn", width)]
     return [*lines, *_wrapped("Next", words, "plain", width)]
@@ -136,25 +131,25 @@ def _under_way_lines(board: Board, now: datetime, width: int) -> list[Line]:
         return _wrapped("Now", f"waiting for your confirmation: {board.waiting.phrase}", "warn", width)
     step, doubted = board.current, board.doubted
     if step is None and doubted:
-        return _wrapped("Now", f"checking the outcome of {label(doubted, board)}", "warn", width)
+        return _wrapped("Now", f"checking the outcome of {board.label(doubted)}", "warn", width)
     if step is None:
         words = progress_words(board.progress.event, None) if board.progress else "between two steps"
         return _wrapped("Now", words, "dim", width)
-    lines = _wrapped("Now", label(step, board), "strong", width)
+    lines = _wrapped("Now", board.label(step), "strong", width)
     since = f"for {duration((now - step.started).total_seconds())}" if step.started else ""
     lines.append(_named("", Span(since, "dim")))
     if board.progress:
         lines += _wrapped("", progress_words(board.progress.event, board.progress.eta), "plain", width)
         share = board.progress.share
         if share is not None:
-            lines.append(_named("", *bar(share, min(40, width - INDENT - 1), "good")))
+            lines.append(_named("", *_bar(share, min(40, width - INDENT - 1), "good")))
     return lines
 
 
 def _wrapped(name: str, text: str, tone: Tone, width: int) -> list[Line]:
     """Named text on at most two lines; the second one is truncated."""
     first, *rest = wrap(text, width - INDENT)
-    pieces = [first, clip(" ".join(rest), width - INDENT)] if rest else [first]
+    pieces = [first, _clip(" ".join(rest), width - INDENT)] if rest else [first]
     return [_named(name if index == 0 else "", Span(piece, tone)) for index, piece in enumerate(pieces)]
 
 
@@ -195,7 +190,7 @@ def _later(board: Board, width: int) -> list[Line]:
 
 
 def _spans(item: Note | CheckFinished) -> Line:
-    return (check_sentence(item) if isinstance(item, CheckFinished) else note_sentence(item)).spans
+    return news_sentence(item).spans
 
 
 # One frame of a verification on the live screen: the totals so far, then one row per check, failures first.
@@ -215,19 +210,19 @@ ROOMY = 12
 _WORDS: dict[State, str] = {"fail": "failed", "pass": "passed"}
 
 
-def check_frame(board: Board, now: datetime, width: int, height: int) -> list[Line]:
+def _check_frame(board: Board, now: datetime, width: int, height: int) -> list[Line]:
     """The screen as at most `height` lines of at most `width` columns; drops passes first, failures last."""
     head, foot = _head(board, now, width), _foot(board, now, width)
     if height < ROOMY:
         head, foot = (
-            _title(board, width)[:1] + round_lines(board.checks, now, width),
+            _title(board, width)[:1] + _round_lines(board.checks, now, width),
             [spans for spans in foot if spans],
         )
     rows = _table(board, now, width, max(1, height - len(head) - len(foot)))
-    return [fitted(spans, width) for spans in (*head, *rows, *foot)][:height]
+    return [_fitted(spans, width) for spans in (*head, *rows, *foot)][:height]
 
 
-def round_lines(checks: CheckBoard, now: datetime, width: int) -> list[Line]:
+def _round_lines(checks: CheckBoard, now: datetime, width: int) -> list[Line]:
     """Progress of the round: number of ended checks, their verdicts, and the duration."""
     verdicts = checks.verdicts
     failed = verdicts.count("fail")
@@ -249,7 +244,7 @@ def round_lines(checks: CheckBoard, now: datetime, width: int) -> list[Line]:
 
 
 def _title(board: Board, width: int) -> list[Line]:
-    title = run_title(board.begun) if board.begun else f"Run {board.run}"
+    title = board.title
     title += f", round {board.checks.round}" if board.checks.round > 1 else ""
     return [line(Span(piece, "title")) for piece in wrap(title, width)]
 
@@ -259,8 +254,8 @@ def _head(board: Board, now: datetime, width: int) -> list[Line]:
     if not checks.round:
         return [*title, line(Span("no round of checks started" if board.finished else "preparing", "dim"))]
     tone: Tone = "dim" if checks.baseline_at else "warn"
-    compared = [line(Span(piece, tone)) for piece in wrap(baseline_words(checks), width)]
-    return [*title, *round_lines(checks, now, width), *compared, ()]
+    compared = [line(Span(piece, tone)) for piece in wrap(checks.baseline, width)]
+    return [*title, *_round_lines(checks, now, width), *compared, ()]
 
 
 def _table(board: Board, now: datetime, width: int, room: int) -> list[Line]:
@@ -286,7 +281,7 @@ def _row(row: CheckRow, checks: CheckBoard, now: datetime, names: int) -> Line:
     state, seconds = checks.state(row), checks.seconds(row, now)
     tone = VERDICT_TONES.get(state, "dim" if state == "waiting" else "warn" if state == "cut off" else "strong")
     mark = f" {MARKS[int(now.timestamp() / TURN) % len(MARKS)]}" if state == "running" else ""
-    name = clip(row.name, names)
+    name = _clip(row.name, names)
     took = "-" if seconds is None else duration(seconds)
     told = row.ended.evidence if row.ended else f"before: {row.before}" if row.before not in ("", "pass") else ""
     return line(
@@ -308,3 +303,37 @@ def _foot(board: Board, now: datetime, width: int) -> list[Line]:
     following = checks.finished.next_at
     until = duration((following - now).total_seconds())
     return [(), line(f"next round at {following.astimezone(UTC):%H:%M}Z", Span(f", in {until}", "dim"))]
+
+
+def _clip(text: str, width: int) -> str:
+    """`text` in at most `width` columns, with an ellipsis if it was truncated."""
+    if cells(text) <= width:
+        return text
+    kept, used = [], 0
+    for char in text:
+        if used + cells(char) > width - 1:
+            break
+        kept.append(char)
+        used += cells(char)
+    return "".join(kept).rstrip() + "…" if width > 0 else ""
+
+
+def _fitted(spans: Line, width: int) -> Line:
+    """The line truncated to `width` columns, with an ellipsis at the cut."""
+    kept: list[Span] = []
+    room = width
+    for span in spans:
+        if room <= 0:
+            break
+        if cells(span.text) > room:
+            kept.append(Span(_clip(span.text, room), span.tone))
+            break
+        kept.append(span)
+        room -= cells(span.text)
+    return tuple(kept)
+
+
+def _bar(share: float, width: int, tone: Tone) -> Line:
+    """A bar of `width` columns filled by `share` (0 to 1, clamped)."""
+    filled = round(min(1.0, max(0.0, share)) * width)
+    return (Span("█" * filled, tone), Span("░" * (width - filled), "dim"))

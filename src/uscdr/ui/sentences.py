@@ -7,15 +7,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from uscdr.models import events as ev
-from uscdr.models.runs import LIST_TITLES, NO_BASELINE, VERDICTS, RunKind, Tally
+from uscdr.models.runs import LIST_TITLES, VERDICTS, Tally
 from uscdr.ui.text import Line, Sentence, Span, Tone, Weight, line, painted, wrap
-from uscdr.words import amount, duration, escape, moment, plural
+from uscdr.words import amount, duration, escape, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished
-    from uscdr.ui.board import Board, CheckBoard, StepState
+    from uscdr.ui.board import Board, CheckBoard
     from uscdr.ui.console import Output
 
 # The text of checks: every check in a verification, only changes in later rounds of a watch.
@@ -26,10 +26,16 @@ MOST_NAMED = 3
 """The most failing checks that a heartbeat names."""
 
 
-def check_sentence(event: ev.CheckFinished) -> Sentence:
-    """A verdict with its evidence."""
-    weight: Weight = "quiet" if event.verdict == "pass" else "loud"
-    return Sentence(line(_verdict_span(event.verdict), f" {event.check}: {event.evidence}"), weight)
+def news_sentence(event: ev.CheckFinished | ev.Note) -> Sentence:
+    """A verdict with its evidence, or a note; a warning says so."""
+    match event:
+        case ev.CheckFinished():
+            weight: Weight = "quiet" if event.verdict == "pass" else "loud"
+            return Sentence(line(_verdict_span(event.verdict), f" {event.check}: {event.evidence}"), weight)
+        case ev.Note(level="warning"):
+            return Sentence(line(Span("warning", "warn"), f" {event.text}"), "loud")
+        case _:
+            return Sentence(line(Span("note", "dim"), f" {event.text}"))
 
 
 def _verdict_span(verdict: str) -> Span:
@@ -37,18 +43,12 @@ def _verdict_span(verdict: str) -> Span:
     return Span(verdict, VERDICT_TONES.get(verdict, "warn"))
 
 
-def baseline_words(checks: CheckBoard) -> str:
-    """The baseline of counts, in words."""
-    at = checks.baseline_at
-    return f"compared with the baseline of {moment(at)}" if at else NO_BASELINE
-
-
 def _check_sentences(event: ev.ChecksStarted | ev.CheckFinished | ev.ChecksFinished, board: Board) -> list[Sentence]:
     """The sentences for one event of a round, after `board` has processed it."""
     checks = board.checks
     match event:
         case ev.ChecksStarted(round=1):
-            words = f"{len(event.checks)} checks for {event.items} lines of the checklists; {baseline_words(checks)}"
+            words = f"{len(event.checks)} checks for {event.items} lines of the checklists; {checks.baseline}"
             return [Sentence(line(words), "quiet")]
         case ev.CheckFinished() if checks.round <= 1:
             return [_ended(event, board), *_why(event)]
@@ -60,7 +60,7 @@ def _check_sentences(event: ev.ChecksStarted | ev.CheckFinished | ev.ChecksFinis
 
 
 def _ended(event: ev.CheckFinished, board: Board) -> Sentence:
-    told = check_sentence(event)
+    told = news_sentence(event)
     if not board.only_looks:
         return told
     return Sentence((*told.spans, Span(f" ({duration(event.seconds)})", "dim")), told.weight)
@@ -92,25 +92,6 @@ def _heartbeat(event: ev.ChecksFinished, checks: CheckBoard) -> str:
     return f"{', '.join(words)}; {following}"
 
 
-def label(step: StepState | None, board: Board, step_id: str = "") -> str:
-    """A step by number and title, as `5/12 Restore the backup`."""
-    if step is None:
-        return step_id
-    return f"{step.number}/{board.planned} {step.title}" if step.number else step.title
-
-
-def effect_words(effect: str, *, destructive: bool) -> str:
-    """The effect of a step, in words."""
-    if destructive:
-        return "ASKS YOU" if effect == "idempotent" else "DESTROYS"
-    return {
-        "read": "reads",
-        "idempotent": "writes, repeatable",
-        "findable": "writes",
-        "once": "writes, never repeated",
-    }.get(effect, effect)
-
-
 def progress_words(progress: ev.StepProgress, eta: float | None) -> str:
     """Progress as `12.3 MB of 34.8 MB, 35 %, about 2 min left, note`."""
     words = []
@@ -136,9 +117,9 @@ def sentences(event: ev.Event, board: Board) -> list[Sentence]:
         case ev.GateAsked() | ev.GateAnswered() | ev.Note():
             return _news(event)
         case ev.StepStarted() | ev.StepAccepted() | ev.StepSucceeded() | ev.StepSkipped():
-            return [_step(event, label(board.step(event.step), board, event.step))]
+            return [_step(event, board.label_of(event.step))]
         case ev.StepFailed() | ev.StepSettled():
-            return _trouble(event, label(board.step(event.step), board, event.step))
+            return _trouble(event, board.label_of(event.step))
         case _:
             return []
 
@@ -147,7 +128,7 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
     match event:
         case ev.RunStarted():
             who = f"{event.user} on {event.host}, uscdr {event.version}"
-            head = Span(run_title(event), "title")
+            head = Span(board.title, "title")
             first = Sentence(line(head, f": run {board.run} by {who}"))
             if not board.recovers:
                 return [first]
@@ -163,26 +144,15 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
             return _finish_sentences(event)
 
 
-def run_title(begun: ev.RunStarted) -> str:
-    """The run in words: `db recovery of usc-pis (production)`, `capture of usc-pis (production)`."""
-    what = f"{begun.scenario} recovery" if RunKind(begun.scenario).recovers else begun.scenario
-    return f"{what} of {begun.app} ({begun.target})"
-
-
 def _plan_words(plan: ev.PlanReady) -> str:
     """The plan in one line: the numbers of steps, of writes and of destructive steps, and the digest."""
-    writing = [step for step in plan.steps if will_write(step)]
+    writing = [step for step in plan.steps if step.will_write]
     writes, destroys = len(writing), sum(step.destroys for step in writing)
     blocked = sum(step.action == "blocked" for step in plan.steps)
     words = [f"plan: {plural(len(plan.steps), 'step')}, {_do(writes, 'write')}, {_do(destroys, 'destroy')}"]
     if blocked:
         words.append(f"{blocked} BLOCKED")
     return f"{', '.join(words)} (digest {plan.digest[:12]})"
-
-
-def will_write(step: ev.PlannedStep) -> bool:
-    """Whether the planned step will change something."""
-    return step.effect != "read" and step.action not in {"noop", "skip"}
 
 
 def _do(count: int, verb: str) -> str:
@@ -210,14 +180,7 @@ def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note) -> list[Sentence]:
         case ev.GateAnswered():
             return [Sentence(line(Span("declined", "bad"), f" ({event.by})"), "loud")]
         case _:
-            return [note_sentence(event)]
-
-
-def note_sentence(event: ev.Note) -> Sentence:
-    """A note; a warning says so."""
-    if event.level == "warning":
-        return Sentence(line(Span("warning", "warn"), f" {event.text}"), "loud")
-    return Sentence(line(Span("note", "dim"), f" {event.text}"))
+            return [news_sentence(event)]
 
 
 def _step(event: ev.StepStarted | ev.StepAccepted | ev.StepSucceeded | ev.StepSkipped, name: str) -> Sentence:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from uscdr.ui.console import Output, environment
 from uscdr.ui.text import cells
@@ -12,24 +11,8 @@ from uscdr.words import escape
 Row = Mapping[str, object]
 
 
-@dataclass(frozen=True)
-class ResultColumn:
-    """A column: the key of its values, its title, and whether its values are right-aligned."""
-
-    key: str
-    title: str
-    right: bool = False
-
-
-def show_table(
-    rows: Sequence[Row],
-    output: Output,
-    *,
-    columns: Sequence[ResultColumn] = (),
-    plain: bool = False,
-    empty: str = "none",
-) -> None:
-    """Show `rows` on stdout. Without `columns`, use the keys of the first row.
+def show_table(rows: Sequence[Row], output: Output, *, plain: bool = False, empty: str = "none") -> None:
+    """Show `rows` on stdout; the keys of the first row are the columns.
 
     With --json each row is one JSON line, all its keys included, and an empty table prints nothing.
     With `plain`, rich is not imported even on a terminal.
@@ -41,11 +24,10 @@ def show_table(
     if not rows:
         output.result(empty)
         return
-    shown = tuple(columns) or tuple(ResultColumn(key, key.replace("_", " ")) for key in rows[0])
     if plain or not output.out.is_tty:
-        output.result("\n".join(_aligned(rows, shown)))
+        output.result("\n".join(_aligned(rows)))
     else:
-        output.out.offer(_ruled(rows, shown, output))
+        output.out.offer(_ruled(rows, output))
 
 
 def _cell(value: object) -> str:
@@ -61,19 +43,21 @@ def _cell(value: object) -> str:
             return escape(str(value))
 
 
-def _aligned(rows: Sequence[Row], columns: Sequence[ResultColumn]) -> list[str]:
-    texts = [[column.title for column in columns]]
-    texts += [[_cell(row.get(column.key)) for column in columns] for row in rows]
-    widths = [max(cells(text[index]) for text in texts) for index in range(len(columns))]
-    return ["  ".join(map(_padded, text, widths, columns)).rstrip() for text in texts]
+def _title(key: str) -> str:
+    return key.replace("_", " ")
 
 
-def _padded(text: str, width: int, column: ResultColumn) -> str:
-    blank = " " * (width - cells(text))
-    return blank + text if column.right else text + blank
+def _aligned(rows: Sequence[Row]) -> list[str]:
+    texts = [[_title(key) for key in rows[0]], *([_cell(row.get(key)) for key in rows[0]] for row in rows)]
+    widths = [max(map(cells, column)) for column in zip(*texts, strict=True)]
+    return ["  ".join(map(_padded, text, widths)).rstrip() for text in texts]
 
 
-def _ruled(rows: Sequence[Row], columns: Sequence[ResultColumn], output: Output) -> str:
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - cells(text))
+
+
+def _ruled(rows: Sequence[Row], output: Output) -> str:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -84,10 +68,10 @@ def _ruled(rows: Sequence[Row], columns: Sequence[ResultColumn], output: Output)
         width=output.out.width, force_terminal=color, no_color=not color, highlight=False, _environ=environment()
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+    for key in rows[0]:
+        table.add_column(_title(key), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(row.get(column.key))) for column in columns))
+        table.add_row(*(Text(_cell(row.get(key))) for key in rows[0]))
     with console.capture() as capture:
         console.print(table)
     return capture.get()

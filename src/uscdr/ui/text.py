@@ -1,4 +1,4 @@
-"""Layout of text on a terminal: a clock, width, truncation and wrapping."""
+"""Layout of text on a terminal: a clock, width and wrapping."""
 
 from __future__ import annotations
 
@@ -24,19 +24,6 @@ def _cell(char: str) -> int:
     if unicodedata.combining(char):
         return 0
     return 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
-
-
-def clip(text: str, width: int) -> str:
-    """`text` in at most `width` columns, with an ellipsis if it was truncated."""
-    if cells(text) <= width:
-        return text
-    kept, used = [], 0
-    for char in text:
-        if used + _cell(char) > width - 1:
-            break
-        kept.append(char)
-        used += _cell(char)
-    return "".join(kept).rstrip() + "…" if width > 0 else ""
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -114,24 +101,3 @@ def painted(spans: Line, *, color: bool) -> str:
     if not color:
         return _bare(spans)
     return "".join(f"\x1b[{_SGR[span.tone]}m{span.text}\x1b[0m" if _SGR[span.tone] else span.text for span in spans)
-
-
-def fitted(spans: Line, width: int) -> Line:
-    """The line truncated to `width` columns, with an ellipsis at the cut."""
-    kept: list[Span] = []
-    room = width
-    for span in spans:
-        if room <= 0:
-            break
-        if cells(span.text) > room:
-            kept.append(Span(clip(span.text, room), span.tone))
-            break
-        kept.append(span)
-        room -= cells(span.text)
-    return tuple(kept)
-
-
-def bar(share: float, width: int, tone: Tone) -> Line:
-    """A bar of `width` columns filled by `share` (0 to 1, clamped)."""
-    filled = round(min(1.0, max(0.0, share)) * width)
-    return (Span("█" * filled, tone), Span("░" * (width - filled), "dim"))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from uscdr.models.events import Stamped, StepProgress
 from uscdr.ui.board import Board
-from uscdr.ui.console import Output, json_line, simple_terminal
-from uscdr.ui.sentences import label, progress_words, sentences
+from uscdr.ui.sentences import progress_words, sentences
 from uscdr.ui.text import Line, Sentence, Span, clock, line, painted
 from uscdr.words import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from uscdr.ui.console import Output
 
 
 class RunViewer(Protocol):
@@ -44,19 +45,13 @@ class RunViewer(Protocol):
 def open_viewers(output: Output, *, stdout: bool = True) -> tuple[RunViewer, ...]:
     """The views for `output`; the caller closes each one when the run ends. `stdout` false: write nothing there."""
     if output.json_lines and stdout and not output.out.absent:
-        machine = JsonLinesViewer(output)
-        return (machine,) if output.out.is_tty or output.quiet else (machine, PlainViewer(output))
-    if output.quiet or output.json_lines or not _can_move(output):
-        return (PlainViewer(output),)
+        machine = _JsonLinesViewer(output)
+        return (machine,) if output.out.is_tty or output.quiet else (machine, _PlainViewer(output))
+    if output.quiet or output.json_lines or not output.err.can_redraw:
+        return (_PlainViewer(output),)
     from uscdr.ui.live import LiveViewer
 
     return (LiveViewer(output),)
-
-
-def _can_move(output: Output) -> bool:
-    """Whether stderr is a terminal that can redraw and show the screen's bars."""
-    encoding = getattr(output.err.raw, "encoding", None) or ""
-    return output.err.is_tty and not simple_terminal() and encoding.lower().replace("-", "") == "utf8"
 
 
 # The view for logs, pipes and simple terminals: one line per event on stderr.
@@ -68,7 +63,7 @@ PROGRESS_STEP = 10
 """Percent after which progress is shown again."""
 
 
-class PlainViewer:
+class _PlainViewer:
     """Each line has the UTC time and the recovery clock; progress is shown every 5 s or 10 %."""
 
     def __init__(self, output: Output) -> None:
@@ -113,7 +108,7 @@ class PlainViewer:
             return
         self._told = (event.step, stamped.mono, mark)
         words = progress_words(event, progress.eta if progress else None)
-        name = label(self._board.step(event.step), self._board, event.step)
+        name = self._board.label_of(event.step)
         self._write(Sentence(line(Span("...", "dim"), f" {name}: {words}"), "quiet"), stamped)
 
     def _write(self, sentence: Sentence, stamped: Stamped) -> None:
@@ -134,7 +129,7 @@ class PlainViewer:
 # The view for programs: one JSON object per event on stdout, including progress.
 
 
-class JsonLinesViewer:
+class _JsonLinesViewer:
     """Writes and flushes each event; raises OSError if stdout is closed."""
 
     def __init__(self, output: Output) -> None:
@@ -142,7 +137,7 @@ class JsonLinesViewer:
 
     def __call__(self, stamped: Stamped) -> None:
         """Write one event: `run`, `seq` (null for progress), `at`, `mono`, `event`."""
-        self._stream.write(json_line(stamped.model_dump(mode="json")))
+        self._stream.write_json(stamped.model_dump(mode="json"))
 
     def prime(self, history: Iterable[Stamped]) -> None:
         """Does nothing: earlier events of a resumed run are in the journal."""

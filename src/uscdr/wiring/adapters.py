@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
+from uscdr import cleanup
 from uscdr.errors import MachineError, ProviderError
 from uscdr.files import private_directory
-from uscdr.providers.http.outages import looking
+from uscdr.providers.http.outages import Outages
 from uscdr.scenarios.adapters import Adapters
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class TargetAdapters(Adapters):
 
     def __enter__(self) -> Self:
         if self.dry_run:
-            self._stack.enter_context(looking())
+            self._stack.enter_context(Outages.shared())
         return self
 
     def __exit__(
@@ -145,7 +146,8 @@ class TargetAdapters(Adapters):
     @cached_property
     @override
     def status(self) -> StatusPage:
-        from uscdr.providers.http.client import open_client, trust
+        from uscdr.providers.http.client import trust
+        from uscdr.providers.http.transport import open_client
         from uscdr.providers.probes.status_pages import HEROKU, StatusPage
 
         page = open_client(
@@ -158,7 +160,8 @@ class TargetAdapters(Adapters):
     @override
     def pages(self) -> dict[str, ServiceStatus]:
         """By the provider's name; a repository elsewhere than on GitHub has a page only when one is configured."""
-        from uscdr.providers.http.client import open_client, trust
+        from uscdr.providers.http.client import trust
+        from uscdr.providers.http.transport import open_client
         from uscdr.providers.probes.status_pages import STATUSPAGE, StatusPage
 
         found: dict[str, ServiceStatus] = {"Cloudinary": self.media.status} if self.media else {}
@@ -278,7 +281,7 @@ class TargetAdapters(Adapters):
     @cached_property
     def _earlier(self) -> Earlier:
         from uscdr.backups.catalog import Scope
-        from uscdr.wiring.stores import earlier
+        from uscdr.wiring.earlier import earlier
 
         try:
             addon = self.platform.database(self.old_app, self.services.heroku.database).addon_id
@@ -298,7 +301,7 @@ class TargetAdapters(Adapters):
     @cached_property
     @override
     def kit(self) -> KitReader | None:
-        from uscdr.wiring.stores import open_kit
+        from uscdr.wiring.kits import open_kit
 
         return open_kit(self.context, self.work) if self.request.kit is not None else None
 
@@ -349,6 +352,15 @@ class TargetAdapters(Adapters):
     @override
     def open_world(self, sends: Sends) -> AbstractContextManager[CheckContext]:
         return self._checks.open(sends)
+
+
+@contextmanager
+def opened(
+    context: RunContext, copies: Callable[[CopiesAccess], CopiesAccess] = lambda usual: usual
+) -> Iterator[TargetAdapters]:
+    """Everything a run works with, and its private directory; all gone at the end. `copies` as of TargetAdapters."""
+    with cleanup.workplace(context.state, context.run) as work, TargetAdapters(context, work, copies) as adapters:
+        yield adapters
 
 
 @contextmanager

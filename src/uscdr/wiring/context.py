@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from uscdr.events import Redactor
-from uscdr.models.events import Note, Stamped
+from uscdr.redaction import Redactor
 from uscdr.settings import SCRATCH
 from uscdr.store.location import STORE_SECRETS
 from uscdr.words import duration
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from uscdr.engine.gate import Asker
     from uscdr.engine.wait import Stop
     from uscdr.events import Bus, Viewer
+    from uscdr.models.events import Stamped
     from uscdr.providers.http.retry import Wait
     from uscdr.scenarios.adapters import Request
     from uscdr.wiring.target import Target
@@ -34,6 +34,8 @@ class WaitReporter:
     def __call__(self, wait: Wait) -> None:
         """Tell of one wait."""
         if self.bus is not None:
+            from uscdr.models.events import Note
+
             words = (
                 f"attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}); again in {duration(wait.seconds)}"
             )
@@ -42,6 +44,8 @@ class WaitReporter:
     def clock(self, ahead: float) -> None:
         """Tell that the platform's clock and this machine's differ by more than goes without a word."""
         if self.bus is not None:
+            from uscdr.models.events import Note
+
             side = "ahead of" if ahead > 0 else "behind"
             words = (
                 f"The platform's clock is {duration(abs(ahead))} {side} this machine's. uscdr calculates ages by this "

@@ -11,7 +11,8 @@ from uscdr.journal import runs
 from uscdr.models.base import is_ours
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
-from uscdr.providers.http.client import open_client, trust
+from uscdr.providers.http.client import trust
+from uscdr.providers.http.transport import open_client
 from uscdr.providers.probes.status_pages import STATUSPAGE, StatusPage
 from uscdr.scenarios.adapters import MediaAccess
 from uscdr.scenarios.media.compare import Window

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from uscdr.errors import Declined, JournalError
 from uscdr.journal import runs
-from uscdr.journal.reader import Journal, Look, look, name_of
+from uscdr.journal.reader import Journal, name_of
 from uscdr.models.base import Count, Moment
 from uscdr.models.dns import RecordSet
+from uscdr.models.runs import OPERATIONS
 from uscdr.scenarios.adapters import PastRuns
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def remember(state: Path, key: str) -> PastRuns:
     switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
     undone: list[tuple[datetime, datetime]] = []
     unread: list[str] = []
-    for found in _recoveries(runs.journals(state), key):
-        for event in found.journal.events():
+    for found in _recoveries(runs.LocalRuns(state).journals(), key):
+        for event in found.events():
             name = _name(event)
             recorded = event.get("result") or event.get("baseline") or {}
             if name == "backup.capture_safety":
@@ -80,9 +81,9 @@ def remember(state: Path, key: str) -> PastRuns:
                 formation = stopped
             if name == "dns.switch" and event["kind"] == "step.started":
                 switched = _records(_told(_Switched, event["baseline"]))
-        own_media += _own_media(found.journal)
-        undone += _undone(found.journal)
-        unread += [found.journal.run] if found.damage is not None else []
+        own_media += _own_media(found)
+        undone += _undone(found)
+        unread += [found.run] if found.damage is not None else []
     return PastRuns(formation, frozenset(damaged), switched, tuple(own_media), tuple(undone), tuple(unread))
 
 
@@ -104,15 +105,20 @@ def _name(event: Mapping[str, Any]) -> str:
     return name_of(str(event.get("name", "")), str(event.get("step", "")))
 
 
-def _recoveries(paths: Iterable[Path], key: str) -> Iterator[Look]:
+def _recoveries(paths: Iterable[Path], key: str) -> Iterator[Journal]:
     """Those of this target, and those that do not tell theirs; without single writes, of which cron makes many."""
     for path in paths:
-        if runs.of_operation(path):
+        if _is_single_write(path):
             continue
-        found = look(path)
-        of = runs.asked(list(found.journal.events())).get("key")
-        if of == key or (of is None and runs.summary_of(found).state not in runs.OVER):
+        found = Journal.salvage(path)
+        of = found.request.get("key")
+        if of == key or (of is None and runs.RunSummary.of(found).state not in runs.OVER):
             yield found
+
+
+def _is_single_write(path: Path) -> bool:
+    """Whether the run's id is that of a single write, whose journal no other run needs."""
+    return any(f"-{scenario}-" in path.parent.name for scenario in OPERATIONS)
 
 
 def _own_media(journal: Journal) -> Iterator[tuple[float, float]]:
@@ -144,16 +150,16 @@ def beside_unfinished(state: Path, key: str) -> Declined | None:
 
     One whose journal cannot be read is unfinished, also when it does not even tell of which target it was.
     """
-    for found in _recoveries(reversed(list(runs.journals(state))), key):
-        summary = runs.summary_of(found)
-        if not runs.touches_application(summary):
+    for found in _recoveries(reversed(list(runs.LocalRuns(state).journals())), key):
+        summary = runs.RunSummary.of(found)
+        if not summary.touches_application:
             continue
         if summary.state in runs.OVER:
             return None
         if found.damage is not None and summary.wrote:
             return _unreadable(summary, found.damage)
-        if summary.wrote and runs.resumable(summary):
-            return _unfinished(summary, elsewhere=runs.is_copy(found.journal.path))
+        if summary.wrote and summary.resumable:
+            return _unfinished(summary, elsewhere=found.is_copy)
     return None
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from uscdr.engine.wait import Stop
-from uscdr.models.events import PlanReady, Stamped
-from uscdr.ui.planview import show_plan
 from uscdr.ui.prompts import Prompter
-from uscdr.ui.viewers import RunViewer, open_viewers
 from uscdr.wiring.context import Process
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.engine.gate import Asker
+    from uscdr.models.events import Stamped
     from uscdr.ui.console import Output
+    from uscdr.ui.viewers import RunViewer
 
 CAUSES = {
     signal.SIGINT: "by the operator",
@@ -43,6 +42,8 @@ def process(
     With an `asker` nobody is asked, and the plan is not shown. Without `stdout` neither plan nor events go there: it
     belongs to the command's result.
     """
+    from uscdr.ui.viewers import open_viewers
+
     stop = Stop()
     with ExitStack() as stack:
         viewers = open_viewers(output, stdout=stdout)
@@ -60,6 +61,16 @@ def process(
             viewers=(*viewers, *shown),
             prime=lambda history: _prime(viewers, history),
             stop=stop,
+        )
+
+
+@contextmanager
+def looking(output: Output, state: Path, env: Mapping[str, str]) -> Iterator[Process]:
+    """This process when it keeps no journal: there is no run to show. The first Ctrl-C asks it to stop."""
+    stop, prompter = Stop(), Prompter(output, still=nullcontext)
+    with _stopping(stop):
+        yield Process(
+            state=state, env=env, asker=prompter, ask=prompter.ask, viewers=(), prime=lambda _: None, stop=stop
         )
 
 
@@ -84,6 +95,9 @@ class _PlanShown:
         self._viewers = viewers
 
     def __call__(self, stamped: Stamped) -> None:
+        from uscdr.models.events import PlanReady
+        from uscdr.ui.planview import show_plan
+
         event = stamped.event
         if isinstance(event, PlanReady) and not self._output.json_lines:
             with _still(self._viewers):

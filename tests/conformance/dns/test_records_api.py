@@ -13,7 +13,7 @@ from uscdr.errors import Conflict, CredentialsRefused, ProviderError, WriteRefus
 from uscdr.models.dns import RecordSet
 from uscdr.providers.dns.cloudflare import CloudflareClient, CloudflareZone
 from uscdr.providers.dns.survey import _proxied
-from uscdr.providers.ports.dns import leads, leads_or_unknown
+from uscdr.providers.ports.dns import Pointing
 
 _numbers = count(1)
 
@@ -140,11 +140,13 @@ def test_only_addresses_stand_in_the_way_of_an_alias(emulated: Place, zone: Clou
         assert zone.obstacle(emulated.zone) == ""  # mail and text stand at the apex, and the provider flattens there
         zone.swap(emulated.zone, "CNAME", None, alias(emulated.zone, OLD))
         for _ in range(100):  # the second server lags
-            if leads(emulated.verifier(), emulated.zone, OLD):
+            if Pointing.seen(emulated.verifier(), emulated.zone, OLD).at_target:
                 break
             time.sleep(0.1)
-        assert leads(emulated.verifier(), emulated.zone, OLD)
-        assert leads_or_unknown(emulated.verifier(), emulated.zone, "gone.herokudns.com") is None
+        assert Pointing.seen(emulated.verifier(), emulated.zone, OLD).at_target
+        verifier = emulated.verifier()
+        gone = Pointing.seen(verifier, emulated.zone, "gone.herokudns.com")
+        assert gone.at_target_or_unknown(verifier) is None
     finally:
         zone.swap(emulated.zone, "CNAME", alias(emulated.zone, OLD), None)
         zone.swap(emulated.zone, "A", None, old)

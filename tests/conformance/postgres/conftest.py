@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from pooled import Pooled
 
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 
 BOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 SCRIPT = """
@@ -29,7 +29,7 @@ CREATE TABLE django_migrations (id int, app text, name text);
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[LocalPostgres]:
-    with tempfile.TemporaryDirectory() as parent, start(Path(parent) / "server", tied=True) as running:
+    with tempfile.TemporaryDirectory() as parent, LocalPostgres.start(Path(parent) / "server", tied=True) as running:
         with psycopg.connect(running.dsn(), autocommit=True) as connection:
             connection.execute(SCRIPT)
         yield running

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from uscdr.errors import MachineError
 from uscdr.pgserver import cluster as clusters
 from uscdr.pgserver import guard as guards
-from uscdr.pgserver.server import start
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.loading import PostgresLoader
 from uscdr.providers.postgres.scratch import LocalScratch
 from uscdr.providers.postgres.scratch_own import OwnScratch
@@ -74,11 +74,11 @@ def debian() -> Iterator[Debian]:
         pytest.skip("no PostgreSQL of Debian's packages on this machine: tests/conformance/install_packages.sh")
     root = Path(mkdtemp(dir="/var/tmp", prefix="uscdr-conformance-"))  # where the servers' own user can go, too
     root.chmod(0o711)
-    cluster = clusters.prepare(root / "postgres", found[0].parent)
-    guard = guards.post(cluster.data, [root])
+    cluster = clusters.Cluster.prepare(root / "postgres", found[0].parent)
+    guard = guards.Guard.start(cluster.data, [root])
     try:
-        clusters.initialise(cluster, PASSWORD, tls=None, parameters={})
-        yield Debian(found[0].parent, clusters.launch(cluster))
+        cluster.initialise(PASSWORD, tls=None, parameters={})
+        yield Debian(found[0].parent, cluster.launch())
     finally:
         guard.release()
 
@@ -101,7 +101,7 @@ def test_collations_of_icu(debian: Debian, tmp_path: Path, script: str, lack: st
         LocalScratch(tmp_path / "scratch").restore(dump, ignore),
     ):
         pytest.fail("restored without ICU")
-    assert lacking.value.message == f"this machine's PostgreSQL {lack}"
+    assert lacking.value.message == f"This machine's PostgreSQL {lack}."
     assert lacking.value.next_action.startswith(
         "Prove the backup on a PostgreSQL server that has it: --scratch postgresql://"
     )
@@ -119,7 +119,7 @@ def test_a_database_whose_own_locale_is_of_icu(debian: Debian, tmp_path: Path) -
         assert database.counts(["t"]) == {"t": 1}
     ordered = debian.dump(tmp_path / "e", ORDERED, locale)
     with (
-        pytest.raises(MachineError, match="this machine's PostgreSQL lacks the locale en-US"),
+        pytest.raises(MachineError, match="This machine's PostgreSQL lacks the locale en-US"),
         LocalScratch(tmp_path / "scratch").restore(ordered, ignore),
     ):
         pytest.fail("rows are in other partitions here")
@@ -129,9 +129,9 @@ def test_a_database_whose_own_locale_is_of_icu(debian: Debian, tmp_path: Path) -
 
 def test_a_live_database_without_icu_is_named_and_not_the_dump(debian: Debian, tmp_path: Path) -> None:
     dump = debian.dump(tmp_path / "d", FOLDED)
-    with start(tmp_path / "live", tied=True) as live:
+    with LocalPostgres.start(tmp_path / "live", tied=True) as live:
         url = SecretStr(live.dsn())
-        with pytest.raises(MachineError, match=f"the database at 127.0.0.1:{live.port} lacks ICU"):
+        with pytest.raises(MachineError, match=f"The database at 127.0.0.1:{live.port} lacks ICU"):
             PostgresLoader(read_only=False).load(url, dump, ignore)
     with psycopg.connect(debian.url(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE live")
@@ -142,7 +142,7 @@ def test_a_live_database_without_icu_is_named_and_not_the_dump(debian: Debian, t
 
 
 def test_a_server_older_than_the_dump_is_named(debian: Debian, tmp_path: Path) -> None:
-    with start(tmp_path / "newer", tied=True) as newer:
+    with LocalPostgres.start(tmp_path / "newer", tied=True) as newer:
         with psycopg.connect(newer.dsn(), autocommit=True) as connection:
             connection.execute("CREATE TABLE t (id int)")
         env = {**os.environ, **newer.environment()}

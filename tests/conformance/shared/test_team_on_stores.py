@@ -16,7 +16,7 @@ from uscdr.engine.wait import Stop
 from uscdr.errors import ExitCode, LockHeld
 from uscdr.settings import Operator
 from uscdr.shared.journals import JournalStore
-from uscdr.shared.lease import LeaseRequest, claim
+from uscdr.shared.lease import LeaseRequest, RunLease
 from uscdr.store.lease_records import LeaseTerms
 from uscdr.store.store import Store, StoreUnreachable
 
@@ -109,10 +109,12 @@ def test_operators_at_once_get_one_claim(shared: Place, tmp_path: Path) -> None:
 
     def work(number: int) -> None:
         who = Operator(f"o{number}", "desk", number + 1)
-        wish = LeaseRequest("https://api.example usc-pis", f"run-{number}", who, "(run x)")
+        request = LeaseRequest("https://api.example usc-pis", f"run-{number}", who, "(run x)")
         start.wait()
         try:
-            with claim(shared.open(), tmp_path / str(number), wish, waiting_for_nobody(), terms=HASTY) as mine:
+            with RunLease.claim(
+                shared.open(), tmp_path / str(number), request, waiting_for_nobody(), terms=HASTY
+            ) as mine:
                 end.wait()
                 mine.check()
                 told.append("mine")

@@ -12,9 +12,10 @@ from store_places import open_place
 
 from uscdr.errors import LockHeld
 from uscdr.settings import Operator
+from uscdr.store.directory import new_private_file
 from uscdr.store.lease import _hold
 from uscdr.store.lease_records import LeaseTerms
-from uscdr.store.store import NameTaken, Store, digest_of, new_private_file
+from uscdr.store.store import NameTaken, Store, digest_of
 
 PIECE = 1 << 20
 

@@ -18,13 +18,12 @@ import psycopg
 import pytest
 
 from backup_world import PASSPHRASE, Bytes, giving, transfer
-from uscdr.backups import copy
 from uscdr.backups.copy import CopyOrder, Keyring
 from uscdr.backups.manifest import BackupOrigin, CopyCard, inside
-from uscdr.pgserver.cluster import find_tool
-from uscdr.pgserver.server import start
+from uscdr.pgserver.cluster import Tool
+from uscdr.pgserver.server import LocalPostgres
+from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Recipient
-from uscdr.store.store import LocalStore
 
 pytestmark = pytest.mark.skipif(
     shutil.which("age") is None or shutil.which("age-keygen") is None,
@@ -55,7 +54,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Copied:
     identity = place / "identity.txt"
     made = subprocess.run(["age-keygen", "-o", str(identity)], capture_output=True, text=True, check=True)
     public = made.stderr.split()[-1]
-    with start(place / "server", tied=True) as server:
+    with LocalPostgres.start(place / "server", tied=True) as server:
         with psycopg.connect(server.dsn()) as connection:
             connection.execute(b"CREATE TABLE patient AS SELECT g AS id, md5(g::text) FROM generate_series(1, 5000) g")
         env = {**os.environ, **server.environment("postgres")}
@@ -67,7 +66,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Copied:
     origin = BackupOrigin.of(transfer(processed_bytes=len(dump)), "usc-pis", "addon-1", "17")
     order = CopyOrder(origin, "production", lambda _: None, _never)
     store = LocalStore(place / "safe")
-    card = copy.pull(order, giving(Bytes(dump)), store, keys)
+    card = order.pull(giving(Bytes(dump)), store, keys)
     return Copied(dump, listing, place / "safe", card, identity)
 
 
@@ -109,7 +108,7 @@ def test_age_opens_a_copy_and_it_is_the_dump(copied: Copied) -> None:
 
 def test_pg_restore_lists_what_age_opened(copied: Copied, tmp_path: Path) -> None:
     age("--identity", copied.identity, "--output", tmp_path / "plain.dump", copied.sealed)
-    program = find_tool("pg_restore", minimum_major=17).path
+    program = Tool.find("pg_restore", minimum_major=17).path
     listing = subprocess.run([program, "-l", tmp_path / "plain.dump"], capture_output=True, check=True).stdout
     assert listing == copied.listing
     assert b"TABLE DATA public patient" in listing

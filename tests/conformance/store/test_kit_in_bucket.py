@@ -16,16 +16,16 @@ from kit_world import CANARIES, SECRET, Workshop, key
 from uscdr.cli import main
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, Interrupted
-from uscdr.kit.find import kits
+from uscdr.kit.find import KitLine
 from uscdr.kit.reader import KitReader
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config import KitSettings
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.yaml_tree import parse
 from uscdr.store.bucket import ObjectStore
-from uscdr.store.store import LocalStore
+from uscdr.store.directory import LocalStore
 from uscdr.wiring.context import RunContext
-from uscdr.wiring.stores import open_kit, pinned
-from uscdr.wiring.target import _packaged
+from uscdr.wiring.kits import open_kit, pinned
 
 
 class BucketShop(Workshop):
@@ -48,7 +48,7 @@ def shop(bucket: Place, tmp_path: Path) -> BucketShop:
 def test_a_kit_round_trip(shop: BucketShop) -> None:
     built = shop.build()
     assert built.card.complete
-    (line,) = kits(shop.store)
+    (line,) = KitLine.all(shop.store)
     assert (line.kit, line.state) == (built.card.kit, "complete")
     reader: KitReader = shop.read(built)
     with reader.open_object("database.dump") as dump:
@@ -66,7 +66,7 @@ def test_a_second_kit_fetches_no_media_again(shop: BucketShop) -> None:
     again = shop.build()
     assert again.card.complete
     assert len(shop.cloud.downloads) == first
-    assert len(kits(shop.store)) == 2
+    assert len(KitLine.all(shop.store)) == 2
 
 
 def test_a_missing_object_is_named(shop: BucketShop) -> None:
@@ -154,7 +154,7 @@ def test_a_run_reads_the_kit_that_it_is_bound_to(desk: BucketShop) -> None:
 
 def test_the_place_of_the_configuration_may_be_a_bucket(desk: BucketShop, capsys: pytest.CaptureFixture[str]) -> None:
     kit = desk.build().card.kit
-    document = parse(_packaged(), _packaged().read_bytes()).value
+    document = parse(packaged(), packaged().read_bytes()).value
     Path("scenarios.yaml").write_text(json.dumps({**document, "kit": {"to": desk.kept_in.text}}, default=str))
     assert main.run(["--config", "scenarios.yaml", "kit", "check", kit]) == 0
     assert kit in capsys.readouterr().out

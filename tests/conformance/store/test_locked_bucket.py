@@ -15,9 +15,10 @@ from uscdr.backups import retention
 from uscdr.errors import LockHeld
 from uscdr.settings import Operator
 from uscdr.store.bucket import SMALL
+from uscdr.store.directory import new_private_file
 from uscdr.store.lease import _hold, _holder
 from uscdr.store.lease_records import LeaseTerms
-from uscdr.store.store import NameTaken, Store, digest_of, new_private_file
+from uscdr.store.store import NameTaken, Store, digest_of
 
 LOCKED = "locked-safe"
 ADA, BEN = Operator("ada", "desk", 4711), Operator("ben", "lap", 4712)

@@ -13,7 +13,8 @@ from store_worker import content, digest
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.staging import STAGING
 from uscdr.store.bucket import SMALL, ObjectStore
-from uscdr.store.store import NameTaken, Store, digest_of, new_private_file
+from uscdr.store.directory import new_private_file
+from uscdr.store.store import NameTaken, Store, digest_of
 
 LARGE = SMALL + (1 << 20) + 17
 WEIRD = (

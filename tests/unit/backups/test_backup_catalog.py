@@ -18,7 +18,7 @@ from uscdr.backups.rpo import RpoState
 from uscdr.errors import BadInput
 from uscdr.models.transfers import Transfer, TransferKind, TransferState
 from uscdr.scenarios.backup_inventory import _forgotten, _points
-from uscdr.store.store import LocalStore
+from uscdr.store.directory import LocalStore
 
 HOUR = timedelta(hours=1)
 

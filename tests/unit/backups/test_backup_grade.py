@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.backups.proofs import Evidence, Grade, Shown
+from uscdr.backups.catalog import Judgement, _Evidence
+from uscdr.backups.proofs import Grade
 
-GOOD = Evidence(age=3600, rpo=14400, size=1000, earlier=(900, 1000, 1100))
+GOOD = _Evidence(age=3600, rpo=14400, size=1000, earlier=(900, 1000, 1100))
 
 
 def test_the_ladder_is_that_of_the_design() -> None:
@@ -33,8 +34,8 @@ def test_the_ladder_is_that_of_the_design() -> None:
         ({"earlier": ()}, Grade.FRESH, "no earlier backup"),
         ({"age": 14401}, Grade.FINISHED, "older than the RPO"),
         ({"warnings": 2}, Grade.EXISTS, "2 warnings"),
-        ({"damaged_state": True, "shown": Shown(Grade.DECRYPTS)}, Grade.EXISTS, "damaged state"),
-        ({"unfit": "failed", "shown": Shown(Grade.DECRYPTS)}, Grade.NONE, "failed"),
+        ({"damaged_state": True, "shown": Judgement(Grade.DECRYPTS, "")}, Grade.EXISTS, "damaged state"),
+        ({"unfit": "failed", "shown": Judgement(Grade.DECRYPTS, "")}, Grade.NONE, "failed"),
     ],
 )
 def test_each_rung_and_why_no_higher(change: dict[str, Any], grade: Grade, why: str) -> None:
@@ -44,12 +45,12 @@ def test_each_rung_and_why_no_higher(change: dict[str, Any], grade: Grade, why: 
 
 
 def test_what_a_restore_showed_outranks_the_signs_and_keeps_them_as_remarks() -> None:
-    old = replace(GOOD, age=10**6, warnings=1, shown=Shown(Grade.DECRYPTS))
+    old = replace(GOOD, age=10**6, warnings=1, shown=Judgement(Grade.DECRYPTS, ""))
     found = old.judged()
     assert (found.grade, found.why) == (Grade.DECRYPTS, "")
     assert found.remarks == ("finished with 1 warning", "older than the RPO")
-    broken = replace(GOOD, shown=Shown(Grade.EXISTS, "pg_restore cannot decode the dump")).judged()
-    assert (broken.grade, broken.why) == (Grade.EXISTS, "pg_restore cannot decode the dump")
+    broken = replace(GOOD, shown=Judgement(Grade.EXISTS, "pg_restore cannot decode the dump.")).judged()
+    assert (broken.grade, broken.why) == (Grade.EXISTS, "pg_restore cannot decode the dump.")
 
 
 @given(
@@ -59,7 +60,7 @@ def test_what_a_restore_showed_outranks_the_signs_and_keeps_them_as_remarks() ->
 def test_without_a_proof_nothing_is_better_than_plausible_and_less_always_has_a_reason(
     age: float, size: int, warnings: int, earlier: list[int]
 ) -> None:
-    found = Evidence(age=age, rpo=14400, size=size, warnings=warnings, earlier=tuple(earlier)).judged()
+    found = _Evidence(age=age, rpo=14400, size=size, warnings=warnings, earlier=tuple(earlier)).judged()
     assert not found.grade.reaches(Grade.DECODES)
     assert found.why
     if found.grade is Grade.PLAUSIBLE:

@@ -15,12 +15,12 @@ from backup_world import NOW, Safe
 from fakes import FakeBackups, FakeDatabase, FakeScratch, World
 from uscdr.backups import proofs
 from uscdr.backups.proofs import Grade, ProofDocument, ProvenInvariant
-from uscdr.backups.proving import TABLES_THERE, Code, Decoded, EncryptionKey, ProofSubject, Questions, prove
-from uscdr.commands.backup import show_proof
+from uscdr.backups.proving import TABLES_THERE, Code, Decoded, EncryptionKey, ProofSubject, Questions
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.migrations import CodeMigrations
 from uscdr.models.postgres import CanaryColumn, CanaryResult, Invariant, LeftOut, TableDigest
+from uscdr.report.backups import show_proof
 from uscdr.scenarios.prover import DumpSource, Prover
 from uscdr.scenarios.results.db import Proof
 from uscdr.ui.console import Output
@@ -43,7 +43,7 @@ def decoded(_: Path) -> Decoded:
 
 
 def refusing(_: Path) -> Decoded:
-    raise CheckFailed("pg_restore cannot decode the dump", why="it is a web page")
+    raise CheckFailed("pg_restore cannot decode the dump.", why="It is a web page.")
 
 
 def proven(
@@ -55,7 +55,7 @@ def proven(
     world = world or World()
     dump = tmp_path / "b001.dump"
     dump.write_text("https://signed.example/1")
-    return prove(SUBJECT, dump, questions, decode, cast("Any", FakeScratch(world)), lambda done, total: None)
+    return SUBJECT.prove(dump, questions, decode, cast("Any", FakeScratch(world)), lambda done, total: None)
 
 
 def test_everything_shown_is_the_best_grade(tmp_path: Path) -> None:
@@ -101,11 +101,11 @@ def test_each_lack_lowers_the_grade_and_is_named(tmp_path: Path, case: str) -> N
 
 def test_what_does_not_decode_or_restore_is_told_in_a_document(tmp_path: Path) -> None:
     found = proven(tmp_path, decode=refusing)
-    assert (found.grade, found.why) == (Grade.EXISTS, "pg_restore cannot decode the dump it is a web page")
+    assert (found.grade, found.why) == (Grade.EXISTS, "pg_restore cannot decode the dump. It is a web page.")
     world = World()
     world.dumps[1].tables.clear()
     dump = tmp_path / "b001.dump"
-    found = prove(SUBJECT, dump, ASKED, decoded, cast("Any", FakeScratch(world)), lambda done, total: None)
+    found = SUBJECT.prove(dump, ASKED, decoded, cast("Any", FakeScratch(world)), lambda done, total: None)
     assert (found.grade, found.sound) == (Grade.DECODES, False)
 
 

@@ -19,13 +19,13 @@ from pydantic import SecretStr
 
 from backup_world import APP, DUMP, PASSPHRASE, Bytes, Safe, broken, giving, transfer
 from kit_world import PATIENT, new_key
-from uscdr.backups import copy
 from uscdr.backups.catalog import StoredCopies
 from uscdr.backups.copy import Keyring
 from uscdr.backups.decrypt import Keys, check_intact, read_passphrase
 from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError, ProviderError
+from uscdr.store import encryption
+from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Identity, WrongIdentity
-from uscdr.store.store import LocalStore
 
 
 @pytest.fixture
@@ -62,17 +62,49 @@ def test_names_say_what_they_hold_and_no_patient_is_in_any_plain_file(safe: Safe
 
 def test_a_passphrase_opens_its_copy_and_so_does_the_locked_key_beside_it(safe: Safe) -> None:
     both = Keyring(safe.keyring.recipients, PASSPHRASE)
-    card = copy.pull(safe.order(transfer()), giving(Bytes(DUMP)), safe.store, both)
+    card = safe.order(transfer()).pull(giving(Bytes(DUMP)), safe.store, both)
     with Keys(passphrase=PASSPHRASE).opened(safe.store, card, safe.work) as path:
         assert path.read_bytes() == DUMP
     with safe.keys.opened(safe.store, card, safe.work) as path:
         assert path.read_bytes() == DUMP
     pyrage = importlib.import_module("pyrage")
     locked = (safe.root / "safe" / "backups" / card.id / "identity.age").read_bytes()
-    key = pyrage.passphrase.decrypt(locked, PASSPHRASE.get_secret_value()).decode().strip()
+    key = encryption._decrypt_key(pyrage, locked, PASSPHRASE).decode().strip()
     ciphertext = (safe.root / "safe" / card.dump.path).read_bytes()
     assert pyrage.decrypt(ciphertext, [pyrage.x25519.Identity.from_str(key)]) == DUMP
     assert PASSPHRASE.get_secret_value() not in "".join(map(repr, (card, both, Keys(passphrase=PASSPHRASE))))
+
+
+class Busy:
+    """age's library on a machine where other programs have the processor during its first measurements."""
+
+    def __init__(self, measurements: int) -> None:
+        self.left = measurements
+        self.real = importlib.import_module("pyrage")
+        self.passphrase = self
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+    def decrypt(self, locked: bytes, passphrase: str) -> bytes:
+        self.left -= 1
+        if self.left >= 0:
+            raise self.real.DecryptError("Excessive work parameter for passphrase.\nDecryption would take around 64 s.")
+        opened: bytes = self.real.passphrase.decrypt(locked, passphrase)
+        return opened
+
+
+def test_a_busy_machine_is_no_wrong_passphrase(safe: Safe, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = safe.order(transfer()).pull(giving(Bytes(DUMP)), safe.store, Keyring((), PASSPHRASE))
+    monkeypatch.setattr(encryption, "_age", lambda: Busy(3))
+    with Keys(passphrase=PASSPHRASE).opened(safe.store, card, safe.work) as path:
+        assert path.read_bytes() == DUMP
+    monkeypatch.setattr(encryption, "_age", lambda: Busy(10**6))
+    with (
+        pytest.raises(MachineError, match="too slow or too busy"),
+        Keys(passphrase=PASSPHRASE).opened(safe.store, card, safe.work),
+    ):
+        pytest.fail("opened")
 
 
 def test_a_passphrase_is_one_line_of_some_length(tmp_path: Path) -> None:
@@ -113,14 +145,14 @@ def test_less_than_the_platform_says_is_refused_and_more_is_kept(safe: Safe) -> 
 def test_a_download_that_breaks_off_is_begun_anew_and_given_up_after_three(safe: Safe) -> None:
     half = DUMP[: len(DUMP) // 2]
     streams = (Bytes(half, broken()), Bytes(b"", broken()), Bytes(DUMP))
-    card = copy.pull(safe.order(transfer()), giving(*streams), safe.store, safe.keyring)
+    card = safe.order(transfer()).pull(giving(*streams), safe.store, safe.keyring)
     assert card.dump.plain_sha256 == hashlib.sha256(DUMP).hexdigest()
     assert len(safe.again) == 2
     with pytest.raises(ProviderError):
-        copy.pull(safe.order(transfer()), giving(*(Bytes(half, broken()) for _ in range(3))), safe.store, safe.keyring)
+        safe.order(transfer()).pull(giving(*(Bytes(half, broken()) for _ in range(3))), safe.store, safe.keyring)
     refused = giving(Bytes(half, broken(retryable=False)))
     with pytest.raises(ProviderError):
-        copy.pull(safe.order(transfer()), refused, safe.store, safe.keyring)
+        safe.order(transfer()).pull(refused, safe.store, safe.keyring)
     assert len(StoredCopies.of(safe.store).copies) == 1
     assert len(safe.names()) == 3
 
@@ -131,7 +163,7 @@ def test_an_interruption_leaves_nothing(safe: Safe) -> None:
             raise Interrupted("Interrupted.")
 
     with pytest.raises(Interrupted):
-        copy.pull(safe.order(transfer(), watch), giving(Bytes(DUMP)), safe.store, safe.keyring)
+        safe.order(transfer(), watch).pull(giving(Bytes(DUMP)), safe.store, safe.keyring)
     assert safe.names() == []
 
 
@@ -155,7 +187,7 @@ def test_cut_off_at_any_object_there_is_no_copy_and_no_manifest(
 ) -> None:
     store, keys = Cut(safe.root / "safe", at), Keyring(safe.keyring.recipients, passphrase)
     with pytest.raises(MachineError, match="disk is full"):
-        copy.pull(safe.order(transfer()), giving(Bytes(DUMP)), store, keys)
+        safe.order(transfer()).pull(giving(Bytes(DUMP)), store, keys)
     assert StoredCopies.of(safe.store).copies == ()
     assert not [name for name in safe.names() if "manifest" in name or ".staging" in name]
 
@@ -165,12 +197,12 @@ def test_a_killed_pull_leaves_no_manifest_and_the_next_one_removes_what_it_stage
         import sys, time
         from pathlib import Path
         from backup_world import Safe, Bytes, DUMP, giving, transfer
-        from uscdr.backups import copy
+        from uscdr.store import encryption
         safe = Safe(Path(sys.argv[1]))
         def wait():
             print("under way", flush=True)
             time.sleep(60)
-        copy.pull(safe.order(transfer()), giving(Bytes(DUMP, wait)), safe.store, safe.keyring)
+        safe.order(transfer()).pull(giving(Bytes(DUMP, wait)), safe.store, safe.keyring)
     """
     units = str(Path(__file__).parents[1])
     env = {**os.environ, "PYTHONPATH": units}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uscdr.backups.retention import KeptCopy, Retention, _removable, _wanted
+from uscdr.backups.retention import Retention, _KeptCopy, _removable, _wanted
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 MOMENTS = st.integers(0, 400 * 24 * 60).map(lambda minutes: BEGIN + timedelta(minutes=minutes))
@@ -15,14 +15,14 @@ RULES = st.builds(Retention, daily=st.integers(0, 9), weekly=st.integers(0, 6), 
 
 
 @st.composite
-def copies(draw: st.DrawFn) -> list[KeptCopy]:
+def copies(draw: st.DrawFn) -> list[_KeptCopy]:
     moments = draw(st.lists(MOMENTS, max_size=40))
-    return [KeptCopy(f"copy-{number:03}", at, draw(st.booleans())) for number, at in enumerate(moments)]
+    return [_KeptCopy(f"copy-{number:03}", at, draw(st.booleans())) for number, at in enumerate(moments)]
 
 
 @given(copies(), RULES)
 def test_the_newest_proven_copy_stays_and_nothing_goes_without_a_newer_proven_one(
-    held: list[KeptCopy], rule: Retention
+    held: list[_KeptCopy], rule: Retention
 ) -> None:
     gone = _removable(held, rule)
     left = [one for one in held if one not in gone]
@@ -36,14 +36,14 @@ def test_the_newest_proven_copy_stays_and_nothing_goes_without_a_newer_proven_on
 
 
 @given(copies(), RULES)
-def test_pruning_twice_removes_no_more(held: list[KeptCopy], rule: Retention) -> None:
+def test_pruning_twice_removes_no_more(held: list[_KeptCopy], rule: Retention) -> None:
     gone = set(_removable(held, rule))
     assert _removable([one for one in held if one not in gone], rule) == ()
 
 
 @given(copies(), RULES)
 def test_no_more_is_kept_than_the_rule_says_of_what_is_older_than_the_newest_proven(
-    held: list[KeptCopy], rule: Retention
+    held: list[_KeptCopy], rule: Retention
 ) -> None:
     kept = _wanted(held, rule)
     assert len(kept) <= rule.daily + rule.weekly + rule.monthly
@@ -57,7 +57,7 @@ def test_no_more_is_kept_than_the_rule_says_of_what_is_older_than_the_newest_pro
 
 
 @given(copies(), RULES)
-def test_a_period_that_has_a_proven_copy_keeps_a_proven_one(held: list[KeptCopy], rule: Retention) -> None:
+def test_a_period_that_has_a_proven_copy_keeps_a_proven_one(held: list[_KeptCopy], rule: Retention) -> None:
     kept = _wanted(held, rule)
     months = sorted({(one.taken_at.year, one.taken_at.month) for one in held}, reverse=True)[: rule.monthly]
     for month in months:
@@ -71,10 +71,10 @@ def test_a_period_that_has_a_proven_copy_keeps_a_proven_one(held: list[KeptCopy]
 @given(st.integers(3, 12), st.floats(0, 1))
 def test_pruned_after_every_backup_a_year_leaves_seven_days_four_weeks_three_months(every: int, share: float) -> None:
     """`every` hours a copy for 120 days, some of them not proven, and retention after each."""
-    held: list[KeptCopy] = []
+    held: list[_KeptCopy] = []
     for number in range(0, 120 * 24, every):
         at = BEGIN + timedelta(hours=number)
-        held.append(KeptCopy(f"{number:05}", at, (number * 7919 % 1000) / 1000 >= share * 0.9))
+        held.append(_KeptCopy(f"{number:05}", at, (number * 7919 % 1000) / 1000 >= share * 0.9))
         gone = set(_removable(held, Retention()))
         held = [one for one in held if one not in gone]
     days = {one.taken_at.date() for one in held}
@@ -87,5 +87,5 @@ def test_pruned_after_every_backup_a_year_leaves_seven_days_four_weeks_three_mon
 
 
 def test_without_a_proven_copy_nothing_goes() -> None:
-    held = [KeptCopy(str(day), BEGIN + timedelta(days=day), proven=False) for day in range(90)]
+    held = [_KeptCopy(str(day), BEGIN + timedelta(days=day), proven=False) for day in range(90)]
     assert _removable(held, Retention(daily=0, weekly=0, monthly=0)) == ()

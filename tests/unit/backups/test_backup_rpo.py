@@ -21,8 +21,8 @@ from uscdr.backups.rpo import (
     _upcoming,
     wheels,
 )
-from uscdr.commands.backup import _lines
 from uscdr.models.heroku import Schedule
+from uscdr.report.backups import _lines
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DAILY = Schedule(id="s", name="DATABASE_URL", hour=2, timezone="UTC")

@@ -18,7 +18,8 @@ from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.postgres import Invariant
 from uscdr.scenarios.config_targets import HerokuTarget
 from uscdr.scenarios.prover import DumpSource, Prover
-from uscdr.store.store import LocalStore, Store
+from uscdr.store.directory import LocalStore
+from uscdr.store.store import Store
 from uscdr.wiring.stores import keeping
 
 ASKED = Questions(

@@ -9,7 +9,7 @@ import pytest
 
 from uscdr.checks.check import Check
 from uscdr.checks.kinds.http import HttpCheck
-from uscdr.checks.run import _run_checks, measures
+from uscdr.checks.run import Result, _run_checks
 from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
 
@@ -67,4 +67,4 @@ def test_a_baseline_keeps_only_what_passed(verdict: str) -> None:
         return Finding("pass" if one.name == "good" else verdict, "", {"rows": 3})  # type: ignore[arg-type]
 
     results = list(_run_checks([check("good"), check("bad")], ask))
-    assert measures(results) == {"good": {"rows": 3}}
+    assert Result.measures(results) == {"good": {"rows": 3}}

@@ -16,7 +16,7 @@ from rehearsal import Rehearsal, configuration
 from uscdr.checks import registry
 from uscdr.checks.baseline import Baseline
 from uscdr.checks.context import CheckContext, Sends
-from uscdr.checks.run import look_at, measures
+from uscdr.checks.run import Result, look_at
 from uscdr.commands import verify as verification
 from uscdr.commands.verify import Verification
 from uscdr.errors import ExitCode
@@ -24,6 +24,7 @@ from uscdr.journal import runs
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import CheckRequest
 from uscdr.scenarios.steps.application import STAY
+from uscdr.wiring import adapters
 from uscdr.wiring.context import Process, RunContext
 
 Verdicts = dict[str, tuple[str, str]]
@@ -49,7 +50,7 @@ class Twice(Rehearsal):
 
         def work(this: Process) -> Any:
             context = self.context(this, self.run, dry_run=True)
-            with mock.patch.object(verification, "opened", self._opened):
+            with mock.patch.object(adapters, "opened", self._opened):
                 return verification._verify(context, Verification(CheckRequest()))
 
         self._process(work)
@@ -75,7 +76,7 @@ def twice(place: Path, *, hasty: bool = False) -> Twice:
 
 def healthy_baseline() -> Baseline:
     results = tuple(look_at(Scene().world(), [named(name) for name in SPECS], began=lambda one: None))
-    kept = Baseline(key="k", taken_at=NOW, run="r", checks={n: dict(m) for n, m in measures(results).items()})
+    kept = Baseline(key="k", taken_at=NOW, run="r", checks={n: dict(m) for n, m in Result.measures(results).items()})
     return Baseline.model_validate_json(kept.model_dump_json())
 
 

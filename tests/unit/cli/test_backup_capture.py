@@ -20,14 +20,15 @@ from uscdr.cli import backup as commands
 from uscdr.cli import main
 from uscdr.engine.wait import Stop
 from uscdr.errors import AnswerLost
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
 from uscdr.models.heroku import Schedule
 from uscdr.models.transfers import TransferKind
+from uscdr.redaction import Redactor
 from uscdr.settings import Operator
-from uscdr.shared.lease import LeaseRequest
-from uscdr.shared.team import open_team, waiting
+from uscdr.shared.lease import LeaseRequest, Waiting
+from uscdr.shared.team import Team
+from uscdr.store.directory import LocalStore
 from uscdr.store.lease import WriterQueue
-from uscdr.store.store import LocalStore
 from uscdr.wiring.context import RunContext
 from uscdr.wiring.stores import copies_access
 
@@ -97,11 +98,11 @@ def test_a_colleague_who_recovers_is_not_disturbed(
     shared = clinic.state / "shared"
     shared.mkdir()
     monkeypatch.setenv("USCDR_SHARED", str(shared))
-    team = open_team({"USCDR_SHARED": str(shared)})
+    team = Team.open({"USCDR_SHARED": str(shared)})
     assert team is not None
     key = clinic.target().key
     wish = LeaseRequest(key, "r-1", Operator("bob", "laptop", 7), "uscdr recover db (run r-1)")
-    patience = waiting(Person(), Stop(), Bus("r-1", Redactor()), take_over=False)
+    patience = Waiting.of(Person(), Stop(), Bus("r-1", Redactor()), take_over=False)
     with team.claim(clinic.state / "of bob", wish, patience):
         assert main.run(["backup", "capture"]) == 6
         assert "bob on laptop" in capsys.readouterr().err
@@ -252,7 +253,7 @@ def test_a_copy_that_came_while_pruning_waited_for_its_turn_changes_the_plan(
     before: list[str] = []
     monkeypatch.setattr(WriterQueue, "turn", after_another)
     assert main.run(["backup", "prune", "--confirm", phrase]) == 4
-    assert "changed since this was shown" in capsys.readouterr().err
+    assert "has changed since the plan was shown" in capsys.readouterr().err
     assert list(safe.store.names("backups")) == before
 
 

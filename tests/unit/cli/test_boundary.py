@@ -69,10 +69,10 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ended(
     error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *more: str
 ) -> tuple[int, str, str]:
-    def fail(place: Path) -> list[runs.RunSummary]:
+    def fail(place: runs.LocalRuns) -> list[runs.RunSummary]:
         raise error
 
-    monkeypatch.setattr(runs, "summaries", fail)
+    monkeypatch.setattr(runs.LocalRuns, "summaries", fail)
     code = main.run([*more, "runs", "list"])
     return code, *capsys.readouterr()
 
@@ -255,7 +255,7 @@ def test_what_an_encoding_cannot_spell_is_escaped_and_nothing_is_cut(state: Path
 
 def test_a_real_ctrl_c_is_130(state: Path) -> None:
     before = "import time\nfrom uscdr.journal import runs\n"
-    before += "runs.summaries = lambda place: (print('there', flush=True), time.sleep(60))"
+    before += "runs.LocalRuns.summaries = lambda place: (print('there', flush=True), time.sleep(60))"
     script = f"import sys\n{before}\nfrom uscdr.cli.main import main\nmain()"
     with subprocess.Popen(
         [sys.executable, "-c", script, "runs", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -313,9 +313,10 @@ def test_a_reader_who_does_not_read_is_waited_for_until_somebody_asks_to_end(num
             os.write(writing, b"x" * 4096)
     os.set_blocking(writing, True)
     script = (
-        "import os, sys; from uscdr.ui import console; from uscdr.cli.main import main; real = console.unwritten\n"
+        "import os, sys; from uscdr.ui.console import STANDARD; from uscdr.cli.main import main\n"
+        "real = STANDARD.unwritten\n"
         "def told(): os.write(2, b'.'); return real()\n"
-        "console.unwritten = told; sys.argv[1:] = ['--version']; main()"
+        "STANDARD.unwritten = told; sys.argv[1:] = ['--version']; main()"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE)
     try:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from uscdr.cli import main
-from uscdr.commands.invocation import Invocation
+from uscdr.cli.options import GlobalOptions
+from uscdr.commands.housekeeping import warn_exposed
 
 SMALL = """\
 version: 1
@@ -74,10 +75,11 @@ def test_keys_that_others_can_read_are_warned_of_once(
     monkeypatch.setenv("USCDR_AGE_IDENTITY", str(key))
     text = SMALL.replace(', api_url: "http://127.0.0.1:9"', "")
     Path("scenarios.yaml").write_text(text)
-    given = Invocation()
-    assert given.place().token_source == str(netrc)
-    given.place()
-    given.warn_of(key)
+    output = GlobalOptions().output()
+    targets = GlobalOptions().targets(output)
+    assert targets.find().token_source == str(netrc)
+    targets.find()
+    warn_exposed(output, key)
     shown = capsys.readouterr().err
     for one in (key, netrc):
         assert shown.count(f"Other users can read {one}. Run: chmod 600 {one}") == 1, shown

@@ -28,7 +28,7 @@ class Shell:
                 code: int | None = main.run(arguments)
             except Killed:
                 code = None
-        found = list(runs.journals(self.run.state))
+        found = list(runs.LocalRuns(self.run.state).journals())
         self.run.run = max(found, key=lambda path: path.stat().st_mtime_ns).parent.name if found else ""
         return code, *self._output.readouterr()
 
@@ -86,9 +86,9 @@ def test_a_target_that_is_another_application_now_is_refused(shell: Shell, quick
     shell.run.world.faults["scale", 1] = "kill_after"
     shell.type("recover", "db", "--confirm", phrase)
     writes = list(shell.run.world.writes)
-    from uscdr.wiring.target import _packaged
+    from uscdr.scenarios.config_file import packaged
 
-    text = _packaged().read_text().replace("{app: usc-pis}", "{app: usc-pis-staging}")
+    text = packaged().read_text().replace("{app: usc-pis}", "{app: usc-pis-staging}")
     (quick / "other.yaml").write_text(text)
     code, _, err = shell.type("--config", "other.yaml", "runs", "resume")
     assert code == 2
@@ -190,14 +190,14 @@ def test_foreign_contents_are_bad_input_and_send_nothing(shell: Shell, kind: str
 
 
 def test_a_scenario_that_the_file_lacks_is_bad_input(shell: Shell, quick: Path) -> None:
-    from uscdr.wiring.target import _packaged
+    from uscdr.scenarios.config_file import packaged
 
-    text = _packaged().read_text()
+    text = packaged().read_text()
     begin, end = text.index("  db:\n    title: Database corruption"), text.index("  app:\n    title: Complete")
     (quick / "scenarios.yaml").write_text(text[:begin] + text[end:])
     code, _, err = shell.type("recover", "db", "--dry-run")
     assert (code, "no scenario “db”" in err) == (2, True), err
-    assert list(runs.journals(quick)) == []
+    assert list(runs.LocalRuns(quick).journals()) == []
 
 
 def test_an_operator_whose_name_is_no_utf8_can_recover(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_who_looks_removes_nothing(left: Path, quick: Path, command: str) -> Non
     "command", ["recover db", "--json recover db", "runs resume", "backup capture", "backup prove b001", "sandbox down"]
 )
 def test_who_may_write_removes_it(left: Path, quick: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    note = staging.note(left, "database", {"server": "db.example:5432", "name": "uscdr_proof_" + "0" * 24})
+    note = staging.CleanupNote.write(left, "database", {"server": "db.example:5432", "name": "uscdr_proof_" + "0" * 24})
     type_(Rehearsal(quick), *command.split())
     assert note.path.exists()
     assert not (left / "b001.dump").exists()

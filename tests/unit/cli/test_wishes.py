@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from uscdr.cli import main
-from uscdr.commands.recover import _check_wishes
+from uscdr.commands.recover import RecoverOptions
 from uscdr.errors import BadInput, ExitCode
 from uscdr.scenarios.adapters import Request
 
@@ -29,7 +29,7 @@ WRONG = {
 @pytest.mark.parametrize(("option", "text"), [(option, text) for option, texts in WRONG.items() for text in texts])
 def test_it_is_refused(option: str, text: str) -> None:
     with pytest.raises(BadInput):
-        _check_wishes(WISH[option](text))
+        RecoverOptions(WISH[option](text), confirm=None, dry_run=True)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_it_is_refused(option: str, text: str) -> None:
      ("ref", "main"), ("ref", "feature/x"), ("ref", "e736f0877315")],
 )  # fmt: skip
 def test_these_may_be_meant(option: str, text: str) -> None:
-    _check_wishes(WISH[option](text))
+    RecoverOptions(WISH[option](text), confirm=None, dry_run=True)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from uscdr.cli import drill as commands
 from uscdr.drills.baseline import Comparison, TableContents, losses, same_rows
 from uscdr.drills.drill import Drill, _drill_json, _drill_markdown, _drill_summary
 from uscdr.errors import BadInput, ExitCode
-from uscdr.journal.reader import read
+from uscdr.journal.reader import Journal
 from uscdr.models.postgres import TableDigest
 from uscdr.report.model import Outcome
 from uscdr.report.objectives import build
@@ -34,7 +34,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Drill:
     ending = run.begin()
     assert ending is not None
     assert ending.code is ExitCode.DONE
-    journal = read(run.journal_path)
+    journal = Journal.read(run.journal_path)
     return Drill(
         scenario="db", how="drop-table", patients=40, damage={}, rows_before=3, rows_after=3, losses=(), restores=1,
         writes=4, beyond=(), findings=(HOLDS,), journal=str(journal.path),

@@ -13,7 +13,7 @@ import pytest
 from rehearsal import Person, Rehearsal
 from uscdr.errors import BadInput, Declined, ExitCode, Interrupted, UscdrError
 from uscdr.journal import runs
-from uscdr.journal.reader import read
+from uscdr.journal.reader import Journal
 from uscdr.models.transfers import TransferState
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
@@ -56,7 +56,7 @@ def shown(run: Rehearsal) -> str:
 
 
 def reported(run: Rehearsal) -> dict[str, str]:
-    journal = read(run.journal_path)
+    journal = Journal.read(run.journal_path)
     return {step.name: step.status for step in build(journal.records, last_hash=journal.last_hash).steps}
 
 
@@ -73,7 +73,7 @@ def test_a_restore_that_was_not_confirmed_was_not_sent(quick: Path, phrase: bool
     screen_ = shown(run)
     assert "DESTROYED" not in screen_
     assert "(failed)" not in screen_
-    assert "Shut users out: maintenance mode is on" in screen_
+    assert "Enable maintenance mode: maintenance mode is on" in screen_
     assert reported(run)["backup.restore"] == "not begun"
     assert [one["begun"] for one in run.events("step.failed")] == [False]
     told = [_bare(one.spans) for stamped in run.seen for one in sentences(stamped.event, Board())]
@@ -101,8 +101,8 @@ def test_nothing_was_changed_where_nothing_was_begun(
     assert reported(run)["heroku.maintenance"] in ("not begun", "planned")
     assert ending.error is not None
     if code is ExitCode.DECLINED:
-        assert "Nothing was sent, nothing was changed." in ending.error.next_action
-    summary = runs.summarize(read(run.journal_path))
+        assert "uscdr changed nothing." in ending.error.next_action
+    summary = runs.RunSummary.of(Journal.read(run.journal_path))
     assert not summary.wrote
 
 
@@ -120,7 +120,7 @@ def test_a_write_that_was_interrupted_may_end_well(quick: Path) -> None:
     assert ending.code is ExitCode.INTERRUPTED
     (failed,) = run.events("step.failed")
     assert (failed["step"], failed["known"], failed["begun"]) == ("restore", False, True)
-    assert "MAY HAVE DESTROYED Restore (unknown)" in shown(run)
+    assert "MAY HAVE DESTROYED Restore the backup (unknown)" in shown(run)
 
 
 def test_a_failed_write_is_still_told_as_one(quick: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_failed_write_is_still_told_as_one(quick: Path) -> None:
     ending = run.begin()
     assert ending is not None
     assert ending.code is not ExitCode.DONE
-    assert "MAY HAVE DESTROYED Restore (failed)" in shown(run)
+    assert "MAY HAVE DESTROYED Restore the backup (failed)" in shown(run)
     assert "maintenance:off" not in str(run.events("run.finished")[0]["left"])
     assert reported(run)["backup.restore"] == "failed"
 
@@ -142,17 +142,17 @@ def test_a_refused_command_leaves_no_run_and_resume_takes_the_one_that_changed_s
         Rehearsal(quick, run.world, request=Request("nosuch")).begin(dry_run=True)
     with pytest.raises(Declined):
         Rehearsal(quick, run.world).begin()
-    assert [one.run for one in runs.summaries(quick)] == [run.run]
+    assert [one.run for one in runs.LocalRuns(quick).summaries()] == [run.run]
     interrupted = Rehearsal(quick, run.world, person=Somebody(first=None), request=Request("db", anew=True))
     interrupted.begin()
-    assert runs.find(quick, None) == waiting
-    assert {one.run for one in runs.summaries(quick)} == {run.run, interrupted.run}
+    assert runs.LocalRuns(quick).find(None) == waiting
+    assert {one.run for one in runs.LocalRuns(quick).summaries()} == {run.run, interrupted.run}
 
 
 def test_one_that_changed_nothing_is_taken_up_when_there_is_no_other(quick: Path) -> None:
     run = Rehearsal(quick, person=Somebody(first=None))
     run.begin()
-    assert runs.find(quick, None) == run.journal_path
+    assert runs.LocalRuns(quick).find(None) == run.journal_path
 
 
 def test_without_a_terminal_a_resumed_run_says_how_it_left_the_application_and_the_phrase(quick: Path) -> None:
@@ -216,14 +216,14 @@ def test_a_database_that_nothing_is_seen_to_be_broken_in_is_said_to_be_so_before
     run = Rehearsal(quick / "well", person=Somebody(first="stop"))
     run.begin()
     (question,) = run.person.questions
-    assert question.startswith("Nothing is seen to be broken: postgresql-curved-1 answers, no table is missing")
+    assert question.startswith("No damage found: postgresql-curved-1 answers, no table is missing")
     assert question.endswith("Begin?")
-    assert any("recover db --dry-run compares with the backups" in one["text"] for one in run.events("note"))
+    assert any("To compare with the backups: uscdr recover db --dry-run" in one["text"] for one in run.events("note"))
     damaged = Rehearsal(quick / "damaged", person=Somebody(first="stop"))
     del damaged.world.live.tables["patients_patient"]
     damaged.begin()
     assert damaged.person.questions[0].startswith("The first change: ")
-    assert not [one for one in damaged.events("note") if "Nothing is seen" in one["text"]]
+    assert not [one for one in damaged.events("note") if "No damage found" in one["text"]]
 
 
 def test_beside_a_cut_run_what_lets_users_in_starts_what_that_one_stopped(quick: Path) -> None:

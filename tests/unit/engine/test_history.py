@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from uscdr.engine.history import History, fold
+from uscdr.engine.history import History
 
 FIRST, SECOND = "2026-11-23T03:15:00Z", "2026-11-23T03:20:00Z"
 
@@ -29,7 +29,7 @@ def failed(*, over: bool) -> dict[str, Any]:
 
 
 def folded(*events: dict[str, Any]) -> History:
-    return fold({"at": SECOND if number else FIRST, "event": event} for number, event in enumerate(events))
+    return History.of(({"at": SECOND if number else FIRST, "event": event} for number, event in enumerate(events)))
 
 
 def test_a_second_attempt_knows_what_there_was_before_the_first() -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import pytest
 
 from uscdr.engine import reconcile
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Intent, StepReporter
 from uscdr.engine.wait import Stop
 from uscdr.errors import Interrupted
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
+from uscdr.redaction import Redactor
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Lagging:
 def found(lagging: Lagging, *, accepted: str | None = None, stop: Stop | None = None) -> tuple[str | None, str]:
     search = Search("GET /things", lagging, lambda one: f"{one.id} is ours", "no new thing")
     tell = StepReporter(Bus("run", Redactor()), "step", "a.step")
-    finding = look_for(search, Intent("", {}, accepted), stop or Stop(), tell)
+    finding = search.run(Intent("", {}, accepted), stop or Stop(), tell)
     assert finding.looked_at == "GET /things"
     return finding.provider_id, finding.found
 

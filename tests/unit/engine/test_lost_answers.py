@@ -52,7 +52,7 @@ def test_one_write_goes_wrong(
         assert first is not None
         assert first.code is ExitCode.UNKNOWN
         assert first.error is not None
-        assert "When no run.N is there: uscdr runs resume" in first.error.next_action
+        assert "When it lists no run.N: uscdr runs resume" in first.error.next_action
     elif kind.startswith("lost"):
         assert first is not None
         assert first.code is ExitCode.DONE, first.error

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from typing_extensions import override
 
-from uscdr.engine.plan import Planned, _digest, destruction, plan_all
+from uscdr.engine.plan import Plan, Planned, _digest
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Reporter, Step, StepReporter, View
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
 from uscdr.models.base import Fact
+from uscdr.redaction import Redactor
 
 
 class Seen(Fact):
@@ -46,7 +47,7 @@ BOUND = BoundStep(Overwrite("overwrite"), "Overwrite", "phase", {})
 )
 def test_what_destroys_nothing_has_no_phrase(kind: str, phrase: tuple[str, ...] | None) -> None:
     line = Planned(BOUND, Seen(), Action(kind, "5 rows"))  # type: ignore[arg-type]
-    blast = destruction([line], View(thorough=True))
+    blast = Plan((line,), View(thorough=True)).destruction
     assert (blast and blast.phrases) == phrase
 
 
@@ -62,5 +63,5 @@ def test_plans_that_approve_other_things_are_told_apart() -> None:
 
 def test_a_slow_look_is_left_for_later_except_by_a_dry_run() -> None:
     tell = StepReporter(Bus("run", Redactor()), "plan")
-    assert [line.seen for line in plan_all([BOUND], View(thorough=True), tell)] == [Seen()]
-    assert [line.seen for line in plan_all([BOUND], View(thorough=False), tell)] == [None]
+    assert [line.seen for line in Plan.foresee([BOUND], View(thorough=True), tell).lines] == [Seen()]
+    assert [line.seen for line in Plan.foresee([BOUND], View(thorough=False), tell).lines] == [None]

@@ -128,7 +128,7 @@ def test_a_plan_that_is_blocked_ends_a_dry_run_with_1(quick: Path) -> None:
     ending = run.begin(dry_run=True)
     assert ending is not None
     assert ending.error is not None
-    assert (ending.code, "push out" in ending.error.message) == (ExitCode.CHECK_FAILED, True)
+    assert (ending.code, "Heroku would drop b001" in ending.error.message) == (ExitCode.CHECK_FAILED, True)
     assert run.world.writes == []
 
 

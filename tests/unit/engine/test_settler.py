@@ -13,9 +13,10 @@ from uscdr.engine.gate import SEND, STOP, Gate
 from uscdr.engine.reconcile import MOST_REPEATS, Reconciler
 from uscdr.engine.step import Action, BoundStep, Effect, FoundWrite, Intent, Reporter, Step, StepReporter, View
 from uscdr.errors import AnswerLost, EffectFailed, OutcomeUnknown, ProviderError
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
 from uscdr.models.base import Fact
 from uscdr.models.events import Stamped
+from uscdr.redaction import Redactor
 
 LOST = AnswerLost("The answer was lost.", provider="p")
 REFUSED = ProviderError("The name is taken.", provider="p", status=409)

@@ -12,8 +12,8 @@ from uscdr.errors import ExitCode
 from uscdr.models.transfers import TransferState
 from uscdr.report.objectives import build
 from uscdr.report.summary import summarise
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
-from uscdr.wiring.target import _packaged
 
 CLAIMS = ("is restored", "is recovered", "works again")
 
@@ -61,13 +61,13 @@ def test_only_the_new_backup_is_missing(quick: Path) -> None:
         assert ending.code is ExitCode.FAILED
         assert not run.world.maintenance
         first, *others = tasks(run)
-        assert first.startswith("At once: the data are back and users are in; only the backup of the recovered state")
+        assert first.startswith("The data is restored and users have access. Only the backup of the recovered")
         assert "uscdr runs resume" in first
         assert "uscdr backup capture" in first
         assert tuple(others) == run.config.scenarios["db"].follow_up
         shown = summarise(build(tuple(_records(run)), last_hash=""))
         assert "not restored yet" not in shown
-        assert "the data are back" in shown
+        assert "The data is restored" in shown
     ending = run.resume()
     assert ending is not None
     assert ending.code is ExitCode.DONE
@@ -83,9 +83,9 @@ def test_a_check_that_failed_before_the_new_backup_is_no_success(quick: Path) ->
 
 
 def _records(run: Rehearsal) -> list[dict[str, object]]:
-    from uscdr.journal.reader import read
+    from uscdr.journal.reader import Journal
 
-    return list(read(run.journal_path).records)
+    return list(Journal.read(run.journal_path).records)
 
 
 @pytest.mark.parametrize("how", ["at the phrase", "at the beginning", "before anything"])
@@ -104,6 +104,6 @@ def test_a_run_that_was_declined_leaves_no_task(quick: Path, how: str) -> None:
 
 
 def test_no_task_of_a_failed_run_claims_success() -> None:
-    for scenario in load(_packaged()).config.scenarios.values():
+    for scenario in load(packaged()).config.scenarios.values():
         assert scenario.if_it_fails
         assert not any(claim in " ".join(scenario.if_it_fails) for claim in CLAIMS)

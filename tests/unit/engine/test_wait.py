@@ -77,7 +77,7 @@ def test_pending_for_ever_is_unknown_never_success(clock: Clock) -> None:
     with pytest.raises(OutcomeUnknown) as unknown:
         until(looks("pending"), lambda seen: seen == "done", PATIENCE, Stop())
     assert "the restore" in unknown.value.message
-    assert "after 1 min" in unknown.value.why
+    assert "within 1 min" in unknown.value.why
     assert "heroku pg:backups" in unknown.value.next_action
     assert 60 <= clock.now < 64
     assert max(clock.pauses) <= wait.LONGEST_INTERVAL
@@ -87,7 +87,7 @@ def test_pending_for_ever_is_unknown_never_success(clock: Clock) -> None:
 def test_twenty_failed_looks_in_a_row_are_unknown(clock: Clock, error: Exception) -> None:
     with pytest.raises(OutcomeUnknown, match="the restore") as unknown:
         until(looks(error), lambda seen: True, PATIENCE, Stop())
-    assert "20 looks in a row failed" in unknown.value.why
+    assert "20 checks in a row failed" in unknown.value.why
     assert len(clock.pauses) == MAX_BLIND_LOOKS - 1
 
 

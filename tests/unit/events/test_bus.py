@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from uscdr import clock
 from uscdr.errors import JournalError
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
 from uscdr.models.events import GateAsked, Note, RunFinished, Stamped, StepProgress, StepSucceeded
+from uscdr.redaction import Redactor
 
 
 class Shelf:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from uscdr.errors import ExitCode, JournalError, MachineError
 from uscdr.journal import reader as chain
 from uscdr.journal import writer
-from uscdr.journal.reader import FIRST, ForeignJournal, look, read
+from uscdr.journal.reader import FIRST, ForeignJournal, Journal
 from uscdr.models.events import Note, RunStarted, Stamped
 
 
@@ -40,7 +40,7 @@ def stamped(seq: int, text: str) -> Stamped:
 
 
 def written(place: Path, *texts: str) -> Path:
-    ledger = writer.create(place)
+    ledger = writer.JournalWriter.create(place)
     for number, text in enumerate(texts):
         ledger.record(stamped(number, text))
     ledger.close()
@@ -48,7 +48,7 @@ def written(place: Path, *texts: str) -> Path:
 
 
 def texts(path: Path) -> list[str]:
-    return [str(event.get("text", event.get("user"))) for event in read(path).events()]
+    return [str(event.get("text", event.get("user"))) for event in Journal.read(path).events()]
 
 
 @settings(max_examples=40, deadline=None)
@@ -60,10 +60,10 @@ def test_round_trip(words: list[str]) -> None:
 
 def _round_trip(words: list[str], place: Path) -> None:
     path = written(place / "run", *words)
-    journal = read(path)
+    journal = Journal.read(path)
     assert list(texts(path)) == words
     assert (journal.torn_bytes, journal.good_bytes) == (0, path.stat().st_size)
-    again, _ = writer.reopen(path)
+    again, _ = writer.JournalWriter.reopen(path)
     again.record(stamped(len(words), "more"))
     again.close()
     assert texts(path) == [*words, "more"]
@@ -71,15 +71,15 @@ def _round_trip(words: list[str], place: Path) -> None:
 
 def test_reopening_goes_on_with_the_chain(tmp_path: Path) -> None:
     path = written(tmp_path / "run", "a", "b")
-    ledger, journal = writer.reopen(path)
+    ledger, journal = writer.JournalWriter.reopen(path)
     assert ledger.last_hash == journal.last_hash
     ledger.record(stamped(2, "c"))
-    assert read(path).last_hash == ledger.last_hash
+    assert Journal.read(path).last_hash == ledger.last_hash
     ledger.close()
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert next(line["prev"] for line in lines) == FIRST
     assert len({line["prev"] for line in lines}) == 3
-    assert read(path).run == "run"
+    assert Journal.read(path).run == "run"
 
 
 def test_only_the_owner_can_read(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_only_the_owner_can_read(tmp_path: Path) -> None:
 def test_a_journal_is_never_begun_twice(tmp_path: Path) -> None:
     path = written(tmp_path / "run", "a")
     with pytest.raises(JournalError, match="uscdr cannot write the journal"):
-        writer.create(tmp_path / "run")
+        writer.JournalWriter.create(tmp_path / "run")
     assert texts(path) == ["a"]
 
 
@@ -106,9 +106,9 @@ def test_a_tail_torn_at_any_byte_is_dropped_and_reported(quick: Path) -> None:
     last = whole.rstrip(b"\n").rfind(b"\n") + 1
     for cut in range(last, len(whole)):
         path.write_bytes(whole[:cut])
-        journal = read(path)
+        journal = Journal.read(path)
         assert (len(journal.records), journal.torn_bytes) == (2, cut - last)
-        ledger, _ = writer.reopen(path)
+        ledger, _ = writer.JournalWriter.reopen(path)
         ledger.record(stamped(2, "again"))
         ledger.close()
         assert texts(path) == ["first", "second: ünï", "again"]
@@ -124,7 +124,7 @@ def test_one_flipped_bit_anywhere_is_refused_with_its_place(quick: Path) -> None
             data[place] ^= 1 << bit
             path.write_bytes(bytes(data))
             with pytest.raises(JournalError) as refused:
-                read(path)
+                Journal.read(path)
             line = max(number for number, start in enumerate(starts, start=1) if start <= place)
             assert f"line {line} (byte {starts[line - 1]})" in refused.value.message, (place, bit)
             assert refused.value.exit_code is ExitCode.FAILED
@@ -148,9 +148,9 @@ def test_lines_out_of_place_are_refused(tmp_path: Path, spoil: Callable[[list[by
     path = written(tmp_path / "run", "a", "b", "c")
     path.write_bytes(b"".join(spoil(path.read_bytes().splitlines(keepends=True))))
     with pytest.raises(JournalError, match=says):
-        read(path)
+        Journal.read(path)
     with pytest.raises(JournalError, match=says):
-        writer.reopen(path)
+        writer.JournalWriter.reopen(path)
 
 
 @pytest.mark.parametrize(
@@ -166,24 +166,24 @@ def test_whole_lines_that_are_no_record_of_ours_are_refused(tmp_path: Path, line
     path = tmp_path / "journal.jsonl"
     path.write_bytes(line)
     with pytest.raises(JournalError, match=says):
-        read(path)
+        Journal.read(path)
 
 
 def test_a_line_edited_with_a_right_hash_but_another_number_is_refused(tmp_path: Path) -> None:
-    ledger = writer.create(tmp_path / "run")
+    ledger = writer.JournalWriter.create(tmp_path / "run")
     ledger.record(stamped(0, "a").model_copy(update={"seq": 5}))
     ledger.close()
-    with pytest.raises(JournalError, match="sequence number 5 is in place of 0"):
-        read(ledger.path)
+    with pytest.raises(JournalError, match="sequence number is 5 instead of 0"):
+        Journal.read(ledger.path)
 
 
 def test_a_journal_has_its_name_with_its_first_line_and_leaves_nothing_without(tmp_path: Path) -> None:
-    ledger = writer.create(tmp_path / "run")
+    ledger = writer.JournalWriter.create(tmp_path / "run")
     assert not ledger.path.exists()
     ledger.record(stamped(0, "a"))
     assert texts(ledger.path) == ["a"]
     ledger.close()
-    writer.create(tmp_path / "none").close()
+    writer.JournalWriter.create(tmp_path / "none").close()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
@@ -192,19 +192,19 @@ def test_a_journal_without_a_first_line_has_lost_it(tmp_path: Path, data: bytes)
     path = written(tmp_path / "run", "a")
     path.write_bytes(data)
     with pytest.raises(JournalError, match="cannot read the journal") as refused:
-        read(path)
+        Journal.read(path)
     assert "uscdr runs show run" in refused.value.next_action
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"journal\.jsonl"):
-        read(tmp_path / "journal.jsonl")
+        Journal.read(tmp_path / "journal.jsonl")
     with pytest.raises(JournalError) as refused:
-        read(tmp_path)
+        Journal.read(tmp_path)
     assert refused.value.why == "it is a directory"
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(JournalError, match="pipe"):
-        read(tmp_path / "pipe")
+        Journal.read(tmp_path / "pipe")
 
 
 def foreign(*events: dict[str, Any], **envelope: Any) -> bytes:
@@ -246,7 +246,7 @@ def test_a_right_chain_with_foreign_contents_is_bad_input(tmp_path: Path, data: 
     path = written(tmp_path / "run", "a")
     path.write_bytes(data)
     with pytest.raises(ForeignJournal) as refused:
-        read(path)
+        Journal.read(path)
     assert f"({says}" in refused.value.message
     assert refused.value.exit_code is ExitCode.BAD_INPUT
 
@@ -260,7 +260,7 @@ def test_what_a_line_leaves_out_is_there_by_default(tmp_path: Path) -> None:
     path.write_bytes(
         foreign(FIRST_LINE, STARTED, {"kind": "step.succeeded", "step": "s", "seconds": 1, "summary": "x"})
     )
-    _, begun_step, done = read(path).events()
+    _, begun_step, done = Journal.read(path).events()
     assert (begun_step["attempt"], begun_step["baseline"], done["result"], done["name"]) == (1, {}, {}, "")
 
 
@@ -268,15 +268,15 @@ def test_what_stands_before_a_damage_can_be_looked_at(tmp_path: Path) -> None:
     path = written(tmp_path / "run", "a", "b", "c")
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + b"nonsense\n" + lines[2])
-    found = look(path)
+    found = Journal.salvage(path)
     assert found.damage is not None
-    assert (len(found.journal.records), found.journal.good_bytes) == (1, len(lines[0]))
+    assert (len(found.records), found.good_bytes) == (1, len(lines[0]))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 @pytest.mark.parametrize("name", ["write", "fsync"])
 def test_a_failed_write_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
-    ledger = writer.create(tmp_path / "run")
+    ledger = writer.JournalWriter.create(tmp_path / "run")
     ledger.record(stamped(0, "a"))
     real = getattr(os, name)
 
@@ -292,13 +292,13 @@ def test_a_failed_write_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ledger.record(stamped(1, "b"))
     ledger.close()
     assert texts(ledger.path) == ["a"]
-    assert read(ledger.path).torn_bytes == 0
+    assert Journal.read(ledger.path).torn_bytes == 0
 
 
 def test_a_journal_its_name_and_its_directorys_name_outlive_a_power_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger, synced = writer.create(tmp_path / "run"), list[int]()
+    ledger, synced = writer.JournalWriter.create(tmp_path / "run"), list[int]()
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
     ledger.record(stamped(0, "a"))
     durable = [one.stat().st_ino for one in (ledger.path, tmp_path / "run", tmp_path)]
@@ -309,7 +309,7 @@ def test_a_journal_its_name_and_its_directorys_name_outlive_a_power_cut(
 
 
 def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = writer.create(tmp_path / "run")
+    ledger = writer.JournalWriter.create(tmp_path / "run")
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data)[:3]))
     ledger.record(stamped(0, "a rather long text"))
@@ -321,7 +321,7 @@ def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_short_write_then_an_error_whose_tail_cannot_be_cut_off_is_a_torn_tail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = writer.create(tmp_path / "run")
+    ledger = writer.JournalWriter.create(tmp_path / "run")
     ledger.record(stamped(0, "a"))
     real = os.write
     sent: list[int] = []
@@ -341,7 +341,7 @@ def test_a_short_write_then_an_error_whose_tail_cannot_be_cut_off_is_a_torn_tail
         ledger.record(stamped(1, "b"))
     monkeypatch.undo()
     ledger.close()
-    journal = read(ledger.path)
+    journal = Journal.read(ledger.path)
     assert (len(journal.records), journal.torn_bytes) == (1, 7)
 
 
@@ -350,7 +350,7 @@ def _fill(place: str, answer: object) -> None:
     import signal
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    ledger = writer.create(Path(place))
+    ledger = writer.JournalWriter.create(Path(place))
     written_lines = 0
     try:
         for number in range(100):
@@ -368,7 +368,7 @@ def test_a_real_limit_on_the_file_leaves_whole_lines_only(tmp_path: Path) -> Non
     lines, why = answer.get(timeout=30)
     process.join()
     assert "too large" in why
-    journal = read(tmp_path / "run" / "journal.jsonl")
+    journal = Journal.read(tmp_path / "run" / "journal.jsonl")
     assert (len(journal.records), journal.torn_bytes) == (lines, 0)
     assert lines > 0
 
@@ -384,12 +384,12 @@ def test_a_journal_that_cannot_be_begun_or_reopened_says_so(
 
     monkeypatch.setattr(os, name, fail)
     with pytest.raises(JournalError, match="uscdr cannot write the journal"):
-        writer.create(tmp_path / "new").record(stamped(0, "a"))
+        writer.JournalWriter.create(tmp_path / "new").record(stamped(0, "a"))
     with pytest.raises(JournalError, match=r"cannot (write|read)"):
-        writer.reopen(path)
+        writer.JournalWriter.reopen(path)
 
 
 def test_a_state_directory_that_is_a_file_is_this_machines_fault(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("not a directory")
     with pytest.raises(MachineError, match="cannot use the state directory"):
-        writer.create(tmp_path / "state" / "runs" / "run")
+        writer.JournalWriter.create(tmp_path / "state" / "runs" / "run")

@@ -20,23 +20,23 @@ from uscdr.errors import ExitCode, LockHeld, MachineError
 from uscdr.files import try_lock
 from uscdr.journal import lock
 from uscdr.journal import lock as presence
-from uscdr.settings import Operator, boot, operator
+from uscdr.settings import Operator
 
 HOLDER = """
 import sys
 from pathlib import Path
 from uscdr.errors import UscdrError
 from uscdr.journal import lock
-from uscdr.settings import operator
+from uscdr.settings import Operator
 try:
-    with lock.hold(Path(sys.argv[1]), sys.argv[2], operator({"USER": "ada"}), "recovering the clinic"):
+    with lock.HeldLock.hold(Path(sys.argv[1]), sys.argv[2], Operator.of({"USER": "ada"}), "recovering the clinic"):
         print("held", flush=True)
         sys.stdin.readline()
 except UscdrError as error:
     print(error.message, error.why, flush=True)
     sys.exit(int(error.exit_code))
 """
-ME = operator({"USER": "grace"})
+ME = Operator.of({"USER": "grace"})
 
 
 class Holders:
@@ -78,8 +78,8 @@ def holders(tmp_path: Path) -> Iterator[Holders]:
         process.communicate()
 
 
-def hold(state: Path, target: str = "api usc-pis", who: Operator = ME) -> lock.Holder:
-    with lock.hold(state, target, who, "looking") as held:
+def hold(state: Path, target: str = "api usc-pis", who: Operator = ME) -> lock._Holder:
+    with lock.HeldLock.hold(state, target, who, "looking") as held:
         return held.holder
 
 
@@ -102,7 +102,7 @@ def test_a_killed_holder_holds_nothing(holders: Holders) -> None:
     process = holders.holding()
     process.kill()
     process.wait()
-    with lock.hold(holders.state, "api usc-pis", ME, "mine now"):
+    with lock.HeldLock.hold(holders.state, "api usc-pis", ME, "mine now"):
         loser = holders.start()
         words = said(loser)
         assert "grace" in words
@@ -148,7 +148,7 @@ def test_what_a_crash_left_in_the_file_does_not_matter(tmp_path: Path, content: 
 
 def test_the_lock_goes_with_an_error(tmp_path: Path) -> None:
     def fail() -> None:
-        with lock.hold(tmp_path, "t", ME, "m"):
+        with lock.HeldLock.hold(tmp_path, "t", ME, "m"):
             raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
@@ -344,7 +344,7 @@ def test_where_nobody_tells_who_works_there_the_next_comer_is_kept_out_as_well(
 def test_the_holder_takes_it_again_and_says_so_once(
     tmp_path: Path, holders: Holders, way: Callable[[Path], None]
 ) -> None:
-    with lock.hold(tmp_path, "api usc-pis", ME, "recovering") as held:
+    with lock.HeldLock.hold(tmp_path, "api usc-pis", ME, "recovering") as held:
         path = lock_file(tmp_path)
         assert held.check() == ""
         way(path)
@@ -359,7 +359,7 @@ def test_the_holder_takes_it_again_and_says_so_once(
 
 
 def test_the_holder_does_not_act_beside_one_that_has_the_new_file(tmp_path: Path) -> None:
-    with lock.hold(tmp_path, "api usc-pis", ME, "recovering") as held:
+    with lock.HeldLock.hold(tmp_path, "api usc-pis", ME, "recovering") as held:
         path = lock_file(tmp_path)
         path.unlink()
         other = held.holder.model_copy(update={"user": "linus"})
@@ -389,7 +389,7 @@ def test_where_the_next_comer_cannot_be_told_the_holder_does_not_go_on(
         return whole(descriptor)
 
     monkeypatch.setattr("uscdr.journal.lock.try_lock", of_files_only)
-    with lock.hold(tmp_path, "t", ME, "recovering") as held:
+    with lock.HeldLock.hold(tmp_path, "t", ME, "recovering") as held:
         assert held.check() == ""
         lock_file(tmp_path).unlink()
         with pytest.raises(LockHeld, match="deleted or replaced the lock file"):
@@ -411,7 +411,7 @@ def test_a_dead_holder_of_this_kernel_under_another_name_holds_nothing(tmp_path:
     """A container has another name each time; a laptop has one in each network."""
     hold(tmp_path)
     left = {"user": "ada", "host": "3f2a", "pid": 4, "since": "2026-11-23T02:00:00+00:00", "message": "m"}
-    lock_file(tmp_path).write_text(json.dumps({**left, "boot": boot()}))
+    lock_file(tmp_path).write_text(json.dumps({**left, "boot": lock._boot()}))
     assert hold(tmp_path).user == "grace"
     lock_file(tmp_path).write_text(json.dumps({**left, "boot": "another"}))
     with pytest.raises(LockHeld, match="ada on 3f2a"):

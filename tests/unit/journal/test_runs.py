@@ -10,7 +10,7 @@ from fakes import Killed
 from rehearsal import Person, Rehearsal
 from uscdr.errors import BadInput, Declined, ExitCode
 from uscdr.journal import runs
-from uscdr.journal.reader import read
+from uscdr.journal.reader import Journal
 from uscdr.models.transfers import TransferState
 from uscdr.scenarios.adapters import Request
 from uscdr.wiring.past_runs import refuse_beside_unfinished, remember
@@ -19,7 +19,7 @@ KEY = "https://api.heroku.com usc-pis"
 
 
 def summary(run: Rehearsal) -> runs.RunSummary:
-    return runs.summarize(read(run.journal_path))
+    return runs.RunSummary.of(Journal.read(run.journal_path))
 
 
 def killed_at(run: Rehearsal, kind: str, step: str, **how: bool) -> None:
@@ -39,7 +39,7 @@ def test_a_finished_run_is_done_and_not_resumable(quick: Path) -> None:
     run.begin()
     assert summary(run).state == "done"
     assert summary(run).wrote
-    assert not runs.resumable(summary(run))
+    assert not summary(run).resumable
 
 
 def test_a_dry_run_is_never_anything_else(quick: Path) -> None:
@@ -50,15 +50,15 @@ def test_a_dry_run_is_never_anything_else(quick: Path) -> None:
     failed = run.begin(dry_run=True)
     assert failed is not None
     assert failed.code is ExitCode.BAD_INPUT
-    assert (summary(run).state, runs.resumable(summary(run))) == ("dry run", False)
+    assert (summary(run).state, summary(run).resumable) == ("dry run", False)
     with pytest.raises(BadInput, match="no unfinished run"):
-        runs.find(quick, None)
+        runs.LocalRuns(quick).find(None)
 
 
 def test_a_dry_run_killed_before_its_plan_is_no_run_to_resume(quick: Path) -> None:
     run = Rehearsal(quick)
     killed_at(run, "run.started", "", dry_run=True)
-    assert not runs.resumable(summary(run))
+    assert not summary(run).resumable
 
 
 def test_a_dry_run_does_not_hide_an_unfinished_run(quick: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_dry_run_does_not_hide_an_unfinished_run(quick: Path) -> None:
     rehearsed.begin(dry_run=True)
     with pytest.raises(Declined, match=unfinished):
         refuse_beside_unfinished(quick, KEY)
-    assert runs.find(quick, None).parent.name == unfinished
+    assert runs.LocalRuns(quick).find(None).parent.name == unfinished
 
 
 def test_a_new_run_beside_an_unfinished_one_needs_words(quick: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_recovery_that_missed_an_objective_is_over_and_blocks_nothing(quick: P
     assert ending.error is not None
     assert "RPO" in ending.error.message
     assert summary(run).state == "objective missed"
-    assert not runs.resumable(summary(run))
+    assert not summary(run).resumable
     refuse_beside_unfinished(quick, KEY)
 
 
@@ -135,7 +135,7 @@ def test_states_in_words(quick: Path) -> None:
     run.resume()
     assert (summary(run).state, summary(run).step) == ("failed", "restore")
     killed_at(Rehearsal(quick / "2"), "step.started", "drain")
-    assert runs.summaries(quick / "2")[0].state == "unfinished"
+    assert runs.LocalRuns(quick / "2").summaries()[0].state == "unfinished"
 
 
 def test_a_damaged_journal_is_listed_and_looked_at(quick: Path) -> None:
@@ -144,20 +144,20 @@ def test_a_damaged_journal_is_listed_and_looked_at(quick: Path) -> None:
     data = bytearray(run.journal_path.read_bytes())
     data[200] ^= 1
     run.journal_path.write_bytes(bytes(data))
-    assert runs.summaries(quick)[0].state == "damaged"
+    assert runs.LocalRuns(quick).summaries()[0].state == "damaged"
     assert remember(quick, KEY).formation == {}
-    assert runs.find(quick, None) == run.journal_path
+    assert runs.LocalRuns(quick).find(None) == run.journal_path
 
 
 def test_a_run_is_found_by_a_unique_beginning(tmp_path: Path) -> None:
     for name in ("20261123T031500Z-db-000001", "20261123T031500Z-db-000002", "20261124T031500Z-db-000003"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "journal.jsonl").touch()
-    assert runs.find(tmp_path, "20261124").parent.name == "20261124T031500Z-db-000003"
+    assert runs.LocalRuns(tmp_path).find("20261124").parent.name == "20261124T031500Z-db-000003"
     with pytest.raises(BadInput, match="2 runs"):
-        runs.find(tmp_path, "20261123")
+        runs.LocalRuns(tmp_path).find("20261123")
     with pytest.raises(BadInput, match="No run"):
-        runs.find(tmp_path, "2027")
+        runs.LocalRuns(tmp_path).find("2027")
 
 
 def test_run_ids_sort_by_time_and_do_not_repeat() -> None:
@@ -169,13 +169,13 @@ def test_run_ids_sort_by_time_and_do_not_repeat() -> None:
 def test_resume_passes_over_a_refused_run_and_what_a_finished_run_followed(quick: Path) -> None:
     run = Rehearsal(quick)
     killed_at(run, "step.succeeded", "drain")
-    assert runs.find(quick, None) == run.journal_path
+    assert runs.LocalRuns(quick).find(None) == run.journal_path
     assert run.resume() is not None
     refused = run.begin(confirm="not the phrase")
     assert refused is not None
     assert refused.code is ExitCode.DECLINED
     with pytest.raises(BadInput, match="no unfinished run"):
-        runs.find(quick, None)
+        runs.LocalRuns(quick).find(None)
 
 
 def test_a_run_is_elsewhere_once_another_took_it_up() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uscdr.journal.runs import RunSummary, touches_application
+from uscdr.journal.runs import RunSummary
 
 
 @pytest.mark.parametrize(
@@ -13,4 +13,4 @@ from uscdr.journal.runs import RunSummary, touches_application
 )
 def test_what_may_leave_the_application_half_done(scenario: str, *, touches: bool) -> None:
     summary = RunSummary("r", scenario, "sandbox", "", "failed", "step", "ada", wrote=True)
-    assert touches_application(summary) is touches
+    assert summary.touches_application is touches

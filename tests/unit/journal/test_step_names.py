@@ -15,16 +15,16 @@ from fakes import Killed
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.journal import runs
-from uscdr.journal.reader import BY_ID, FIRST, encode, line_hash, read
+from uscdr.journal.reader import BY_ID, FIRST, Journal, encode, line_hash
 from uscdr.report.markdown import to_markdown
 from uscdr.report.model import RunReport
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import PastRuns
 from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.registry import STEPS
 from uscdr.wiring.past_runs import remember
-from uscdr.wiring.target import _packaged
 
 sys.path += [str(Path(__file__).parents[1] / "scenarios" / room) for room in ("app", "infra")]
 from broken_app import broken
@@ -72,7 +72,7 @@ OLD_MAKERS: list[Callable[[Path], Any]] = [of_db, broken, without_last, of_media
 
 def told(run: Rehearsal) -> dict[str, Any]:
     """What a report says, but for ids, times and what comes from them."""
-    report = build(read(run.journal_path).records)
+    report = build(Journal.read(run.journal_path).records)
     found = report.model_dump(
         include={"outcome", "exit_code", "summary", "data", "left", "follow_up"},
         exclude={"data": {"backup_finished_at"}},
@@ -126,7 +126,7 @@ def test_what_ran_is_remembered_whatever_the_step_that_stopped_it_is_called(quic
 def aged(path: Path) -> None:
     """The journal as version 0.1 would have written it: without the steps' names."""
     previous, lines = FIRST, []
-    for record in read(path).records:
+    for record in Journal.read(path).records:
         event = {key: value for key, value in record["event"].items() if key != "name"}
         if "steps" in event:
             event["steps"] = [{k: v for k, v in step.items() if k != "name"} for step in event["steps"]]
@@ -174,13 +174,13 @@ def old_report(tmp_path: Path) -> tuple[RunReport, Path]:
     path = tmp_path / "runs" / "20261128T090341Z-db-7b6994" / "journal.jsonl"
     path.parent.mkdir(parents=True)
     path.write_bytes(OLD.read_bytes())
-    return build(read(path).records), path
+    return build(Journal.read(path).records), path
 
 
 def test_a_journal_that_version_0_1_wrote_is_shown_and_reported(tmp_path: Path) -> None:
     report, path = old_report(tmp_path)
-    assert not any(record["event"].get("name") for record in read(path).records)
-    summary = runs.summarize(read(path))
+    assert not any(record["event"].get("name") for record in Journal.read(path).records)
+    summary = runs.RunSummary.of(Journal.read(path))
     assert (summary.scenario, summary.state, summary.wrote) == ("db", "done", True)
     assert (report.outcome, report.rto.verdict, report.rpo.verdict) == ("done", "met", "met")
     assert report.rto.basis.startswith("from the start of the run, 2026-")
@@ -200,6 +200,6 @@ def test_and_its_target_is_remembered(tmp_path: Path) -> None:
 
 def test_every_name_of_the_old_ids_is_one_there_is() -> None:
     assert set(BY_ID.values()) <= STEPS.keys()
-    ids = {entry.id for one in load(_packaged()).config.scenarios.values() for entry in one.steps if entry.id}
+    ids = {entry.id for one in load(packaged()).config.scenarios.values() for entry in one.steps if entry.id}
     defaults = {step.default_id for step in STEPS.values()}
     assert BY_ID.keys() <= ids | defaults

@@ -16,7 +16,7 @@ from rehearsal import Rehearsal
 from uscdr.errors import BadInput, Declined, ExitCode, JournalError
 from uscdr.journal import reader as chain
 from uscdr.journal import runs
-from uscdr.journal.reader import read
+from uscdr.journal.reader import Journal
 from uscdr.scenarios.adapters import Request
 from uscdr.wiring.past_runs import refuse_beside_unfinished, remember
 
@@ -42,7 +42,7 @@ def instead(make: Callable[[Path], object]) -> Callable[[Path], None]:
 
 
 def of_another_version(path: Path) -> None:
-    journal = read(path)
+    journal = Journal.read(path)
     record = {"run": journal.run, "seq": len(journal.records), "at": "2026-11-23T00:00:00Z", "mono": 1.0}
     line = chain.encode({**record, "event": {"kind": "step.dreamt", "step": "s"}}, journal.last_hash)
     path.write_bytes(path.read_bytes() + line)
@@ -82,8 +82,10 @@ def drained(state: Path) -> Rehearsal:
 def test_it_counts_as_unfinished(quick: Path, damage: Callable[[Path], object]) -> None:
     run = drained(quick)
     damage(run.journal_path)
-    assert [(one.run, one.state, one.wrote) for one in runs.summaries(quick)] == [(run.run, "damaged", True)]
-    assert runs.find(quick, None) == run.journal_path
+    assert [(one.run, one.state, one.wrote) for one in runs.LocalRuns(quick).summaries()] == [
+        (run.run, "damaged", True)
+    ]
+    assert runs.LocalRuns(quick).find(None) == run.journal_path
     with pytest.raises(Declined) as refused:
         refuse_beside_unfinished(quick, KEY)
     assert run.run in refused.value.message
@@ -100,14 +102,14 @@ def test_no_recovery_begins_beside_it_but_on_purpose(quick: Path, damage: str) -
     with pytest.raises(Declined, match="cannot be read to its end"):
         again.begin()
     assert run.world.writes == before
-    assert [one.run for one in runs.summaries(quick)] == [run.run]
+    assert [one.run for one in runs.LocalRuns(quick).summaries()] == [run.run]
     again.request = Request("db", anew=True)
     ending = again.begin()
     assert ending is not None
     assert ending.code is ExitCode.DONE
     refuse_beside_unfinished(quick, KEY)
     with pytest.raises(BadInput, match="no unfinished run"):
-        runs.find(quick, None)
+        runs.LocalRuns(quick).find(None)
 
 
 def test_one_that_does_not_tell_its_target_stands_in_the_way_of_all(quick: Path) -> None:
@@ -130,10 +132,10 @@ def test_a_look_changed_nothing_whatever_became_of_its_journal(quick: Path, name
     path = quick / "runs" / name / "journal.jsonl"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"nonsense\n")
-    assert runs.summaries(quick)[0].state == "damaged"
+    assert runs.LocalRuns(quick).summaries()[0].state == "damaged"
     refuse_beside_unfinished(quick, KEY)
     with pytest.raises(BadInput, match="no unfinished run"):
-        runs.find(quick, None)
+        runs.LocalRuns(quick).find(None)
 
 
 def test_a_single_write_is_looked_at_and_keeps_no_recovery_from_beginning(quick: Path) -> None:
@@ -141,7 +143,7 @@ def test_a_single_write_is_looked_at_and_keeps_no_recovery_from_beginning(quick:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"nonsense\n")
     refuse_beside_unfinished(quick, KEY)
-    assert runs.find(quick, None) == path
+    assert runs.LocalRuns(quick).find(None) == path
 
 
 def test_a_dry_run_is_one_even_when_its_end_is_damaged(quick: Path) -> None:
@@ -156,7 +158,7 @@ def test_a_journal_under_another_name_is_not_that_run(quick: Path) -> None:
     run.begin()
     other = quick / "runs" / "20990101T000000Z-db-00000a"
     shutil.copytree(run.journal_path.parent, other)
-    assert [one.state for one in runs.summaries(quick)] == ["done", "damaged"]
+    assert [one.state for one in runs.LocalRuns(quick).summaries()] == ["done", "damaged"]
     with pytest.raises(Declined, match="20990101T000000Z"):
         refuse_beside_unfinished(quick, KEY)
 
@@ -167,7 +169,7 @@ def test_a_copy_of_the_teams_that_cannot_be_read_stands_in_the_way(quick: Path) 
     copy.parent.mkdir(parents=True)
     run.journal_path.rename(copy)
     flip(3)(copy)
-    assert [one.state for one in runs.summaries(quick)] == ["damaged"]
+    assert [one.state for one in runs.LocalRuns(quick).summaries()] == ["damaged"]
     with pytest.raises(Declined, match="cannot be read to its end"):
         refuse_beside_unfinished(quick, KEY)
 
@@ -178,7 +180,7 @@ def test_an_own_journal_beside_a_copy_that_is_none_counts(quick: Path, what: Cal
     copy = quick / "shared" / "0123" / "runs" / run.run / "copy.jsonl"
     copy.parent.mkdir(parents=True)
     what(copy)
-    assert list(runs.journals(quick)) == [run.journal_path]
+    assert list(runs.LocalRuns(quick).journals()) == [run.journal_path]
 
 
 def test_runs_that_nobody_may_list_are_no_empty_list(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +191,7 @@ def test_runs_that_nobody_may_list_are_no_empty_list(quick: Path, monkeypatch: p
 
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(JournalError, match="does not know which runs"):
-        list(runs.journals(quick))
+        list(runs.LocalRuns(quick).journals())
 
 
 def test_what_nobody_can_read_is_not_called_nothing(quick: Path) -> None:

@@ -17,9 +17,9 @@ import pytest
 from kit_world import Workshop
 from uscdr.cli import main
 from uscdr.errors import CheckFailed
-from uscdr.kit import find as listing
 from uscdr.kit.build import Built
-from uscdr.kit.check import examine
+from uscdr.kit.check import Examination
+from uscdr.kit.find import KitLine, find
 from uscdr.kit.reader import KitReader
 from uscdr.store.encryption import seal, unseal
 
@@ -73,7 +73,7 @@ def renamed(shop: Workshop) -> Built:
 def test_an_old_kit_under_a_newer_name_is_refused(shop: Workshop, renamed: Built, forged: bool) -> None:
     if forged:
         change_card(shop, NEWER, kit=NEWER)
-    assert listing.find(shop.store, None) == NEWER
+    assert find(shop.store, None) == NEWER
     with pytest.raises(
         CheckFailed, match=f"does not belong to this kit: it is the (card|manifest) of {renamed.card.kit}"
     ):
@@ -171,14 +171,14 @@ def test_a_manifest_of_odd_shape_is_damage(shop: Workshop, edit: Callable[[dict[
     change_manifest(shop, kit, edit)
     with pytest.raises(CheckFailed, match=r"manifest\.json\.age is damaged"):
         opened(shop, kit)
-    assert not examine(shop.store, kit, shop.keys, shop.work, lambda done, total: None).sound
+    assert not Examination.of(shop.store, kit, shop.keys, shop.work, lambda done, total: None).sound
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"format": 1, "created_at": 1e999}', '{"format": "one"}', "NaN"])
 def test_a_card_of_odd_shape_is_damage(shop: Workshop, text: str) -> None:
     kit = shop.build().card.kit
     (place(shop, kit) / "card.json").write_text(text)
-    assert [line.state for line in listing.kits(shop.store)] == ["damaged"]
+    assert [line.state for line in KitLine.all(shop.store)] == ["damaged"]
     assert opened(shop, kit).kit == kit
 
 
@@ -216,11 +216,11 @@ def test_what_is_no_file_is_a_damaged_object(shop: Workshop, what: Callable[[Pat
     what(shop.root / "vault" / name)
     with pytest.raises(CheckFailed, match=r"\.age is damaged: it is a"):
         opened(shop, built.card.kit).config()
-    found = examine(shop.store, built.card.kit, shop.keys, shop.work, lambda done, total: None)
+    found = Examination.of(shop.store, built.card.kit, shop.keys, shop.work, lambda done, total: None)
     assert [one.name for one in found.lost] == [name]
 
 
 def test_a_directory_that_cannot_be_a_kit_is_never_the_newest(shop: Workshop) -> None:
     kit = shop.build().card.kit
     shutil.copytree(place(shop, kit), place(shop, "zzz"))
-    assert listing.find(shop.store, None) == kit
+    assert find(shop.store, None) == kit

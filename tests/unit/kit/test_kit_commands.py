@@ -12,8 +12,8 @@ import pytest
 from kit_world import PATIENT, SECRET, Workshop, key, new_key
 from uscdr.cli import main
 from uscdr.providers.source.git import published
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.yaml_tree import parse
-from uscdr.wiring.target import _packaged
 
 Captured = pytest.CaptureFixture[str]
 
@@ -28,7 +28,7 @@ def _nobody(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def configure(**settings: object) -> None:
     """The packaged scenarios with a `kit` section, in this directory."""
-    document = parse(_packaged(), _packaged().read_bytes()).value
+    document = parse(packaged(), packaged().read_bytes()).value
     Path("scenarios.yaml").write_text(json.dumps({**document, "kit": settings}, default=str))
 
 
@@ -37,7 +37,7 @@ def test_a_path_is_enough(shop: Workshop, capsys: Captured) -> None:
     path = shop.root / "vault" / "kits" / built.card.kit
     assert main.run(["kit", "check", str(path)]) == 0
     shown = capsys.readouterr().out
-    assert "all digests right" in shown
+    assert "all checksums match" in shown
     assert "NOT CHECKED: what is inside" in shown
     assert main.run(["kit", "card", str(path)]) == 0
     assert built.card.manifest_sha256 in capsys.readouterr().out
@@ -98,7 +98,7 @@ def test_what_is_missing_costs_exit_1_and_says_what_cannot_be_rebuilt(shop: Work
     assert "INCOMPLETE by its card" in capsys.readouterr().out
     assert main.run(["kit", "check", "--to", "vault", "--identity", str(shop.identity_file)]) == 1
     shown = capsys.readouterr().out
-    assert "could not be rebuilt from this kit: config" in shown
+    assert "this kit cannot rebuild config" in shown
     assert "forbidden" in shown
 
 

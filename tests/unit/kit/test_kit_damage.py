@@ -10,9 +10,9 @@ import pytest
 
 from kit_world import SECRET, Workshop, key
 from uscdr.errors import BadInput, CheckFailed
-from uscdr.kit import find
 from uscdr.kit.build import Built
-from uscdr.kit.check import Examination, examine
+from uscdr.kit.check import Examination
+from uscdr.kit.find import KitLine
 from uscdr.kit.reader import KitReader
 
 
@@ -34,7 +34,7 @@ DAMAGES = [flip, cut, empty, Path.unlink]
 
 
 def look(shop: Workshop, built: Built, *, opened: bool = True) -> Examination:
-    return examine(shop.store, built.card.kit, shop.keys if opened else (), shop.work, lambda done, total: None)
+    return Examination.of(shop.store, built.card.kit, shop.keys if opened else (), shop.work, lambda done, total: None)
 
 
 def objects(shop: Workshop, built: Built) -> list[str]:
@@ -96,7 +96,7 @@ def test_no_manifest_no_kit(shop: Workshop) -> None:
     (shop.root / "vault" / "kits" / built.card.kit / "manifest.json.age").unlink()
     with pytest.raises(CheckFailed, match="no manifest"):
         look(shop, built)
-    assert [line.state for line in find.kits(shop.store)] == ["unfinished"]
+    assert [line.state for line in KitLine.all(shop.store)] == ["unfinished"]
 
 
 def test_an_exchanged_object_is_found(shop: Workshop) -> None:
@@ -130,7 +130,7 @@ def test_a_damaged_card(shop: Workshop, text: str) -> None:
     with pytest.raises(CheckFailed, match=r"card\.json"):
         look(shop, built, opened=False)
     assert ["card.json" in finding for finding in look(shop, built).findings] == [True]
-    assert [line.state for line in find.kits(shop.store)] == ["damaged"]
+    assert [line.state for line in KitLine.all(shop.store)] == ["damaged"]
 
 
 def test_a_kit_of_a_later_format_is_refused(shop: Workshop) -> None:

@@ -9,9 +9,9 @@ import pytest
 from fakes import APP, Data, FakePlatform
 from kit_world import HOST, Code, Workshop, key
 from uscdr.errors import CredentialsRefused, Interrupted, MachineError, ProviderError
-from uscdr.kit import find
 from uscdr.kit.collect.media import MOST_FAILURES
 from uscdr.kit.collect.sources import Absent
+from uscdr.kit.find import KitLine
 from uscdr.kit.manifest import PARTS, PartName
 from uscdr.models.heroku import AddOn
 from uscdr.models.media import Access, AccessRule
@@ -234,7 +234,7 @@ def test_a_disk_that_fails_while_downloading_ends_the_build(shop: Workshop, monk
     monkeypatch.setattr(sources.backups, "download", full)
     with pytest.raises(MachineError):
         shop.build(sources=sources)
-    assert [line.state for line in find.kits(shop.store)] == ["unfinished"]
+    assert [line.state for line in KitLine.all(shop.store)] == ["unfinished"]
 
 
 def test_one_media_file_that_fails_is_named_by_a_digest_only(shop: Workshop) -> None:
@@ -266,7 +266,7 @@ def test_a_stop_leaves_no_kit_and_what_was_fetched_is_not_fetched_again(shop: Wo
     shop.cloud.on_download = lambda number: shop.stop.set() if number == 20 else None
     with pytest.raises(Interrupted):
         shop.build()
-    assert [line.state for line in find.kits(shop.store)] == ["unfinished"]
+    assert [line.state for line in KitLine.all(shop.store)] == ["unfinished"]
     assert list(shop.work.iterdir()) == []
     fetched = len(shop.cloud.downloads)
     shop.stop.clear()

@@ -6,7 +6,7 @@ import pytest
 
 from kit_world import Workshop
 from uscdr.errors import BadInput
-from uscdr.kit import find
+from uscdr.kit.find import KitLine
 
 
 @pytest.mark.parametrize("name", ["b999", "r001"])
@@ -14,7 +14,7 @@ def test_one_that_there_is_not_ends_the_build(shop: Workshop, name: str) -> None
     with pytest.raises(BadInput, match=f"no complete backup “{name}”") as refused:
         shop.build(backup=name)
     assert "uscdr backup list" in refused.value.next_action
-    assert find.kits(shop.store) == ()
+    assert KitLine.all(shop.store) == ()
 
 
 def test_one_that_there_is_gets_kept(shop: Workshop) -> None:

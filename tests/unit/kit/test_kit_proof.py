@@ -44,8 +44,8 @@ def clinic(shop: Workshop) -> Workshop:
     return shop
 
 
-def build(shop: Workshop, vault: Vault, *, sources: Sources | None = None, **wishes: Any) -> Any:
-    wanted = {"invariants": (PATIENTS,), "key": KEY, **wishes}
+def build(shop: Workshop, vault: Vault, *, sources: Sources | None = None, **request: Any) -> Any:
+    wanted = {"invariants": (PATIENTS,), "key": KEY, **request}
     return shop.build(sources=sources or vault.sources(shop), **wanted)
 
 
@@ -66,7 +66,7 @@ def test_a_key_that_does_not_open_the_dump_is_a_gap(clinic: Workshop) -> None:
     built = build(clinic, Vault())
     assert built.manifest.dump.grade == Grade.INVARIANTS
     assert not built.card.complete
-    assert [gap.what for gap in built.manifest.part("dump").gaps] == ["a key that opens the dump"]
+    assert [gap.what for gap in built.manifest.part("dump").gaps] == ["a key that decrypts the encrypted columns"]
     assert SECRET not in built.manifest.model_dump_json()
 
 

@@ -13,11 +13,12 @@ from kit_world import CANARIES, PATIENT, SECRET, Workshop
 from uscdr.cli import main
 from uscdr.errors import BadInput
 from uscdr.kit.manifest import KitContact
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.yaml_tree import parse
-from uscdr.wiring.stores import pinned
-from uscdr.wiring.target import Target, _packaged
+from uscdr.wiring.kits import pinned
+from uscdr.wiring.target import Target
 
 Captured = pytest.CaptureFixture[str]
 
@@ -49,8 +50,8 @@ def test_without_an_identity_it_says_what_it_could_not_look_at(shop: Workshop, c
     shop.build(rpo=14400.0)
     assert main.run(["kit", "check", "--to", "vault"]) == 0
     shown = capsys.readouterr().out
-    assert "NOT CHECKED: what is inside (give --identity FILE)" in shown
-    assert "could not be looked at" in shown
+    assert "NOT CHECKED: the contents (pass --identity FILE)" in shown
+    assert "depend on unknown answers" in shown
     assert "not asked (--online)" in shown
 
 
@@ -100,7 +101,7 @@ def test_credentials_in_a_place_are_refused_and_not_repeated(shop: Workshop, cap
 
 def test_the_page_has_contacts_of_the_configuration_or_of_the_kit(shop: Workshop, capsys: Captured) -> None:
     shop.build(contacts=(KitContact(role="Lead", name="Grace", how="+1 555 0100"),))
-    document = parse(_packaged(), _packaged().read_bytes()).value
+    document = parse(packaged(), packaged().read_bytes()).value
     contacts = [{"role": "Lead", "name": "Ada", "how": "+63 2 1234"}]
     Path("scenarios.yaml").write_text(json.dumps({**document, "contacts": contacts}, default=str))
     assert main.run(["kit", "card", "--html", "--to", "vault"]) == 0
@@ -146,7 +147,7 @@ def test_nothing_comes_out_without_the_identity(shop: Workshop, capsys: Captured
 
 
 def place_of(app: str = APP, identity: str = "", to: str | None = None) -> Target:
-    config = load(_packaged()).config
+    config = load(packaged()).config
     config = config.model_copy(update={"kit": config.kit.model_copy(update={"to": to})})
     target = TargetConfig(heroku=HerokuTarget(app=app))
     return Target("production", target, config, "digest", SecretStr("token"), "test", None, None, identity=identity)

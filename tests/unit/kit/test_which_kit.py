@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from uscdr.errors import BadInput
-from uscdr.kit.find import Named
+from uscdr.kit.find import KitReference
 
 ID = "20261123T031500Z-usc-pis-4f2a9c"
 
@@ -41,10 +41,10 @@ ID = "20261123T031500Z-usc-pis-4f2a9c"
     ],
 )
 def test_place_and_kit(text: str, place: str | None, kit: str | None) -> None:
-    assert Named.parse(text) == Named(place, kit)
+    assert KitReference.parse(text) == KitReference(place, kit)
 
 
 @pytest.mark.parametrize("text", ["", ":", ":newest", "/mnt/safe:", "s3://safe:"])
 def test_nothing_is_named(text: str) -> None:
     with pytest.raises(BadInput, match="The name of the kit is empty"):
-        Named.parse(text)
+        KitReference.parse(text)

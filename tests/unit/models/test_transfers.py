@@ -26,7 +26,7 @@ BAD: tuple[tuple[dict[str, Any], str], ...] = (
     ({"state": TransferState.FAILED}, "failed"),
     ({"state": TransferState.RUNNING}, "not finished"),
     ({"state": TransferState.PENDING}, "not finished"),
-    ({"state": TransferState.UNTOLD}, "not told"),
+    ({"state": TransferState.UNTOLD}, "success unknown"),
     ({"processed_bytes": 0}, "empty"),
     ({"whose": Whose.OTHER}, "of another database"),
 )

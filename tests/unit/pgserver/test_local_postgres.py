@@ -18,14 +18,14 @@ from uscdr.errors import MachineError
 from uscdr.pgserver import cluster
 from uscdr.pgserver.cluster import TlsFiles, find_server
 from uscdr.pgserver.process import birth
-from uscdr.pgserver.server import LocalPostgres, _attach, reap, start
+from uscdr.pgserver.server import PLACE, LocalPostgres, _attach, reap
 
 STARTER = """
 import sys
 from pathlib import Path
 from typing import Any
-from uscdr.pgserver.server import start
-server = start(Path(sys.argv[1]), tied=sys.argv[2] == "tied")
+from uscdr.pgserver.server import LocalPostgres
+server = LocalPostgres.start(Path(sys.argv[1]), tied=sys.argv[2] == "tied")
 print(server.pid, server.home, flush=True)
 sys.stdin.read()
 """
@@ -47,7 +47,7 @@ def ask(server: LocalPostgres, query: str, **options: Any) -> object:
 
 
 def test_start_answers_and_destroy_leaves_nothing(directory: Path) -> None:
-    with start(directory) as server:
+    with LocalPostgres.start(directory) as server:
         assert ask(server, "SHOW server_encoding") == "UTF8"
         assert ask(server, "SHOW unix_socket_directories") == ""
         assert ask(server, "SHOW listen_addresses") == "127.0.0.1"
@@ -65,7 +65,7 @@ def test_a_socket_is_the_only_way_in_when_it_is_wanted(
     """However long the path of the files is; found again, and gone with the server."""
     if not short:
         monkeypatch.setattr("uscdr.pgserver.server._LONGEST_SOCKET", 5)
-    with start(directory, by_socket=True) as server:
+    with LocalPostgres.start(directory, by_socket=True) as server:
         sockets = Path(server.host)
         assert ask(server, "SHOW listen_addresses") == ""
         assert (sockets == server.home) is short
@@ -78,7 +78,7 @@ def test_a_socket_is_the_only_way_in_when_it_is_wanted(
 
 
 def test_pgcrypto_and_parameters(directory: Path) -> None:
-    with start(directory, parameters={"work_mem": "13MB"}) as server:
+    with LocalPostgres.start(directory, parameters={"work_mem": "13MB"}) as server:
         assert ask(server, "SHOW work_mem") == "13MB"
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute("CREATE EXTENSION pgcrypto")
@@ -87,7 +87,7 @@ def test_pgcrypto_and_parameters(directory: Path) -> None:
 
 
 def test_password_is_needed_and_not_shown(directory: Path) -> None:
-    with start(directory) as server:
+    with LocalPostgres.start(directory) as server:
         assert server.password not in repr(server)
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(server.dsn(password="wrong"))
@@ -96,7 +96,7 @@ def test_password_is_needed_and_not_shown(directory: Path) -> None:
 
 
 def test_environment_serves_client_tools(directory: Path) -> None:
-    with start(directory) as server:
+    with LocalPostgres.start(directory) as server:
         tool = str(find_server() / "psql")
         environment = {**server.environment(), "PATH": "/usr/bin:/bin"}
         command = [tool, "-Atc", "SELECT current_user || current_database()"]
@@ -112,14 +112,14 @@ def test_tls_connection_is_verified(directory: Path, tmp_path: Path) -> None:
     leaf.cert_chain_pems[0].write_to_path(certificate)
     leaf.private_key_pem.write_to_path(key)
     authority.cert_pem.write_to_path(ca)
-    with start(directory, tls=TlsFiles(certificate, key)) as server:
+    with LocalPostgres.start(directory, tls=TlsFiles(certificate, key)) as server:
         query = "SELECT ssl::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
         assert ask(server, query, sslmode="verify-full", sslrootcert=str(ca)) == "true"
 
 
 def test_attach_finds_the_running_server_only(directory: Path) -> None:
     assert _attach(directory) is None
-    server = start(directory)
+    server = LocalPostgres.start(directory)
     found = _attach(directory)
     assert found == server
     assert ask(found, "SELECT 1") == 1
@@ -135,7 +135,7 @@ def test_directory_in_use_is_refused_and_kept(directory: Path) -> None:
     kept = directory / "kept"
     kept.write_text("x")
     with pytest.raises(MachineError, match="not empty"):
-        start(directory)
+        LocalPostgres.start(directory)
     reap(directory)
     assert kept.exists()
     kept.unlink()
@@ -145,7 +145,7 @@ def test_directory_in_use_is_refused_and_kept(directory: Path) -> None:
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "not tied"])
 def test_a_server_that_cannot_start_says_why_and_leaves_nothing(directory: Path, tied: bool) -> None:
     with pytest.raises(MachineError) as caught:
-        start(directory, parameters={"shared_buffers": "nonsense"}, tied=tied)
+        LocalPostgres.start(directory, parameters={"shared_buffers": "nonsense"}, tied=tied)
     assert "shared_buffers" in caught.value.why
     assert not directory.exists()
 
@@ -165,7 +165,7 @@ def test_tied_server_dies_with_its_killed_owner(directory: Path) -> None:
 def test_owner_killed_while_starting_leaves_nothing(directory: Path) -> None:
     command = [sys.executable, "-c", STARTER, str(directory), "tied"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
-        homes = Path("/var/tmp") if os.geteuid() == 0 else directory
+        homes = Path(os.environ.get(PLACE, "/var/tmp")) if os.geteuid() == 0 else directory
         assert eventually(lambda: any((home / "data").exists() for home in homes.glob("*postgres*")))
         owner.kill()
     assert eventually(lambda: not directory.exists())
@@ -204,7 +204,7 @@ def test_terminal_interrupt_does_not_reach_it(directory: Path) -> None:
 def test_root_with_programs_and_directory_out_of_reach(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_reachable", lambda program: False)
     parent_mode = directory.parent.stat().st_mode
-    with start(directory) as server:
+    with LocalPostgres.start(directory) as server:
         assert ask(server, "SELECT 1") == 1
         assert server.binaries.is_relative_to(server.home)
         assert Path(f"/proc/{server.pid}").stat().st_uid != 0

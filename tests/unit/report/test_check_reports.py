@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uscdr.models import events as ev
-from uscdr.report.checks import to_checks_markdown
 from uscdr.report.junit import to_junit
-from uscdr.report.markdown import to_json, to_markdown
+from uscdr.report.markdown import to_markdown
 from uscdr.report.model import RunReport
 from uscdr.report.objectives import build
 from uscdr.report.summary import MOST_LINES, summarise
@@ -93,7 +92,7 @@ def test_rounds_are_no_steps(name: str) -> None:
     assert (report.steps, report.phases, report.checks) == ((), (), ())
     assert [one.number for one in report.rounds] == list(range(1, len(report.rounds) + 1))
     assert (report.rto.verdict, report.rpo.verdict) == ("does not apply", "does not apply")
-    assert RunReport.model_validate_json(to_json(report)) == report
+    assert RunReport.model_validate_json(report.to_json()) == report
 
 
 def test_a_round_has_what_its_events_say() -> None:
@@ -125,7 +124,7 @@ def test_a_journal_cut_anywhere_is_never_reported_as_passed(name: str) -> None:
         assert ("lines pass" in summarise(report)) == ended
         assert len(summarise(report, journal="/j").splitlines()) <= MOST_LINES
         if not ended:
-            assert ": no result" in to_checks_markdown(report).splitlines()[0]
+            assert ": no result" in to_markdown(report).splitlines()[0]
             green = all(not tag for suite in suites(report).values() for tag in outcomes(suite).values())
             every = len(report.rounds) == 1 and not report.rounds[0].unended
             assert not green or every
@@ -134,7 +133,6 @@ def test_a_journal_cut_anywhere_is_never_reported_as_passed(name: str) -> None:
 def test_the_reports_of_a_verification_are_its_own() -> None:
     report = build(journal("verify-good"), last_hash="ab" * 32)
     text = to_markdown(report)
-    assert text == to_checks_markdown(report)
     assert text.startswith("# Verification of usc-pis: passed\n")
     assert "recovery: done" not in text
     assert "`" + "ab" * 32 + "`" in text
@@ -146,7 +144,7 @@ def test_the_reports_of_a_verification_are_its_own() -> None:
 @pytest.mark.parametrize("verdict", ["fail", "inconclusive", "not checked"])
 def test_only_passes_pass(verdict: str) -> None:
     report = run(started("a", "b"), check("a"), check("b", verdict), finished(item("A", verdict, "a", "b")), end())
-    assert to_checks_markdown(report).startswith("# Verification of usc-pis: NOT PASSED\n")
+    assert to_markdown(report).startswith("# Verification of usc-pis: NOT PASSED\n")
     assert f"{verdict}: b: seen" in summarise(report)
     tag = {"fail": "failure", "inconclusive": "error", "not checked": "skipped"}[verdict]
     found = suites(report)
@@ -156,7 +154,7 @@ def test_only_passes_pass(verdict: str) -> None:
 
 def test_a_check_that_stands_for_no_line_keeps_the_report_from_passing() -> None:
     report = run(started("a", "b"), check("a"), check("b", "fail"), finished(item("A", "pass", "a")), end())
-    assert "NOT PASSED" in to_checks_markdown(report)
+    assert "NOT PASSED" in to_markdown(report)
 
 
 def test_junit_of_a_run_without_a_round_is_an_error() -> None:
@@ -193,7 +191,7 @@ def test_any_text_makes_well_formed_xml_and_whole_tables(text: str, verdict: str
     kept = text.encode("utf-8", "replace").decode()  # lone surrogates cannot be in a journal
     report = run(started("a"), check("a", verdict, kept, kept), finished(item(f"x{kept}", verdict, "a")), end())
     suites(report)
-    lines = to_checks_markdown(report).splitlines()
+    lines = to_markdown(report).splitlines()
     heads = [number for number, line in enumerate(lines) if set(line) == {"|", "-"}]
     for head in heads:
         columns = lines[head].count("|")
@@ -219,7 +217,7 @@ def test_a_watch_is_reported_by_its_newest_round_that_ended() -> None:
     report = watch(check("a", "fail"), check("b"), changed)
     assert report.round is not None
     assert report.round.number == 2
-    text = to_checks_markdown(report)
+    text = to_markdown(report)
     assert "| 2 | a: pass -&gt; fail |" in text
     assert "2 rounds in 7 s, 1 of them with a change." in text
     assert outcomes(suites(report)["checks"]) == {"a": "failure", "b": ""}
@@ -229,7 +227,7 @@ def test_what_a_round_saw_before_it_was_cut_off_is_not_lost() -> None:
     report = watch(check("a", "fail", "500"))
     assert report.round is not None
     assert report.round.number == 1
-    text = to_checks_markdown(report)
+    text = to_markdown(report)
     assert "NOT PASSED" in text.splitlines()[0]
     assert "Round 2 stopped early: 1 of 2 ended (1 fail)." in text
     assert "- **fail** a: 500" in text

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from uscdr.errors import BadInput
-from uscdr.report.runbook import render, rows
+from uscdr.report.runbook import Runbook
 from uscdr.scenarios.config import Config, Scenario, StepEntry
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.registry import STEPS
-from uscdr.wiring.target import _packaged
 
-PACKAGED = load(_packaged()).config
+PACKAGED = load(packaged()).config
 OLD, NEW = "usc-pis", "usc-pis-recovery"
 AIMED = re.compile(r"--app (\S+)")
 
@@ -22,14 +22,14 @@ AIMED = re.compile(r"--app (\S+)")
 def manual(config: Config, scenario: str) -> dict[str, list[str]]:
     """Commands by title."""
     found = {}
-    for row in rows(config, scenario):
+    for row in Runbook(config, scenario).rows():
         assert isinstance(row["manual"], list)
         found[str(row["title"])] = row["manual"]
     return found
 
 
 def changed(tmp_path: Path, old: str, new: str) -> Config:
-    text = _packaged().read_text()
+    text = packaged().read_text()
     assert old in text
     (tmp_path / "scenarios.yaml").write_text(text.replace(old, new))
     return load(tmp_path / "scenarios.yaml").config
@@ -46,7 +46,7 @@ def test_every_step_has_a_command_without_a_gap(scenario: str) -> None:
 def test_every_step_that_there_is_can_be_shown() -> None:
     entries = [StepEntry.model_validate({"use": name, "with": _needed(name)}) for name in STEPS]
     every = Scenario.model_validate({"title": "All", "budget": {"assess": "1m"}, "steps": entries})
-    shown = list(rows(PACKAGED.model_copy(update={"scenarios": {"infra": every}}), "infra"))
+    shown = list(Runbook(PACKAGED.model_copy(update={"scenarios": {"infra": every}}), "infra").rows())
     assert [row["step"] for row in shown] == list(STEPS)
     assert all(row["manual"] for row in shown)
 
@@ -69,11 +69,11 @@ def test_the_new_application_is_named_once_it_exists() -> None:
     assert before == {OLD}
     aimed = {(title, app) for title in titles[created:] for line in commands[title] for app in AIMED.findall(line)}
     assert {title for title, app in aimed if app == OLD} == {
-        "Stop the old place",
-        "Capture what it wrote last",
-        "Choose the dump that is loaded",
+        "Stop the old application",
+        "Capture the last writes",
+        "Choose the dump to load",
         "Move the hostnames",
-        "What the old place holds",
+        "List what the old application still has",
     }
     assert {app for _, app in aimed} == {OLD, NEW}
 
@@ -89,11 +89,11 @@ def test_what_scenarios_yaml_says_stands_in_the_commands(tmp_path: Path) -> None
     config = changed(tmp_path, "  app: usc-pis-recovery\n", "  app: clinic-b\n  backup_hour: 4\n")
     infra = manual(config, "infra")
     assert infra["Create the application"] == ["heroku create clinic-b --no-remote"]
-    assert infra["Order the database"] == ["heroku addons:create heroku-postgresql:essential-0 --app clinic-b --wait"]
-    assert "04:00 Asia/Manila" in infra["Schedule backups"][0]
-    assert "GMAIL_REFRESH_TOKEN=$GMAIL_REFRESH_TOKEN" in infra["Let mail out"][0]
-    assert "heroku/nodejs" in infra["Buildpacks"][0]
-    assert infra["Buildpacks"][0].index("heroku/nodejs") < infra["Buildpacks"][0].index("heroku/python")
+    assert infra["Create the database"] == ["heroku addons:create heroku-postgresql:essential-0 --app clinic-b --wait"]
+    assert "04:00 Asia/Manila" in infra["Schedule daily backups"][0]
+    assert "GMAIL_REFRESH_TOKEN=$GMAIL_REFRESH_TOKEN" in infra["Enable mail"][0]
+    assert "heroku/nodejs" in infra["Set the buildpacks"][0]
+    assert infra["Set the buildpacks"][0].index("heroku/nodejs") < infra["Set the buildpacks"][0].index("heroku/python")
 
 
 def test_the_domain_is_changed_as_its_adapter_does(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_domain_is_changed_as_its_adapter_does(tmp_path: Path) -> None:
     switch = manual(config, "infra")["Switch the domain"][0]
     assert switch.startswith("nsupdate -k $KEY_FILE")
     assert "prereq yxrrset www.a.example CNAME $OLD_TARGET" in switch
-    assert "dig www.a.example CNAME" in manual(config, "infra")["Domain, before it is moved"][0]
+    assert "dig www.a.example CNAME" in manual(config, "infra")["Check the domain before the switch"][0]
 
 
 def test_a_target_without_a_domain_has_names_to_fill_in(tmp_path: Path) -> None:
@@ -132,16 +132,16 @@ def test_secrets_have_names_and_no_values() -> None:
     ],
 )
 def test_the_tools_own_command_stands_first(scenario: str, command: str) -> None:
-    assert f"With uscdr: {command}" in render(PACKAGED, scenario)
+    assert f"With uscdr: {command}" in Runbook(PACKAGED, scenario).to_markdown()
 
 
 def test_nobody_is_told_to_run_what_destroys_more() -> None:
-    text = render(PACKAGED, None)
+    text = Runbook(PACKAGED).to_markdown()
     assert "Never now: manage.py deleteorphanedmedia" in text
     assert re.search(r"^ +- .*(deleteorphanedmedia|restore_campaign_images)", text, re.MULTILINE) is None
 
 
 def test_an_unknown_scenario_is_refused_with_those_there_are() -> None:
     with pytest.raises(BadInput) as refused:
-        render(PACKAGED, "fire")
+        Runbook(PACKAGED, "fire").to_markdown()
     assert all(name in refused.value.next_action for name in ("db", "app", "media", "infra"))

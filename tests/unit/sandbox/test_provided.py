@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from uscdr.pgserver.cluster import Tool
 from uscdr.sandbox.data import dump
 from uscdr.sandbox.data.provided import without
 
@@ -48,7 +49,7 @@ def test_a_name_that_is_no_utf_8_is_listed_as_it_came(tmp_path: Path, monkeypatc
     program, line = tmp_path / "pg_restore", rb"217; 1259 16400 TABLE public caf\351 u1"
     program.write_bytes(b"#!/bin/sh\nprintf '" + line + b"\\n'\n")
     program.chmod(0o755)
-    monkeypatch.setattr(dump, "find_tool", lambda *_, **__: SimpleNamespace(path=program))
+    monkeypatch.setattr(Tool, "find", lambda *_, **__: SimpleNamespace(path=program))
     listing = asyncio.run(dump.contents(tmp_path / "any", tmp_path / "listing"))
     assert listing is not None
     assert listing.read_bytes() == line.replace(rb"\351", b"\xe9") + b"\n"

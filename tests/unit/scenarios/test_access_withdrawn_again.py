@@ -174,7 +174,7 @@ def test_accounts_that_cannot_be_read_afterwards_are_no_proof_that_it_was_withdr
     assert ending is not None
     assert ending.error is not None
     assert ending.code is not ExitCode.DONE
-    assert "Whether access was withdrawn cannot be told: the accounts cannot be read." in ending.error.message
+    assert "uscdr cannot tell whether access was withdrawn: it cannot read the accounts." in ending.error.message
     assert ending.error.next_action is not None
     assert "uscdr runs resume" in ending.error.next_action
     assert run.world.maintenance
@@ -212,9 +212,9 @@ def test_digests_are_keyed_with_the_databases_password_and_another_one_can_tell_
     ending = run.resume()
     assert ending is not None
     assert ending.error is not None
-    assert "Access cannot be withdrawn again from here. This comes back: " in ending.error.message
+    assert "uscdr cannot withdraw access again. The restore gives back: " in ending.error.message
     assert "role ADMIN -> STUDENT" in ending.error.message
-    assert "the password that the database had then" in str(ending.error.why)
+    assert "the database password of that time" in str(ending.error.why)
     assert run.world.maintenance
     assert run.world.live.roles[5] == "ADMIN"
 
@@ -238,7 +238,7 @@ def test_a_role_that_came_back_after_it_was_taken_is_seen(quick: Path) -> None:
     ending = run.begin()
     assert ending is not None
     assert ending.error is not None
-    assert "Access was withdrawn and came back: 1 account and 0 rows are there again." in ending.error.message
+    assert "Access was withdrawn, but 1 account and 0 rows are back." in ending.error.message
     assert run.world.maintenance
 
 

@@ -10,10 +10,10 @@ import pytest
 from uscdr.checks.check import ManualCheck
 from uscdr.errors import BadInput
 from uscdr.scenarios.checks import ChecklistLine, CheckRequest, CheckSelection, _worst
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
-from uscdr.wiring.target import _packaged
 
-CONFIG = load(_packaged()).config
+CONFIG = load(packaged()).config
 BOXES = re.findall(r"^\| `(db|app|integration)` \| ([^|]+?) \|", Path("docs/checklists.md").read_text(), re.MULTILINE)
 
 

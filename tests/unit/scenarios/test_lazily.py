@@ -23,11 +23,11 @@ from uscdr.errors import ConfigError, ExitCode
 from uscdr.lazily import imported
 from uscdr.models.base import Destination, Fact
 from uscdr.scenarios import registry as steps
+from uscdr.scenarios.config_file import load_config, packaged
 from uscdr.scenarios.loader import ASKS_APPLICATION, load
 from uscdr.scenarios.steps.application import CheckApplication
-from uscdr.wiring.target import _packaged, load_config
 
-GOOD = _packaged().read_text()
+GOOD = packaged().read_text()
 BAD_CHECK = GOOD.replace("\nchecks:\n", "\nchecks:\n  odd: {kind: http, path: nowhere}\n", 1)
 BAD_STEP = GOOD.replace("use: media.look", "use: media.loook", 1)
 Captured = pytest.CaptureFixture[str]

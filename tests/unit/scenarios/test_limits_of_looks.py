@@ -12,8 +12,8 @@ from rehearsal import Rehearsal, configuration
 from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import ExitCode, RateLimited
 from uscdr.models.probes import WebAnswer
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
-from uscdr.wiring.target import _packaged
 
 PAGES: dict[str, dict[str, Any]] = {
     "homepage": {"path": "/", "contains": ["id=\"root\""]},
@@ -84,7 +84,7 @@ def test_nothing_limited_leaves_the_last_line_as_it_was(tmp_path: Path, monkeypa
 
 
 def test_what_is_counted_is_sent_at_the_end_of_a_recovery_alone() -> None:
-    config = load(_packaged()).config
+    config = load(packaged()).config
     every = config.model_copy(update={"after_recovery": ("homepage", "login-refuses-empty")})
     assert [one.name for one in every.application_checks()] == ["homepage"]
     assert "login-refuses-empty" in [one.name for one in every.recovery_checks()]

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from uscdr.errors import ConfigError, ExitCode
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.registry import STEPS
-from uscdr.wiring.target import _packaged
 
-GOOD = _packaged().read_text()
+GOOD = packaged().read_text()
 SMALL = """\
 version: 1
 objectives: {rpo: 4h, rto: 2h}
@@ -52,12 +52,12 @@ def refusal(tmp_path: Path, text: str | bytes) -> ConfigError:
 
 
 def test_the_packaged_file_and_the_small_one_load(tmp_path: Path) -> None:
-    config = load(_packaged()).config
+    config = load(packaged()).config
     assert {entry.use for scenario in config.scenarios.values() for entry in scenario.steps} <= STEPS.keys()
     (tmp_path / "s.yaml").write_text(SOUND)
     loaded = load(tmp_path / "s.yaml")
     assert loaded.config.objectives.rpo == 4 * 3600
-    assert loaded.digest != load(_packaged()).digest
+    assert loaded.digest != load(packaged()).digest
 
 
 def _hostname(names: str) -> Callable[[str], str]:

@@ -101,7 +101,7 @@ def test_a_server_of_the_operators_own_needs_no_room_here_but_for_the_download(q
     assert ending is not None
     assert ending.code is ExitCode.DONE
     looked = next(one["result"] for one in run.events("step.succeeded") if one["name"] == "machine.look")
-    assert "a PostgreSQL server of the operator's own" in looked["tools"]
+    assert "the operator's own PostgreSQL server" in looked["tools"]
 
 
 def test_all_that_is_wrong_is_told_at_once(quick: Path) -> None:
@@ -119,8 +119,8 @@ def test_an_older_server_and_little_memory_are_warnings(quick: Path, monkeypatch
     assert ending is not None
     assert ending.code is ExitCode.DONE
     warned = " ".join(str(one["text"]) for one in run.events("note"))
-    assert "PostgreSQL 17 is older than the platform's 18" in warned
-    assert "1.0 MB of memory left" in warned
+    assert "PostgreSQL 17 on this machine is older than 18" in warned
+    assert "1.0 MB of free memory" in warned
 
 
 def test_what_an_application_recovery_does_needs_no_database_programs(quick: Path) -> None:

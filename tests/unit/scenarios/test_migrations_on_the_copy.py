@@ -108,7 +108,7 @@ def test_a_trial_that_was_cut_short_is_made_again_or_named(quick: Path, fault: s
         if fault.startswith("kill"):
             assert run.world.tried_on_copies == [THREE]
         else:
-            assert "the deployed code could not be asked" in notes(run)
+            assert "uscdr could not ask the deployed code" in notes(run)
         assert len(run.world.restores) == 1
 
 
@@ -118,7 +118,7 @@ def test_a_dry_run_starts_no_dyno_and_says_what_was_not_tried(quick: Path, monke
     assert ended(run.begin(dry_run=True))[0] is ExitCode.DONE
     assert (run.world.writes, run.world.tried_on_copies) == ([], [])
     assert f"({THREE})" in planned(run)["summary"]
-    assert "a dry run starts no dyno, so they were NOT TRIED" in planned(run)["summary"]
+    assert "NOT TRIED, because a dry run starts no dyno" in planned(run)["summary"]
 
 
 def test_where_nothing_is_pending_nothing_is_asked_or_waited_for(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_where_nothing_is_pending_nothing_is_asked_or_waited_for(quick: Path, mo
         run.world.deployed = [ONE, TWO]
         assert ended(run.begin())[0] is ExitCode.DONE
         assert step(run, "step.skipped")["reason"] == (
-            "no code was deployed since b001, and nothing is known to be pending" if named
+            "no code was deployed since b001, and no migration is known to be pending" if named
             else "nothing is pending on b001"
         )  # fmt: skip
         assert [write for write in run.world.writes if "sqlmigrate" in write] == []
@@ -159,9 +159,9 @@ def test_python_is_named_as_not_tried(quick: Path) -> None:
     [
         (
             [OneOffResult(name="run.1", exit_status=1, output="django.db.utils.OperationalError: no route")],
-            "the deployed code could not be asked: OperationalError",
+            "uscdr could not ask the deployed code: OperationalError",
         ),
-        ([OneOffResult(name="run.1", exit_status=None, output="")], "the deployed code could not be asked"),
+        ([OneOffResult(name="run.1", exit_status=None, output="")], "uscdr could not ask the deployed code"),
         (
             [
                 OneOffResult(name="run.1", exit_status=0, output=f"[X]  {ONE}\r\n[X]  {TWO}\r\n[ ]  {THREE}"),

@@ -11,13 +11,13 @@ import yaml_lines
 from rehearsal import Rehearsal
 from uscdr.errors import ConfigError, ExitCode
 from uscdr.scenarios.config import StepEntry
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.order import faults
 from uscdr.scenarios.registry import PIPELINES, chosen
 from uscdr.scenarios.steps.base import AnyStep
-from uscdr.wiring.target import _packaged
 
-PACKAGED = load(_packaged()).config
+PACKAGED = load(packaged()).config
 PLACES = [(name, index) for name in ("db", "dns") for index in range(len(PIPELINES[name]))]
 """The file is read anew for each; the other scenarios go through the same rule below."""
 
@@ -34,8 +34,8 @@ def test_the_packaged_scenario_has_every_step_in_its_place(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "index"), PLACES)
 def test_without_any_one_step_it_is_refused_with_line_and_column(tmp_path: Path, name: str, index: int) -> None:
-    lines = yaml_lines.of_steps(_packaged().read_text(), name)
-    text = yaml_lines.without(_packaged().read_text(), lines[index])
+    lines = yaml_lines.of_steps(packaged().read_text(), name)
+    text = yaml_lines.without(packaged().read_text(), lines[index])
     (tmp_path / "scenarios.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"scenarios\.yaml:\d+:\d+: ") as refused:
         load(tmp_path / "scenarios.yaml")
@@ -84,11 +84,11 @@ def test_a_look_that_waits_for_another_step_may_not(use: str) -> None:
 
 
 def test_a_second_restore_may_not(tmp_path: Path) -> None:
-    text = _packaged().read_text().replace(
+    text = packaged().read_text().replace(
         "      - {use: access.look}\n", "      - {use: access.look}\n      - {use: backup.restore, id: once_more}\n"
     )  # fmt: skip
     (tmp_path / "scenarios.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=r"`backup\.restore` \(Restore\) does not belong here"):
+    with pytest.raises(ConfigError, match=r"`backup\.restore` \(Restore the backup\) does not belong here"):
         load(tmp_path / "scenarios.yaml")
 
 
@@ -103,14 +103,14 @@ def test_a_second_restore_may_not(tmp_path: Path) -> None:
         ),
         ("data.verify", "heroku.start", "`heroku.start` needs a result that no earlier step gives; put `data.verify`"),
         ("app.check", "backup.restore", "nothing checks what `backup.restore` does; put `app.check` after it"),
-        ("status.look", "django.try_on_copy", "after `status.look` (Provider status), which is missing"),
-        ("backup.capture", "app.check", "`backup.capture` (New backup) is missing"),
+        ("status.look", "django.try_on_copy", "after `status.look` (Check the providers' status), which is missing"),
+        ("backup.capture", "app.check", "`backup.capture` (Capture a new backup) is missing"),
     ],
 )
 def test_the_refusal_names_the_step_the_place_and_what_is_missing(
     tmp_path: Path, left_out: str, step: str, words: str
 ) -> None:
-    text = _packaged().read_text()
+    text = packaged().read_text()
     wanted = next(line for line in yaml_lines.of_steps(text, "db") if f"use: {left_out}}}" in text.splitlines()[line])
     text = yaml_lines.without(text, wanted)
     place = next(line for line in yaml_lines.of_steps(text, "db") if f"use: {step}" in text.splitlines()[line])
@@ -135,7 +135,7 @@ def test_the_runner_asks_again_and_calls_nothing_verified_that_was_not(quick: Pa
     assert ending is not None
     assert ending.code is ExitCode.CHECK_FAILED
     assert ending.error is not None
-    assert "cannot take its turn" in ending.error.message
+    assert "cannot run yet" in ending.error.message
     assert not [event for event in run.events("step.succeeded") if event["name"] == "app.check"]
     if left_out in NEEDED[:3]:
         assert not [write for write in run.world.writes if write.startswith("restore")]
@@ -144,7 +144,7 @@ def test_the_runner_asks_again_and_calls_nothing_verified_that_was_not(quick: Pa
 @pytest.mark.parametrize("named", ["[]", "[invariants]"])
 def test_a_recovery_that_asks_the_application_nothing_is_refused(tmp_path: Path, named: str) -> None:
     """Nought of nought checks passed would be called verified."""
-    text = _packaged().read_text()
+    text = packaged().read_text()
     first = text.index("after_recovery:")
     text = text[:first] + f"after_recovery: {named}\n" + text[text.index("\n", text.index("]", first)) + 1 :]
     (tmp_path / "scenarios.yaml").write_text(text)

@@ -53,7 +53,7 @@ def test_a_key_that_fits_is_told_and_kept_in_the_journal(quick: Path) -> None:
     ending = run.begin()
     assert ending is not None
     assert ending.code is ExitCode.DONE
-    assert checked(run)[0] == ("pass", "50 of 50 sampled values read as they should")
+    assert checked(run)[0] == ("pass", "50 of 50 sampled values decrypted correctly")
     kept = next(one["result"] for one in run.events("step.succeeded") if one["step"] == "prove")
     assert (kept["grade"], kept["key"]["verdict"], kept["key"]["matching"]) == ("encrypted columns decrypt", "pass", 50)
     assert "a value" not in run.journal_path.read_text()
@@ -77,7 +77,7 @@ def test_what_is_not_proven_of_a_backup_is_said_and_stops_nothing(quick: Path) -
     ending = run.begin()
     assert ending is not None
     assert ending.code is ExitCode.DONE
-    said = "Not proven of b001, as a proof does not make it: event trigger own (only a superuser may create an event"
+    said = "The proof of b001 does not cover: event trigger own (only a superuser may create an event"
     assert said in warnings(run)
     assert "_heroku" not in warnings(run)
     kept = next(one["result"] for one in run.events("step.succeeded") if one["step"] == "prove")
@@ -103,7 +103,7 @@ def test_a_key_that_could_not_be_tried_is_a_warning_and_no_stop(
     ending = run.begin()
     assert ending is not None
     assert ending.code is ExitCode.DONE
-    assert f"Whether {KEY} opens the encrypted columns of b001 is NOT CHECKED" in warnings(run)
+    assert f"NOT CHECKED: whether {KEY} opens the encrypted columns of b001" in warnings(run)
     assert checked(run)[0][0] == "not checked"
 
 
@@ -175,7 +175,7 @@ def test_values_whose_plain_column_was_emptied_are_opened_all_the_same(
     blank = CanaryResult(table="patients_patient", column="first_name_enc", sampled=50, matching=20, blank=30)
     monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: (blank,))
     run.begin(dry_run=True)
-    assert checked(run)[0] == ("pass", "50 of 50 sampled values read as they should")
+    assert checked(run)[0] == ("pass", "50 of 50 sampled values decrypted correctly")
 
 
 def test_a_table_under_another_key_is_not_hidden_by_many_columns_that_can_be_read(
@@ -189,7 +189,7 @@ def test_a_table_under_another_key_is_not_hidden_by_many_columns_that_can_be_rea
     other = CanaryResult(table="patients_medicalrecord", column="diagnosis_enc", sampled=200, unreadable=200)
     monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: (*good, other))
     words = refused(run)
-    assert f"{KEY} does not fit the backup b001: 200 of 1,400 sampled values cannot be read with it" in words
+    assert f"{KEY} does not fit the backup b001: 200 of 1,400 sampled values cannot be decrypted with it" in words
     assert "(200 of 200 in patients_medicalrecord.diagnosis_enc)" in words
 
 
@@ -206,14 +206,14 @@ def test_a_column_that_pending_migrations_may_bring_is_told_and_any_other_refuse
     )
     monkeypatch.setattr(FakeDatabase, "canary", lambda *_, **__: found)
     if not pending:
-        assert f"Whether {KEY} fits the backup b001 is not known: there is no column patients_patient.phone_enc" in (
+        assert f"It is not known whether {KEY} fits the backup b001: there is no column patients_patient.phone_enc" in (
             refused(run)
         )
         return
     run.begin(dry_run=True)
     assert run.events("plan.ready")[-1]["phrase"]
     assert "there is no column patients_patient.phone_enc" in warnings(run)
-    assert "looked at after them" in warnings(run)
+    assert "checks them afterwards" in warnings(run)
 
 
 def test_a_key_that_was_unset_is_told_with_the_release_that_did_it(quick: Path) -> None:
@@ -223,5 +223,5 @@ def test_a_key_that_was_unset_is_told_with_the_release_that_did_it(quick: Path) 
     )
     run.begin(dry_run=True)
     told = warnings(run)
-    assert f"Whether {KEY} opens the encrypted columns of b001 is NOT CHECKED" in told
+    assert f"NOT CHECKED: whether {KEY} opens the encrypted columns of b001" in told
     assert f"Release v42 changed {KEY}. Restore the earlier one: uscdr recover app --release v41" in told

@@ -19,8 +19,8 @@ from uscdr.models.probes import WebAnswer
 from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.checks import ask, ask_until_dead, calls, failing
 from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
-from uscdr.wiring.target import _packaged
 
 CHECKS: Mapping[str, Mapping[str, Any]] = {
     "profile": {"kind": "http", "path": "/me", "auth": True},
@@ -143,6 +143,6 @@ def test_the_plan_names_what_will_be_asked() -> None:
 
 
 def test_before_the_switch_only_the_application_is_asked() -> None:
-    steps = {entry.id or entry.use: entry.with_ for entry in load(_packaged()).config.scenarios["infra"].steps}
+    steps = {entry.id or entry.use: entry.with_ for entry in load(packaged()).config.scenarios["infra"].steps}
     assert steps["check_new"] == {"only": "application"}
     assert steps["check_app"] == {}

@@ -62,7 +62,7 @@ def crash(ago: float, lived: float) -> tuple[str, ...]:
 def looked(clinic: World, steady: float = 0.3, stop: Stop | None = None) -> tuple[Any, list[str], float]:
     target = SimpleNamespace(heroku=SimpleNamespace(steady=steady))
     deps: Any = SimpleNamespace(
-        app="usc-pis", platform=FakePlatform(clinic), deploys=FakeDeploys(clinic), stop=stop or Stop(), target=target
+        app="usc-pis", platform=FakePlatform(clinic), deploys=FakeDeploys(clinic), stop=stop or Stop(), services=target
     )
     tell, begun = Listener(), time.monotonic()
     return _watch(deps, tell), tell.notes, time.monotonic() - begun  # type: ignore[arg-type]
@@ -128,7 +128,10 @@ def test_a_log_that_cannot_be_read_is_said() -> None:
     clinic = Clinic(("up", 100.0))
     clinic.faults[("log_lines", 1)] = "refused"
     seen, *_ = looked(clinic)
-    assert (seen.fallen, seen.remarks) == ((), ("whether a dyno crashed before is not known: log_lines: forbidden.",))
+    assert (seen.fallen, seen.remarks) == (
+        (),
+        ("uscdr could not read whether a dyno crashed before: log_lines: forbidden.",),
+    )
 
 
 def test_a_dyno_that_is_missing_is_no_dyno_that_stays() -> None:

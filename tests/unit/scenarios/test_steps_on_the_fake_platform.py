@@ -96,7 +96,7 @@ def test_a_kept_damaged_state_is_passed_over_by_the_next_run(quick: Path) -> Non
     third.begin(dry_run=True)
     chosen = next(line for line in third.events("plan.ready")[0]["steps"] if line["id"] == "choose")
     assert chosen["summary"].startswith("b001")
-    assert "b002 (taken of damaged data)" in chosen["summary"]
+    assert "b002 (taken from damaged data)" in chosen["summary"]
 
 
 # capturing
@@ -105,7 +105,7 @@ def test_a_kept_damaged_state_is_passed_over_by_the_next_run(quick: Path) -> Non
 def test_a_capture_that_would_push_out_the_wanted_backup_is_refused_beforehand(quick: Path) -> None:
     run = Rehearsal(quick, World(keep=1))
     code, message = tried(run, "b001")
-    assert (code, "push out b001" in message) == (ExitCode.CHECK_FAILED, True)
+    assert (code, "Heroku would drop b001" in message) == (ExitCode.CHECK_FAILED, True)
     assert run.world.writes == []
     run.request = Request("db", backup="b001", safety_capture=False)
     assert ended(run.begin())[0] is ExitCode.DONE
@@ -155,7 +155,7 @@ def test_a_transfer_that_vanishes_while_it_is_watched_is_no_success(quick: Path)
     assert ending is not None
     assert ending.error is not None
     assert ending.code is ExitCode.UNKNOWN
-    assert "as which it was accepted, is not listed any more" in ending.error.why
+    assert "is no longer listed" in ending.error.why
     assert "may happen twice" in run.person.questions[-1]
     assert run.world.writes.count("restore 1") == 1
 
@@ -191,7 +191,7 @@ def answer(status: int | None, output: str = "") -> OneOffResult:
         (
             [answer(0, "[ ]  patients.0003_phone"), answer(0), answer(0, "[ ]  patients.0003_phone")],
             ExitCode.CHECK_FAILED,
-            "Still pending",
+            "still pending after `migrate`",
         ),
         (
             [answer(0, "[X]  patients.0002_names\r\n[ ]  patients.0008_drop_unlinked\r\n")],
@@ -280,7 +280,7 @@ def test_an_instruction_cut_off_is_a_question(quick: Path, decision: str, code: 
     assert run.begin() is None
     run.crash = lambda seq, moment: None
     assert ended(run.resume())[0] is code
-    assert run.person.questions[-1].startswith("“By hand” was started at 20")
+    assert run.person.questions[-1].startswith("“Follow an instruction” was started at 20")
     given = [event["result"]["answer"] for event in run.events("step.succeeded")]
     assert [one.startswith(answered) for one in given] == ([True] if answered else [])
 

@@ -35,7 +35,7 @@ def test_a_damaged_table_is_named_and_what_is_lost_is_at_least_so_much(quick: Pa
     assert "django_migrations: data corrupted" in planned(run, "database")
     assert "answers: 3 tables" in planned(run, "database")
     ledger = planned(run, "ledger")
-    assert "not comparable, so that more may be lost: django_migrations: data corrupted" in ledger
+    assert "more may be lost in tables that cannot be compared: django_migrations: data corrupted" in ledger
     assert "patients_patient 1 (99)" in ledger
     assert "at least 51 rows -> " in phrase
     ending = run.begin(confirm=phrase)
@@ -69,7 +69,7 @@ def test_a_table_that_cannot_be_read_after_the_restore_is_no_success(quick: Path
     assert ending.code is not ExitCode.DONE
     assert run.world.maintenance
     text = json.dumps(run.events())
-    assert f"After the restore not every table can be read: {CORRUPTED}. Maintenance mode stays on." in text
+    assert f"After the restore, uscdr cannot read every table: {CORRUPTED}. Maintenance mode stays on." in text
     run.world.disk.uncounted.clear()
     again = run.resume()
     assert again is not None
@@ -116,7 +116,9 @@ def test_a_damaged_table_beside_a_hidden_one_keeps_users_out(quick: Path) -> Non
     assert ending.code is ExitCode.CHECK_FAILED
     assert run.world.maintenance
     assert ending.error is not None
-    assert "After the restore not every table can be read: django_migrations: data corrupted." in ending.error.message
+    assert (
+        "After the restore, uscdr cannot read every table: django_migrations: data corrupted." in ending.error.message
+    )
 
 
 def test_times_that_cannot_be_are_named(quick: Path) -> None:
@@ -134,7 +136,7 @@ def test_recover_app_ends_at_a_table_that_cannot_be_read(quick: Path) -> None:
     assert ending is not None
     assert ending.code is not ExitCode.DONE
     text = json.dumps(run.events(), ensure_ascii=False)
-    assert f"Not every table of the database can be read: {CORRUPTED}." in text
+    assert f"uscdr cannot read every table: {CORRUPTED}." in text
     assert "uscdr recover db" in text
 
 
@@ -151,4 +153,4 @@ def test_a_database_whose_catalogue_is_damaged_is_as_one_that_does_not_answer(qu
     with mock.patch.object(FakeDatabase, "tables", damaged):
         run.begin(dry_run=True)
     assert "cannot read what it stored" in planned(run, "database")
-    assert "what is lost cannot be listed" in planned(run, "ledger")
+    assert "it cannot list the lost rows" in planned(run, "ledger")

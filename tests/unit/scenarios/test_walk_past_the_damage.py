@@ -145,7 +145,7 @@ def test_what_every_release_writes_anew_is_no_damage_when_one_lies_between(
         assert "rows of patients_patient have other content" in warned(run), "of other tables it is told as before"
     run.world.live.tables[TEMPLATES].clear()
     backup(run.world, 0.5)
-    assert f"{TEMPLATES} is empty, it had 9 rows" in looked(run)["choose"]
+    assert f"{TEMPLATES} is empty; it had 9 rows" in looked(run)["choose"]
 
 
 def test_one_table_that_is_rewritten_is_told_and_one_value_in_all_its_rows_is_damage(quick: Path) -> None:
@@ -336,7 +336,7 @@ def test_a_backup_that_neither_code_nor_live_database_leads_to_is_passed_over(qu
 def test_migrations_that_come_after_it_are_told_with_the_proof(quick: Path, known_code: None) -> None:
     run = desk(quick)
     seen = looked(run)
-    assert "1 migration will be applied after it" in seen["text"]
+    assert "1 migration will be applied after the restore" in seen["text"]
 
 
 @pytest.fixture

@@ -59,8 +59,8 @@ def test_the_state_before_is_put_back_row_by_row_and_then_the_backup_again(quick
     (asked,) = [one for one in run.events("gate.asked") if one["step"] == "restore"]
     assert f"{kept} (a DAMAGED state)" in asked["phrase"]
     assert "of a DAMAGED state" in asked["facts"]["backup taken"]
-    assert "taken of damaged data" in json.dumps(run.events("note"))
-    assert "it is damaged" in next(one["reason"] for one in run.events("step.skipped") if one["step"] == "fresh")
+    assert "taken from damaged data" in json.dumps(run.events("note"))
+    assert "is damaged" in next(one["reason"] for one in run.events("step.skipped") if one["step"] == "fresh")
     assert recovered(run, "b001") is ExitCode.DONE
     assert run.world.live.tables["patients_patient"] == clinic().tables["patients_patient"]
 
@@ -126,7 +126,7 @@ def test_without_a_capture_the_last_screen_says_that_there_is_no_way_back(quick:
     run = Rehearsal(quick)
     run.request = replace(run.request, safety_capture=False)
     run.begin(dry_run=True)
-    assert "nothing puts it back after the restore" in summary(run, "safety")
+    assert "nothing can bring it back after the restore" in summary(run, "safety")
     ending = run.begin()
     assert ending is not None
     assert ending.code is ExitCode.DONE

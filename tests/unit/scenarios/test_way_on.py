@@ -41,7 +41,7 @@ def test_a_damaged_state_that_cannot_be_captured_is_gone_past_in_words_and_witho
         code, advice = ended(run.resume())
     assert code is (ExitCode.UNKNOWN if refused == "no answer" else ExitCode.FAILED)
     assert "uscdr recover db --backup b001 --without-safety-capture --new" in advice
-    assert "lost for good: rows written since b001 was taken" in advice
+    assert "only the damaged database holds: rows written since b001" in advice
     assert run.world.maintenance
     run.request = replace(run.request, safety_capture=False, anew=True)
     run.world.doom.clear()
@@ -59,7 +59,7 @@ def test_a_new_backup_that_fails_at_the_end_says_that_only_the_backup_is_missing
     run.world.doom = [TransferState.COMPLETED, TransferState.COMPLETED, FAILED]
     code, advice = ended(run.begin())
     assert code is ExitCode.FAILED
-    assert "only a new backup is missing: uscdr backup capture" in advice
+    assert "Only a new backup is missing: uscdr backup capture" in advice
 
 
 def test_a_restore_that_the_platform_never_answers_names_another_backup(quick: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_restore_that_the_platform_never_answers_names_another_backup(quick: P
     run.world.faults |= {("restore", number): "lost_before" for number in range(1, 10)}
     code, advice = ended(run.begin())
     assert code is ExitCode.UNKNOWN
-    assert "restore another backup (uscdr backup list): uscdr recover db --backup NAME --new" in advice
+    assert "restore another backup from `uscdr backup list`: uscdr recover db --backup NAME --new" in advice
 
 
 def only(run: Rehearsal, *, live: str) -> Rehearsal:

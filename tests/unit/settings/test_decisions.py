@@ -10,7 +10,7 @@ import pytest
 from uscdr.errors import BadInput, ConfigError
 from uscdr.models.base import Destination
 from uscdr.scenarios.config import Config
-from uscdr.wiring.target import _packaged, load_config, notice
+from uscdr.scenarios.config_file import load_config, notice, packaged
 
 SMALL = """\
 version: 1
@@ -292,7 +292,7 @@ def test_every_field_that_names_a_place_is_marked() -> None:
     }  # fmt: skip
     unmarked = {name for name in told if not all(_fields(Config)[name])}
     assert not unmarked
-    assert not list(Destination.paths_in(load_config(_packaged(), {}).config))
+    assert not list(Destination.paths_in(load_config(packaged(), {}).config))
 
 
 def _fields(model: type, seen: dict[str, list[bool]] | None = None) -> dict[str, list[bool]]:

@@ -12,8 +12,10 @@ import pytest
 
 from uscdr.errors import BadInput
 from uscdr.scenarios.config import SANDBOX
+from uscdr.scenarios.config_file import load_config, packaged
 from uscdr.scenarios.loader import load
-from uscdr.wiring.target import _packaged, _sandbox_place, find_place, load_config
+from uscdr.wiring.sandbox_target import target_of
+from uscdr.wiring.targets import find_target
 
 ACCOUNTS = [{"cloud": "usc-pis", "api_key": "1", "api_secret": "s"}]
 HERE = "http://127.0.0.1:1"
@@ -37,19 +39,19 @@ FACTS: Mapping[str, Any] = {
 
 @pytest.mark.parametrize("adapter", ["", "rfc2136", "cloudflare", "manual"])
 def test_it_is_edited_as_the_environment_says(adapter: str) -> None:
-    place = _sandbox_place(load(_packaged()), {"USCDR_SANDBOX_DNS": adapter}, FACTS)
+    place = target_of(load(packaged()), {"USCDR_SANDBOX_DNS": adapter}, FACTS)
     assert place.services.dns is not None
     assert place.services.dns.adapter == (adapter or "rfc2136")
 
 
 def test_an_unknown_adapter_is_named() -> None:
     with pytest.raises(BadInput, match="bind") as refused:
-        _sandbox_place(load(_packaged()), {"USCDR_SANDBOX_DNS": "bind"}, FACTS)
+        target_of(load(packaged()), {"USCDR_SANDBOX_DNS": "bind"}, FACTS)
     assert "rfc2136, cloudflare, manual" in refused.value.next_action
 
 
 def test_two_sandboxes_in_a_row_are_two_places_though_all_else_is_the_same() -> None:
-    first, second = (_sandbox_place(load(_packaged()), {}, {**FACTS, "identity": one}) for one in ("4f2a9c", "51d0e7"))
+    first, second = (target_of(load(packaged()), {}, {**FACTS, "identity": one}) for one in ("4f2a9c", "51d0e7"))
     assert (first.services, first.name) == (second.services, second.name)
     assert first.key != second.key
     assert first.key.startswith(second.key.rpartition(" ")[0])
@@ -65,12 +67,12 @@ def test_another_application_is_asked_what_its_operators_file_says(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = _packaged().read_text()
+    text = packaged().read_text()
     own = Path("scenarios.yaml")
     own.write_text(text.replace("rpo: 4h", "rpo: 5h") if how == CHOSEN[2] else text)
     env = {"USCDR_CONFIG": str(own)} if how == "USCDR_CONFIG" else {}
     loaded = load_config(own if how == "--config" else None, env)
-    place = _sandbox_place(loaded, env, OTHER)
+    place = target_of(loaded, env, OTHER)
     assert place.config.checks == loaded.config.checks
     assert place.config.after_recovery == loaded.config.after_recovery
     assert place.config.invariants == loaded.config.invariants
@@ -86,19 +88,19 @@ def test_without_a_file_of_its_own_it_is_asked_what_holds_for_any(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     if copied:
-        Path("scenarios.yaml").write_bytes(_packaged().read_bytes())
-    place = _sandbox_place(load_config(None, {}), {}, OTHER)
+        Path("scenarios.yaml").write_bytes(packaged().read_bytes())
+    place = target_of(load_config(None, {}), {}, OTHER)
     assert place.config.after_recovery == ("application-answers",)
     assert place.services.cloudinary is None
 
 
 def test_the_account_of_another_application_comes_from_the_environment() -> None:
     env = {"USCDR_CHECK_TOKEN": "t" * 40}
-    account = _sandbox_place(load(_packaged()), env, OTHER).account
+    account = target_of(load(packaged()), env, OTHER).account
     assert account is not None
     assert account.token is not None
     assert account.token.get_secret_value() == "t" * 40
-    clinic = _sandbox_place(load(_packaged()), env, FACTS).account
+    clinic = target_of(load(packaged()), env, FACTS).account
     assert clinic is not None
     assert clinic.email == "a@example.com"
 
@@ -120,7 +122,7 @@ def test_a_contract_that_names_another_machine_is_none(part: tuple[str, ...], ad
         inside = inside[key]
     inside[part[-1]] = address
     with pytest.raises(ValueError, match="another machine"):
-        _sandbox_place(load(_packaged()), {}, facts)
+        target_of(load(packaged()), {}, facts)
 
 
 @pytest.mark.parametrize(("of", "mode"), [("directory", 0o755), ("directory", 0o770), ("file", 0o622)])
@@ -132,7 +134,7 @@ def test_a_contract_that_others_could_have_written_is_refused(of: str, mode: int
     path.chmod(0o600)
     (directory if of == "directory" else path).chmod(mode)
     with pytest.raises(BadInput, match="may have been written by somebody else"):
-        find_place(load(_packaged()), SANDBOX, {"USCDR_STATE_DIR": str(tmp_path)})
+        find_target(load(packaged()), SANDBOX, {"USCDR_STATE_DIR": str(tmp_path)})
     directory.chmod(0o700)
     path.chmod(0o600)
-    assert find_place(load(_packaged()), SANDBOX, {"USCDR_STATE_DIR": str(tmp_path)}).name == SANDBOX
+    assert find_target(load(packaged()), SANDBOX, {"USCDR_STATE_DIR": str(tmp_path)}).name == SANDBOX

@@ -16,28 +16,30 @@ from pydantic import SecretStr
 from uscdr.checks.kinds.http import HttpCheck
 from uscdr.errors import BadInput, MachineError
 from uscdr.scenarios.config import SANDBOX
-from uscdr.settings import config_directory, home_directory, is_gone, operator, state_directory, user_path
+from uscdr.scenarios.config_file import load_config, packaged
+from uscdr.settings import Directories, Operator, is_gone, user_path
 from uscdr.wiring.context import known_secrets
-from uscdr.wiring.target import _any_django_application, _packaged, find_place, load_config, with_scratch
+from uscdr.wiring.sandbox_target import _any_django_application
+from uscdr.wiring.targets import find_target, with_scratch
 
 
 def test_the_state_directory_is_as_given_or_the_systems() -> None:
-    assert state_directory({"USCDR_STATE_DIR": "/x/y"}) == Path("/x/y")
-    assert state_directory({}).name == "uscdr"
-    assert state_directory({"USCDR_STATE_DIR": ""}).name == "uscdr"
-    assert config_directory().name == "uscdr"
+    assert Directories({"USCDR_STATE_DIR": "/x/y"}).state == Path("/x/y")
+    assert Directories({}).state.name == "uscdr"
+    assert Directories({"USCDR_STATE_DIR": ""}).state.name == "uscdr"
+    assert Directories({}).config.name == "uscdr"
 
 
 def test_the_state_directory_does_not_depend_on_where_the_command_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert state_directory({"USCDR_STATE_DIR": "x"}) == tmp_path / "x"
+    assert Directories({"USCDR_STATE_DIR": "x"}).state == tmp_path / "x"
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert state_directory({"USCDR_STATE_DIR": "~/x"}) == tmp_path / "x"
+    assert Directories({"USCDR_STATE_DIR": "~/x"}).state == tmp_path / "x"
     for relative in ("a/home", "."):
         monkeypatch.setenv("HOME", relative)
-        looks: tuple[Callable[[], Path], ...] = (lambda: state_directory({}), config_directory)
+        looks: tuple[Callable[[], Path], ...] = (lambda: Directories({}).state, lambda: Directories({}).config)
         for look in looks:
             with contextlib.suppress(MachineError):  # by an older platformdirs
                 assert look().is_absolute()
@@ -51,14 +53,14 @@ def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     looks: tuple[Callable[[], Path], ...] = (
-        lambda: state_directory({}),
-        lambda: home_directory({}),
+        lambda: Directories({}).state,
+        lambda: Directories({}).home,
         lambda: user_path("~/kits"),
     )
     for look in looks:
         with pytest.raises(MachineError, match="uscdr cannot find this user's home directory"):
             look()
-    assert home_directory({"HOME": "/x"}) == Path("/x")
+    assert Directories({"HOME": "/x"}).home == Path("/x")
 
 
 def test_a_process_is_gone_when_nothing_has_its_id() -> None:
@@ -101,33 +103,33 @@ def test_the_number_of_a_thread_is_no_process() -> None:
     ],
 )
 def test_who_it_is(env: dict[str, str], user: str) -> None:
-    assert operator(env).user == user
-    assert operator(env).pid == os.getpid()
+    assert Operator.of(env).user == user
+    assert Operator.of(env).pid == os.getpid()
 
 
 def test_the_configuration_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    assert load_config(None, {}).path == _packaged()
+    assert load_config(None, {}).path == packaged()
     users = tmp_path / "config" / "uscdr" / "scenarios.yaml"
     users.parent.mkdir(parents=True)
     for path in (users, tmp_path / "scenarios.yaml", tmp_path / "env.yaml", tmp_path / "given.yaml"):
-        path.write_bytes(_packaged().read_bytes())
+        path.write_bytes(packaged().read_bytes())
         env = {"USCDR_CONFIG": str(tmp_path / "env.yaml")} if (tmp_path / "env.yaml").exists() else {}
         given = tmp_path / "given.yaml" if (tmp_path / "given.yaml").exists() else None
         assert load_config(given, env).path.absolute() == path
 
 
 def test_a_target_that_is_not_there_is_named_with_those_that_are() -> None:
-    loaded = load_config(_packaged(), {})
+    loaded = load_config(packaged(), {})
     with pytest.raises(BadInput) as refused:
-        find_place(loaded, "nowhere", {})
+        find_target(loaded, "nowhere", {})
     assert "production, sandbox" in refused.value.next_action
     two = loaded.config.model_copy(
         update={"targets": {**loaded.config.targets, "staging": loaded.config.targets["production"]}}
     )
     with pytest.raises(BadInput, match="Several targets"):
-        find_place(type(loaded)(two, loaded.path, loaded.digest), None, {})
+        find_target(type(loaded)(two, loaded.path, loaded.digest), None, {})
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"heroku": {}}'])
@@ -136,18 +138,18 @@ def test_without_a_sandbox_that_is_said(tmp_path: Path, content: str | None) -> 
         (tmp_path / "sandbox").mkdir()
         (tmp_path / "sandbox" / "sandbox.json").write_text(content)
     with pytest.raises(BadInput, match="sandbox"):
-        find_place(load_config(_packaged(), {}), SANDBOX, {"USCDR_STATE_DIR": str(tmp_path)})
+        find_target(load_config(packaged(), {}), SANDBOX, {"USCDR_STATE_DIR": str(tmp_path)})
 
 
 def test_the_check_account_comes_from_the_environment() -> None:
-    loaded = load_config(_packaged(), {})
+    loaded = load_config(packaged(), {})
     env = {"HEROKU_API_KEY": "k" * 20}
-    assert find_place(loaded, None, env).account is None
-    assert find_place(loaded, None, env | {"USCDR_CHECK_EMAIL": "a@b"}).account is None
-    account = find_place(loaded, None, env | {"USCDR_CHECK_TOKEN": "t"}).account
+    assert find_target(loaded, None, env).account is None
+    assert find_target(loaded, None, env | {"USCDR_CHECK_EMAIL": "a@b"}).account is None
+    account = find_target(loaded, None, env | {"USCDR_CHECK_TOKEN": "t"}).account
     assert account is not None
     assert account.token is not None
-    whole = find_place(loaded, None, env | {"USCDR_CHECK_EMAIL": "a@b", "USCDR_CHECK_PASSWORD": "p"})
+    whole = find_target(loaded, None, env | {"USCDR_CHECK_EMAIL": "a@b", "USCDR_CHECK_PASSWORD": "p"})
     assert whole.account is not None
     assert (whole.account.email, whole.account.token) == ("a@b", None)
     assert whole.key == "https://api.heroku.com usc-pis"
@@ -155,7 +157,7 @@ def test_the_check_account_comes_from_the_environment() -> None:
 
 def test_the_server_for_proofs_is_named_by_the_command_or_the_environment(tmp_path: Path) -> None:
     """And never shown, neither whole nor its password."""
-    place = find_place(load_config(_packaged(), {}), None, {"HEROKU_API_KEY": "k" * 20})
+    place = find_target(load_config(packaged(), {}), None, {"HEROKU_API_KEY": "k" * 20})
     assert with_scratch(place, None, {}).scratch is None
     assert with_scratch(place, None, {"USCDR_SCRATCH": ""}).scratch is None
     url = "postgresql://u:sesame-open@db.example/postgres"
@@ -169,7 +171,7 @@ def test_the_server_for_proofs_is_named_by_the_command_or_the_environment(tmp_pa
 
 
 def test_any_application_is_asked_only_what_holds_for_all() -> None:
-    config = _any_django_application(load_config(_packaged(), {}).config)
+    config = _any_django_application(load_config(packaged(), {}).config)
     assert [one.name for one in config.invariants] == ["migrations are recorded"]
     assert config.after_recovery == ("application-answers",)
     assert config.checks["application-answers"] == HttpCheck(kind="http", path="/", below=500)

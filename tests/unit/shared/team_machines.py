@@ -68,7 +68,7 @@ class Machine(Rehearsal):
         def work(this: Process, team: Team | None) -> Outcome:
             if team is not None:
                 team.refresh(self.state)
-            path = runs.find(self.state, self.run or None, of_others=take_over)
+            path = runs.LocalRuns(self.state).find(self.run or None, of_others=take_over)
             self.run = path.parent.name
             context = self.context(this, self.run, confirm, dry_run=False)
             return wiring.resume(context, path, team, take_over=take_over)

@@ -10,8 +10,9 @@ from clocked_store import EPOCH, Clocked
 from team_machines import Pair
 
 from uscdr.errors import BadInput, ExitCode
-from uscdr.shared.team import Team, require_fit
-from uscdr.store.store import ChecksumRefused, LocalStore, NotExclusive, ObjectInfo
+from uscdr.shared.team import Team
+from uscdr.store.directory import LocalStore
+from uscdr.store.store import ChecksumRefused, NotExclusive, ObjectInfo
 
 
 class Overwriting(Clocked):
@@ -76,9 +77,9 @@ def test_whoever_reads_there_is_not_kept_from_it(quick: Path) -> None:
 
 
 def test_what_is_fit_keeps_nothing_of_the_trial(tmp_path: Path, store: Clocked) -> None:
-    require_fit(cast("Any", store))
+    Team(cast("Any", store)).require_fit()
     assert store.objects == {}
-    require_fit(LocalStore(tmp_path))
+    Team(LocalStore(tmp_path)).require_fit()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

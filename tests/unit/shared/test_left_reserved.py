@@ -12,7 +12,7 @@ from team_machines import Machine, Pair, middle, same_end
 
 from uscdr.errors import ExitCode
 from uscdr.store import exclusive
-from uscdr.store.store import LocalStore
+from uscdr.store.directory import LocalStore
 
 
 @dataclass

@@ -16,30 +16,30 @@ from team_machines import LONG_AFTER, Pair, middle
 
 from uscdr.cli import main
 from uscdr.errors import BadInput, ExitCode, MachineError
-from uscdr.journal.runs import COPY
+from uscdr.journal.reader import COPY
 from uscdr.models.events import StepProgress
-from uscdr.shared.journals import JournalStore, Piece, home, refresh
-from uscdr.shared.team import open_team
+from uscdr.shared.journals import JournalStore, Piece
+from uscdr.shared.team import Team
 
 RUN = "20260102T030405Z-db-abc123"
 NOBODY = 65534
 
 
 def opened(place: Path, **env: str) -> Any:
-    return open_team({"USCDR_SHARED": str(place), **env})
+    return Team.open({"USCDR_SHARED": str(place), **env})
 
 
 def test_there_is_no_team_unless_it_is_named(tmp_path: Path) -> None:
-    assert open_team({}) is None
-    assert open_team({"USCDR_SHARED": " "}) is None
-    assert open_team({"USCDR_SHARED": str(tmp_path)}, without=True) is None
+    assert Team.open({}) is None
+    assert Team.open({"USCDR_SHARED": " "}) is None
+    assert Team.open({"USCDR_SHARED": str(tmp_path)}, without=True) is None
     assert opened(tmp_path).place == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_place_is_refused_without_repeating_it() -> None:
     with pytest.raises(BadInput) as told:
-        open_team({"USCDR_SHARED": "s3://canary-key:canary-secret@bucket/team"})
+        Team.open({"USCDR_SHARED": "s3://canary-key:canary-secret@bucket/team"})
     assert "canary" not in f"{told.value.message} {told.value.why} {told.value.next_action}"
 
 
@@ -101,37 +101,37 @@ def test_waiting_for_a_dead_machine_shows_how_far_it_is_and_for_whom(whole: Pair
 
 def test_a_piece_that_is_seen_before_the_one_before_it_waits_for_it(tmp_path: Path, store: Clocked) -> None:
     shelf = JournalStore(cast("Any", store))
-    copy = home(tmp_path, shelf) / "runs" / RUN / COPY
+    copy = shelf.copies(tmp_path) / "runs" / RUN / COPY
     shelf.put(Piece(RUN, 0), b"0\n1\n")
     shelf.put(Piece(RUN, 3), b"3\n")
-    refresh(tmp_path, shelf)
+    shelf.refresh(tmp_path)
     assert copy.read_bytes() == b"0\n1\n"
     with pytest.raises(MachineError, match="00000003"):
         shelf.journal(RUN)
     shelf.put(Piece(RUN, 2), b"2\n")
-    refresh(tmp_path, shelf)
+    shelf.refresh(tmp_path)
     assert copy.read_bytes() == shelf.journal(RUN) == b"0\n1\n2\n3\n"
 
 
 def test_a_copy_that_was_damaged_here_is_fetched_anew(whole: Pair, tmp_path: Path) -> None:
     shelf, state = JournalStore(cast("Any", whole.store)), tmp_path
-    refresh(state, shelf)
-    copy = home(state, shelf) / "runs" / whole.ada.run / COPY
+    shelf.refresh(state)
+    copy = shelf.copies(state) / "runs" / whole.ada.run / COPY
     right = copy.read_bytes()
     for damaged in (right[:99] + b"x" + right[100:], b""):
         copy.write_bytes(damaged)
-        refresh(state, shelf)
+        shelf.refresh(state)
         assert copy.read_bytes() == right == shelf.journal(whole.ada.run)
     copy.unlink()
     copy.mkdir()
-    refresh(state, shelf)
+    shelf.refresh(state)
     assert copy.read_bytes() == right
 
 
 def test_names_that_lead_elsewhere_become_no_path_of_this_machine(tmp_path: Path, store: Clocked) -> None:
     for name in ("runs/../../x/00000000.jsonl", f"runs/{RUN}/../00000000.jsonl", "runs/other/00000000.jsonl"):
         store.put_once(name, b"x\n")
-    refresh(tmp_path, JournalStore(cast("Any", store)))
+    JournalStore(cast("Any", store)).refresh(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,7 @@ from team_machines import LONG_AFTER, Machine, Pair, is_intent, lost, middle, sa
 from killed_everywhere import Some
 from uscdr.errors import Declined, ExitCode, JournalError, LockHeld, MachineError
 from uscdr.journal import runs
-from uscdr.journal.reader import read
+from uscdr.journal.reader import Journal
 from uscdr.shared.team import Team
 from uscdr.store.store import StoreUnreachable
 from uscdr.wiring.context import Process
@@ -242,7 +242,7 @@ def test_a_finished_run_of_another_machine_is_remembered_and_not_resumed(
     pair = Pair(quick, store)
     assert pair.ada.begin() is not None
     Team(cast("Any", store)).refresh(pair.bob.state)
-    (listed,) = runs.summaries(pair.bob.state)
+    (listed,) = runs.LocalRuns(pair.bob.state).summaries()
     assert (listed.run, listed.state, listed.user) == (pair.ada.run, "done", "ada on adas-desk")
     seen = remember(pair.bob.state, "https://api.heroku.com usc-pis")
     assert seen == remember(pair.ada.state, "https://api.heroku.com usc-pis")
@@ -272,7 +272,7 @@ def test_the_chain_goes_on_over_both_machines(whole: Pair, quick: Path, store: C
     pair.ada.at(middle(whole, "step.accepted", "restore"), "after", pair.ada.dies)
     assert pair.ada.begin() is None
     pair.bob_takes_over()
-    records = read(pair.bob.journal_path).records
+    records = Journal.read(pair.bob.journal_path).records
     hosts = [record["event"]["host"] for record in records if "host" in record["event"]]
     assert hosts == ["adas-desk", "bobs-desk"]
     assert [record["seq"] for record in records] == list(range(len(records)))

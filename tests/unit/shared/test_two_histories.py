@@ -130,12 +130,12 @@ def test_the_end_that_the_team_did_not_get_is_given_to_it_by_a_later_command(
     assert (ending.code, pair.ada.behind > 0) == (ExitCode.DONE, True)
     store.down = False
     team.refresh(pair.bob.state)
-    assert [one.state for one in runs.summaries(pair.bob.state)] == ["unfinished"]
+    assert [one.state for one in runs.LocalRuns(pair.bob.state).summaries()] == ["unfinished"]
     assert team.settle(pair.ada.state) == (pair.ada.run,)
     assert pair.shared(pair.ada.run) == pair.ada.journal_path.read_bytes()
     assert team.settle(pair.ada.state) == ()
     team.refresh(pair.bob.state)
-    assert [one.state for one in runs.summaries(pair.bob.state)] == ["done"]
+    assert [one.state for one in runs.LocalRuns(pair.bob.state).summaries()] == ["done"]
 
 
 def test_the_end_of_a_run_that_was_taken_over_meanwhile_is_not_given(whole: Pair, quick: Path, store: Clocked) -> None:

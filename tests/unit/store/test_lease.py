@@ -14,9 +14,10 @@ from clocked_store import Clocked
 
 from uscdr.errors import LockHeld, MachineError, OutcomeUnknown
 from uscdr.settings import Operator
+from uscdr.store.directory import LocalStore
 from uscdr.store.lease import Lease, LeaseWatch, _hold, _holder, _take
 from uscdr.store.lease_records import LONGEST_REQUEST, LeaseRow, LeaseTerms
-from uscdr.store.store import LocalStore, ObjectInfo, StoreUnreachable
+from uscdr.store.store import ObjectInfo, StoreUnreachable
 
 ADA, BOB, EVE = Operator("ada", "desk", 1), Operator("bob", "laptop", 2), Operator("eve", "phone", 3)
 

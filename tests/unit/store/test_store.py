@@ -14,7 +14,8 @@ import pytest
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import _occupy, new_file
 from uscdr.store import exclusive
-from uscdr.store.store import LocalStore, NameTaken, new_private_file
+from uscdr.store.directory import LocalStore, new_private_file
+from uscdr.store.store import NameTaken
 
 
 def staged(place: Path, data: bytes = b"data") -> Path:

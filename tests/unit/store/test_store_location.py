@@ -11,8 +11,8 @@ import pytest
 from uscdr.errors import BadInput, MachineError
 from uscdr.installation import install
 from uscdr.store.bucket import ObjectStore
+from uscdr.store.directory import LocalStore
 from uscdr.store.location import open_store
-from uscdr.store.store import LocalStore
 
 KEY = "AKIACANARYKEYOFVAULT"
 SECRET = "canary-secret-of-the-vault-4711"

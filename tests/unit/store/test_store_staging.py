@@ -14,14 +14,14 @@ import pytest
 
 from uscdr.errors import MachineError
 from uscdr.staging import STAGING, staging_below
-from uscdr.store.store import LocalStore
+from uscdr.store.directory import LocalStore
 
 STOPS = 60
 WRITER = """
 import sys
 from itertools import count
 from pathlib import Path
-from uscdr.store.store import LocalStore
+from uscdr.store.directory import LocalStore
 store = LocalStore(Path(sys.argv[1]))
 for number in count():
     store.put_once(f"theirs/{number}", b"x")

@@ -22,9 +22,9 @@ from uscdr.report.objectives import build
 from uscdr.ui.board import Board, CheckBoard
 from uscdr.ui.console import Output
 from uscdr.ui.live import LiveViewer
-from uscdr.ui.screen import check_frame, round_lines
+from uscdr.ui.screen import frame, headline
 from uscdr.ui.text import Line, _bare, cells, painted
-from uscdr.ui.viewers import PlainViewer
+from uscdr.ui.viewers import _PlainViewer
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
 T0 = datetime(2026, 11, 24, 4, 2, tzinfo=UTC)
@@ -60,12 +60,12 @@ def board(*events: ev.Payload) -> Board:
 
 
 def rows(found: Board, at: float = 60, width: int = 80, height: int = 23) -> list[str]:
-    return [_bare(spans) for spans in check_frame(found, T0 + timedelta(seconds=at), width, height)]
+    return [_bare(spans) for spans in frame(found, T0 + timedelta(seconds=at), width, height)]
 
 
 def plain(events: list[Stamped], *, quiet: bool = False) -> list[str]:
     err = io.StringIO()
-    viewer = PlainViewer(Output(stdout=io.StringIO(), stderr=err, quiet=quiet))
+    viewer = _PlainViewer(Output(stdout=io.StringIO(), stderr=err, quiet=quiet))
     for item in events:
         viewer(item)
     return err.getvalue().splitlines()
@@ -96,7 +96,7 @@ def test_passes_give_way_before_what_is_under_way() -> None:
 def test_more_failures_than_lines_are_counted_in_red() -> None:
     names = tuple(f"c{number}" for number in range(40))
     found = board(ev.ChecksStarted(checks=names, items=1), *(ended(name, "fail") for name in names))
-    lines = check_frame(found, T0, 80, 10)
+    lines = frame(found, T0, 80, 10)
     assert sum(_bare(spans).startswith("fail ") for spans in lines) + int(_bare(lines[-1]).split()[1]) == 40
     assert lines[-1][0].tone == "bad"
     assert any("40 failed" in _bare(spans) for spans in lines)
@@ -166,11 +166,11 @@ ALL = [item for name in (*RUNS, "failing") for item in stream(name)]
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(ALL), max_size=40), st.integers(20, 130), st.integers(4, 40))
 def test_no_order_of_events_breaks_the_table(events: list[Stamped], width: int, height: int) -> None:
-    found, log = Board(), PlainViewer(Output(stdout=io.StringIO(), stderr=io.StringIO()))
+    found, log = Board(), _PlainViewer(Output(stdout=io.StringIO(), stderr=io.StringIO()))
     for item in events:
         found.apply(item)
         log(item)
-        lines = [_bare(spans) for spans in check_frame(found, item.at, width, height)]
+        lines = [_bare(spans) for spans in frame(found, item.at, width, height)]
         assert len(lines) <= height
         assert all(cells(text) <= width for text in lines)
     build(events)
@@ -185,7 +185,7 @@ def test_a_verdict_is_a_word_and_a_colour() -> None:
         ev.ChecksStarted(checks=("a", "b", "c", "d"), items=1),
         *(ended(name, verdict) for name, verdict in zip("abcd", VERDICTS, strict=True)),
     )
-    lines = check_frame(found, T0, 80, 23)[-4:]
+    lines = frame(found, T0, 80, 23)[-4:]
     assert [(spans[0].text.strip(), spans[0].tone) for spans in lines] == [
         ("fail", "bad"), ("inconclusive", "warn"), ("not checked", "warn"), ("pass", "good"),
     ]  # fmt: skip
@@ -338,5 +338,5 @@ def test_a_verification_on_a_real_terminal(run: str, size: tuple[int, int]) -> N
 
 def test_the_sum_so_far_is_broken_at_a_narrow_width() -> None:
     found = board(ev.ChecksStarted(checks=("a",), items=1), ended("a", "inconclusive"))
-    lines = [_bare(spans) for spans in round_lines(found.checks, T0 + timedelta(seconds=9), 40)]
+    lines = [_bare(spans) for spans in headline(found, T0 + timedelta(seconds=9), 40)]
     assert lines == ["1 of 1 ended, 0 passed, 0 failed,", "1 inconclusive, 00:00:08"]

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from uscdr import errors
-from uscdr.ui.console import NEXT, Outlet, Output, render_error
-from uscdr.ui.tables import ResultColumn, show_table
+from uscdr.ui.console import NEXT, Output, _Outlet
+from uscdr.ui.tables import show_table
 
 
 class Terminal(io.StringIO):
@@ -88,12 +88,11 @@ def test_a_stream_that_cannot_spell_a_character_says_so_in_ascii() -> None:
     assert raw.getvalue() == b"81,234 \\u2192 81,213 \\u2026\n"
 
 
-INSTALLED = "import sys\nfrom uscdr.ui import console\nfrom uscdr.ui.console import Output\nconsole.install()\n"
+INSTALLED = "import sys\nfrom uscdr.ui.console import STANDARD, Output\nSTANDARD.install()\n"
 WRITER = """
 import sys
-from uscdr.ui import console
-from uscdr.ui.console import Output
-console.install()
+from uscdr.ui.console import STANDARD, Output
+STANDARD.install()
 output = Output()
 sys.stdin.readline()
 for number in range(10000):
@@ -144,7 +143,7 @@ def test_a_pipe_that_somebody_made_impatient_is_waited_for() -> None:
         while piece := os.read(ours, 4096):
             arrived.append(piece)
 
-    reader, outlet = threading.Thread(target=read), Outlet(theirs)
+    reader, outlet = threading.Thread(target=read), _Outlet(theirs)
     with io.BufferedWriter(outlet) as writer:
         reader.start()
         writer.write(b"x" * 1_000_000)
@@ -173,36 +172,30 @@ ROWS = [
     {"name": "b118", "age": "2 h", "bytes": 34_800_000, "fresh": True, "note": None},
     {"name": "患者\x1b[31m", "age": "26 h", "bytes": 7, "fresh": False, "note": "old [bold]x[/bold]"},
 ]
-COLUMNS = (
-    ResultColumn("name", "backup"),
-    ResultColumn("bytes", "bytes", right=True),
-    ResultColumn("fresh", "fresh"),
-    ResultColumn("note", "note"),
-)
 
 
 def test_table_in_a_pipe() -> None:
     output, out, _ = outputs()
-    show_table(ROWS, output, columns=COLUMNS)
+    show_table(ROWS, output)
     assert out.getvalue().splitlines() == [
-        "backup           bytes  fresh  note",
-        "b118          34800000  yes    -",
-        "患者\\x1b[31m         7  no     old [bold]x[/bold]",
+        "name          age   bytes     fresh  note",
+        "b118          2 h   34800000  yes    -",
+        "患者\\x1b[31m  26 h  7         no     old [bold]x[/bold]",
     ]
 
 
 def test_table_on_a_terminal_has_the_same_words() -> None:
     out = Terminal()
-    show_table(ROWS, Output(stdout=out, stderr=io.StringIO(), color=False), columns=COLUMNS)
+    show_table(ROWS, Output(stdout=out, stderr=io.StringIO(), color=False))
     text = out.getvalue()
     assert "\x1b" not in text
-    for word in ("backup", "34800000", "患者\\x1b[31m", "old [bold]x[/bold]"):
+    for word in ("bytes", "34800000", "患者\\x1b[31m", "old [bold]x[/bold]"):
         assert word in text
 
 
 def test_table_for_machines_keeps_types_and_prints_nothing_for_nothing() -> None:
     output, out, _ = outputs(json_lines=True)
-    show_table(ROWS, output, columns=COLUMNS)
+    show_table(ROWS, output)
     assert [json.loads(line) for line in out.getvalue().splitlines()] == ROWS
     output, out, _ = outputs(json_lines=True)
     show_table([], output)
@@ -218,7 +211,7 @@ def test_an_empty_table_says_so() -> None:
 def test_an_error_is_four_lines() -> None:
     output, out, err = outputs()
     error = errors.LockHeld("ada holds the lock\x1b[31m", why="since 02:10 on oncall-laptop", next_action="Call ada.")
-    render_error(error, output)
+    output.error(error)
     assert out.getvalue() == ""
     assert err.getvalue().splitlines() == [
         "Error: ada holds the lock\\x1b[31m",
@@ -230,7 +223,7 @@ def test_an_error_is_four_lines() -> None:
 
 def test_an_error_of_several_lines_is_indented() -> None:
     output, _, err = outputs(quiet=True)
-    render_error(errors.ConfigError("scenarios.yaml:3:7\nunknown key"), output)
+    output.error(errors.ConfigError("scenarios.yaml:3:7\nunknown key"))
     assert err.getvalue().splitlines()[:3] == [
         "Error: scenarios.yaml:3:7",
         "       unknown key",
@@ -245,7 +238,7 @@ def test_every_exit_code_has_a_next_action(code: errors.ExitCode) -> None:
 
 def test_an_error_for_machines() -> None:
     output, out, err = outputs(json_lines=True)
-    render_error(errors.OutcomeUnknown("The restore's answer was lost."), output)
+    output.error(errors.OutcomeUnknown("The restore's answer was lost."))
     assert err.getvalue() == ""
     assert json.loads(out.getvalue())["error"] == {
         "kind": "OutcomeUnknown",

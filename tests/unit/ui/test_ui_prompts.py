@@ -13,7 +13,7 @@ import pytest
 
 from uscdr.errors import Declined, ExitCode
 from uscdr.ui.console import Output
-from uscdr.ui.prompts import Interrupts, Prompter, _own_interrupts
+from uscdr.ui.prompts import Prompter, _Interrupts, _own_interrupts
 
 PHRASE = "destroy 81234 rows of curved for b118"
 PYTHON = ("-c", 'exec "$0" "$@"', sys.executable)
@@ -117,7 +117,7 @@ def test_a_terminal_that_hangs_up_interrupts_a_question_once_though_it_tells_twi
     assert signal.getsignal(signal.SIGHUP) is before
 
 
-def too_early(interrupts: Interrupts, asked: list[str]) -> None:
+def too_early(interrupts: _Interrupts, asked: list[str]) -> None:
     signal.raise_signal(signal.SIGHUP)
     interrupts.within(lambda: asked.append("asked"))
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.ui.text import Span, _bare, bar, cells, clip, clock, fitted, line, painted, wrap
+from uscdr.ui.screen import _bar, _clip, _fitted
+from uscdr.ui.text import Span, _bare, cells, clock, line, painted, wrap
 
 
 def test_a_clock_is_never_negative() -> None:
@@ -16,7 +17,7 @@ def test_a_clock_is_never_negative() -> None:
 
 @given(st.text(alphabet="ab 患e\u0301", max_size=60), st.integers(2, 30))
 def test_clipped_and_wrapped_text_fits(text: str, width: int) -> None:
-    assert cells(clip(text, width)) <= width
+    assert cells(_clip(text, width)) <= width
     assert all(cells(piece) <= width for piece in wrap(text, width))
     assert "".join(wrap(text, width)).replace(" ", "") == text.replace(" ", "")
 
@@ -24,7 +25,7 @@ def test_clipped_and_wrapped_text_fits(text: str, width: int) -> None:
 def test_lines_are_cut_with_a_mark_and_painted_only_on_request() -> None:
     spans = line(Span("done", "good"), " restored \x1b[31m everything")
     assert _bare(spans) == "done restored \\x1b[31m everything"
-    assert _bare(fitted(spans, 10)) == "done rest…"
+    assert _bare(_fitted(spans, 10)) == "done rest…"
     assert painted(spans, color=False) == _bare(spans)
     assert painted(spans, color=True).startswith("\x1b[32mdone\x1b[0m")
     assert "\x1b[31m" not in painted(spans, color=True)
@@ -32,6 +33,6 @@ def test_lines_are_cut_with_a_mark_and_painted_only_on_request() -> None:
 
 @pytest.mark.parametrize(("share", "filled"), [(-1, 0), (0, 0), (0.5, 5), (1, 10), (7, 10)])
 def test_bars_never_leave_their_width(share: float, filled: int) -> None:
-    text = _bare(bar(share, 10, "good"))
+    text = _bare(_bar(share, 10, "good"))
     assert len(text) == 10
     assert text.count("█") == filled

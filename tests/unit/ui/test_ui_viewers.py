@@ -18,9 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uscdr.events import Bus, Redactor
+from uscdr.events import Bus
 from uscdr.models import events as ev
 from uscdr.models.events import PlanReady, Stamped
+from uscdr.redaction import Redactor
 from uscdr.report.objectives import build
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
@@ -28,7 +29,7 @@ from uscdr.ui.live import LiveViewer
 from uscdr.ui.planview import show_plan
 from uscdr.ui.screen import frame
 from uscdr.ui.text import _bare, cells
-from uscdr.ui.viewers import JsonLinesViewer, PlainViewer, open_viewers
+from uscdr.ui.viewers import _JsonLinesViewer, _PlainViewer, open_viewers
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
 T0 = datetime(2026, 11, 23, 2, 10, tzinfo=UTC)
@@ -69,7 +70,7 @@ def until(condition: Callable[[], bool], limit: float = 10) -> None:
 
 def test_json_lines_parse_and_hold_every_event() -> None:
     out = io.StringIO()
-    viewer = JsonLinesViewer(Output(stdout=out, stderr=io.StringIO()))
+    viewer = _JsonLinesViewer(Output(stdout=out, stderr=io.StringIO()))
     events = stream("good")
     for item in events:
         viewer(item)
@@ -80,7 +81,7 @@ def test_the_bus_goes_on_when_a_viewer_loses_its_reader() -> None:
     out = io.StringIO()
     other: list[Stamped] = []
     bus = Bus("r", Redactor())
-    bus.add_viewer(JsonLinesViewer(Output(stdout=out, stderr=io.StringIO())))
+    bus.add_viewer(_JsonLinesViewer(Output(stdout=out, stderr=io.StringIO())))
     bus.add_viewer(other.append)
     bus.emit(ev.Note(level="info", text="one"))
     out.close()
@@ -93,7 +94,7 @@ def test_the_bus_goes_on_when_a_viewer_loses_its_reader() -> None:
 
 def test_progress_is_throttled_by_time_and_by_share() -> None:
     err = io.StringIO()
-    viewer = PlainViewer(Output(stdout=io.StringIO(), stderr=err))
+    viewer = _PlainViewer(Output(stdout=io.StringIO(), stderr=err))
     for number in range(101):
         progress = ev.StepProgress(step="s", done=number, total=100, unit="files")
         viewer(stamped(progress, number * 0.01))
@@ -107,7 +108,7 @@ def test_progress_is_throttled_by_time_and_by_share() -> None:
 
 def test_quiet_lines_are_only_what_matters() -> None:
     err = io.StringIO()
-    viewer = PlainViewer(Output(stdout=io.StringIO(), stderr=err, quiet=True))
+    viewer = _PlainViewer(Output(stdout=io.StringIO(), stderr=err, quiet=True))
     for item in stream("failing"):
         viewer(item)
     text = err.getvalue()
@@ -119,7 +120,7 @@ def test_quiet_lines_are_only_what_matters() -> None:
 
 def test_a_resumed_run_keeps_its_clock() -> None:
     err = io.StringIO()
-    viewer = PlainViewer(Output(stdout=io.StringIO(), stderr=err))
+    viewer = _PlainViewer(Output(stdout=io.StringIO(), stderr=err))
     events = stream("resumed")
     at = next(index for index, item in enumerate(events) if item.event.kind == "run.resumed")
     viewer.prime(events[:at])
@@ -166,7 +167,7 @@ ALL = [item for name in ("good", "failing", "resumed") for item in stream(name)]
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(ALL), max_size=40), st.integers(20, 130), st.integers(4, 40))
 def test_no_order_of_events_breaks_a_view(events: list[Stamped], width: int, height: int) -> None:
-    board, plain = Board(), PlainViewer(Output(stdout=io.StringIO(), stderr=io.StringIO()))
+    board, plain = Board(), _PlainViewer(Output(stdout=io.StringIO(), stderr=io.StringIO()))
     for item in events:
         board.apply(item)
         plain(item)
@@ -275,12 +276,15 @@ def test_which_view(monkeypatch: pytest.MonkeyPatch) -> None:
         return [type(viewer).__name__ for viewer in viewers]
 
     assert kinds(Output(stdout=Terminal(), stderr=Terminal())) == ["LiveViewer"]
-    assert kinds(Output(stdout=Terminal(), stderr=Terminal(), quiet=True)) == ["PlainViewer"]
-    assert kinds(Output(stdout=io.StringIO(), stderr=io.StringIO())) == ["PlainViewer"]
-    assert kinds(Output(stdout=io.StringIO(), stderr=Terminal(), json_lines=True)) == ["JsonLinesViewer", "PlainViewer"]
-    assert kinds(Output(stdout=Terminal(), stderr=Terminal(), json_lines=True)) == ["JsonLinesViewer"]
+    assert kinds(Output(stdout=Terminal(), stderr=Terminal(), quiet=True)) == ["_PlainViewer"]
+    assert kinds(Output(stdout=io.StringIO(), stderr=io.StringIO())) == ["_PlainViewer"]
+    assert kinds(Output(stdout=io.StringIO(), stderr=Terminal(), json_lines=True)) == [
+        "_JsonLinesViewer",
+        "_PlainViewer",
+    ]
+    assert kinds(Output(stdout=Terminal(), stderr=Terminal(), json_lines=True)) == ["_JsonLinesViewer"]
     monkeypatch.setenv("TERM", "dumb")
-    assert kinds(Output(stdout=Terminal(), stderr=Terminal())) == ["PlainViewer"]
+    assert kinds(Output(stdout=Terminal(), stderr=Terminal())) == ["_PlainViewer"]
 
 
 def test_the_plan_for_machines_is_one_object() -> None:

@@ -12,11 +12,12 @@ from rehearsal import Person
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput
 from uscdr.scenarios.adapters import DnsAccess, Request
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.config_targets import DnsTarget, HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
 from uscdr.wiring.adapters import TargetAdapters
 from uscdr.wiring.context import Process
-from uscdr.wiring.target import Target, _packaged
+from uscdr.wiring.target import Target
 
 Adapter = Literal["manual", "rfc2136", "cloudflare"]
 KEY = SecretStr("c2VjcmV0LXNlY3JldC1zZWNyZXQ=")
@@ -25,7 +26,7 @@ KEY = SecretStr("c2VjcmV0LXNlY3JldC1zZWNyZXQ=")
 def opened(tmp_path: Path, adapter: Adapter, scenario: str, key: SecretStr | None, *, dry_run: bool) -> DnsAccess:
     dns = DnsTarget(adapter=adapter, zone="a.example", server="192.0.2.1", key_name="k", name_servers=("192.0.2.1:53",))
     target = TargetConfig(heroku=HerokuTarget(app="usc-pis"), dns=dns)
-    config = load(_packaged()).config
+    config = load(packaged()).config
     place = Target("production", target, config, "digest", SecretStr("token"), "test", None, None, {}, key)
     this = Process(tmp_path, {}, Person(), lambda _: "", (), lambda _: None, Stop())
     with TargetAdapters(this.on(place, Request(scenario), "run", dry_run=dry_run), tmp_path) as adapters:

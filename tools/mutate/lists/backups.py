@@ -269,8 +269,8 @@ WALK = (
 RESTORE = (
     _restore(
         "gone",
-        'unfit="gone" if backup is None else backup.unusable',
-        'unfit="gone" if backup is None else ""',
+        'unfit="it no longer exists" if backup is None else backup.unusable',
+        'unfit="it no longer exists" if backup is None else ""',
         "a backup that expired is restored",
     ),
 )

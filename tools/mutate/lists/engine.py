@@ -48,7 +48,7 @@ GATE = (
     _gate("begin", 'if answer != "begin":', 'if answer == "begin not":', "whoever says stop begins"),
     _gate(
         "no-answer",
-        'raise _not_begun("There was no answer to the question before the first change.") from error',
+        'raise _not_begun("Nobody answered the question before the first change.") from error',
         'answer = "begin" if error else ""',
         "no answer is taken for a yes",
     ),
@@ -229,7 +229,7 @@ WAIT = (
     ),
     _wait(
         "limit",
-        'raise _unknown(patience, f"it was not finished after {duration(patience.limit)}")',
+        'raise _unknown(patience, f"it did not finish within {duration(patience.limit)}")',
         "return look()",
         "what does not end counts as ended",
     ),

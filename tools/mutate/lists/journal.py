@@ -51,8 +51,8 @@ JOURNAL = (
     _line("chain", "self._previous = line_hash(line)", "self._previous = self._previous", "lines are not chained"),
     _line(
         "reopened",
-        "return JournalWriter(descriptor, path, journal.last_hash, journal.good_bytes), journal",
-        "return JournalWriter(descriptor, path, FIRST, journal.good_bytes), journal",
+        "return cls(descriptor, path, journal.last_hash, journal.good_bytes), journal",
+        "return cls(descriptor, path, FIRST, journal.good_bytes), journal",
         "a reopened journal begins a new chain",
     ),
     _line("good-bytes", "self._good_bytes += len(line)", "line.strip()", "a failed write cuts off what was good"),
@@ -116,13 +116,13 @@ LOCK = (
     ),
     _lock(
         "kernel",
-        'return holder.host == os.uname().nodename or (holder.boot != "" and holder.boot == boot())',
+        'return holder.host == os.uname().nodename or (holder.boot != "" and holder.boot == _boot())',
         "return holder.host == os.uname().nodename",
         "a dead holder of this kernel under another name holds for ever",
     ),
     _lock(
         "boot",
-        'return holder.host == os.uname().nodename or (holder.boot != "" and holder.boot == boot())',
+        'return holder.host == os.uname().nodename or (holder.boot != "" and holder.boot == _boot())',
         'return holder.host == os.uname().nodename or holder.boot != ""',
         "a holder on any machine that has a kernel is dead",
     ),

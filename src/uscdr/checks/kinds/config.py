@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.context import CheckContext, Expected
+from uscdr.checks.context import CheckContext, Expected, PlatformCache
 from uscdr.checks.verdict import Finding, Measures
 
 if TYPE_CHECKING:
-    from uscdr.checks.context import CheckContext, Expected
+    from collections.abc import Iterator, Mapping
+
+    from uscdr.checks.context import CheckContext, Expected, PlatformCache
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Values = Mapping[str, SecretStr]
 FINGERPRINT = 16
 """Hexadecimal digits."""
 
@@ -39,70 +39,63 @@ class ConfigCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
-        values, before = context.facts.config(), context.before(name)
+        facts, before = context.facts, context.before(name)
         problems = [
-            *_missing(values, context.expected),
-            *_not_as_they_must(values, self),
-            *_published(values, self),
-            *_of_another(values, self, context.expected),
-            *_gone(values, before),
+            *_missing(facts, context.expected),
+            *_not_as_they_must(facts, self),
+            *_published(facts, self),
+            *_of_another(facts, self, context.expected),
+            *_gone(facts, before),
         ]
         doubts = [] if context.expected.cloud or not self.same else ["the target names no cloud to compare with"]
-        return Finding.weighed(problems, doubts, _good(values, context.expected, before), _measures(values))
+        return Finding.weighed(problems, doubts, _good(facts, context.expected, before), _measures(facts))
 
 
-def value_of(values: Values, name: str) -> str:
-    """The value; empty if the variable is not set or blank."""
-    found = values.get(name)
-    text = found.get_secret_value() if found is not None else ""
-    return text if text.strip() else ""
-
-
-def _missing(values: Values, expected: Expected) -> Iterator[str]:
-    names = [name for name in expected.required if not value_of(values, name)]
+def _missing(facts: PlatformCache, expected: Expected) -> Iterator[str]:
+    names = [name for name in expected.required if not facts.variable(name)]
     if names:
         yield f"not set: {', '.join(names)}"
 
 
-def _not_as_they_must(values: Values, spec: ConfigCheck) -> Iterator[str]:
+def _not_as_they_must(facts: PlatformCache, spec: ConfigCheck) -> Iterator[str]:
     for name, allowed in spec.must.items():
-        if value_of(values, name) not in allowed:
+        if facts.variable(name) not in allowed:
             yield f"{name} has a wrong value (expected {' or '.join(one or 'unset' for one in allowed)})"
 
 
-def _published(values: Values, spec: ConfigCheck) -> Iterator[str]:
+def _published(facts: PlatformCache, spec: ConfigCheck) -> Iterator[str]:
     for name, digests in spec.published.items():
-        if sha256(value_of(values, name).encode()).hexdigest() in digests:
+        if sha256(facts.variable(name).encode()).hexdigest() in digests:
             yield f"{name} has a publicly known value: replace it"
 
 
-def _of_another(values: Values, spec: ConfigCheck, expected: Expected) -> Iterator[str]:
+def _of_another(facts: PlatformCache, spec: ConfigCheck, expected: Expected) -> Iterator[str]:
     for name in spec.same if expected.cloud else ():
-        if value_of(values, name) != expected.cloud:
+        if facts.variable(name) != expected.cloud:
             yield f"{name} does not name the media cloud of the target"
 
 
-def _gone(values: Values, before: Measures) -> Iterator[str]:
-    names = sorted(name for name in _marks(before) if not value_of(values, name))
+def _gone(facts: PlatformCache, before: Measures) -> Iterator[str]:
+    names = sorted(name for name in _marks(before) if not facts.variable(name))
     if names:
         yield f"missing since the baseline: {', '.join(names)}"
 
 
-def _good(values: Values, expected: Expected, before: Measures) -> str:
-    words = f"{len(values)} variables, {len(expected.required)} required ones among them"
+def _good(facts: PlatformCache, expected: Expected, before: Measures) -> str:
+    words = f"{len(facts.config())} variables, {len(expected.required)} required ones among them"
     marks = _marks(before)
     if not marks:
         return f"{words}; no baseline to compare with"
     salt = str(before.get("salt", ""))
-    now = {name: _mark(value_of(values, name), salt) for name in marks if name not in expected.derived}
+    now = {name: _mark(facts.variable(name), salt) for name in marks if name not in expected.derived}
     changed = sorted(name for name, mark in now.items() if mark != marks[name])
     return f"{words}; changed since the baseline: {', '.join(changed) or 'none'}"
 
 
-def _measures(values: Values) -> dict[str, Any]:
+def _measures(facts: PlatformCache) -> dict[str, Any]:
     """Uses a new salt each time, so that fingerprints of two baselines or targets cannot be compared."""
     salt = secrets.token_hex(16)
-    marks = {name: _mark(value_of(values, name), salt) for name in values if value_of(values, name)}
+    marks = {name: _mark(facts.variable(name), salt) for name in facts.config() if facts.variable(name)}
     return {"salt": salt, "marks": marks}
 
 

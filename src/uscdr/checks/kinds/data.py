@@ -214,7 +214,7 @@ def _backwards(columns: tuple[str, ...], times: Mapping[str, datetime], before: 
         if column in times and times[column] < before[column]
     ]
     return [
-        *([f"no time any more in {first_of(lost)}"] if lost else []),
+        *([f"no time left in {first_of(lost)}"] if lost else []),
         *([f"older than in the baseline: {first_of(older)}"] if older else []),
     ]
 

@@ -194,7 +194,7 @@ class SequencesCheck(CheckSpec):
         behind = sorted({str(ColumnName(TableName.parse(one.table), one.column)) for one in found if one.collides})
         problems = [
             *([f"{plural(len(behind), 'sequence')} behind: {first_of(behind)}"] if behind else []),
-            *([f"no sequence any more for {first_of(gone)}"] if gone else []),
+            *([f"no sequence left for {first_of(gone)}"] if gone else []),
         ]
         good = Finding.weighed(
             problems, [], f"{plural(len(found), 'sequence')}, none behind its column", {"columns": here}
@@ -219,7 +219,7 @@ class MigrationsCheck(CheckSpec):
         found = MigrationsVerdict.compare(code, there, database.columns() if code.steps else None)
         applied = {one.full_name for one in there}
         known = frozenset(context.before(name).get("applied", ()))
-        gone = _listed("of the baseline not applied any more", known - applied - code.covered)
+        gone = _listed("of the baseline no longer applied", known - applied - code.covered)
         measured = {"applied": sorted(applied)}
         if found.known:
             return Finding.weighed([*found.problems, *gone], [], _all_applied(code, found), measured)

@@ -14,7 +14,7 @@ from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
 from uscdr.models.base import Destination
 from uscdr.models.dns import RecordSet, RecordType, ServerAnswer, Sighting
-from uscdr.providers.ports.dns import Verifier, led
+from uscdr.providers.ports.dns import Pointing, Verifier
 
 if TYPE_CHECKING:
     from uscdr.checks.context import CheckContext
@@ -55,8 +55,8 @@ def _judge(hostname: str, domain: Domain | None, verifier: Verifier) -> tuple[st
     if domain.cname is None:
         return "", f"the platform has no DNS target for {hostname} yet"
     target = domain.cname.lower().rstrip(".")
-    kind, sighting = led(verifier, hostname, target)
-    return _compared(hostname, target, kind, sighting)
+    seen = Pointing.seen(verifier, hostname, target)
+    return _compared(hostname, target, seen.kind, seen.sighting)
 
 
 def _compared(hostname: str, target: str, kind: RecordType, sighting: Sighting) -> tuple[str, str]:

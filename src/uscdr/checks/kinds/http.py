@@ -62,7 +62,7 @@ class JsonDemand(Fact):
         return {"equals": value} if isinstance(value, str | int | float | bool) else value
 
 
-class BodyCheck(CheckSpec):
+class _BodyCheck(CheckSpec):
     """A check's requirements for a body."""
 
     contains: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class BodyCheck(CheckSpec):
     max_bytes: Annotated[int, Field(ge=0)] | None = None
 
 
-def _wrong_body(answer: WebAnswer, spec: BodyCheck) -> str:
+def _wrong_body(answer: WebAnswer, spec: _BodyCheck) -> str:
     """The problem with the body; empty without one."""
     size = len(answer.body)
     missing = next((text for text in spec.contains if text.encode() not in answer.body), None)
@@ -177,7 +177,7 @@ IMAGES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"<svg", b"<?xml")
 """The first bytes of images."""
 
 
-class HttpCheck(BodyCheck):
+class HttpCheck(_BodyCheck):
     """One read-only request and the requirements for its answer."""
 
     kind: Literal["http"]
@@ -210,7 +210,7 @@ class HttpCheck(BodyCheck):
     image: str | None = None
     """JSON path such as `results.*.banner_image`: the first address there must return an image."""
 
-    may_be_empty: ClassVar[frozenset[str]] = BodyCheck.may_be_empty | {"json_body", "multipart_body"}
+    may_be_empty: ClassVar[frozenset[str]] = _BodyCheck.may_be_empty | {"json_body", "multipart_body"}
 
     @field_validator("follow_link")
     @classmethod

@@ -18,7 +18,6 @@ from pydantic import Field
 from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.kinds.config import value_of
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.errors import CredentialsRefused, NotFound
 from uscdr.models.base import Duration
@@ -178,11 +177,10 @@ def _replaced(asset: Asset) -> bool:
 
 
 def _wrong_config(context: CheckContext) -> str:
-    values = context.facts.config()
-    missing = [one for one in (CLOUD, KEY, SECRET) if not value_of(values, one)]
+    missing = [one for one in (CLOUD, KEY, SECRET) if not context.facts.variable(one)]
     if missing:
         return f"not set: {', '.join(missing)}"
-    if value_of(values, CLOUD) != context.expected.cloud:
+    if context.facts.variable(CLOUD) != context.expected.cloud:
         return f"{CLOUD} names another cloud than the target, {context.expected.cloud}"
     return ""
 

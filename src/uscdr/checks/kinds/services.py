@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.kinds.config import READY, value_of
+from uscdr.checks.kinds.config import READY
 from uscdr.checks.verdict import Finding
 from uscdr.errors import BadInput, NotFound, ProviderError
 from uscdr.models.base import Destination, Duration
@@ -30,7 +30,7 @@ REASONS = {
     "unauthorized_client": "the client may not use the token",
     "admin_policy_enforced": "the organisation's administrator forbids it",
     "org_internal": "the client serves another organisation only",
-    "invalid_scope": "the scope is not granted any more",
+    "invalid_scope": "the scope is no longer granted",
     "access_denied": "access was denied",
     "invalid_request": "the request lacks something",
 }
@@ -53,12 +53,11 @@ class MailCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
-        values = context.facts.config()
         names = {"client_id": self.client_id, "client_secret": self.client_secret, "refresh_token": self.refresh_token}
-        missing = [variable for variable in names.values() if not value_of(values, variable)]
+        missing = [variable for variable in names.values() if not context.facts.variable(variable)]
         if missing:
             return Finding("fail", f"not set: {', '.join(missing)}; the application cannot send mail")
-        reason = context.mail.accepts({field: SecretStr(value_of(values, one)) for field, one in names.items()})
+        reason = context.mail.accepts({field: SecretStr(context.facts.variable(one)) for field, one in names.items()})
         if not reason:
             return Finding("pass", "the provider accepted the mail account")
         # An unknown error code may contain anything, even a credential.
@@ -89,9 +88,8 @@ class QueueCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
-        values = context.facts.config()
-        used = self.first if value_of(values, self.first) else self.variable
-        url = value_of(values, used)
+        used = self.first if context.facts.variable(self.first) else self.variable
+        url = context.facts.variable(used)
         if not url:
             return Finding("fail", f"{self.variable} is not set: the application has no message broker")
         if url.partition("://")[0].lower() in OTHERS:
@@ -145,8 +143,7 @@ def _found(spec: MonitoringCheck, context: CheckContext) -> Iterator[str]:
         yield f"log drain to {', '.join(drains)}"
     there = {one.service for one in context.facts.addons() if one.state == READY} if spec.services else set()
     yield from (f"add-on {service}" for service in spec.services if service in there)
-    values = context.facts.config() if spec.variables else {}
-    yield from (f"variable {one}" for one in spec.variables if value_of(values, one))
+    yield from (f"variable {one}" for one in spec.variables if context.facts.variable(one))
 
 
 def _wanted(spec: MonitoringCheck) -> Iterator[str]:

@@ -11,7 +11,7 @@ from uscdr.kit.content import AppFacts, ConfigVars, DnsFacts, HostRecords
 from uscdr.kit.manifest import KitPart
 from uscdr.models.base import REVEAL
 from uscdr.models.heroku import Belongings, Build, Domain, Release, Schedule
-from uscdr.providers.ports.dns import Zone, leads_or_unknown
+from uscdr.providers.ports.dns import Pointing, Zone
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ RELEASES_LOOKED_AT = 15
 
 def collect_app(gathering: Gathering) -> tuple[KitPart, AppFacts]:
     """Collect everything that a new application needs. Raises ProviderError if the app itself is unreadable."""
-    gaps, app = Gaps(), gathering.wishes.app
+    gaps, app = Gaps(), gathering.request.app
     platform = gathering.sources.platform
     release = _current(gathering, gaps)
 
@@ -60,7 +60,7 @@ def collect_app(gathering: Gathering) -> tuple[KitPart, AppFacts]:
 
 
 def _current(gathering: Gathering, gaps: Gaps) -> Release | None:
-    current = current_release(gathering.sources.platform, gathering.wishes.app)
+    current = current_release(gathering.sources.platform, gathering.request.app)
     if current is None:
         gaps.note("current release", f"None of the newest {RELEASES_LOOKED_AT} releases is the current one.")
     return current
@@ -76,7 +76,7 @@ def _commit(gathering: Gathering, gaps: Gaps, release: Release | None) -> str:
     """The deployed commit."""
     if release is None:
         return ""
-    app = gathering.wishes.app
+    app = gathering.request.app
     builds = gaps.attempt("deployed commit", lambda: present(gathering.sources.deploys).builds(app), None)
     if builds is None:
         return ""
@@ -87,12 +87,12 @@ def _commit(gathering: Gathering, gaps: Gaps, release: Release | None) -> str:
 
 
 def _schedules(gathering: Gathering) -> tuple[Schedule, ...]:
-    wishes, sources = gathering.wishes, gathering.sources
-    return sources.backups.schedules(sources.platform.database(wishes.app, wishes.database).addon_id)
+    request, sources = gathering.request, gathering.sources
+    return sources.backups.schedules(sources.platform.database(request.app, request.database).addon_id)
 
 
 def _belongings(gathering: Gathering) -> Belongings:
-    return present(gathering.sources.provisioning).belongings(gathering.wishes.app)
+    return present(gathering.sources.provisioning).belongings(gathering.request.app)
 
 
 def _summary(facts: AppFacts) -> str:
@@ -107,11 +107,11 @@ def _summary(facts: AppFacts) -> str:
 
 def collect_config(gathering: Gathering) -> tuple[KitPart, Mapping[str, SecretStr]]:
     """The part and the values, which later parts need. Raises ProviderError if they are unreadable."""
-    values = dict(gathering.sources.platform.config_vars(gathering.wishes.app))
+    values = dict(gathering.sources.platform.config_vars(gathering.request.app))
     document = ConfigVars(values=values).model_dump_json(context=REVEAL)
     gathering.writer.add_bytes("config", "config.json", document.encode())
     gaps = Gaps()
-    for name in gathering.wishes.required:
+    for name in gathering.request.required:
         if name not in values:
             gaps.note(name, "scenarios.yaml requires this variable. The application does not have it.")
     if not values:
@@ -132,7 +132,7 @@ def collect_dns(gathering: Gathering, domains: Sequence[Domain]) -> KitPart:
     """Query every hostname of `domains` and the configuration; a hostname without any record is a gap."""
     gaps, sources = Gaps(), gathering.sources
     targets = {domain.hostname.lower().rstrip("."): domain.cname or "" for domain in domains if domain.kind != "heroku"}
-    wanted = sorted({name.lower().rstrip(".") for name in (*targets, *gathering.wishes.hostnames)})
+    wanted = sorted({name.lower().rstrip(".") for name in (*targets, *gathering.request.hostnames)})
     if wanted and isinstance(sources.zone, Absent):
         gaps.note("records in the provider's zone", sources.zone.why)
     hosts = tuple(_host(gathering, gaps, name, targets.get(name, "")) for name in wanted)
@@ -166,7 +166,8 @@ def _led(gathering: Gathering, name: str, target: str) -> bool | None:
     if not target or isinstance(gathering.sources.verifier, Absent):
         return None
     try:
-        return leads_or_unknown(gathering.sources.verifier, name, target.lower().rstrip("."))
+        verifier = gathering.sources.verifier
+        return Pointing.seen(verifier, name, target.lower().rstrip(".")).at_target_or_unknown(verifier)
     except ProviderError:
         return None
 

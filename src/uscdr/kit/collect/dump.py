@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from uscdr.backups import proving
 from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.backups.proving import Code, EncryptionKey, ProofResult, ProofSubject, Questions
 from uscdr.errors import BadInput, Interrupted, MachineError, ProviderError
 from uscdr.fingerprint import fingerprint
-from uscdr.kit.collect.sources import Gaps, Gathering, Sources, Unavailable, Wishes, in_words, present
+from uscdr.kit.collect.sources import BuildRequest, Gaps, Gathering, Sources, Unavailable, present
 from uscdr.kit.content import DumpFacts, SourceFacts
 from uscdr.kit.manifest import DUMP, DumpProof, KitPart
-from uscdr.models.postgres import CanaryColumn, LeftOut
+from uscdr.models.postgres import LeftOut
 from uscdr.models.transfers import Transfer, Transfers
 from uscdr.words import plural, size
 
@@ -42,6 +41,19 @@ class Collected:
     source: SourceFacts | None = None
     released_at: datetime | None = None
 
+    def key(self, name: str, app: str) -> EncryptionKey:
+        """The application's key from the kit; `name`: its variable, empty if none is configured."""
+        value = self.config.get(name) if name else None
+        why = f"the kit does not contain {name}" if name else "scenarios.yaml names no key"
+        return EncryptionKey(name, value, why=why, fingerprint=fingerprint(value, app) if value else "")
+
+    @property
+    def code(self) -> Code:
+        """The migrations of the kit's code."""
+        if self.source and self.source.migrations:
+            return Code(self.source.commit[:12], self.source)
+        return Code(why="the kit contains no code")
+
 
 @dataclass(frozen=True)
 class _Proven:
@@ -57,13 +69,13 @@ def _prove(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path,
 
     Raises Interrupted.
     """
-    if gathering.wishes.unproven:
+    if gathering.request.unproven:
         return _Proven(
             DumpProof(grade=Grade.EXISTS, origin="left out", why="The operator skipped the proof (--unproven).")
         )
     before = gathering.sources.proofs.fresh(subject.sha256)
-    key = _print(gathering.wishes, known, subject.app)
-    if before is not None and _still_speaks(before, gathering.wishes, known.released_at, key):
+    key = known.key(gathering.request.key, subject.app).fingerprint
+    if before is not None and _still_speaks(before, gathering.request, known.released_at, key):
         gathering.tell.say(f"an earlier proof of the same bytes exists: {before.grade}")
         _say_what_is_not(gathering, before)
         return _Proven(_verdict(before, "vault"), before, {"restored": True})
@@ -73,11 +85,11 @@ def _prove(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path,
     except Interrupted:
         raise
     except (ProviderError, MachineError, Unavailable) as error:
-        gaps.note("proof that the dump restores", in_words(error))
-        return _Proven(DumpProof(grade=Grade.EXISTS, origin="failed", why=in_words(error)))
+        gaps.note("proof that the dump restores", error.reason)
+        return _Proven(DumpProof(grade=Grade.EXISTS, origin="failed", why=error.reason))
 
 
-def _still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | None, key: str = "") -> bool:
+def _still_speaks(proof: ProofDocument, request: BuildRequest, released_at: datetime | None, key: str = "") -> bool:
     """Whether an earlier proof is valid for this kit: it found no defect, and the key has not changed.
 
     A change of the configuration is a release, so a release after the proof may have changed the key. `key` is the
@@ -85,7 +97,7 @@ def _still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | 
     """
     if key and proof.canary.fingerprint and key != proof.canary.fingerprint:
         return False
-    if not proof.grade.reaches(Grade.DECRYPTS if wishes.canaries and wishes.key else Grade.INVARIANTS):
+    if not proof.grade.reaches(Grade.DECRYPTS if request.canaries and request.key else Grade.INVARIANTS):
         return False
     if proof.migrations.verdict == "ahead" or released_at is None:
         return False
@@ -93,8 +105,12 @@ def _still_speaks(proof: ProofDocument, wishes: Wishes, released_at: datetime | 
 
 
 def _restored(gathering: Gathering, gaps: Gaps, subject: ProofSubject, plain: Path, known: Collected) -> _Proven:
-    asked, sources, watch = _questions(gathering.wishes, known, subject.app), gathering.sources, gathering.watch("dump")
-    with proving.examined(plain, asked, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
+    asked, sources, watch = (
+        _questions(gathering.request, known, subject.app),
+        gathering.sources,
+        gathering.watch("dump"),
+    )
+    with asked.examined(plain, sources.decode, present(sources.scratch), lambda _: watch) as (shown, _):
         document = shown.document(subject, asked)
     _say_what_is_not(gathering, document)
     sources.proofs.keep(document)
@@ -107,33 +123,16 @@ def _say_what_is_not(gathering: Gathering, proof: ProofDocument) -> None:
         gathering.tell.say(f"the proof does not cover these parts of the dump: {LeftOut.words_of(proof.left_out)}")
 
 
-def _print(wishes: Wishes, known: Collected, app: str) -> str:
-    """The fingerprint of the kit's key; empty without one."""
-    return key_in_kit(wishes.key, known.config, app).fingerprint
-
-
-def _questions(wishes: Wishes, known: Collected, app: str) -> Questions:
+def _questions(request: BuildRequest, known: Collected, app: str) -> Questions:
     """The questions use key and code of this kit, to prove that its parts match."""
     return Questions(
-        invariants=wishes.invariants,
-        expected_tables=wishes.expected_tables,
-        canaries=tuple(CanaryColumn(**canary.model_dump()) for canary in wishes.canaries),
-        key=key_in_kit(wishes.key, known.config, app),
-        code=code_in_kit(known.source),
-        freshness=wishes.freshness,
+        invariants=request.invariants,
+        expected_tables=request.expected_tables,
+        canaries=request.canaries,
+        key=known.key(request.key, app),
+        code=known.code,
+        freshness=request.freshness,
     )
-
-
-def key_in_kit(name: str, config: Mapping[str, SecretStr], app: str) -> EncryptionKey:
-    """The application's key from the kit; `name`: its variable, empty if none is configured."""
-    value = config.get(name) if name else None
-    why = f"the kit does not contain {name}" if name else "scenarios.yaml names no key"
-    return EncryptionKey(name, value, why=why, fingerprint=fingerprint(value, app) if value else "")
-
-
-def code_in_kit(source: SourceFacts | None) -> Code:
-    """The migrations of the kit's code."""
-    return Code(source.commit[:12], source) if source and source.migrations else Code(why="the kit contains no code")
 
 
 def _verdict(document: ProofDocument, origin: str) -> DumpProof:
@@ -152,7 +151,7 @@ def _note(gaps: Gaps, document: ProofDocument, shown: ProofResult) -> None:
     if shown.missing:
         gaps.note("expected tables", document.why)
     if document.canary.verdict == "fail":
-        gaps.note("a key that opens the dump", document.canary.why)
+        gaps.note("a key that decrypts the encrypted columns", document.canary.why)
 
 
 def _seen(shown: ProofResult) -> dict[str, Any]:
@@ -169,29 +168,26 @@ def _seen(shown: ProofResult) -> dict[str, Any]:
     }
 
 
-"""The data API's label."""
-
-
 @dataclass(frozen=True)
 class _Chosen:
     attachment: Attachment
     transfer: Transfer
 
 
-def check_named(sources: Sources, wishes: Wishes) -> None:
+def check_named(sources: Sources, request: BuildRequest) -> None:
     """Raises BadInput if the named backup does not exist: another backup must not replace it silently.
 
     If the platform does not answer, `collect` reports it.
     """
-    if wishes.backup is None or "dump" in wishes.without:
+    if request.backup is None or "dump" in request.without:
         return
     try:
-        found, why = _chosen(sources, wishes)
+        found, why = _chosen(sources, request)
     except ProviderError:
         return
     if found is None:
         raise BadInput(
-            f"{wishes.app} has no complete backup “{wishes.backup}”.",
+            f"{request.app} has no complete backup “{request.backup}”.",
             why=why,
             next_action="See: uscdr backup list. Or omit --backup to use the newest one, or use --without dump.",
         )
@@ -202,7 +198,7 @@ def collect_dump(gathering: Gathering, known: Collected) -> tuple[KitPart, DumpP
 
     Raises ProviderError if there is no database, no complete backup, or none that can be downloaded.
     """
-    chosen, why = _chosen(gathering.sources, gathering.wishes)
+    chosen, why = _chosen(gathering.sources, gathering.request)
     if chosen is None:
         none = KitPart.missing("dump", why)
         return none.model_copy(update={"gaps": (*none.gaps, *_not_dumped(gathering).found)}), None
@@ -213,17 +209,17 @@ def collect_dump(gathering: Gathering, known: Collected) -> tuple[KitPart, DumpP
         plain.unlink(missing_ok=True)
 
 
-def _chosen(sources: Sources, wishes: Wishes) -> tuple[_Chosen | None, str]:
+def _chosen(sources: Sources, request: BuildRequest) -> tuple[_Chosen | None, str]:
     """The named backup, else the newest usable one; or the reason why there is none."""
-    attachment = sources.platform.database(wishes.app, wishes.database)
+    attachment = sources.platform.database(request.app, request.database)
     transfers = sources.backups.transfers(attachment)
-    if wishes.backup is None:
-        good = Transfers(transfers).usable(wishes.damaged)
+    if request.backup is None:
+        good = Transfers(transfers).usable(request.damaged)
         why = "The platform has no usable backup. Create one: uscdr kit build --capture"
         return (_Chosen(attachment, good[-1]), "") if good else (None, why)
-    named = next((one for one in transfers if one.is_backup and one.answers_to(wishes.backup)), None)
+    named = next((one for one in transfers if one.is_backup and one.answers_to(request.backup)), None)
     if named is None:
-        return None, f"The platform has no backup {wishes.backup}."
+        return None, f"The platform has no backup {request.backup}."
     return (None, f"{named.name}: {named.unusable}.") if named.unusable else (_Chosen(attachment, named), "")
 
 
@@ -249,22 +245,22 @@ def _keep(
 
 def _not_dumped(gathering: Gathering) -> Gaps:
     """Other add-ons that store data: a kit contains one database."""
-    gaps, wishes, platform = Gaps(), gathering.wishes, gathering.sources.platform
+    gaps, request, platform = Gaps(), gathering.request, gathering.sources.platform
     none: tuple[AddOn, ...] = ()
-    addons = gaps.attempt("further databases", lambda: platform.addons(wishes.app), none)
-    main = platform.database(wishes.app, wishes.database).addon_id
+    addons = gaps.attempt("further databases", lambda: platform.addons(request.app), none)
+    main = platform.database(request.app, request.database).addon_id
     for one in addons:
-        if one.keeps_data and one.owned_by(wishes.app) and one.id != main:
+        if one.keeps_data and one.owned_by(request.app) and one.id != main:
             names = ", ".join(one.config_vars) or "no variable"
             why = f"{one.plan}, {names}: its data is NOT in this kit, and no recovery restores it. "
-            gaps.note(one.name, why + f"Keep your own copy: heroku addons:info {one.name} --app {wishes.app}")
+            gaps.note(one.name, why + f"Keep your own copy: heroku addons:info {one.name} --app {request.app}")
     return gaps
 
 
 def _subject(gathering: Gathering, chosen: _Chosen, got: Download) -> ProofSubject:
     transfer, addon_id = chosen.transfer, chosen.attachment.addon_id
     return ProofSubject(
-        sha256=got.sha256, size=got.size, app=gathering.wishes.app, backup=transfer.name, transfer_id=transfer.id,
+        sha256=got.sha256, size=got.size, app=gathering.request.app, backup=transfer.name, transfer_id=transfer.id,
         taken_at=transfer.taken_at, source="platform", addon_id=addon_id,
     )  # fmt: skip
 
@@ -280,7 +276,7 @@ def _summary(transfer: Transfer, got: Download, proven: _Proven) -> str:
 
 def _fetch(gathering: Gathering, chosen: _Chosen, plain: Path) -> Download:
     gathering.tell.say(f"downloading {chosen.transfer.name}")
-    owner = chosen.attachment.owner_app_name or gathering.wishes.app
+    owner = chosen.attachment.owner_app_name or gathering.request.app
     link = gathering.sources.backups.public_url(owner, chosen.transfer.num)
     return gathering.sources.backups.download(link, plain, gathering.watch("dump"))
 
@@ -301,5 +297,5 @@ def _facts(gathering: Gathering, gaps: Gaps, chosen: _Chosen, got: Download) -> 
         database=attachment.addon_name,
         plan=attachment.plan,
         server_version=info.server_version if info else "",
-        canaries=tuple(gathering.wishes.canaries),
+        canaries=tuple(gathering.request.canaries),
     )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from uscdr.errors import ProviderError
-from uscdr.kit.collect.sources import Gaps, Gathering, in_words, present
+from uscdr.kit.collect.sources import Gaps, Gathering, present
 from uscdr.kit.content import MediaEntry, MediaInventory, MediaNote, Shelved
 from uscdr.kit.manifest import MEDIA, KitPart
 from uscdr.models.media import RESOURCE_TYPES, Access, Asset, AssetKey
@@ -157,7 +157,7 @@ def _part(outcomes: list[_Outcome]) -> KitPart:
     for outcome in failures[:GAPS_SHOWN]:
         gaps.note(_nameless(outcome.entry.asset), outcome.failure)
     if len(failures) > GAPS_SHOWN:
-        gaps.note(f"{len(failures) - GAPS_SHOWN} more media files", "Their downloads failed, too.")
+        gaps.note(f"{len(failures) - GAPS_SHOWN} more media files", "Their downloads also failed.")
     untold = [outcome.entry.asset for outcome in outcomes if _is_untold(outcome.entry.asset)]
     if untold:
         some = ", ".join(_nameless(asset) for asset in untold[:GAPS_SHOWN])
@@ -204,11 +204,13 @@ def _one(gathering: Gathering, shelf: _KitMedia, count: _Count, asset: Asset) ->
     if kept is not None:
         return _Outcome(MediaEntry(asset=asset, stored=kept))
     if count.in_a_row >= MOST_FAILURES:
-        return _Outcome(MediaEntry(asset=asset), failure="Not tried: too many downloads before it failed in a row.")
+        return _Outcome(
+            MediaEntry(asset=asset), failure="uscdr did not try it: too many downloads in a row had failed."
+        )
     try:
         stored, note = _fetch(gathering, shelf, present(gathering.sources.media), asset)
     except ProviderError as error:
-        return _Outcome(MediaEntry(asset=asset), failure=in_words(error))
+        return _Outcome(MediaEntry(asset=asset), failure=error.reason)
     return _Outcome(MediaEntry(asset=asset, stored=stored, note=note), fetched=True)
 
 
@@ -220,7 +222,7 @@ def _fetch(gathering: Gathering, shelf: _KitMedia, media: Media, asset: Asset) -
             raise ProviderError(
                 f"The download has {got.size:,} bytes, the service lists {asset.bytes:,}.",
                 provider="media",
-                why="It changed meanwhile?",
+                why="The file may have changed during the download.",
             )
         if asset.etag and got.md5 != asset.etag:
             raise ProviderError("The MD5 of the download differs from the service's list.", provider="media")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from uscdr.errors import Interrupted, MachineError, ProviderError, UscdrError
-from uscdr.kit.content import CanaryColumns, SourceFacts
+from uscdr.kit.content import SourceFacts
 from uscdr.kit.manifest import KitContact, KitGap, KitPart, PartName
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uscdr.backups.proving import Decode
     from uscdr.kit.writer import KitWriter
     from uscdr.models.migrations import SourceArchive
-    from uscdr.models.postgres import Invariant
+    from uscdr.models.postgres import CanaryColumn, Invariant
     from uscdr.providers.ports.database import Scratch
     from uscdr.providers.ports.dns import Verifier, Zone
     from uscdr.providers.ports.media import Media
@@ -65,7 +65,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class BuildRequest:
     """The application to collect, and the options of the build."""
 
     app: str
@@ -79,7 +79,7 @@ class Wishes:
     without: frozenset[PartName] = frozenset()
     invariants: Sequence[Invariant] = ()
     freshness: Sequence[str] = ()
-    canaries: Sequence[CanaryColumns] = ()
+    canaries: Sequence[CanaryColumn] = ()
     required: Sequence[str] = ()
     """Names of configuration variables that the application requires."""
     hostnames: Sequence[str] = ()
@@ -122,7 +122,7 @@ class Gaps:
         try:
             return ask()
         except (ProviderError, Unavailable) as error:
-            self.note(what, in_words(error))
+            self.note(what, error.reason)
             return otherwise
 
     def part(self, name: PartName, summary: str) -> KitPart:
@@ -137,7 +137,7 @@ class Gathering:
     """One running build. `work` is a private directory for plain files, removed afterwards."""
 
     sources: Sources
-    wishes: Wishes
+    request: BuildRequest
     writer: KitWriter
     work: Path
     tell: BuildReporter
@@ -166,11 +166,6 @@ def present(port: T | Absent) -> T:
     if isinstance(port, Absent):
         raise Unavailable(port.why)
     return port
-
-
-def in_words(error: UscdrError) -> str:
-    """An error as the reason of a gap."""
-    return f"{error.message} {error.why}".strip()
 
 
 # The deployed code: a tarball of its commit, or at least the commit and the reason for the missing tarball.
@@ -204,7 +199,7 @@ def _archive(gathering: Gathering, commit: str) -> SourceArchive:
     try:
         return present(gathering.sources.source).archive(commit, gathering.work)
     except MachineError as error:
-        raise Unavailable(in_words(error)) from error
+        raise Unavailable(error.reason) from error
 
 
 def _keep(gathering: Gathering, archive: SourceArchive) -> SourceFacts:

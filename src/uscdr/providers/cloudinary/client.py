@@ -19,9 +19,8 @@ from uscdr.errors import ConfigError
 from uscdr.models.media import MediaAccount, Quota
 from uscdr.providers.cloudinary.decode import CLOUDINARY, CREDENTIALS, PROVIDER, refusal
 from uscdr.providers.http.client import require_credentials, require_private, segment
-from uscdr.providers.http.exchange import HttpCall, http_date
+from uscdr.providers.http.exchange import HttpCall
 from uscdr.providers.http.json import ShapeError
-from uscdr.providers.http.refusal import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -188,9 +187,9 @@ class _Judge:
         try:
             body = answer.json()
         except ValueError:
-            raise unreadable(CLOUDINARY, answer, call, "the body is not JSON") from None
+            raise CLOUDINARY.unreadable(answer, call, "the body is not JSON") from None
         if not isinstance(body, dict) or "error" in body:
-            raise unreadable(CLOUDINARY, answer, call, "the body is not a JSON object")
+            raise CLOUDINARY.unreadable(answer, call, "the body is not a JSON object")
 
     def decoded(self, body: object, call: HttpCall, decode: Callable[[object], T]) -> T:
         """The body as our model."""
@@ -199,14 +198,14 @@ class _Judge:
         except ShapeError as problem:
             if self._answer is None:
                 raise
-            raise unreadable(CLOUDINARY, self._answer, call, str(problem)) from None
+            raise CLOUDINARY.unreadable(self._answer, call, str(problem)) from None
 
 
 def _quota(answer: Answer) -> Quota | None:
     headers = answer.headers
     limit = whole(headers.get("X-FeatureRateLimit-Limit"))
     remaining = whole(headers.get("X-FeatureRateLimit-Remaining"))
-    resets = http_date(headers.get("X-FeatureRateLimit-Reset", ""))
+    resets = answer.time("X-FeatureRateLimit-Reset")
     if limit is None or remaining is None or resets is None:
         return None
     return Quota(limit=limit, remaining=remaining, resets_at=resets)

@@ -22,10 +22,9 @@ from typing_extensions import override
 
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.providers.cloudinary.decode import PROVIDER
-from uscdr.providers.http.client import proxy_for
-from uscdr.providers.http.exchange import ANSWER_BYTES, CODINGS, HttpCall, Reply, unanswered
-from uscdr.providers.http.outages import GIVEN_UP, answer_seconds, known
-from uscdr.providers.http.transport import Cut, Record
+from uscdr.providers.http.exchange import ANSWER_BYTES, CODINGS, HttpCall, Reply
+from uscdr.providers.http.outages import GIVEN_UP, Outages, answer_seconds
+from uscdr.providers.http.transport import Cut, Record, proxy_for
 from uscdr.write_guard import ANYHOW, SHORT, WriteGuard
 
 if TYPE_CHECKING:
@@ -258,17 +257,17 @@ class Wire:
 
 def _timeout(call: HttpCall, place: str) -> urllib3.Timeout:
     """The time limit; raises ProviderError for a host that a read-only command no longer tries."""
-    outages = known()
+    outages = Outages.known()
     left = READ_SECONDS + WRITE_SECONDS if outages is None else outages.left(place)
     if left <= 0:
         why = f"{call.method} {call.path}: {GIVEN_UP}."
-        raise unanswered(call, provider=PROVIDER, why=why, never_arrived=True, untrusted=False, final=True)
+        raise call.unanswered(provider=PROVIDER, why=why, never_arrived=True, untrusted=False, final=True)
     return urllib3.Timeout(min(CONNECT_SECONDS, left), min(WRITE_SECONDS if call.writes else READ_SECONDS, left))
 
 
 def _note(place: str, begun: float | None = None) -> None:
     """Record that the host answered, or did not answer the request of `begun`."""
-    outages = known()
+    outages = Outages.known()
     if outages is None:
         return
     if begun is None:
@@ -293,7 +292,7 @@ def _lost(error: Exception, call: HttpCall) -> ProviderError:
     untrusted = isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE" in str(error).upper()
     why = f"{call.method} {call.path}: {_describe(error, untrusted=untrusted)}."
     never = isinstance(error, _NEVER_ARRIVED) or untrusted
-    return unanswered(call, provider=PROVIDER, why=why, never_arrived=never, untrusted=untrusted)
+    return call.unanswered(provider=PROVIDER, why=why, never_arrived=never, untrusted=untrusted)
 
 
 def _describe(error: Exception, *, untrusted: bool) -> str:

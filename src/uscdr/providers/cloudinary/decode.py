@@ -21,17 +21,8 @@ from uscdr.models.media import (
     ResourceType,
     RestoredAsset,
 )
-from uscdr.providers.http.json import (
-    ShapeError,
-    items,
-    nested,
-    optional_moment,
-    optional_number,
-    optional_text,
-    record,
-    text,
-)
-from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, refused
+from uscdr.providers.http.json import JsonObject, ShapeError, items
+from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -42,42 +33,42 @@ if TYPE_CHECKING:
 
 def asset(body: object, *, secure: bool = True) -> Asset:
     """One row of a listing, the answer to an upload, or the head of the details. `secure` chooses the address."""
-    source = record(body)
-    custom = nested(nested(source, "context"), "custom")
+    source = JsonObject.of(body)
+    custom = source.nested("context").nested("custom")
     return Asset(
         key=_key(source),
-        asset_id=optional_text(source, "asset_id"),
-        format=optional_text(source, "format"),
-        version=optional_number(source, "version") or 0,
-        bytes=optional_number(source, "bytes") or 0,
-        etag=optional_text(source, "etag").lower(),
+        asset_id=source.optional_text("asset_id"),
+        format=source.optional_text("format"),
+        version=source.optional_number("version") or 0,
+        bytes=source.optional_number("bytes") or 0,
+        etag=source.optional_text("etag").lower(),
         placeholder=source.get("placeholder") is True,
-        created_at=optional_moment(source, "created_at"),
-        url=optional_text(source, "secure_url" if secure else "url"),
+        created_at=source.optional_moment("created_at"),
+        url=source.optional_text("secure_url" if secure else "url"),
         tags=tuple(str(tag) for tag in _list(source, "tags")),
         context={name: str(value) for name, value in custom.items()},
         asset_folder=_optional(source, "asset_folder"),
         display_name=_optional(source, "display_name"),
-        metadata={name: _plain(value) for name, value in nested(source, "metadata").items()},
+        metadata={name: _plain(value) for name, value in source.nested("metadata").items()},
         access=_access(source),
     )
 
 
-def _access(source: Mapping[str, object]) -> Access | None:
+def _access(source: JsonObject) -> Access | None:
     """None when the row lacks one of them: a listing has only the mode."""
     if "access_control" not in source:
         return None
     rules = items(_list(source, "access_control"), _rule)
     # Rules take precedence over the older mode.
-    return Access(rules=rules) if rules else Access(mode=optional_text(source, "access_mode") or "public")
+    return Access(rules=rules) if rules else Access(mode=source.optional_text("access_mode") or "public")
 
 
 def _rule(body: object) -> AccessRule:
-    source = record(body)
+    source = JsonObject.of(body)
     return AccessRule(
-        access_type=text(source, "access_type"),
-        start=optional_text(source, "start"),
-        end=optional_text(source, "end"),
+        access_type=source.text("access_type"),
+        start=source.optional_text("start"),
+        end=source.optional_text("end"),
     )
 
 
@@ -88,33 +79,33 @@ def _plain(value: object) -> str:
 
 def access(body: object) -> tuple[dict[AssetKey, Access], str]:
     """One page of a search: each file's access, and the cursor of the next page; other file types are skipped."""
-    source = record(body)
-    rows = [record(row) for row in _list(source, "resources")]
+    source = JsonObject.of(body)
+    rows = [JsonObject.of(row) for row in _list(source, "resources")]
     ours = [row for row in rows if row.get("type") in DELIVERIES and row.get("resource_type") in get_args(ResourceType)]
-    told = {_key(row): found for row in ours if (found := _access({"access_control": None, **row})) is not None}
-    return told, optional_text(source, "next_cursor")
+    told = {
+        _key(row): found for row in ours if (found := _access(JsonObject({"access_control": None, **row}))) is not None
+    }
+    return told, source.optional_text("next_cursor")
 
 
-def _key(source: Mapping[str, object]) -> AssetKey:
+def _key(source: JsonObject) -> AssetKey:
     """The asset's key."""
-    kind, delivery = text(source, "resource_type"), optional_text(source, "type") or "upload"
+    kind, delivery = source.text("resource_type"), source.optional_text("type") or "upload"
     if kind not in get_args(ResourceType) or delivery not in DELIVERIES:
         raise ShapeError("`resource_type` or `type` is unknown")
-    return AssetKey.model_validate(
-        {"resource_type": kind, "public_id": text(source, "public_id"), "delivery": delivery}
-    )
+    return AssetKey.model_validate({"resource_type": kind, "public_id": source.text("public_id"), "delivery": delivery})
 
 
 def page(body: object, *, secure: bool = True) -> tuple[tuple[Asset, ...], str]:
     """One page of a listing, and the cursor of the next; empty on the last."""
-    source = record(body)
+    source = JsonObject.of(body)
     rows = items(source.get("resources"), lambda row: asset(row, secure=secure))
-    return rows, optional_text(source, "next_cursor")
+    return rows, source.optional_text("next_cursor")
 
 
 def details(body: object, *, secure: bool = True) -> AssetDetails:
     """One asset and the versions in its backup, newest last."""
-    source = record(body)
+    source = JsonObject.of(body)
     versions = items(_list(source, "versions"), _version)
     return AssetDetails(
         # Without rules the details omit the field.
@@ -124,26 +115,26 @@ def details(body: object, *, secure: bool = True) -> AssetDetails:
 
 
 def _version(body: object) -> AssetVersion:
-    source = record(body)
+    source = JsonObject.of(body)
     return AssetVersion(
-        version_id=text(source, "version_id"),
-        version=optional_number(source, "version") or 0,
-        bytes=optional_number(source, "size") or optional_number(source, "bytes") or 0,
-        created_at=optional_moment(source, "time") or optional_moment(source, "created_at"),
+        version_id=source.text("version_id"),
+        version=source.optional_number("version") or 0,
+        bytes=source.optional_number("size") or source.optional_number("bytes") or 0,
+        created_at=source.optional_moment("time") or source.optional_moment("created_at"),
         restorable=source.get("restorable") is not False,
     )
 
 
 def restored(body: object, keys: Sequence[AssetKey], *, secure: bool = True) -> tuple[RestoredAsset, ...]:
     """The answer to a batch: a map by public id, each with the asset or its own error."""
-    source = record(body)
+    source = JsonObject.of(body)
     return tuple(_restored(wanted, source.get(wanted.public_id), secure=secure) for wanted in keys)
 
 
 def _restored(wanted: AssetKey, body: object, *, secure: bool) -> RestoredAsset:
     if body is None:
         return RestoredAsset(key=wanted, error="Cloudinary sent no answer for it")
-    source = record(body)
+    source = JsonObject.of(body)
     if "error" in source:
         return RestoredAsset(key=wanted, error=_reason(source["error"]))
     whole = {"public_id": wanted.public_id, "resource_type": wanted.resource_type, "type": wanted.delivery, **source}
@@ -160,17 +151,17 @@ def _reason(error: object) -> str:
 
 def usage(body: object) -> MediaUsage:
     """The account's plan and what it holds."""
-    source = record(body)
-    return MediaUsage(plan=optional_text(source, "plan"), objects=_used(source, "objects"),
+    source = JsonObject.of(body)
+    return MediaUsage(plan=source.optional_text("plan"), objects=_used(source, "objects"),
                       storage_bytes=_used(source, "storage"))  # fmt: skip
 
 
-def _used(source: Mapping[str, object], name: str) -> int:
+def _used(source: JsonObject, name: str) -> int:
     value = source.get(name)
-    return optional_number(record(value), "usage") or 0 if isinstance(value, dict) else 0
+    return JsonObject.of(value).optional_number("usage") or 0 if isinstance(value, dict) else 0
 
 
-def _list(source: Mapping[str, object], name: str) -> list[object]:
+def _list(source: JsonObject, name: str) -> list[object]:
     value = source.get(name)
     if value is None:
         return []
@@ -179,7 +170,7 @@ def _list(source: Mapping[str, object], name: str) -> list[object]:
     return value
 
 
-def _optional(source: Mapping[str, object], name: str) -> str | None:
+def _optional(source: JsonObject, name: str) -> str | None:
     value = source.get(name)
     return value if isinstance(value, str) else None
 
@@ -238,9 +229,9 @@ def refusal(reply: Reply, call: HttpCall, *, wait: float | None) -> ProviderErro
     row = _BY_STATUS.get(reply.status, _BY_STATUS[400])
     if row is _RATE:
         renewed = "." if wait is None else f". It is renewed in {duration(wait)}."
-        return refused(CLOUDINARY, reply, call, AnswerReading(row, own=True, quote=renewed, wait=wait))
+        return CLOUDINARY.refused(reply, call, AnswerReading(row, own=True, quote=renewed, wait=wait))
     says = next((ours for theirs, ours in _KNOWN_SENTENCES if theirs in (sentence or "").lower()), "")
-    return refused(CLOUDINARY, reply, call, AnswerReading(row, own=sentence is not None, says=says))
+    return CLOUDINARY.refused(reply, call, AnswerReading(row, own=sentence is not None, says=says))
 
 
 def _sentence(reply: Reply) -> str | None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 from urllib.parse import quote
 
-from uscdr.errors import BadInput, CredentialsRefused, ProviderError, RateLimited
+import httpx
+
+from uscdr.errors import BadInput, CredentialsRefused, Interrupted, MachineError, NotFound, ProviderError, RateLimited
+from uscdr.files import opened
 from uscdr.models.media import (
     DELIVERIES,
     Access,
+    AccessRule,
     Asset,
     AssetDetails,
     AssetKey,
@@ -23,18 +30,20 @@ from uscdr.models.media import (
     RestoredAsset,
 )
 from uscdr.providers.cloudinary import decode
-from uscdr.providers.cloudinary.client import CloudinaryCall, CloudinaryClient
-from uscdr.providers.cloudinary.decode import PROVIDER
-from uscdr.providers.http.client import ClientOptions, open_client, patience, require_private, trust
+from uscdr.providers.cloudinary.client import CloudinaryCall, CloudinaryClient, UploadPart
+from uscdr.providers.cloudinary.decode import CREDENTIALS, PROVIDER, RATE_LIMITED
+from uscdr.providers.http.client import ClientOptions, patience, require_private, trust
+from uscdr.providers.http.download import DownloadOrigin, require_new, write
 from uscdr.providers.http.exchange import Pages
+from uscdr.providers.http.json import JsonObject, ShapeError
+from uscdr.providers.http.refusal import may_pass
+from uscdr.providers.http.transport import open_client
 from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH, Delivered
 from uscdr.write_guard import ANYHOW
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    import httpx
 
     from uscdr.providers.ports.progress import Progress
 
@@ -182,16 +191,12 @@ class CloudinaryMedia:
 
     def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
         """`POST /{type}/upload`, in chunks when it is large."""
-        from uscdr.providers.cloudinary.transfer import put_back
-
-        return put_back(self._client, key, file, like)
+        return _upload(self._client, key, file, like)
 
     def set_access(self, key: AssetKey, access: Access) -> None:
         """`POST /resources/{type}/{delivery}/{public_id}`, or `…/update_access_mode` for the older switch."""
-        from uscdr.providers.cloudinary.transfer import access_options
-
         path = ("resources", key.resource_type, key.delivery)
-        rules = json.dumps(access_options(access)["access_control"]) if access.rules else "[]"
+        rules = json.dumps(_access_options(access)["access_control"]) if access.rules else "[]"
         shown = "/" + "/".join((*path, "…"))
         ask = CloudinaryCall(
             "change the access to a file", "POST", shown, (*path, key.public_id), {"access_control": rules}, writes=True
@@ -224,17 +229,13 @@ class CloudinaryMedia:
 
     def delivered(self, url: str) -> Delivered:
         """`HEAD` on a delivery address."""
-        from uscdr.providers.cloudinary.transfer import delivered
-
-        return self._patience.call(lambda: delivered(self._http, url), writes=False)
+        return self._patience.call(lambda: _delivered(self._http, url), writes=False)
 
     def _fetch(
         self, client: httpx.Client, address: Callable[[], str], destination: Path, progress: Progress | None
     ) -> MediaDownload:
-        from uscdr.providers.cloudinary.transfer import fetch
-
         stop = self._patience.stop
-        return self._patience.call(lambda: fetch(client, address(), destination, progress, stop), writes=False)
+        return self._patience.call(lambda: _fetch(client, address(), destination, progress, stop), writes=False)
 
     def _address(self, key: AssetKey, format_: str, version: int) -> str:
         # A raw id includes its extension; any other needs the original's format, or the file would be converted.
@@ -277,3 +278,157 @@ def _endless() -> ProviderError:
         why="It repeated its pages or returned too many.",
         next_action="Check status.cloudinary.com, then run the command again later.",
     )
+
+
+# Uploads a file under its exact id. A large one is sent in chunks, so that memory does not depend on its size. Source:
+# Upload API reference, `upload`, and "Chunked asset upload" (`Content-Range`, `X-Unique-Upload-Id`).
+
+
+CHUNK = 6_000_000
+"""Bytes; Cloudinary requires at least 5 MB in every chunk but the last."""
+
+
+def _upload(client: CloudinaryClient, key: AssetKey, file: Path, like: Asset | None) -> Asset:
+    """Upload `file` as `key`; returns the resulting asset. Raises `MachineError` when the file cannot be read."""
+    answered: Asset | None = None
+    for part in _parts(key, file, like):
+        if client.patience.stop.is_set():
+            raise Interrupted("Interrupted during the upload of a file.", next_action="uscdr runs resume")
+        answered = client.send(part, _stored if part.last else _partly)
+    if answered is None:
+        raise MachineError("uscdr did not upload an empty file.", next_action="Check the kit or folder.")
+    return answered
+
+
+def _options(key: AssetKey, like: Asset | None) -> dict[str, object]:
+    """Parameters that keep the id unchanged and clear the CDN."""
+    exact: dict[str, object] = {
+        "public_id": key.public_id,
+        "type": key.delivery,
+        "overwrite": True,
+        "invalidate": True,
+        "unique_filename": False,
+        "use_filename": False,
+    }
+    if like is None:
+        return exact
+    described: dict[str, object] = {
+        "tags": list(like.tags),
+        "context": dict(like.context),
+        "metadata": dict(like.metadata),
+        "asset_folder": like.asset_folder,
+        "display_name": like.display_name,
+    }
+    if like.access is not None:
+        described |= _access_options(like.access)
+    return exact | {name: value for name, value in described.items() if value}
+
+
+def _access_options(access: Access) -> dict[str, object]:
+    """The access, in the API's format; rules take precedence over the older mode."""
+    if access.rules:
+        return {"access_control": [_rule(rule) for rule in access.rules]}
+    return {"access_mode": access.mode}
+
+
+def _rule(rule: AccessRule) -> dict[str, str]:
+    return {name: value for name, value in rule.model_dump().items() if value}
+
+
+def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[UploadPart]:
+    try:
+        size = file.stat().st_size
+        with opened(file) as source:
+            upload, first = secrets.token_hex(10), 0
+            while content := source.read(CHUNK):
+                last = first + len(content) - 1
+                yield UploadPart(
+                    segments=(key.resource_type, "upload"),
+                    options=_options(key, like),
+                    file_name=PurePosixPath(key.public_id).name or "file",
+                    content=content,
+                    headers={}
+                    if size <= CHUNK
+                    else {"Content-Range": f"bytes {first}-{last}/{size}", "X-Unique-Upload-Id": upload},
+                    last=last + 1 >= size,
+                )
+                first = last + 1
+    except OSError as error:
+        raise MachineError(
+            "uscdr cannot read a file to upload.",
+            why=f"{error.strerror or type(error).__name__}.",
+            next_action="Check the kit or folder, then: uscdr runs resume",
+        ) from None
+
+
+def _stored(body: object) -> Asset:
+    # Without rules the answer omits the field.
+    return decode.asset({"access_control": None, **JsonObject.of(body)})
+
+
+def _partly(body: object) -> None:
+    """Every chunk but the last gets `done: false`, perhaps without an asset."""
+    if not isinstance(body, dict):
+        raise ShapeError("expected an object")
+
+
+# Downloads an original to a private file, and computes Cloudinary's digest and ours.
+
+
+_AGAIN = "Run the command again. If it fails again, check the asset in the console."
+_SHOWN = "The file to download to"
+"""Its name may be a patient's."""
+
+
+def _fetch(
+    client: httpx.Client, url: str, destination: Path, progress: Progress | None, stop: threading.Event
+) -> MediaDownload:
+    """Download `url` once to `destination`, which must not exist."""
+    require_new(destination, shown=_SHOWN)
+    # Cloudinary's digest is MD5; ours is SHA-256.
+    md5 = hashlib.md5(usedforsecurity=False)
+    with DELIVERY.open(client, url, stop) as body:
+        done = write(_digested(body.chunks(progress), md5), destination, shown=_SHOWN)
+    return MediaDownload(size=done.size, md5=md5.hexdigest(), sha256=done.sha256)
+
+
+def _digested(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
+def _delivered(client: httpx.Client, url: str) -> Delivered:
+    """`HEAD` on a delivery address: 200, 404, or 401 and 403; anything else raises."""
+    try:
+        status = client.head(url).status_code
+    except (httpx.InvalidURL, UnicodeError):
+        raise DELIVERY.fault("The file's delivery address is malformed.") from None
+    except httpx.HTTPError as error:
+        raise DELIVERY.broken("Cloudinary's delivery host did not answer.", error) from None
+    if status == httpx.codes.NOT_FOUND:
+        return "missing"
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return "withheld"
+    if status != httpx.codes.OK:
+        raise _refused(status)
+    return "delivered"
+
+
+def _refused(status: int) -> ProviderError:
+    why = f"Cloudinary's delivery host answered {status}."
+    if status == httpx.codes.NOT_FOUND:
+        return NotFound(
+            "Cloudinary does not deliver the file.", provider=PROVIDER, why=why, status=status, next_action=_AGAIN
+        )
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        message = "Cloudinary delivers the file only to a signed address."
+        return CredentialsRefused(message, provider=PROVIDER, why=why, status=status, next_action=CREDENTIALS)
+    if status in RATE_LIMITED:
+        return RateLimited(
+            "Cloudinary's delivery host refused: too many requests.", provider=PROVIDER, why=why, status=status
+        )
+    return DELIVERY.fault("uscdr could not download the file.", why=why, status=status, retryable=may_pass(status))
+
+
+DELIVERY = DownloadOrigin(PROVIDER, _AGAIN, _refused)

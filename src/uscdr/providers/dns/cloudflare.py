@@ -17,11 +17,11 @@ import httpx
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.models.dns import RecordSet, RecordType
 from uscdr.providers.dns.records import HOSTS, normal
-from uscdr.providers.dns.swap import RecordSwap, beside, by_hand, checked, conflict, ignored, outside, same
+from uscdr.providers.dns.swap import RecordSwap, by_hand, conflicting_records, other_zone, same
 from uscdr.providers.http.client import BearerClient, ClientOptions, require_private, segment
 from uscdr.providers.http.exchange import HttpCall, Pages, Reply
-from uscdr.providers.http.json import ShapeError, flag, items, nested, number, optional_number, record, text
-from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean, refused, unreadable
+from uscdr.providers.http.json import JsonObject, ShapeError, items
+from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -74,29 +74,29 @@ _BY_CODE: Mapping[int, Refusal] = {
 _BY_STATUS: Mapping[int, Refusal] = {401: _RIGHTS, 403: _RIGHTS, 404: _GONE, 409: _TWIN, 429: _RATE}
 
 
-def _refusal(reply: Reply, call: HttpCall, body: Mapping[str, object]) -> ProviderError:
+def _refusal(reply: Reply, call: HttpCall, body: JsonObject) -> ProviderError:
     """The error for any unsuccessful answer."""
     code = _first_code(body)
     row = _BY_CODE.get(code) or _BY_STATUS.get(reply.status, _VALUES)
     own = body.get("success") is False
     reading = AnswerReading(row, own, quote=_quote(body, call), error_id=str(code or ""))
-    return refused(CLOUDFLARE, reply, call, reading)
+    return CLOUDFLARE.refused(reply, call, reading)
 
 
-def _first_code(body: Mapping[str, object]) -> int:
+def _first_code(body: JsonObject) -> int:
     """The code of the first entry of `errors`; 0 when there is none."""
     code = _first(body).get("code")
     return code if isinstance(code, int) else 0
 
 
-def _first(body: Mapping[str, object]) -> Mapping[str, object]:
+def _first(body: JsonObject) -> Mapping[str, object]:
     errors = body.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         return errors[0]
     return {}
 
 
-def _quote(body: Mapping[str, object], call: HttpCall) -> str:
+def _quote(body: JsonObject, call: HttpCall) -> str:
     entry = _first(body)
     text = clean(str(entry.get("message") or ""), call.hide)
     code = f" (code {_first_code(body)})" if _first_code(body) else ""
@@ -115,7 +115,7 @@ MAX_PAGES = 100
 
 
 @dataclass(frozen=True)
-class CloudflareCall:
+class _CloudflareCall:
     """One call: `what` in words, where below the base URL, and what goes with it."""
 
     what: str
@@ -140,7 +140,7 @@ class CloudflareClient(BearerClient):
         self._url = _with_version(require_private(base_url, "The DNS provider's API"))
         super().__init__(PROVIDER, token, HOW_TO_GET_ACCESS, **wiring)
 
-    def send(self, ask: CloudflareCall) -> None:
+    def send(self, ask: _CloudflareCall) -> None:
         """A write; only the success of its answer counts, because the zone is read afterwards."""
         self.patience.call(lambda: self._once(ask), writes=ask.writes)
 
@@ -154,7 +154,7 @@ class CloudflareClient(BearerClient):
         page, pages = 1, Pages(MAX_PAGES)
         while True:
             counted = urlencode({**query, "page": page, "per_page": PAGE})
-            found, last = self._page(CloudflareCall(what, "GET", f"{path}?{counted}"), decode)
+            found, last = self._page(_CloudflareCall(what, "GET", f"{path}?{counted}"), decode)
             yield found
             if page >= last:
                 return
@@ -167,19 +167,19 @@ class CloudflareClient(BearerClient):
                     next_action="Run the command again later.",
                 )
 
-    def _page(self, ask: CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
+    def _page(self, ask: _CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
         """The items of one page, and how many pages there are."""
         return self.patience.call(lambda: self._decoded(ask, decode), writes=False)
 
-    def _decoded(self, ask: CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
+    def _decoded(self, ask: _CloudflareCall, decode: Callable[[object], T]) -> tuple[tuple[T, ...], int]:
         body, reply, call = self._once(ask)
         try:
-            info = nested(body, "result_info")
-            return items(body.get("result"), decode), optional_number(info, "total_pages") or 1
+            info = body.nested("result_info")
+            return items(body.get("result"), decode), info.optional_number("total_pages") or 1
         except ShapeError as problem:
-            raise unreadable(CLOUDFLARE, reply, call, str(problem)) from None
+            raise CLOUDFLARE.unreadable(reply, call, str(problem)) from None
 
-    def _once(self, ask: CloudflareCall) -> tuple[Mapping[str, object], Reply, HttpCall]:
+    def _once(self, ask: _CloudflareCall) -> tuple[JsonObject, Reply, HttpCall]:
         """Send one request once. Anything without success in its envelope is an error."""
         headers = {"Accept": "application/json"}
         if ask.body is not None:
@@ -190,7 +190,7 @@ class CloudflareClient(BearerClient):
         if not httpx.codes.is_success(reply.status) or body.get("success") is False:
             raise _refusal(reply, call, body)
         if body.get("success") is not True:
-            raise unreadable(CLOUDFLARE, reply, call, "the body is not the API's")
+            raise CLOUDFLARE.unreadable(reply, call, "the body is not the API's")
         return body, reply, call
 
 
@@ -248,22 +248,22 @@ class CloudflareZone:
 
     def swap(self, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None) -> None:
         """One PATCH, POST or DELETE of a record; several go in one `POST …/dns_records/batch`, a transaction."""
-        swap = checked(self.zone, name, record_type, expected, wanted)
+        swap = RecordSwap.checked(self.zone, name, record_type, expected, wanted)
         stored = self._stored(swap.name, record_type)
         held = _set(swap.name, record_type, stored)
         if self._is_done(swap, held):
             return
         if not same(held, swap.expected):
-            raise conflict(swap, held, provider=PROVIDER)
+            raise swap.conflict(held, provider=PROVIDER)
         self._client.send(self._write(swap, _edits(swap, stored)))
         held = self.read(swap.name, record_type)
         if not self._is_done(swap, held):
-            raise ignored(swap, held, provider=PROVIDER)
+            raise swap.ignored(held, provider=PROVIDER)
 
     def obstacle(self, name: str) -> str:
         """Only addresses and a delegation: Cloudflare flattens at the apex, and allows mail and text records beside."""
         name = normal(name)
-        return outside(self.zone, name) or beside(name, self.read, ("A", "AAAA", "NS"))
+        return other_zone(self.zone, name) or conflicting_records(name, self.read, ("A", "AAAA", "NS"))
 
     def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
         """Instructions for a manual change, with old and new record lines and TTL."""
@@ -292,19 +292,19 @@ class CloudflareZone:
         query = {"name": name, "type": _kind(record_type)}
         return self._client.pages(f"read {name} ({record_type})", self._records, query, _stored)
 
-    def _write(self, swap: RecordSwap, edits: _Edits) -> CloudflareCall:
+    def _write(self, swap: RecordSwap, edits: _Edits) -> _CloudflareCall:
         what = f"change {swap.name} ({swap.type})"
         if edits.count > 1:
             parts = {"deletes": edits.deletes, "patches": edits.patches, "posts": edits.posts}
-            return CloudflareCall(
+            return _CloudflareCall(
                 what, "POST", f"{self._records}/batch", {part: rows for part, rows in parts.items() if rows}
             )
         if edits.posts:
-            return CloudflareCall(what, "POST", self._records, edits.posts[0])
+            return _CloudflareCall(what, "POST", self._records, edits.posts[0])
         if edits.patches:
             body = dict(edits.patches[0])
-            return CloudflareCall(what, "PATCH", f"{self._records}/{segment(str(body.pop('id')))}", body)
-        return CloudflareCall(what, "DELETE", f"{self._records}/{segment(str(edits.deletes[0]['id']))}")
+            return _CloudflareCall(what, "PATCH", f"{self._records}/{segment(str(body.pop('id')))}", body)
+        return _CloudflareCall(what, "DELETE", f"{self._records}/{segment(str(edits.deletes[0]['id']))}")
 
 
 def _edits(swap: RecordSwap, stored: tuple[_Stored, ...]) -> _Edits:
@@ -353,14 +353,14 @@ def _set(name: str, record_type: RecordType, stored: tuple[_Stored, ...]) -> Rec
 
 
 def _stored(body: object) -> _Stored:
-    source = record(body)
-    proxied = flag(source, "proxied") if source.get("proxied") is not None else False
-    return _Stored(text(source, "id"), text(source, "content"), number(source, "ttl"), proxied)
+    source = JsonObject.of(body)
+    proxied = source.flag("proxied") if source.get("proxied") is not None else False
+    return _Stored(source.text("id"), source.text("content"), source.number("ttl"), proxied)
 
 
 def _named_zone(body: object) -> tuple[str, str]:
-    source = record(body)
-    return text(source, "name").lower(), text(source, "id")
+    source = JsonObject.of(body)
+    return source.text("name").lower(), source.text("id")
 
 
 def _kind(record_type: RecordType) -> str:

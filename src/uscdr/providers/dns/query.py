@@ -20,7 +20,7 @@ from uscdr.errors import ConfigError, ProviderError
 from uscdr.models.dns import NameServer
 from uscdr.providers.dns.records import wire_name
 from uscdr.providers.dns.rfc2136 import PROVIDER
-from uscdr.providers.http.outages import borne
+from uscdr.providers.http.outages import time_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ def ask(
     server that a read-only command no longer tries.
     """
     place = f"dns {server.address}:{server.port}"
-    with borne(place, 2 * timeout, (dns.exception.Timeout, EOFError, OSError)) as seconds:
+    with time_allowed(place, 2 * timeout, (dns.exception.Timeout, EOFError, OSError)) as seconds:
         return _asked(server, name, record_type, timeout=seconds / 2, recursive=recursive)
 
 

@@ -72,7 +72,7 @@ def to_wire(records: RecordSet) -> tuple[dns.rdata.Rdata, ...]:
     return tuple(_rdata(records.type, value) for value in records.values)
 
 
-def answered(message: dns.message.Message, name: str, record_type: RecordType) -> RecordSet | None:
+def records_in(message: dns.message.Message, name: str, record_type: RecordType) -> RecordSet | None:
     """The set of exactly this name and type in the answer section; a CNAME is not followed."""
     rrset = message.get_rrset(message.answer, wire_name(name), dns.rdataclass.IN, dns.rdatatype.from_text(record_type))
     return None if rrset is None else _from_wire(name, record_type, rrset)
@@ -115,18 +115,18 @@ def _shown(record_type: RecordType, text: str) -> str:
 # Tells a name's own records from those of a wildcard, which answers for every name without records. Source: RFC 4592.
 
 
-def may_borrow(name: str, zone: str) -> bool:
+def wildcard_could_answer(name: str, zone: str) -> bool:
     """Whether a wildcard could answer for it: never for the zone's apex or the wildcard itself."""
     return name != zone and not name.startswith("*.") and bool(parent(name))
 
 
-def unmade(name: str) -> str:
+def random_sibling(name: str) -> str:
     """A random name beside `name`; the same wildcard covers both."""
     return f"uscdr-{secrets.token_hex(8)}.{parent(name)}"
 
 
-def borrowed(records: RecordSet | None, of_unmade: RecordSet | None) -> bool:
-    """Whether the answer equals the one for a random name."""
-    if records is None or of_unmade is None:
+def is_wildcard_answer(records: RecordSet | None, of_sibling: RecordSet | None) -> bool:
+    """Whether the answer equals that for a random sibling: then it is the wildcard's."""
+    if records is None or of_sibling is None:
         return False
-    return (records.ttl, sorted(records.values)) == (of_unmade.ttl, sorted(of_unmade.values))
+    return (records.ttl, sorted(records.values)) == (of_sibling.ttl, sorted(of_sibling.values))

@@ -19,8 +19,16 @@ import dns.update
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, BadInput, ConfigError, CredentialsRefused, NotFound, ProviderError, WriteRefused
-from uscdr.providers.dns.records import answered, borrowed, may_borrow, normal, to_wire, unmade, wire_name
-from uscdr.providers.dns.swap import RecordSwap, by_hand, checked, conflict, ignored, obstacle
+from uscdr.providers.dns.records import (
+    is_wildcard_answer,
+    normal,
+    random_sibling,
+    records_in,
+    to_wire,
+    wildcard_could_answer,
+    wire_name,
+)
+from uscdr.providers.dns.swap import RecordSwap, by_hand, obstacle
 from uscdr.providers.http.exchange import LOOK_FIRST
 from uscdr.providers.http.refusal import Refusal
 from uscdr.providers.http.retry import RetryingCaller
@@ -167,7 +175,7 @@ def _signing_key(key_name: str, key: SecretStr, algorithm: str) -> dns.tsig.Key:
         ) from None
 
 
-class Primary:
+class _Primary:
     """One server, one key. `server` is an address or a host name; `timeout` is in seconds, for each message.
 
     With `read_only` anything but a query is refused before a connection is opened. `record` is called for each message
@@ -297,7 +305,7 @@ class Rfc2136Zone:
     ) -> None:
         self.zone = normal(zone)
         signing = _signing_key(key_name, key or SecretStr(""), algorithm) if key_name else None
-        self._primary = Primary(
+        self._primary = _Primary(
             server,
             port,
             signing,
@@ -322,9 +330,9 @@ class Rfc2136Zone:
         _known_on_the_wire(record_type)
         name = normal(name)
         held = self._answered(name, record_type)
-        if held is None or not may_borrow(name, self.zone):
+        if held is None or not wildcard_could_answer(name, self.zone):
             return held
-        if not borrowed(held, self._answered(unmade(name), record_type)):
+        if not is_wildcard_answer(held, self._answered(random_sibling(name), record_type)):
             return held
         return held if self._has_own(name, record_type) else None
 
@@ -333,7 +341,7 @@ class Rfc2136Zone:
         return obstacle(self.zone, normal(name), self.read)
 
     def _answered(self, name: str, record_type: RecordType) -> RecordSet | None:
-        return answered(self._primary.ask(name, record_type), name, record_type)
+        return records_in(self._primary.ask(name, record_type), name, record_type)
 
     def _has_own(self, name: str, record_type: RecordType) -> bool:
         if self._primary.read_only:
@@ -346,7 +354,7 @@ class Rfc2136Zone:
     def swap(self, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None) -> None:
         """One UPDATE with the expected values as prerequisites; then checks that it took effect."""
         _known_on_the_wire(record_type)
-        swap = checked(self.zone, name, record_type, expected, wanted)
+        swap = RecordSwap.checked(self.zone, name, record_type, expected, wanted)
         held = self.read(swap.name, record_type)
         if swap.is_done(held):
             return
@@ -354,9 +362,9 @@ class Rfc2136Zone:
         code = self._primary.update(_update(swap), what, f"{swap.name}/{record_type}")
         held = self.read(swap.name, record_type)
         if code != dns.rcode.NOERROR:
-            raise conflict(swap, held, provider=PROVIDER)
+            raise swap.conflict(held, provider=PROVIDER)
         if not swap.is_done(held):
-            raise ignored(swap, held, provider=PROVIDER)
+            raise swap.ignored(held, provider=PROVIDER)
 
     def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
         """The change as a person would make it."""

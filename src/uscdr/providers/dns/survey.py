@@ -1,11 +1,11 @@
-"""Collects the facts around a name before a change. `cautions` derives the warnings."""
+"""Collects the facts around a name before a change, and derives the warnings from them."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import dns.exception
 import dns.message
@@ -17,13 +17,13 @@ from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType
 from uscdr.providers.dns.query import USABLE, Resolvers, addresses_in, ask, first_usable, has_route
 from uscdr.providers.dns.records import (
     ancestors,
-    answered,
     enclosing_zone,
     is_within,
-    may_borrow,
     normal,
     parent,
-    unmade,
+    random_sibling,
+    records_in,
+    wildcard_could_answer,
 )
 from uscdr.providers.dns.rfc2136 import PROVIDER
 
@@ -44,38 +44,38 @@ class Delegation:
     zone: str
     servers: tuple[NameServer, ...]
 
+    @classmethod
+    def of(cls, name: str, resolvers: Resolvers, *, port: int, timeout: float) -> Self:
+        """The zone of `name`, found from outside. Raises `ProviderError` when it cannot be determined."""
+        search = _Search(resolvers, port, timeout)
+        enclosing = search.zone_of(parent(name))
+        servers = search.servers(enclosing)
+        own = search.referral(name, servers)
+        if own.hosts:
+            return cls(name, search.addresses(own))
+        return cls(enclosing, servers)
+
+    @classmethod
+    def among(cls, name: str, servers: Sequence[NameServer], *, timeout: float) -> Self:
+        """The zone of `name` by the given servers; raises `ProviderError` when none hosts it."""
+        for ancestor in ancestors(name):
+            answer = first_usable(servers, ancestor, "SOA", timeout=timeout)
+            owner = None if answer is None else enclosing_zone(answer, ancestor)
+            if owner is not None:
+                return cls(owner, tuple(servers))
+        raise ProviderError(
+            f"None of the given name servers answers for {name}.",
+            provider=PROVIDER,
+            why=f"Asked: {', '.join(f'{one.address} port {one.port}' for one in servers)}.",
+            next_action="Check `name_servers` and `zone` in the target's `dns` part, and that the servers run.",
+            retryable=True,
+        )
+
 
 @dataclass(frozen=True)
 class _Referral:
     hosts: tuple[str, ...]
     glue: Mapping[str, tuple[str, ...]]
-
-
-def delegation_of(name: str, resolvers: Resolvers, *, port: int, timeout: float) -> Delegation:
-    """The zone of `name`, found from outside. Raises `ProviderError` when it cannot be determined."""
-    search = _Search(resolvers, port, timeout)
-    enclosing = search.zone_of(parent(name))
-    servers = search.servers(enclosing)
-    own = search.referral(name, servers)
-    if own.hosts:
-        return Delegation(name, search.addresses(own))
-    return Delegation(enclosing, servers)
-
-
-def delegation_among(name: str, servers: Sequence[NameServer], *, timeout: float) -> Delegation:
-    """The zone of `name` by the given servers; raises `ProviderError` when none hosts it."""
-    for ancestor in ancestors(name):
-        answer = first_usable(servers, ancestor, "SOA", timeout=timeout)
-        owner = None if answer is None else enclosing_zone(answer, ancestor)
-        if owner is not None:
-            return Delegation(owner, tuple(servers))
-    raise ProviderError(
-        f"None of the given name servers answers for {name}.",
-        provider=PROVIDER,
-        why=f"Asked: {', '.join(f'{one.address} port {one.port}' for one in servers)}.",
-        next_action="Check `name_servers` and `zone` in the target's `dns` part, and that the servers run.",
-        retryable=True,
-    )
 
 
 class _Search:
@@ -175,6 +175,11 @@ class NameFacts:
     target_addresses: tuple[str, ...] | None
     hosts: tuple[str, ...]
 
+    def cautions(self) -> tuple[Caution, ...]:
+        """Every caution, the blocking ones first."""
+        found = [caution for rule in _RULES for caution in rule(self)]
+        return tuple(sorted(found, key=lambda caution: not caution.blocks))
+
 
 class NameSurvey:
     """Asks the zone's own servers, then `explicit` ones and resolvers for names outside of it."""
@@ -214,16 +219,16 @@ class NameSurvey:
 
     def _pointing(self, name: str) -> Iterator[RecordSet]:
         for kind in POINTING:
-            records = answered(self._inside(name, kind), name, kind)
+            records = records_in(self._inside(name, kind), name, kind)
             if records is not None:
                 yield records
 
     def _holds(self, name: str, kind: str) -> bool:
         """The name's own types: a wildcard's records do not coexist with a new record."""
         there = self._texts(name, kind)
-        if not there or not may_borrow(name, self._delegation.zone):
+        if not there or not wildcard_could_answer(name, self._delegation.zone):
             return bool(there)
-        return there != self._texts(unmade(name), kind)
+        return there != self._texts(random_sibling(name), kind)
 
     def _texts(self, name: str, kind: str) -> frozenset[str]:
         answer = self._inside(name, kind).answer
@@ -234,7 +239,7 @@ class NameSurvey:
         star = f"*.{parent(name)}"
         if name == self._delegation.zone or name.startswith("*."):
             return None
-        found = (answered(self._inside(star, kind), star, kind) for kind in POINTING)
+        found = (records_in(self._inside(star, kind), star, kind) for kind in POINTING)
         return next((records for records in found if records is not None), None)
 
     def _signed(self) -> bool:
@@ -249,7 +254,7 @@ class NameSurvey:
                 message = self._inside(owner, "CAA") if self._is_inside(owner) else self._anywhere(owner, "CAA")
             except ProviderError:
                 continue
-            records = answered(message, owner, "CAA")
+            records = records_in(message, owner, "CAA")
             if records is not None:
                 return records
         return None
@@ -282,12 +287,6 @@ ISSUER = "letsencrypt.org"
 LONG_TTL = 300
 """Seconds; with a longer TTL, resolvers keep the old answer for too long."""
 _ISSUE = re.compile(r'\d+ (?P<tag>issue|issuewild) "(?P<value>[^"]*)"', re.IGNORECASE)
-
-
-def judge(around: NameFacts) -> tuple[Caution, ...]:
-    """Every caution, the blocking ones first."""
-    found = [caution for rule in _RULES for caution in rule(around)]
-    return tuple(sorted(found, key=lambda caution: not caution.blocks))
 
 
 def _proxied(records: RecordSet) -> Caution | None:

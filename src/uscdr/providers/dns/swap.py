@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from uscdr.errors import BadInput, Conflict, ProviderError
 from uscdr.models.dns import RecordSet, RecordType
@@ -53,6 +54,25 @@ class RecordSwap:
     expected: RecordSet | None
     wanted: RecordSet | None
 
+    @classmethod
+    def checked(
+        cls, zone: str, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None
+    ) -> Self:
+        """The change in normal form. Raises `BadInput` for an impossible change, before any call."""
+        name = normal(name)
+        if record_type not in SWAPPABLE:
+            raise _senseless(f"A recovery does not change records of type {record_type}.")
+        if not is_within(name, zone):
+            raise _senseless(f"{name} is not in the zone {zone}.")
+        for records in (expected, wanted):
+            if records is not None and (normal(records.name), records.type) != (name, record_type):
+                raise _senseless(
+                    f"A record of {records.name} ({records.type}) does not belong to {name} ({record_type})."
+                )
+        if wanted is not None:
+            _check_values(wanted)
+        return cls(zone, name, record_type, _named(expected, name), _named(wanted, name))
+
     @property
     def only_ttl(self) -> bool:
         """Whether only the TTL changes."""
@@ -64,22 +84,29 @@ class RecordSwap:
             return False
         return not self.only_ttl or held is None or self.wanted is None or held.ttl == self.wanted.ttl
 
+    def conflict(self, held: RecordSet | None, *, provider: str) -> Conflict:
+        """The error for a zone without the expected records; the zone is unchanged."""
+        return Conflict(
+            f"{self.name} ({self.type}) was changed by somebody else; uscdr did not change it.",
+            provider=provider,
+            why=f"Expected: {_described(self.expected)}. Found: {_described(held)}. Wanted: {_described(self.wanted)}.",
+            next_action="Find out who changed it, then run the command again to plan from the current records.",
+        )
 
-def checked(
-    zone: str, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None
-) -> RecordSwap:
-    """The change in normal form. Raises `BadInput` for an impossible change, before any call."""
-    name = normal(name)
-    if record_type not in SWAPPABLE:
-        raise _senseless(f"A recovery does not change records of type {record_type}.")
-    if not is_within(name, zone):
-        raise _senseless(f"{name} is not in the zone {zone}.")
-    for records in (expected, wanted):
-        if records is not None and (normal(records.name), records.type) != (name, record_type):
-            raise _senseless(f"A record of {records.name} ({records.type}) does not belong to {name} ({record_type}).")
-    if wanted is not None:
-        _check_values(wanted)
-    return RecordSwap(zone, name, record_type, _named(expected, name), _named(wanted, name))
+    def ignored(self, held: RecordSet | None, *, provider: str) -> ProviderError:
+        """The error for a change that the server accepted but did not apply."""
+        hint, action = "", "Check the zone at its provider, then run the command again."
+        if self.type == "CNAME":
+            apex = self.name == self.zone
+            reason = "is not allowed at the apex of a zone" if apex else "cannot coexist with other records"
+            hint = f" A CNAME {reason}."
+            action = "At an apex, use an ALIAS or the provider's flattening. Otherwise remove the other records first."
+        return ProviderError(
+            f"{self.name} ({self.type}): the provider accepted the change, but the zone does not show it.",
+            provider=provider,
+            why=f"Wanted: {_described(self.wanted)}. Found: {_described(held)}.{hint}",
+            next_action=action,
+        )
 
 
 def _named(records: RecordSet | None, name: str) -> RecordSet | None:
@@ -100,34 +127,6 @@ def same(one: RecordSet | None, other: RecordSet | None) -> bool:
     return other is None if one is None else one.same_values(other)
 
 
-def conflict(swap: RecordSwap, held: RecordSet | None, *, provider: str) -> Conflict:
-    """The error for a zone without the expected records; the zone is unchanged."""
-    return Conflict(
-        f"{swap.name} ({swap.type}) was changed by somebody else; uscdr did not change it.",
-        provider=provider,
-        why=f"Expected: {_described(swap.expected)}. Found: {_described(held)}. Wanted: {_described(swap.wanted)}.",
-        next_action="Find out who changed it, then run the command again to plan from the current records.",
-    )
-
-
-def ignored(swap: RecordSwap, held: RecordSet | None, *, provider: str) -> ProviderError:
-    """The error for a change that the server accepted but did not apply."""
-    hint = ""
-    if swap.type == "CNAME":
-        apex = swap.name == swap.zone
-        hint = (
-            " A CNAME is not allowed at the apex of a zone." if apex else " A CNAME cannot coexist with other records."
-        )
-    return ProviderError(
-        f"{swap.name} ({swap.type}): the provider accepted the change, but the zone does not show it.",
-        provider=provider,
-        why=f"Wanted: {_described(swap.wanted)}. Found: {_described(held)}.{hint}",
-        next_action="At an apex, use an ALIAS or the provider's flattening. Otherwise remove the other records first."
-        if swap.type == "CNAME"
-        else "Check the zone at its provider, then run the command again.",
-    )
-
-
 def _senseless(message: str) -> BadInput:
     return BadInput(message, next_action="Correct the target's `dns` part or the step's parameters.")
 
@@ -142,7 +141,7 @@ BESIDE: tuple[RecordType, ...] = ("A", "AAAA", "MX", "TXT", "CAA", "SRV", "HTTPS
 """Common record types that cannot coexist with a CNAME."""
 
 
-def outside(zone: str, name: str) -> str:
+def other_zone(zone: str, name: str) -> str:
     """Says that the name is in another zone; empty when it is in this one."""
     return "" if is_within(name, zone) else f"it is not in the zone {zone}"
 
@@ -151,10 +150,10 @@ def obstacle(zone: str, name: str, read: Read) -> str:
     """Why the protocol forbids a CNAME there; empty when it does not."""
     if name == zone:
         return "it is the apex of its zone, where a CNAME is not allowed"
-    return outside(zone, name) or beside(name, read, BESIDE)
+    return other_zone(zone, name) or conflicting_records(name, read, BESIDE)
 
 
-def beside(name: str, read: Read, kinds: Sequence[RecordType]) -> str:
+def conflicting_records(name: str, read: Read, kinds: Sequence[RecordType]) -> str:
     """Says that these record types prevent a first CNAME; empty when none does, or a CNAME exists."""
     if read(name, "CNAME") is not None:
         return ""

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.providers.dns.query import Resolvers, State, addresses_in, attempt
-from uscdr.providers.dns.records import answered, borrowed, may_borrow, normal, serial, unmade
-from uscdr.providers.dns.survey import Delegation, NameSurvey, delegation_among, delegation_of, judge
+from uscdr.providers.dns.records import (
+    is_wildcard_answer,
+    normal,
+    random_sibling,
+    records_in,
+    serial,
+    wildcard_could_answer,
+)
+from uscdr.providers.dns.survey import Delegation, NameSurvey
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
@@ -70,7 +77,7 @@ class DnsVerifier:
     def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
         """Reasons why pointing `name` at `target` may fail or mislead, the blocking ones first."""
         name, target = normal(name), normal(target)
-        return judge(self._survey(self._delegation(name)).of(name, target))
+        return self._survey(self._delegation(name)).of(name, target).cautions()
 
     def _gather(self, tasks: Sequence[partial[ServerAnswer]]) -> Sighting:
         return Sighting(answers=tuple(run_all(tasks, workers=AT_ONCE, stop=self._stop)))
@@ -79,16 +86,16 @@ class DnsVerifier:
         state, message = attempt(server, name, record_type, timeout=self._timeout)
         if message is None:
             return _told(server, state, None)
-        records = answered(message, name, record_type)
+        records = records_in(message, name, record_type)
         told = _told(server, state, records, self._serial(server, zone))
         return told.model_copy(update={"borrowed": self._borrowed(zone, name, records, server)})
 
     def _borrowed(self, zone: str, name: str, records: RecordSet | None, server: NameServer) -> bool:
-        if records is None or not may_borrow(name, zone):
+        if records is None or not wildcard_could_answer(name, zone):
             return False
-        other = unmade(name)
+        other = random_sibling(name)
         _, message = attempt(server, other, records.type, timeout=self._timeout)
-        return message is not None and borrowed(records, answered(message, other, records.type))
+        return message is not None and is_wildcard_answer(records, records_in(message, other, records.type))
 
     def _alias(self, zone: str, name: str, target: str, addresses: frozenset[str], server: NameServer) -> ServerAnswer:
         """Servers do not show an ALIAS: one shared address with the target counts, because answers rotate."""
@@ -122,9 +129,9 @@ class DnsVerifier:
 
     def _look_up(self, name: str) -> Delegation:
         if self._explicit:
-            found = delegation_among(name, self._explicit, timeout=self._timeout)
+            found = Delegation.among(name, self._explicit, timeout=self._timeout)
         else:
-            found = delegation_of(name, self._resolvers, port=self._port, timeout=self._timeout)
+            found = Delegation.of(name, self._resolvers, port=self._port, timeout=self._timeout)
         self._found[name] = (time.monotonic(), found)
         return found
 

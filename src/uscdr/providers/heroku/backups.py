@@ -15,20 +15,7 @@ from uscdr.models.transfers import DatabaseEnd, DatabaseInfo, Transfer, Transfer
 from uscdr.providers.heroku import download
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
 from uscdr.providers.http.client import segment
-from uscdr.providers.http.json import (
-    ShapeError,
-    about,
-    items,
-    moment,
-    nested,
-    number,
-    optional_moment,
-    optional_number,
-    optional_text,
-    record,
-    text,
-    web_address,
-)
+from uscdr.providers.http.json import JsonObject, ShapeError, about, items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,8 +38,8 @@ SCHEMES = ("postgres", "postgresql")
 
 def _decode_transfer(body: object) -> Transfer:
     """One transfer as listed or fetched. Needs its id, number and time of creation."""
-    source = record(body)
-    return _transfer(source, _kind(source), num=number(source, "num"), created_at=moment(source, "created_at"))
+    source = JsonObject.of(body)
+    return _transfer(source, _kind(source), num=source.number("num"), created_at=source.moment("created_at"))
 
 
 def _accepted(body: object, kind: TransferKind) -> Transfer:
@@ -61,30 +48,30 @@ def _accepted(body: object, kind: TransferKind) -> Transfer:
     The official client reads only the id of a restore, so other fields may be missing. A missing number is 0 and a
     missing name is empty. A missing creation time is the time of the answer.
     """
-    source = record(body)
+    source = JsonObject.of(body)
     known = _kind(source) if source.get("to_type") else kind
-    created_at = optional_moment(source, "created_at") or datetime.now(UTC)
-    return _transfer(source, known, num=optional_number(source, "num") or 0, created_at=created_at)
+    created_at = source.optional_moment("created_at") or datetime.now(UTC)
+    return _transfer(source, known, num=source.optional_number("num") or 0, created_at=created_at)
 
 
-def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, created_at: datetime) -> Transfer:
+def _transfer(source: JsonObject, kind: TransferKind, *, num: int, created_at: datetime) -> Transfer:
     is_backup = kind in (TransferKind.MANUAL_BACKUP, TransferKind.SCHEDULED_BACKUP)
     stored_at = _place(source, "to_url") if is_backup else ""
     taken_from = _place(source, "from_url") if kind is TransferKind.RESTORE else ""
     return Transfer(
-        id=text(source, "uuid"),
+        id=source.text("uuid"),
         num=num,
         name=_name(source, kind, num),
         kind=kind,
         state=_state(source),
         created_at=created_at,
         databases=tuple(_end(source, side) for side in ("from", "to") if _is_database(source, side)),
-        started_at=optional_moment(source, "started_at"),
-        finished_at=optional_moment(source, "finished_at"),
-        warnings=optional_number(source, "warnings") or 0,
-        processed_bytes=optional_number(source, "processed_bytes") or 0,
-        source_bytes=optional_number(source, "source_bytes") or 0,
-        num_keep=optional_number(source, "num_keep"),
+        started_at=source.optional_moment("started_at"),
+        finished_at=source.optional_moment("finished_at"),
+        warnings=source.optional_number("warnings") or 0,
+        processed_bytes=source.optional_number("processed_bytes") or 0,
+        source_bytes=source.optional_number("source_bytes") or 0,
+        num_keep=source.optional_number("num_keep"),
         expired=bool(source.get("deleted_at") or source.get("purged_at")),
         logs=items(source.get("logs") or [], _log_line),
         stored_at=SecretStr(stored_at) if stored_at else None,
@@ -92,9 +79,9 @@ def _transfer(source: Mapping[str, object], kind: TransferKind, *, num: int, cre
     )
 
 
-def _place(source: Mapping[str, object], name: str) -> str:
+def _place(source: JsonObject, name: str) -> str:
     """The storage address; empty when it cannot be read."""
-    value = optional_text(source, name)
+    value = source.optional_text(name)
     try:
         urlsplit(value)
     except ValueError:
@@ -102,13 +89,13 @@ def _place(source: Mapping[str, object], name: str) -> str:
     return value
 
 
-def _is_database(source: Mapping[str, object], side: str) -> bool:
+def _is_database(source: JsonObject, side: str) -> bool:
     return str(source.get(f"{side}_type")).startswith("pg_")
 
 
-def _end(source: Mapping[str, object], side: str) -> DatabaseEnd:
-    address = _address(optional_text(source, f"{side}_url"))
-    return address.model_copy(update={"label": optional_text(source, f"{side}_name")})
+def _end(source: JsonObject, side: str) -> DatabaseEnd:
+    address = _address(source.optional_text(f"{side}_url"))
+    return address.model_copy(update={"label": source.optional_text(f"{side}_name")})
 
 
 def _address(url: str) -> DatabaseEnd:
@@ -121,7 +108,7 @@ def _address(url: str) -> DatabaseEnd:
     return DatabaseEnd(host=host, name=parts.path.strip("/")) if parts.scheme in SCHEMES else DatabaseEnd()
 
 
-def _kind(source: Mapping[str, object]) -> TransferKind:
+def _kind(source: JsonObject) -> TransferKind:
     dumps = source.get("from_type") == "pg_dump"
     if dumps and source.get("to_type") == "gof3r":
         return TransferKind.SCHEDULED_BACKUP if source.get("schedule") else TransferKind.MANUAL_BACKUP
@@ -131,14 +118,14 @@ def _kind(source: Mapping[str, object]) -> TransferKind:
     return TransferKind.COPY
 
 
-def _name(source: Mapping[str, object], kind: TransferKind, num: int) -> str:
-    legacy = nested(source, "options").get("pgbackups_name")
+def _name(source: JsonObject, kind: TransferKind, num: int) -> str:
+    legacy = source.nested("options").get("pgbackups_name")
     if legacy:
         return f"o{legacy}"
     return f"{LETTERS[kind]}{num:03d}" if num else ""
 
 
-def _state(source: Mapping[str, object]) -> TransferState:
+def _state(source: JsonObject) -> TransferState:
     """`finished_at` counts when it is present, even if the time cannot be read."""
     if source.get("finished_at"):
         if source.get("succeeded") is True:
@@ -150,32 +137,32 @@ def _state(source: Mapping[str, object]) -> TransferState:
 
 
 def _log_line(body: object) -> str:
-    return optional_text(record(body), "message")
+    return JsonObject.of(body).optional_text("message")
 
 
 def schedule(body: object) -> Schedule:
     """One item of `GET /client/v11/databases/{id}/transfer-schedules`."""
-    source = record(body)
+    source = JsonObject.of(body)
     return Schedule(
-        id=text(source, "uuid"),
-        name=text(source, "name"),
-        hour=number(source, "hour"),
-        timezone=text(source, "timezone"),
-        retain_weeks=optional_number(source, "retain_weeks"),
-        retain_months=optional_number(source, "retain_months"),
+        id=source.text("uuid"),
+        name=source.text("name"),
+        hour=source.number("hour"),
+        timezone=source.text("timezone"),
+        retain_weeks=source.optional_number("retain_weeks"),
+        retain_months=source.optional_number("retain_months"),
     )
 
 
 def _decode_database_info(body: object, addon_id: str) -> DatabaseInfo:
     """`GET /client/v11/databases/{id}`: the labels and values as Heroku gives them, in its order."""
-    source = record(body)
-    address = _address(optional_text(source, "resource_url"))
+    source = JsonObject.of(body)
+    address = _address(source.optional_text("resource_url"))
     return DatabaseInfo(addon_id=addon_id, facts=items(source.get("info"), _fact), address=address)
 
 
 def _fact(body: object) -> tuple[str, tuple[str, ...]]:
-    source = record(body)
-    return text(source, "name"), items(source.get("values") or [], _word)
+    source = JsonObject.of(body)
+    return source.text("name"), items(source.get("values") or [], _word)
 
 
 def _word(value: object) -> str:
@@ -186,8 +173,8 @@ def _word(value: object) -> str:
 
 def _signed_url(body: object) -> SignedUrl:
     """`POST …/transfers/{num}/actions/public-url`."""
-    source = record(body)
-    return SignedUrl(url=SecretStr(web_address(source, "url")), expires_at=optional_moment(source, "expires_at"))
+    source = JsonObject.of(body)
+    return SignedUrl(url=SecretStr(source.web_address("url")), expires_at=source.optional_moment("expires_at"))
 
 
 _NAME = re.compile(r"([abcr])0*(\d+)")
@@ -258,7 +245,7 @@ class HerokuBackups:
     def cancel(self, app: str, transfer_id: str) -> None:
         """`POST /client/v11/apps/{app}/transfers/{id}/actions/cancel` (write)."""
         path = f"{_transfers(app)}/{segment(transfer_id)}/actions/cancel"
-        self._client.ask(HerokuCall("cancel the transfer", "POST", path, data=True, writes=True), record)
+        self._client.ask(HerokuCall("cancel the transfer", "POST", path, data=True, writes=True), JsonObject.of)
 
     def public_url(self, app: str, num: int) -> SignedUrl:
         """`POST /client/v11/apps/{app}/transfers/{num}/actions/public-url`: only reads."""

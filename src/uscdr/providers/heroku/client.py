@@ -18,7 +18,7 @@ from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, 
 from uscdr.providers.http.client import BearerClient, ClientOptions, require_private
 from uscdr.providers.http.exchange import HttpCall, Pages, Reply
 from uscdr.providers.http.json import ShapeError, distinct, items
-from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean, refused, unreadable
+from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -120,20 +120,7 @@ def _refusal(reply: Reply, call: HttpCall) -> ProviderError:
     if row.kind is RateLimited and remaining is not None:
         quote = f"{quote} {remaining} requests remain."
     own = isinstance(body.get("id"), str)
-    return refused(HEROKU, reply, call, AnswerReading(row, own, says, quote, error_id))
-
-
-def retold(error: ProviderError, kind: type[ProviderError], message: str, next_action: str) -> ProviderError:
-    """The same error with a better message, for a caller that knows what the provider's text means."""
-    return kind(
-        message,
-        provider=PROVIDER,
-        why=error.why,
-        next_action=next_action,
-        status=error.status,
-        error_id=error.error_id,
-        request_id=error.request_id,
-    )
+    return HEROKU.refused(reply, call, AnswerReading(row, own, says, quote, error_id))
 
 
 def _error_id(body: Mapping[str, object]) -> str:
@@ -219,10 +206,10 @@ class HerokuClient(BearerClient):
         try:
             return decode(_json(reply, call)), reply
         except ShapeError as problem:
-            raise unreadable(HEROKU, reply, call, str(problem)) from None
+            raise HEROKU.unreadable(reply, call, str(problem)) from None
         except ValidationError:
             # A model is stricter than its decoder, and its error quotes the value: do not repeat it.
-            raise unreadable(HEROKU, reply, call, "a value is not valid") from None
+            raise HEROKU.unreadable(reply, call, "a value is not valid") from None
 
     def pages(self, ask: HerokuCall, decode: Callable[[object], T]) -> tuple[T, ...]:
         """Every item of a list: follows `Next-Range` through all pages. A read."""
@@ -246,8 +233,8 @@ class HerokuClient(BearerClient):
             yield page
             following = reply.headers.get("Next-Range")
             if not following and reply.status == httpx.codes.PARTIAL_CONTENT:
-                raise unreadable(
-                    HEROKU, reply, ask.call(self.token), "the list is incomplete and does not name its next page"
+                raise HEROKU.unreadable(
+                    reply, ask.call(self.token), "the list is incomplete and does not name its next page"
                 )
             if not following:
                 return

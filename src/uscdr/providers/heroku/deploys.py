@@ -10,23 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import httpx
+from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, MachineError, ProviderError, RateLimited
+from uscdr.models.heroku import Build
 from uscdr.providers.heroku import decode
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
-from uscdr.providers.http.client import is_private, open_client, segment
-from uscdr.providers.http.exchange import describe, is_untrusted, never_arrived
-from uscdr.providers.http.json import about
+from uscdr.providers.http.client import is_private, segment
+from uscdr.providers.http.exchange import NetworkFailure
+from uscdr.providers.http.json import JsonObject, about
 from uscdr.providers.http.refusal import may_pass
+from uscdr.providers.http.transport import open_client
 from uscdr.words import duration
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator
 
-    from pydantic import SecretStr
-
-    from uscdr.models.heroku import Build, Release
+    from uscdr.models.heroku import Release
     from uscdr.models.migrations import SourceArchive
 
 # A build from an archive: get an upload address, upload, and build the uploaded archive.
@@ -52,13 +53,13 @@ def _start(client: HerokuClient, app: str, archive: SourceArchive) -> Build:
     }
     path, body = f"/apps/{segment(app)}/builds", {"source_blob": blob}
     ask = HerokuCall("start a build", "POST", path, writes=True, body=body, hide=(get_url, put_url))
-    return client.ask(ask, decode.build)
+    return client.ask(ask, _build)
 
 
 def _address(client: HerokuClient) -> tuple[SecretStr, SecretStr]:
     """An unused upload address does no harm, so a lost answer is requested again."""
     try:
-        return client.once(HerokuCall("open an upload", "POST", "/sources", writes=True), decode.source_blob)[0]
+        return client.once(HerokuCall("open an upload", "POST", "/sources", writes=True), _upload_addresses)[0]
     except AnswerLost as error:
         raise _build_failed(error.why.rstrip("."), retryable=True, status=error.status) from None
 
@@ -93,7 +94,8 @@ def _put(http: httpx.Client, url: str, pieces: Iterator[bytes], size: int) -> No
     try:
         response = http.put(url, content=pieces, headers={"Content-Length": str(size)})
     except httpx.HTTPError as error:
-        raise _build_failed(describe(error), retryable=not is_untrusted(error), sent=not never_arrived(error)) from None
+        failure = NetworkFailure(error)
+        raise _build_failed(failure.words, retryable=not failure.is_untrusted, sent=not failure.never_arrived) from None
     _accept(response)
 
 
@@ -210,7 +212,8 @@ def _some(client: HerokuClient, http: httpx.Client, url: str, reader: _OutputRea
         _heed_stop(client)
         if reader.position > before:
             return False
-        raise _stream_failed(describe(error), retryable=not is_untrusted(error)) from None
+        failure = NetworkFailure(error)
+        raise _stream_failed(failure.words, retryable=not failure.is_untrusted) from None
     return True
 
 
@@ -286,14 +289,14 @@ class HerokuDeploys:
     def builds(self, app: str) -> tuple[Build, ...]:
         """`GET /apps/{app}/builds`: the newest hundred, newest first."""
         ask = HerokuCall("list the builds", "GET", f"/apps/{segment(app)}/builds", range_=NEWEST)
-        found = self._client.page(ask, decode.build)
+        found = self._client.page(ask, _build)
         return tuple(sorted(found, key=lambda build: build.created_at or _LONG_AGO, reverse=True))
 
     def build(self, app: str, build_id: str) -> Build:
         """`GET /apps/{app}/builds/{build_id}`."""
         path = f"/apps/{segment(app)}/builds/{segment(build_id)}"
         return self._client.ask(
-            HerokuCall("describe the build", "GET", path), about(build_id, decode.build, lambda one: (one.id,))
+            HerokuCall("describe the build", "GET", path), about(build_id, _build, lambda one: (one.id,))
         )
 
     def start_build(self, app: str, archive: SourceArchive) -> Build:
@@ -306,7 +309,7 @@ class HerokuDeploys:
 
     def release_output(self, app: str, ref: str) -> str | None:
         """`output_stream_url` of `GET /apps/{app}/releases/{ref}`."""
-        return self._client.ask(_describe_release(app, ref), decode.output_stream)
+        return self._client.ask(_describe_release(app, ref), _output_stream)
 
 
 def _names(found: Release) -> tuple[object, ...]:
@@ -317,3 +320,30 @@ def _describe_release(app: str, ref: str) -> HerokuCall:
     number = re.fullmatch(r"v(\d+)", ref)
     path = f"/apps/{segment(app)}/releases/{segment(number[1] if number else ref)}"
     return HerokuCall(f"describe release {ref}", "GET", path, sdk=True)
+
+
+def _build(body: object) -> Build:
+    """One item of `GET /apps/{app}/builds`."""
+    source = JsonObject.of(body)
+    blob = source.nested("source_blob")
+    return Build(
+        id=source.text("id"),
+        status=source.text("status"),
+        commit=blob.optional_text("version"),
+        checksum=blob.optional_text("checksum"),
+        created_at=source.optional_moment("created_at"),
+        slug_id=source.nested("slug").optional_text("id") or None,
+        release_id=source.nested("release").optional_text("id") or None,
+        output_url=source.optional_web_address("output_stream_url") or None,
+    )
+
+
+def _output_stream(body: object) -> str | None:
+    """Where a release's output is streamed; null when it has no release phase."""
+    return JsonObject.of(body).optional_web_address("output_stream_url") or None
+
+
+def _upload_addresses(body: object) -> tuple[SecretStr, SecretStr]:
+    """`POST /sources`: the upload address and the address that the build reads. Both are secrets: they grant access."""
+    source = JsonObject.of(body).nested("source_blob")
+    return SecretStr(source.web_address("put_url")), SecretStr(source.web_address("get_url"))

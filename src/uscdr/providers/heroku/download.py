@@ -13,8 +13,8 @@ from uscdr.models.heroku import Download, SignedUrl
 from uscdr.providers.heroku.client import PROVIDER, HerokuClient
 from uscdr.providers.http import download
 from uscdr.providers.http import download as private_file
-from uscdr.providers.http.client import open_client
 from uscdr.providers.http.refusal import may_pass
+from uscdr.providers.http.transport import open_client
 
 if TYPE_CHECKING:
     import ssl
@@ -47,7 +47,7 @@ def _opened(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -
     base = "{0.scheme}://{0.netloc}".format(urlsplit(url))
     with (
         open_client(base, provider=PROVIDER, verify=verify, read_only=True) as http,
-        download.opened(http, url, STORAGE, stop) as body,
+        STORAGE.open(http, url, stop) as body,
     ):
         yield body
 
@@ -96,7 +96,7 @@ def _check_start(start: bytes, *, whole: bool = False) -> None:
 # A backup as a stream: from the signed link to the reader, with nothing written to this machine's disk.
 
 
-class DumpStream:
+class _DumpStream:
     """The chunks of one download, read in pieces of any size."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -113,7 +113,7 @@ class DumpStream:
 
 
 @contextmanager
-def open_stream(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[DumpStream]:
-    """As `download.opened`, as a stream."""
+def open_stream(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[_DumpStream]:
+    """The backup as a stream; errors as in `DownloadOrigin.open`."""
     with _opened(link, verify=verify, stop=stop) as body:
-        yield DumpStream(body.chunks())
+        yield _DumpStream(body.chunks())

@@ -17,11 +17,10 @@ from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, NotFound, ProviderError
 from uscdr.models.heroku import Dyno, OneOffResult
-from uscdr.providers.heroku import decode
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
 from uscdr.providers.http.client import segment
 from uscdr.providers.http.exchange import LOOK_FIRST
-from uscdr.providers.http.json import optional_text, record, text
+from uscdr.providers.http.json import JsonObject
 from uscdr.words import duration
 from uscdr.write_guard import ANYHOW, WriteGuard
 
@@ -35,14 +34,14 @@ if TYPE_CHECKING:
 def running(client: HerokuClient, app: str) -> tuple[Dyno, ...]:
     """`GET /apps/{app}/dynos`: every dyno that exists now, by name."""
     ask = HerokuCall("list the dynos", "GET", f"/apps/{segment(app)}/dynos", sdk=True, range_="id ..; max=1000")
-    return tuple(sorted(client.pages(ask, decode.dyno), key=lambda dyno: dyno.name))
+    return tuple(sorted(client.pages(ask, _dyno), key=lambda dyno: dyno.name))
 
 
 def stop(client: HerokuClient, app: str, name: str) -> None:
     """`POST /apps/{app}/dynos/{name}/actions/stop` (write). A dyno that no longer exists is not an error."""
     path = f"/apps/{segment(app)}/dynos/{segment(name)}/actions/stop"
     try:
-        client.ask(HerokuCall(f"stop dyno {name}", "POST", path, writes=True), record)
+        client.ask(HerokuCall(f"stop dyno {name}", "POST", path, writes=True), JsonObject.of)
     except NotFound:
         # The app may be missing, or Heroku may be wrong: check the list of dynos.
         if any(dyno.name == name for dyno in running(client, app)):
@@ -65,7 +64,7 @@ def _with_mark(command: str) -> str:
     return f'({command}) </dev/null ; echo "{MARK}$?"'
 
 
-class ExitMark:
+class _ExitMark:
     """Splits a byte stream into output and exit status, wherever the chunks end.
 
     Terminal line ends become plain ones. A marker without its line end does not count: digits may be missing.
@@ -123,7 +122,7 @@ class _TimeLimitReached(Exception):
     """The deadline passed before the process ended."""
 
 
-class Deadline:
+class _Deadline:
     """A point in time, `seconds` from now on the monotonic clock."""
 
     def __init__(self, seconds: float) -> None:
@@ -137,7 +136,7 @@ class Deadline:
         return left
 
 
-def _connect(url: SecretStr, verify: ssl.SSLContext, deadline: Deadline) -> ssl.SSLSocket:
+def _connect(url: SecretStr, verify: ssl.SSLContext, deadline: _Deadline) -> ssl.SSLSocket:
     """Open the TLS connection. The secret is not sent yet, so this may be repeated.
 
     Raises `ProviderError` with `sent=False`.
@@ -169,7 +168,7 @@ def _keep_alive(plain: socket.socket) -> None:
 
 
 def _stream(
-    connection: ssl.SSLSocket, url: SecretStr, deadline: Deadline, stop: threading.Event, leave: WriteGuard = ANYHOW
+    connection: ssl.SSLSocket, url: SecretStr, deadline: _Deadline, stop: threading.Event, leave: WriteGuard = ANYHOW
 ) -> Generator[bytes, None, None]:
     """Send the secret, skip the banner, and yield the process's output until the connection ends.
 
@@ -186,7 +185,7 @@ def _stream(
         return
 
 
-def _received(connection: ssl.SSLSocket, deadline: Deadline, stop: threading.Event) -> Iterator[bytes]:
+def _received(connection: ssl.SSLSocket, deadline: _Deadline, stop: threading.Event) -> Iterator[bytes]:
     while True:
         deadline.left()
         if stop.is_set():
@@ -257,6 +256,23 @@ class OneOffJob:
     on_started: Callable[[str], None]
     on_output: Callable[[str], None]
 
+    def run(self, client: HerokuClient) -> OneOffResult:
+        """Start, attach, wait. After any failure following the start, the dyno is stopped."""
+        deadline = _Deadline(self.time_limit)
+        started = client.ask(_start(self), _started)
+        try:
+            self.on_started(started.name)
+            return _attend(client, self, started, deadline)
+        except _TimeLimitReached:
+            raise _time_limit(self, started.name, stopped=_stop(client, self.app, started.name)) from None
+        except ProviderError as error:
+            _stop(client, self.app, started.name)
+            raise _not_attached(started.name, error) from error
+        except BaseException:
+            # Also after the operator's interrupt: otherwise nobody sees how the command ends.
+            _stop(client, self.app, started.name)
+            raise
+
 
 @dataclass(frozen=True)
 class _StartedDyno:
@@ -264,24 +280,6 @@ class _StartedDyno:
 
     name: str
     terminal: SecretStr
-
-
-def run(client: HerokuClient, job: OneOffJob) -> OneOffResult:
-    """Start, attach, wait. After any failure following the start, the dyno is stopped."""
-    deadline = Deadline(job.time_limit)
-    started = client.ask(_start(job), _started)
-    try:
-        job.on_started(started.name)
-        return _attend(client, job, started, deadline)
-    except _TimeLimitReached:
-        raise _time_limit(job, started.name, stopped=_stop(client, job.app, started.name)) from None
-    except ProviderError as error:
-        _stop(client, job.app, started.name)
-        raise _not_attached(started.name, error) from error
-    except BaseException:
-        # Also after the operator's interrupt: otherwise nobody sees how the command ends.
-        _stop(client, job.app, started.name)
-        raise
 
 
 def _start(job: OneOffJob) -> HerokuCall:
@@ -296,15 +294,15 @@ def _start(job: OneOffJob) -> HerokuCall:
 
 
 def _started(body: object) -> _StartedDyno:
-    source = record(body)
-    return _StartedDyno(text(source, "name"), SecretStr(optional_text(source, "attach_url")))
+    source = JsonObject.of(body)
+    return _StartedDyno(source.text("name"), SecretStr(source.optional_text("attach_url")))
 
 
-def _attend(client: HerokuClient, job: OneOffJob, started: _StartedDyno, deadline: Deadline) -> OneOffResult:
+def _attend(client: HerokuClient, job: OneOffJob, started: _StartedDyno, deadline: _Deadline) -> OneOffResult:
     url = started.terminal
     patience = client.patience
     connection = patience.call(lambda: _connect(url, client.verify, deadline), writes=True)
-    mark, output = ExitMark(), ""
+    mark, output = _ExitMark(), ""
     with connection, closing(_stream(connection, url, deadline, patience.stop, client.leave)) as chunks:
         for chunk in chunks:
             output = _keep(output, mark.feed(chunk), job)
@@ -345,4 +343,20 @@ def _not_attached(name: str, error: ProviderError) -> AnswerLost:
         why=error.why,
         next_action=LOOK_FIRST,
         request_id=error.request_id,
+    )
+
+
+def _dyno(body: object) -> Dyno:
+    """One item of `GET /apps/{app}/dynos`."""
+    source = JsonObject.of(body)
+    return Dyno(
+        id=source.optional_text("id"),
+        name=source.text("name"),
+        type=source.text("type"),
+        state=source.text("state"),
+        size=source.optional_text("size"),
+        command=source.optional_text("command"),
+        release_version=source.nested("release").optional_number("version"),
+        created_at=source.optional_moment("created_at"),
+        updated_at=source.optional_moment("updated_at"),
     )

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import httpx
+from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, NotFound, ProviderError
 from uscdr.models.heroku import (
@@ -22,16 +23,15 @@ from uscdr.models.heroku import (
     service_of,
 )
 from uscdr.providers.heroku import decode, one_off
-from uscdr.providers.heroku import one_off as dynos
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
-from uscdr.providers.http.client import is_private, open_client, segment
-from uscdr.providers.http.exchange import describe
-from uscdr.providers.http.json import items, record, web_address
+from uscdr.providers.http.client import is_private, segment
+from uscdr.providers.http.exchange import NetworkFailure
+from uscdr.providers.http.json import JsonObject, ShapeError, items
+from uscdr.providers.http.transport import open_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from pydantic import SecretStr
 
 # The last lines of an app's log: open a log session, then read its event stream to the end.
 
@@ -48,7 +48,7 @@ def _last_lines(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
 def _session(client: HerokuClient, app: str, lines: int) -> tuple[str, ...]:
     body = {"lines": lines, "tail": False}
     ask = HerokuCall("open the log", "POST", f"/apps/{segment(app)}/log-sessions", body=body, sdk=True)
-    url, _ = client.once(ask, lambda answer: web_address(record(answer), "logplex_url"))
+    url, _ = client.once(ask, lambda answer: JsonObject.of(answer).web_address("logplex_url"))
     if not is_private(url):
         raise _failed("the stream's address is not https", retryable=False)
     with open_client(url, provider=PROVIDER, verify=client.verify, read_only=True) as stream:
@@ -63,7 +63,7 @@ def _events(client: httpx.Client, url: str) -> Iterator[str]:
                 raise _failed(f"the stream answered {response.status_code}", retryable=True)
             yield from _event_data(_until(response, time.monotonic() + STREAM_SECONDS))
     except httpx.HTTPError as error:
-        raise _failed(describe(error), retryable=True) from None
+        raise _failed(NetworkFailure(error).words, retryable=True) from None
 
 
 def _until(response: httpx.Response, end: float) -> Iterator[bytes]:
@@ -120,7 +120,7 @@ class HerokuPlatform:
 
     def account(self) -> Account:
         """`GET /account`."""
-        return self._client.ask(HerokuCall("identify the account of the token", "GET", "/account"), decode.account)
+        return self._client.ask(HerokuCall("identify the account of the token", "GET", "/account"), _account)
 
     def app(self, app: str) -> App:
         """`GET /apps/{app}`."""
@@ -129,7 +129,7 @@ class HerokuPlatform:
     def config_vars(self, app: str) -> Mapping[str, SecretStr]:
         """`GET /apps/{app}/config-vars`."""
         ask = HerokuCall("list the config variables", "GET", f"/apps/{segment(app)}/config-vars")
-        return self._client.ask(ask, decode.config_vars)
+        return self._client.ask(ask, _config_vars)
 
     def set_maintenance(self, app: str, *, enabled: bool) -> App:
         """`PATCH /apps/{app}` (write)."""
@@ -140,7 +140,7 @@ class HerokuPlatform:
     def formation(self, app: str) -> tuple[ProcessType, ...]:
         """`GET /apps/{app}/formation`."""
         ask = HerokuCall("list the process types", "GET", f"/apps/{segment(app)}/formation", range_=ALL)
-        return self._client.pages(ask, decode.process_type)
+        return self._client.pages(ask, _process_type)
 
     def scale(self, app: str, quantities: Mapping[str, int]) -> tuple[ProcessType, ...]:
         """`PATCH /apps/{app}/formation` (write), absolute quantities; `BadInput` for none or a negative one."""
@@ -149,7 +149,7 @@ class HerokuPlatform:
             raise BadInput("No process type was given to scale.")
         path = f"/apps/{segment(app)}/formation"
         ask = HerokuCall("scale the dynos", "PATCH", path, writes=True, body={"updates": updates})
-        return self._client.ask(ask, lambda body: items(body, decode.process_type))
+        return self._client.ask(ask, lambda body: items(body, _process_type))
 
     def resize(self, app: str, sizes: Mapping[str, str]) -> tuple[ProcessType, ...]:
         """`PATCH /apps/{app}/formation` (write), sizes alone; `BadInput` for none."""
@@ -157,15 +157,15 @@ class HerokuPlatform:
             raise BadInput("No process type was given to resize.")
         body = {"updates": [{"type": kind, "size": size} for kind, size in sizes.items()]}
         ask = HerokuCall("change the dyno sizes", "PATCH", f"/apps/{segment(app)}/formation", writes=True, body=body)
-        return self._client.ask(ask, lambda found: items(found, decode.process_type))
+        return self._client.ask(ask, lambda found: items(found, _process_type))
 
     def dynos(self, app: str) -> tuple[Dyno, ...]:
         """`GET /apps/{app}/dynos`."""
-        return dynos.running(self._client, app)
+        return one_off.running(self._client, app)
 
     def stop_dyno(self, app: str, name: str) -> None:
         """`POST /apps/{app}/dynos/{name}/actions/stop` (write)."""
-        dynos.stop(self._client, app, name)
+        one_off.stop(self._client, app, name)
 
     def run_one_off(
         self,
@@ -182,7 +182,7 @@ class HerokuPlatform:
         attach to the dyno, or could not stop it.
         """
         job = one_off.OneOffJob(app, command, time_limit, on_started, on_output or (lambda _: None))
-        return one_off.run(self._client, job)
+        return job.run(self._client)
 
     def releases(self, app: str, *, limit: int = 15) -> tuple[Release, ...]:
         """`GET /apps/{app}/releases`, one page, newest first."""
@@ -194,7 +194,7 @@ class HerokuPlatform:
     def builds_pending(self, app: str) -> int:
         """`GET /apps/{app}/builds`: how many of the newest hundred are `pending`."""
         ask = HerokuCall("list the builds", "GET", f"/apps/{segment(app)}/builds", range_=NEWEST_BUILDS)
-        return self._client.page(ask, decode.build_status).count("pending")
+        return self._client.page(ask, _build_status).count("pending")
 
     def addons(self, app: str) -> tuple[AddOn, ...]:
         """`GET /apps/{app}/addons`, which also lists other apps' add-ons that are attached to the app."""
@@ -267,3 +267,37 @@ def _quantity(kind: str, number: int) -> int:
     if isinstance(number, bool) or number < 0:
         raise BadInput(f"{number!r} is not a valid number of {kind} dynos.", next_action="Give 0 or more.")
     return number
+
+
+def _account(body: object) -> Account:
+    """`GET /account`."""
+    return Account(email=JsonObject.of(body).text("email"))
+
+
+def _config_vars(body: object) -> Mapping[str, SecretStr]:
+    """`GET /apps/{app}/config-vars`: a flat map of text; an unset variable (null) is left out."""
+    source = JsonObject.of(body)
+    return {name: SecretStr(_value(source, name)) for name in source if source[name] is not None}
+
+
+def _value(source: JsonObject, name: str) -> str:
+    value = source[name]
+    if not isinstance(value, str):
+        raise ShapeError("a config variable is not text")
+    return value
+
+
+def _process_type(body: object) -> ProcessType:
+    """One item of `/apps/{app}/formation`; newer API formats have the size in `dyno_size`."""
+    source = JsonObject.of(body)
+    return ProcessType(
+        type=source.text("type"),
+        quantity=source.number("quantity"),
+        size=source.optional_text("size") or source.nested("dyno_size").optional_text("name"),
+        command=source.optional_text("command"),
+    )
+
+
+def _build_status(body: object) -> str:
+    """The status of one item of `GET /apps/{app}/builds`: `pending`, `succeeded` or `failed`."""
+    return JsonObject.of(body).text("status")

@@ -6,17 +6,18 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from uscdr.errors import BadInput, Conflict, CredentialsRefused, NotFound, ProviderError
 from uscdr.models.heroku import AddOn, AddonPlan, App, Belongings, Domain, LogDrain, Schedule
 from uscdr.providers.heroku import backups, decode
-from uscdr.providers.heroku.client import HerokuCall, HerokuClient, retold
+from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
 from uscdr.providers.http.client import segment
-from uscdr.providers.http.json import about, items, nested, optional_text, record, text
+from uscdr.providers.http.json import JsonObject, about, items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from pydantic import SecretStr
 
 # Orders add-ons and lists plans. The error of a refused order names the available plans.
 
@@ -30,7 +31,7 @@ _ALL = "id ..; max=1000"
 def _list_plans(client: HerokuClient, service: str) -> tuple[AddonPlan, ...]:
     """`GET /addon-services/{service}/plans`."""
     path = f"/addon-services/{segment(service)}/plans"
-    return client.pages(HerokuCall("list the plans of an add-on service", "GET", path, range_=_ALL), decode.plan)
+    return client.pages(HerokuCall("list the plans of an add-on service", "GET", path, range_=_ALL), _plan)
 
 
 def _names(found: AddOn) -> tuple[str, str]:
@@ -70,7 +71,7 @@ def _judged(client: HerokuClient, plan: str, refused: ProviderError) -> Provider
     if refused.error_id != "addon_error" and (not known or any(one.name == plan for one in sold)):
         return refused
     choice = _choice(one for one in sold if one.name != plan)
-    return retold(
+    return _retold(
         refused,
         ProviderError,
         f"Heroku refused {plan}: the plan was discontinued or is unknown, or the add-on's provider refused.",
@@ -92,10 +93,9 @@ def _price(plan: AddonPlan) -> str:
 
 
 T = TypeVar("T")
-ALL = "id ..; max=1000"
 
 
-def of(client: HerokuClient, app: str) -> Belongings:
+def _belongings(client: HerokuClient, app: str) -> Belongings:
     """All kinds; those that Heroku refused are in `unknown`.
 
     Raises ProviderError when the app itself cannot be read.
@@ -113,49 +113,49 @@ def of(client: HerokuClient, app: str) -> Belongings:
 
     def listed(what: str, part: str, decode: Callable[[object], str]) -> tuple[str, ...]:
         def question() -> tuple[str, ...]:
-            return client.pages(HerokuCall(f"list the {what}", "GET", f"{path}/{part}", range_=ALL), decode)
+            return client.pages(HerokuCall(f"list the {what}", "GET", f"{path}/{part}", range_=_ALL), decode)
 
         nothing: tuple[str, ...] = ()
         return tuple(sorted(filter(None, ask(what, question, nothing))))
 
-    described = client.ask(HerokuCall("describe the app", "GET", path), record)
+    described = client.ask(HerokuCall("describe the app", "GET", path), JsonObject.of)
     coupled = HerokuCall("find its pipeline", "GET", f"{path}/pipeline-couplings")
     return Belongings(
         features=listed("features", "features", _feature),
         webhooks=listed("webhooks", "webhooks", _host),
         certificates=listed("certificates", "sni-endpoints", _certificate),
         pipeline=ask("pipeline", lambda: client.ask(coupled, _pipeline), ""),
-        team=optional_text(nested(described, "team"), "name"),
-        space=optional_text(nested(described, "space"), "name"),
+        team=described.nested("team").optional_text("name"),
+        space=described.nested("space").optional_text("name"),
         unknown=unknown,
     )
 
 
 def _feature(body: object) -> str:
-    source = record(body)
-    return text(source, "name") if source.get("enabled") is True else ""
+    source = JsonObject.of(body)
+    return source.text("name") if source.get("enabled") is True else ""
 
 
 def _host(body: object) -> str:
     try:
-        return urlsplit(optional_text(record(body), "url")).hostname or "an address that cannot be read"
+        return urlsplit(JsonObject.of(body).optional_text("url")).hostname or "an address that cannot be read"
     except ValueError:
         return "an address that cannot be read"
 
 
 def _certificate(body: object) -> str:
-    source = record(body)
-    managed: Mapping[str, object] = nested(source, "ssl_cert")
+    source = JsonObject.of(body)
+    managed: Mapping[str, object] = source.nested("ssl_cert")
     if managed.get("acm") is True:
         return ""
     names = items(managed.get("cert_domains") or [], str)
-    return ", ".join(names) or optional_text(source, "display_name") or optional_text(source, "name") or "one"
+    return ", ".join(names) or source.optional_text("display_name") or source.optional_text("name") or "one"
 
 
 def _pipeline(body: object) -> str:
-    source = record(body)
-    inner = nested(source, "pipeline")
-    return f"{optional_text(inner, 'name') or optional_text(inner, 'id')} ({optional_text(source, 'stage')})"
+    source = JsonObject.of(body)
+    inner = source.nested("pipeline")
+    return f"{inner.optional_text('name') or inner.optional_text('id')} ({source.optional_text('stage')})"
 
 
 # Hostnames of an app, and their certificates.
@@ -168,7 +168,7 @@ _MAY_BE_HELD = ("invalid_params", "conflict")
 def _listed(client: HerokuClient, app: str) -> tuple[Domain, ...]:
     """`GET /apps/{app}/domains`."""
     ask = HerokuCall("list the hostnames", "GET", f"/apps/{segment(app)}/domains", range_=_ALL)
-    return client.pages(ask, decode.domain)
+    return client.pages(ask, _domain)
 
 
 def _add(client: HerokuClient, app: str, hostname: str) -> Domain:
@@ -176,7 +176,7 @@ def _add(client: HerokuClient, app: str, hostname: str) -> Domain:
     body = {"hostname": hostname, "sni_endpoint": None}
     ask = HerokuCall(f"add {hostname}", "POST", f"/apps/{segment(app)}/domains", writes=True, body=body)
     try:
-        return client.ask(ask, decode.domain)
+        return client.ask(ask, _domain)
     except ProviderError as refused:
         if refused.error_id in _MAY_BE_HELD and _HELD.search(refused.why):
             raise _held(refused, app, hostname) from None
@@ -192,14 +192,14 @@ def _held(refused: ProviderError, app: str, hostname: str) -> ProviderError:
     else:
         message = f"Another app has the hostname {hostname}."
         action = f"Remove it there (`heroku domains:remove {hostname} --app THE_OLD_APP`), then run the command again."
-    return retold(refused, Conflict, message, action)
+    return _retold(refused, Conflict, message, action)
 
 
 def _remove(client: HerokuClient, app: str, hostname: str) -> None:
     """`DELETE /apps/{app}/domains/{hostname}` (write); a missing one is not an error."""
     path = f"/apps/{segment(app)}/domains/{segment(hostname)}"
     try:
-        client.ask(HerokuCall(f"remove {hostname}", "DELETE", path, writes=True), record)
+        client.ask(HerokuCall(f"remove {hostname}", "DELETE", path, writes=True), JsonObject.of)
     except NotFound:
         # The app itself may be missing; then this call raises too.
         if any(one.hostname == hostname for one in _listed(client, app)):
@@ -211,11 +211,11 @@ def _order_certificates(client: HerokuClient, app: str) -> None:
     path = f"/apps/{segment(app)}"
     ask = HerokuCall("enable certificate management", "POST", f"{path}/acm", writes=True, body={})
     try:
-        client.ask(ask, record)
+        client.ask(ask, JsonObject.of)
     except ProviderError as refused:
         if refused.error_id not in _MAY_BE_HELD:
             raise
-        seen = client.ask(HerokuCall("describe the app", "GET", path), record)
+        seen = client.ask(HerokuCall("describe the app", "GET", path), JsonObject.of)
         if seen.get("acm") is not True:
             raise
 
@@ -271,7 +271,7 @@ class HerokuProvisioning:
         hide = tuple(value for value in values.values() if value is not None)
         path = _of(app, "config-vars")
         ask = HerokuCall("set the config variables", "PATCH", path, writes=True, body=body, hide=hide)
-        self._client.ask(ask, record)
+        self._client.ask(ask, JsonObject.of)
 
     def domains(self, app: str) -> tuple[Domain, ...]:
         """`GET /apps/{app}/domains`."""
@@ -291,15 +291,15 @@ class HerokuProvisioning:
 
     def collaborators(self, app: str) -> tuple[str, ...]:
         """`GET /apps/{app}/collaborators`."""
-        ask = HerokuCall("list the collaborators", "GET", _of(app, "collaborators"), range_=ALL)
-        return self._client.pages(ask, decode.collaborator)
+        ask = HerokuCall("list the collaborators", "GET", _of(app, "collaborators"), range_=_ALL)
+        return self._client.pages(ask, _collaborator)
 
     def add_collaborator(self, app: str, email: str) -> None:
         """`POST /apps/{app}/collaborators`, silent (write); an existing collaborator is not an error."""
         body = {"user": email, "silent": True}
         ask = HerokuCall("add a collaborator", "POST", _of(app, "collaborators"), writes=True, body=body)
         try:
-            self._client.ask(ask, record)
+            self._client.ask(ask, JsonObject.of)
         except ProviderError as refused:
             if refused.error_id not in ("invalid_params", "conflict"):
                 raise
@@ -308,18 +308,18 @@ class HerokuProvisioning:
 
     def log_drains(self, app: str) -> tuple[LogDrain, ...]:
         """`GET /apps/{app}/log-drains`."""
-        ask = HerokuCall("list the log drains", "GET", _of(app, "log-drains"), range_=ALL)
-        return self._client.pages(ask, decode.log_drain)
+        ask = HerokuCall("list the log drains", "GET", _of(app, "log-drains"), range_=_ALL)
+        return self._client.pages(ask, _log_drain)
 
     def add_log_drain(self, app: str, url: SecretStr) -> LogDrain:
         """`POST /apps/{app}/log-drains` (write, findable by host)."""
         body = {"url": url.get_secret_value()}
         ask = HerokuCall("add a log drain", "POST", _of(app, "log-drains"), writes=True, body=body, hide=(url,))
-        return self._client.ask(ask, decode.log_drain)
+        return self._client.ask(ask, _log_drain)
 
     def belongings(self, app: str) -> Belongings:
         """`GET /apps/{app}` and its `features`, `webhooks`, `sni-endpoints`, `pipeline-couplings`."""
-        return of(self._client, app)
+        return _belongings(self._client, app)
 
     def schedule_backups(self, addon_id: str, name: str, *, hour: int, timezone: str) -> Schedule:
         """`POST /client/v11/databases/{id}/transfer-schedules` (write, findable); the hour is sent as two digits."""
@@ -333,10 +333,10 @@ class HerokuProvisioning:
     def _why_no_app(self, name: str, refused: ProviderError) -> ProviderError:
         if refused.error_id == "invalid_params" and re.search(r"\btaken\b", refused.why):
             action = "Choose another name with `--app`, or use that app if it is yours."
-            return retold(refused, Conflict, f"The app name {name} is taken{self._by_whom(name)}.", action)
+            return _retold(refused, Conflict, f"The app name {name} is taken{self._by_whom(name)}.", action)
         if re.search(r"\blimit of \S+ apps\b|\bapp limit\b", refused.why):
             action = "Delete an unused app, or ask help.heroku.com to raise the limit."
-            return retold(refused, ProviderError, "The account has reached its limit of apps.", action)
+            return _retold(refused, ProviderError, "The account has reached its limit of apps.", action)
         return refused
 
     def _by_whom(self, name: str) -> str:
@@ -354,4 +354,70 @@ def _of(app: str, part: str) -> str:
 
 
 def _in_order(body: object) -> tuple[str, ...]:
-    return tuple(name for _, name in sorted(items(body, decode.buildpack), key=lambda one: one[0]))
+    return tuple(name for _, name in sorted(items(body, _buildpack), key=lambda one: one[0]))
+
+
+def _plan(body: object) -> AddonPlan:
+    """One item of `GET /addon-services/{service}/plans`; a price that is not monthly is None."""
+    source = JsonObject.of(body)
+    price = source.nested("price")
+    monthly = price.optional_text("unit") in ("", "month")
+    return AddonPlan(
+        name=source.text("name"),
+        state=source.optional_text("state"),
+        cents=price.optional_number("cents") if monthly else None,
+        default=source.get("default") is True,
+    )
+
+
+def _buildpack(body: object) -> tuple[int, str]:
+    """One item of `/apps/{app}/buildpack-installations`: its position and its name, or else its address."""
+    source = JsonObject.of(body)
+    inner = source.nested("buildpack")
+    return source.optional_number("ordinal") or 0, inner.optional_text("name") or inner.text("url")
+
+
+def _domain(body: object) -> Domain:
+    """One item of `GET /apps/{app}/domains`."""
+    source = JsonObject.of(body)
+    endpoint = source.nested("sni_endpoint")
+    return Domain(
+        id=source.text("id"),
+        hostname=source.text("hostname"),
+        kind=source.text("kind"),
+        status=source.optional_text("status"),
+        cname=source.optional_text("cname") or None,
+        acm_status=source.optional_text("acm_status") or None,
+        acm_reason=source.optional_text("acm_status_reason"),
+        sni_endpoint=endpoint.optional_text("name") or endpoint.optional_text("id") or None,
+    )
+
+
+def _collaborator(body: object) -> str:
+    """The e-mail address of one item of `GET /apps/{app}/collaborators`."""
+    return JsonObject.of(body).nested("user").text("email")
+
+
+def _log_drain(body: object) -> LogDrain:
+    """One item of `GET /apps/{app}/log-drains`; its address is a secret, except the host."""
+    source = JsonObject.of(body)
+    url = source.optional_text("url")
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    addon = source.nested("addon").optional_text("name") if source.get("addon") else ""
+    return LogDrain(id=source.text("id"), host=host or "", url=SecretStr(url) if url else None, addon=addon)
+
+
+def _retold(error: ProviderError, kind: type[ProviderError], message: str, next_action: str) -> ProviderError:
+    """The same error with a better message, for a caller that knows what the provider's text means."""
+    return kind(
+        message,
+        provider=PROVIDER,
+        why=error.why,
+        next_action=next_action,
+        status=error.status,
+        error_id=error.error_id,
+        request_id=error.request_id,
+    )

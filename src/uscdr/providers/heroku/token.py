@@ -18,7 +18,7 @@ from uscdr.errors import CredentialsRefused
 from uscdr.files import exposure, whole
 from uscdr.providers.heroku.client import HOW_TO_GET_ACCESS, PROVIDER
 from uscdr.providers.http.client import CREDENTIAL
-from uscdr.settings import home_directory, program
+from uscdr.settings import Directories, program
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -143,4 +143,4 @@ def _from_netrc(env: Mapping[str, str], reasons: list[str]) -> Token | None:
 
 
 def _netrc_path(env: Mapping[str, str]) -> Path:
-    return Path(env["NETRC"]) if env.get("NETRC") else home_directory(env) / ".netrc"
+    return Path(env["NETRC"]) if env.get("NETRC") else Directories(env).home / ".netrc"

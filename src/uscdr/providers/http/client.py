@@ -1,59 +1,30 @@
-"""Opens HTTP clients: with time limits, verified certificates, and a transport that can refuse writes.
-
-A dry run is safe by construction: a client opened `read_only` cannot send a write (`transport`).
-"""
+"""What every API client shares: trusted certificates, private addresses, credentials, and bearer connections."""
 
 from __future__ import annotations
 
 import re
-import socket
 import ssl
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Required, Self, TypedDict, Unpack
-from urllib.parse import quote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote
 
 import httpx
 
-from uscdr import __version__
 from uscdr.errors import BadInput, ConfigError, CredentialsRefused
 from uscdr.files import opened
 from uscdr.models.base import CLOCKS
-from uscdr.providers.http.exchange import HttpCall, Reply, exchange, http_date
 from uscdr.providers.http.retry import OnWait, RetryingCaller, RetryPolicy
-from uscdr.providers.http.transport import (
-    AskingTransport,
-    BoundTransport,
-    KnowingTransport,
-    LimitedTransport,
-    ReadOnlyTransport,
-    Record,
-    RecordingTransport,
-)
-from uscdr.settings import is_loopback_host
+from uscdr.providers.http.transport import Record, is_loopback, open_client
 from uscdr.write_guard import ANYHOW, WriteGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from pydantic import SecretStr
 
-USER_AGENT = f"uscdr/{__version__}"
-TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=10.0)
-"""Seconds of silence; a read that times out is retried."""
-WRITE_TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=10.0)
-"""As long as the official client waits: after a timed-out write, the caller must check its effect."""
-UNDER_WAY = 30
-"""Seconds that sent data may stay unacknowledged; then the connection is dropped."""
-
-
-def _unconfirmed_at_most(seconds: int) -> list[tuple[int, int, int]]:
-    """Socket options that drop a connection without acknowledgements for that long; empty where unsupported."""
-    if not hasattr(socket, "TCP_USER_TIMEOUT"):
-        return []
-    return [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)]
+    from uscdr.providers.http.exchange import HttpCall, Reply
 
 
 def trust(ca_file: Path | None = None) -> ssl.SSLContext:
@@ -77,19 +48,6 @@ def trust(ca_file: Path | None = None) -> ssl.SSLContext:
     return context
 
 
-def proxy_for(url: str) -> str | None:
-    """The environment's proxy for `url` (HTTPS_PROXY and the like), except for NO_PROXY and this machine."""
-    parts = urlsplit(url)
-    if is_loopback(url) or proxy_bypass(parts.hostname or ""):
-        return None
-    return getproxies().get(parts.scheme)
-
-
-def is_loopback(url: str) -> bool:
-    """Whether `url` stays on this machine."""
-    return is_loopback_host(urlsplit(url).hostname or "")
-
-
 def is_private(url: str) -> bool:
     """Whether nobody can read the traffic: https, or http on this machine. False for a malformed address."""
     try:
@@ -110,44 +68,6 @@ def require_private(url: str, what: str) -> str:
     )
 
 
-def open_client(
-    base_url: str,
-    *,
-    provider: str,
-    verify: ssl.SSLContext,
-    read_only: bool,
-    record: Record | None = None,
-    headers: Mapping[str, str] | None = None,
-    for_writes: bool = False,
-    empty_posts: frozenset[str] = frozenset(),
-    leave: WriteGuard = ANYHOW,
-) -> httpx.Client:
-    """A client for one base URL; redirects are not followed, and credentials go to no other address.
-
-    With `for_writes` each request has its own connection and more time: a reused connection that the server has closed
-    would look like a lost answer. `leave` is asked before each writing request.
-    """
-    dropped = _unconfirmed_at_most(UNDER_WAY) if for_writes else None
-    transport: httpx.BaseTransport = LimitedTransport(
-        verify=verify, keeps=not for_writes, proxy=proxy_for(base_url), socket_options=dropped
-    )
-    transport = AskingTransport(transport, leave)
-    transport = BoundTransport(transport, base_url, provider=provider)
-    if record is not None:
-        transport = RecordingTransport(transport, record)
-    transport = KnowingTransport(transport, direct=proxy_for(base_url) is None)
-    if read_only:
-        transport = ReadOnlyTransport(transport, provider=provider, empty_posts=empty_posts)
-    return httpx.Client(
-        base_url=base_url,
-        transport=transport,
-        timeout=WRITE_TIMEOUT if for_writes else TIMEOUT,
-        follow_redirects=False,
-        trust_env=False,
-        headers={"User-Agent": USER_AGENT, **(headers or {})},
-    )
-
-
 def segment(value: str) -> str:
     """One path segment, percent-encoded.
 
@@ -156,9 +76,6 @@ def segment(value: str) -> str:
     if value.strip(".") == "" or value != value.strip():
         raise BadInput(f"{value!r} is not a valid name or id.", next_action="Check the name.")
     return quote(value, safe="")
-
-
-# Shared by API clients: wiring, connections with a bearer token, and the check of credentials.
 
 
 CREDENTIAL = re.compile(r"[!-~]+")
@@ -229,9 +146,9 @@ class BearerClient:
         self._clients.clear()
 
     def exchange(self, base_url: str, call: HttpCall) -> Reply:
-        """Send one request once, with the token; errors as in `exchange`."""
-        reply = exchange(self._client(base_url, for_writes=call.writes), call, provider=self._provider)
-        there = http_date(reply.headers.get("Date", ""))
+        """Send one request once, with the token; errors as in `HttpCall.send`."""
+        reply = call.send(self._client(base_url, for_writes=call.writes), provider=self._provider)
+        there = reply.time("Date")
         if there is not None:
             self._compare_clocks((there - datetime.now(UTC)).total_seconds())
         return reply

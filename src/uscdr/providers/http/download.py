@@ -14,7 +14,7 @@ from uscdr.digits import whole
 from uscdr.errors import Interrupted, MachineError, ProviderError
 from uscdr.files import arriving
 from uscdr.providers.http.client import is_private
-from uscdr.providers.http.exchange import describe, is_untrusted
+from uscdr.providers.http.exchange import NetworkFailure
 
 if TYPE_CHECKING:
     import threading
@@ -50,7 +50,27 @@ class DownloadOrigin:
 
     def broken(self, message: str, error: httpx.HTTPError) -> ProviderError:
         """A failure of the network."""
-        return self.fault(message, why=f"{describe(error).capitalize()}.", retryable=not is_untrusted(error))
+        failure = NetworkFailure(error)
+        return self.fault(message, why=f"{failure.words.capitalize()}.", retryable=not failure.is_untrusted)
+
+    @contextmanager
+    def open(self, client: httpx.Client, url: str, stop: threading.Event) -> Iterator[Body]:
+        """GET the address once. Raises ProviderError when it is not https, refused or unreachable."""
+        if not is_private(url):
+            raise self.fault("The download address is not https; uscdr does not download unencrypted.")
+        try:
+            request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
+            response = client.send(request, stream=True)
+        except (httpx.InvalidURL, UnicodeError):
+            raise self.fault("The download address is malformed.") from None
+        except httpx.HTTPError as error:
+            raise self.broken("The storage did not answer the download request.", error) from None
+        try:
+            if response.status_code != httpx.codes.OK:
+                raise self.refused(response.status_code)
+            yield Body(response, self, stop)
+        finally:
+            response.close()
 
 
 class Body:
@@ -81,26 +101,6 @@ class Body:
             raise self._origin.broken(f"The connection broke after {received} bytes of the download.", error) from None
         if self.size is not None and received != self.size:
             raise self._origin.fault(f"The download ended after {received} of {self.size} bytes.", retryable=True)
-
-
-@contextmanager
-def opened(client: httpx.Client, url: str, origin: DownloadOrigin, stop: threading.Event) -> Iterator[Body]:
-    """GET the address once. Raises ProviderError when it is not https, refused or unreachable."""
-    if not is_private(url):
-        raise origin.fault("The download address is not https; uscdr does not download unencrypted.")
-    try:
-        request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
-        response = client.send(request, stream=True)
-    except (httpx.InvalidURL, UnicodeError):
-        raise origin.fault("The download address is malformed.") from None
-    except httpx.HTTPError as error:
-        raise origin.broken("The storage did not answer the download request.", error) from None
-    try:
-        if response.status_code != httpx.codes.OK:
-            raise origin.refused(response.status_code)
-        yield Body(response, origin, stop)
-    finally:
-        response.close()
 
 
 # Writes a stream to a private file: hashed while writing, and named only when complete.

@@ -17,6 +17,7 @@ import httpx
 
 from uscdr.digits import whole
 from uscdr.errors import AnswerLost, ProviderError
+from uscdr.providers.http.json import JsonObject
 from uscdr.providers.http.outages import GIVEN_UP, answer_seconds
 from uscdr.providers.http.transport import GivenUp
 
@@ -38,6 +39,8 @@ _NEVER_ARRIVED = (
     httpx.UnsupportedProtocol,
 )
 
+_REACH_ACTION = "Check this machine's network and the provider's status page, then run the command again."
+_TRUST_ACTION = "Check this machine's clock. If the network inspects TLS, set `ca_file`."
 LOOK_FIRST = "It may have taken effect. Check at the provider before you repeat it."
 
 
@@ -55,6 +58,63 @@ class HttpCall:
     hide: tuple[SecretStr, ...] = ()
     """Secrets in the request; a provider may echo them."""
 
+    def send(self, client: httpx.Client, *, provider: str) -> Reply:
+        """Send the request once and read the whole answer.
+
+        Raises `AnswerLost` for a write that may have arrived, else `ProviderError` (retryable when the network
+        failed). The provider's status code is not judged here.
+        """
+        try:
+            with client.stream(self.method, self.path, headers=self.headers, content=self._content()) as response:
+                return Reply(response.status_code, response.headers, b"".join(_bounded(response)))
+        except (httpx.InvalidURL, UnicodeError):
+            raise self.unanswered(
+                provider=provider, why="Its address or a header is malformed.", never_arrived=True,
+                final=True, untrusted=False,
+            ) from None  # fmt: skip
+        except httpx.HTTPError as error:
+            failure = NetworkFailure(error)
+            # `from None`: the cause may quote what the peer sent.
+            raise self.unanswered(
+                provider=provider, why=f"{self.method} {self.path}: {failure.words}.",
+                never_arrived=failure.never_arrived, final=failure.will_not_pass, untrusted=failure.is_untrusted,
+            ) from None  # fmt: skip
+
+    def unanswered(
+        self, *, provider: str, why: str, never_arrived: bool, untrusted: bool, final: bool = False
+    ) -> ProviderError:
+        """The error for this request when no answer came.
+
+        `untrusted`: the peer's certificate is not trusted. `final`: a retry would fail too.
+        """
+        if never_arrived:
+            return ProviderError(
+                f"uscdr could not reach {provider} to {self.what}.",
+                provider=provider,
+                why=why,
+                next_action=_TRUST_ACTION if untrusted else _REACH_ACTION,
+                retryable=not (untrusted or final),
+                sent=False,
+            )
+        if self.writes:
+            return self.answer_lost(provider=provider, why=why)
+        message = f"{provider} did not answer when asked to {self.what}."
+        return ProviderError(message, provider=provider, why=why, next_action=_REACH_ACTION, retryable=not final)
+
+    def answer_lost(self, *, provider: str, why: str, status: int | None = None, request_id: str = "") -> AnswerLost:
+        """The error for this write when its outcome is unknown."""
+        return AnswerLost(
+            f"uscdr asked {provider} to {self.what}; the outcome is unknown.",
+            provider=provider,
+            why=why,
+            next_action=LOOK_FIRST,
+            status=status,
+            request_id=request_id,
+        )
+
+    def _content(self) -> bytes | None:
+        return self.body if self.body is None or isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -70,6 +130,15 @@ class Reply:
         told = self.headers.get("Request-Id") or self.headers.get("X-Request-Id", "")
         return str(told).rpartition(",")[2].strip()[:64]
 
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait by the `Retry-After` header; None when it is absent or unusable."""
+        return _retry_after(self.headers.get("Retry-After"), now=datetime.now(UTC))
+
+    def time(self, header: str) -> datetime | None:
+        """A header's HTTP date, as an aware UTC datetime; None when it is absent or malformed."""
+        return _http_date(self.headers.get(header, ""))
+
     def json(self) -> object:
         """The decoded body; ValueError when it is not JSON, or contains lone surrogates."""
         try:
@@ -81,44 +150,37 @@ class Reply:
             raise ValueError("nested too deeply") from None
         return document
 
-    def fields(self) -> Mapping[str, object]:
+    def fields(self) -> JsonObject:
         """The decoded body where it is a JSON object; empty for anything else."""
         try:
             body = self.json()
         except ValueError:
-            return {}
-        return body if isinstance(body, dict) else {}
+            return JsonObject()
+        return JsonObject(body) if isinstance(body, dict) else JsonObject()
+
+
+# Times in an answer's headers. Anything malformed is ignored: the peer may send anything.
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        found = email.utils.parsedate_to_datetime(value)
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _retry_after(value: str | None, *, now: datetime) -> float | None:
+    """Seconds, given as a number or as an HTTP date."""
+    seconds = whole(value)
+    if value is None or seconds is not None:
+        return seconds
+    until = _http_date(value)
+    return None if until is None else max(0.0, (until - now).total_seconds())
 
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
-
-
-def exchange(client: httpx.Client, call: HttpCall, *, provider: str) -> Reply:
-    """Send one request once and read the whole answer.
-
-    Raises `AnswerLost` for a write that may have arrived, else `ProviderError` (retryable when the network
-    failed). The provider's status code is not judged here.
-    """
-    try:
-        with client.stream(call.method, call.path, headers=call.headers, content=_content(call)) as response:
-            return Reply(response.status_code, response.headers, b"".join(_bounded(response)))
-    except (httpx.InvalidURL, UnicodeError):
-        raise unanswered(
-            call, provider=provider, why="Its address or a header is malformed.", never_arrived=True,
-            final=True, untrusted=False,
-        ) from None  # fmt: skip
-    except httpx.HTTPError as error:
-        # `from None`: the cause may quote what the peer sent.
-        why = f"{call.method} {call.path}: {describe(error)}."
-        raise unanswered(
-            call, provider=provider, why=why, never_arrived=never_arrived(error), final=_will_not_pass(error),
-            untrusted=is_untrusted(error),
-        ) from None  # fmt: skip
-
-
-def _content(call: HttpCall) -> bytes | None:
-    return call.body if call.body is None or isinstance(call.body, bytes) else json.dumps(call.body).encode()
 
 
 def _bounded(response: httpx.Response) -> Iterator[bytes]:
@@ -137,81 +199,47 @@ class _Endless(httpx.ReadTimeout):
     """An answer that was too large or took too long: a retry would end the same way."""
 
 
-def _will_not_pass(error: httpx.HTTPError) -> bool:
-    """Whether a retry would end the same way."""
-    return isinstance(error, _Endless | GivenUp)
+@dataclass(frozen=True)
+class NetworkFailure:
+    """Why a request got no answer, by the library's error."""
 
+    error: BaseException
 
-def never_arrived(error: httpx.HTTPError) -> bool:
-    """Whether the request surely was not sent."""
-    return isinstance(error, _NEVER_ARRIVED)
+    @property
+    def never_arrived(self) -> bool:
+        """Whether the request surely was not sent."""
+        return isinstance(self.error, _NEVER_ARRIVED)
 
+    @property
+    def is_untrusted(self) -> bool:
+        """Whether the peer's certificate is not trusted: waiting does not help."""
+        return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in self.causes())
 
-def unanswered(
-    call: HttpCall, *, provider: str, why: str, never_arrived: bool, untrusted: bool, final: bool = False
-) -> ProviderError:
-    """The error for a request without an answer.
+    @property
+    def will_not_pass(self) -> bool:
+        """Whether a retry would end the same way."""
+        return isinstance(self.error, _Endless | GivenUp)
 
-    `untrusted`: the peer's certificate is not trusted. `final`: a retry would fail too.
-    """
-    if never_arrived:
-        return ProviderError(
-            f"uscdr could not reach {provider} to {call.what}.",
-            provider=provider,
-            why=why,
-            next_action=_TRUST_ACTION if untrusted else _REACH_ACTION,
-            retryable=not (untrusted or final),
-            sent=False,
-        )
-    if call.writes:
-        return answer_lost(call, provider=provider, why=why)
-    message = f"{provider} did not answer when asked to {call.what}."
-    return ProviderError(message, provider=provider, why=why, next_action=_REACH_ACTION, retryable=not final)
+    @property
+    def words(self) -> str:
+        """The failure in our own words; the library's words may quote the peer's bytes."""
+        for cause in self.causes():
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return f"the certificate is not trusted ({cause.verify_message})"
+            if isinstance(cause, ssl.SSLError):
+                return "the TLS connection failed"
+            if isinstance(cause, OSError) and cause.strerror:
+                return cause.strerror.lower()
+        return next((words for kind, words in _WORDS if isinstance(self.error, kind)), "the connection failed")
 
-
-_REACH_ACTION = "Check this machine's network and the provider's status page, then run the command again."
-_TRUST_ACTION = "Check this machine's clock. If the network inspects TLS, set `ca_file`."
-
-
-def answer_lost(
-    call: HttpCall, *, provider: str, why: str, status: int | None = None, request_id: str = ""
-) -> AnswerLost:
-    """The error for a write with an unknown outcome."""
-    return AnswerLost(
-        f"uscdr asked {provider} to {call.what}; the outcome is unknown.",
-        provider=provider,
-        why=why,
-        next_action=LOOK_FIRST,
-        status=status,
-        request_id=request_id,
-    )
-
-
-def is_untrusted(error: BaseException) -> bool:
-    """Whether the peer's certificate is not trusted: waiting does not help."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and its causes, nearest first."""
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def describe(error: httpx.HTTPError) -> str:
-    """A network failure in our own words; the library's words may quote the peer's bytes."""
-    for cause in causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the certificate is not trusted ({cause.verify_message})"
-        if isinstance(cause, ssl.SSLError):
-            return "the TLS connection failed"
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-    return next((words for kind, words in _WORDS if isinstance(error, kind)), "the connection failed")
+    def causes(self) -> Iterator[BaseException]:
+        """The error and its causes, nearest first."""
+        seen: set[int] = set()
+        cause: BaseException | None = self.error
+        while cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            cause = cause.__cause__ or cause.__context__
 
 
 _WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
@@ -226,27 +254,6 @@ _WORDS: tuple[tuple[type[httpx.HTTPError], str], ...] = (
     (httpx.WriteError, "the connection was cut while sending"),
     (httpx.DecodingError, "uscdr could not decompress the answer"),
 )
-
-
-# Times in an answer's headers. Anything malformed is ignored: the peer may send anything.
-
-
-def http_date(value: str) -> datetime | None:
-    """An HTTP date, in UTC if it names no zone; None when malformed."""
-    try:
-        found = email.utils.parsedate_to_datetime(value)
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def retry_after(value: str | None, *, now: datetime) -> float | None:
-    """Seconds to wait by a `Retry-After` header: a number of seconds or an HTTP date; None when unusable."""
-    seconds = whole(value)
-    if value is None or seconds is not None:
-        return seconds
-    until = http_date(value)
-    return None if until is None else max(0.0, (until - now).total_seconds())
 
 
 # Limits for following a list's pages: a faulty list may have no end.

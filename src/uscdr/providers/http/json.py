@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,7 +13,7 @@ from uscdr.digits import MOST, whole
 from uscdr.models.base import is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -22,11 +22,84 @@ class ShapeError(ValueError):
     """The body is not as documented. The text names fields and types, never values."""
 
 
-def record(value: object) -> Mapping[str, object]:
-    """A JSON object."""
-    if not isinstance(value, dict):
-        raise ShapeError(f"expected an object, got {_kind(value)}")
-    return value
+class JsonObject(dict[str, object]):
+    """A JSON object. Its readers raise `ShapeError` for a missing field or a wrong type."""
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """The decoded value, which must be an object."""
+        if not isinstance(value, dict):
+            raise ShapeError(f"expected an object, got {_kind(value)}")
+        return cls(value)
+
+    def text(self, name: str) -> str:
+        """A required, non-empty string."""
+        value = self.get(name)
+        if not isinstance(value, str) or not value:
+            raise self._missing(name)
+        # JSON may contain a lone surrogate, which cannot be written to a file or screen.
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ShapeError(f"`{name}` is not valid text")
+        return value
+
+    def optional_text(self, name: str) -> str:
+        """A string, or an empty one when it is absent or null."""
+        return "" if self.get(name) in (None, "") else self.text(name)
+
+    def web_address(self, name: str) -> str:
+        """The required address of a page or file; the caller decides whether to request it."""
+        value = self.text(name)
+        try:
+            host = urlsplit(value).hostname and httpx.URL(value).host
+        except (ValueError, httpx.InvalidURL):
+            host = ""
+        if not host or not value.startswith(("https://", "http://")):
+            raise ShapeError(f"`{name}` is not an address")
+        return value
+
+    def optional_web_address(self, name: str) -> str:
+        """The address of a page or file, or an empty string when it is absent or null."""
+        return "" if self.get(name) in (None, "") else self.web_address(name)
+
+    def flag(self, name: str) -> bool:
+        """A required boolean."""
+        value = self.get(name)
+        if not isinstance(value, bool):
+            raise self._missing(name)
+        return value
+
+    def number(self, name: str) -> int:
+        """A required whole number, as a number or as digits in a string."""
+        value = self.get(name)
+        if isinstance(value, str) and (found := whole(value)) is not None:
+            return found
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= MOST:
+            raise self._missing(name)
+        return value
+
+    def optional_number(self, name: str) -> int | None:
+        """A whole number, or None when it is absent or null."""
+        return None if self.get(name) is None else self.number(name)
+
+    def nested(self, name: str) -> JsonObject:
+        """An object inside, or an empty one when it is absent or null."""
+        value = self.get(name)
+        return JsonObject() if value is None else JsonObject.of(value)
+
+    def moment(self, name: str) -> datetime:
+        """A required time, as an aware UTC datetime."""
+        found = self.optional_moment(name)
+        if found is None:
+            raise ShapeError(f"`{name}` is missing or is not a time")
+        return found
+
+    def optional_moment(self, name: str) -> datetime | None:
+        """A time, or None when it is absent, null or unreadable."""
+        value = self.get(name)
+        return _parse_moment(value) if isinstance(value, str) else None
+
+    def _missing(self, name: str) -> ShapeError:
+        return ShapeError(f"`{name}` is missing or is {_kind(self.get(name))}")
 
 
 def items(value: object, decode: Callable[[object], T]) -> tuple[T, ...]:
@@ -62,82 +135,6 @@ def distinct(value: object) -> object:
             seen[name] = item
         kept.append(item)
     return kept
-
-
-def text(source: Mapping[str, object], name: str) -> str:
-    """A required, non-empty string."""
-    value = source.get(name)
-    if not isinstance(value, str) or not value:
-        raise ShapeError(f"`{name}` is missing or is {_kind(value)}")
-    # JSON may contain a lone surrogate, which cannot be written to a file or screen.
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ShapeError(f"`{name}` is not valid text")
-    return value
-
-
-def optional_text(source: Mapping[str, object], name: str) -> str:
-    """A string, or an empty one when it is absent or null."""
-    return "" if source.get(name) in (None, "") else text(source, name)
-
-
-def web_address(source: Mapping[str, object], name: str) -> str:
-    """The required address of a page or file; the caller decides whether to request it."""
-    value = text(source, name)
-    try:
-        host = urlsplit(value).hostname and httpx.URL(value).host
-    except (ValueError, httpx.InvalidURL):
-        host = ""
-    if not host or not value.startswith(("https://", "http://")):
-        raise ShapeError(f"`{name}` is not an address")
-    return value
-
-
-def optional_web_address(source: Mapping[str, object], name: str) -> str:
-    """The same, or an empty one when it is absent or null."""
-    return "" if source.get(name) in (None, "") else web_address(source, name)
-
-
-def flag(source: Mapping[str, object], name: str) -> bool:
-    """A required boolean."""
-    value = source.get(name)
-    if not isinstance(value, bool):
-        raise ShapeError(f"`{name}` is missing or is {_kind(value)}")
-    return value
-
-
-def number(source: Mapping[str, object], name: str) -> int:
-    """A required whole number, as a number or as digits in a string."""
-    value = source.get(name)
-    if isinstance(value, str) and (found := whole(value)) is not None:
-        return found
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= MOST:
-        raise ShapeError(f"`{name}` is missing or is {_kind(value)}")
-    return value
-
-
-def optional_number(source: Mapping[str, object], name: str) -> int | None:
-    """A whole number, or None when it is absent or null."""
-    return None if source.get(name) is None else number(source, name)
-
-
-def nested(source: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """An object inside, or an empty one when it is absent or null."""
-    value = source.get(name)
-    return {} if value is None else record(value)
-
-
-def moment(source: Mapping[str, object], name: str) -> datetime:
-    """A required time, as an aware UTC datetime."""
-    found = optional_moment(source, name)
-    if found is None:
-        raise ShapeError(f"`{name}` is missing or is not a time")
-    return found
-
-
-def optional_moment(source: Mapping[str, object], name: str) -> datetime | None:
-    """A time, or None when it is absent, null or unreadable."""
-    value = source.get(name)
-    return _parse_moment(value) if isinstance(value, str) else None
 
 
 def _parse_moment(value: str) -> datetime | None:

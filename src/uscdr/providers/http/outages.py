@@ -47,6 +47,21 @@ class Outages:
         self._alive: set[str] = set()
         self._waited: dict[str, float] = {}
 
+    @classmethod
+    def known(cls) -> Outages | None:
+        """The knowledge of the current read-only command; None otherwise, and then every host is tried."""
+        return _SHARED[-1] if _SHARED else None
+
+    @classmethod
+    @contextmanager
+    def shared(cls) -> Iterator[Outages]:
+        """All requests within this context, on any thread, share the knowledge."""
+        _SHARED.append(cls())
+        try:
+            yield _SHARED[-1]
+        finally:
+            _SHARED.pop()
+
     def left(self, place: str) -> float:
         """Seconds that the host may still stay silent; 0 when it is not tried again."""
         with self._turn:
@@ -92,25 +107,10 @@ class Outages:
             known.pop(place, None)
 
 
-_LOOKING: list[Outages] = []
+_SHARED: list[Outages] = []
 
 
-def known() -> Outages | None:
-    """The knowledge of the current read-only command; None otherwise, and then every host is tried."""
-    return _LOOKING[-1] if _LOOKING else None
-
-
-@contextmanager
-def looking() -> Iterator[Outages]:
-    """All requests within this context, on any thread, share the knowledge."""
-    _LOOKING.append(Outages())
-    try:
-        yield _LOOKING[-1]
-    finally:
-        _LOOKING.pop()
-
-
-def resolved(host: str, seconds: float) -> None:
+def wait_for_dns(host: str, seconds: float) -> None:
     """Wait until the name lookup ends; TimeoutError after the limit: nothing else limits the lookup."""
     if host in _RESOLVED:
         return
@@ -131,13 +131,13 @@ _RESOLVED: set[str] = set()
 
 
 @contextmanager
-def borne(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSError,)) -> Iterator[float]:
+def time_allowed(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSError,)) -> Iterator[float]:
     """Yields the seconds that `place` may stay silent, at most `usual`.
 
     An error of the types `silence` counts as no answer. Raises TimeoutError when the command no longer waits for that
     host.
     """
-    outages = known()
+    outages = Outages.known()
     if outages is None:
         yield usual
         return
@@ -145,7 +145,7 @@ def borne(place: str, usual: float, silence: tuple[type[Exception], ...] = (OSEr
     if left <= 0:
         raise TimeoutError(errno.ETIMEDOUT, GIVEN_UP)
     try:
-        resolved(place.rpartition(":")[0].removeprefix("dns "), left)
+        wait_for_dns(place.rpartition(":")[0].removeprefix("dns "), left)
         yield min(usual, left)
     except silence:
         outages.silent(place, begun)
@@ -158,4 +158,4 @@ GIVEN_UP = "it did not answer before, so this command does not wait for it again
 
 def answer_seconds() -> float:
     """Seconds that one whole answer may take, including its headers."""
-    return ANSWER_SECONDS if known() is None else ANSWER
+    return ANSWER_SECONDS if Outages.known() is None else ANSWER

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import httpx
 
 from uscdr.errors import ProviderError, RateLimited
-from uscdr.providers.http.exchange import HttpCall, Reply, answer_lost, retry_after
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
+
+    from uscdr.providers.http.exchange import HttpCall, Reply
 
 _REFUSED_WHATEVER_THE_BODY = frozenset({401, 407, 429})
 """A gateway may send these statuses in HTML instead of the API; the request then had no effect."""
@@ -30,6 +30,75 @@ class Provider:
     name: str
     failing: str
     surely: frozenset[int] = frozenset()
+
+    def refused(self, reply: Reply, call: HttpCall, reading: AnswerReading) -> ProviderError:
+        """The error for an unsuccessful answer.
+
+        Only a certain refusal uses its row. Anything else is `AnswerLost` for a write, and a failure for a read.
+        """
+        if not self._surely_refused(reply.status, reading):
+            return self._failed(reply, call)
+        message = f"{self.name} refused to {call.what}: {reading.says or reading.row.says}."
+        why = f"{_where(reply, call)}{reading.quote}"
+        if issubclass(reading.row.kind, RateLimited):
+            return RateLimited(
+                message,
+                provider=self.name,
+                retry_after=reply.retry_after if reading.wait is None else reading.wait,
+                why=why,
+                next_action=reading.row.next_action,
+                status=reply.status,
+                error_id=reading.error_id,
+                request_id=reply.request_id,
+            )
+        return reading.row.kind(
+            message,
+            provider=self.name,
+            why=why,
+            next_action=reading.row.next_action,
+            status=reply.status,
+            error_id=reading.error_id,
+            request_id=reply.request_id,
+        )
+
+    def unreadable(self, reply: Reply, call: HttpCall, problem: str) -> ProviderError:
+        """The error for a successful status with an undocumented body."""
+        again = "Run the command again. If it fails again, check the API address of the target."
+        message = f"{self.name} sent an unexpected answer when asked to {call.what}."
+        return self._unusable(reply, call, message, problem, again, retryable=True)
+
+    def _surely_refused(self, status: int, reading: AnswerReading) -> bool:
+        """Whether the request certainly had no effect. Even a 2xx may be a refusal, when its body says so."""
+        final = httpx.codes.is_success(status) or httpx.codes.is_client_error(status)
+        if not final or status == httpx.codes.REQUEST_TIMEOUT:
+            return False
+        return reading.own or status in _REFUSED_WHATEVER_THE_BODY | self.surely
+
+    def _failed(self, reply: Reply, call: HttpCall) -> ProviderError:
+        if httpx.codes.is_redirect(reply.status):
+            message = f"{self.name} answered with a redirect when asked to {call.what}; uscdr did not follow it."
+        else:
+            message = f"{self.name} failed when asked to {call.what}."
+        passes = may_pass(reply.status)
+        action = self.failing if passes else _ADDRESS
+        return self._unusable(reply, call, message, _nature(reply), action, retryable=passes)
+
+    def _unusable(
+        self, reply: Reply, call: HttpCall, message: str, problem: str, next_action: str, *, retryable: bool
+    ) -> ProviderError:
+        """The error for an answer that does not say what was done: a write's outcome is unknown."""
+        why = f"{_where(reply, call)}: {problem}."
+        if call.writes:
+            return call.answer_lost(provider=self.name, why=why, status=reply.status, request_id=reply.request_id)
+        return ProviderError(
+            message,
+            provider=self.name,
+            why=why,
+            next_action=next_action,
+            status=reply.status,
+            request_id=reply.request_id,
+            retryable=retryable,
+        )
 
 
 @dataclass(frozen=True)
@@ -57,45 +126,6 @@ class AnswerReading:
     wait: float | None = None
 
 
-def refused(provider: Provider, reply: Reply, call: HttpCall, reading: AnswerReading) -> ProviderError:
-    """The error for an unsuccessful answer.
-
-    Only a certain refusal uses its row. Anything else is `AnswerLost` for a write, and a failure for a read.
-    """
-    if not _surely_refused(provider, reply.status, reading):
-        return _failed(provider, reply, call)
-    message = f"{provider.name} refused to {call.what}: {reading.says or reading.row.says}."
-    why = f"{_where(reply, call)}{reading.quote}"
-    if issubclass(reading.row.kind, RateLimited):
-        wait = retry_after(reply.headers.get("Retry-After"), now=datetime.now(UTC))
-        return RateLimited(
-            message,
-            provider=provider.name,
-            retry_after=wait if reading.wait is None else reading.wait,
-            why=why,
-            next_action=reading.row.next_action,
-            status=reply.status,
-            error_id=reading.error_id,
-            request_id=reply.request_id,
-        )
-    return reading.row.kind(
-        message,
-        provider=provider.name,
-        why=why,
-        next_action=reading.row.next_action,
-        status=reply.status,
-        error_id=reading.error_id,
-        request_id=reply.request_id,
-    )
-
-
-def unreadable(provider: Provider, reply: Reply, call: HttpCall, problem: str) -> ProviderError:
-    """The error for a successful status with an undocumented body."""
-    again = "Run the command again. If it fails again, check the API address of the target."
-    message = f"{provider.name} sent an unexpected answer when asked to {call.what}."
-    return _unusable(provider, reply, call, message, problem, again, retryable=True)
-
-
 def may_pass(status: int) -> bool:
     """Whether a retry of the same request may succeed."""
     return httpx.codes.is_server_error(status) or status in (
@@ -108,42 +138,6 @@ def _where(reply: Reply, call: HttpCall) -> str:
     """`GET /ping answered 503, request abc`; without the query, which may contain a signature."""
     request = f", request {reply.request_id}" if reply.request_id else ""
     return f"{call.method} {call.path.partition('?')[0]} answered {reply.status}{request}"
-
-
-def _surely_refused(provider: Provider, status: int, reading: AnswerReading) -> bool:
-    """Whether the request certainly had no effect. Even a 2xx may be a refusal, when its body says so."""
-    final = httpx.codes.is_success(status) or httpx.codes.is_client_error(status)
-    if not final or status == httpx.codes.REQUEST_TIMEOUT:
-        return False
-    return reading.own or status in _REFUSED_WHATEVER_THE_BODY | provider.surely
-
-
-def _failed(provider: Provider, reply: Reply, call: HttpCall) -> ProviderError:
-    if httpx.codes.is_redirect(reply.status):
-        message = f"{provider.name} answered with a redirect when asked to {call.what}; uscdr did not follow it."
-    else:
-        message = f"{provider.name} failed when asked to {call.what}."
-    passes = may_pass(reply.status)
-    action = provider.failing if passes else _ADDRESS
-    return _unusable(provider, reply, call, message, _nature(reply), action, retryable=passes)
-
-
-def _unusable(
-    provider: Provider, reply: Reply, call: HttpCall, message: str, problem: str, next_action: str, *, retryable: bool
-) -> ProviderError:
-    """The error for an answer that does not say what was done: a write's outcome is unknown."""
-    why = f"{_where(reply, call)}: {problem}."
-    if call.writes:
-        return answer_lost(call, provider=provider.name, why=why, status=reply.status, request_id=reply.request_id)
-    return ProviderError(
-        message,
-        provider=provider.name,
-        why=why,
-        next_action=next_action,
-        status=reply.status,
-        request_id=reply.request_id,
-        retryable=retryable,
-    )
 
 
 def _nature(reply: Reply) -> str:

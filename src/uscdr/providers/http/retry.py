@@ -12,7 +12,7 @@ from tenacity.stop import stop_base
 from tenacity.wait import wait_base, wait_exponential, wait_random
 
 from uscdr.errors import Interrupted, ProviderError, RateLimited
-from uscdr.providers.http.outages import QUOTA, WAITING, known
+from uscdr.providers.http.outages import QUOTA, WAITING, Outages
 
 T = TypeVar("T")
 
@@ -123,7 +123,7 @@ class _LookedEnough(stop_base):
     """Ends the loop of a read-only command at the provider's total limit; rate limits have a larger one."""
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        outages, error = known(), _failure(retry_state)
+        outages, error = Outages.known(), _failure(retry_state)
         if outages is None or not isinstance(error, ProviderError):
             return False
         share = QUOTA if isinstance(error, RateLimited) else WAITING

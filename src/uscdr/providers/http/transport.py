@@ -1,6 +1,6 @@
-"""The layers of each request: refuse writes, limit the wait, record, check the origin, and ask for permission to send.
+"""Opens HTTP clients. Each request passes these layers: refuse writes, limit the wait, record, check origin, ask.
 
-A dry run is safe by construction: nothing above `ReadOnlyTransport` can send a write.
+A dry run is safe by construction: nothing above `_ReadOnlyTransport` can send a write.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
 from typing_extensions import override
 
+from uscdr import __version__
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.providers.http.outages import answer_seconds, known, resolved
-from uscdr.write_guard import SHORT, WriteGuard
+from uscdr.providers.http.outages import Outages, answer_seconds, wait_for_dns
+from uscdr.settings import is_loopback_host
+from uscdr.write_guard import ANYHOW, SHORT, WriteGuard
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -52,7 +56,7 @@ EMPTY_FORM, EMPTY_FORM_TYPE = f"--{_BOUNDARY}--\r\n".encode(), f"multipart/form-
 """A multipart form without fields, and its content type."""
 
 
-class Around(httpx.BaseTransport):
+class _Around(httpx.BaseTransport):
     """Wraps another transport, and closes it too."""
 
     def __init__(self, inner: httpx.BaseTransport) -> None:
@@ -63,7 +67,7 @@ class Around(httpx.BaseTransport):
         self._inner.close()
 
 
-class ReadOnlyTransport(Around):
+class _ReadOnlyTransport(_Around):
     """Refuses every request that could write, before a connection is opened.
 
     `empty_posts` are paths to which an empty form (`{}` or EMPTY_FORM) may be sent: the application refuses it, and the
@@ -91,7 +95,7 @@ class GivenUp(httpx.ConnectError):
     """Nothing was sent: the host stayed silent for the longest time that this command waits."""
 
 
-class KnowingTransport(Around):
+class KnowingTransport(_Around):
     """In a read-only command, waits for a host only as long as the command's remaining limit allows.
 
     `direct`: without a proxy, which would resolve the host name.
@@ -103,7 +107,7 @@ class KnowingTransport(Around):
 
     @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        outages = known()
+        outages = Outages.known()
         if outages is None:
             return self._inner.handle_request(request)
         place = request.url.netloc.decode("ascii")
@@ -124,12 +128,12 @@ class KnowingTransport(Around):
     def _find(self, host: str, seconds: float) -> None:
         if self._direct:
             try:
-                resolved(host, seconds)
+                wait_for_dns(host, seconds)
             except TimeoutError as error:
                 raise httpx.ConnectTimeout(str(error)) from None
 
 
-class RecordingTransport(Around):
+class _RecordingTransport(_Around):
     """Calls `record` for each request before it is sent."""
 
     def __init__(self, inner: httpx.BaseTransport, record: Record) -> None:
@@ -146,7 +150,7 @@ class RecordingTransport(Around):
 CREDENTIALS = ("Authorization", "Cookie")
 
 
-class BoundTransport(Around):
+class _BoundTransport(_Around):
     """Refuses to send credentials to another address, even if an answer or a caller names one."""
 
     def __init__(self, inner: httpx.BaseTransport, base_url: str, *, provider: str) -> None:
@@ -167,7 +171,7 @@ class BoundTransport(Around):
         return self._inner.handle_request(request)
 
 
-class AskingTransport(Around):
+class _AskingTransport(_Around):
     """Asks for permission to write once the connection is open, before the request's first byte and before its body."""
 
     def __init__(self, inner: httpx.BaseTransport, leave: WriteGuard) -> None:
@@ -209,6 +213,76 @@ class _Departure:
 
 _HEAD, _BODY, _SENT = ".send_request_headers.started", ".send_request_body.started", ".send_request_"
 """The HTTP library's event names right before sending, and the prefix of all its sending events."""
+
+
+# Clients on these transports, with time limits and verified certificates.
+
+
+USER_AGENT = f"uscdr/{__version__}"
+TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=10.0)
+"""Seconds of silence; a read that times out is retried."""
+WRITE_TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=10.0)
+"""As long as the official client waits: after a timed-out write, the caller must check its effect."""
+UNDER_WAY = 30
+"""Seconds that sent data may stay unacknowledged; then the connection is dropped."""
+
+
+def _unconfirmed_at_most(seconds: int) -> list[tuple[int, int, int]]:
+    """Socket options that drop a connection without acknowledgements for that long; empty where unsupported."""
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return []
+    return [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)]
+
+
+def proxy_for(url: str) -> str | None:
+    """The environment's proxy for `url` (HTTPS_PROXY and the like), except for NO_PROXY and this machine."""
+    parts = urlsplit(url)
+    if is_loopback(url) or proxy_bypass(parts.hostname or ""):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether `url` stays on this machine."""
+    return is_loopback_host(urlsplit(url).hostname or "")
+
+
+def open_client(
+    base_url: str,
+    *,
+    provider: str,
+    verify: SSLContext,
+    read_only: bool,
+    record: Record | None = None,
+    headers: Mapping[str, str] | None = None,
+    for_writes: bool = False,
+    empty_posts: frozenset[str] = frozenset(),
+    leave: WriteGuard = ANYHOW,
+) -> httpx.Client:
+    """A client for one base URL; redirects are not followed, and credentials go to no other address.
+
+    With `for_writes` each request has its own connection and more time: a reused connection that the server has closed
+    would look like a lost answer. `leave` is asked before each writing request.
+    """
+    dropped = _unconfirmed_at_most(UNDER_WAY) if for_writes else None
+    transport: httpx.BaseTransport = LimitedTransport(
+        verify=verify, keeps=not for_writes, proxy=proxy_for(base_url), socket_options=dropped
+    )
+    transport = _AskingTransport(transport, leave)
+    transport = _BoundTransport(transport, base_url, provider=provider)
+    if record is not None:
+        transport = _RecordingTransport(transport, record)
+    transport = KnowingTransport(transport, direct=proxy_for(base_url) is None)
+    if read_only:
+        transport = _ReadOnlyTransport(transport, provider=provider, empty_posts=empty_posts)
+    return httpx.Client(
+        base_url=base_url,
+        transport=transport,
+        timeout=WRITE_TIMEOUT if for_writes else TIMEOUT,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": USER_AGENT, **(headers or {})},
+    )
 
 
 # The total time of an answer, even if it trickles in: the libraries only limit each silence.

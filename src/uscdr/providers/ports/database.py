@@ -43,22 +43,22 @@ class Database(Protocol):
     """One database through read-only sessions with statement and lock time-outs (seconds in the adapter)."""
 
     def facts(self) -> ServerFacts:
-        """Version, name, size; also the test whether the database answers."""
+        """Version, name and size; also tests whether the database answers."""
         ...
 
     def tables(self) -> tuple[TableSize, ...]:
-        """Every ordinary user table, by name."""
+        """Every table with the application's rows, by name."""
         ...
 
     def counted(self, tables: Sequence[str]) -> TableCounts:
-        """Exact counts, never estimates; several at once on separate connections.
+        """Exact row counts, never estimates; several tables are counted in parallel.
 
         A table that cannot be read (damaged, locked, hidden by row-level security) is in the result's `unread`.
         """
         ...
 
     def counts(self, tables: Sequence[str]) -> Mapping[str, int]:
-        """As `counted`, but a table that cannot be read raises ProviderError, which names all of them."""
+        """As `counted`; raises ProviderError, which names every unreadable table, when there is one."""
         ...
 
     def digested(self, tables: Sequence[str]) -> TableDigests:
@@ -66,110 +66,109 @@ class Database(Protocol):
         ...
 
     def digests(self, tables: Sequence[str]) -> tuple[TableDigest, ...]:
-        """As `digested`, but a table that cannot be read raises ProviderError, which names all of them."""
+        """As `digested`; raises ProviderError, which names every unreadable table, when there is one."""
         ...
 
     def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
-        """The primary keys of one table: integers and UUIDs as text, any other as a digest that still compares.
+        """The primary keys of one table: integers and UUIDs as text, any other key as a digest.
 
-        With `buckets` only the keys in those buckets of the table's digest.
+        Equal keys have equal digests. With `buckets`, only the keys in those buckets of the table's digest.
         """
         ...
 
     def lacking(self, tables: Sequence[str]) -> tuple[str, ...]:
-        """Those of `tables` that are not there; a partitioned table is there although its leaves hold the rows."""
+        """The missing ones of `tables`; a partitioned table exists although its leaves hold the rows."""
         ...
 
     def written(self, columns: Sequence[str]) -> Mapping[str, NewestTime]:
-        """For each `table.column` the newest time that can be, how many cannot, and why it cannot be read."""
+        """For each `table.column` its newest possible time, the number of impossible ones, and why it is unreadable."""
         ...
 
     def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:
-        """As `written`, its newest time alone: None when empty, missing or out of reach."""
+        """For each `table.column` its newest possible time; None when the column is empty, missing or unreadable."""
         ...
 
     def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:
-        """Ask each invariant; a failing query is a result with `holds=None`, never an exception."""
+        """Evaluate each invariant; a failing query is a result with `holds=None`, never an exception."""
         ...
 
     def timed(self, wanted: Invariant) -> tuple[InvariantResult, float]:
-        """As `invariants`, of one, with the seconds that the query itself took, however it ended."""
+        """Evaluate one invariant; also returns the seconds of its query, whether it failed or not."""
         ...
 
     def file_references(self, wanted: Sequence[ReferenceColumn]) -> FileReferences:
-        """Every name or address of a file in the named columns, and which columns are not there.
+        """Every name or address of a file in the named columns, and which columns are missing.
 
-        Of a JSON column only what is the address or path of a file is read, wherever in it that stands.
+        From a JSON column only file addresses and paths are read, at any depth.
         """
         ...
 
     def canary(self, columns: Sequence[CanaryColumn], key: SecretStr, *, sample: int = 200) -> tuple[CanaryResult, ...]:
-        """Whether `key` opens the encrypted columns: up to `sample` rows of each, the newest among them.
+        """Whether `key` decrypts the encrypted columns: tried on up to `sample` rows of each, including the newest.
 
-        One result a column, in order. A table, column or extension that is not there is named in the
-        result's `missing`, never an exception.
+        One result for each column, in order. A missing table, column or extension is in the result's `missing`,
+        never an exception.
         """
         ...
 
     def extensions(self) -> tuple[Extension, ...]:
-        """Installed extensions."""
+        """Installed extensions, by name."""
         ...
 
     def migrations(self) -> tuple[Migration, ...]:
-        """Applied Django migrations; empty when there is no such table."""
+        """Applied Django migrations, oldest first; empty when there is no such table."""
         ...
 
     def columns(self) -> tuple[TableColumn, ...]:
-        """Every column of the tables that statements find by their bare names, of views too."""
+        """Every column of the tables and views that are visible without a schema name."""
         ...
 
     def variety(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
-        """By table and column of texts or numbers: how many different values it holds, NULL counted as one.
+        """By table and text or number column: how many distinct values it has; NULL counts as one.
 
-        Tables that are not there are left out.
+        Missing tables are left out.
         """
         ...
 
     def sequences(self) -> tuple[SequenceState, ...]:
-        """Every sequence that an integer column owns or takes its default from, beside the column's keys.
+        """Every sequence that fills an integer column, with that column's greatest key, by table and column.
 
-        All of one moment, by table and column. Sequences that may begin anew (CYCLE) are left out.
+        All are read in one snapshot. Sequences that may start again (CYCLE) are left out.
         """
         ...
 
     def foreign_keys(self) -> tuple[ForeignKey, ...]:
-        """Every foreign key, by table and name; its orphans are counted exactly, whatever the server believes.
+        """Every foreign key, by table and name, with its orphans: counted exactly, even if the key is marked valid.
 
-        All of one moment. The statement timeout bounds the count for each key.
+        All are counted in one snapshot. The statement timeout limits the count of each key.
         """
         ...
 
     def breaking(self, keys: Sequence[ForeignKey]) -> tuple[int, ...]:
-        """How many rows break each of `keys`, which another database has and this one need not.
+        """How many rows violate each of these foreign keys of another database; this one may lack the key.
 
-        0 where a table or column is not there. All of one moment.
+        0 for a missing table or column. All are counted in one snapshot.
         """
         ...
 
     def unique_keys(self) -> tuple[UniqueKey, ...]:
-        """What may be in one row only: primary keys, constraints and indexes of plain columns, by table and columns."""
+        """Primary keys and unique constraints and indexes of plain columns, by table and columns."""
         ...
 
     def repeated(self, keys: Sequence[UniqueKey]) -> tuple[int, ...]:
-        """How many rows break each of `keys`, which another database has and this one need not; NULL breaks none.
+        """How many rows violate each of these unique keys of another database; this one may lack the key.
 
-        0 where a table or column is not there.
+        A row with a NULL in the key violates none. 0 for a missing table or column.
         """
         ...
 
     def published_passwords(
         self, query: str, candidates: Sequence[SecretStr], *, seconds: float = 20.0
     ) -> PasswordResult:
-        """Which accounts of `query`, which gives (id, hash as Django keeps it), have one of `candidates`.
+        """Which accounts have one of the passwords `candidates`; `query` returns (id, hash as Django stores it).
 
-        At most 200 accounts are tried, for about `seconds`; neither a hash nor a candidate leaves the adapter.
-        Accounts that nobody can sign in to by password count as tested. Raises BadInput when `query` does not
-        return two columns.
+        At most 200 accounts are tried, for about `seconds`. Neither a hash nor a candidate leaves the adapter.
+        Accounts with an unusable password count as tested. Raises BadInput when `query` does not return two columns.
         """
         ...
 
@@ -178,72 +177,72 @@ class Database(Protocol):
         ...
 
     def end_sessions(self) -> int:
-        """End other clients' sessions; how many were ended (write, idempotent)."""
+        """End other clients' sessions; returns how many (write, idempotent)."""
         ...
 
     def access(self, tables: KeyedAccess) -> AccessSeen:
-        """Who may get in. A table or column that is not there is named in the result, never an exception."""
+        """Who has access. A missing table or column is in the result, never an exception."""
         ...
 
     def unshown(self, tables: KeyedAccess, back: AccessBack) -> Unshown:
-        """The values that `back` does not hold, such as hashes of passwords: for memory only."""
+        """The current values that `back` does not contain, such as password hashes; to be kept in memory only."""
         ...
 
     def withdraw(self, tables: KeyedAccess, back: AccessBack, known: Unshown) -> AccessAgain:
-        """Shut out again who gets in by `back` (write, idempotent), all or nothing.
+        """Withdraw the access that a restore would give back (write, idempotent), all or nothing.
 
-        Accounts of `back.passwords` get the hash in `known`; those that it lacks cannot sign in with a password
-        until it is reset. Accounts of `back.moves` get the value that they have now; where it is not known any more,
-        or is refused, they are shut out.
+        Accounts of `back.passwords` get the hash in `known`; without one they cannot sign in until their password is
+        reset. Accounts of `back.moves` get their present value; they are deactivated when it is unknown or refused.
         """
         ...
 
 
 class Copy(Database, Protocol):
-    """A dump, restored into a private database: read as any other, and the only one that SQL is tried on."""
+    """A dump restored into a private database. Only such a database is used to try out SQL."""
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
-        """What of the dump is not there, and why. No row is ever left out."""
+        """What the restore left out of the dump, and why. It never leaves out a row."""
         ...
 
     def tried(self, scripts: Sequence[MigrationScript], *, seconds: float) -> tuple[ScriptEnd, ...]:
-        """Run them in order, each as one transaction would, until one fails or `seconds` are over; keep nothing of it.
+        """Run the scripts in order until one fails or `seconds` have passed; then roll everything back.
 
-        One end for each that was begun. A failure is a result, never an exception; so is a server that is gone.
+        Each sees what the earlier ones did. One result for each script that was started. A failure is a result, never
+        an exception; so is a lost connection.
         """
         ...
 
 
 class Scratch(Protocol):
-    """A private PostgreSQL on this machine, gone when the context ends, however it ends."""
+    """A private PostgreSQL, on this machine or another server; its database is removed when the context ends."""
 
     def prepare(self) -> None:
-        """Begin to start the server in the background; never needed, never harmful."""
+        """Start the server in the background. Optional: `restore` starts it too."""
         ...
 
     def restore(self, dump: Path, progress: Progress) -> AbstractContextManager[Copy]:
         """Restore a custom-format dump into an empty database and open it.
 
-        Raises `CheckFailed` when the dump does not decode or restore, with the tool's own reason.
+        Raises `CheckFailed`, with pg_restore's reason, when the dump does not decode or restore.
         """
         ...
 
 
 class Loader(Protocol):
-    """Fills a live database from a dump."""
+    """Loads a dump into a live database."""
 
     def load(self, url: SecretStr, dump: Path, progress: Progress) -> tuple[LeftOut, ...]:
         """Make the tables of the database at `url` those of the custom-format `dump` (write, idempotent).
 
-        What of the dump was left out, and why: what belongs to the old platform, and what the owner of a
-        database may not make. No row is ever left out.
+        Returns what was left out, and why: objects of the old platform, and objects that the owner of a database may
+        not create. No row is ever left out.
 
-        All or nothing: after any error but `AnswerLost`, and after a kill, the database is as it was.
-        Tables that the dump does not know stay; what hangs on a table that it does know (a foreign key,
-        a view) goes with it. `progress` gets bytes of rows sent, no total.
+        All or nothing: after any error except `AnswerLost`, and after a kill, the database is unchanged. Tables that
+        are not in the dump stay. Dependents of a replaced table (a foreign key, a view) are dropped with it.
+        `progress` gets the bytes of rows sent, and no total.
 
-        Raises `CheckFailed` when the dump does not decode or load, `Conflict` when a table stays locked
-        or another load is under way.
+        Raises `CheckFailed` when the dump does not decode or load, and `Conflict` when a table stays locked or another
+        load is running.
         """
         ...

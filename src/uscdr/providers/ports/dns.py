@@ -1,14 +1,15 @@
-"""A zone at its provider, and the name servers that alone decide. Errors as in `platform`."""
+"""A zone at its DNS provider, and its authoritative name servers. Errors as in `platform`."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 from uscdr.models.dns import Caution, RecordSet, RecordType, Sighting
 
 
 class Zone(Protocol):
-    """One zone at the place where it is edited. Only the named records are ever touched."""
+    """One zone where it is edited. Only the named records are ever changed."""
 
     @property
     def writable(self) -> bool:
@@ -16,82 +17,87 @@ class Zone(Protocol):
         ...
 
     def read(self, name: str, record_type: RecordType) -> RecordSet | None:
-        """What the zone holds now, with TTL and the provider's own extras; what a wildcard answers is no record."""
+        """The name's own records now, with TTL and the provider's extras; a wildcard's answer does not count."""
         ...
 
     def obstacle(self, name: str) -> str:
-        """Why this zone cannot hold a CNAME at `name`, after “because”; empty when it can.
+        """Why this zone cannot hold a CNAME at `name`, as a clause after "because"; empty when it can.
 
-        The apex where nothing flattens, records that a CNAME cannot stand beside, a name of another zone.
+        The reasons: an apex without flattening, records that cannot coexist with a CNAME, a name in another zone.
         """
         ...
 
     def swap(self, name: str, record_type: RecordType, expected: RecordSet | None, wanted: RecordSet | None) -> None:
         """Replace `expected` by `wanted` in one transaction (write, idempotent).
 
-        None means no record. Raises `Conflict`, with both values, when the zone no longer holds `expected`; it then
-        is unchanged. A zone that already holds `wanted` is left alone. Reads back, because a server may say yes
-        and ignore the change.
+        None means no record. Raises `Conflict`, with both values, when the zone no longer holds `expected`; the zone
+        is then unchanged. A zone that already holds `wanted` is not written to. Reads the zone afterwards, because a
+        server may accept a change and ignore it.
         """
         ...
 
     def instructions(self, expected: RecordSet | None, wanted: RecordSet | None) -> tuple[str, ...]:
-        """What a person would type or click instead."""
+        """Instructions for a person who makes the change at the provider."""
         ...
 
 
 class Verifier(Protocol):
-    """Asks the authoritative servers themselves; what the provider's API says does not count."""
+    """Asks the authoritative name servers directly; the answer of a provider's API does not count."""
 
     def look(self, name: str, record_type: RecordType, *, target: str = "") -> Sighting:
-        """What each of them says now, and whether it is a wildcard that says it (`borrowed`).
+        """Each server's answer now, and whether a wildcard gave it (`borrowed`).
 
-        Servers never answer with an ALIAS, only with its addresses: `target` is what they are compared with. A
-        server whose addresses overlap with the target's of the same moment is reported as saying `target`.
+        Servers answer an ALIAS with addresses only, so these are compared with the addresses of `target`: one shared
+        address counts as the answer `target`.
         """
         ...
 
     def addresses(self, name: str) -> tuple[str, ...] | None:
-        """Where a name is now, IPv4 first; empty when it surely has no address, None when nobody could tell."""
+        """The addresses of a name now, IPv4 first; empty when it certainly has none, None when unknown."""
         ...
 
     def cautions(self, name: str, target: str) -> tuple[Caution, ...]:
-        """What will make pointing `name` at `target` fail or mislead.
+        """Why pointing `name` at `target` may fail or mislead; blocking cautions come first.
 
-        Apex, CAA without the certificate's issuer, an AAAA left beside, a signed zone, a wildcard, a long TTL, a
-        target that does not resolve.
+        The reasons: the apex of a zone, CAA without the certificate's issuer, a remaining AAAA, a signed zone, a
+        wildcard, a long TTL, a target that does not resolve.
         """
         ...
 
 
-# Whether every name server leads a hostname to its target: by its CNAME, else by the addresses that it gives.
-
-
-NONE = ("answered", "no such record")
+_SERVES_THE_ZONE = ("answered", "no such record")
 """States of a server that serves the zone."""
 
 
-def led(verifier: Verifier, hostname: str, target: str) -> tuple[RecordType, Sighting]:
-    """What the servers say of it, and as what: a zone's own name has no CNAME, and some providers flatten others.
+@dataclass(frozen=True)
+class Pointing:
+    """How the name servers point `hostname` now: by a `CNAME`, or as an `ALIAS` by the target's addresses.
 
-    An ALIAS is seen by the addresses that it gives. Raises ProviderError and MachineError.
+    The apex of a zone has no CNAME, and some providers replace any CNAME by addresses.
     """
-    sighting = verifier.look(hostname, "CNAME", target=target)
-    if sighting.answers and all(one.state in NONE and one.records is None for one in sighting.answers):
-        return "ALIAS", verifier.look(hostname, "ALIAS", target=target)
-    return "CNAME", sighting
 
+    hostname: str
+    target: str
+    kind: RecordType
+    sighting: Sighting
 
-def leads(verifier: Verifier, hostname: str, target: str) -> bool:
-    """Whether all of them do, whatever record does it. Errors as `led`."""
-    kind, sighting = led(verifier, hostname, target)
-    return sighting.all_say(RecordSet(name=hostname, type=kind, ttl=0, values=(target,)))
+    @classmethod
+    def seen(cls, verifier: Verifier, hostname: str, target: str) -> Self:
+        """Ask the servers. Raises ProviderError and MachineError."""
+        sighting = verifier.look(hostname, "CNAME", target=target)
+        if sighting.answers and all(one.state in _SERVES_THE_ZONE and one.records is None for one in sighting.answers):
+            return cls(hostname, target, "ALIAS", verifier.look(hostname, "ALIAS", target=target))
+        return cls(hostname, target, "CNAME", sighting)
 
+    @property
+    def at_target(self) -> bool:
+        """Whether every server points the name to the target."""
+        return self.sighting.all_say(RecordSet(name=self.hostname, type=self.kind, ttl=0, values=(self.target,)))
 
-def leads_or_unknown(verifier: Verifier, hostname: str, target: str) -> bool | None:
-    """The same; None when it cannot be told: a server is silent, or the target has no address any more."""
-    kind, sighting = led(verifier, hostname, target)
-    if sighting.all_say(RecordSet(name=hostname, type=kind, ttl=0, values=(target,))):
-        return True
-    silent = not sighting.answers or any(one.state not in NONE for one in sighting.answers)
-    return None if silent or not verifier.addresses(target) else False
+    def at_target_or_unknown(self, verifier: Verifier) -> bool | None:
+        """As `at_target`; None when a server is silent, or when the target has no address any more."""
+        if self.at_target:
+            return True
+        answers = self.sighting.answers
+        silent = not answers or any(one.state not in _SERVES_THE_ZONE for one in answers)
+        return None if silent or not verifier.addresses(self.target) else False

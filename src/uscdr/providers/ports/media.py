@@ -1,7 +1,7 @@
 """A media service: one cloud of one account. Errors as in `platform`.
 
-Admin API calls draw on an hourly allowance: `quota` is the last reading. When it is used up a call raises
-`RateLimited` with `retry_at` when that is known; uploads and downloads do not draw on it.
+Admin API calls use up an hourly allowance; `quota` is its last reading. When it is used up, a call raises
+`RateLimited`, with `retry_after` if known. Uploads and downloads do not use it up.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.progress import Progress
 
 Delivered = Literal["delivered", "missing", "withheld"]
-"""The file comes; there is none; whoever asks must show a permission."""
+"""The file is delivered; there is none; it is delivered only to a signed address."""
 PAGE, RESTORE_BATCH, LOOKUP_BATCH = 500, 100, 100
-"""Assets in one listing answer, in one restore, in one look at named assets."""
+"""The most assets in one page of a listing, in one restore, in one look-up of named assets."""
 
 
 class Media(Protocol):
@@ -45,7 +45,7 @@ class Media(Protocol):
         ...
 
     def ping(self) -> None:
-        """Reachable, and the credentials are accepted (one call)."""
+        """Test that the service answers and accepts the credentials (one call)."""
         ...
 
     def usage(self) -> MediaUsage:
@@ -53,51 +53,51 @@ class Media(Protocol):
         ...
 
     def list_assets(self, resource_type: ResourceType, *, access: bool = True) -> Iterator[tuple[Asset, ...]]:
-        """Every asset of each delivery type with who may have it, placeholders too, in pages of up to PAGE.
+        """Every asset of each delivery type, including placeholders, in pages of up to PAGE.
 
-        A call a page of each delivery type, and with `access` one for PAGE assets of all of them before the first page.
-        Without it, or where the service does not tell who may have an asset, its `access` is None.
+        One call for each page of each delivery type. With `access`, also one call for every PAGE assets, before the
+        first page. An asset's `access` is None without it, or when the service does not give it.
         """
         ...
 
     def look_up(self, keys: Sequence[AssetKey]) -> Mapping[AssetKey, Asset]:
-        """The named assets that exist, placeholders too; LOOKUP_BATCH of one resource type a call."""
+        """The named assets that exist, including placeholders; one call for LOOKUP_BATCH of one resource type."""
         ...
 
     def details(self, key: AssetKey) -> AssetDetails:
-        """One asset with its digest and the versions in the service's own backup (one call); NotFound."""
+        """One asset with its digest and the versions in the service's own backup (one call). Raises NotFound."""
         ...
 
     def restore(self, keys: Sequence[AssetKey], versions: Sequence[str] | None = None) -> tuple[RestoredAsset, ...]:
-        """Bring up to RESTORE_BATCH assets of one resource type back from the service's own backup (write, idempotent).
+        """Restore up to RESTORE_BATCH assets of one resource type from the service's own backup (write, idempotent).
 
-        `versions[i]` is a version id for `keys[i]`; without them the latest. An accepted call may still hold items
-        that did not come back: each has its own answer.
+        `versions[i]` is a version id for `keys[i]`; without it the latest. Each asset has its own result: in an
+        accepted call some may fail.
         """
         ...
 
     def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
-        """Put `file` back under exactly this id, replacing what is there and clearing the CDN (write, idempotent).
+        """Upload `file` under exactly this id; replaces an existing file and clears the CDN (write, idempotent).
 
-        Tags, context, metadata, folder, display name and access are those of `like`. Large files go in chunks.
+        Tags, context, metadata, folder, display name and access are those of `like`. Large files are sent in chunks.
         """
         ...
 
     def set_access(self, key: AssetKey, access: Access) -> None:
-        """Have the service give it to whom `access` says, and nobody else (write, idempotent; one call)."""
+        """Make the service deliver the file only as `access` allows (write, idempotent; one or two calls)."""
         ...
 
     def delivery_url(self, key: AssetKey, *, format: str = "") -> str:  # noqa: A002 - the service's own word
-        """Where the original is delivered, without a version and without a transformation."""
+        """The address of the original, without a version or transformation."""
         ...
 
     def download(self, asset: Asset, destination: Path, progress: Progress | None = None) -> MediaDownload:
-        """Stream the original to a new 0600 file, hashing on the way; a short body is an error, not a file.
+        """Download the original to a new file (0600) and compute its digests; a short body is an error, without a file.
 
-        A restricted one is asked for by a signed address.
+        A restricted file is requested by a signed address.
         """
         ...
 
     def delivered(self, url: str) -> Delivered:
-        """What a delivery address without a signature answers (HEAD; no allowance). Any other failure raises."""
+        """What an unsigned delivery address answers (HEAD; uses no allowance). Any other answer raises."""
         ...

@@ -1,9 +1,9 @@
-"""The hosting platform: what the rooms above may ask of it. Each docstring is a contract.
+"""The hosting platform. Each docstring is a contract of the adapters.
 
 Every call may raise `CredentialsRefused`, `NotFound`, `Conflict`, `RateLimited` or a plain `ProviderError`
-(errors.py). Reads are retried inside the adapter. A write is never resent once it may have arrived: it raises
-`AnswerLost`, and the caller looks. A port wired read-only raises `WriteRefused` from every write, before
-anything is sent. Writes are marked (write).
+(errors.py). Adapters retry reads. They never send a write again once it may have arrived: it raises `AnswerLost`, and
+the caller must check its effect. A read-only adapter raises `WriteRefused` for every write, before anything is sent.
+Writes are marked (write).
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 
 class Platform(Protocol):
-    """Applications, dynos and releases. `app` is always a name or id."""
+    """Apps, dynos and releases. `app` is always a name or id."""
 
     def account(self) -> Account:
-        """Whose token this is."""
+        """The account of the token."""
         ...
 
     def app(self, app: str) -> App:
-        """One application."""
+        """One app."""
         ...
 
     def config_vars(self, app: str) -> Mapping[str, SecretStr]:
@@ -60,7 +60,7 @@ class Platform(Protocol):
         ...
 
     def formation(self, app: str) -> tuple[ProcessType, ...]:
-        """Every process type, those at zero too."""
+        """Every process type, including those scaled to 0."""
         ...
 
     def scale(self, app: str, quantities: Mapping[str, int]) -> tuple[ProcessType, ...]:
@@ -72,11 +72,11 @@ class Platform(Protocol):
         ...
 
     def dynos(self, app: str) -> tuple[Dyno, ...]:
-        """Every dyno that exists now, one-off dynos too."""
+        """Every dyno that exists now, including one-off dynos, by name."""
         ...
 
     def stop_dyno(self, app: str, name: str) -> None:
-        """Stop one dyno; a dyno that is already gone is no error (write, idempotent)."""
+        """Stop one dyno; a dyno that no longer exists is not an error (write, idempotent)."""
         ...
 
     def run_one_off(
@@ -90,7 +90,7 @@ class Platform(Protocol):
     ) -> OneOffResult:
         """Run `command` in an attached one-off dyno and wait for its end (write, once).
 
-        `time_limit` in seconds. `on_started` gets the dyno's name as soon as the platform accepted it.
+        `time_limit` is in seconds. `on_started` gets the dyno's name once the platform has accepted it.
         """
         ...
 
@@ -99,7 +99,7 @@ class Platform(Protocol):
         ...
 
     def builds_pending(self, app: str) -> int:
-        """How many builds are under way."""
+        """The number of running builds."""
         ...
 
     def addons(self, app: str) -> tuple[AddOn, ...]:
@@ -107,11 +107,11 @@ class Platform(Protocol):
         ...
 
     def attachments(self, app: str) -> tuple[Attachment, ...]:
-        """How the app sees its add-ons."""
+        """The app's add-on attachments."""
         ...
 
     def attachments_of(self, addon_id: str) -> tuple[Attachment, ...]:
-        """Every application's view of an add-on, as far as this account sees them."""
+        """The attachments of one add-on to any app that this account can see."""
         ...
 
     def database(self, app: str, name: str = "DATABASE_URL") -> Attachment:
@@ -119,7 +119,7 @@ class Platform(Protocol):
         ...
 
     def log_lines(self, app: str, *, lines: int = 100) -> tuple[str, ...]:
-        """The last lines of the log, oldest first; they may hold personal data."""
+        """The last lines of the log, oldest first; they may contain personal data."""
         ...
 
 
@@ -131,15 +131,15 @@ class Backups(Protocol):
         ...
 
     def clock(self) -> datetime:
-        """The platform's time now, as its last answer told it; this machine's while none did."""
+        """The platform's present time, by its last answer; this machine's time before the first answer."""
         ...
 
     def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
-        """Every transfer of the add-on's owning app, oldest first: `whose` tells which are the add-on's own."""
+        """Every transfer of the add-on's owning app, oldest first; `whose` says which are the add-on's own."""
         ...
 
     def transfer(self, app: str, ref: str) -> Transfer:
-        """One transfer by id, number or name (`b001`), with its log lines; it does not tell `whose` it is."""
+        """One transfer by id, number or name (`b001`), with its log lines; its `whose` is not set."""
         ...
 
     def capture(self, addon_id: str) -> Transfer:
@@ -147,7 +147,7 @@ class Backups(Protocol):
         ...
 
     def restore(self, addon_id: str, source: SecretStr, *, extensions: Sequence[str] = ()) -> Transfer:
-        """Start overwriting the database from a stored backup or a URL; returns at once (write, findable)."""
+        """Start a restore from a stored backup or a URL; overwrites the database; returns at once (write, findable)."""
         ...
 
     def cancel(self, app: str, transfer_id: str) -> None:
@@ -155,34 +155,34 @@ class Backups(Protocol):
         ...
 
     def public_url(self, app: str, num: int) -> SignedUrl:
-        """A short-lived download link: a POST that only reads."""
+        """A short-lived download link; only reads, although it is a POST."""
         ...
 
     def schedules(self, addon_id: str) -> tuple[Schedule, ...]:
-        """The daily schedules."""
+        """The daily backup schedules."""
         ...
 
     def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
-        """Stream to a new 0600 file, hashing on the way; a short or non-dump body is an error, not a file."""
+        """Download to a new file (0600) and hash it; a short body, or no dump, is an error without a file."""
         ...
 
 
-# A new place at the platform, and code to run in it. Errors as in `platform`.
+# Creating an app at the platform, and deploying code to it.
 
 
 class Provisioning(Protocol):
     """Apps, add-ons, configuration, domains and certificates."""
 
     def create_app(self, name: str, *, region: str | None = None, stack: str | None = None) -> App:
-        """A new app (write, findable by name). A taken name raises Conflict."""
+        """Create an app (write, findable by name). Raises Conflict for a taken name."""
         ...
 
     def plans(self, service: str) -> tuple[AddonPlan, ...]:
-        """The plans of an add-on service, those past their end too (`state`)."""
+        """The plans of an add-on service, including discontinued ones (see `state`)."""
         ...
 
     def create_addon(self, app: str, plan: str, *, name: str | None = None) -> AddOn:
-        """Order an add-on and return at once (write, findable by plan and by what was there before)."""
+        """Order an add-on; returns at once (write, findable by its plan and by comparing with the add-ons before)."""
         ...
 
     def addon(self, app: str, addon: str) -> AddOn:
@@ -190,55 +190,55 @@ class Provisioning(Protocol):
         ...
 
     def buildpacks(self, app: str) -> tuple[str, ...]:
-        """In order."""
+        """The buildpacks, in order."""
         ...
 
     def set_buildpacks(self, app: str, buildpacks: Sequence[str]) -> tuple[str, ...]:
-        """Replace the list (write, idempotent)."""
+        """Replace the list of buildpacks (write, idempotent)."""
         ...
 
     def set_config(self, app: str, values: Mapping[str, SecretStr | None]) -> None:
-        """Set (or with None remove) variables in one call, which makes one release (write, idempotent)."""
+        """Set variables, or remove them with None, in one call, which creates one release (write, idempotent)."""
         ...
 
     def domains(self, app: str) -> tuple[Domain, ...]:
-        """Every hostname, the platform's own too."""
+        """Every hostname, including the platform's own."""
         ...
 
     def add_domain(self, app: str, hostname: str) -> Domain:
-        """(write, findable by hostname). A hostname that another app holds raises Conflict."""
+        """Add a hostname (write, findable by it). Raises Conflict when another app has it."""
         ...
 
     def remove_domain(self, app: str, hostname: str) -> None:
-        """(write, idempotent): one that is not there is no error."""
+        """Remove a hostname; a missing one is not an error (write, idempotent)."""
         ...
 
     def enable_certificates(self, app: str) -> None:
-        """Automated certificate management on (write, idempotent)."""
+        """Enable automated certificate management (write, idempotent)."""
         ...
 
     def collaborators(self, app: str) -> tuple[str, ...]:
-        """E-mail addresses, the owner's too."""
+        """The e-mail addresses of the collaborators, including the owner's."""
         ...
 
     def add_collaborator(self, app: str, email: str) -> None:
-        """Without sending an invitation (write, idempotent)."""
+        """Add a collaborator without sending an invitation (write, idempotent)."""
         ...
 
     def log_drains(self, app: str) -> tuple[LogDrain, ...]:
-        """Where the log goes."""
+        """The log drains."""
         ...
 
     def add_log_drain(self, app: str, url: SecretStr) -> LogDrain:
-        """(write, findable by host)."""
+        """Add a log drain (write, findable by its host)."""
         ...
 
     def belongings(self, app: str) -> Belongings:
-        """What else hangs on the app; what could not be asked is said in it."""
+        """What else belongs to the app: features, webhooks, certificates, pipeline. `unknown` has unreadable kinds."""
         ...
 
     def schedule_backups(self, addon_id: str, name: str, *, hour: int, timezone: str) -> Schedule:
-        """A daily backup at `hour` (write, findable by name)."""
+        """Schedule a daily backup at `hour` (write, findable by name)."""
         ...
 
 
@@ -250,11 +250,11 @@ class Deploys(Protocol):
         ...
 
     def rollback(self, app: str, release_id: str) -> Release:
-        """A new release with an earlier one's slug and config variables (write, findable by version)."""
+        """Create a release with the slug and config variables of an earlier one (write, findable by version)."""
         ...
 
     def builds(self, app: str) -> tuple[Build, ...]:
-        """Newest first."""
+        """The newest builds, newest first."""
         ...
 
     def build(self, app: str, build_id: str) -> Build:
@@ -262,25 +262,25 @@ class Deploys(Protocol):
         ...
 
     def start_build(self, app: str, archive: SourceArchive) -> Build:
-        """Upload the archive and start a build of it; returns at once (write, findable by commit and checksum)."""
+        """Upload the archive and start its build; returns at once (write, findable by commit and checksum)."""
         ...
 
     def follow(self, url: str, on_line: Callable[[str], None]) -> None:
-        """Read a build's or release's output until it ends; lines may hold secrets, the caller shows few."""
+        """Read the output of a build or release to its end. Lines may contain secrets: callers show only a few."""
         ...
 
     def release_output(self, app: str, ref: str) -> str | None:
-        """Where the output of a release's release phase is streamed, if it has one."""
+        """The stream address of a release phase's output; None when the release has none."""
         ...
 
 
 class SourceCode(Protocol):
-    """The application's code in a Git repository; nothing is pushed and no checkout is changed."""
+    """The application's code in a Git repository; adapters push nothing and change no checkout."""
 
     def resolve(self, ref: str) -> str:
-        """The full commit id of a branch, tag or commit; NotFound."""
+        """The full commit id of a branch, tag or commit. Raises NotFound."""
         ...
 
     def archive(self, ref: str, directory: Path) -> SourceArchive:
-        """A gzipped tarball of exactly that commit, in `directory` (0600)."""
+        """Pack exactly that commit as a gzipped tarball (0600) in `directory`."""
         ...

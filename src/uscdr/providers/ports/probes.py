@@ -1,6 +1,6 @@
-"""Small looks at what stands around the application: its certificate, its queue, its mail account.
+"""Probes of the application's surroundings: certificate, queue, mail account, machine, status pages, website.
 
-Each only reads. Errors as in `platform`.
+Each only reads, unless marked (write). Errors as in `platform`.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 class Tls(Protocol):
-    """A hostname as a browser meets it."""
+    """A hostname as a browser sees it."""
 
     def certificate(self, hostname: str) -> Certificate:
-        """What is served for `hostname`: also when it is not trusted, expired or of another name.
+        """The certificate served for `hostname`, even if it is untrusted, expired or for another name.
 
-        `Certificate.problem` says why a browser would refuse it. Raises ProviderError when nothing answers, or
-        what answers does not come to a TLS connection.
+        `Certificate.problem` says why a browser would refuse it. Raises ProviderError when nothing answers, or when no
+        TLS connection can be made.
         """
         ...
 
     def answer(self, hostname: str, address: str = "") -> int:
-        """The status of `GET https://hostname/`, asked at `address` (empty: where the name leads).
+        """The status of `GET https://hostname/`, sent to `address` (empty: the name's own address).
 
-        Raises ProviderError when nothing answers, and for a certificate that a browser would refuse.
+        Raises ProviderError when nothing answers, or for a certificate that a browser would refuse.
         """
         ...
 
@@ -41,40 +41,40 @@ class Queue(Protocol):
     """The message broker between web and worker."""
 
     def look(self, url: SecretStr, queues: Sequence[str]) -> QueueFacts:
-        """Whether it answers (PING), its version, and how many messages wait in each of `queues`.
+        """Test whether it answers (PING); its version, and the number of waiting messages in each of `queues`.
 
-        Raises BadInput for a `url` that is none of Redis, CredentialsRefused for its password.
+        Raises BadInput when `url` is not a Redis URL, CredentialsRefused when its password is refused.
         """
         ...
 
 
 class MailAccount(Protocol):
-    """The account that the application sends its mail with."""
+    """The account by which the application sends its mail."""
 
     def accepts(self, credentials: Mapping[str, SecretStr]) -> str:
         """Empty when the provider accepts `client_id`, `client_secret` and `refresh_token`; else its reason.
 
-        The reason is one word, such as `invalid_grant`. Asks for a short-lived access token (OAuth 2.0, RFC 6749
-        section 6) and drops it: nothing is sent.
+        The reason is one word, such as `invalid_grant`. Requests a short-lived access token (OAuth 2.0, RFC 6749
+        section 6) and discards it; sends no mail.
         """
         ...
 
 
-# This machine, as far as a recovery needs it: programs, room, memory. Reads only.
+# What a recovery needs of this machine: programs, disk space, memory.
 
 
 @dataclass(frozen=True)
 class Programs:
-    """PostgreSQL's programs that a proof would use; majors, such as 17."""
+    """The PostgreSQL programs that a proof would use, by major version, such as 17."""
 
     pg_restore: int
     server: int | None
-    """None for a server of the operator's own, which is asked when it is used."""
+    """None for the operator's own server: its version is read when it is used."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """Free bytes in a place; places on the same `device` share them."""
+    """Free bytes in a directory; directories on the same `device` share them."""
 
     place: Path
     free: int
@@ -82,29 +82,29 @@ class Room:
 
 
 class Machine(Protocol):
-    """What is asked before anything is changed."""
+    """This machine; it is checked before anything is changed."""
 
     def postgres(self, server_major: int) -> Programs:
-        """What a dump of a server of that major version (0: unknown) would be restored with.
+        """The programs for a dump of a server of that major version (0: unknown).
 
-        Raises MachineError: there is none, or it is too old; the message names the command that installs it.
+        Raises MachineError when there is none, or it is too old; the message names the command that installs it.
         """
         ...
 
     def program(self, name: str) -> Path | None:
-        """Where a program is on PATH."""
+        """The path of a program on PATH; None when it is not installed."""
         ...
 
     def downloads(self) -> Room:
-        """Where dumps and files are downloaded to. Raises MachineError when it cannot be written."""
+        """The directory for downloads. Raises MachineError when it is not writable."""
         ...
 
     def databases(self) -> Room | None:
-        """Where a dump is restored; None when that is a server of the operator's own."""
+        """The directory of private databases; None when dumps are restored on the operator's own server."""
         ...
 
     def memory(self) -> int | None:
-        """Bytes that programs can have now; None where the system does not tell."""
+        """Bytes of available memory now; None when the system does not report it."""
         ...
 
 
@@ -115,12 +115,12 @@ class ServiceStatus(Protocol):
     """A provider's public status page."""
 
     def current(self) -> StatusReport:
-        """Its colours and open incidents now."""
+        """The colour of each system and the open incidents now."""
         ...
 
 
 class Website(Protocol):
-    """The application as its users reach it."""
+    """The application at its public address."""
 
     def ask(
         self,
@@ -132,32 +132,32 @@ class Website(Protocol):
         empty_form: bool = False,
         once: bool = False,
     ) -> WebAnswer:
-        """One request, redirects followed on the same host only; the adapter has its time-outs.
+        """Send one request; redirects are followed on the same host only.
 
-        `empty_form` sends a multipart form without fields, instead of `json_body`. `once`: it is not sent again,
-        unless it surely never arrived. An unreachable application raises ProviderError, 429 RateLimited; any other
-        HTTP status is an answer.
+        `empty_form` sends a multipart form without fields, instead of `json_body`. With `once` it is sent again only
+        if it certainly never arrived. Raises ProviderError when the application is unreachable, RateLimited for 429;
+        any other HTTP status is an answer.
         """
         ...
 
     def fetch(self, address: str) -> WebAnswer:
-        """GET a public address, of any host or relative to the application; no credentials go with it.
+        """GET a public address, of any host or relative to the application, without credentials.
 
-        Errors as of `ask`.
+        Errors as in `ask`.
         """
         ...
 
     def sign_in(self, email: str, password: SecretStr) -> SecretStr:
-        """The check account's token. Creates it once and notes the login (write). Sent once, as a refused one counts.
+        """The token of the check account; the application creates it once and records the login (write).
 
-        Raises ProviderError for an account that the application does not take.
+        Sent once, because the application counts refused logins. Raises ProviderError when it refuses the account.
         """
         ...
 
 
 class CanaryApplication(Website, Protocol):
-    """The application for checks that write and take back what they wrote."""
+    """The application, for checks that write and then undo it."""
 
     def send(self, sending: Sending, token: SecretStr) -> WebAnswer:
-        """One request that changes something (write, once). Raises AnswerLost when it may have arrived."""
+        """Send one request that changes something (write, once). Raises AnswerLost when it may have arrived."""
         ...

@@ -22,11 +22,10 @@ from uscdr.models.access import (
     Move,
     Unshown,
     Value,
-    in_order,
 )
 from uscdr.models.postgres import Unread
-from uscdr.providers.postgres.inventory import Table, columns, named
-from uscdr.providers.postgres.reading import attempt, mark
+from uscdr.providers.postgres.inventory import Table, tables_named
+from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -60,19 +59,19 @@ class _Keyed:
         from psycopg import sql
 
         keys = _key(connection, table)
-        types = {column.name: column.type for column in columns(connection, table)}
+        types = {column.name: column.type for column in table.columns(connection)}
         if len(keys) == 1 and types[keys[0]] in PLAIN:
             return sql.SQL("{}::text").format(sql.Identifier("t", keys[0]))
         return self.row(connection, table)
 
     def row(self, connection: Connection, table: Table) -> sql.Composable:
         """A digest of the row's key, or of the whole row if there is no key."""
-        return self._of(_key(connection, table) or [column.name for column in columns(connection, table)])
+        return self._of(_key(connection, table) or [column.name for column in table.columns(connection)])
 
     def link(self, connection: Connection, table: Table) -> sql.Composable:
         """For a link table, a digest of both foreign keys: the row's own id changes with each change."""
         keys = _key(connection, table)
-        rest = [column for column in columns(connection, table) if column.name not in keys]
+        rest = [column for column in table.columns(connection) if column.name not in keys]
         if len(keys) == 1 and len(rest) == _ENDS and all(column.type in PLAIN for column in rest):
             return self._of([column.name for column in rest])
         return self.row(connection, table)
@@ -128,7 +127,7 @@ def _moved(
 ) -> tuple[int, frozenset[str]]:
     """The number of changed rows, and the accounts whose value is unknown now or was refused."""
     changed, refused = 0, set[str]()
-    there = {column.name for column in columns(connection, table)}
+    there = {column.name for column in table.columns(connection)}
     key = keyed.shown(connection, table)
     if moves:
         connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a role that the backup lacks fails here, not later
@@ -219,23 +218,62 @@ class _Whose:
     key: sql.Composable
 
 
-def seen(connection: Connection, tables: KeyedAccess) -> AccessSeen:
-    """Who has access now. A missing or unreadable table or column is in `missing`, never an exception."""
-    missing: list[str] = []
-    rows: dict[str, frozenset[str]] = {}
-    mark(connection)
-    found = _named(connection, tables.accounts)
-    if found is not None:
-        there = _names(connection, found)
-        missing += [f"{tables.accounts}.{column}" for column in tables.columns if column not in there]
-    accounts = _read(connection, tables.accounts, partial(_accounts, tables=tables), missing) or {}
-    owners: dict[str, dict[str, str]] = {}
-    for name in (*tables.sessions, *tables.permissions):
-        told = _read(connection, name, partial(_digests, accounts=found, tables=tables, name=name), missing)
-        if told is not None:
-            rows[name] = frozenset(told)
-            owners |= {name: told} if any(told.values()) else {}
-    return AccessSeen(accounts=accounts, rows=rows, owners=owners, missing=tuple(missing))
+@dataclass(frozen=True)
+class AccessSession:
+    """One session on the tables that say who has access."""
+
+    connection: Connection
+    tables: KeyedAccess
+
+    def seen(self) -> AccessSeen:
+        """Who has access now. A missing or unreadable table or column is in `missing`, never an exception."""
+        missing: list[str] = []
+        rows: dict[str, frozenset[str]] = {}
+        savepoint(self.connection)
+        found = _named(self.connection, self.tables.accounts)
+        if found is not None:
+            there = _names(self.connection, found)
+            missing += [f"{self.tables.accounts}.{column}" for column in self.tables.columns if column not in there]
+        accounts = _read(self.connection, self.tables.accounts, partial(_accounts, tables=self.tables), missing) or {}
+        owners: dict[str, dict[str, str]] = {}
+        for name in (*self.tables.sessions, *self.tables.permissions):
+            work = partial(_digests, accounts=found, tables=self.tables, name=name)
+            told = _read(self.connection, name, work, missing)
+            if told is not None:
+                rows[name] = frozenset(told)
+                owners |= {name: told} if any(told.values()) else {}
+        return AccessSeen(accounts=accounts, rows=rows, owners=owners, missing=tuple(missing))
+
+    def unshown(self, back: AccessBack) -> dict[tuple[str, str], SecretStr]:
+        """The values that `back` does not hold, by column and account; they stay in memory."""
+        wanted = {self.tables.password: list(back.passwords)}
+        for column, moves in back.moves.items():
+            wanted[column] = [key for key, move in moves.items() if (move.now or "").startswith(UNSHOWN)]
+        table = _named(self.connection, self.tables.accounts)
+        there = _names(self.connection, table) if table else set()
+        return {
+            (column, key): SecretStr(value)
+            for column, keys in wanted.items()
+            if table is not None and column in there and keys
+            for key, value in _texts(self.connection, table, column, keys, _Keyed(self.tables.secret))
+            if value
+        }
+
+    def withdraw(self, back: AccessBack, known: Unshown) -> AccessAgain:
+        """Withdraw the access in `back` again, in the open transaction; idempotent.
+
+        An account whose value cannot be set, or is not in `known`, is deactivated.
+        """
+        connection, tables = self.connection, self.tables
+        accounts, again = _named(connection, tables.accounts), AccessAgain(changed=0)
+        if accounts is not None:
+            again = _accounts_again(connection, accounts, tables, back, known)
+        changed = again.changed
+        for name, number in back.counts.items():
+            table = _named(connection, name)
+            if table is not None and number:
+                changed += _deleted(connection, table, back.rows.get(name), _key_of(connection, table, tables, name))
+        return again.model_copy(update={"changed": changed})
 
 
 def _read(
@@ -250,22 +288,6 @@ def _read(
     return told
 
 
-def unshown(connection: Connection, tables: KeyedAccess, back: AccessBack) -> dict[tuple[str, str], SecretStr]:
-    """The values that `back` does not hold, by column and account; they stay in memory."""
-    wanted = {tables.password: list(back.passwords)}
-    for column, moves in back.moves.items():
-        wanted[column] = [key for key, move in moves.items() if (move.now or "").startswith(UNSHOWN)]
-    table = _named(connection, tables.accounts)
-    there = _names(connection, table) if table else set()
-    return {
-        (column, key): SecretStr(value)
-        for column, keys in wanted.items()
-        if table is not None and column in there and keys
-        for key, value in _texts(connection, table, column, keys, _Keyed(tables.secret))
-        if value
-    }
-
-
 def _texts(
     connection: Connection, table: Table, column: str, keys: Sequence[str], keyed: _Keyed
 ) -> list[tuple[str, str | None]]:
@@ -275,21 +297,6 @@ def _texts(
         key=keyed.shown(connection, table), value=sql.Identifier("t", column), table=table.quoted()
     )
     return connection.execute(query, [list(keys)]).fetchall()
-
-
-def withdraw(connection: Connection, tables: KeyedAccess, back: AccessBack, known: Unshown) -> AccessAgain:
-    """Runs in the open transaction; idempotent.
-
-    An account whose value cannot be set, or is not in `known`, is deactivated.
-    """
-    accounts = _named(connection, tables.accounts)
-    again = AccessAgain(changed=0) if accounts is None else _accounts_again(connection, accounts, tables, back, known)
-    changed = again.changed
-    for name, number in back.counts.items():
-        table = _named(connection, name)
-        if table is not None and number:
-            changed += _deleted(connection, table, back.rows.get(name), _key_of(connection, table, tables, name))
-    return again.model_copy(update={"changed": changed})
 
 
 def _accounts_again(
@@ -308,12 +315,12 @@ def _accounts_again(
     changed += _closed(connection, whose, tables.password, reset) if reset else 0
     rows, shut = _moved(connection, accounts, back.moves, known, keyed)
     changed += rows + _shut(connection, whose, tables.password, flags, shut)
-    return AccessAgain(changed=changed, shut=in_order(shut), reset=reset)
+    return AccessAgain(changed=changed, shut=tuple(shut), reset=reset)
 
 
 def _named(connection: Connection, name: str) -> Table | None:
     try:
-        return named(connection, [name])[0]
+        return tables_named(connection, [name])[0]
     except NotFound:
         return None
 
@@ -325,7 +332,7 @@ def _key_of(connection: Connection, table: Table, tables: KeyedAccess, name: str
 
 
 def _names(connection: Connection, table: Table) -> set[str]:
-    return {column.name for column in columns(connection, table)}
+    return {column.name for column in table.columns(connection)}
 
 
 def _accounts(connection: Connection, table: Table, tables: KeyedAccess) -> dict[str, AccountSeen]:
@@ -413,7 +420,7 @@ def _not_standing(
     query = sql.SQL("SELECT {}, {} FROM {} AS t WHERE {} = ANY (%s)").format(
         whose.key, _Keyed(tables.secret).digest(sql.Identifier("t", tables.password)), whose.table.quoted(), whose.key
     )
-    return in_order([key for key, stands in connection.execute(query, [list(prints)]) if stands != prints[key]])
+    return tuple(key for key, stands in connection.execute(query, [list(prints)]) if stands != prints[key])
 
 
 def _closed(connection: Connection, whose: _Whose, column: str, keys: Collection[str]) -> int:

@@ -5,74 +5,19 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.files import opened
-from uscdr.pgserver.cluster import Tool, find_tool
+from uscdr.pgserver.cluster import Tool
 from uscdr.providers.postgres import contents
-from uscdr.providers.postgres.complaints import reasons
-from uscdr.providers.postgres.contents import (
-    DATA,
-    NO_SECTION,
-    POST_DATA,
-    PRE_DATA,
-    ROWS,
-    ContentsReader,
-    DumpEntry,
-    Torn,
-)
-from uscdr.providers.postgres.selection import EntrySelection, is_dispensable, select
-from uscdr.words import duration, escape, first_of
+from uscdr.providers.postgres.complaints import Complaint
+from uscdr.providers.postgres.contents import ANOTHER_BACKUP, ROWS, DumpEntry
+from uscdr.providers.postgres.selection import EntrySelection
+from uscdr.words import duration, escape
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-# Whether a dump's table of contents matches its rows: pg_restore skips a mismatch silently.
-
-
-_SECTIONS = frozenset({NO_SECTION, PRE_DATA, DATA, POST_DATA})
-
-
-def _check(dump: Path) -> None:
-    """Compare entries and blocks; takes under half a second for a gigabyte. Only the entries are held in memory.
-
-    Raises:
-        CheckFailed: pg_restore would leave something out; the message names it by table and kind.
-        MachineError: the file cannot be read.
-    """
-    try:
-        with opened(dump) as file:
-            complaint = _complaint(ContentsReader(file))
-    except OSError as error:
-        raise MachineError(f"uscdr cannot read {dump}.", why=error.strerror or type(error).__name__) from error
-    if complaint:
-        raise CheckFailed(
-            "the dump is damaged: a restore would leave something out without an error",
-            why=complaint,
-            next_action="choose another backup, or download this one again",
-        )
-
-
-def _complaint(reader: ContentsReader) -> str:
-    try:
-        if not reader.readable():
-            return ""
-        entries = list(reader.entries())
-    except Torn as error:
-        return str(error)
-    names = {one.number: f"{one.kind} {one.name}".strip() for one in entries}
-    strange = [names[one.number] for one in entries if one.section not in _SECTIONS or one.rows not in (0, 1)]
-    if strange:
-        return f"entries that no restore would execute: {first_of(strange)}"
-    wanted = {one.number for one in entries if one.rows}
-    found = reader.blocks(frozenset(wanted))
-    if found - wanted:
-        return "it contains rows that are not in its table of contents"
-    if lacking := [names[one.number] for one in entries if one.rows and one.number not in found]:
-        return f"it contains no rows for {first_of(lacking)}"
-    return ""
-
 
 _MAGIC = b"PGDMP"
 _LIST_LIMIT = 120.0
@@ -87,9 +32,6 @@ _DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTIL
 def first_reader(server_major: int) -> int:
     """The oldest pg_restore, by major version, that reads dumps of that server; 0 for an unknown server."""
     return max((first for first in _FIRST_READER.values() if first <= server_major), default=0)
-
-
-_ANOTHER = "choose another backup, or download this one again"
 
 
 @dataclass(frozen=True)
@@ -108,31 +50,41 @@ class Archive:
     def extensions(self) -> tuple[str, ...]:
         """The entries that a restored database must have, as text for messages."""
         made = (entry for entry in self.selection.entries if entry.kind == "EXTENSION")
-        return tuple(escape(entry.name) for entry in made if not is_dispensable(entry))
+        return tuple(escape(entry.name) for entry in made if not entry.is_dispensable)
 
     @property
     def schemas(self) -> frozenset[str]:
-        """The extensions that the dump creates."""
+        """The schemas that the dump creates."""
         return frozenset(entry.name for entry in self.selection.entries if entry.kind == "SCHEMA")
 
+    @classmethod
+    def read(cls, dump: Path, tools: Path | None) -> Self:
+        """Decodes the table of contents with a `pg_restore` that is new enough, and checks that the rows exist.
 
-def read(dump: Path, tools: Path | None) -> Archive:
-    """Decodes the table of contents with a `pg_restore` that is new enough, and checks that the rows exist.
+        `tools` is a directory of PostgreSQL programs to use instead of those on PATH.
 
-    `tools` is a directory of PostgreSQL programs to use instead of those on PATH.
-
-    Raises:
-        CheckFailed: not a dump, damaged, made by a version too new for this machine, or without tables; or a restore
-            would leave something out without an error.
-        MachineError: the file cannot be read, its format is unknown to this version, or there is no pg_restore.
-    """
-    tool = _reader(_format(dump), tools)
-    answer = _listing(tool, dump)
-    if answer.returncode != 0:
-        why = "; ".join(reasons(answer.stderr.splitlines())) or f"pg_restore exited with {answer.returncode}"
-        raise CheckFailed("pg_restore cannot decode the dump", why=why, next_action=_ANOTHER)
-    _check(dump)
-    return _parsed(dump, tool, answer.stdout)
+        Raises:
+            CheckFailed: not a dump, damaged, made by a version too new for this machine, or without tables; or a
+                restore would leave something out without an error.
+            MachineError: the file cannot be read, its format is unknown to this version, or there is no pg_restore.
+        """
+        tool = _reader(_format(dump), tools)
+        answer = _listing(tool, dump)
+        if answer.returncode != 0:
+            why = (
+                "; ".join(Complaint.all_in(answer.stderr.splitlines())) or f"pg_restore exited with {answer.returncode}"
+            )
+            raise CheckFailed("pg_restore cannot decode the dump.", why=why, next_action=ANOTHER_BACKUP)
+        contents.check_blocks(dump)
+        entries = contents.read_entries(dump)
+        if not any(entry.kind == ROWS for entry in entries):
+            raise CheckFailed(
+                "The dump contains no table data.",
+                why="It was taken of an empty database, or with the schema only.",
+                next_action=ANOTHER_BACKUP,
+            )
+        found = _DUMPED_FROM.search(answer.stdout)
+        return cls(dump, tool, int(found[1]) if found else 0, entries, EntrySelection.of(entries))
 
 
 def _format(dump: Path) -> tuple[int, int]:
@@ -141,23 +93,23 @@ def _format(dump: Path) -> tuple[int, int]:
         with opened(dump) as file:
             head = file.read(512)
     except OSError as error:
-        raise MachineError(f"uscdr cannot read {dump}", why=error.strerror or "") from error
+        raise MachineError(f"uscdr cannot read {dump}.", why=f"{error.strerror or type(error).__name__}.") from error
     if not head.startswith(_MAGIC) or len(head) < len(_MAGIC) + 2:
-        raise CheckFailed("the file is not a database dump", why=_looks_like(head), next_action=_ANOTHER)
+        raise CheckFailed("The file is not a database dump.", why=_looks_like(head), next_action=ANOTHER_BACKUP)
     return head[len(_MAGIC)], head[len(_MAGIC) + 1]
 
 
 def _looks_like(head: bytes) -> str:
     text = head.lstrip().lower()
     if not head:
-        return "the file is empty"
+        return "The file is empty."
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
-        return "it is a web page or an XML answer, perhaps from an expired link"
+        return "It is a web page or an XML answer, perhaps from an expired link."
     if text.startswith((b"--", b"set ", b"create ", b"begin")):
-        return "it is plain SQL; a custom-format dump (pg_dump -Fc) is needed"
+        return "It is plain SQL; a custom-format dump (pg_dump -Fc) is needed."
     if head.startswith(b"\x1f\x8b"):
-        return "it is compressed with gzip; run `gunzip` first"
-    return "it does not start like a custom-format dump"
+        return "It is compressed with gzip; run `gunzip` first."
+    return "It does not start like a custom-format dump."
 
 
 def _reader(version: tuple[int, int], tools: Path | None) -> Tool:
@@ -166,11 +118,11 @@ def _reader(version: tuple[int, int], tools: Path | None) -> Tool:
     needed = _FIRST_READER.get(version, 0)
     if version <= _NEWEST_KNOWN:
         try:
-            return find_tool("pg_restore", minimum_major=needed, configured=tools)
+            return Tool.find("pg_restore", minimum_major=needed, configured=tools)
         except MachineError as error:
-            ours = find_tool("pg_restore", configured=tools)
+            ours = Tool.find("pg_restore", configured=tools)
             raise _too_new(written, str(needed), ours) from error
-    ours = find_tool("pg_restore", minimum_major=_FIRST_READER[_NEWEST_KNOWN], configured=tools)
+    ours = Tool.find("pg_restore", minimum_major=_FIRST_READER[_NEWEST_KNOWN], configured=tools)
     if _knows(ours, version):
         return ours
     raise _too_new(written, f"{ours.version[0] + 1}", ours)
@@ -183,9 +135,9 @@ def _knows(tool: Tool, version: tuple[int, int]) -> bool:
 
 def _too_new(written: str, needed: str, ours: Tool) -> CheckFailed:
     return CheckFailed(
-        f"the dump is too new for this machine: archive format {written} needs pg_restore {needed} or newer",
-        why=f"{ours.path} is version {ours.version[0]}.{ours.version[1]}; the dump itself may be valid",
-        next_action=f"install the PostgreSQL {needed} client programs, then run the command again",
+        f"The dump is too new for this machine: archive format {written} needs pg_restore {needed} or newer.",
+        why=f"{ours.path} is version {ours.version[0]}.{ours.version[1]}; the dump itself may be valid.",
+        next_action=f"Install the PostgreSQL {needed} client programs, then run the command again.",
     )
 
 
@@ -203,18 +155,6 @@ def _listing(tool: Tool, dump: Path) -> subprocess.CompletedProcess[str]:
         )
     except subprocess.TimeoutExpired:
         raise CheckFailed(
-            "pg_restore cannot decode the dump",
-            why=f"pg_restore listed no table of contents within {duration(_LIST_LIMIT)}",
+            "pg_restore cannot decode the dump.",
+            why=f"pg_restore listed no table of contents within {duration(_LIST_LIMIT)}.",
         ) from None
-
-
-def _parsed(dump: Path, tool: Tool, listing: str) -> Archive:
-    entries = contents.read(dump)
-    if not any(entry.kind == ROWS for entry in entries):
-        raise CheckFailed(
-            "the dump contains no table data",
-            why="it was taken of an empty database, or with the schema only",
-            next_action=_ANOTHER,
-        )
-    found = _DUMPED_FROM.search(listing)
-    return Archive(dump, tool, int(found[1]) if found else 0, entries, select(entries))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uscdr.models.postgres import CanaryColumn, CanaryResult, Unread
-from uscdr.providers.postgres.inventory import LiveColumn, Table, columns, known, primary_key
-from uscdr.providers.postgres.reading import attempt, mark
+from uscdr.providers.postgres.inventory import LiveColumn, Table, tables_by_name
+from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ END
 """
 
 
-def ask(
+def try_key(
     connection: Connection, wanted: Sequence[CanaryColumn], key: SecretStr, *, sample: int
 ) -> tuple[CanaryResult, ...]:
     """Tries `key` on up to `sample` rows of each column, all in one snapshot (see `connection`).
@@ -62,10 +62,10 @@ def ask(
     text.
     """
     schema = next((name for (name,) in connection.execute(_PGCRYPTO)), None)
-    there = known(connection)
+    there = tables_by_name(connection)
     # Set separately and as a parameter, so that the log of slow queries never contains the key.
     connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (_KEY, key.get_secret_value())).fetchall()
-    mark(connection)
+    savepoint(connection)
     return tuple(_as_far_as_read(connection, one, there, schema, sample) for one in wanted)
 
 
@@ -85,7 +85,7 @@ def _of_column(
     connection: Connection, one: CanaryColumn, there: dict[str, Table], schema: str | None, sample: int
 ) -> CanaryResult:
     table = there.get(one.table)
-    live = {} if table is None else {column.name: column for column in columns(connection, table)}
+    live = {} if table is None else {column.name: column for column in table.columns(connection)}
     missing = _missing(one, table, live, schema)
     if table is None or schema is None or missing:
         return CanaryResult(table=one.table, column=one.encrypted, missing=missing)
@@ -114,7 +114,7 @@ def _sample(connection: Connection, table: Table, one: CanaryColumn, sample: int
     """Where the sampled rows are: partition and ctid, newest first."""
     from psycopg import sql
 
-    key = primary_key(connection, table)
+    key = table.primary_key(connection)
     age = sql.Identifier("t", key.name) if key is not None and key.type in _ORDERED else sql.SQL("t.ctid")
     part = -(-sample // _WAYS)
     sealed = sql.SQL("FROM {} AS t WHERE t.{} IS NOT NULL").format(table.rows(), sql.Identifier(one.encrypted))

@@ -9,7 +9,7 @@ CONTEXT, HINT and commands are dropped.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from uscdr.errors import MachineError
 from uscdr.models.postgres_names import of_names
@@ -34,7 +34,12 @@ _LACKING: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r'could not open extension control file "[^"]*/([\w-]+)\.control"'), "the extension {}"),
     (re.compile(r'could not access file "(?:\$libdir/)?([\w./-]+)": No such file'), "the library {}"),
 )  # fmt: skip
-SCRATCH = "Prove the backup on a PostgreSQL server that has it: --scratch postgresql://…, or USCDR_SCRATCH"
+SCRATCH = "Prove the backup on a PostgreSQL server that has it: --scratch postgresql://…, or USCDR_SCRATCH."
+
+
+def first_upper(words: str) -> str:
+    """The words as the beginning of a sentence."""
+    return words[:1].upper() + words[1:]
 
 
 def lack(message: str) -> str:
@@ -48,7 +53,9 @@ def lack(message: str) -> str:
 def lacking(what: Iterable[str], server: str, way_on: str = SCRATCH) -> MachineError:
     """The error: the server lacks `what`. `server` is `this machine's PostgreSQL`, or that at its address."""
     return MachineError(
-        f"{server} lacks {first_of(_each_once(what))}", why="the dump itself may be valid", next_action=way_on
+        f"{first_upper(server)} lacks {first_of(_each_once(what))}.",
+        why="The dump itself may be valid.",
+        next_action=way_on,
     )
 
 
@@ -70,8 +77,6 @@ _SERVER = re.compile(
     r":? *(?:ERROR|FATAL|PANIC): *(?P<message>.*)"
 )
 _LACKS = "the server lacks "
-_NEWER_SETTING = 'could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"'
-"""pg_restore 17 sets this even if the server does not know it."""
 _BROKEN_RULE = " violates "
 """Marks a server message about a constraint; any other message may come from the application's own function."""
 _WITHHELD = "uscdr does not show the server's message: it may quote rows"
@@ -139,7 +144,7 @@ _GONE = (
     "no connection to the server",
 )
 _DEAD_WORKER = ("a worker process died", "worker process failed")
-_ENTRY = re.compile(r"^pg_restore: from TOC entry (\d{1,9});")
+
 _MACHINE = (
     "could not extend file",
     "could not write",
@@ -156,45 +161,38 @@ _MACHINE = (
 )
 
 
-def reasons(lines: Iterable[str]) -> list[str]:
-    """The part of pg_restore's standard error that may be shown: one entry for each error, in order."""
-    return [reason for reason in map(_reason, lines) if reason]
+class Complaint(str):
+    """One error of pg_restore, as far as it may be shown: no value of a row."""
 
+    @classmethod
+    def all_in(cls, lines: Iterable[str]) -> list[Self]:
+        """The errors in pg_restore's standard error, in order."""
+        return [cls(reason) for reason in map(_reason, lines) if reason]
 
-def blames_machine(reason: str) -> bool:
-    """Whether an entry of `reasons` is about this machine's disk, memory or server, not about the dump."""
-    return any(phrase in reason.lower() for phrase in _MACHINE)
+    @property
+    def blames_machine(self) -> bool:
+        """Whether it is about this machine's disk, memory or server, not about the dump."""
+        return any(phrase in self.lower() for phrase in _MACHINE)
 
+    @property
+    def lacks(self) -> str:
+        """What the server lacks; empty if it is about something else."""
+        return self.partition(_LACKS)[2]
 
-def lacked(reason: str) -> str:
-    """What the server lacks, by an entry of `reasons`; empty for any other entry."""
-    return reason.partition(_LACKS)[2]
+    @property
+    def is_about_permissions(self) -> bool:
+        """Whether the role lacks a permission."""
+        return any(f": {words}" in self.lower() for words in _RIGHTS)
 
+    @property
+    def tells_of_dead_server(self) -> bool:
+        """Whether the server has ended."""
+        return any(words in self.lower() for words in _GONE)
 
-def tells_of_rights(reason: str) -> bool:
-    """Whether an entry of `reasons` says that the role lacks a permission."""
-    return any(f": {words}" in reason.lower() for words in _RIGHTS)
-
-
-def tells_of_dead_server(reason: str) -> bool:
-    """Whether an entry of `reasons` says that the server has ended."""
-    return any(words in reason.lower() for words in _GONE)
-
-
-def tells_of_dead_worker(reason: str) -> bool:
-    """Whether an entry of `reasons` says only that one of pg_restore's own processes has ended."""
-    return reason.lower().startswith(_DEAD_WORKER)
-
-
-def entry_of(line: str) -> int:
-    """The number of the dump entry that the next lines are about; 0 when the line names none."""
-    found = _ENTRY.match(line)
-    return int(found[1]) if found else 0
-
-
-def is_newer_setting(line: str) -> bool:
-    """Whether a line only says that the server does not know a setting of pg_restore."""
-    return line.rstrip().endswith(_NEWER_SETTING)
+    @property
+    def tells_of_dead_worker(self) -> bool:
+        """Whether it says only that one of pg_restore's own processes has ended."""
+        return self.lower().startswith(_DEAD_WORKER)
 
 
 def _reason(line: str) -> str | None:

@@ -16,7 +16,7 @@ from psycopg.waiting import READY_NONE
 from typing_extensions import override
 
 from uscdr.errors import ProviderError
-from uscdr.providers.http.outages import borne
+from uscdr.providers.http.outages import time_allowed
 from uscdr.providers.postgres.errors import PASSING, translated, unguarded
 from uscdr.write_guard import ANYHOW, WriteGuard
 
@@ -95,7 +95,7 @@ class Link:
 
         silent = (psycopg.errors.ConnectionTimeout,)
         try:
-            with borne(self.server, self.connect_timeout, silent) as seconds:
+            with time_allowed(self.server, self.connect_timeout, silent) as seconds:
                 return self._connected(seconds)
         except TimeoutError as error:
             raise psycopg.errors.ConnectionTimeout(str(error.strerror)) from None

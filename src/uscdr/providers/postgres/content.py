@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.errors import ProviderError
 from uscdr.models.postgres import TableDigest, TableKeys
 from uscdr.providers.postgres.errors import POOLER, TOO_MANY, translated
-from uscdr.providers.postgres.inventory import Table, known, primary_key, written
-from uscdr.providers.postgres.reading import mark
+from uscdr.providers.postgres.inventory import Table, tables_by_name
+from uscdr.providers.postgres.reading import savepoint
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def digest(connection: Connection, table: Table) -> TableDigest:
     """
     from psycopg import sql
 
-    live = written(connection, table)
+    live = table.written(connection)
     # OFFSET 0 stops the planner from computing the hash once for each sum.
     query = sql.SQL(
         "SELECT bucket, count(*), sum(('x' || substr(h, 1, 16))::bit(64)::int8)::text,"
@@ -72,7 +72,7 @@ def digest(connection: Connection, table: Table) -> TableDigest:
 def _bucket(connection: Connection, table: Table) -> sql.Composable:
     from psycopg import sql
 
-    key = primary_key(connection, table)
+    key = table.primary_key(connection)
     if key is None or key.type not in _INTEGERS:
         return sql.SQL("NULL::int8")
     return sql.SQL("({} >> {})::int8").format(sql.Identifier("t", key.name), sql.Literal(BUCKET_BITS))
@@ -87,13 +87,13 @@ def keys(connection: Connection, table: Table, buckets: Sequence[int] | None = N
     """
     from psycopg import sql
 
-    column = primary_key(connection, table)
+    column = table.primary_key(connection)
     if column is None:
         return TableKeys(name=table.name, column=None, keys=None)
     plain = column.type in {*_INTEGERS, _UUID}
     shown = "{}" if plain else "left(encode(sha256(convert_to({}::text, 'UTF8')), 'hex'), 16)"
     expression = sql.SQL(shown).format(sql.Identifier("t", column.name))
-    row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in written(connection, table))
+    row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in table.written(connection))
     # One text for the whole table: fetching row by row costs the client ten times as much.
     query = sql.SQL(
         "SELECT string_agg(key || ' ' || print, ',') FROM"
@@ -136,7 +136,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def spread(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
+def read_in_parallel(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
     """`work` on every item, on at most `workers` connections with one snapshot; results in order.
 
     Items start in the given order, so the longest should come first. A read: it may be retried as a whole. When the
@@ -183,7 +183,7 @@ class _Crew:
         with translated(self.server):
             leader = self._join()
             row = leader.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
-            mark(leader)
+            savepoint(leader)
         self._snapshot = row[0] if row else ""
         self._idle.put(leader)
 
@@ -195,7 +195,7 @@ class _Crew:
         try:
             with translated(self.server):
                 joined = self._join()
-                mark(joined)
+                savepoint(joined)
                 return joined
         except ProviderError as error:
             if error.error_id not in _NO_MORE:
@@ -237,9 +237,9 @@ ORDER BY a.attnum
 """
 
 
-def of_tables(connection: Connection, names: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+def distinct_values(connection: Connection, names: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
     """By table and column; NULL counts as a value. Missing tables are left out."""
-    there = known(connection)
+    there = tables_by_name(connection)
     return {name: _of_table(connection, there[name]) for name in dict.fromkeys(names) if name in there}
 
 

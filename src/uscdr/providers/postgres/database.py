@@ -29,14 +29,21 @@ from uscdr.models.postgres import (
     UniqueKey,
     Unread,
 )
-from uscdr.providers.postgres import access, canary, content, integrity, inventory, passwords, references
-from uscdr.providers.postgres import content as variety
-from uscdr.providers.postgres import invariants as expectations
-from uscdr.providers.postgres import inventory as table_columns
-from uscdr.providers.postgres import reading as times
+from uscdr.providers.postgres import (
+    canary,
+    content,
+    integrity,
+    invariants,
+    inventory,
+    passwords,
+    reading,
+    references,
+)
+from uscdr.providers.postgres.access import AccessSession
 from uscdr.providers.postgres.connection import Link
-from uscdr.providers.postgres.content import spread
+from uscdr.providers.postgres.content import read_in_parallel
 from uscdr.providers.postgres.errors import PROVIDER
+from uscdr.providers.postgres.integrity import KeyConstraint
 from uscdr.providers.postgres.reading import attempt
 from uscdr.write_guard import ANYHOW, WriteGuard
 
@@ -203,12 +210,12 @@ class PostgresDatabase:
 
     def lacking(self, tables: Sequence[str]) -> tuple[str, ...]:
         """The missing ones of `tables`; a partitioned table counts as a whole."""
-        there = self._link.read(inventory.known)
+        there = self._link.read(inventory.tables_by_name)
         return tuple(name for name in dict.fromkeys(tables) if name not in there)
 
     def written(self, columns: Sequence[str]) -> Mapping[str, NewestTime]:
-        """For each `table.column` its newest time; see `times`. None when empty, missing or not a time."""
-        return self._link.read(lambda connection: times.of_columns(connection, columns))
+        """For each `table.column` its newest possible time; None when empty, missing or not a time."""
+        return self._link.read(lambda connection: reading.newest_times(connection, columns))
 
     def newest(self, columns: Sequence[str]) -> Mapping[str, str | None]:
         """For each `table.column` the newest possible time, ISO 8601 UTC; None as in `written`."""
@@ -216,19 +223,20 @@ class PostgresDatabase:
 
     def invariants(self, wanted: Sequence[Invariant]) -> tuple[InvariantResult, ...]:
         """Each invariant in a transaction of its own; a failing query is a result with `holds=None`."""
-        return tuple(self._link.read_each(partial(expectations.ask, invariant=invariant) for invariant in wanted))
+        results = self._link.read_each(partial(invariants.timed, invariant=invariant) for invariant in wanted)
+        return tuple(result for result, _ in results)
 
     def timed(self, wanted: Invariant) -> tuple[InvariantResult, float]:
         """One invariant, with the seconds of its query; connecting is not counted."""
-        return self._link.read(lambda connection: expectations.timed(connection, wanted))
+        return self._link.read(lambda connection: invariants.timed(connection, wanted))
 
     def file_references(self, wanted: Sequence[ReferenceColumn]) -> FileReferences:
         """Names and addresses of files in the named columns; see `references`."""
-        return self._link.read(lambda connection: references.read(connection, wanted))
+        return self._link.read(lambda connection: references.file_references(connection, wanted))
 
     def canary(self, columns: Sequence[CanaryColumn], key: SecretStr, *, sample: int = 200) -> tuple[CanaryResult, ...]:
         """How many encrypted rows the key decrypts, and how many match the plain value; see `canary`."""
-        return self._link.read(lambda connection: canary.ask(connection, columns, key, sample=sample))
+        return self._link.read(lambda connection: canary.try_key(connection, columns, key, sample=sample))
 
     def extensions(self) -> tuple[Extension, ...]:
         """Installed extensions, by name."""
@@ -239,33 +247,34 @@ class PostgresDatabase:
         return self._link.read(inventory.migrations)
 
     def columns(self) -> tuple[TableColumn, ...]:
-        """Every column of the tables that are visible without a schema name; see `table_columns`."""
-        return self._link.read(table_columns.read)
+        """Every column of the tables that are visible without a schema name."""
+        return self._link.read(inventory.visible_columns)
 
     def variety(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
-        """How many distinct values each text or number column has; see `variety`."""
-        return self._link.read(lambda connection: variety.of_tables(connection, tables))
+        """How many distinct values each text or number column has; see `content.distinct_values`."""
+        return self._link.read(lambda connection: content.distinct_values(connection, tables))
 
     def sequences(self) -> tuple[SequenceState, ...]:
-        """Every sequence that fills an integer column, with the column's keys; see `sequences`."""
-        return self._link.read(integrity.read)
+        """Every sequence that fills an integer column, with the column's keys; see `integrity.sequences`."""
+        return self._link.read(integrity.sequences)
 
     def foreign_keys(self) -> tuple[ForeignKey, ...]:
-        """Every foreign key with its orphans, counted in one snapshot; see `foreign_keys`."""
-        found = self._link.read(integrity.list_foreign_keys)
-        counts = spread(self._link, self._workers, integrity.counted, found)
-        return tuple(sorted(map(integrity.fact, found, counts), key=lambda one: (one.table, one.name)))
+        """Every foreign key with its orphans, counted in one snapshot."""
+        found = self._link.read(KeyConstraint.all_in)
+        counts = read_in_parallel(self._link, self._workers, lambda connection, key: key.counted(connection), found)
+        facts = (key.fact(orphans) for key, orphans in zip(found, counts, strict=True))
+        return tuple(sorted(facts, key=lambda one: (one.table, one.name)))
 
     def breaking(self, keys: Sequence[ForeignKey]) -> tuple[int, ...]:
-        """How many rows break each of these keys of another database; see `foreign_keys`."""
+        """How many rows violate each of these foreign keys of another database."""
         return self._link.read(lambda connection: integrity.rows_without_parent(connection, keys))
 
     def unique_keys(self) -> tuple[UniqueKey, ...]:
-        """Every key and unique index of plain columns; see `unique_keys`."""
+        """Every key and unique index of plain columns."""
         return self._link.read(integrity.list_unique_keys)
 
     def repeated(self, keys: Sequence[UniqueKey]) -> tuple[int, ...]:
-        """How many rows break each of these keys of another database; see `unique_keys`."""
+        """How many rows violate each of these unique keys of another database."""
         return self._link.read(lambda connection: integrity.repeated_rows(connection, keys))
 
     def published_passwords(
@@ -273,7 +282,7 @@ class PostgresDatabase:
     ) -> PasswordResult:
         """The accounts with a published password. Hashing starts after the connection is closed."""
         accounts = self._link.read(lambda connection: passwords.accounts(connection, query))
-        return passwords.tried(accounts, candidates, seconds=seconds)
+        return passwords.try_passwords(accounts, candidates, seconds=seconds)
 
     def sessions(self) -> tuple[Session, ...]:
         """Other clients' sessions; sessions with our role and application name are left out."""
@@ -282,32 +291,32 @@ class PostgresDatabase:
     def end_sessions(self) -> int:
         """End other clients' sessions where permitted, for ten seconds at most (write, idempotent)."""
         if self._read_only:
-            raise WriteRefused("uscdr refused to end sessions: this run only reads", provider=PROVIDER)
+            raise WriteRefused("uscdr refused to end sessions: this run only reads.", provider=PROVIDER)
         with self._link.session() as connection:
             self._link.leave()
             return _end(connection, lambda: self._link.moment(connection))
 
     def access(self, tables: KeyedAccess) -> AccessSeen:
         """Who has access; see `access`."""
-        return self._link.read(lambda connection: access.seen(connection, tables))
+        return self._link.read(lambda connection: AccessSession(connection, tables).seen())
 
     def unshown(self, tables: KeyedAccess, back: AccessBack) -> Unshown:
         """The current values of the accounts in `back`; kept in memory only."""
-        return self._link.read(lambda connection: access.unshown(connection, tables, back))
+        return self._link.read(lambda connection: AccessSession(connection, tables).unshown(back))
 
     def withdraw(self, tables: KeyedAccess, back: AccessBack, known: Unshown) -> AccessAgain:
         """Withdraw the access in `back` again (write, idempotent), all or nothing."""
         if self._read_only:
-            raise WriteRefused("uscdr refused to withdraw access: this run only reads", provider=PROVIDER)
+            raise WriteRefused("uscdr refused to withdraw access: this run only reads.", provider=PROVIDER)
         with self._link.session() as connection, self._link.change(connection):
-            return access.withdraw(connection, tables, back, known)
+            return AccessSession(connection, tables).withdraw(back, known)
 
     def _as_far_as_can_be(
         self, work: Callable[[Connection, Table], R], names: Sequence[str]
     ) -> tuple[dict[str, R], tuple[Unread, ...]]:
         """The result of `work` by table, and the tables that cannot be read by name."""
         found = self._named(names)
-        results = spread(self._link, self._workers, partial(attempt, work=work), found)
+        results = read_in_parallel(self._link, self._workers, partial(attempt, work=work), found)
         pairs = list(zip(found, results, strict=True))
         unread = (result for _, result in pairs if isinstance(result, Unread))
         return (
@@ -318,11 +327,11 @@ class PostgresDatabase:
     def _hold_whole(self, unread: Sequence[Unread], done: str) -> None:
         if unread:
             raise ProviderError(
-                f"some tables of the database at {self._link.server} cannot be {done}",
+                f"Some tables of the database at {self._link.server} cannot be {done}.",
                 provider=PROVIDER,
                 why="; ".join(one.words(done) for one in unread),
                 error_id="unread",
             )
 
     def _named(self, names: Sequence[str]) -> list[inventory.Table]:
-        return self._link.read(lambda connection: inventory.named(connection, names))
+        return self._link.read(lambda connection: inventory.tables_named(connection, names))

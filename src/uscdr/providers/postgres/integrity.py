@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from uscdr.models.postgres import ForeignKey, SequenceState, UniqueKey, Unread
-from uscdr.providers.postgres.inventory import Table, columns, known
-from uscdr.providers.postgres.reading import attempt, mark
+from uscdr.providers.postgres.inventory import Table, tables_by_name
+from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -62,40 +62,52 @@ class KeyConstraint:
     other: Table
     pairs: tuple[_Pair, ...]
 
+    @classmethod
+    def all_in(cls, connection: Connection) -> list[Self]:
+        """Every foreign key, those of big tables first."""
+        rows = connection.execute(_FOREIGN_KEYS).fetchall()
+        return sorted((cls._of(row) for row in rows), key=lambda key: -key.own.bytes)
 
-def list_foreign_keys(connection: Connection) -> list[KeyConstraint]:
-    """Every foreign key, those of big tables first."""
-    rows = connection.execute(_FOREIGN_KEYS).fetchall()
-    return sorted((_key(row) for row in rows), key=lambda key: -key.own.bytes)
+    @classmethod
+    def _of(cls, row: tuple[Any, ...]) -> Self:
+        name, validated, full, oid, schema, relation, parts, pages, oid2, schema2, relation2, parts2, pairs = row
+        return cls(
+            name=name,
+            validated=validated,
+            full=full,
+            own=Table(oid, schema, relation, pages, partitioned=parts),
+            other=Table(oid2, schema2, relation2, 0, partitioned=parts2),
+            pairs=tuple(_Pair(*pair) for pair in pairs),
+        )
 
+    def counted(self, connection: Connection) -> int | Unread:
+        """How many rows are orphans, or why the two tables cannot be read; the transaction has a savepoint (`mark`)."""
+        return attempt(connection, self.own, lambda live, _: self._orphans(live))
 
-def _key(row: tuple[Any, ...]) -> KeyConstraint:
-    name, validated, full, oid, schema, relation, parts, pages, oid2, schema2, relation2, parts2, pairs = row
-    return KeyConstraint(
-        name=name,
-        validated=validated,
-        full=full,
-        own=Table(oid, schema, relation, pages, partitioned=parts),
-        other=Table(oid2, schema2, relation2, 0, partitioned=parts2),
-        pairs=tuple(_Pair(*pair) for pair in pairs),
-    )
+    def fact(self, orphans: int | Unread) -> ForeignKey:
+        """The result: this key, with its orphans."""
+        told = ForeignKey(
+            table=self.own.name, name=self.name, validated=self.validated, orphans=0, other=self.other.name,
+            columns=tuple(pair.own for pair in self.pairs), others=tuple(pair.other for pair in self.pairs),
+        )  # fmt: skip
+        change = {"unread": orphans} if isinstance(orphans, Unread) else {"orphans": orphans}
+        return told.model_copy(update=change)
 
+    def _orphans(self, connection: Connection) -> int:
+        """How many rows are orphans. A row with a NULL in its columns is not one (with MATCH FULL: all NULL)."""
+        from psycopg import sql
 
-def _orphans(connection: Connection, key: KeyConstraint) -> int:
-    """How many rows are orphans. A row with a NULL in its columns is not one (with MATCH FULL: all NULL)."""
-    from psycopg import sql
-
-    blank = [sql.SQL("{} IS NULL").format(sql.Identifier("f", pair.own)) for pair in key.pairs]
-    query = sql.SQL(
-        "SELECT count(*) FROM {own} AS f WHERE NOT ({blank}) AND NOT EXISTS (SELECT FROM {other} AS p WHERE {same})"
-    ).format(
-        own=key.own.rows(),
-        blank=sql.SQL(" AND " if key.full else " OR ").join(blank),
-        other=key.other.rows(),
-        same=sql.SQL(" AND ").join(map(_same, key.pairs)),
-    )
-    rows: int = connection.execute(query).fetchall()[0][0]
-    return rows
+        blank = [sql.SQL("{} IS NULL").format(sql.Identifier("f", pair.own)) for pair in self.pairs]
+        query = sql.SQL(
+            "SELECT count(*) FROM {own} AS f WHERE NOT ({blank}) AND NOT EXISTS (SELECT FROM {other} AS p WHERE {same})"
+        ).format(
+            own=self.own.rows(),
+            blank=sql.SQL(" AND " if self.full else " OR ").join(blank),
+            other=self.other.rows(),
+            same=sql.SQL(" AND ").join(map(_same, self.pairs)),
+        )
+        rows: int = connection.execute(query).fetchall()[0][0]
+        return rows
 
 
 def _same(pair: _Pair) -> sql.Composable:
@@ -112,14 +124,9 @@ def _same(pair: _Pair) -> sql.Composable:
     )
 
 
-def counted(connection: Connection, key: KeyConstraint) -> int | Unread:
-    """As `orphans`, or why the two tables cannot be read; the transaction has a savepoint (`mark`)."""
-    return attempt(connection, key.own, lambda live, _: _orphans(live, key))
-
-
 def rows_without_parent(connection: Connection, wanted: Sequence[ForeignKey]) -> tuple[int, ...]:
     """How many rows violate each key of another database, which this one may lack; 0 for a missing column."""
-    there = known(connection)
+    there = tables_by_name(connection)
     return tuple(_breaking(connection, key, there.get(key.table), there.get(key.other)) for key in wanted)
 
 
@@ -148,17 +155,7 @@ def _breaking(connection: Connection, key: ForeignKey, own: Table | None, other:
 
 
 def _has(connection: Connection, table: Table, names: Collection[str]) -> bool:
-    return bool(names) and {*names} <= {one.name for one in columns(connection, table)}
-
-
-def fact(key: KeyConstraint, orphans: int | Unread) -> ForeignKey:
-    """The result for one key."""
-    told = ForeignKey(
-        table=key.own.name, name=key.name, validated=key.validated, orphans=0, other=key.other.name,
-        columns=tuple(pair.own for pair in key.pairs), others=tuple(pair.other for pair in key.pairs),
-    )  # fmt: skip
-    change = {"unread": orphans} if isinstance(orphans, Unread) else {"orphans": orphans}
-    return told.model_copy(update=change)
+    return bool(names) and {*names} <= {one.name for one in table.columns(connection)}
 
 
 # Primary keys and unique indexes of plain columns, and the rows that violate those of another database.
@@ -179,7 +176,7 @@ GROUP BY i.indexrelid, c.oid
 
 def list_unique_keys(connection: Connection) -> tuple[UniqueKey, ...]:
     """Those of all the application's tables, by table and columns."""
-    names = {table.oid: table.name for table in known(connection).values()}
+    names = {table.oid: table.name for table in tables_by_name(connection).values()}
     found = connection.execute(_UNIQUE_KEYS).fetchall()
     keys = {UniqueKey(table=names[oid], columns=tuple(own)) for oid, own in found if oid in names}
     return tuple(sorted(keys, key=lambda key: (key.table, key.columns)))
@@ -187,14 +184,14 @@ def list_unique_keys(connection: Connection) -> tuple[UniqueKey, ...]:
 
 def repeated_rows(connection: Connection, wanted: Sequence[UniqueKey]) -> tuple[int, ...]:
     """How many duplicate rows this database has for each key; 0 for a missing column."""
-    there = known(connection)
+    there = tables_by_name(connection)
     return tuple(_again(connection, key, there.get(key.table)) for key in wanted)
 
 
 def _again(connection: Connection, key: UniqueKey, table: Table | None) -> int:
     from psycopg import sql
 
-    if table is None or not {*key.columns} <= {one.name for one in columns(connection, table)}:
+    if table is None or not {*key.columns} <= {one.name for one in table.columns(connection)}:
         return 0
     named = [sql.Identifier("t", name) for name in key.columns]
     query = sql.SQL(
@@ -240,7 +237,7 @@ ORDER BY 2, 3, 4, 5, 6
 """
 
 
-def read(connection: Connection) -> tuple[SequenceState, ...]:
+def sequences(connection: Connection) -> tuple[SequenceState, ...]:
     """Every sequence that fills an integer column.
 
     A sequence is not part of a snapshot. It is read after the snapshot is taken, so concurrent inserts can only make it
@@ -252,7 +249,7 @@ def read(connection: Connection) -> tuple[SequenceState, ...]:
     if not found:
         return ()
     query = sql.SQL(" UNION ALL ").join(_state(number, row) for number, row in enumerate(found))
-    mark(connection)
+    savepoint(connection)
     states = attempt(connection, _table(found[0]), lambda live, _: sorted(live.execute(query).fetchall()))
     if isinstance(states, Unread):  # one of the tables failed; ask each by itself
         return tuple(_alone(connection, row) for row in found)

@@ -35,16 +35,12 @@ class _Watch:
         self.seconds = time.monotonic() - self._began
 
 
-def ask(connection: Connection, invariant: Invariant) -> InvariantResult:
-    """Runs the query and compares. A query that fails gives `holds=None` and words for its SQLSTATE.
-
-    A lost connection is raised: then the database failed, not the invariant.
-    """
-    return timed(connection, invariant)[0]
-
-
 def timed(connection: Connection, invariant: Invariant) -> tuple[InvariantResult, float]:
-    """As `ask`, with the seconds from the query to its last row."""
+    """Run the query and compare; with the seconds from the query to its last row.
+
+    A query that fails gives `holds=None` and words for its SQLSTATE. A lost connection is raised: then the database
+    failed, not the invariant.
+    """
     watch = _Watch()
     return _judged(connection, invariant, watch), watch.seconds
 

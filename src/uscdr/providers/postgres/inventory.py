@@ -46,6 +46,15 @@ SELECT current_setting('server_version_num')::int, current_database()::text,
 """
 
 
+_DATE, _TIMESTAMP, _TIMESTAMPTZ = 1082, 1114, 1184
+# Clocks differ slightly, and a date may be in a time zone that is a day ahead.
+_LATEST = {
+    _DATE: "(now() + interval '1 day')::date",
+    _TIMESTAMP: "(now() + interval '5 minutes')::timestamp",
+    _TIMESTAMPTZ: "now() + interval '5 minutes'",
+}
+
+
 @dataclass(frozen=True)
 class Table:
     """One table as the catalogue has it. `bytes` is an estimate, from the server's last count.
@@ -78,6 +87,19 @@ class Table:
 
         return self.quoted() if self.partitioned else sql.SQL("ONLY {}").format(self.quoted())
 
+    def columns(self, connection: Connection) -> list[LiveColumn]:
+        """The live columns in the order of the table, without dropped ones."""
+        return [LiveColumn(*row) for row in connection.execute(_COLUMNS, (self.oid,)).fetchall()]
+
+    def written(self, connection: Connection) -> list[LiveColumn]:
+        """The live columns of a dump: all but the generated ones, which may differ by server without a loss."""
+        return [column for column in self.columns(connection) if not column.generated]
+
+    def primary_key(self, connection: Connection) -> LiveColumn | None:
+        """The column of a single-column primary key; None when there is no such key."""
+        rows = connection.execute(_PRIMARY_KEY, (self.oid,)).fetchall()
+        return LiveColumn(*rows[0]) if len(rows) == 1 else None
+
 
 @dataclass(frozen=True)
 class LiveColumn:
@@ -90,6 +112,20 @@ class LiveColumn:
     type: int
     generated: bool = False
 
+    @property
+    def is_time(self) -> bool:
+        """Whether it holds dates or times."""
+        return self.type in _LATEST
+
+    def can_be(self, of: sql.Composable) -> sql.Composable:
+        """The condition that the value `of` this date or time column is possible; NULL for NULL.
+
+        Not in the future, not before the year 1, not infinite. The session's time zone is UTC.
+        """
+        from psycopg import sql
+
+        return sql.SQL("({of} BETWEEN '0001-01-01' AND {latest})").format(of=of, latest=sql.SQL(_LATEST[self.type]))
+
 
 def facts(connection: Connection) -> ServerFacts:
     """Version, name and size in bytes."""
@@ -100,44 +136,28 @@ def facts(connection: Connection) -> ServerFacts:
 def tables(connection: Connection) -> list[Table]:
     """Every table with the application's rows, by name; of a partitioned table only the leaves."""
     return sorted(
-        (table for table in known(connection).values() if not table.partitioned), key=lambda table: table.name
+        (table for table in tables_by_name(connection).values() if not table.partitioned), key=lambda table: table.name
     )
 
 
-def known(connection: Connection) -> dict[str, Table]:
+def tables_by_name(connection: Connection) -> dict[str, Table]:
     """The tables that can be requested, by name: those with rows, and the partitioned ones as a whole."""
     rows = connection.execute(_TABLES).fetchall()
     return {table.name: table for table in (Table(*row) for row in rows)}
 
 
-def named(connection: Connection, names: Sequence[str]) -> list[Table]:
+def tables_named(connection: Connection, names: Sequence[str]) -> list[Table]:
     """The tables `names`, biggest first, each once. Raises `NotFound` for missing ones."""
-    there = known(connection)
+    there = tables_by_name(connection)
     missing = sorted(set(names) - there.keys())
     if missing:
         raise NotFound(
-            f"the database has no table {', '.join(missing)}",
+            f"The database has no table {', '.join(missing)}.",
             provider=PROVIDER,
-            why="the table was dropped or never created, or the name is misspelt",
+            why="The table was dropped or never created, or the name is misspelt.",
             error_id="42P01",
         )
     return sorted((there[name] for name in set(names)), key=lambda table: -table.bytes)
-
-
-def columns(connection: Connection, table: Table) -> list[LiveColumn]:
-    """The live columns in the order of the table, without dropped ones."""
-    return [LiveColumn(*row) for row in connection.execute(_COLUMNS, (table.oid,)).fetchall()]
-
-
-def written(connection: Connection, table: Table) -> list[LiveColumn]:
-    """The live columns of a dump: all but the generated ones, which may differ by server without a loss."""
-    return [column for column in columns(connection, table) if not column.generated]
-
-
-def primary_key(connection: Connection, table: Table) -> LiveColumn | None:
-    """The column of a single-column primary key; None when there is no such key."""
-    rows = connection.execute(_PRIMARY_KEY, (table.oid,)).fetchall()
-    return LiveColumn(*rows[0]) if len(rows) == 1 else None
 
 
 def extensions(connection: Connection) -> tuple[Extension, ...]:
@@ -148,8 +168,8 @@ def extensions(connection: Connection) -> tuple[Extension, ...]:
 
 def migrations(connection: Connection) -> tuple[Migration, ...]:
     """Applied Django migrations in the order of their application; empty without Django's table."""
-    table = known(connection).get("django_migrations")
-    if table is None or not {"id", "app", "name"} <= {column.name for column in columns(connection, table)}:
+    table = tables_by_name(connection).get("django_migrations")
+    if table is None or not {"id", "app", "name"} <= {column.name for column in table.columns(connection)}:
         return ()
     query = "SELECT app, name FROM public.django_migrations ORDER BY id"
     return tuple(Migration(app=app, name=name) for app, name in connection.execute(query))
@@ -175,7 +195,7 @@ ORDER BY 1, a.attnum
 """
 
 
-def read(connection: Connection) -> tuple[TableColumn, ...]:
+def visible_columns(connection: Connection) -> tuple[TableColumn, ...]:
     """By table, in each table's order."""
     rows = connection.execute(_BARE_COLUMNS).fetchall()
     return tuple(TableColumn(table=table, name=name, must_be_given=given) for table, name, given in rows)

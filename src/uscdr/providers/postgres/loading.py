@@ -9,14 +9,12 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from uscdr.errors import AnswerLost, CheckFailed, Conflict, Interrupted, WriteRefused
-from uscdr.providers.postgres import archive as archives
-from uscdr.providers.postgres import statements
+from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.complaints import lack, lacking
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.contents import OBJECTS, DumpEntry
 from uscdr.providers.postgres.errors import PROVIDER, mapped, translated, words
-from uscdr.providers.postgres.selection import extension_schema, is_delicate, is_dispensable, rows
-from uscdr.providers.postgres.statements import RestoreScript
+from uscdr.providers.postgres.statements import RestoreScript, RestoreStatements
 from uscdr.settings import is_loopback_host
 from uscdr.write_guard import ANYHOW, WriteGuard
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
     from uscdr.models.postgres import LeftOut
     from uscdr.providers.ports.progress import Progress
-    from uscdr.providers.postgres.archive import Archive
     from uscdr.providers.postgres.connection import Connection
 
 
@@ -114,27 +111,27 @@ class _LoadTransaction:
     def _fill(self) -> None:
         self._take_turn()
         entries = self._selection.entries
-        self._send(statements.settings(self._archive.entries))
+        self._send(RestoreStatements(self._archive.entries).settings())
         self._place = "creating extensions and schemas"
-        for entry in statements.places(entries):
+        for entry in RestoreStatements(entries).places():
             self._make_place(entry)
         self._place = "dropping the old tables"
         # The existing schema may differ from the dump's: then pg_restore's own removal, object by object, fails.
-        self._send_all([*statements.relation_drops(entries), *statements.other_drops(entries)])
+        self._send_all([*RestoreStatements(entries).relation_drops(), *RestoreStatements(entries).other_drops()])
         self._place = "creating the tables"
-        self._make(statements.tables(entries))
+        self._make(RestoreStatements(entries).tables())
         self._copy()
         self._place = "building keys and indexes"
-        self._make(statements.constraints(self._selection.entries))
+        self._make(RestoreStatements(self._selection.entries).constraints())
 
     def _take_turn(self) -> None:
         turn = self._connection.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(%s)", (_TURN,)).fetchall()
         if not turn[0][0]:
             raise Conflict(
-                f"another load into the database at {self.server} is running",
+                f"Another load into the database at {self.server} is running.",
                 provider=PROVIDER,
-                why="its session is still open, perhaps from a process that was just killed",
-                next_action="wait a minute, then run the command again",
+                why="Its session is still open, perhaps from a process that was just killed.",
+                next_action="Wait a minute, then run the command again.",
                 error_id="55P03",
                 retryable=True,
             )
@@ -144,9 +141,9 @@ class _LoadTransaction:
         if entry.kind == "SCHEMA":
             self._make_schema(entry.name)
             return
-        if schema := extension_schema(entry):
+        if schema := entry.extension_schema:
             self._make_schema(schema)
-        if is_dispensable(entry):
+        if entry.is_dispensable:
             self._try(entry)
         else:
             self._send(entry.definition)
@@ -162,14 +159,14 @@ class _LoadTransaction:
         """All entries in order: most in one request; those that the server may refuse each in their own."""
         waiting: list[DumpEntry] = []
         for entry in entries:
-            if not is_delicate(entry):
+            if not entry.is_delicate:
                 waiting.append(entry)
                 continue
-            self._send_all(statements.made(self._kept(waiting)))
+            self._send_all(RestoreStatements(self._kept(waiting)).made())
             waiting.clear()
             if self._kept([entry]):
                 self._try(entry)
-        self._send_all(statements.made(self._kept(waiting)))
+        self._send_all(RestoreStatements(self._kept(waiting)).made())
 
     def _kept(self, entries: Sequence[DumpEntry]) -> list[DumpEntry]:
         """The entries that were not left out meanwhile."""
@@ -192,7 +189,7 @@ class _LoadTransaction:
         self._send(b"RELEASE SAVEPOINT tried")
 
     def _copy(self) -> None:
-        filled = rows(self._selection.entries)
+        filled = RestoreStatements(self._selection.entries).rows()
         with contextlib.closing(self._script.rows([entry for entry in filled if entry.copy])) as tables:
             for table in tables:
                 self._place = f"filling {table.table}"
@@ -206,11 +203,11 @@ class _LoadTransaction:
                 self._send(self._script.inserts(entry))
         self._write_objects()
         self._place = "setting sequences"
-        self._send_all(statements.positions(self._selection.entries))
+        self._send_all(RestoreStatements(self._selection.entries).positions())
 
     def _write_objects(self) -> None:
         self._place = "writing large objects"
-        numbers = statements.objects(self._selection.entries)
+        numbers = RestoreStatements(self._selection.entries).objects()
         if not numbers:
             return
         self._connection.execute(_UNLINK, (numbers,))
@@ -271,20 +268,20 @@ class _LoadTransaction:
         why = f"{self._place}: {words(error)} (SQLSTATE {state})"
         if state == "2BP01":
             return Conflict(
-                f"an object in the database at {self.server} that is not in the dump depends on a table that the "
-                "dump replaces",
+                f"An object in the database at {self.server} that is not in the dump depends on a table that the "
+                "dump replaces.",
                 provider=PROVIDER,
                 why=why,
-                next_action=f"load into an empty database, or drop the object first; {UNCHANGED}",
+                next_action=f"Load into an empty database, or drop the object first; {UNCHANGED}.",
                 error_id=state,
             )
         if what := lack(_message(error)):
-            return lacking([what], f"the database at {self.server}", f"{_HAVE_IT}; {UNCHANGED}")
+            return lacking([what], f"the database at {self.server}", f"{_HAVE_IT}; {UNCHANGED}.")
         if state[:2] in _OF_THE_DUMP and state != "42501":
             return CheckFailed(
-                f"the database at {self.server} refused the dump",
+                f"The database at {self.server} refused the dump.",
                 why=why,
-                next_action=f"choose another backup; {UNCHANGED}",
+                next_action=f"Choose another backup; {UNCHANGED}.",
             )
         return mapped(error, self.server)
 
@@ -307,10 +304,10 @@ def _reason(error: psycopg.Error) -> str:
 def _unconfirmed(server: str, why: str) -> AnswerLost:
     """The error for a commit at `server` without an answer: its outcome is unknown."""
     return AnswerLost(
-        f"the database at {server} did not confirm the commit of the load",
+        f"The database at {server} did not confirm the commit of the load.",
         provider=PROVIDER,
         why=why,
-        next_action="check whether the tables are the dump's; loading the dump again does no harm",
+        next_action="Check whether the tables are the dump's; loading the dump again does no harm.",
     )
 
 
@@ -352,21 +349,21 @@ class PostgresLoader:
     def load(self, url: SecretStr, dump: Path, progress: Progress) -> tuple[LeftOut, ...]:
         """Make the tables of the database at `url` those of `dump` (write, idempotent); see the port.
 
-        `progress` gets the bytes of rows sent, and no total, which no dump tells; the number stands
-        still while keys and indexes are built.
+        `progress` gets the bytes of rows sent, and no total, which a dump does not contain; the
+        number does not change while keys and indexes are built.
 
         Raises:
             CheckFailed: the dump does not decode, or the server refuses its content.
             Conflict: a table stays locked, or an object outside of the dump depends on a table that it replaces.
-            ProviderError: the database does not answer or does not let us.
+            ProviderError: the database does not answer, or refuses access.
             AnswerLost: the commit was sent and not confirmed: check the tables, or load again.
-            MachineError: no pg_restore that is new enough, an unreadable file, this machine's memory.
+            MachineError: there is no pg_restore that is new enough, the file is unreadable, or memory ran out.
             Interrupted: the stop token was set; nothing was changed.
-            WriteRefused: wired read-only; nothing was called.
+            WriteRefused: the loader is read-only; nothing was called.
         """
         if self._read_only:
-            raise WriteRefused("uscdr refused to load a dump: this run only reads", provider=PROVIDER)
-        archive = archives.read(dump, self._tools)
+            raise WriteRefused("uscdr refused to load a dump: this run only reads.", provider=PROVIDER)
+        archive = Archive.read(dump, self._tools)
         link = self._link(url)
         with contextlib.closing(link.retried(lambda: _opened(link))) as connection:
             load = _LoadTransaction(connection, archive, link)
@@ -414,7 +411,7 @@ def _look_on(
         thread.join(_INTERVAL)
         progress(load.sent, None)
         if stop is not None and stop.is_set() and thread.is_alive():
-            raise Interrupted("the load was cancelled")
+            raise Interrupted("The load was cancelled.")
 
 
 def _after_stop(load: _LoadTransaction, result: Future[None]) -> None:
@@ -425,7 +422,11 @@ def _after_stop(load: _LoadTransaction, result: Future[None]) -> None:
     if isinstance(outcome, AnswerLost):
         raise outcome
     if outcome is not None:
-        raise Interrupted("Interrupted while loading the dump", why=UNCHANGED, next_action="run the command again")
+        raise Interrupted(
+            "Interrupted while loading the dump.",
+            why=f"{UNCHANGED.capitalize()}.",
+            next_action="Run the command again.",
+        )
 
 
 def _work(load: _LoadTransaction, result: Future[None]) -> None:

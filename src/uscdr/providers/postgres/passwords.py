@@ -42,8 +42,8 @@ def accounts(connection: Connection, query: str) -> list[Account]:
         width = len(cursor.description or ())
         if width != _HASH + 1:
             raise BadInput(
-                f"the query for accounts returns {width} columns, not two",
-                next_action="write it as SELECT id, password FROM …",
+                f"The query for accounts returns {width} columns, not two.",
+                next_action="Write it as SELECT id, password FROM …",
             )
         return [(_shown(row[_ID]), row[_HASH]) for row in cursor.fetchall()]
 
@@ -55,7 +55,7 @@ def _shown(key: object) -> str:
     return hashlib.sha256(str(key).encode()).hexdigest()[:16]
 
 
-def tried(found: Sequence[Account], candidates: Sequence[SecretStr], *, seconds: float) -> PasswordResult:
+def try_passwords(found: Sequence[Account], candidates: Sequence[SecretStr], *, seconds: float) -> PasswordResult:
     """Try every candidate on each of at most `MOST` accounts, for `seconds`."""
     deadline = time.monotonic() + seconds
     plain = [one.get_secret_value() for one in candidates]

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.models.postgres import NewestTime, Unread
 from uscdr.models.postgres_names import ColumnName
 from uscdr.providers.postgres.errors import LOCK_TIMEOUT, PASSING, words
-from uscdr.providers.postgres.inventory import LiveColumn, Table, columns, known
+from uscdr.providers.postgres.inventory import Table, tables_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import psycopg
-    from psycopg import sql
 
     from uscdr.providers.postgres.connection import Connection
 
@@ -45,7 +44,7 @@ ORDER BY 1
 """
 
 
-def mark(connection: Connection) -> None:
+def savepoint(connection: Connection) -> None:
     """The savepoint to return to when a part fails; one is enough, because reads change nothing."""
     connection.execute("SAVEPOINT part")
 
@@ -107,34 +106,13 @@ def _withheld(connection: Connection, table: Table, name: str) -> Unread:
     return Unread(table=name, why=why, hidden=True)
 
 
-# Possible times: not in the future, not before the year 1, not infinite.
+# The newest times in columns.
 
 
-_DATE, _TIMESTAMP, _TIMESTAMPTZ = 1082, 1114, 1184
-# Clocks differ slightly, and a date may be in a time zone that is a day ahead.
-_LATEST = {
-    _DATE: "(now() + interval '1 day')::date",
-    _TIMESTAMP: "(now() + interval '5 minutes')::timestamp",
-    _TIMESTAMPTZ: "now() + interval '5 minutes'",
-}
-
-
-def is_time(column: LiveColumn | None) -> bool:
-    """Whether it holds dates or times."""
-    return column is not None and column.type in _LATEST
-
-
-def can_be(column: LiveColumn, of: sql.Composable) -> sql.Composable:
-    """The condition on the value `of` a date or time column; NULL for NULL. The session's time zone is UTC."""
-    from psycopg import sql
-
-    return sql.SQL("({of} BETWEEN '0001-01-01' AND {latest})").format(of=of, latest=sql.SQL(_LATEST[column.type]))
-
-
-def of_columns(connection: Connection, wanted: Sequence[str]) -> dict[str, NewestTime]:
+def newest_times(connection: Connection, wanted: Sequence[str]) -> dict[str, NewestTime]:
     """By `table.column` the result of `written`, or why it cannot be read."""
-    there = known(connection)
-    mark(connection)
+    there = tables_by_name(connection)
+    savepoint(connection)
     found: dict[str, NewestTime] = {}
     for text in wanted:
         name = ColumnName.parse(text)
@@ -151,14 +129,14 @@ def _written(connection: Connection, table: Table, column: str) -> NewestTime:
     """
     from psycopg import sql
 
-    found = next((live for live in columns(connection, table) if live.name == column), None)
-    if found is None or not is_time(found):
+    found = next((live for live in table.columns(connection) if live.name == column), None)
+    if found is None or not found.is_time:
         return NewestTime()
     value = sql.Identifier("t", found.name)
     # ::timestamp is UTC's clock for all three types.
     query = sql.SQL(
         'SELECT to_char((max({value}) FILTER (WHERE {can_be}))::timestamp, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\'),'
         " count(*) FILTER (WHERE NOT {can_be}) FROM {rows} AS t"
-    ).format(value=value, can_be=can_be(found, value), rows=table.quoted())
+    ).format(value=value, can_be=found.can_be(value), rows=table.quoted())
     newest, beyond = connection.execute(query).fetchall()[0]
     return NewestTime(newest=newest, beyond=beyond)

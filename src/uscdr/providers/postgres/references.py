@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
 from uscdr.models.postgres import Unread
 from uscdr.models.postgres_names import ColumnName
-from uscdr.providers.postgres.inventory import LiveColumn, Table, columns, known, primary_key
-from uscdr.providers.postgres.reading import attempt, can_be, is_time, mark
+from uscdr.providers.postgres.inventory import LiveColumn, Table, tables_by_name
+from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,18 +60,18 @@ class _Shape:
     """Of type json, which may contain what jsonb refuses."""
 
 
-def read(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileReferences:
+def file_references(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileReferences:
     """Every reference in `wanted`, by column and key, and the columns that are missing or cannot be read."""
-    there = known(connection)
+    there = tables_by_name(connection)
     found: list[StoredReference] = []
     absent: list[str] = []
     unread: list[str] = []
     unreadable: list[Unread] = []
-    mark(connection)
+    savepoint(connection)
     for one in wanted:
         name = ColumnName.parse(one.column)
         table = there.get(str(name.table))
-        live = {} if table is None else {column.name: column for column in columns(connection, table)}
+        live = {} if table is None else {column.name: column for column in table.columns(connection)}
         if table is None or name.column not in live:
             absent.append(one.column)
             continue
@@ -116,7 +116,7 @@ def _of_column(connection: Connection, table: Table, asked: _Asked) -> list[Stor
     query = sql.SQL(
         "SELECT {key}, {value}, {at}, {odd}, {size} FROM {table} AS t {more} WHERE {where} ORDER BY 1"
     ).format(
-        key=_key(primary_key(connection, table)),
+        key=_key(table.primary_key(connection)),
         value=sql.SQL("found.path"),
         at=_at(asked.written),
         odd=_odd(asked.written),
@@ -197,11 +197,11 @@ def _at(written: LiveColumn | None) -> sql.Composable:
     """Seconds since the epoch of a possible time; the session's time zone is UTC."""
     from psycopg import sql
 
-    if written is None or not is_time(written):
+    if written is None or not written.is_time:
         return sql.SQL("NULL::float8")
     column = sql.Identifier("t", written.name)
     return sql.SQL("CASE WHEN {can_be} THEN extract(epoch FROM {column}::timestamptz)::float8 END").format(
-        can_be=can_be(written, column), column=column
+        can_be=written.can_be(column), column=column
     )
 
 
@@ -209,9 +209,9 @@ def _odd(written: LiveColumn | None) -> sql.Composable:
     """Whether the row has an impossible time."""
     from psycopg import sql
 
-    if written is None or not is_time(written):
+    if written is None or not written.is_time:
         return sql.SQL("false")
-    return sql.SQL("coalesce(NOT {}, false)").format(can_be(written, sql.Identifier("t", written.name)))
+    return sql.SQL("coalesce(NOT {}, false)").format(written.can_be(sql.Identifier("t", written.name)))
 
 
 def _size(asked: _Asked) -> sql.Composable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -11,18 +12,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from uscdr.errors import CheckFailed, Interrupted, MachineError
-from uscdr.providers.postgres.complaints import (
-    blames_machine,
-    entry_of,
-    is_newer_setting,
-    lacked,
-    lacking,
-    reasons,
-    tells_of_dead_server,
-    tells_of_dead_worker,
-    tells_of_rights,
-    too_old,
-)
+from uscdr.providers.postgres.complaints import Complaint, first_upper, lacking, too_old
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -32,6 +22,9 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.contents import DumpEntry
     from uscdr.providers.postgres.selection import EntrySelection
 
+_ENTRY = re.compile(r"^pg_restore: from TOC entry (\d{1,9});")
+_NEWER_SETTING = 'could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"'
+"""pg_restore 17 sets this even if the server does not know it."""
 _INTERVAL = 0.25
 """Seconds between two checks of the progress and the stop token."""
 _SHOWN = 3
@@ -53,6 +46,44 @@ class RestoreTarget:
     version: int
     foreign_locale: str = ""
 
+    def restore(
+        self,
+        archive: Archive,
+        selection: EntrySelection,
+        *,
+        jobs: int,
+        look: Callable[[], None],
+        stop: threading.Event | None,
+    ) -> None:
+        """Restores the entries of `selection` from `archive`.
+
+        Calls `look` several times a second meanwhile. On any exception, pg_restore and its workers are killed first.
+
+        Raises:
+            CheckFailed: the restore had errors; how many, and the first few.
+            MachineError: this machine failed, or the server lacks something; the dump may be valid.
+            NoRight: the role may not create some of it.
+            Interrupted: `stop` was set.
+        """
+        process = _start(archive, self, jobs)
+        found = _Complaints(old_server=self.version < _WITH_TRANSACTION_TIMEOUT)
+        reader = threading.Thread(target=found.collect, args=(process.stderr,), daemon=True)
+        reader.start()
+        try:
+            choose(process.stdin, selection.entries)
+            code = _wait(process, look, stop)
+            if code < 0:
+                _kill(process)  # its workers may still run and keep its standard error open
+        except BaseException:
+            _kill(process)
+            process.wait()
+            raise
+        finally:
+            reader.join()
+        if found.barred and code >= 0:
+            raise NoRight(frozenset(found.barred if jobs == 1 else ()), found.barred_by)
+        _judge(0 if code == 1 and found.passed_over else code, found.shown, archive, self)
+
 
 class NoRight(Exception):
     """The restoring role may not create some entries: their numbers (none if unknown) and the reason."""
@@ -61,45 +92,6 @@ class NoRight(Exception):
         super().__init__(reason)
         self.numbers = numbers
         self.reason = reason
-
-
-def run(
-    archive: Archive,
-    selection: EntrySelection,
-    target: RestoreTarget,
-    *,
-    jobs: int,
-    look: Callable[[], None],
-    stop: threading.Event | None,
-) -> None:
-    """Restores the entries of `selection` from `archive`.
-
-    Calls `look` several times a second meanwhile. On any exception, pg_restore and its workers are killed first.
-
-    Raises:
-        CheckFailed: the restore had errors; how many, and the first few.
-        MachineError: this machine failed, or the server lacks something; the dump may be valid.
-        NoRight: the role may not create some of it.
-        Interrupted: `stop` was set.
-    """
-    process = _start(archive, target, jobs)
-    found = _Complaints(old_server=target.version < _WITH_TRANSACTION_TIMEOUT)
-    reader = threading.Thread(target=found.collect, args=(process.stderr,), daemon=True)
-    reader.start()
-    try:
-        choose(process.stdin, selection.entries)
-        code = _wait(process, look, stop)
-        if code < 0:
-            _kill(process)  # its workers may still run and keep its standard error open
-    except BaseException:
-        _kill(process)
-        process.wait()
-        raise
-    finally:
-        reader.join()
-    if found.barred and code >= 0:
-        raise NoRight(frozenset(found.barred if jobs == 1 else ()), found.barred_by)
-    _judge(0 if code == 1 and found.passed_over else code, found.shown, archive, target)
 
 
 def _start(archive: Archive, target: RestoreTarget, jobs: int) -> subprocess.Popen[str]:
@@ -135,7 +127,7 @@ class _Complaints:
 
     def __init__(self, *, old_server: bool) -> None:
         self._old_server = old_server
-        self.shown: list[str] = []
+        self.shown: list[Complaint] = []
         self.passed_over = False
         self.barred: list[int] = []
         """Entries without the permission: certain only when a single worker reports the error."""
@@ -146,15 +138,26 @@ class _Complaints:
         """Read to the end."""
         with stream:
             for line in stream:
-                self._entry = entry_of(line) or self._entry
-                if self._old_server and is_newer_setting(line):
+                self._entry = _entry_of(line) or self._entry
+                if self._old_server and _is_newer_setting(line):
                     self.passed_over = True
                     continue
-                for reason in reasons([line]):
+                for reason in Complaint.all_in([line]):
                     self.shown.append(reason)
-                    if tells_of_rights(reason):
+                    if reason.is_about_permissions:
                         self.barred.append(self._entry)
                         self.barred_by = reason
+
+
+def _entry_of(line: str) -> int:
+    """The number of the dump entry that the next lines are about; 0 when the line names none."""
+    found = _ENTRY.match(line)
+    return int(found[1]) if found else 0
+
+
+def _is_newer_setting(line: str) -> bool:
+    """Whether a line only says that the server does not know a setting of pg_restore."""
+    return line.rstrip().endswith(_NEWER_SETTING)
 
 
 def _wait(process: subprocess.Popen[str], look: Callable[[], None], stop: threading.Event | None) -> int:
@@ -163,29 +166,31 @@ def _wait(process: subprocess.Popen[str], look: Callable[[], None], stop: thread
             return process.wait(_INTERVAL)
         except subprocess.TimeoutExpired:
             if stop is not None and stop.is_set():
-                raise Interrupted("Interrupted during the test restore", next_action="run the command again") from None
+                raise Interrupted(
+                    "Interrupted during the test restore.", next_action="Run the command again."
+                ) from None
             look()
 
 
-def _judge(code: int, found: Sequence[str], archive: Archive, target: RestoreTarget) -> None:
+def _judge(code: int, found: Sequence[Complaint], archive: Archive, target: RestoreTarget) -> None:
     if code == 0 and not found:
         return
     shown = "; ".join(dict.fromkeys(found[: _SHOWN * 4])) or f"pg_restore exited with {code}"
-    if code < 0 or (found and all(map(tells_of_dead_worker, found))):
+    if code < 0 or (found and all(one.tells_of_dead_worker for one in found)):
         raise killed(code)
-    if any(map(tells_of_dead_server, found)):
+    if any(one.tells_of_dead_server for one in found):
         raise MachineError(
-            f"{target.server} ended while the dump was restored",
-            why=f"perhaps it was killed, or ran out of memory or disk; {_NOT_IN_QUESTION}",
-            next_action="free disk space and memory, then run the command again",
+            f"{first_upper(target.server)} ended while the dump was restored.",
+            why=f"Perhaps it was killed, or ran out of memory or disk; {_NOT_IN_QUESTION}.",
+            next_action="Free disk space and memory, then run the command again.",
         )
-    if any(map(blames_machine, found)):
+    if any(one.blames_machine for one in found):
         raise MachineError(
-            "this machine could not complete the test restore",
+            "This machine could not complete the test restore.",
             why=shown,
-            next_action=f"free disk space, then run the command again; {_NOT_IN_QUESTION}",
+            next_action=f"Free disk space, then run the command again; {_NOT_IN_QUESTION}.",
         )
-    if lacks := [what for what in map(lacked, found) if what]:
+    if lacks := [one.lacks for one in found if one.lacks]:
         raise lacking(lacks, target.server)
     if target.foreign_locale and any(map(_by_order, found)):
         raise lacking([f"the locale {target.foreign_locale}"], target.server)
@@ -193,19 +198,19 @@ def _judge(code: int, found: Sequence[str], archive: Archive, target: RestoreTar
         raise too_old(target.version, archive.dumped_from, target.server)
     newer = f"; it was dumped from PostgreSQL {archive.dumped_from}" if archive.dumped_from else ""
     raise CheckFailed(
-        f"pg_restore could not restore the dump: {plural(max(1, len(found)), 'error')}",
+        f"pg_restore could not restore the dump: {plural(max(1, len(found)), 'error')}.",
         why=shown + newer,
-        next_action="choose another backup",
+        next_action="Choose another backup.",
     )
 
 
 def killed(code: int) -> MachineError:
     """The error for a killed pg_restore, or a killed worker (then `code` is not negative)."""
-    who = f"signal {-code} killed pg_restore" if code < 0 else "a signal killed a worker of pg_restore"
+    who = f"Signal {-code} killed pg_restore." if code < 0 else "A signal killed a worker of pg_restore."
     return MachineError(
         who,
-        why=f"perhaps this system ran out of memory; {_NOT_IN_QUESTION}",
-        next_action="free memory, then run the command again",
+        why=f"Perhaps this system ran out of memory; {_NOT_IN_QUESTION}.",
+        next_action="Free memory, then run the command again.",
     )
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.errors import MachineError, ProviderError
-from uscdr.pgserver.server import LocalPostgres, files_under, start
-from uscdr.providers.postgres import archive as archives
+from uscdr.pgserver.server import LocalPostgres, files_under
+from uscdr.providers.postgres.archive import Archive
+from uscdr.providers.postgres.complaints import first_upper
 from uscdr.providers.postgres.connection import OWN_SOCKET
 from uscdr.providers.postgres.copy import RestoredCopy
 from uscdr.providers.postgres.errors import LOST, NOT_ACCEPTING, PROVIDER, UNREACHABLE
-from uscdr.providers.postgres.scratch_filling import Filling, fill
-from uscdr.providers.postgres.scratch_server import Bench, Login, Server, add_owner
+from uscdr.providers.postgres.scratch_filling import Filling
+from uscdr.providers.postgres.scratch_server import Bench, Login, Server
 from uscdr.providers.probes.machine import room
 from uscdr.words import size
 
@@ -109,7 +110,7 @@ class LocalScratch:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _demand_room(files_under(self._directory), dump)
-            archive = archives.read(dump, self._tools)
+            archive = Archive.read(dump, self._tools)
             server = self._begin().result()
         except BaseException:
             self.close()
@@ -118,8 +119,8 @@ class LocalScratch:
         with server, _judged(server):
             how, place = Filling(self._jobs, self._stop, self._statement_timeout), _as_server(server)
             with place.session() as connection:
-                owner = add_owner(connection, _OWNER + secrets.token_hex(4))
-            left_out = fill(Bench(place, _DATABASE, owner), archive, how, progress)
+                owner = Login.create(connection, _OWNER + secrets.token_hex(4))
+            left_out = how.fill(Bench(place, _DATABASE, owner), archive, progress)
             yield RestoredCopy(
                 SecretStr(place.url(_DATABASE, _add_reader(place))),
                 lambda: _changing(place, owner),
@@ -139,9 +140,9 @@ def _judged(server: LocalPostgres) -> Iterator[None]:
         if not ended:
             raise
         raise MachineError(
-            f"{_WORDS}, which held the restored backup, {ended}",
-            why="this does not mean that the backup is damaged",
-            next_action="free disk space and memory, then run the command again",
+            f"{first_upper(_WORDS)}, which held the restored backup, {ended}.",
+            why="This does not mean that the backup is damaged.",
+            next_action="Free disk space and memory, then run the command again.",
         ) from error
 
 
@@ -164,10 +165,10 @@ def _demand_room(place: Path, dump: Path) -> None:
     free, needed = room(place).free, dump.stat().st_size if dump.is_file() else 0
     if free < needed:
         raise MachineError(
-            f"there is no room to restore the dump: {place} has {size(free)} free, and the dump alone has "
-            f"{size(needed)}",
-            why="this does not mean that the dump is damaged",
-            next_action="free space there, then run the command again",
+            f"There is no room to restore the dump: {place} has {size(free)} free, and the dump alone has "
+            f"{size(needed)}.",
+            why="This does not mean that the dump is damaged.",
+            next_action="Free space there, then run the command again.",
         )
 
 
@@ -175,7 +176,7 @@ def _start(directory: Path, result: Future[LocalPostgres]) -> None:
     """Starts a server; the future gets the result or the failure."""
     try:
         place = directory / f"{_PREFIX}{secrets.token_hex(8)}"
-        result.set_result(start(place, parameters=_PARAMETERS, tied=True, by_socket=True))
+        result.set_result(LocalPostgres.start(place, parameters=_PARAMETERS, tied=True, by_socket=True))
     except BaseException as error:  # noqa: BLE001 - passed unchanged to the waiting thread
         result.set_exception(error)
 

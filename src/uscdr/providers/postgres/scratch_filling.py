@@ -9,14 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uscdr.errors import CheckFailed, MachineError, ProviderError
-from uscdr.providers.postgres import restoring
-from uscdr.providers.postgres import selection as powerless
-from uscdr.providers.postgres.complaints import lack, lacking
+from uscdr.providers.postgres.complaints import SCRATCH, lack, lacking
 from uscdr.providers.postgres.restoring import NoRight, RestoreTarget
-from uscdr.providers.postgres.scratch_server import Bench, Login, Server, give, search_path, settle
-from uscdr.providers.postgres.selection import AllowedExtensions, EntrySelection, NeededExtension, roles
+from uscdr.providers.postgres.selection import BY_HAND, AllowedExtensions, EntrySelection, needs_permissions
 from uscdr.providers.probes.machine import room
-from uscdr.words import duration, size
+from uscdr.words import duration, first_of, size
 
 if TYPE_CHECKING:
     import threading
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from uscdr.providers.postgres.archive import Archive
     from uscdr.providers.postgres.connection import Connection
     from uscdr.providers.postgres.contents import DumpEntry
+    from uscdr.providers.postgres.scratch_server import Bench, Login, Server
 
 
 # Watches a restore: its progress, the free disk space, and statements that never end.
@@ -83,9 +81,9 @@ class _RestoreWatch:
             return
         dump = size(self._dump.stat().st_size)
         raise MachineError(
-            f"there is no room to restore the dump: {self._files} has {size(room(self._files).free)} left",
-            why=f"{size(self._size)} of a dump of {dump} are restored so far; uscdr stopped the restore",
-            next_action="free space there, then run the command again; if it grows without end, choose another backup",
+            f"There is no room to restore the dump: {self._files} has {size(room(self._files).free)} left.",
+            why=f"{size(self._size)} of a dump of {dump} are restored so far; uscdr stopped the restore.",
+            next_action="Free space there, then run the command again; if it grows without end, choose another backup.",
         )
 
     def _look_at_statements(self) -> None:
@@ -95,9 +93,9 @@ class _RestoreWatch:
         longest: float = self._connection.execute(_LONGEST, (self._owner,)).fetchall()[0][0]
         if longest >= limit:
             raise CheckFailed(
-                f"uscdr stopped the restore: one statement of the dump ran for {duration(longest)} without an end",
-                why="it wrote nothing meanwhile; a function in the dump may call itself without an end",
-                next_action="choose another backup",
+                f"uscdr stopped the restore: one statement of the dump ran for {duration(longest)} without an end.",
+                why="It wrote nothing meanwhile; a function in the dump may call itself without an end.",
+                next_action="Choose another backup.",
             )
 
 
@@ -174,6 +172,34 @@ class Filling:
     stop: threading.Event | None
     seconds: float = 600.0
 
+    def fill(self, bench: Bench, archive: Archive, progress: Progress) -> tuple[LeftOut, ...]:
+        """Create the empty database and restore into it as its owner.
+
+        Returns what was left out, and why. Raises as `RestoreTarget.restore`, and `MachineError` when the server lacks
+        something.
+        """
+        selection, how = archive.selection, self
+        for number in range(_ROUNDS):
+            ready = _Ready(selection)
+            try:
+                ready = _made(bench, replace(archive, selection=selection))
+                _filled(bench, archive, ready, how, progress)
+            except NoRight as error:
+                if number + 1 == _ROUNDS:
+                    restorer = f"the role that a dump is restored by at {bench.server.words}"
+                    raise lacking([error.reason], restorer) from None
+                selection, how = _less(selection, error), replace(how, jobs=1)
+                with bench.server.session() as connection:
+                    drop(connection, bench.database)
+            except CheckFailed as error:
+                before = {one.what for one in archive.selection.left_out}
+                if gone := [one for one in ready.gone if one not in before]:
+                    raise _unproven(gone, error.why) from None
+                raise
+            else:
+                return ready.selection.left_out
+        raise AssertionError("the last round returns or raises")
+
 
 @dataclass(frozen=True)
 class _Ready:
@@ -186,33 +212,6 @@ class _Ready:
     selection: EntrySelection
     gone: tuple[str, ...] = ()
     foreign: str = ""
-
-
-def fill(bench: Bench, archive: Archive, how: Filling, progress: Progress) -> tuple[LeftOut, ...]:
-    """Create the empty database and restore into it as its owner.
-
-    Returns what was left out, and why. Raises as `restoring.run`, and `MachineError` when the server lacks something.
-    """
-    selection = archive.selection
-    for number in range(_ROUNDS):
-        ready = _Ready(selection)
-        try:
-            ready = _made(bench, replace(archive, selection=selection))
-            _filled(bench, archive, ready, how, progress)
-        except NoRight as error:
-            if number + 1 == _ROUNDS:
-                raise lacking([error.reason], f"the role that a dump is restored by at {bench.server.words}") from None
-            selection, how = _less(selection, error), replace(how, jobs=1)
-            with bench.server.session() as connection:
-                drop(connection, bench.database)
-        except CheckFailed as error:
-            before = {one.what for one in archive.selection.left_out}
-            if gone := [one for one in ready.gone if one not in before]:
-                raise powerless.unproven(gone, error.why) from None
-            raise
-        else:
-            return ready.selection.left_out
-    raise AssertionError("the last round returns or raises")
 
 
 def drop(connection: Connection, database: str) -> None:
@@ -236,7 +235,7 @@ def _less(selection: EntrySelection, error: NoRight) -> EntrySelection:
         return selection
     less = selection.without(error.numbers, _NO_RIGHT)
     if less is None:
-        raise powerless.unmade([one for one in selection.entries if one.number in error.numbers])
+        raise needs_permissions([one for one in selection.entries if one.number in error.numbers])
     return less
 
 
@@ -244,16 +243,16 @@ def _made(bench: Bench, archive: Archive) -> _Ready:
     """Creates the database and what the dump presupposes, before any of its statements runs."""
     with bench.server.session() as connection:
         foreign = _create_database(connection, bench.database, _of_dump(archive.entries))
-        connection.execute(search_path(bench.database))
+        connection.execute(bench.search_path())
     with bench.server.session(bench.database) as connection:
         known = dict(connection.execute(_EXTENSIONS.encode()).fetchall())
-        admitted = powerless.admit(archive.selection, known, bench.server.words)
+        admitted = AllowedExtensions.of(archive.selection, known, bench.server.words)
         there = _schemas(connection)
         selection = _make_extensions(connection, admitted, bench)
         made = _schemas(connection) - there
         gone = tuple(one.what for one in selection.left_out)
         selection = _with_roles(connection, selection, bench.server)
-        give(connection, bench)
+        bench.give(connection)
     kept = tuple(one for one in selection.entries if one.kind != "SCHEMA" or one.name not in made)
     return _Ready(EntrySelection(kept, selection.left_out), gone, foreign)
 
@@ -266,9 +265,9 @@ def _filled(bench: Bench, archive: Archive, ready: _Ready, how: Filling, progres
         target = RestoreTarget(
             bench.server.environment(bench.database, bench.owner), bench.server.words, version, ready.foreign
         )
-        restoring.run(archive, ready.selection, target, jobs=how.jobs, look=watch.look, stop=how.stop)
+        target.restore(archive, ready.selection, jobs=how.jobs, look=watch.look, stop=how.stop)
         watch.look()
-        settle(watching, bench)
+        bench.settle(watching)
     _analyse(bench, how.seconds)
 
 
@@ -289,22 +288,28 @@ def _make_extensions(connection: Connection, admitted: AllowedExtensions, bench:
                 lack(str(error.diag.message_primary or ""))
                 or f"a permission for, or a part of, the extension {one.name}"
             )
-            with_it = EntrySelection((*selection.entries, one.entry), selection.left_out)
-            less = with_it.without({one.entry.number}, f"{bench.server.words} lacks {what}")
+            with_it = EntrySelection((*selection.entries, one), selection.left_out)
+            less = with_it.without({one.number}, f"{bench.server.words} lacks {what}")
             if less is None:
                 raise lacking([what], bench.server.words) from None
             selection = less
     return selection
 
 
-def _make_extension(connection: Connection, one: NeededExtension, login: Login) -> None:
+def _make_extension(connection: Connection, one: DumpEntry, login: Login) -> None:
     from psycopg import sql
 
-    inside = sql.SQL(" SCHEMA {}").format(sql.Identifier(one.schema)) if one.schema else sql.SQL("")
-    if one.schema:
+    schema = _free(one.extension_schema)
+    inside = sql.SQL(" SCHEMA {}").format(sql.Identifier(schema)) if schema else sql.SQL("")
+    if schema:
         make = sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}")
-        connection.execute(make.format(sql.Identifier(one.schema), sql.Identifier(login.name)))
+        connection.execute(make.format(sql.Identifier(schema), sql.Identifier(login.name)))
     connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}{}").format(sql.Identifier(one.name), inside))
+
+
+def _free(schema: str) -> str:
+    """Only the extension itself may choose one of the server's own schemas."""
+    return "" if schema.startswith("pg_") or schema == "information_schema" else schema
 
 
 def _try_collations(bench: Bench, selection: EntrySelection) -> None:
@@ -353,7 +358,7 @@ def _with_roles(connection: Connection, selection: EntrySelection, server: Serve
     there = {name for (name,) in connection.execute("SELECT rolname::text FROM pg_catalog.pg_roles")}
     gone = dict[int, str]()
     for entry in selection.entries:
-        missing = sorted(roles(entry) - there)
+        missing = sorted(entry.roles - there)
         if not missing:
             continue
         if server.private and not any(map(_is_reserved, missing)):
@@ -375,3 +380,12 @@ def _analyse(bench: Bench, seconds: float) -> None:
     with contextlib.suppress(ProviderError), bench.session() as connection:
         connection.execute(f"SET statement_timeout = {round(seconds * 1000)}".encode())
         connection.execute("ANALYZE")
+
+
+def _unproven(gone: list[str], why: str) -> MachineError:
+    """The error for a restore that needs what was left out; whether the dump is valid is unknown."""
+    return MachineError(
+        f"The dump needs objects that the proof left out: {first_of(gone)}.",
+        why=why,
+        next_action=f"{SCRATCH} Or {BY_HAND}",
+    )

@@ -13,13 +13,13 @@ from pydantic import SecretStr
 
 from uscdr import staging
 from uscdr.errors import BadInput, ProviderError
-from uscdr.providers.postgres import archive as archives
-from uscdr.providers.postgres.complaints import too_old
+from uscdr.providers.postgres.archive import Archive
+from uscdr.providers.postgres.complaints import first_upper, too_old
 from uscdr.providers.postgres.copy import RestoredCopy
 from uscdr.providers.postgres.errors import translated
 from uscdr.providers.postgres.loading import on_this_machine
-from uscdr.providers.postgres.scratch_filling import Filling, drop, fill
-from uscdr.providers.postgres.scratch_server import Bench, Login, Server, add_owner
+from uscdr.providers.postgres.scratch_filling import Filling, drop
+from uscdr.providers.postgres.scratch_server import Bench, Login, Server
 from uscdr.settings import SCRATCH
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from uscdr.providers.ports.database import Copy
     from uscdr.providers.ports.progress import Progress
-    from uscdr.providers.postgres.archive import Archive
     from uscdr.providers.postgres.connection import Connection
 
 _NAME = re.compile(r"uscdr_proof_[0-9a-f]{24}")
@@ -48,7 +47,7 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespac
 """
 _NO_ENTRY = ("28", "TLS")
 """SQLSTATE class of a refused login. The role that creates databases connected from here with the same TLS."""
-_ANOTHER = f"Name another server: --scratch postgresql://…, or {SCRATCH}"
+_ANOTHER = f"Name another server: --scratch postgresql://…, or {SCRATCH}."
 
 
 def scratch_url(text: str) -> SecretStr:
@@ -112,17 +111,17 @@ class OwnScratch:
 
     @contextmanager
     def _restored(self, dump: Path, progress: Progress) -> Iterator[Copy]:
-        archive, server = archives.read(dump, self._tools), _server(self._url)
+        archive, server = Archive.read(dump, self._tools), _server(self._url)
         self._check(server, archive)
         name = f"uscdr_proof_{secrets.token_hex(12)}"
         noted = self._noted(server.place, name)
         try:
             with server.session() as connection:
-                owner = add_owner(connection, name)
+                owner = Login.create(connection, name)
             bench = Bench(server, name, owner)
             how = Filling(self._jobs, self._stop, self._statement_timeout)
             with _let_in(server):
-                left_out = fill(bench, archive, how, progress)
+                left_out = how.fill(bench, archive, progress)
             _unforce(bench)
             url = SecretStr(server.url(name, owner))
             yield RestoredCopy(
@@ -140,7 +139,11 @@ class OwnScratch:
         _clear(server, name, noted)
 
     def _noted(self, server: str, name: str) -> staging.CleanupNote | None:
-        return staging.note(self._place, "database", {"server": server, "name": name}) if self._place else None
+        return (
+            staging.CleanupNote.write(self._place, "database", {"server": server, "name": name})
+            if self._place
+            else None
+        )
 
     def _check(self, server: Server, archive: Archive) -> None:
         """Refuses production's server, and one without the permissions."""
@@ -161,8 +164,8 @@ class OwnScratch:
         for url in urls:
             if here & _addresses(_parts(url)) or _start_of(url) == started:
                 raise BadInput(
-                    f"{_upper(server.words)} hosts the application's own database: uscdr proves no backup there.",
-                    why="a test restore would use the disk and CPU of the live database",
+                    f"{first_upper(server.words)} hosts the application's own database: uscdr proves no backup there.",
+                    why="A test restore would use the disk and CPU of the live database.",
                     next_action=_ANOTHER,
                 )
 
@@ -207,9 +210,9 @@ def _refuse_powerless(server: Server, connection: Connection) -> None:
     lacks = [word for word, there in (("CREATEDB", databases), ("CREATEROLE", roles)) if not there]
     grant = f"ALTER ROLE {sql.Identifier(role).as_string(connection)} {' '.join(lacks)};"
     raise BadInput(
-        f"{_upper(server.words)} cannot be used for a proof: it refuses to create a "
+        f"{first_upper(server.words)} cannot be used for a proof: it refuses to create a "
         f"{'database' if standby or not databases else 'role'}.",
-        why="it is a standby" if standby else f"the role in its URL has no {' and no '.join(lacks)}",
+        why="It is a standby." if standby else f"The role in its URL has no {' and no '.join(lacks)}.",
         next_action=_ANOTHER if standby else f"As its superuser, run: {grant} {_ANOTHER}",
     )
 
@@ -223,8 +226,8 @@ def _let_in(server: Server) -> Iterator[None]:
         if not error.error_id.startswith(_NO_ENTRY):
             raise
         raise BadInput(
-            f"{_upper(server.words)} refused the login of the role created for the proof.",
-            why="uscdr restores a dump as a new role with a password; pg_hba.conf has no line that allows it",
+            f"{first_upper(server.words)} refused the login of the role created for the proof.",
+            why="uscdr restores a dump as a new role with a password; pg_hba.conf has no line that allows it.",
             next_action=_ANOTHER,
         ) from error
 
@@ -307,7 +310,3 @@ def _remove(connection: Connection, name: str) -> None:
     drop(connection, name)
     with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
         connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
-
-
-def _upper(words: str) -> str:
-    return words[:1].upper() + words[1:]

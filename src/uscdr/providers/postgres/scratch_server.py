@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
 
@@ -41,6 +41,22 @@ class Login:
 
     name: str
     password: SecretStr = field(repr=False)
+
+    @classmethod
+    def create(cls, connection: Connection, name: str) -> Self:
+        """Creates the login that will own a database.
+
+        We may act as it, but it is a member of no role. Raises psycopg's errors.
+        """
+        from psycopg import sql
+
+        login = cls(name, SecretStr(secrets.token_urlsafe(24)))
+        bypass = "BYPASSRLS" if connection.execute(_MAY_BYPASS.encode()).fetchall()[0][0] else "NOBYPASSRLS"
+        make = sql.SQL(f"CREATE ROLE {{}} {_NOTHING_ELSE} {bypass} PASSWORD {{}}")
+        connection.execute(make.format(sql.Identifier(name), sql.Literal(login.password.get_secret_value())))
+        more = " WITH INHERIT TRUE, SET TRUE" if connection.info.server_version >= _WITH_GRANT_OPTIONS else ""
+        connection.execute(sql.SQL(f"GRANT {{}} TO CURRENT_USER{more}").format(sql.Identifier(name)))
+        return login
 
 
 @dataclass(frozen=True)
@@ -90,45 +106,26 @@ class Bench:
         with self.server.session(self.database, self.owner) as connection:
             yield connection
 
+    def give(self, connection: Connection) -> None:
+        """Makes the login the owner of the empty database and its extensions; `connection` is to that database."""
+        from psycopg import sql
 
-def add_owner(connection: Connection, name: str) -> Login:
-    """Creates the login that will own a database.
+        name = sql.Identifier(self.owner.name)
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(self.database), name))
+        for (statement,) in connection.execute(_OF_EXTENSIONS.encode()).fetchall():
+            connection.execute(statement.encode() + b" " + name.as_bytes(connection))
 
-    We may act as it, but it is a member of no role. Raises psycopg's errors.
-    """
-    from psycopg import sql
+    def settle(self, connection: Connection) -> None:
+        """Resets what a dump may have set for later sessions in its database; `connection` is to another one."""
+        from psycopg import sql
 
-    login = Login(name, SecretStr(secrets.token_urlsafe(24)))
-    bypass = "BYPASSRLS" if connection.execute(_MAY_BYPASS.encode()).fetchall()[0][0] else "NOBYPASSRLS"
-    make = sql.SQL(f"CREATE ROLE {{}} {_NOTHING_ELSE} {bypass} PASSWORD {{}}")
-    connection.execute(make.format(sql.Identifier(name), sql.Literal(login.password.get_secret_value())))
-    more = " WITH INHERIT TRUE, SET TRUE" if connection.info.server_version >= _WITH_GRANT_OPTIONS else ""
-    connection.execute(sql.SQL(f"GRANT {{}} TO CURRENT_USER{more}").format(sql.Identifier(name)))
-    return login
+        for text in _RESETS:
+            connection.execute(sql.SQL(text).format(sql.Identifier(self.database), sql.Identifier(self.owner.name)))
+        connection.execute(self.search_path())
 
+    def search_path(self) -> Composed:
+        """The statement that adds the platform's schema of extensions to the search path."""
+        from psycopg import sql
 
-def give(connection: Connection, bench: Bench) -> None:
-    """Makes the login the owner of the empty database and its extensions; `connection` is to that database."""
-    from psycopg import sql
-
-    name = sql.Identifier(bench.owner.name)
-    connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(bench.database), name))
-    for (statement,) in connection.execute(_OF_EXTENSIONS.encode()).fetchall():
-        connection.execute(statement.encode() + b" " + name.as_bytes(connection))
-
-
-def settle(connection: Connection, bench: Bench) -> None:
-    """Resets what a dump may have set for later sessions in its database; `connection` is to another one."""
-    from psycopg import sql
-
-    for text in _RESETS:
-        connection.execute(sql.SQL(text).format(sql.Identifier(bench.database), sql.Identifier(bench.owner.name)))
-    connection.execute(search_path(bench.database))
-
-
-def search_path(database: str) -> Composed:
-    """The statement that adds the platform's schema of extensions to the search path."""
-    from psycopg import sql
-
-    path = sql.SQL(f'ALTER DATABASE {{}} SET search_path = "$user", public, {EXTENSIONS_SCHEMA}')
-    return path.format(sql.Identifier(database))
+        path = sql.SQL(f'ALTER DATABASE {{}} SET search_path = "$user", public, {EXTENSIONS_SCHEMA}')
+        return path.format(sql.Identifier(self.database))

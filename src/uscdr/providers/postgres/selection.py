@@ -6,15 +6,14 @@ left out: what rows depend on stays, and the restore fails if it cannot be creat
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from uscdr.errors import MachineError
 from uscdr.models.postgres import LeftOut
-from uscdr.providers.postgres.complaints import SCRATCH, lacking
-from uscdr.providers.postgres.contents import DATA, NO_SECTION, OBJECTS, PRE_DATA, ROWS, DumpEntry
+from uscdr.providers.postgres.complaints import first_upper, lacking
+from uscdr.providers.postgres.contents import FOREIGN, OBJECTS, ROWS, DumpEntry
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
@@ -31,28 +30,6 @@ _REPLICATION = frozenset(
     {"PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA", "SUBSCRIPTION", "SUBSCRIPTION TABLE"}
 )
 _HOLDING = frozenset({"TABLE", ROWS, "SEQUENCE", "SEQUENCE SET", "TYPE", "DOMAIN", "BLOB", "BLOB METADATA", OBJECTS})
-FOREIGN = frozenset({"FOREIGN DATA WRAPPER", "SERVER", "USER MAPPING", "FOREIGN TABLE"})
-_ONLY_WATCHING = frozenset(
-    {
-        "amcheck", "auto_explain", "hypopg", "pageinspect", "pg_buffercache", "pg_cron", "pg_freespacemap",
-        "pg_hint_plan", "pg_prewarm", "pg_proctab", "pg_qualstats", "pg_repack", "pg_stat_kcache", "pg_stat_monitor",
-        "pg_stat_statements", "pg_track_settings", "pg_visibility", "pg_wait_sampling", "pg_walinspect", "pgaudit",
-        "pgrowlocks", "pgstattuple", "pldbgapi", "plpgsql_check", "plprofiler", "sslinfo", "system_stats",
-    }
-)  # fmt: skip
-"""Extensions that monitor a server; no table depends on them."""
-_ELSEWHERE = frozenset(
-    {"dblink", "file_fdw", "mongo_fdw", "multicorn", "mysql_fdw", "oracle_fdw", "postgres_fdw", "redis_fdw", "tds_fdw"}
-)
-"""Extensions for data on other servers, which no dump contains."""
-
-_NAME = r'(?:"(?:[^"]|"")+"|[a-z_0-9$]+)'
-_POLICY_ROLES = re.compile(
-    rf"CREATE POLICY {_NAME} ON {_NAME}(?:\.{_NAME})?(?: AS RESTRICTIVE)?(?: FOR [A-Z]+)? TO ({_NAME}(?:, {_NAME})*)"
-)
-_MAPPED_ROLE = re.compile(rf"CREATE USER MAPPING FOR ({_NAME}) SERVER")
-_IN_SCHEMA = re.compile(rf" WITH SCHEMA ({_NAME});\s*$")
-_ANYBODY = frozenset({"public", "PUBLIC", "current_user", "session_user", "current_role"})
 
 
 @dataclass(frozen=True)
@@ -61,6 +38,25 @@ class EntrySelection:
 
     entries: tuple[DumpEntry, ...]
     left_out: tuple[LeftOut, ...]
+
+    @classmethod
+    def of(cls, entries: Sequence[DumpEntry]) -> Self:
+        """The entries that every restore on another server leaves out."""
+        platform = _of_platform(entries)
+        kept, left = list[DumpEntry](), list[LeftOut]()
+        for entry in entries:
+            if entry.kind in _SETTINGS | _GRANTS:
+                continue
+            if entry.number in platform:
+                if entry.kind != "COMMENT":
+                    left.append(LeftOut(what=entry.words, why="it belongs to the platform", of_platform=True))
+            elif entry.kind == "EVENT TRIGGER":
+                left.append(LeftOut(what=entry.words, why="only a superuser may create an event trigger"))
+            elif entry.kind in _REPLICATION:
+                left.append(LeftOut(what=entry.words, why="a restore does not set up replication"))
+            elif not entry.comments_on({"EVENT TRIGGER", "PUBLICATION", "SUBSCRIPTION", "EXTENSION", "DATABASE"}):
+                kept.append(entry)
+        return cls(tuple(kept), tuple(left))
 
     def without(self, gone: Collection[int], why: str) -> EntrySelection | None:
         """The same without these entries and their dependents; None when rows depend on them."""
@@ -85,25 +81,6 @@ class EntrySelection:
         return EntrySelection(kept, self.left_out + said)
 
 
-def select(entries: Sequence[DumpEntry]) -> EntrySelection:
-    """The entries that every restore on another server leaves out."""
-    platform = _of_platform(entries)
-    kept, left = list[DumpEntry](), list[LeftOut]()
-    for entry in entries:
-        if entry.kind in _SETTINGS | _GRANTS:
-            continue
-        if entry.number in platform:
-            if entry.kind != "COMMENT":
-                left.append(LeftOut(what=entry.words, why="it belongs to the platform", of_platform=True))
-        elif entry.kind == "EVENT TRIGGER":
-            left.append(LeftOut(what=entry.words, why="only a superuser may create an event trigger"))
-        elif entry.kind in _REPLICATION:
-            left.append(LeftOut(what=entry.words, why="a restore does not set up replication"))
-        elif not _comments_on(entry, {"EVENT TRIGGER", "PUBLICATION", "SUBSCRIPTION", "EXTENSION", "DATABASE"}):
-            kept.append(entry)
-    return EntrySelection(tuple(kept), tuple(left))
-
-
 def _of_platform(entries: Sequence[DumpEntry]) -> set[int]:
     """The platform's schema, its content, and triggers on its functions; nothing that the application depends on."""
     own = {entry.number for entry in entries if _lies_in_platform(entry)}
@@ -122,10 +99,6 @@ def _lies_in_platform(entry: DumpEntry) -> bool:
     if entry.schema == EXTENSIONS_SCHEMA:
         return entry.kind not in {"COLLATION"} | _HOLDING
     return entry.schema == _PLATFORM_SCHEMA
-
-
-def _comments_on(entry: DumpEntry, kinds: Iterable[str]) -> bool:
-    return entry.kind == "COMMENT" and any(entry.name.startswith(f"{kind} ") for kind in kinds)
 
 
 def _on(root: DumpEntry) -> str:
@@ -165,49 +138,6 @@ def _reached(roots: Iterable[int], ways: Mapping[int, Collection[int]], known: C
     return found
 
 
-def in_section(entries: Sequence[DumpEntry], section: int) -> list[DumpEntry]:
-    """The entries of a section; an entry without one belongs to the section around it."""
-    found, current = list[DumpEntry](), PRE_DATA
-    for entry in entries:
-        current = entry.section if entry.section != NO_SECTION else current
-        if current == section:
-            found.append(entry)
-    return found
-
-
-def is_delicate(entry: DumpEntry) -> bool:
-    """Whether an owner may lack the permission or the server the role to create it, and no row depends on it."""
-    return entry.kind in FOREIGN | {"POLICY"} or _comments_on(entry, {"SCHEMA"})
-
-
-def is_dispensable(extension: DumpEntry) -> bool:
-    """Whether an extension only monitors or reaches a server: no row of a dump needs it."""
-    return extension.name in _ONLY_WATCHING | _ELSEWHERE
-
-
-def extension_schema(extension: DumpEntry) -> str:
-    """The schema that a dump names for an extension; empty when it names none."""
-    found = _IN_SCHEMA.search(extension.definition.decode("utf-8", "replace"))
-    return _plain(found[1]) if found else ""
-
-
-def roles(entry: DumpEntry) -> frozenset[str]:
-    """The roles that a policy or a user mapping names."""
-    pattern = {"POLICY": _POLICY_ROLES, "USER MAPPING": _MAPPED_ROLE}.get(entry.kind)
-    found = pattern.search(entry.definition.decode("utf-8", "replace")) if pattern else None
-    names = re.findall(_NAME, found[1]) if found else []
-    return frozenset(_plain(name) for name in names) - _ANYBODY
-
-
-def _plain(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
-
-
-def rows(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
-    """The entries with rows, of any name; large objects do not count as rows."""
-    return [entry for entry in in_section(entries, DATA) if entry.rows and entry.kind != OBJECTS]
-
-
 # The part of a dump for an owner without permissions outside of the database, and what is left out for that.
 
 
@@ -230,16 +160,7 @@ _HARMLESS = frozenset(
     }
 )  # fmt: skip
 """Extensions with types, functions and indexes only: none starts a program, reads a file or reaches another machine."""
-BY_HAND = "prove this backup by hand: restore it into an empty database on the platform"
-
-
-@dataclass(frozen=True)
-class NeededExtension:
-    """An extension that is created before the restore; `schema` is empty when the dump names no usable one."""
-
-    entry: DumpEntry
-    name: str
-    schema: str
+BY_HAND = "prove this backup manually: restore it into an empty database on the platform."
 
 
 @dataclass(frozen=True)
@@ -247,30 +168,29 @@ class AllowedExtensions:
     """What is restored, and the extensions that are created before it, which are not part of it."""
 
     selection: EntrySelection
-    extensions: tuple[NeededExtension, ...]
+    extensions: tuple[DumpEntry, ...]
 
+    @classmethod
+    def of(cls, selection: EntrySelection, known: Mapping[str, bool], server: str) -> Self:
+        """`known` are the server's extensions and whether each is trusted; `server` is its name in messages.
 
-def admit(selection: EntrySelection, known: Mapping[str, bool], server: str) -> AllowedExtensions:
-    """`known` are the server's extensions and whether each is trusted; `server` is its name in messages.
-
-    Raises:
-        MachineError: rows of the dump depend on an extension that the server lacks, or that no proof creates.
-    """
-    selection = _without_kinds(selection)
-    wanted = [one for one in selection.entries if one.kind == "EXTENSION" and _may_be_made(one, known)]
-    others = [one for one in selection.entries if one.kind == "EXTENSION" and not _may_be_made(one, known)]
-    selection = selection.less({one.number: _why(one, known, server) for one in others})
-    kept = {entry.number for entry in selection.entries}
-    needed = [one for one in others if one.number in kept]
-    if lacks := [one.name for one in needed if one.name not in known]:
-        raise lacking([f"the extension {name}" for name in lacks], server)
-    if needed:
-        raise unmade(needed)
-    made = [one for one in wanted if one.number in kept]
-    numbers = {one.number for one in made}
-    entries = tuple(one for one in selection.entries if one.number not in numbers)
-    extensions = tuple(NeededExtension(one, one.name, _free(extension_schema(one))) for one in made)
-    return AllowedExtensions(EntrySelection(entries, selection.left_out), extensions)
+        Raises:
+            MachineError: rows of the dump depend on an extension that the server lacks, or that no proof creates.
+        """
+        selection = _without_kinds(selection)
+        wanted = [one for one in selection.entries if one.kind == "EXTENSION" and _may_be_made(one, known)]
+        others = [one for one in selection.entries if one.kind == "EXTENSION" and not _may_be_made(one, known)]
+        selection = selection.less({one.number: _why(one, known, server) for one in others})
+        kept = {entry.number for entry in selection.entries}
+        needed = [one for one in others if one.number in kept]
+        if lacks := [one.name for one in needed if one.name not in known]:
+            raise lacking([f"the extension {name}" for name in lacks], server)
+        if needed:
+            raise needs_permissions(needed)
+        made = [one for one in wanted if one.number in kept]
+        numbers = {one.number for one in made}
+        entries = tuple(one for one in selection.entries if one.number not in numbers)
+        return cls(EntrySelection(entries, selection.left_out), tuple(made))
 
 
 def _may_be_made(extension: DumpEntry, known: Mapping[str, bool]) -> bool:
@@ -287,27 +207,13 @@ def _without_kinds(selection: EntrySelection) -> EntrySelection:
 def _why(entry: DumpEntry, known: Mapping[str, bool], server: str) -> str:
     if entry.name in known:
         return "it may reach beyond its database, so no proof creates it"
-    return f"{server} does not have it" + (", and no row needs it" if is_dispensable(entry) else "")
+    return f"{server} does not have it" + (", and no row needs it" if entry.is_dispensable else "")
 
 
-def _free(schema: str) -> str:
-    """Only the extension itself may choose one of the server's own schemas."""
-    return "" if schema.startswith("pg_") or schema == "information_schema" else schema
-
-
-def unmade(entries: list[DumpEntry]) -> MachineError:
+def needs_permissions(entries: list[DumpEntry]) -> MachineError:
     """The error for rows that depend on objects which need permissions beyond the database."""
     return MachineError(
-        f"rows of the dump need objects that no proof creates: {first_of([one.words for one in entries])}",
-        why="a proof restores a dump without permissions beyond its own database; the dump itself may be valid",
-        next_action=BY_HAND,
-    )
-
-
-def unproven(gone: list[str], why: str) -> MachineError:
-    """The error for a restore that needs what was left out; whether the dump is valid is unknown."""
-    return MachineError(
-        f"the dump needs objects that the proof left out: {first_of(gone)}",
-        why=why,
-        next_action=f"{SCRATCH}. Or {BY_HAND}",
+        f"Rows of the dump need objects that no proof creates: {first_of([one.words for one in entries])}.",
+        why="A proof restores a dump without permissions beyond its own database; the dump itself may be valid.",
+        next_action=first_upper(BY_HAND),
     )

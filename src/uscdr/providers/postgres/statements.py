@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from uscdr.errors import CheckFailed, MachineError
-from uscdr.providers.postgres.complaints import blames_machine, reasons
-from uscdr.providers.postgres.contents import DATA, POST_DATA, PRE_DATA, DumpEntry
+from uscdr.providers.postgres.complaints import Complaint
+from uscdr.providers.postgres.contents import DATA, NO_SECTION, OBJECTS, POST_DATA, PRE_DATA, DumpEntry
 from uscdr.providers.postgres.restoring import choose, killed
-from uscdr.providers.postgres.selection import in_section
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from uscdr.providers.postgres.archive import Archive
 
@@ -33,64 +32,76 @@ _LAST = "MATERIALIZED VIEW DATA"
 """May query anything: tables, keys and functions must exist."""
 
 
-def settings(entries: Sequence[DumpEntry]) -> bytes:
-    """The session settings for the dump's statements: encoding, quoting, an empty search path."""
-    return b"".join(entry.definition for entry in entries if entry.kind in _SETTINGS) + _CONSTANT
+@dataclass(frozen=True)
+class RestoreStatements:
+    """The statements that create the objects of these entries."""
 
+    entries: Sequence[DumpEntry]
 
-def places(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
-    """Schemas first, then extensions."""
-    return [entry for kind in ("SCHEMA", "EXTENSION") for entry in entries if entry.kind == kind]
+    def settings(self) -> bytes:
+        """The session settings for the statements: encoding, quoting, an empty search path."""
+        return b"".join(entry.definition for entry in self.entries if entry.kind in _SETTINGS) + _CONSTANT
 
+    def places(self) -> list[DumpEntry]:
+        """Schemas first, then extensions."""
+        return [entry for kind in ("SCHEMA", "EXTENSION") for entry in self.entries if entry.kind == kind]
 
-def relation_drops(entries: Sequence[DumpEntry]) -> list[bytes]:
-    """Statements that drop the dump's tables and views with their dependents."""
-    made = [entry for entry in _makes(entries) if entry.kind in _RELATIONS]
-    return [_if_exists(entry).rstrip(b";\n ") + b" CASCADE;" for entry in reversed(made) if _if_exists(entry)]
+    def relation_drops(self) -> list[bytes]:
+        """Statements that drop the dump's tables and views with their dependents."""
+        made = [entry for entry in self._makes() if entry.kind in _RELATIONS]
+        return [_if_exists(entry).rstrip(b";\n ") + b" CASCADE;" for entry in reversed(made) if _if_exists(entry)]
 
+    def other_drops(self) -> list[bytes]:
+        """Statements that drop its functions, types, sequences and the like, but nothing that is not in the dump."""
+        made = [entry for entry in self._makes() if entry.kind not in _RELATIONS]
+        return [drop for drop in map(_if_exists, reversed(made)) if drop]
 
-def other_drops(entries: Sequence[DumpEntry]) -> list[bytes]:
-    """Statements that drop its functions, types, sequences and the like, but nothing that is not in the dump."""
-    made = [entry for entry in _makes(entries) if entry.kind not in _RELATIONS]
-    return [drop for drop in map(_if_exists, reversed(made)) if drop]
+    def tables(self) -> list[DumpEntry]:
+        """Types, functions, tables and views, in order."""
+        return [entry for entry in self._makes() if entry.definition]
 
+    def constraints(self) -> list[DumpEntry]:
+        """Keys, indexes, rules, triggers and policies, in order; the content of materialized views at the end."""
+        found = [entry for entry in self._section(POST_DATA) if entry.definition]
+        return sorted(found, key=lambda entry: entry.kind == _LAST)
 
-def tables(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
-    """Statements that create types, functions, tables and views, in order."""
-    return [entry for entry in _makes(entries) if entry.definition]
+    def rows(self) -> list[DumpEntry]:
+        """The entries with rows, of any name; large objects do not count as rows."""
+        return [entry for entry in self._section(DATA) if entry.rows and entry.kind != OBJECTS]
 
+    def positions(self) -> list[bytes]:
+        """Statements after the rows: the positions of sequences."""
+        found = self._section(DATA)
+        return [
+            entry.definition for entry in found if entry.definition and not entry.rows and entry.kind not in _OBJECTS
+        ]
 
-def constraints(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
-    """Keys, indexes, rules, triggers and policies, in order; the content of materialized views at the end."""
-    found = [entry for entry in in_section(entries, POST_DATA) if entry.definition]
-    return sorted(found, key=lambda entry: entry.kind == _LAST)
+    def objects(self) -> list[int]:
+        """The numbers of large objects."""
+        listed = (entry.definition for entry in self.entries if entry.kind in _OBJECTS)
+        return [int(number) for definition in listed for number in re.findall(rb"\b\d+\b", definition)]
 
+    def made(self) -> list[bytes]:
+        """The definitions of all entries, each table with its access method."""
+        statements, current = list[bytes](), ""
+        for entry in self.entries:
+            if entry.method and entry.method != current:
+                current = entry.method
+                statements.append(f'SET default_table_access_method = "{current}";'.encode())
+            statements.append(entry.definition)
+        return statements
 
-def positions(entries: Sequence[DumpEntry]) -> list[bytes]:
-    """Statements after the rows: the positions of sequences."""
-    found = in_section(entries, DATA)
-    return [entry.definition for entry in found if entry.definition and not entry.rows and entry.kind not in _OBJECTS]
+    def _makes(self) -> list[DumpEntry]:
+        return [entry for entry in self._section(PRE_DATA) if entry.kind not in _PLACES | _OBJECTS]
 
-
-def objects(entries: Sequence[DumpEntry]) -> list[int]:
-    """The numbers of large objects."""
-    listed = (entry.definition for entry in entries if entry.kind in _OBJECTS)
-    return [int(number) for definition in listed for number in re.findall(rb"\b\d+\b", definition)]
-
-
-def made(entries: Iterable[DumpEntry]) -> list[bytes]:
-    """The definitions, each table with its access method."""
-    statements, current = list[bytes](), ""
-    for entry in entries:
-        if entry.method and entry.method != current:
-            current = entry.method
-            statements.append(f'SET default_table_access_method = "{current}";'.encode())
-        statements.append(entry.definition)
-    return statements
-
-
-def _makes(entries: Sequence[DumpEntry]) -> list[DumpEntry]:
-    return [entry for entry in in_section(entries, PRE_DATA) if entry.kind not in _PLACES | _OBJECTS]
+    def _section(self, section: int) -> list[DumpEntry]:
+        """The entries of a section; an entry without one belongs to the section around it."""
+        found, current = list[DumpEntry](), PRE_DATA
+        for entry in self.entries:
+            current = entry.section if entry.section != NO_SECTION else current
+            if current == section:
+                found.append(entry)
+        return found
 
 
 def _if_exists(entry: DumpEntry) -> bytes:
@@ -168,7 +179,7 @@ class RestoreScript:
     @contextlib.contextmanager
     def _written(self, entries: Sequence[DumpEntry]) -> Iterator[IO[bytes]]:
         """pg_restore's output; raises its failure after the output was read."""
-        found: list[str] = []
+        found: list[Complaint] = []
         process = self._start()
         try:
             reader = threading.Thread(target=_complaints, args=(process.stderr, found), daemon=True)
@@ -237,7 +248,7 @@ def _data(stream: IO[bytes]) -> Iterator[bytes]:
 
 def _too_early() -> CheckFailed:
     """Raises for truncated rows."""
-    return CheckFailed("uscdr cannot load the dump: its rows end too early", next_action="choose another backup")
+    return CheckFailed("uscdr cannot load the dump: its rows end too early.", next_action="Choose another backup.")
 
 
 def _without_frame(text: bytes) -> bytes:
@@ -248,22 +259,22 @@ def _without_frame(text: bytes) -> bytes:
     return b"".join(lines[first:last])
 
 
-def _complaints(stream: IO[bytes], found: list[str]) -> None:
+def _complaints(stream: IO[bytes], found: list[Complaint]) -> None:
     with io.TextIOWrapper(stream, errors="replace") as lines:
         for line in lines:
-            found.extend(reasons([line]))
+            found.extend(Complaint.all_in([line]))
 
 
-def _judge(code: int, found: Sequence[str]) -> None:
+def _judge(code: int, found: Sequence[Complaint]) -> None:
     if code == 0 and not found:
         return
     if code < 0:
         raise killed(code)
     shown = "; ".join(dict.fromkeys(found[:_SHOWN])) or f"pg_restore exited with {code}"
-    if any(map(blames_machine, found)):
-        raise MachineError("this machine could not read the dump", why=shown)
+    if any(one.blames_machine for one in found):
+        raise MachineError("This machine could not read the dump.", why=shown)
     raise CheckFailed(
-        "uscdr cannot load the dump: pg_restore cannot read all of it",
+        "uscdr cannot load the dump: pg_restore cannot read all of it.",
         why=shown,
-        next_action="choose another backup, or download this one again; the database is unchanged",
+        next_action="Choose another backup, or download this one again; the database is unchanged.",
     )

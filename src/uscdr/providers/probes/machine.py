@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from uscdr import settings
 from uscdr.files import disk_errors
-from uscdr.pgserver.cluster import find_server, find_tool
+from uscdr.pgserver.cluster import Tool, find_server
 from uscdr.pgserver.server import files_under
 from uscdr.providers.ports.probes import Programs, Room
 from uscdr.providers.postgres.archive import first_reader
@@ -27,10 +27,10 @@ class ThisMachine:
 
     def postgres(self, server_major: int) -> Programs:
         """As `scratch` and `archive` find them. Raises MachineError."""
-        restores = find_tool("pg_restore", minimum_major=first_reader(server_major))
+        restores = Tool.find("pg_restore", minimum_major=first_reader(server_major))
         if self.own_server:
             return Programs(restores.version[0], None)
-        server = find_tool("postgres", configured=find_server())
+        server = Tool.find("postgres", configured=find_server())
         return Programs(restores.version[0], server.version[0])
 
     def program(self, name: str) -> Path | None:

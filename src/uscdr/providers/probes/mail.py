@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 
 import httpx
 
 from uscdr.errors import ProviderError, RateLimited, WriteRefused
-from uscdr.providers.http.client import USER_AGENT, proxy_for, require_private, trust
-from uscdr.providers.http.exchange import HttpCall, Reply, exchange, retry_after
+from uscdr.providers.http.client import require_private, trust
+from uscdr.providers.http.exchange import HttpCall, Reply
 from uscdr.providers.http.refusal import may_pass
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
-from uscdr.providers.http.transport import KnowingTransport, LimitedTransport
+from uscdr.providers.http.transport import USER_AGENT, KnowingTransport, LimitedTransport, proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +57,7 @@ class MailProbe:
         call = HttpCall("accept the application's mail account", "POST", self._url, writes=False, body=body,
                     headers=FORM, hide=secrets)  # fmt: skip
         with self._open() as client:
-            judged = self._patience.call(lambda: _judged(exchange(client, call, provider=PROVIDER)), writes=False)
+            judged = self._patience.call(lambda: _judged(call.send(client, provider=PROVIDER)), writes=False)
         if isinstance(judged, RateLimited):
             raise judged
         return judged
@@ -68,7 +67,7 @@ class MailProbe:
         inner = LimitedTransport(verify=trust(self._ca_file), proxy=proxy)
         knowing = KnowingTransport(inner, direct=proxy is None)
         return httpx.Client(
-            transport=TokenRequestOnly(knowing, httpx.URL(self._url)),
+            transport=_TokenRequestOnly(knowing, httpx.URL(self._url)),
             timeout=self._timeout,
             follow_redirects=False,
             trust_env=False,
@@ -76,7 +75,7 @@ class MailProbe:
         )
 
 
-class TokenRequestOnly(httpx.BaseTransport):
+class _TokenRequestOnly(httpx.BaseTransport):
     """Sends only the form that requests an access token from one address."""
 
     def __init__(self, inner: httpx.BaseTransport, url: httpx.URL) -> None:
@@ -112,7 +111,7 @@ def _judged(reply: Reply) -> str | RateLimited:
         return RateLimited(
             "The mail account's provider refused: too many requests.",
             provider=PROVIDER,
-            retry_after=retry_after(reply.headers.get("Retry-After"), now=datetime.now(UTC)),
+            retry_after=reply.retry_after,
             why=f"It answered {reply.status}.",
             next_action=LATER,
             status=reply.status,

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 from uscdr.digits import whole
 from uscdr.errors import BadInput, CredentialsRefused, ProviderError
 from uscdr.models.probes import QueueFacts
-from uscdr.providers.http.exchange import causes
-from uscdr.providers.http.outages import borne
+from uscdr.providers.http.exchange import NetworkFailure
+from uscdr.providers.http.outages import time_allowed
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class QueueProbe:
         from redis.exceptions import TimeoutError as Silent
 
         place = f"{options['host']}:{options['port']}"
-        with _in_our_words(), borne(place, self._timeout, (Silent, OSError)) as seconds:
+        with _in_our_words(), time_allowed(place, self._timeout, (Silent, OSError)) as seconds:
             return self._once({**options, "socket_timeout": seconds, "socket_connect_timeout": seconds}, queues)
 
     def _once(self, options: Mapping[str, Any], queues: Sequence[str]) -> QueueFacts:
@@ -135,7 +135,7 @@ def _mapped(error: Exception) -> ProviderError:
 
 
 def _cause(error: Exception) -> str:
-    for cause in causes(error):
+    for cause in NetworkFailure(error).causes():
         if isinstance(cause, OSError) and not isinstance(cause, TimeoutError) and cause.strerror:
             # OpenSSL's own words are meant for its developers.
             words = "the TLS connection failed" if isinstance(cause, ssl.SSLError) else cause.strerror

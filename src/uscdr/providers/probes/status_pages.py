@@ -9,8 +9,8 @@ import httpx
 
 from uscdr.errors import ProviderError
 from uscdr.models.heroku import ServiceColor, StatusReport
-from uscdr.providers.http.exchange import HttpCall, Reply, exchange
-from uscdr.providers.http.json import ShapeError, items, nested, optional_text, record, text
+from uscdr.providers.http.exchange import HttpCall, Reply
+from uscdr.providers.http.json import JsonObject, ShapeError, items
 from uscdr.providers.http.refusal import may_pass
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
 
@@ -49,7 +49,7 @@ class StatusPage:
 
     def _once(self) -> StatusReport:
         call = HttpCall("report its status", "GET", self._page.path, writes=False)
-        reply = exchange(self._client, call, provider=f"{self._service} status page")
+        reply = call.send(self._client, provider=f"{self._service} status page")
         if reply.status != httpx.codes.OK:
             raise self._unusable(reply, f"it answered {reply.status}", retryable=may_pass(reply.status))
         try:
@@ -72,34 +72,34 @@ class StatusPage:
 
 
 def _heroku(body: object, _service: str) -> StatusReport:
-    source = record(body)
+    source = JsonObject.of(body)
     return StatusReport(
         systems=items(source.get("status"), _system),
-        incidents=items(source.get("incidents") or [], lambda item: text(record(item), "title")),
+        incidents=items(source.get("incidents") or [], lambda item: JsonObject.of(item).text("title")),
     )
 
 
 def _system(body: object) -> ServiceColor:
-    source = record(body)
-    return ServiceColor(system=text(source, "system"), status=text(source, "status"))
+    source = JsonObject.of(body)
+    return ServiceColor(system=source.text("system"), status=source.text("status"))
 
 
 def _statuspage(body: object, service: str) -> StatusReport:
     """The page as a whole, every component with a problem, and the titles of open incidents."""
-    source = record(body)
-    whole = _BY_INDICATOR.get(text(nested(source, "status"), "indicator"), "yellow")
+    source = JsonObject.of(body)
+    whole = _BY_INDICATOR.get(source.nested("status").text("indicator"), "yellow")
     components = items(source.get("components") or [], _component)
     unwell = tuple(part for part in components if part.status != "green")
     return StatusReport(
         systems=(ServiceColor(system=service, status=whole), *unwell),
-        incidents=items(source.get("incidents") or [], lambda item: text(record(item), "name")),
+        incidents=items(source.get("incidents") or [], lambda item: JsonObject.of(item).text("name")),
     )
 
 
 def _component(body: object) -> ServiceColor:
-    source = record(body)
-    status = _BY_COMPONENT.get(optional_text(source, "status"), "yellow")
-    return ServiceColor(system=text(source, "name"), status=status)
+    source = JsonObject.of(body)
+    status = _BY_COMPONENT.get(source.optional_text("status"), "yellow")
+    return ServiceColor(system=source.text("name"), status=status)
 
 
 HEROKU = Page("/api/v4/current-status", _heroku)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uscdr.errors import ProviderError
 from uscdr.models.probes import Certificate
 from uscdr.providers.http.client import trust
-from uscdr.providers.http.outages import borne
+from uscdr.providers.http.outages import time_allowed
 from uscdr.providers.http.transport import Cut
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class TlsProbe:
         try:
             where = self._address or (address or hostname, HTTPS)
             with (
-                borne(f"{where[0]}:{where[1]}", self._timeout) as seconds,
+                time_allowed(f"{where[0]}:{where[1]}", self._timeout) as seconds,
                 socket.create_connection(where, seconds) as plain,
                 self._browser().wrap_socket(plain, server_hostname=hostname) as tls,
             ):
@@ -111,7 +111,7 @@ class TlsProbe:
         try:
             hostname.encode("idna")  # before a socket exists: ssl would leak it
             with (
-                borne(f"{address[0]}:{address[1]}", self._timeout) as seconds,
+                time_allowed(f"{address[0]}:{address[1]}", self._timeout) as seconds,
                 socket.create_connection(address, seconds) as plain,
                 context.wrap_socket(plain, server_hostname=hostname) as tls,
             ):

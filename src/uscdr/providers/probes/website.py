@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -13,10 +12,10 @@ from pydantic import SecretStr
 
 from uscdr.errors import ProviderError, RateLimited
 from uscdr.models.probes import Sending, WebAnswer
-from uscdr.providers.http.client import open_client, require_private, trust
-from uscdr.providers.http.exchange import HttpCall, Reply, exchange, retry_after
+from uscdr.providers.http.client import require_private, trust
+from uscdr.providers.http.exchange import HttpCall, Reply
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
-from uscdr.providers.http.transport import EMPTY_FORM, EMPTY_FORM_TYPE
+from uscdr.providers.http.transport import EMPTY_FORM, EMPTY_FORM_TYPE, open_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +112,7 @@ class ApplicationWebsite:
         return WebAnswer(status=reply.status, content_type=kind, seconds=spent, body=reply.content, headers=headers)
 
     def _once(self, call: HttpCall) -> Reply:
-        reply = exchange(self._client, call, provider=PROVIDER)
+        reply = call.send(self._client, provider=PROVIDER)
         if reply.status in GATEWAY_ERRORS and not call.writes:
             raise _StillAway(reply)
         return reply
@@ -140,7 +139,7 @@ def _limited(reply: Reply, call: HttpCall) -> RateLimited:
     return RateLimited(
         f"{call.path.partition('?')[0]}: {LIMITED}, the application refused: too many requests",
         provider=PROVIDER,
-        retry_after=retry_after(reply.headers.get("Retry-After"), now=datetime.now(UTC)),
+        retry_after=reply.retry_after,
         next_action="Wait for the end of the rate limit, then run the command again.",
         status=LIMITED,
     )

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from uscdr.digits import whole
 from uscdr.errors import ConfigError, CredentialsRefused, Interrupted, MachineError, NotFound, ProviderError, UscdrError
-from uscdr.providers.http.client import is_loopback, proxy_for
-from uscdr.providers.http.outages import borne, known
+from uscdr.providers.http.outages import Outages, time_allowed
+from uscdr.providers.http.transport import is_loopback, proxy_for
 from uscdr.settings import program, user_path
 from uscdr.words import duration
 
@@ -213,7 +213,7 @@ class Git:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=complaints,
-            env=dict(self.env),
+            env={**self.env, **_low_speed()},
             # Not in the current directory: git would obey the configuration of a repository there, which can redirect
             # addresses and run programs with the credentials.
             cwd="/",
@@ -241,6 +241,11 @@ class Git:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_GLANCE_SECONDS)
                 return
+
+
+def _low_speed() -> Mapping[str, str]:
+    """Makes git drop a server that sends nothing for that many seconds."""
+    return {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60" if Outages.known() is None else "8"}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -298,11 +303,13 @@ PORTS = {"https": 443, "http": 80}
 def require_host(address: str) -> None:
     """For a read-only command and an address without a proxy. Raises ProviderError."""
     parts = urlsplit(address) if "://" in address else None
-    if known() is None or parts is None or parts.scheme not in PORTS or not parts.hostname or proxy_for(address):
+    if parts is None or parts.scheme not in PORTS or not parts.hostname:
+        return
+    if Outages.known() is None or proxy_for(address):
         return
     where = (parts.hostname, parts.port or PORTS[parts.scheme])
     try:
-        with borne(f"{where[0]}:{where[1]}", CONNECT_SECONDS) as seconds:
+        with time_allowed(f"{where[0]}:{where[1]}", CONNECT_SECONDS) as seconds:
             socket.create_connection(where, seconds).close()
     except OSError as error:
         raise ProviderError(
@@ -312,11 +319,6 @@ def require_host(address: str) -> None:
             next_action="Check this machine's network, or set `app.source.git` to a clone on this machine.",
             sent=False,
         ) from None
-
-
-def patience() -> Mapping[str, str]:
-    """Git's environment: it drops a server that sends nothing for that long."""
-    return {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60" if known() is None else "8"}
 
 
 # Whether a file could be published with the Git checkout that contains it.

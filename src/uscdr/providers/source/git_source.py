@@ -23,7 +23,7 @@ from uscdr.providers.http import download
 from uscdr.providers.http.retry import OnWait, RetryingCaller, RetryPolicy
 from uscdr.providers.source import git as address
 from uscdr.providers.source import migrations
-from uscdr.providers.source.git import PROVIDER, Git, GitLimit, ObjectMissing, environment, patience, require_host
+from uscdr.providers.source.git import PROVIDER, Git, GitLimit, ObjectMissing, environment, require_host
 
 if TYPE_CHECKING:
     import threading
@@ -329,7 +329,7 @@ def _parse_tree(listing: bytes) -> _Tree:
     return _Tree(files, tuple(path for facts, _, path in entries if facts.startswith(_SUBMODULE)))
 
 
-def procfile(text: str) -> dict[str, str]:
+def _parse_procfile(text: str) -> dict[str, str]:
     """Process type -> command; other lines are ignored, as on the platform."""
     found = (_PROCESS.fullmatch(line) for line in text.splitlines())
     return {match[1]: match[2] for match in found if match}
@@ -378,7 +378,7 @@ class GitSource:
 
     def _git(self) -> Git:
         """Git with the time limit of one call."""
-        return Git({**self._env, **patience()}, GitLimit.of(self._timeout, self._patience.stop))
+        return Git(self._env, GitLimit.of(self._timeout, self._patience.stop))
 
     def _resolve(self, git: Git, ref: str) -> str:
         if COMMIT.fullmatch(ref):
@@ -422,7 +422,7 @@ def _procfile(git: Git, inside: tuple[str, ...], commit: str, files: tuple[str, 
     if PROCFILE not in files:
         return {}
     text = git.run(*inside, "cat-file", "blob", f"{commit}:{PROCFILE}")
-    return procfile(text.decode("utf-8", "replace"))
+    return _parse_procfile(text.decode("utf-8", "replace"))
 
 
 def _migrations(git: Git, inside: tuple[str, ...], commit: str, files: tuple[str, ...]) -> CodeMigrations:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from uscdr.errors import MachineError
 from uscdr.pgserver.cluster import TlsFiles
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.sandbox import pki
 from uscdr.sandbox.audit import AuditLog
 from uscdr.sandbox.boot import doors
@@ -67,7 +67,9 @@ def _trust(authority: Path) -> ssl.SSLContext:
 
 async def _postgres(state: StateDir, files: pki.Pki, stack: AsyncExitStack) -> LocalPostgres:
     tls = TlsFiles(files.certificate, files.key)
-    server = await asyncio.to_thread(start, state.postgres, tls=tls, parameters={"max_connections": "400"}, tied=True)
+    server = await asyncio.to_thread(
+        LocalPostgres.start, state.postgres, tls=tls, parameters={"max_connections": "400"}, tied=True
+    )
     stack.push_async_callback(asyncio.to_thread, server.destroy)
     return server
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from uscdr.pgserver.cluster import find_tool
+from uscdr.pgserver.cluster import Tool
 from uscdr.sandbox.data import provided
 
 _CHUNK = 256 * 1024
@@ -34,7 +34,7 @@ async def dump(connection: dict[str, str], target: Path, progress: Progress) -> 
 
     `progress` gets the bytes written so far.
     """
-    program = find_tool("pg_dump", minimum_major=_MAJOR).path
+    program = Tool.find("pg_dump", minimum_major=_MAJOR).path
     target.touch(mode=0o600)  # noqa: ASYNC240 - one inode
     process = await asyncio.create_subprocess_exec(
         str(program),
@@ -55,7 +55,7 @@ async def dump(connection: dict[str, str], target: Path, progress: Progress) -> 
 
 async def contents(source: Path, target: Path) -> Path | None:
     """Write what is to be loaded of a dump to `target`; none when its table of contents cannot be read."""
-    program = find_tool("pg_restore", minimum_major=_MAJOR).path
+    program = Tool.find("pg_restore", minimum_major=_MAJOR).path
     process = await asyncio.create_subprocess_exec(
         str(program), "--list", str(source), env=_environment({}), stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -82,7 +82,7 @@ async def restore(
     Nobody else's rights are at hand: a role that was only set is undone by a dump's own statement. `progress` gets
     the bytes read so far. With `part` below 1 the dump breaks off there.
     """
-    program = find_tool("pg_restore", minimum_major=_MAJOR).path
+    program = Tool.find("pg_restore", minimum_major=_MAJOR).path
     process = await asyncio.create_subprocess_exec(
         str(program),
         *(("--use-list", str(listing)) if listing else ()),

@@ -16,7 +16,7 @@ from uscdr.models.transfers import ahead, warned
 from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup
-from uscdr.scenarios.steps.choose import Choice, chosen_of, pick
+from uscdr.scenarios.steps.choose import Choice
 from uscdr.scenarios.walk import judged_against
 from uscdr.words import duration, moment
 
@@ -83,8 +83,8 @@ def _in_kit(deps: Adapters) -> str:
 def _stored(deps: Adapters, view: View, settle: Settle) -> tuple[ChosenBackup | None, str]:
     try:
         addon = deps.old_attachment()
-        choice = pick(deps, deps.backups.transfers(addon), view)
-        return chosen_of(deps, settle(addon.owner_app_name, choice)), ""
+        choice = Choice.pick(deps, deps.backups.transfers(addon), view)
+        return settle(addon.owner_app_name, choice).recorded(deps), ""
     except ProviderError as error:
         return None, error.message
     except BadInput as error:

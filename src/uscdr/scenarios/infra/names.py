@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uscdr.errors import MachineError, ProviderError
-from uscdr.providers.ports.dns import leads, leads_or_unknown
+from uscdr.providers.ports.dns import Pointing
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Adapters
@@ -25,7 +25,7 @@ def is_led(deps: Adapters, left: NameLeft) -> bool | None:
     if deps.dns is None:
         return None
     try:
-        return leads(deps.dns.verifier, left.hostname, left.target)
+        return Pointing.seen(deps.dns.verifier, left.hostname, left.target).at_target
     except (ProviderError, MachineError):
         return None
 
@@ -38,7 +38,8 @@ def led_nowhere(deps: Adapters, old: OldApplication, hostname: str) -> bool:
     target = next((one.cname for one in old.facts.domains if one.hostname == hostname), None) if old.facts else None
     if old.answers and deps.dns is not None:
         try:
-            return bool(target) and leads_or_unknown(deps.dns.verifier, hostname, target or "") is False
+            seen = Pointing.seen(deps.dns.verifier, hostname, target) if target else None
+            return seen is not None and seen.at_target_or_unknown(deps.dns.verifier) is False
         except (ProviderError, MachineError):
             return False
     kept = deps.kit.dns() if deps.kit is not None else None

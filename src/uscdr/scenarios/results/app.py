@@ -9,8 +9,6 @@ from pydantic import Field
 from uscdr.models.base import Fact, Moment
 from uscdr.models.migrations import Lack, MigrationsVerdict
 
-NOT_COMPARED = MigrationsVerdict(verdict="not checked")
-
 
 class ReleaseLine(Fact):
     """One release: its version, what it was for, and how it ended."""
@@ -50,9 +48,9 @@ class AppSeen(Fact):
     database_answers: bool = False
     commit: str = ""
     """The deployed commit; empty when the platform does not say."""
-    code: MigrationsVerdict = NOT_COMPARED
+    code: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
     """The database against the deployed code."""
-    ref_code: MigrationsVerdict = NOT_COMPARED
+    ref_code: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
     """The database against the code that a redeploy would deploy."""
     ref: str = ""
     ref_commit: str = ""
@@ -82,7 +80,7 @@ class Remedy(Fact):
     to: ReleaseLine | None = None
     undone: tuple[str, ...] = ()
     """Releases after the target of the rollback: deploys and config changes that it undoes."""
-    code: MigrationsVerdict = NOT_COMPARED
+    code: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
     """The database against the code that will run after it: a rollback undoes no migration."""
 
 

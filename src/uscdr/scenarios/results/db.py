@@ -67,7 +67,7 @@ class DatabaseSeen(Fact):
     missing: tuple[str, ...] = ()
     invariants: tuple[InvariantResult, ...] = ()
     newest: dict[str, str | None] = Field(default_factory=dict)
-    sharing: Sharing = Sharing()
+    sharing: Sharing = Field(default_factory=Sharing)
     unread: tuple[Unread, ...] = ()
     """Tables that could not be counted; `rows` has the others."""
     odd_times: tuple[str, ...] = ()
@@ -172,9 +172,9 @@ class Proof(Fact):
     """Expected tables without a primary key."""
     left_out: tuple[LeftOut, ...] = ()
     """Parts of the backup that were not restored here, and so are not proven; never rows."""
-    code: MigrationsVerdict = MigrationsVerdict(verdict="not checked")
+    code: MigrationsVerdict = Field(default_factory=MigrationsVerdict.uncompared)
     """The backup against the code that is deployed."""
-    key: CanaryVerdict = CanaryVerdict(verdict="not checked")
+    key: CanaryVerdict = Field(default_factory=CanaryVerdict.untried)
     """The trial of the application's key on the encrypted columns."""
     key_trouble: str = ""
     """For a key that decrypts nothing: what is known of the key that did, and how to restore it."""

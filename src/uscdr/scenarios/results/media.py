@@ -75,7 +75,7 @@ class MediaSeen(Fact):
     absolute: int = 0
     absent: tuple[str, ...] = ()
     """Configured columns that the database does not have."""
-    skew: Skew = Skew()
+    skew: Skew = Field(default_factory=Skew)
 
 
 class MediaPlanned(Fact):

@@ -1,7 +1,7 @@
-"""Access that a restore gives back: listed before the phrase, and withdrawn again in the same run.
+"""Access that a restore gives back: listed before the confirmation, and withdrawn again in the same run.
 
-Who was shut out since the backup could sign in again after it: an account that was deactivated, a token or a session
-that was deleted, a right that was taken away, a role that was another one.
+A restore undoes each block since the backup: accounts that were deactivated, tokens and sessions that were deleted,
+rights that were removed, roles that were changed.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.database import Database
     from uscdr.scenarios.adapters import Adapters
 
-# Who may get in, looked at with a secret; and values that are never written down, in memory until they are set again.
+# Access is read with a secret. Values that are never written down stay in memory until they are set again.
 
 
 _FOR = "uscdr: digests of access\n"
 
 
 def _keyed(deps: Adapters) -> KeyedAccess | None:
-    """Where access is kept; None when scenarios.yaml does not say. Raises BadInput when there is no live database."""
+    """The tables that hold access; None if scenarios.yaml names none. Raises BadInput without a live database."""
     tables = deps.config.access
     if tables is None:
         return None
@@ -45,25 +45,25 @@ def _keyed(deps: Adapters) -> KeyedAccess | None:
 
 
 def _noted(deps: Adapters, back: AccessBack) -> KeyedAccess | None:
-    """The same, to read `back` with. Raises CheckFailed when the secret is another one now."""
+    """The same tables, to read `back`. Raises CheckFailed if the secret has changed."""
     tables = _keyed(deps)
     if tables is None:
         return None
     tables = tables.as_noted(back)
     if back.amount and tables.mark != back.mark:
         raise CheckFailed(
-            f"Access cannot be withdrawn again from here. This comes back: {back.words}.",
-            why="it is noted under the password that the database had then, and that was changed since",
-            next_action="Withdraw it by hand, then restore anew: what you withdrew is withdrawn again. "
+            f"uscdr cannot withdraw access again. The restore gives back: {back.words}.",
+            why="It was recorded with the database password of that time, and the password has changed since.",
+            next_action="Withdraw it by hand. Then start a new recovery, which keeps it withdrawn: "
             "uscdr recover db --new",
         )
     return tables
 
 
 def keep(deps: Adapters, back: AccessBack) -> None:
-    """Reads what is not known, as in a process that took the run over; only what is still what it was.
+    """Reads the values that this process does not know, for example after it took over a run; only unchanged ones.
 
-    What cannot be read leaves its account shut out, and that is said where access is withdrawn again.
+    An account whose values cannot be read stays blocked; the step that withdraws access reports that.
     """
     if deps.config.access is None or deps.dry_run:
         return
@@ -75,17 +75,17 @@ def keep(deps: Adapters, back: AccessBack) -> None:
             deps.unshown.update(back.fitting(tables, deps.database().unshown(tables, back)))
 
 
-NOT_SAID = "scenarios.yaml does not say where access is kept (access:), so what the restore gives back is not known"
+NOT_SAID = "scenarios.yaml does not name the access tables (access:), so what the restore gives back is not known"
 
 
 class AccessLook(ScenarioStep[AccessBack, AccessBack]):
-    """Who could get in at the time of the backup, against who can now. Hashes of passwords stay in memory."""
+    """Compares access in the backup with access now. Password hashes stay in memory."""
 
     name = "access.look"
-    title = "Access that comes back"
+    title = "Compare access with the backup"
     default_id = "access"
     effect = Effect.READ
-    manual = ("heroku pg:psql --app {app}   # accounts that are inactive now; they were active in the backup",)
+    manual = ("heroku pg:psql --app {app}   # accounts that are inactive now and were active in the backup",)
     gives = AccessBack
     needs = (ChosenBackup, Proof)
     waits = "known after the backup is proven"
@@ -106,22 +106,25 @@ class AccessLook(ScenarioStep[AccessBack, AccessBack]):
             now = self._deps.database().access(tables)
             found = AccessBack.between(tables, now, backup.access(tables))
         except ProviderError as error:
-            words = f"who was shut out since the backup cannot be told, and gets in again ({error.message.rstrip('.')})"
+            words = (
+                "uscdr cannot tell who was blocked since the backup; "
+                f"they get access again ({error.message.rstrip('.')})"
+            )
             return AccessBack(doubts=(words,))
         keep(self._deps, found)
         return found
 
     @override
     def plan(self, seen: AccessBack, view: View) -> Action:
-        calls = (sql("keys of accounts, tokens, sessions and rights, on both sides"),)
+        calls = (sql("keys of accounts, tokens, sessions and rights, in the live database and in the backup"),)
         if not seen.amount:
             return Action("read", "; ".join(seen.doubts) or "the restore gives nobody access back", calls)
-        again = "stays so, as asked" if self._deps.request.give_access_back else "is withdrawn again in this run"
+        again = "stays, as requested" if self._deps.request.give_access_back else "is withdrawn again in this run"
         return Action("read", f"the restore gives access back, which {again}: {seen.words}", calls)
 
 
 class WithdrawAccess(ScenarioStep[AccessBack, Withdrawn]):
-    """Shuts out again who was shut out, before anybody can sign in."""
+    """Withdraws the restored access again, before anybody can sign in."""
 
     name = "access.withdraw"
     title = "Withdraw access again"
@@ -139,17 +142,17 @@ class WithdrawAccess(ScenarioStep[AccessBack, Withdrawn]):
     @override
     def plan(self, seen: AccessBack, view: View) -> Action:
         if not seen.amount:
-            return Action("noop", "the restore gave nobody access back that is known of")
+            return Action("noop", "the restore gave nobody access back, as far as is known")
         if self._deps.request.give_access_back:
-            return Action("noop", f"left as the backup has it, as asked: {seen.words}")
+            return Action("noop", f"access stays as in the backup, as requested: {seen.words}")
         calls = (sql("UPDATE of accounts, DELETE of tokens, sessions and rights", changes=True),)
-        return Action("change", f"withdrawn again: {seen.words}", calls)
+        return Action("change", f"withdraw access again: {seen.words}", calls)
 
     @override
     def apply(self, seen: AccessBack, view: View, tell: Reporter) -> Withdrawn:
         tables = _noted(self._deps, seen)
         if tables is None:
-            raise CheckFailed("scenarios.yaml does not say any more where access is kept (access:).")
+            raise CheckFailed("scenarios.yaml no longer names the access tables (access:).")
         again = self._deps.database().withdraw(tables, seen, self._deps.unshown)
         done = Withdrawn(changed=again.changed, words=seen.words, shut=again.shut, reset=again.reset)
         for task in done.tasks():
@@ -172,18 +175,18 @@ class WithdrawAccess(ScenarioStep[AccessBack, Withdrawn]):
         now = self._deps.database().access(tables)
         if now.missing and tables.accounts in now.missing:
             raise CheckFailed(
-                "Whether access was withdrawn cannot be told: the accounts cannot be read.",
+                "uscdr cannot tell whether access was withdrawn: it cannot read the accounts.",
                 next_action="uscdr runs resume",
             )
         open_again = set(_open_again(known, now, shut))
         left = sum(len(now.rows.get(table, frozenset()) & {*rows}) for table, rows in known.rows.items())
         if open_again or left:
-            words = f"{plural(len(open_again), 'account')} and {plural(left, 'row')} are there again"
-            raise CheckFailed(f"Access was withdrawn and came back: {words}.", next_action="uscdr runs resume")
+            words = f"{plural(len(open_again), 'account')} and {plural(left, 'row')} are back"
+            raise CheckFailed(f"Access was withdrawn, but {words}.", next_action="uscdr runs resume")
 
 
 def _open_again(known: AccessBack, now: AccessSeen, shut: Collection[str]) -> Iterator[str]:
-    """Accounts that get in, or do more, as the backup has it; those that are not there are as good as shut out."""
+    """Accounts that can sign in or do more again, as in the backup; accounts that do not exist are blocked."""
     nobody = AccountSeen()
     for flag, keys in known.flags.items():
         yield from (key for key in keys if flag in now.accounts.get(key, nobody).flags)

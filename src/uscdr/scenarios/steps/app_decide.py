@@ -1,4 +1,4 @@
-"""What is to be done about a failed application: judged, shown, confirmed by a phrase, recorded."""
+"""Choose a remedy for a failed application; the operator confirms it by a phrase."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from uscdr.models.migrations import MigrationsVerdict
 
 CHANGES = ("rollback", "migrate", "redeploy")
-NOTHING_TO_DO = "There is nothing to recover: {why}. To go back anyway: --release vN; to deploy: --ref REF."
+NOTHING_TO_DO = "There is nothing to recover: {why}. To roll back anyway: --release vN. To deploy: --ref REF."
 
 
 class _AppDecideSeen(Fact):
-    """The judgement, and what it rests on."""
+    """The chosen remedy, and the facts for it."""
 
     remedy: Remedy
     running: str
@@ -33,11 +33,11 @@ class _AppDecideSeen(Fact):
     ref_commit: str
     ref_lacks: tuple[Lack, ...] = ()
     refused: str = ""
-    """Why it is not begun: it can be seen to fail, or may not happen by itself."""
+    """Why the remedy is refused: it would fail, or needs a person's decision."""
 
 
 class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
-    """Chooses between going back, migrating and deploying; changes nothing itself."""
+    """Chooses between rollback, migration and deployment; changes nothing itself."""
 
     name = "app.decide"
     title = "Decide"
@@ -63,20 +63,20 @@ class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
         )  # fmt: skip
 
     def _code(self, judged: Remedy, seen: AppSeen) -> MigrationsVerdict:
-        """The database against the code that will run then."""
+        """The database against the code that the remedy would run."""
         if judged.to is not None:
             return DeployedCode(self._deps).judge(judged.to.slug_id)
         return seen.ref_code if judged.what == "redeploy" else seen.code
 
     def _refused(self, found: MigrationsVerdict, seen: AppSeen) -> str:
-        """Why users are not shut out for it: what would fail in the middle is seen now."""
+        """Why the remedy is refused before maintenance mode: it would fail later; empty if it would not."""
         if found.stuck:
-            open_still = "" if seen.maintenance else " Users are not shut out for what would fail."
+            open_still = "" if seen.maintenance else " uscdr did not enable maintenance mode."
             way = DeployedCode(self._deps).way_on(found)
             return f"The code's migrations cannot be applied: {found.stuck[0]}.{open_still} {way}"
         gone = [one for one in self._deps.config.app.expected_tables if one in (*found.lacking, *seen.code.lacking)]
         if gone:
-            return f"The database lacks {', '.join(gone)}: no release brings that back. {RESTORE}"
+            return f"The database lacks {', '.join(gone)}. A release cannot restore tables. {RESTORE}"
         words = self._deps.config.app.danger_in(found.pending)
         return f"The migration {words} Decide with the developers." if words else ""
 
@@ -86,8 +86,8 @@ class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
         if what.what == "none":
             return Action("blocked", NOTHING_TO_DO.format(why=what.why))
         if what.what == "impossible":
-            way = DeployedCode(self._deps).way_on(what.code) or "Name one: --release vN or --ref REF."
-            return Action("blocked", f"No remedy can be chosen: {what.why}. {way}")
+            way = DeployedCode(self._deps).way_on(what.code) or "Name a release or a ref: --release vN or --ref REF."
+            return Action("blocked", f"uscdr cannot choose a remedy: {what.why}. {way}")
         if seen.refused:
             return Action("blocked", seen.refused)
         words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
@@ -103,7 +103,7 @@ class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
             facts["config variables"] = f"changed back: {'; '.join(changes)}" if changes else "stay as they are"
         facts["database"] = _schema(what)
         if what.code.lacking:
-            facts["NOT brought back"] = f"{first_of(what.code.lacking)}. {RESTORE}"
+            facts["NOT restored"] = f"{first_of(what.code.lacking)}. {RESTORE}"
         if seen.ref_commit and what.what != "redeploy":
             facts["if that does not help"] = f"{seen.ref} ({seen.ref_commit[:12]}) is deployed{without(seen.ref_lacks)}"
         elif what.what == "redeploy" and seen.ref_lacks:
@@ -122,24 +122,24 @@ class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
     @override
     def verify(self, result: Remedy, view: View, tell: Reporter) -> str:
         if result.code.ahead:
-            tell.warn(f"{plural(len(result.code.ahead), 'migration')} stay applied that the code then does not know.")
+            tell.warn(f"{plural(len(result.code.ahead), 'applied migration')} unknown to the code will stay applied.")
         return f"decided: {result.what}, because {result.why}"
 
 
 def _schema(what: Remedy) -> str:
-    """What the code that will run then finds: every danger that is looked at again at the end."""
+    """How the database differs from the code that will run; the last step checks it again."""
     found = what.code
     if not found.known:
-        return "which migrations were applied since is NOT KNOWN; a rollback undoes none"
+        return "it is NOT KNOWN which migrations were applied since; a rollback undoes none"
     words = [f"AHEAD of that code by {', '.join(found.ahead)}; a rollback does not undo them"] if found.ahead else []
     if found.unfillable:
-        words.append(f"that code CANNOT SAVE rows, for it does not fill {first_of(found.unfillable)}")
+        words.append(f"that code CANNOT SAVE rows: it does not fill {first_of(found.unfillable)}")
     if found.lacking:
         words.append(f"LACKS {first_of(found.lacking)}, which that code reads")
     if found.pending:
         words.append(f"{plural(len(found.pending), 'migration')} will be applied: {', '.join(found.pending)}")
     if found.runs_code:
-        words.append(f"not tried beforehand, for Python of their own runs: {', '.join(found.runs_code)}")
+        words.append(f"not tried beforehand, because they run Python code: {', '.join(found.runs_code)}")
     return "; ".join(words) or "no migration was applied since"
 
 

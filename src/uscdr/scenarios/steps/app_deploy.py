@@ -1,4 +1,4 @@
-"""Back to an earlier release: sent once, found by its description when its answer is lost."""
+"""Roll back to an earlier release: sent once, found by its description if the answer is lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed, EffectFailed
 from uscdr.models.base import Fact
@@ -33,7 +33,7 @@ class _RolledBack(Fact):
 
 
 class _RollbackSeen(Fact):
-    """Right before: the newest version so far, and where to go."""
+    """Right before the rollback: the newest version, and the target."""
 
     newest: int
     to: int | None
@@ -42,17 +42,17 @@ class _RollbackSeen(Fact):
 
 
 class Rollback(ScenarioStep[_RollbackSeen, _RolledBack]):
-    """Code and config variables of an earlier release; neither add-ons nor data."""
+    """Restores code and config variables of an earlier release; neither add-ons nor data."""
 
     name = "app.rollback"
-    title = "Roll back"
+    title = "Roll back the release"
     effect = Effect.FINDABLE
     says_when_sent = True
     manual = ("heroku rollback $RELEASE --app {app}   # changes code and config vars, not data or schema",)
     gives = _RolledBack
     needs = (AppSeen, Remedy)
     plans_with = (AppSeen,)
-    waits = "known after the application was looked at"
+    waits = "known after the application is inspected"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _RollbackSeen:
@@ -63,7 +63,7 @@ class Rollback(ScenarioStep[_RollbackSeen, _RolledBack]):
             newest=newest[0].version if newest else 0,
             to=target.version if target else None,
             to_id=target.id if target else "",
-            why_not=f"decided: {decided.what}" if decided else "as decided above",
+            why_not=f"decided: {decided.what}" if decided else "depends on the decision above",
         )
 
     @override
@@ -74,7 +74,7 @@ class Rollback(ScenarioStep[_RollbackSeen, _RolledBack]):
             return Action("later", seen.why_not, calls)
         if seen.to is None:
             return Action("skip", f"no rollback ({seen.why_not})")
-        words = f"a new release with the code and config of v{seen.to}"
+        words = f"create a release with the code and config of v{seen.to}"
         return Action("change", words, calls, {"RELEASE": f"v{seen.to}"})
 
     @override
@@ -96,7 +96,7 @@ class Rollback(ScenarioStep[_RollbackSeen, _RolledBack]):
                 error.message,
                 provider="heroku",
                 why=error.why,
-                next_action=f"{error.next_action}. Users are still shut out; to let them in on the code before: "
+                next_action=f"{error.next_action}. Maintenance mode is still on. To turn it off with the old code: "
                 f"heroku maintenance:off --app {self._deps.app}",
             ) from error
         return _RolledBack(version=ended.version, to=to, dynos=Releases(self._deps).await_dynos(tell).words)
@@ -115,7 +115,7 @@ class Rollback(ScenarioStep[_RollbackSeen, _RolledBack]):
             lambda one: f"v{one.version} “Rollback to v{to}” began after the intent",
             f"no “Rollback to v{to}” above v{after}",
         )
-        return look_for(search, intent, self._deps.stop, tell)
+        return search.run(intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _RollbackSeen, view: View, tell: Reporter) -> _RolledBack:
@@ -127,19 +127,19 @@ class Rollback(ScenarioStep[_RollbackSeen, _RolledBack]):
         missing = [name for name in self._deps.config.config.required if name not in there]
         if missing:
             raise CheckFailed(
-                f"After the rollback config variables are still missing: {', '.join(missing)}.",
-                why="The release that was returned to had not got them either.",
-                next_action=f"Take them from the kit (uscdr kit check) and set them: heroku config:set NAME=… --app "
-                f"{self._deps.app}; then: uscdr runs resume",
+                f"After the rollback, config variables are still missing: {', '.join(missing)}.",
+                why="The earlier release lacks them too.",
+                next_action=f"Take their values from the kit (uscdr kit check), then: heroku config:set NAME=… --app "
+                f"{self._deps.app}. Then: uscdr runs resume",
             )
         return f"v{result.version} runs with the code and config of v{result.to}; {result.dynos}"
 
 
-# A named ref from source, when going back did not help: one build, found by its commit when its answer is lost.
+# Deploy a ref from source if the rollback did not help: one build, found by its commit if the answer is lost.
 
 
 class _RedeploySeen(Fact):
-    """Whether the application answers now, and what would be deployed."""
+    """Whether the application answers now, and the code to deploy."""
 
     failing: dict[str, str]
     asked: int
@@ -149,12 +149,12 @@ class _RedeploySeen(Fact):
     lacks: tuple[Lack, ...]
     source: str
     builds: tuple[str, ...]
-    """Ids of the builds there are."""
+    """Ids of the existing builds."""
     pending: int
 
 
 class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
-    """Builds from source only if the application still does not answer, or if the operator said so."""
+    """Builds from source only if checks of the application still fail, or the operator requested it."""
 
     name = "app.redeploy"
     title = "Deploy from source"
@@ -168,7 +168,7 @@ class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
     gives = Redeployed
     needs = (AppSeen, Remedy, VerifiedData)
     plans_with = (VerifiedData,)
-    waits = "deployed from source only if the application still does not answer its checks then"
+    waits = "deployed from source only if checks of the application still fail then"
 
     @override
     def ready(self, view: View) -> str | None:
@@ -196,11 +196,15 @@ class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
         if not seen.forced and not seen.failing and seen.asked:
             return Action("skip", f"no redeploy: all {seen.asked} checks passed")
         if not seen.commit:
-            return Action("blocked", f"The application still fails, and nothing can be deployed: {seen.source}")
+            return Action("blocked", f"The application still fails its checks, and uscdr cannot deploy: {seen.source}")
         if seen.pending:
-            return Action("blocked", "Another build is under way.")
+            return Action(
+                "blocked",
+                f"Another build is in progress. Wait for its end (heroku builds --app {self._deps.app}), then: "
+                "uscdr runs resume",
+            )
         why = "" if seen.forced else f" ({len(seen.failing)} of {seen.asked} checks still fail)"
-        words = f"{seen.ref} ({seen.commit[:12]}) is built and released{why}{without(seen.lacks)}"
+        words = f"build and release {seen.ref} ({seen.commit[:12]}){why}{without(seen.lacks)}"
         return Action("change", words, self.calls(), {"REF": seen.ref})
 
     @override

@@ -1,4 +1,4 @@
-"""The application as it stands: releases, dynos, log, answers, configuration, database, code. Reads only."""
+"""Inspect the application: releases, dynos, log, answers, configuration, database, code. Reads only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, MachineError, ProviderError
+from uscdr.models.migrations import MigrationsVerdict
 from uscdr.scenarios.checks import ask, ask_until_dead, failing
 from uscdr.scenarios.code import CodeSeen, Tables
 from uscdr.scenarios.diagnosis import LogCode
 from uscdr.scenarios.fitness import changed_by
-from uscdr.scenarios.results.app import NOT_COMPARED, AppSeen, ReleaseLine
+from uscdr.scenarios.results.app import AppSeen, ReleaseLine
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import first_of, plural
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from uscdr.models.heroku import Release
-    from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+    from uscdr.models.migrations import CodeMigrations
 
 RELEASES = 30
 LOG_LINES = 1500
@@ -28,10 +29,10 @@ FRESH = 10.0
 
 
 class AppLook(ScenarioStep[AppSeen, AppSeen]):
-    """What is wrong, and which change came just before."""
+    """Finds what is wrong, and the change just before the failure."""
 
     name = "app.look"
-    title = "Application as it stands"
+    title = "Inspect the application"
     default_id = "app"
     phase = ASSESS
     effect = Effect.READ
@@ -49,7 +50,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         app = self._deps.describe_app()
         releases = self._deps.platform.releases(self._deps.app, limit=RELEASES)
         running = next((r for r in releases if r.current), None)
-        tell.progress("asking the application")
+        tell.progress("sending requests to the application")
         failing, asked = ({}, 0) if app.maintenance else self._answers(tell)
         answers, words, tables = self._database()
         code = CodeSeen.look(self._deps, running, tell)
@@ -81,7 +82,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         return failing(ask_until_dead(self._deps, self._deps.config.application_checks(), tell))
 
     def _stopped(self) -> str:
-        """By what runs normally: as it was before the last stop, else as scenarios.yaml says."""
+        """The stopped process types that normally run: as before the last stop, else as in scenarios.yaml."""
         normal = {**self._deps.config.app.formation, **self._deps.memory.formation}
         now = {entry.type: entry.quantity for entry in self._deps.platform.formation(self._deps.app)}
         wanted = {name: number for name, number in normal.items() if number and now.get(name) == 0}
@@ -96,7 +97,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         return tuple(name for name in self._deps.config.config.required if name not in there)
 
     def _unreadable(self, releases: Sequence[Release], tell: Reporter) -> str:
-        """No page shows it: the application answers without its key, and with another one."""
+        """Whether the key opens the encrypted records. No page shows it: the application answers with any key."""
         found = ask(self._deps, self._deps.config.key_checks(), tell)
         words = "; ".join(one.finding.evidence for one in found if one.finding.verdict == "fail")
         return (
@@ -118,7 +119,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         try:
             lines = self._deps.platform.log_lines(self._deps.app, lines=LOG_LINES)
         except ProviderError as error:
-            tell.warn(f"The log could not be read: {error.message}")
+            tell.warn(f"uscdr could not read the log: {error.message}")
             return ()
         return tuple(f"{c.count} x {c.code}: {c.meaning} {c.hint}".strip() for c in LogCode.in_lines(lines))
 
@@ -129,7 +130,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
             self._deps.media.open_old().ping()
         except (ProviderError, BadInput) as error:
             return f"not usable: {error.message}"
-        return "reachable, credentials accepted"
+        return "it answers, and accepts the credentials"
 
     def _domain(self) -> str:
         place, dns = self._deps.dns, self._deps.services.dns
@@ -160,7 +161,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
 
 
 def _release_line(release: Release) -> ReleaseLine:
-    """What a later step needs of a release; who made it stays out."""
+    """The fields of a release that a later step needs, without its author."""
     return ReleaseLine(
         id=release.id,
         version=release.version,
@@ -173,26 +174,26 @@ def _release_line(release: Release) -> ReleaseLine:
 
 
 def _against(tables: Tables | None, code: CodeMigrations | None, name: str) -> MigrationsVerdict:
-    return tables.against(code, name) if tables is not None else NOT_COMPARED
+    return tables.against(code, name) if tables is not None else MigrationsVerdict.uncompared()
 
 
 def _in_words(seen: AppSeen) -> str:
-    """All that was seen, the worst first."""
+    """All findings in words, the worst first."""
     words = []
     if seen.crashed:
         words.append(f"CRASHED: {', '.join(seen.crashed)}")
     if seen.maintenance:
-        words.append("maintenance mode is on, so its pages cannot be judged")
+        words.append("maintenance mode is on, so its pages cannot be checked")
     elif seen.failing:
         words.append("failing: " + "; ".join(f"{name} ({why})" for name, why in seen.failing.items()))
     else:
-        words.append(f"all {plural(seen.asked, 'check')} that could be asked passed")
+        words.append(f"{plural(seen.asked, 'check')} passed, none failed")
     if seen.stopped:
         words.append(f"STOPPED: {seen.stopped}")
     if seen.missing_config:
         words.append(f"MISSING config: {', '.join(seen.missing_config)}")
     if seen.unreadable:
-        words.append(f"ENCRYPTED RECORDS CANNOT BE READ: {seen.unreadable}")
+        words.append(f"ENCRYPTED RECORDS CANNOT BE DECRYPTED: {seen.unreadable}")
     words += _of_migrations(seen.code)
     words += [_newest_change(seen), *seen.log, seen.database, seen.source]
     words += [f"media: {seen.media}", f"domain: {seen.domain}"]
@@ -202,13 +203,13 @@ def _in_words(seen: AppSeen) -> str:
 def _of_migrations(found: MigrationsVerdict) -> list[str]:
     words = [f"DATABASE AND CODE DO NOT FIT: {one}" for one in found.problems]
     if found.unclear:
-        words.append(f"the tables of {first_of(found.unclear)} cannot be judged by the code's files")
+        words.append(f"the code's files do not show whether the tables of {first_of(found.unclear)} are right")
     return words
 
 
 def _newest_change(seen: AppSeen) -> str:
     if not seen.releases:
-        return "there is no release"
+        return "Heroku lists no release"
     newest = seen.releases[0]
     failed = "" if newest.status == "succeeded" else f", {newest.status.upper()}; v{seen.current} runs"
     return f"the newest change is v{newest.version} “{newest.description}”{failed}"

@@ -1,4 +1,4 @@
-"""The end of a recovery, after the last restart: does the code that runs fit the database, and can it save?"""
+"""After the last restart: check that the running code fits the database and can save rows."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ class _StaticSeen(Fact):
 
 
 class _SettledSeen(Fact):
-    """The command that tries to save; empty when scenarios.yaml names none."""
+    """The write check; empty if scenarios.yaml names none."""
 
     command: str
     optional: bool
 
 
 class Settled(ScenarioStep[_SettledSeen, _AppSettled]):
-    """Looks at the migrations again, against the code that runs now, and has the application try to save."""
+    """Compares the migrations with the running code, and runs the write check of the application."""
 
     name = "app.settled"
-    title = "Look again: migrations, and whether rows can be saved"
+    title = "Check migrations, and that rows can be saved"
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{app}/dynos (showmigrations; the write check, which rolls back)"),)
     manual = (
@@ -69,7 +69,7 @@ class Settled(ScenarioStep[_SettledSeen, _AppSettled]):
     )
     gives = _AppSettled
     needs = (VerifiedData,)
-    waits = "looked at again when the application runs: migrations, and whether rows can be saved"
+    waits = "migrations and saving are checked when the application runs"
 
     @override
     def ready(self, view: View) -> str | None:
@@ -83,14 +83,14 @@ class Settled(ScenarioStep[_SettledSeen, _AppSettled]):
     @override
     def plan(self, seen: _SettledSeen, view: View) -> Action:
         known = {"WRITE_CHECK": seen.command} if seen.command else {}
-        words = "the database is compared with the code that runs, and rows are saved and rolled back"
+        words = "compare the database with the running code; save rows and roll them back"
         return Action("change", words, self.calls(), known)
 
     @override
     def apply(self, seen: _SettledSeen, view: View, tell: Reporter) -> _AppSettled:
         Releases(self._deps).await_in_force(tell)
         listed, saving, words = self._asked(seen, tell)
-        tell.progress("comparing the database with the code that runs")
+        tell.progress("comparing the database with the running code")
         settled = _AppSettled(code=DeployedCode(self._deps).judge_running(listed), saving=saving, words=words)
         if not _wrong(settled):
             return settled
@@ -98,7 +98,7 @@ class Settled(ScenarioStep[_SettledSeen, _AppSettled]):
         return settled.model_copy(update={"failing": answers})
 
     def _asked(self, seen: _SettledSeen, tell: Reporter) -> tuple[Listed | None, Saving, str]:
-        """What the code that runs lists, and whether it can save: both in one dyno."""
+        """The migrations that the running code lists, and whether it can save: both in one dyno."""
         more = (seen.command,) if seen.command else ()
         try:
             ended = Django(self._deps).manage(LIST, tell, *more, words="showmigrations; the write check")
@@ -106,7 +106,7 @@ class Settled(ScenarioStep[_SettledSeen, _AppSettled]):
             return None, "not known" if more else "not checked", error.message
         listed = DjangoOutput(ended.output).listed()
         if not more:
-            return listed, "not checked", "scenarios.yaml names no command for it (app.write_check)"
+            return listed, "not checked", "scenarios.yaml has no app.write_check"
         return listed, *_saved(ended, seen)
 
     @override
@@ -117,11 +117,11 @@ class Settled(ScenarioStep[_SettledSeen, _AppSettled]):
         if wrong:
             raise CheckFailed(
                 f"The application is recovered, but {'; '.join(wrong)}.",
-                why="" if result.failing else "Its checks, which only read, cannot see that.",
+                why="" if result.failing else "Its checks pass because they only read.",
                 next_action=_then(DeployedCode(self._deps).way_on(result.code)),
             )
         if result.saving == "not checked":
-            tell.warn(f"Whether rows can be saved was not checked: {result.words}.")
+            tell.warn(f"uscdr did not check whether rows can be saved: {result.words}.")
             return f"{_fitting(result.code)}; saving was not checked"
         return f"{_fitting(result.code)}; a row of each main model can be saved"
 
@@ -135,11 +135,11 @@ def _saved(ended: OneOffResult, seen: _SettledSeen) -> tuple[Saving, str]:
 
 
 def _then(way: str) -> str:
-    return f"{way.rstrip('.')}. Then: uscdr runs resume" if way else "Cure that, then: uscdr runs resume"
+    return f"{way.rstrip('.')}. Then: uscdr runs resume" if way else "Fix that, then: uscdr runs resume"
 
 
 def _unsaved(ended: OneOffResult) -> str:
-    """What the command said of the models that it could not save, or why it did not run."""
+    """The command's words on models that it could not save, or why it did not run."""
     lines = [line.strip() for line in ended.output.replace("\r", "").splitlines()]
     named = (line for line in lines if "." in line.partition(": ")[0] and not line.endswith(SAVED))
     told = [quotable(line) for line in named if "cannot be tried" not in line]
@@ -147,15 +147,15 @@ def _unsaved(ended: OneOffResult) -> str:
 
 
 def _wrong(result: _AppSettled) -> list[str]:
-    """What is wrong, the worst first."""
+    """The problems, the worst first."""
     words = [f"{plural(len(result.failing), 'check')} fail: {first_of(list(result.failing))}"] if result.failing else []
     if result.saving == "fail":
         words.append(f"it cannot save: {result.words}")
     words += result.code.problems
     if not result.code.known:
-        words.append(f"whether the database fits its code is not known: {result.code.why}")
+        words.append(f"it is not known whether the database fits its code: {result.code.why}")
     if result.saving == "not known":
-        words.append(f"whether it can save is not known: {result.words}")
+        words.append(f"it is not known whether it can save: {result.words}")
     return words
 
 
@@ -173,10 +173,10 @@ def _verdicts(result: _AppSettled) -> list[tuple[str, Literal["pass", "fail", "i
 
 def _fitting(found: MigrationsVerdict) -> str:
     words = f"the database fits {found.against}: {plural(found.applied, 'migration')}, none pending, none ahead"
-    return words + (f" (tables not judged: {first_of(found.unclear)})" if found.unclear else "")
+    return words + (f" (tables not checked: {first_of(found.unclear)})" if found.unclear else "")
 
 
-# Static files come from the slug: a `collectstatic` in a one-off dyno changes nothing for the web dynos.
+# Static files are in the slug: `collectstatic` in a one-off dyno changes nothing for the web dynos.
 
 
 ASSET = re.compile(r"""(?:src|href)=["'](?P<path>/[^"'?#]+\.(?:js|css|svg|png|ico))["'?#]""")
@@ -185,7 +185,7 @@ OK = 200
 
 
 def _not_served(site: Website, path: str, tell: Reporter) -> str:
-    tell.progress(f"asking for {path}")
+    tell.progress(f"requesting {path}")
     try:
         status = site.ask("GET", path).status
     except ProviderError as error:
@@ -194,15 +194,15 @@ def _not_served(site: Website, path: str, tell: Reporter) -> str:
 
 
 class Static(ScenarioStep[_StaticSeen, _StaticSeen]):
-    """Every file that the first page names must be served."""
+    """Every file that the front page names must be served."""
 
     name = "app.static"
-    title = "Static files"
+    title = "Check the static files"
     effect = Effect.READ
     manual = ("heroku open --app {app}   # collectstatic in a one-off dyno changes nothing for web",)
     gives = _StaticSeen
     needs = (VerifiedData,)
-    waits = "the files that the first page names are asked for when the application is open again"
+    waits = "the static files of the front page are requested when maintenance mode is off"
 
     @override
     def ready(self, view: View) -> str | None:
@@ -219,14 +219,16 @@ class Static(ScenarioStep[_StaticSeen, _StaticSeen]):
 
     @override
     def plan(self, seen: _StaticSeen, view: View) -> Action:
-        calls = (Call(provider="app", request="GET / and the files it names", writes=False),)
+        calls = (Call(provider="app", request="GET / and the files that it names", writes=False),)
         if seen.missing:
             return Action(
                 "blocked",
-                f"Static files are not in the slug: {', '.join(seen.missing)}. Only a new build puts them there "
-                "(uscdr recover app --ref REF); collectstatic in a one-off dyno changes nothing for web.",
+                f"Static files are not served: {', '.join(seen.missing)}. Only a new build adds them to the slug "
+                "(uscdr recover app --ref REF --new); collectstatic in a one-off dyno does not change the web dynos.",
                 calls,
             )
-        words = f"{plural(seen.named, 'static file')} named by the first page, all served"
-        note = "" if seen.named else " (it names none)"
-        return Action("read", words + note + "; a one-off collectstatic is of no use and is not run", calls)
+        words = f"{plural(seen.named, 'static file')} of the front page, all served"
+        note = "" if seen.named else " (the page names none)"
+        return Action(
+            "read", words + note + "; uscdr does not run collectstatic: it does not change the web dynos", calls
+        )

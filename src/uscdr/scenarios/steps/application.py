@@ -1,4 +1,4 @@
-"""The checks that a recovery ends with; each only reads."""
+"""The checks at the end of a recovery; each only reads."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from uscdr.checks.uptime import UP, DynoRestart, DynoUptime
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import ProviderError
-from uscdr.models.base import Fact
 from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.checks import ask, calls, held_back, worst_first
 from uscdr.scenarios.config import TOUCHED
 from uscdr.scenarios.releases import InForce, Releases
 from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, VerifiedData, Withdrawn
 from uscdr.scenarios.results.media import MediaVerified
-from uscdr.scenarios.steps.base import ScenarioStep, shut
+from uscdr.scenarios.steps.base import ScenarioStep, StepParams, shut
 from uscdr.words import duration, first_of
 
 if TYPE_CHECKING:
     from uscdr.engine.step import Reporter
+    from uscdr.models.base import Fact
     from uscdr.models.events import Call
     from uscdr.models.heroku import Dyno
 
 
-# The last look at the dynos: not that they started, but that they stay up. It waits only for what is missing of it.
+# The last check of the dynos: that they stay up, not only that they started.
 
 
 MOST = 4.0
-"""So many times the wanted seconds are waited for at most; what does not stand then is a finding."""
+"""The longest wait, as a multiple of the required uptime; a dyno that is not stable then is a finding."""
 
 
 @dataclass(frozen=True)
 class _Steady:
-    """What was seen. `fallen`: why it is not done; `remarks`: what is worth a word, though the dynos stand."""
+    """The result. `fallen`: problems; `remarks`: earlier crashes of dynos that are stable now."""
 
     words: str
     fallen: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class _Steady:
 
 @dataclass
 class _Watch:
-    """Keeps what was seen: the log is read again only when a dyno changed, and since when each was seen up."""
+    """Remembers since when each dyno is up, and reads the log again only when a dyno has changed."""
 
     deps: Adapters
     window: float
@@ -65,7 +65,7 @@ class _Watch:
         return force, tuple(map(self._aged, DynoUptime.of(force.dynos, self.fallen, now(), set(force.running))))
 
     def _aged(self, one: DynoUptime) -> DynoUptime:
-        """Up for at least as long as it was watched: this machine's clock may be behind, or the platform not tell."""
+        """Up for at least as long as this process saw it: the clocks may differ, or Heroku may not report the time."""
         watched = time.monotonic() - self.seen[_mark(one.dyno)]
         return DynoUptime(one.dyno, max(one.up or 0.0, watched), one.falls) if one.dyno.state == UP else one
 
@@ -73,13 +73,15 @@ class _Watch:
         try:
             self.fallen, self.unread = dict(Releases(self.deps).fallen_lately()), ""
         except ProviderError as error:
-            self.unread = f"whether a dyno crashed before is not known: {error.message}"
+            self.unread = f"uscdr could not read whether a dyno crashed before: {error.message}"
 
 
 def _watch(deps: Adapters, tell: Reporter) -> _Steady:
-    """Looks until every dyno of the formation has been up for the target's seconds, or one is seen to come down.
+    """Wait until every dyno of the formation has been up for the required time, or one has crashed.
 
-    Raises OutcomeUnknown when looking itself fails, Interrupted.
+    Raises:
+        OutcomeUnknown: Heroku did not answer.
+        Interrupted: the operator interrupted.
     """
     window = deps.services.heroku.steady
     eyes, end = _Watch(deps, window), time.monotonic() + MOST * window
@@ -105,7 +107,7 @@ def _watch(deps: Adapters, tell: Reporter) -> _Steady:
 
 
 def _hopeless(found: tuple[DynoUptime, ...], end: float) -> bool:
-    """Whether one came down and cannot outlive that before the end of the wait."""
+    """Whether a dyno crashed and cannot count as stable before the end of the wait."""
     left = end - time.monotonic()
     return any(one.falls and one.needs(0.0) - (one.up or 0.0) > left for one in found)
 
@@ -126,44 +128,44 @@ def _good(found: tuple[DynoUptime, ...], force: InForce) -> str:
 
 
 def _mark(dyno: Dyno) -> tuple[str, str]:
-    """The same for as long as its state is."""
+    """Identifies a dyno in its present state."""
     return dyno.name, f"{dyno.id} {dyno.state} {dyno.updated_at}"
 
 
 STAY = "dynos stay up"
 
 
-class CheckParams(Fact):
-    """Which of the checks of `after_recovery`."""
+class _CheckParams(StepParams):
+    """Which checks of `after_recovery` to run."""
 
     only: Literal["application"] | None = None
-    """Those that the application itself answers: before the switch neither domain nor workers are there."""
+    """Only checks that the application itself answers: before the switch, domain and workers do not exist yet."""
 
 
 def _left_open(view: View) -> tuple[str, ...]:
-    """What was left undone on purpose: a recovery is not done with that."""
+    """What was left undone on request; the recovery is then not complete."""
     withdrawn = view.get(Withdrawn)
     if withdrawn is None or not withdrawn.left:
         return ()
-    return (f"access that was withdrawn is open again, as asked: {withdrawn.words}",)
+    return (f"the restore gave access back, as requested: {withdrawn.words}",)
 
 
 class CheckApplication(ScenarioStep[ApplicationChecked, ApplicationChecked]):
-    """Runs the checks of `after_recovery`. Anything but a pass is no success."""
+    """Runs the checks of `after_recovery`. Only a pass is a success."""
 
     name = "app.check"
     title = "Check the application"
     default_id = "check_app"
     effect = Effect.READ
-    params = CheckParams
+    params = _CheckParams
     manual = ("heroku open --app {app}   # sign in; open a patient; render a certificate",)
     gives = ApplicationChecked
     needs = ((VerifiedData, MediaVerified),)
-    waits = "checks of the application when it is open again"
+    waits = "the checks run when maintenance mode is off"
 
     def __init__(self, step_id: str, deps: Adapters, params: Fact) -> None:
         super().__init__(step_id, deps, params)
-        only = self.given(CheckParams).only
+        only = self.given(_CheckParams).only
         scenario = deps.request.scenario
         self._checks = deps.config.application_checks() if only else deps.config.recovery_checks(scenario)
         self._last = only is None and "dynos" in TOUCHED.get(scenario, ())
@@ -191,7 +193,7 @@ class CheckApplication(ScenarioStep[ApplicationChecked, ApplicationChecked]):
         )  # fmt: skip
 
     def _watched(self, tell: Reporter) -> tuple[str, ...]:
-        """Dynos that do not stay up. Looked at after the checks: what those took need not be waited for."""
+        """Dynos that do not stay up. Runs after the checks, whose time counts as uptime."""
         seen = _watch(self._deps, tell)
         tell.check(STAY, "fail" if seen.fallen else "pass", "; ".join(seen.fallen) or seen.words)
         for remark in seen.remarks:
@@ -203,12 +205,15 @@ class CheckApplication(ScenarioStep[ApplicationChecked, ApplicationChecked]):
         total = seen.passed + seen.failed + seen.not_known
         words = f"{seen.passed} of {total} checks passed"
         if seen.worst:
-            words += f", {seen.failed} failed, {seen.not_known} not known. The application is open: look at it now"
+            words += (
+                f", {seen.failed} failed, {seen.not_known} not known. Users have access to the application: "
+                "check it now"
+            )
         elif seen.held_back:
-            words += f". Not checked, as a limit of requests is used up: {first_of(seen.held_back, comma='; ')}"
+            words += f". Not checked, because a rate limit is used up: {first_of(seen.held_back, comma='; ')}"
         found = (*seen.worst, *seen.fallen, *seen.left_open)
         if seen.fallen:
-            words += f". Why a dyno came down: heroku logs --num 1500 --app {self._deps.app}"
+            words += f". To see why a dyno crashed: heroku logs --num 1500 --app {self._deps.app}"
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             return Action("blocked", f"{found[0]}{more}. {words}{_put_back(view)}", calls(self._checks))
@@ -216,8 +221,11 @@ class CheckApplication(ScenarioStep[ApplicationChecked, ApplicationChecked]):
 
 
 def _put_back(view: View) -> str:
-    """What leads on from a damaged state that was put back on purpose."""
+    """The next step after a damaged backup was restored on request."""
     chosen = view.get(ChosenBackup)
     if chosen is None or not chosen.damaged:
         return ""
-    return f". {chosen.backup} is back as it was captured, DAMAGED; a sound one: uscdr recover db --backup NAME --new"
+    return (
+        f". The run restored {chosen.backup}, which is DAMAGED. To restore a good one: "
+        "uscdr recover db --backup NAME --new"
+    )

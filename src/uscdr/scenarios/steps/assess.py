@@ -1,4 +1,4 @@
-"""Assessment: the provider's status, the database as it stands, the backups there are. Reads only."""
+"""Assessment: the providers' status, the live database, the backups. Reads only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.probes import ServiceStatus
 
 
-# Who else uses an add-on, and which databases of the application a recovery leaves alone. Reads only.
+# The other applications that use an add-on, and the databases that a recovery does not touch. Reads only.
 
 
 class _StatusSeen(Fact):
@@ -40,9 +40,9 @@ class _StatusSeen(Fact):
 
 
 def _sharing(platform: Platform, app: str, database: Attachment) -> Sharing:
-    """Of a database: the applications that it is attached to, and the application's other databases.
+    """The applications that the database is attached to, and the application's other databases.
 
-    What cannot be read is not known; the owner is, whatever else is not.
+    If the attachments cannot be read, only the owner is known.
     """
     owner = (database.owner_app_name,) if database.owner_app_name not in ("", app) else ()
     try:
@@ -73,26 +73,26 @@ def _beside(beside: Sequence[Attachment], database: Attachment) -> tuple[str, ..
     return tuple(sorted(f"{one.name} ({one.addon_name})" for one in others))
 
 
-UNSEEN = "Rows that are lost or wrong are not seen by this look: uscdr recover db --dry-run compares with the backups."
+UNSEEN = "This check does not find lost or wrong rows. To compare with the backups: uscdr recover db --dry-run"
 FRESH = 10.0
-"""Seconds: an assessment made for the plan need not be made again when the run begins at once."""
+"""Seconds for which the plan's assessment stays valid for the run."""
 
 
-class StatusParams(Fact):
-    """`all: true` asks the other providers' pages too."""
+class _StatusParams(Fact):
+    """`all: true` also reads the status pages of the other providers."""
 
     all: bool = False
 
 
 class StatusLook(ScenarioStep[_StatusSeen, _StatusSeen]):
-    """Is it the platform? A status page that cannot be read is no reason to stop."""
+    """Reads the status pages. A page that cannot be read does not stop the run."""
 
     name = "status.look"
-    title = "Provider status"
+    title = "Check the providers' status"
     default_id = "status"
     phase = ASSESS
     effect = Effect.READ
-    params = StatusParams
+    params = _StatusParams
     manual = ("heroku status",)
     gives = _StatusSeen
     fresh_for = FRESH
@@ -100,7 +100,7 @@ class StatusLook(ScenarioStep[_StatusSeen, _StatusSeen]):
     @override
     def probe(self, view: View, tell: Reporter) -> _StatusSeen:
         others = (
-            {name: _others(page) for name, page in self._deps.pages.items()} if self.given(StatusParams).all else {}
+            {name: _others(page) for name, page in self._deps.pages.items()} if self.given(_StatusParams).all else {}
         )
         return self._platform(tell).model_copy(update={"others": others})
 
@@ -108,7 +108,7 @@ class StatusLook(ScenarioStep[_StatusSeen, _StatusSeen]):
         try:
             report = self._deps.status.current()
         except ProviderError as error:
-            tell.warn(f"The platform's status page could not be read: {error.message}")
+            tell.warn(f"uscdr could not read Heroku's status page: {error.message}")
             return _StatusSeen(known=False)
         return _StatusSeen(known=True, systems=report.systems, incidents=report.incidents)
 
@@ -140,10 +140,10 @@ def _platform_words(seen: _StatusSeen) -> str:
 
 
 class DatabaseLook(ScenarioStep[DatabaseSeen, DatabaseSeen]):
-    """The damaged database: does it answer, what is missing, which invariants fail."""
+    """Inspects the damaged database: whether it answers, which tables are missing, which invariants fail."""
 
     name = "database.look"
-    title = "Database as it stands"
+    title = "Inspect the database"
     default_id = "database"
     phase = ASSESS
     effect = Effect.READ
@@ -159,10 +159,10 @@ class DatabaseLook(ScenarioStep[DatabaseSeen, DatabaseSeen]):
         shared = {"sharing": _sharing(self._deps.platform, self._deps.app, attachment)}
         try:
             seen = self._inventory(self._deps.database(), attachment, info)
-        except ProviderError as error:  # its catalogue may be damaged although it answers
+        except ProviderError as error:  # a damaged catalog fails although the server answers
             return _unreachable(attachment, info, error).model_copy(update=shared)
         if app.maintenance:
-            tell.warn("Maintenance mode is on already.")
+            tell.warn("Maintenance mode is already on.")
         if healthy := _healthy(seen):
             tell.warn(f"{healthy} {UNSEEN}")
         return seen.model_copy(update=shared)
@@ -201,12 +201,12 @@ class DatabaseLook(ScenarioStep[DatabaseSeen, DatabaseSeen]):
 
 
 def _healthy(seen: DatabaseSeen) -> str:
-    """That nothing is broken as far as this look sees; empty when something is, or when it could not be seen."""
+    """Says that this check found no damage; empty if it found some, or could not look."""
     broken = seen.missing or broken_invariants(seen.invariants) or seen.unread or seen.odd_times
     if not seen.reachable or broken or not seen.rows:
         return ""
-    held = f"every invariant holds ({len(seen.invariants)})"
-    return f"Nothing is seen to be broken: {seen.addon} answers, no table is missing, {held}."
+    held = f"{plural(len(seen.invariants), 'invariant')} hold" if len(seen.invariants) != 1 else "the invariant holds"
+    return f"No damage found: {seen.addon} answers, no table is missing, {held}."
 
 
 def _unreachable(attachment: Attachment, info: DatabaseInfo, error: ProviderError) -> DatabaseSeen:
@@ -230,16 +230,16 @@ def _database_words(seen: DatabaseSeen) -> str:
     if seen.missing:
         words.append("missing tables: " + ", ".join(seen.missing))
     if broken_invariants(seen.invariants):
-        words.append("broken: " + "; ".join(broken_invariants(seen.invariants)))
+        words.append("failed invariants: " + "; ".join(broken_invariants(seen.invariants)))
     words += seen.odd_times
     return "; ".join(words)
 
 
 class BackupsLook(ScenarioStep[BackupsSeen, BackupsSeen]):
-    """Which backups there are, how old, how large; and whether more are scheduled."""
+    """Lists the backups with age and size, and the schedule."""
 
     name = "backups.look"
-    title = "Backups there are"
+    title = "List the backups"
     default_id = "backups"
     phase = ASSESS
     effect = Effect.READ
@@ -264,8 +264,8 @@ class BackupsLook(ScenarioStep[BackupsSeen, BackupsSeen]):
     def plan(self, seen: BackupsSeen, view: View) -> Action:
         good = [b for b in seen.backups if not b.unfit]
         newest = f", the newest {good[-1].name}, {duration(good[-1].age_seconds)} old" if good else ""
-        schedule = "; ".join(seen.schedules) or "NO schedule"
-        summary = f"{plural(len(good), 'backup')} to restore from{newest}; schedule: {schedule}"
+        schedule = "; ".join(seen.schedules) or "NONE"
+        summary = f"{plural(len(good), 'usable backup')}{newest}; schedule: {schedule}"
         calls = (
             reads("GET", f"/client/v11/apps/{self._deps.app}/transfers"),
             reads("GET", "/client/v11/databases/…/transfer-schedules"),
@@ -274,7 +274,7 @@ class BackupsLook(ScenarioStep[BackupsSeen, BackupsSeen]):
 
 
 def backup_lines(transfers: Iterable[Transfer], damaged: Collection[str]) -> tuple[BackupLine, ...]:
-    """The list of backups; `damaged` are ids of those that were taken of a damaged state."""
+    """The list of backups. `damaged`: ids of backups of a damaged state."""
     return tuple(backup_line(one, unfit) for one, unfit in with_reasons(transfers, damaged))
 
 

@@ -1,4 +1,4 @@
-"""A new backup at the platform: whether backups can be made at all shows only when one is."""
+"""Capture a new backup on Heroku: only that shows whether captures work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
@@ -17,14 +17,14 @@ from uscdr.scenarios.results.backups import BackupsDecided, BackupsScheduled, Tr
 from uscdr.scenarios.results.infra import DatabaseReady
 from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
-from uscdr.scenarios.steps.transfers import seen_now
+from uscdr.scenarios.steps.transfers import TransfersSeen
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Adapters
 
 
 class CaptureNow(Capture[TrialCapture]):
-    """By itself: it says which backup the platform drops for it, and does not let it drop what must not be lost."""
+    """Captures a backup, names the one that Heroku drops for it, and refuses if that one must be kept."""
 
     name = "backup.capture_now"
     title = "Capture a backup"
@@ -40,7 +40,7 @@ class CaptureNow(Capture[TrialCapture]):
         return CaptureSeen(
             addon_id=known.attachment.addon_id,
             owner_app=known.owner,
-            **seen_now(self._deps, known.transfers),
+            **TransfersSeen.listed(self._deps, known.transfers),
             reachable=not goes.refused,
             why=goes.refused or goes.remark,
             pushes_out=goes.name,
@@ -52,8 +52,8 @@ class CaptureNow(Capture[TrialCapture]):
         if seen.running:
             return Action("blocked", seen.running)
         if not seen.reachable:
-            return Action("blocked", f"No backup is captured. {seen.why}.")
-        return self._change(seen, "a new backup is captured")
+            return Action("blocked", f"uscdr will not capture a backup. {seen.why}.")
+        return self._change(seen, "capture a new backup")
 
     @override
     def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> TrialCapture:
@@ -63,10 +63,10 @@ class CaptureNow(Capture[TrialCapture]):
 
 
 class CaptureTrial(CaptureNow):
-    """As a part of `recover backups`: what was approved to go for it, goes, and nothing else."""
+    """Captures in `recover backups`; Heroku may drop only the approved backup for it."""
 
     name = "backups.trial"
-    title = "Test a new backup"
+    title = "Capture a test backup"
     needs = (BackupsDecided, BackupsScheduled)
     plans_with = ()
 
@@ -75,15 +75,15 @@ class CaptureTrial(CaptureNow):
         planned, approved = super().plan(seen, view), view.get(BackupsDecided)
         if planned.kind == "change" and approved is not None and approved.drops != seen.pushes_out:
             now, then = seen.pushes_out or "none", approved.drops or "none"
-            return Action("blocked", f"The platform would drop {now} for the new backup; approved was {then}.")
+            return Action("blocked", f"For the new backup Heroku would drop {now}, but the operator approved {then}.")
         return planned
 
 
-# The platform's daily schedule: created if there is none, sent once, looked for when its answer is lost.
+# Heroku's daily schedule: created if there is none, sent once, found if the answer is lost.
 
 
 class _SchedulesSeen(Fact):
-    """The database's add-on and config variable, and what is scheduled for it."""
+    """The database's add-on and config variable, and its schedules."""
 
     addon_id: str
     variable: str
@@ -91,7 +91,7 @@ class _SchedulesSeen(Fact):
 
 
 class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
-    """A schedule that is there stays as it is, whatever its hour."""
+    """Creates the daily schedule; an existing one stays as it is, whatever its hour."""
 
     name = "backup.schedule"
     title = "Schedule daily backups"
@@ -101,7 +101,7 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
     gives = BackupsScheduled
 
     def _database(self, view: View) -> tuple[str, str]:
-        """Id of its add-on, and its config variable."""
+        """Id of the database's add-on, and its config variable."""
         return self._deps.attachment().addon_id, self._deps.services.heroku.database
 
     @override
@@ -114,10 +114,10 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
         wanted = wanted_schedule(self._deps)
         if seen.there:
             found = ", ".join(one.words for one in seen.there)
-            other = f" (scenarios.yaml has {wanted}; it is left as it is)" if wanted not in found else ""
-            return Action("noop", f"scheduled already: {found}{other}")
+            other = f" (scenarios.yaml has {wanted}; uscdr does not change the schedule)" if wanted not in found else ""
+            return Action("noop", f"already scheduled: {found}{other}")
         calls = (writes("POST", f"/client/v11/databases/{seen.addon_id}/transfer-schedules"),)
-        return Action("change", f"a backup is scheduled {wanted}", calls)
+        return Action("change", f"schedule a backup {wanted}", calls)
 
     @override
     def apply(self, seen: _SchedulesSeen, view: View, tell: Reporter) -> BackupsScheduled:
@@ -140,9 +140,9 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
             f"GET /client/v11/databases/{addon}/transfer-schedules",
             lambda: self._deps.backups.schedules(addon),
             lambda one: one.words,
-            "none is scheduled",
+            "no schedule exists",
         )
-        return look_for(search, intent, self._deps.stop, tell)
+        return search.run(intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _SchedulesSeen, view: View, tell: Reporter) -> BackupsScheduled:
@@ -154,26 +154,26 @@ class ScheduleBackups(ScenarioStep[_SchedulesSeen, BackupsScheduled]):
         there = self._deps.backups.schedules(self._database(view)[0])
         if not there:
             raise CheckFailed(
-                "The platform took the schedule, and does not list it.",
-                next_action=f"heroku pg:backups:schedules --app {self._deps.app}; then: uscdr runs resume",
+                "Heroku accepted the schedule, but does not list it.",
+                next_action=f"See: heroku pg:backups:schedules --app {self._deps.app}. Then: uscdr runs resume",
             )
         return ", ".join(one.words for one in there)
 
 
 class Reschedule(ScheduleBackups):
-    """As a part of `recover backups`, after it was approved."""
+    """Schedules in `recover backups`, after the operator approved it."""
 
     name = "backups.schedule"
-    title = "Daily schedule"
+    title = "Schedule daily backups"
     needs = (BackupsDecided,)
     plans_with = ()
 
 
 class ScheduleNewDatabase(ScheduleBackups):
-    """A schedule belongs to a database: the new one has none."""
+    """Schedules backups of the new database: a schedule belongs to one database."""
 
     name = "infra.schedule"
-    title = "Schedule backups"
+    title = "Schedule daily backups"
     sends = (writes("POST", "/client/v11/databases/…/transfer-schedules"),)
     manual = ("heroku pg:backups:schedule DATABASE_URL --at '{backup_at}' --app {new_app}",)
     needs = (DatabaseReady,)
@@ -185,6 +185,6 @@ class ScheduleNewDatabase(ScheduleBackups):
 
 
 def wanted_schedule(deps: Adapters) -> str:
-    """The daily one of scenarios.yaml, as the platform's are put in words."""
+    """The daily schedule of scenarios.yaml, in the same words as Heroku's schedules."""
     recovery = deps.config.recovery
     return Schedule(id="", name="", hour=recovery.backup_hour, timezone=recovery.backup_timezone).words

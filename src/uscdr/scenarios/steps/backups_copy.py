@@ -1,4 +1,4 @@
-"""The new backup, copied off the platform. By the platform's id: a copy that is there is not made again."""
+"""Copy the new backup off the platform; a backup that already has a copy is not copied again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from uscdr.backups.copy import Keyring
 
 HOW_TO_NAME = "--recipient age1…, $USCDR_KIT_RECIPIENTS, or `vault: recipients` in scenarios.yaml"
-NOBODY = f"nobody could open a copy: neither a recipient nor a passphrase is named ({HOW_TO_NAME})"
+NOBODY = f"nobody could open a copy, because no recipient and no passphrase is set ({HOW_TO_NAME})"
 
 
 class _CopiesRemoved(Fact):
@@ -44,7 +44,7 @@ class _CopiesRemoved(Fact):
 
 
 class _PullSeen(Fact):
-    """The backup that is to be copied, and its copy if there is one."""
+    """The backup to copy, and its copy if there is one."""
 
     transfer_id: str
     name: str
@@ -55,10 +55,10 @@ class _PullSeen(Fact):
 
 
 class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
-    """Skipped, with the reason, when nobody is named who could open it."""
+    """Copies the backup; skipped, with the reason, if no recipient could open the copy."""
 
     name = "backups.pull"
-    title = "Copy it off the platform"
+    title = "Copy the backup off the platform"
     effect = Effect.IDEMPOTENT
     sends = DOWNLOADS
     manual = (
@@ -92,8 +92,8 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
         if seen.reason:
             return Action("skip", f"{seen.name} is not copied: {seen.reason}")
         if seen.copy_made is not None:
-            return Action("noop", f"{seen.name} is copied already: {seen.copy_made.copy_id}")
-        words = f"{seen.name} is copied to {seen.place}, encrypted on the way"
+            return Action("noop", f"{seen.name} is already copied: {seen.copy_made.copy_id}")
+        words = f"copy {seen.name} to {seen.place}, encrypted on the way"
         return Action("change", words, self._calls(seen.place), {"BACKUP": seen.name})
 
     @override
@@ -102,8 +102,8 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
         transfer = next((one for one in known.transfers if one.id == seen.transfer_id), None)
         if transfer is None:
             raise CheckFailed(
-                f"{seen.name} was captured, and the platform does not list it any more.",
-                next_action="See: uscdr backup list. Then begin anew: uscdr recover backups --new",
+                f"Heroku captured {seen.name}, but no longer lists it.",
+                next_action="List the backups: uscdr backup list. Then start again: uscdr recover backups --new",
             )
         card, fetched = copy(self._deps, known.attachment, transfer, keys, tell)
         return _made(card, seen.place, fetched=fetched)
@@ -111,7 +111,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
     def _keys(self) -> Keyring:
         keys = self._deps.vault.keyring()
         if keys is None:
-            raise BadInput("Nobody is named any more who could open a copy.", next_action=f"Name one: {HOW_TO_NAME}")
+            raise BadInput("No recipient and no passphrase is set any more.", next_action=f"Set one: {HOW_TO_NAME}")
         return keys
 
     @override
@@ -124,8 +124,8 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
     def verify(self, result: CopyMade, view: View, tell: Reporter) -> str:
         if result.copy_id not in {one.id for one in copies_of(self._deps, view.need(TrialCapture).id)}:
             raise CheckFailed(
-                f"The copy {result.copy_id} was made, and is not found whole in {result.place}.",
-                next_action="Look at that place (a full or failing disk?); then: uscdr runs resume",
+                f"The copy {result.copy_id} was made, but is not complete in {result.place}.",
+                next_action=f"Check {result.place} (a full or failing disk?). Then: uscdr runs resume",
             )
         return f"{result.backup} is copied: {result.copy_id}, {size(result.bytes)}"
 
@@ -140,11 +140,11 @@ def _made(card: CopyCard, place: str, *, fetched: bool) -> CopyMade:
     )  # fmt: skip
 
 
-# The new backup, proven by a real restore: grade, invariants, and the application's key on its encrypted columns.
+# Prove the new backup by a real restore: invariants, and the application's key on the encrypted columns.
 
 
 class _ProveSeen(Fact):
-    """The backup under proof, and the sound proof of its bytes that there is, if any."""
+    """The backup to prove, and an earlier good proof of its bytes, if any."""
 
     transfer_id: str
     name: str
@@ -153,10 +153,10 @@ class _ProveSeen(Fact):
 
 
 class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
-    """What it showed is kept in the vault, good or bad. A bad one ends the run and names the older proven copy."""
+    """Keeps every proof in the vault. A bad one ends the run, and the error names an older proven copy."""
 
     name = "backups.prove"
-    title = "Prove by a restore"
+    title = "Prove the copy by a restore"
     default_id = "prove_copy"
     effect = Effect.IDEMPOTENT
     sends = (*DOWNLOADS, reads("GET", "/apps/{app}/config-vars"))
@@ -167,7 +167,7 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
     )
     gives = CopyProven
     needs = (TrialCapture,)
-    waits = "the new backup is restored on this machine and asked what must hold"
+    waits = "the new backup is restored on this machine and its invariants are checked"
 
     @override
     def plan_later(self, waiting_for: str) -> Action:
@@ -184,8 +184,8 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
     @override
     def plan(self, seen: _ProveSeen, view: View) -> Action:
         if seen.earlier is not None:
-            return Action("noop", f"{seen.name} is proven already: {seen.earlier.grade}")
-        words = f"{seen.name} is restored on this machine and asked what must hold; the proof is kept in {seen.place}"
+            return Action("noop", f"{seen.name} is already proven: {seen.earlier.grade}")
+        words = f"restore {seen.name} on this machine, check its invariants, and keep the proof in {seen.place}"
         return Action("change", words, self._calls(seen.place), {"BACKUP": seen.name})
 
     @override
@@ -193,7 +193,7 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
         known = Inventory.take(self._deps)
         entry = known.entry(seen.transfer_id)
         if entry is None:
-            raise self._failed(known, seen.name, "Neither the platform nor the vault has it any more.")
+            raise self._failed(known, seen.name, "Neither Heroku nor the vault has it any more.")
         try:
             return _proven(prove_and_keep(self._deps, entry, questions(self._deps), tell)[0])
         except CheckFailed as error:
@@ -210,15 +210,13 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
         kept = Proofs(self._deps.vault.store()).of(result.sha256)
         if kept is None:
             raise CheckFailed(
-                f"The proof of {result.backup} was made, and is not found in the vault.",
-                next_action="Look at that place; then: uscdr runs resume",
+                f"The proof of {result.backup} was made, but is not in the vault.",
+                next_action="Check the vault. Then: uscdr runs resume",
             )
         tell.check("the new backup restores", "pass" if result.sound else "fail", f"{result.grade}; {_content(result)}")
         tell.check(KEY_FITS, result.canary.verdict, key_words(result.canary))
         if result.left_out:
-            tell.warn(
-                f"Not proven of {result.backup}, as a proof does not make it: {LeftOut.words_of(result.left_out)}."
-            )
+            tell.warn(f"The proof of {result.backup} does not cover: {LeftOut.words_of(result.left_out)}.")
         if not result.sound:
             raise self._failed(Inventory.take(self._deps), result.backup, f"{result.grade}: {result.why}")
         return f"{result.backup}: {result.grade}; {_content(result)}; from {_source(result)}"
@@ -231,12 +229,12 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
 
 
 def _older(known: Inventory, name: str) -> str:
-    """What to rely on meanwhile, and where to look."""
-    look = "The data themselves may be damaged: uscdr verify db. Then begin anew: uscdr recover backups --new"
+    """The backup to rely on until then, and the next commands."""
+    look = "The data may be damaged: uscdr verify db. Then start again: uscdr recover backups --new"
     older = [one for one in known.proven if one.name != name]
     if not older:
-        return f"There is NO older proven backup: keep every one there is. {look}"
-    return f"Rely on {_named(older[-1])} meanwhile. {look}"
+        return f"There is NO older proven backup. Delete no backup. {look}"
+    return f"Until then, rely on {_named(older[-1])}. {look}"
 
 
 def _named(entry: BackupEntry) -> str:
@@ -263,17 +261,17 @@ def _content(result: CopyProven) -> str:
 def _source(result: CopyProven) -> str:
     if result.copy_opened:
         return f"the copy {result.copy_id} itself"
-    return "the platform" + (f", of whose bytes the copy {result.copy_id} was made" if result.copy_id else "")
+    return "the platform" + (f", with the same bytes as the copy {result.copy_id}" if result.copy_id else "")
 
 
-# Removing the copies that retention does not keep; cut off half way, the rest of what was approved still goes.
+# Remove copies outside the retention. A resumed run removes the rest of the approved copies.
 
 
-LOOK_AGAIN = "Look again: uscdr backup prune"
+LOOK_AGAIN = "Start again: uscdr backup prune"
 
 
 class _CopiesSeen(Fact):
-    """The ids of copies to remove, and what is said of them before."""
+    """The ids of copies to remove, and the facts for the confirmation."""
 
     place: str
     ids: tuple[str, ...]
@@ -282,17 +280,17 @@ class _CopiesSeen(Fact):
     facts: dict[str, str]
     stays: str = ""
     approved: tuple[str, ...] | None = None
-    """Ids that an earlier process began to remove; None when none did."""
+    """Ids that an earlier process started to remove; None without one."""
 
 
 class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
-    """Never the newest proven one. What came or went since it was approved stops it before anything is removed."""
+    """Never removes the newest proven copy. A change of the store since the approval stops it."""
 
     name = "backup.prune"
-    title = "Remove copies that retention does not keep"
+    title = "Remove copies outside the retention"
     effect = Effect.IDEMPOTENT
     destructive = True
-    manual = ("rm -r $VAULT/backups/$COPY   # its manifest first; never the newest proven copy",)
+    manual = ("rm -r $VAULT/backups/$COPY   # the manifest first; never the newest proven copy",)
     gives = _CopiesRemoved
 
     @override
@@ -339,7 +337,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
             now = self._look(seen.approved)
             if now.ids != seen.ids or (seen.approved is None and now.phrase != seen.phrase):
                 raise Outdated(
-                    "What is in the store changed since this was shown; nothing was removed.", next_action=LOOK_AGAIN
+                    "The store has changed since the plan was shown. Nothing was removed.", next_action=LOOK_AGAIN
                 )
             held = retention.carry_out(vault.store(), seen.ids)
         gone = tuple(one for one in seen.approved or seen.ids if one not in held)
@@ -354,7 +352,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
         store = self._deps.vault.store()
         left = [one for one in result.ids if store.names(f"{BACKUPS}/{one}")]
         if left:
-            raise CheckFailed(f"Still there: {', '.join(left)}.", next_action=LOOK_AGAIN)
-        held = f", of them {len(result.held)} that the store's own retention holds" if result.held else ""
+            raise CheckFailed(f"These copies still exist: {', '.join(left)}.", next_action=LOOK_AGAIN)
+        held = f", {len(result.held)} of them by the store's own retention" if result.held else ""
         stays = f"; {result.stays}" if result.stays and result.ids else ""
         return f"copies removed: {len(result.ids)}, kept: {result.kept}{held}{stays}"

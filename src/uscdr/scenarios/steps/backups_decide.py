@@ -1,4 +1,4 @@
-"""What is created, dropped and copied: shown and confirmed by a phrase before anything is sent."""
+"""Confirm what the run creates, drops and copies. The operator confirms by a phrase before any request."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class _CommandsReplaced(Fact):
 
 
 class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
-    """Changes nothing itself."""
+    """Asks for the confirmation; changes nothing itself."""
 
     name = "backups.decide"
     title = "Decide"
     phase = ASSESS
     effect = Effect.IDEMPOTENT
     destructive = True
-    manual = ("heroku pg:backups --app {app}   # as many manual ones as are kept? the oldest goes for the next",)
+    manual = ("heroku pg:backups --app {app}   # at the limit of manual backups? then the next one drops the oldest",)
     gives = BackupsDecided
     needs = (BackupSystemSeen,)
     checked_by = (CopyProven, BackupsVerdict)
-    waits = "asked when it is known what is wrong"
+    waits = "asked after the inspection"
 
     @override
     def probe(self, view: View, tell: Reporter) -> BackupSystemSeen:
@@ -49,7 +49,7 @@ class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
         if seen.running:
             return Action("blocked", seen.running)
         if seen.refused:
-            return Action("blocked", f"No backup is captured. {seen.refused}.")
+            return Action("blocked", f"uscdr will not capture a backup. {seen.refused}.")
         decided = self._decided(seen)
         approved = {
             "application": decided.app,
@@ -77,7 +77,9 @@ class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
             "newest proven": seen.proven or "NONE",
             "schedule": f"created: {decided.schedule}" if decided.schedule else ", ".join(seen.schedules),
             "dropped for the new backup": decided.drops or "none",
-            "copied to": f"{decided.place}, for {seen.readers}" if decided.place else "NOWHERE: nobody could open it",
+            "copied to": f"{decided.place}, for {seen.readers}"
+            if decided.place
+            else "NOWHERE: no recipient could open it",
         }
 
     @override
@@ -104,46 +106,49 @@ class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
         return f"decided: a new backup of {result.app}, {where}"
 
 
-# The runbook's own commands for this: which are not run, and why they do not do what they say.
+# The runbook's own commands: why uscdr does not run them, and which step replaces each.
 
 
 REPLACED = (
     _ReplacedCommand(
         command="monitor_backups --check-heroku",
-        why="no such option, exit 2; it reads a table of its own and never asks the platform",
-        step="Backup system as it stands",
+        why="no such option (exit 2); it reads its own table and never asks Heroku",
+        step="Inspect the backup system",
     ),
     _ReplacedCommand(
         command="setup_heroku_backups --app",
-        why="no dyno has the CLI it needs; on a laptop it unschedules, schedules, dies untested at an unknown command",
-        step="Daily schedule",
+        why=(
+            "no dyno has the CLI that it needs; on a laptop it removes and adds the schedule, "
+            "then fails before any test"
+        ),
+        step="Schedule daily backups",
     ),
     _ReplacedCommand(
         command="verify_backup",
-        why="exit 0 while it prints FAILED; restores nothing, --test-restore is a placeholder",
-        step="Prove by a restore",
+        why="exit 0 even when it prints FAILED; restores nothing, --test-restore is a placeholder",
+        step="Prove the copy by a restore",
     ),
     _ReplacedCommand(
         command="create_backup --type full --verify",
-        why="writes to its own dyno's disk, gone when that stops; compares no checksum; has no media",
-        step="Test a new backup, Copy it off the platform",
+        why="writes to the disk of its dyno, which is lost when the dyno stops; checks no checksum; has no media",
+        step="Capture a test backup, Copy the backup off the platform",
     ),
 )
-"""Of the runbook's five only `heroku pg:backups:schedules` does what it says."""
+"""Of the five commands in the runbook, only `heroku pg:backups:schedules` works as documented."""
 
 
 class CommandsLook(ScenarioStep[_CommandsReplaced, _CommandsReplaced]):
-    """Asks nobody: this was found out by running them."""
+    """Sends no request: the findings come from running the commands."""
 
     name = "backups.commands"
-    title = "The runbook's own commands"
+    title = "List the runbook's commands that are not run"
     phase = ASSESS
     effect = Effect.READ
     manual = (
-        "# not {manage} monitor_backups --check-heroku: no such option, exit 2; it never asks the platform",
-        "# not {manage} setup_heroku_backups: removes the schedule, then dies; exit 1, nothing tested",
-        "# not {manage} verify_backup: restores nothing; exit 0 while it prints FAILED",
-        "# not {manage} create_backup --type full --verify: writes to its own dyno's disk, gone when that stops",
+        "# not {manage} monitor_backups --check-heroku: no such option (exit 2); it never asks Heroku",
+        "# not {manage} setup_heroku_backups: removes the schedule, then fails (exit 1); tests nothing",
+        "# not {manage} verify_backup: restores nothing; exit 0 even when it prints FAILED",
+        "# not {manage} create_backup --type full --verify: writes to its dyno's disk, lost when the dyno stops",
     )
     gives = _CommandsReplaced
 
@@ -154,4 +159,4 @@ class CommandsLook(ScenarioStep[_CommandsReplaced, _CommandsReplaced]):
     @override
     def plan(self, seen: _CommandsReplaced, view: View) -> Action:
         words = " | ".join(f"{one.command}: {one.why} -> {one.step}" for one in seen.commands)
-        return Action("read", f"not run, and which step does it instead: {words}")
+        return Action("read", f"not run; the step after -> replaces each command: {words}")

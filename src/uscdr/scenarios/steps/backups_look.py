@@ -1,4 +1,4 @@
-"""The backup system as it stands: what the platform has and failed at, what the vault has, and the objective."""
+"""Inspect the backup system: Heroku's backups and failures, the vault's copies, the objective."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ MOST_FAILED, LAST_LINES = 3, 2
 
 
 class BackupSystemLook(ScenarioStep[BackupSystemSeen, BackupSystemSeen]):
-    """Reads only; a vault that cannot be read is a finding, names that can be no place or key end the run here."""
+    """Reads only. A vault that cannot be read is a finding; an invalid place or key stops the run."""
 
     name = "backups.system"
-    title = "Backup system as it stands"
+    title = "Inspect the backup system"
     phase = ASSESS
     effect = Effect.READ
     manual = (
         "heroku pg:backups --app {app}",
-        "heroku pg:backups:info $BACKUP --app {app}   # of one that failed: why",
+        "heroku pg:backups:info $BACKUP --app {app}   # why a backup failed",
         "heroku pg:backups:schedules --app {app}",
-        "ls -l $VAULT   # the newest copy: how old?",
+        "ls -l $VAULT   # how old is the newest copy?",
     )
     gives = BackupSystemSeen
     fresh_for = FRESH
@@ -78,7 +78,7 @@ class BackupSystemLook(ScenarioStep[BackupSystemSeen, BackupSystemSeen]):
             try:
                 lines = self._deps.backups.transfer(known.owner, one.id).logs
             except ProviderError as error:
-                lines = (f"its log could not be read: {error.message}",)
+                lines = (f"uscdr could not read its log: {error.message}",)
         why = one.unusable if one.state is TransferState.COMPLETED else _last_words(lines)
         return FailedBackup(name=one.name, at=one.finished_at or one.taken_at, why=why)
 
@@ -94,9 +94,9 @@ class BackupSystemLook(ScenarioStep[BackupSystemSeen, BackupSystemSeen]):
 
 
 def _last_words(lines: tuple[str, ...]) -> str:
-    """A server may quote a patient's value in its log: what follows a quotation mark or DETAIL is left out."""
+    """The last log lines without text after a quotation mark or DETAIL: it may be a patient's value."""
     safe = [line.partition('"')[0].partition("DETAIL")[0].strip() for line in lines[-LAST_LINES:]]
-    return " | ".join(filter(None, safe)) or "the platform says nothing of it"
+    return " | ".join(filter(None, safe)) or "Heroku gives no reason"
 
 
 def _readers(keys: Keyring) -> str:
@@ -117,34 +117,34 @@ def _findings(seen: BackupSystemSeen) -> Iterator[str]:
 
 def _newest(seen: BackupSystemSeen) -> str:
     if seen.newest_age is None:
-        return "there is NO backup to restore from"
+        return "there is NO usable backup"
     return f"newest backup: {seen.newest}, {duration(seen.newest_age)} old"
 
 
 def _vault(seen: BackupSystemSeen) -> str:
     if seen.vault_why:
-        return f"the vault {seen.place} CANNOT BE READ: {seen.vault_why}"
+        return f"uscdr CANNOT READ the vault {seen.place}: {seen.vault_why}"
     damaged = f", DAMAGED: {' '.join(seen.damaged)}" if seen.damaged else ""
     proven = f"the newest proven backup is {seen.proven}" if seen.proven else "no backup is proven"
     return f"copies of {plural(seen.copies, 'backup')} in {seen.place}{damaged}; {proven}"
 
 
-# The end: whether the backup system is what was promised, part by part, and what to do about what is not.
+# At the end: check every part of the objective, and advise on each missed part.
 
 
 class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
-    """A fresh look, and the arithmetic of `uscdr backup status`. What is missed ends the run with exit 1."""
+    """Looks again, and calculates as `uscdr backup status` does. A missed part ends the run with exit 1."""
 
     name = "backups.verdict"
-    title = "Is the objective met?"
+    title = "Check the recovery point objective"
     effect = Effect.READ
     manual = (
-        "heroku pg:backups --app {app}   # the longest time between two + the time that one takes <= RPO?",
+        "heroku pg:backups --app {app}   # longest time between two backups + duration of one <= RPO?",
         "crontab -e   # more often than the RPO: heroku pg:backups:capture; daily backups alone lose up to a day",
     )
     gives = BackupsVerdict
     needs = (CopyProven,)
-    waits = "the objective is reckoned anew when the new backup is proven"
+    waits = "the objective is checked again when the new backup is proven"
 
     @override
     def probe(self, view: View, tell: Reporter) -> BackupsVerdict:
@@ -158,8 +158,9 @@ class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
             raise self._missed(missed, view)
         if not _platform_alone(standing):
             tell.warn(
-                f"Met by what was captured today. The platform alone makes daily backups: without `crontab -e` it is "
-                f"missed again in {duration(standing.objective)}: {cron}"
+                "The RPO is met only because of today's captures: Heroku itself makes daily backups. "
+                "Add this line with "
+                f"`crontab -e`, or the RPO is missed again in {duration(standing.objective)}: {cron}"
             )
         return BackupsVerdict(standing=standing, parts=len(parts), cron=cron)
 
@@ -167,17 +168,17 @@ class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
         limit = duration(self._deps.config.objectives.rpo)
         fixes = list(dict.fromkeys(one.fix for one in missed if one.fix))
         if view.get(CopyMade) is None and self._deps.vault.keyring() is None:
-            fixes.insert(0, f"Name who can open copies: {HOW_TO_NAME}")
+            fixes.insert(0, f"Name a recipient for copies: {HOW_TO_NAME}")
         return CheckFailed(
             f"Backups can be made and restored, but the RPO of {limit} is missed: "
             + "; ".join(f"{one.name}: {one.evidence}" for one in missed),
-            next_action=f"{'. '.join(fixes)}. Then judge again: uscdr runs resume",
+            next_action=f"{'. '.join(fixes)}. Then check again: uscdr runs resume",
         )
 
     @override
     def plan(self, seen: BackupsVerdict, view: View) -> Action:
         proven = view.need(CopyProven)
-        words = f"the backup system is operational: {proven.backup} restores ({proven.grade}), RPO met"
+        words = f"the backup system works: {proven.backup} restores ({proven.grade}), RPO met"
         return Action("read", words, self.calls())
 
     @override

@@ -1,9 +1,10 @@
-"""What all steps of the scenarios share: how scenarios.yaml names them, and ports to work with."""
+"""The base class of all steps in scenarios.yaml, and what several steps share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from pydantic import ConfigDict
 from typing_extensions import override
 
 from uscdr.engine.step import Step, View
@@ -25,23 +26,25 @@ ASSESS, RECOVER = "assess", "recover"
 """The phases of every scenario."""
 
 
-class NoParams(Fact):
-    """A step without parameters."""
+class StepParams(Fact):
+    """The parameters of a step: none, unless it adds its own."""
+
+    model_config = ConfigDict(model_title_generator=lambda kind: kind.__name__.lstrip("_"))
 
 
 class ScenarioStep(Step[S, R], Generic[S, R]):
-    """A step that works with the ports in `Deps`."""
+    """A step that works through the adapters of a target."""
 
     default_id: ClassVar[str]
-    """Its id in a scenario that gives none: what the name has behind the point, unless it says another."""
+    """Its id in a scenario that gives none: the part of its name after the dot, unless the class sets another."""
     phase: ClassVar[str] = RECOVER
-    params: ClassVar[type[Fact]] = NoParams
+    params: ClassVar[type[Fact]] = StepParams
     manual: ClassVar[tuple[str, ...]]
     """What a person types instead; `{app}`, `{manage}` and the step's parameters are filled in."""
     sends: ClassVar[tuple[Call, ...]] = ()
-    """The requests it will send, as far as that is known before it looks; `{app}` and the like are filled in."""
+    """The requests that it will send, as far as they are known before its probe; `{app}` and the like are filled in."""
     may_be_added: ClassVar[bool] = False
-    """Whether it may stand beside the steps that a scenario must hold; a look that needs nothing always may."""
+    """Whether a scenario may have it besides the required steps; a reading step that needs nothing always may."""
 
     @override
     def __init_subclass__(cls) -> None:
@@ -55,7 +58,7 @@ class ScenarioStep(Step[S, R], Generic[S, R]):
         self._given = params.model_dump()
 
     def given(self, kind: type[P]) -> P:
-        """Its parameters, of the kind that it names as `params`."""
+        """Its parameters, as the class that `params` names."""
         return kind.model_validate(self._given)
 
     @override
@@ -74,7 +77,7 @@ class ScenarioStep(Step[S, R], Generic[S, R]):
 
     @classmethod
     def chosen(cls, params: Fact) -> AnyStep:
-        """The class that does it: another one where the parameters decide what the step needs and gives."""
+        """The class to use: a subclass if the parameters decide what the step needs and gives."""
         del params
         return cls
 
@@ -83,12 +86,12 @@ AnyStep = type[ScenarioStep[Any, Any]]
 
 
 def shut(view: View) -> bool:
-    """Whether this run has shut users out and not let them in again."""
+    """Whether maintenance mode is on because of this run."""
     mode = view.get(MaintenanceSet)
     return mode is not None and mode.enabled
 
 
-# The calls that steps name in a plan.
+# The calls that steps list in a plan.
 
 
 def reads(method: str, path: str) -> Call:
@@ -102,7 +105,7 @@ def writes(method: str, path: str) -> Call:
 
 
 def sql(what: str, *, changes: bool = False) -> Call:
-    """What is asked of the database."""
+    """A statement for the database."""
     return Call(provider="postgres", request=what, writes=changes)
 
 
@@ -110,6 +113,6 @@ RESTORED_BY_HAND = (
     "createuser --pwprompt proof && createdb --owner proof proof   # no superuser: functions of the dump run",
     "pg_restore --no-owner --no-acl -h 127.0.0.1 -U proof -d proof proof.dump",
 )
-"""What a person does in place of a proof, by a role that may do nothing outside of its database."""
+"""How a person proves a backup by hand, with a role that has no rights outside of its database."""
 DOWNLOADS = (reads("POST", "/client/v11/apps/{app}/transfers/…/actions/public-url"), reads("GET", "the signed link"))
-"""What fetching a stored backup asks; a step fills in `{app}`."""
+"""The requests for a stored backup; a step fills in `{app}`."""

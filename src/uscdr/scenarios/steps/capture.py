@@ -1,4 +1,4 @@
-"""Captures: of the damaged state before it is overwritten, and of the recovered state afterwards."""
+"""Captures: of the damaged database before the restore, and of the recovered one afterwards."""
 
 from __future__ import annotations
 
@@ -21,16 +21,13 @@ from uscdr.scenarios.results.db import (
 )
 from uscdr.scenarios.steps.assess import backup_line
 from uscdr.scenarios.steps.base import ScenarioStep, writes
-from uscdr.scenarios.steps.choose import pick
+from uscdr.scenarios.steps.choose import Choice
 from uscdr.scenarios.steps.transfers import (
     TransfersSeen,
     adopt,
     find,
     follow,
     otherwise,
-    require_new,
-    seen_before,
-    seen_now,
 )
 from uscdr.words import size
 
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Captured)
 KINDS = (TransferKind.MANUAL_BACKUP,)
-NONE = "nothing puts it back after the restore"
+NONE = "nothing can bring it back after the restore"
 
 
 class _BeforeCapture(Captured):
@@ -51,7 +48,7 @@ class _FreshCapture(Captured):
 
 
 class CaptureSeen(TransfersSeen):
-    """Before a capture: whether it is possible, and which stored backup it would push out."""
+    """Before a capture: whether it is possible, and which backup Heroku would drop for it."""
 
     addon_id: str
     reachable: bool
@@ -71,11 +68,11 @@ class Capture(ScenarioStep[CaptureSeen, C]):
     kind: type[C]
 
     def attachment(self) -> Attachment:
-        """The database that is captured, as its application sees it."""
+        """The database to capture, as its application sees it."""
         return self._deps.attachment()
 
     def pushed_out(self, transfers: tuple[Transfer, ...]) -> str:
-        """The name of the backup that the platform drops for it; empty when it drops none."""
+        """The name of the backup that Heroku drops for the new one; empty if it drops none."""
         out = Transfers(transfers).pushed_out()
         return out[0].name if out else ""
 
@@ -87,11 +84,11 @@ class Capture(ScenarioStep[CaptureSeen, C]):
         restored = view.get(VerifiedData) is not None or view.get(DataProbed) is not None
         if view.get(ProcessesStopped) is not None and not restored:
             self._deps.frozen.begin()
-        wanted = "" if restored else pick(self._deps, transfers, view).chosen.name  # afterwards it may be gone
+        wanted = "" if restored else Choice.pick(self._deps, transfers, view).chosen.name  # afterwards it may be gone
         return CaptureSeen(
             addon_id=attachment.addon_id,
             owner_app=attachment.owner_app_name,
-            **seen_now(self._deps, transfers),
+            **TransfersSeen.listed(self._deps, transfers),
             reachable=restored or database is None or database.reachable or self._answers_now(),
             why=database.why if database else "",
             pushes_out=self.pushed_out(transfers),
@@ -100,7 +97,7 @@ class Capture(ScenarioStep[CaptureSeen, C]):
         )
 
     def _answers_now(self) -> bool:
-        """What did not answer at first may do so now that nobody else uses up its connections."""
+        """Whether the database answers now: the stop of the application may have freed its connections."""
         try:
             self._deps.database().facts()
         except ProviderError:
@@ -109,14 +106,14 @@ class Capture(ScenarioStep[CaptureSeen, C]):
 
     @override
     def before(self, seen: CaptureSeen) -> dict[str, Any]:
-        return seen_before(seen)
+        return seen.baseline()
 
     @override
     def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> C:
         with otherwise(self.otherwise(seen)):
             tell.sending()
             accepted = self._deps.backups.capture(seen.addon_id)
-            require_new(accepted, seen)
+            seen.require_new(accepted)
             tell.accepted(accepted.id)
             return self._captured(follow(self._deps, seen.owner_app, accepted, tell))
 
@@ -132,7 +129,7 @@ class Capture(ScenarioStep[CaptureSeen, C]):
     @override
     def otherwise(self, seen: CaptureSeen) -> str:
         del seen
-        return "If it fails again, the platform's support has to say why: https://help.heroku.com"
+        return "If it fails again, ask Heroku's support: https://help.heroku.com"
 
     @override
     def verify(self, result: C, view: View, tell: Reporter) -> str:
@@ -140,7 +137,7 @@ class Capture(ScenarioStep[CaptureSeen, C]):
         if not again.whole:
             now = "empty" if again.state is TransferState.COMPLETED else again.state.value
             raise OutcomeUnknown(
-                f"{result.name} was finished and is {now} now.",
+                f"{result.name} had finished, but is now {now}.",
                 next_action=f"heroku pg:backups:info {result.name} --app {self._deps.app}",
             )
         if result.warnings:
@@ -158,16 +155,16 @@ class Capture(ScenarioStep[CaptureSeen, C]):
         )
 
     def _change(self, seen: CaptureSeen, what: str) -> Action:
-        also = f"; the platform then drops {seen.pushes_out}, its oldest manual backup" if seen.pushes_out else ""
+        also = f"; Heroku then drops {seen.pushes_out}, the oldest manual backup" if seen.pushes_out else ""
         calls = (writes("POST", f"/client/v11/databases/{seen.addon_id}/backups"),)
         return Action("change", what + also, calls)
 
 
 class CaptureSafety(Capture[SafetyCapture]):
-    """Keep the damaged state: it may hold what the backup has not."""
+    """Captures the damaged database, which may hold rows that the backup lacks."""
 
     name = "backup.capture_safety"
-    title = "Keep the damaged state"
+    title = "Capture the damaged database"
     default_id = "safety"
     gives = SafetyCapture
     needs = (ProcessesStopped,)
@@ -179,81 +176,81 @@ class CaptureSafety(Capture[SafetyCapture]):
         named, wanted = self._deps.request.backup, seen.wanted or "the backup"
         backup = f" --backup {named}" if named else ""
         return (
-            f"If it fails again, go on without it: uscdr recover db{backup} --without-safety-capture --new. Then what "
-            f"only the damaged state holds is lost for good: rows written since {wanted} was taken, and the way back "
-            "to the state before the restore."
+            f"If it fails again, recover without it: uscdr recover db{backup} --without-safety-capture --new. You then "
+            f"lose for good what only the damaged database holds: rows written since {wanted}, and the way back to "
+            "the state before the restore."
         )
 
     @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
         if not self._deps.request.safety_capture:
             return Action(
-                "skip", f"no capture of the damaged state: the operator said so (--without-safety-capture); {NONE}"
+                "skip", f"no capture of the damaged database, as requested (--without-safety-capture); {NONE}"
             )
         if not seen.reachable:
-            return Action("skip", f"no capture of the damaged state is possible: {seen.why}; {NONE}")
+            return Action("skip", f"uscdr cannot capture the damaged database: {seen.why}; {NONE}")
         if seen.pushes_out and seen.pushes_out == seen.wanted:
             return Action(
                 "blocked",
-                f"A capture of the damaged state would push out {seen.wanted}, the very backup to be restored "
-                "(the platform keeps a fixed number). Delete another manual backup first "
+                f"For a capture of the damaged database Heroku would drop {seen.wanted}, the backup to restore: it "
+                "keeps a fixed number of manual backups. Delete another one first "
                 f"(heroku pg:backups:delete bNNN --app {self._deps.app}), or pass --without-safety-capture.",
             )
         if seen.running:
             return Action("blocked", seen.running)
-        return self._change(seen, f"the state is captured before it is overwritten; {PUTS_BACK}")
+        return self._change(seen, f"capture the database before it is overwritten; {PUTS_BACK}")
 
 
 class CaptureFresh(Capture[_FreshCapture]):
-    """The first backup of the recovered state."""
+    """Captures the first backup of the recovered database."""
 
     name = "backup.capture"
-    title = "New backup"
+    title = "Capture a new backup"
     default_id = "fresh"
     gives = _FreshCapture
     needs = (VerifiedData,)
-    waits = "a new backup is captured when the recovered data are verified"
+    waits = "a new backup is captured after the data is verified"
     done_without = (
-        "At once: the data are back and users are in; only the backup of the recovered state is missing. Take it and "
-        "look at the rest: uscdr runs resume. The backup alone: uscdr backup capture"
+        "The data is restored and users have access. Only the backup of the recovered database is missing. To capture "
+        "it and finish the run: uscdr runs resume. To capture only the backup: uscdr backup capture"
     )
     kind = _FreshCapture
 
     @override
     def otherwise(self, seen: CaptureSeen) -> str:
-        return "The data are recovered and users are in; only a new backup is missing: uscdr backup capture"
+        return "The data is restored and users have access. Only a new backup is missing: uscdr backup capture"
 
     @override
     def plan(self, seen: CaptureSeen, view: View) -> Action:
         before, chosen = view.get(SafetyCapture), view.get(ChosenBackup)
         if chosen is not None and chosen.damaged:
-            return Action("skip", f"no new backup: the state that was put back is {chosen.backup}, and it is damaged")
+            return Action("skip", f"no new backup: the run restored {chosen.backup}, which is damaged")
         if before is not None and seen.pushes_out == before.name:
             return Action(
                 "skip",
-                f"no new backup: the platform would drop {before.name} for it, the only way back to the state before "
-                "this recovery. When that is not needed any more: uscdr backup capture",
+                f"no new backup: Heroku would drop {before.name}, the only way back to the state before this recovery. "
+                "When you no longer need that: uscdr backup capture",
             )
-        return self._change(seen, "the recovered state is captured")
+        return self._change(seen, "capture the recovered database")
 
 
 class CaptureBefore(Capture[_BeforeCapture]):
-    """The data as they are before a migration changes them."""
+    """Captures the data before a migration changes it."""
 
     name = "backup.capture_before"
-    title = "Capture before migrations"
+    title = "Capture a backup before migrations"
     default_id = "before"
     gives = _BeforeCapture
     needs = (Remedy, DataProbed)
     plans_with = (DataProbed,)
-    waits = "captured before migrations, unless surely none is pending"
+    waits = "captured before migrations, unless it is certain that none is pending"
     kind = _BeforeCapture
 
     @override
     def otherwise(self, seen: CaptureSeen) -> str:
         return (
-            "If it fails again, the database itself may be damaged (uscdr recover db --dry-run). Migrations by hand, "
-            f"without a way back: heroku run --app {self._deps.app} -- {self._deps.config.app.manage} migrate"
+            "If it fails again, the database may be damaged: uscdr recover db --dry-run. To migrate by hand, without a "
+            f"way back: heroku run --app {self._deps.app} -- {self._deps.config.app.manage} migrate"
         )
 
     @override
@@ -264,4 +261,4 @@ class CaptureBefore(Capture[_BeforeCapture]):
             return Action("skip", "no capture: no migration is pending")
         if seen.running:
             return Action("blocked", seen.running)
-        return self._change(seen, "the data are captured before migrations")
+        return self._change(seen, "capture the data before the migrations")

@@ -1,4 +1,4 @@
-"""Looks at the restored data: first against the proven backup, table by table; then the invariants."""
+"""Check the restored data: compare every table with the proven backup, then check the invariants."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from uscdr.scenarios.results.db import (
     broken_invariants,
 )
 from uscdr.scenarios.steps.base import ScenarioStep, sql
-from uscdr.scenarios.steps.transfers import beside
+from uscdr.scenarios.steps.transfers import restores_since
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
     from uscdr.models.postgres import InvariantResult, TableDigest, TableDigests
 
 MOST_RESTORES = 3
-LOOK_YOURSELF = "The restore puts these rows back as all others: look at some of them in the application itself."
+LOOK_YOURSELF = "The restore includes these rows. Check some of them in the application."
 
 
 class Compare(ScenarioStep[Compared, Compared]):
-    """Every table's count and content digest against those of the proof, before anything may write again."""
+    """Compares row count and content digest of every table with the proof, before anything may write again."""
 
     name = "data.compare"
-    title = "Compare with the backup"
+    title = "Compare every table with the backup"
     effect = Effect.READ
     manual = ("heroku pg:psql --app {app}   # the same counts again",)
     gives = Compared
@@ -65,43 +65,45 @@ class Compare(ScenarioStep[Compared, Compared]):
         )
 
     def _settled(self, restored: Restored, tell: Reporter) -> tuple[TableDigests, tuple[str, ...]]:
-        """The tables, and what was restored besides: read anew until no restore began or ended meanwhile."""
-        known = self._beside(restored, tell)
+        """The tables, and the names of other restores; repeated until no restore started or ended meanwhile."""
+        known = restores_since(self._deps, restored, tell)
         for _ in range(MOST_RESTORES):
             database = self._deps.database()
-            tell.progress("counting and digesting the restored tables")
+            tell.progress("reading row counts and digests of the restored tables")
             found = database.digested([t.name for t in database.tables()])
-            before, known = known, self._beside(restored, tell)
+            before, known = known, restores_since(self._deps, restored, tell)
             if known == before:
                 break
         else:
             raise OutcomeUnknown(
-                f"One restore after another of this database begins ({first_of(known)}).",
-                next_action=f"See who starts them: heroku pg:backups --app {self._deps.app}; then: uscdr runs resume",
+                f"Restores of this database keep starting ({first_of(known)}).",
+                next_action=(
+                    f"Find out who starts them: heroku pg:backups --app {self._deps.app}. Then: uscdr runs resume"
+                ),
             )
         if known:
             tell.warn(
-                f"The platform restored more than once: {restored.name} and {', '.join(known)}. A request may have "
-                "reached it twice, or somebody else restored too. The data are compared as they are after all of them."
+                f"Heroku ran more than one restore: {restored.name} and {', '.join(known)}. "
+                "It may have received the request "
+                "twice, or somebody else restored too. The comparison uses the data after all of them."
             )
         return found, known
-
-    def _beside(self, restored: Restored, tell: Reporter) -> tuple[str, ...]:
-        return beside(self._deps, restored, tell)
 
     @override
     def plan(self, seen: Compared, view: View) -> Action:
         if seen.unread:
             return Action(
                 "blocked",
-                f"After the restore not every table can be read: {'; '.join(seen.unread)}. Maintenance mode stays on. "
-                "When the cause is gone: uscdr runs resume",
+                f"After the restore, uscdr cannot read every table: {'; '.join(seen.unread)}. "
+                "Maintenance mode stays on. "
+                "Fix the cause, then: uscdr runs resume",
             )
         if seen.differing:
             return Action(
                 "blocked",
-                f"After the restore {plural(len(seen.differing), 'table')} differ from the proven backup: "
-                + ", ".join(seen.differing) + ". Maintenance mode stays on; something else may be writing.",
+                f"After the restore, {plural(len(seen.differing), 'table')} differ from the proven backup: "
+                + ", ".join(seen.differing) + ". Maintenance mode stays on. Another process may be writing: "
+                f"heroku ps --app {self._deps.app}. Then: uscdr runs resume",
             )  # fmt: skip
         words = f"{seen.matching} of {seen.tables} tables equal the proven backup, {plural(seen.rows, 'row')}"
         words += f"; NOT COMPARED: {'; '.join(seen.hidden)}" if seen.hidden else ""
@@ -114,7 +116,7 @@ def _equal(live: TableDigest | None, then: TableDigest | None) -> bool:
 
 
 def _extent(view: View) -> tuple[int, int, int]:
-    """Tables that are as they should be, all tables, rows: against the backup, or as they were counted."""
+    """The number of matching tables, of all tables, and of rows: compared with the backup, or as counted."""
     probed = view.get(DataProbed)
     if probed is not None:
         return probed.tables, probed.tables, probed.rows
@@ -123,7 +125,7 @@ def _extent(view: View) -> tuple[int, int, int]:
 
 
 def _as_captured(seen: VerifiedData, view: View) -> bool:
-    """Whether a damaged state was put back on purpose, and nothing is broken that was whole in it."""
+    """Whether a damaged backup was restored on request, and only its own broken invariants fail."""
     chosen, proof = view.get(ChosenBackup), view.get(Proof)
     if chosen is None or not chosen.damaged or proof is None:
         return False
@@ -133,7 +135,7 @@ def _as_captured(seen: VerifiedData, view: View) -> bool:
 
 
 def _unasked(results: tuple[InvariantResult, ...], view: View) -> tuple[str, ...]:
-    """Invariants over a table that row-level security keeps from us; after a restore, that hold in the backup."""
+    """Invariants of tables that row-level security hides; after a restore, only those that hold in the backup."""
     seen, proof = view.get(DataProbed) or view.get(Compared), view.get(Proof)
     if seen is None or not seen.hidden:
         return ()
@@ -142,7 +144,7 @@ def _unasked(results: tuple[InvariantResult, ...], view: View) -> tuple[str, ...
 
 
 class VerifyData(ScenarioStep[VerifiedData, VerifiedData]):
-    """The invariants on the live data; only when all surely hold does maintenance mode go off."""
+    """Checks the invariants on the live data. Maintenance mode goes off only if all hold."""
 
     name = "data.verify"
     title = "Verify the data"
@@ -151,7 +153,7 @@ class VerifyData(ScenarioStep[VerifiedData, VerifiedData]):
     manual = ("heroku pg:psql --app {app}   # the invariants of scenarios.yaml",)
     gives = VerifiedData
     needs = (Migrated, (Compared, DataProbed))
-    waits = "the invariants are asked after the restore"
+    waits = "the invariants are checked after the restore"
 
     @override
     def probe(self, view: View, tell: Reporter) -> VerifiedData:
@@ -174,39 +176,48 @@ class VerifyData(ScenarioStep[VerifiedData, VerifiedData]):
         )
 
     def _late(self, view: View, tell: Reporter) -> tuple[str, ...]:
-        """A request that was given up may arrive even now; only after this look are users let in."""
+        """Further restores since the comparison: a request that uscdr gave up may have arrived late."""
         restored, compared = view.get(Restored), view.get(Compared)
         if restored is None or compared is None:
             return ()
-        return tuple(name for name in beside(self._deps, restored, tell) if name not in compared.beside)
+        return tuple(name for name in restores_since(self._deps, restored, tell) if name not in compared.beside)
 
     @override
     def plan(self, seen: VerifiedData, view: View) -> Action:
         if seen.late:
             return Action(
                 "blocked",
-                f"The database was restored once more ({', '.join(seen.late)}) after the data were compared: what this "
-                "run did to them since is undone. Maintenance mode stays on. Begin anew: uscdr recover db --new",
+                f"The database was restored again ({', '.join(seen.late)}) after the comparison, "
+                "which undid later changes "
+                "of this run. Maintenance mode stays on. Start a new recovery: uscdr recover db --new",
             )
         broken = broken_invariants(tuple(one for one in seen.results if one.name not in seen.unasked))
         if broken and _as_captured(seen, view):
-            words = f"the state is back as it was captured, and breaks what it broke then: {'; '.join(broken)}"
+            words = (
+                f"the damaged backup is restored as it is; it fails these invariants, as before: {'; '.join(broken)}"
+            )
             return Action("read", words, (sql("every invariant"),))
         if broken:
-            return Action("blocked", f"The data break: {'; '.join(broken)}. Maintenance mode stays on.")
+            return Action(
+                "blocked", f"The data fails these invariants: {'; '.join(broken)}. Maintenance mode stays on."
+            )
         words = f"{seen.invariants_held} of {seen.invariants} invariants hold, {plural(seen.rows, 'row')}"
-        words += f"; NOT ASKED, as row-level security is in the way: {first_of(seen.unasked)}" if seen.unasked else ""
+        words += (
+            f"; NOT CHECKED, because row-level security hides the rows: {first_of(seen.unasked)}"
+            if seen.unasked
+            else ""
+        )
         return Action("read", words, (sql("every invariant"),))
 
 
-# A real question to the database: `check --database default` would pass without one.
+# A real query: `check --database default` would pass without one.
 
 
 class DataProbe(ScenarioStep[DataProbed, DataProbed]):
-    """Counts every table, so that an empty or missing one cannot hide."""
+    """Counts every table, to find empty and missing ones."""
 
     name = "data.probe"
-    title = "Ask the database"
+    title = "Count every table"
     effect = Effect.READ
     manual = ("heroku pg:psql --app {app}   # SELECT count(*) FROM patients_patient",)
     gives = DataProbed
@@ -221,7 +232,7 @@ class DataProbe(ScenarioStep[DataProbed, DataProbed]):
         return DataProbed(
             tables=len(counted.rows),
             rows=sum(counted.rows.values()),
-            # Not asked for where tables cannot be read: that alone ends it, with all of them named.
+            # Not read if tables cannot be read: that alone stops the step, and the error names all of them.
             migrations=0 if unread else len(database.migrations()),
             missing=database.lacking(self._deps.config.app.expected_tables),
             unread=tuple(one.words("counted") for one in unread),
@@ -233,13 +244,13 @@ class DataProbe(ScenarioStep[DataProbed, DataProbed]):
         if seen.missing:
             return Action(
                 "blocked",
-                f"The database lacks {', '.join(seen.missing)}: this is damage to the data (uscdr recover db).",
+                f"The database lacks {', '.join(seen.missing)}, so the data is damaged. Recover it: uscdr recover db",
             )
         if seen.unread:
             return Action(
                 "blocked",
-                f"Not every table of the database can be read: {'; '.join(seen.unread)}. If the data are damaged: "
-                "uscdr recover db. If a table is locked: see who holds it (heroku pg:locks), then uscdr runs resume.",
+                f"uscdr cannot read every table: {'; '.join(seen.unread)}. If the data is damaged: "
+                "uscdr recover db. If a table is locked, find the holder (heroku pg:locks), then: uscdr runs resume",
             )
         words = f"{plural(seen.tables, 'table')}, {plural(seen.rows, 'row')}, {plural(seen.migrations, 'migration')}"
         words += f"; NOT COUNTED: {'; '.join(seen.hidden)}" if seen.hidden else ""

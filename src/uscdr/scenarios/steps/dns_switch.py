@@ -1,4 +1,4 @@
-"""Records are swapped only if they still are what was shown, seen at every name server, and swapped back alike."""
+"""Switch DNS records, only if they are still as shown, and wait until every name server has them; or switch back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.dns import RecordSet, Sighting
 from uscdr.models.events import Call
-from uscdr.providers.ports.dns import led
+from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.infra.names import left_for
 from uscdr.scenarios.results.db import ApplicationChecked
@@ -30,53 +30,53 @@ TTL = 300
 """Seconds, for a name that had no record."""
 
 
-class NameSwap(Fact):
-    """One name: what the zone holds, what it must hold for a swap, and what it shall hold. None is no record."""
+class _NameSwap(Fact):
+    """One name: the present record, the record expected before the swap, and the new one. None means no record."""
 
     name: str
     held: RecordSet | None
     expected: RecordSet | None
     wanted: RecordSet | None
     left: str = ""
-    """Why a person has to make it; empty when it can be swapped."""
+    """Why a person has to create the record; empty if uscdr can."""
 
     @property
     def hidden(self) -> bool:
-        """Whether the provider's proxy stands before the record: then name servers never show the target."""
+        """Whether the provider's proxy hides the record, so that name servers never show the target."""
         return self.wanted is not None and self.wanted.extras.get("proxied") == "true"
 
     @property
     def done(self) -> bool:
-        """Whether the zone holds what is wanted."""
+        """Whether the zone has the new record."""
         return self.held is None if self.wanted is None else self.wanted.same_values(self.held)
 
     @property
     def drifted(self) -> bool:
-        """Whether the zone holds neither what was shown nor what is wanted: somebody else changed it."""
+        """Whether somebody else changed the record: it is neither the expected nor the new one."""
         as_shown = self.held is None if self.expected is None else self.expected.same_values(self.held)
         return not (self.done or as_shown)
 
     @property
     def words(self) -> str:
-        """From what to what."""
+        """The change in words."""
         return f"{self.name} {_shown(self.expected)} -> {_shown(self.wanted)}"
 
 
-class Swaps(Fact):
-    """All names."""
+class _Swaps(Fact):
+    """The changes of all names."""
 
-    swaps: tuple[NameSwap, ...]
+    swaps: tuple[_NameSwap, ...]
     everywhere: bool = False
-    """Whether the zone holds all that is wanted, and every name server says so."""
+    """Whether the zone and every name server have all new records."""
 
     @property
-    def own(self) -> tuple[NameSwap, ...]:
-        """Those that are swapped, without those that are left to a person."""
+    def own(self) -> tuple[_NameSwap, ...]:
+        """The swaps that uscdr makes or waits for."""
         return tuple(swap for swap in self.swaps if not swap.left)
 
     @property
     def left(self) -> tuple[NameLeft, ...]:
-        """What a person has to do."""
+        """The tasks for a person."""
         return tuple(
             NameLeft(hostname=swap.name, target=" ".join(swap.wanted.values), why=swap.left)
             for swap in self.swaps
@@ -85,7 +85,7 @@ class Swaps(Fact):
 
 
 class _Watched(NamedTuple):
-    """How many name servers say what is wanted, of how many, and what the others do."""
+    """The number of name servers with the new record, of how many, and the state of each."""
 
     good: int
     total: int
@@ -93,38 +93,38 @@ class _Watched(NamedTuple):
     states: str
 
 
-class SwapDns(ScenarioStep[Swaps, Switched]):
-    """Base of the switch and of its undoing."""
+class _SwapDns(ScenarioStep[_Swaps, Switched]):
+    """Base of the switch and of the switch back."""
 
     gives = Switched
 
     def _held(self, name: str) -> RecordSet | None:
         return self._deps.dns.zone.read(name, "CNAME") if self._deps.dns else None
 
-    def _looked(self, swaps: tuple[NameSwap, ...]) -> Swaps:
-        """With what the name servers say, which is asked only when the zone holds all that is wanted."""
-        found = Swaps(swaps=swaps)
+    def _looked(self, swaps: tuple[_NameSwap, ...]) -> _Swaps:
+        """Adds whether every name server agrees; asks them only if the zone has all new records."""
+        found = _Swaps(swaps=swaps)
         return found.model_copy(update={"everywhere": all(swap.done and self._seen(swap) for swap in found.own)})
 
-    def _seen(self, swap: NameSwap) -> bool:
+    def _seen(self, swap: _NameSwap) -> bool:
         try:
             return self._watched(swap).agreed
         except (ProviderError, MachineError):
             return False
 
     @override
-    def plan(self, seen: Swaps, view: View) -> Action:
+    def plan(self, seen: _Swaps, view: View) -> Action:
         left = "".join(f"; LEFT TO A PERSON: {one.task}" for one in seen.left)
         if self._deps.dns is None or not seen.own:
-            return Action("noop", f"there is no record to swap{left}")
+            return Action("noop", f"there is no record to change{left}")
         todo, zone = [swap for swap in seen.own if not swap.done], self._deps.dns.zone
         drifted = [swap for swap in todo if swap.drifted]
         if drifted:
             return Action("blocked", " ".join(map(_changed, drifted)))
         if not todo and seen.everywhere:
-            return Action("noop", f"the zone and every name server have the wanted targets{left}")
+            return Action("noop", f"the zone and every name server already have the new targets{left}")
         if not todo:
-            words = f"the zone holds the wanted targets; the name servers are watched until all say so{left}"
+            words = f"the zone has the new targets; wait until every name server has them{left}"
             return Action("change", words)
         words = "; ".join(swap.words for swap in todo) + left
         manual = tuple(line for swap in todo for line in zone.instructions(swap.expected, swap.wanted))
@@ -132,15 +132,15 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
         return Action("change", words if zone.writable else f"BY HAND: {words}", calls, manual=manual)
 
     @override
-    def apply(self, seen: Swaps, view: View, tell: Reporter) -> Switched:
+    def apply(self, seen: _Swaps, view: View, tell: Reporter) -> Switched:
         place = self._deps.dns
         if place is None:
             return self.current(seen, view)
         for one in seen.left:
-            tell.warn(f"By hand, the run goes on meanwhile: {one.task}.")
+            tell.warn(f"By hand, while the run continues: {one.task}.")
         for swap in seen.own:
             if swap.model_copy(update={"held": self._held(swap.name)}).done:
-                continue  # also when it was swapped before an answer was lost
+                continue  # for example swapped before an answer was lost
             if place.zone.writable:
                 place.zone.swap(swap.name, "CNAME", swap.expected, swap.wanted)
                 continue
@@ -151,57 +151,57 @@ class SwapDns(ScenarioStep[Swaps, Switched]):
             self._watch(swap, SEEN_LIMIT if place.zone.writable else BY_HAND_LIMIT, tell)
         return _switched(seen, at, followed=now())
 
-    def _watch(self, swap: NameSwap, limit: float, tell: Reporter) -> None:
+    def _watch(self, swap: _NameSwap, limit: float, tell: Reporter) -> None:
         patience = WaitLimit(f"the switch of {swap.name}", limit, f"dig +trace {swap.name} CNAME")
 
         def look() -> _Watched:
             seen = self._watched(swap)
-            tell.progress(f"{swap.name}: seen at name servers", seen.good, seen.total, "servers")
+            tell.progress(f"{swap.name}: waiting for name servers", seen.good, seen.total, "servers")
             return seen
 
         until(look, lambda seen: seen.agreed, patience, self._deps.stop)
 
-    def _watched(self, swap: NameSwap) -> _Watched:
+    def _watched(self, swap: _NameSwap) -> _Watched:
         place = self._deps.dns
         if place is None:
-            return _Watched(0, 0, agreed=False, states="nobody is asked")
+            return _Watched(0, 0, agreed=False, states="no DNS provider is configured")
         if swap.hidden:
             held = swap.model_copy(update={"held": self._held(swap.name)})
-            return _Watched(int(held.done), 1, held.done, "the zone's provider, whose proxy hides it")
+            return _Watched(int(held.done), 1, held.done, "the provider's proxy hides the record")
         if swap.wanted is None:
             return _gone(place.verifier.look(swap.name, "CNAME"))
-        kind, sighting = led(place.verifier, swap.name, " ".join(swap.wanted.values))
-        return _shown_by(sighting, swap.wanted.model_copy(update={"type": kind}))
+        seen = Pointing.seen(place.verifier, swap.name, " ".join(swap.wanted.values))
+        return _shown_by(seen.sighting, swap.wanted.model_copy(update={"type": seen.kind}))
 
     @override
-    def current(self, seen: Swaps, view: View) -> Switched:
+    def current(self, seen: _Swaps, view: View) -> Switched:
         at = now()
         return _switched(seen, at, followed=at)
 
     @override
     def verify(self, result: Switched, view: View, tell: Reporter) -> str:
         for wanted in result.new:
-            seen = self._watched(NameSwap(name=wanted.name, held=None, expected=None, wanted=wanted))
+            seen = self._watched(_NameSwap(name=wanted.name, held=None, expected=None, wanted=wanted))
             if not seen.agreed:
                 raise CheckFailed(
-                    f"Not every name server leads {wanted.name} to {_shown(wanted)}.",
+                    f"Not every name server has {wanted.name} {_shown(wanted)}.",
                     why=seen.states,
-                    next_action=f"See: dig +trace {wanted.name} CNAME; then: uscdr runs resume",
+                    next_action=f"See: dig +trace {wanted.name} CNAME. Then: uscdr runs resume",
                 )
         left = "".join(f"; left to a person: {one.hostname}" for one in result.left)
         moved = {record.name for record in (*result.old, *result.new)}
         if not moved:
-            return f"no hostname was moved{left}"
+            return f"no record was changed{left}"
         names, end = plural(len(moved), "name"), moment(result.old_answers_until)
-        return f"{names} moved, seen at every name server; old answers may live until {end}{left}"
+        return f"{names} moved, on every name server; resolvers may keep the old answer until {end}{left}"
 
 
-class SwitchDns(SwapDns):
-    """To the new place: only the named records, only if they still are what the plan showed."""
+class SwitchDns(_SwapDns):
+    """Points the records to the new application, only if they are still as the plan showed."""
 
     needs = (InfraSeen, DomainsBound)
     checked_by = (ApplicationChecked,)
-    waits = "the records are swapped when the hostnames have their targets"
+    waits = "the records change when the hostnames have their targets"
 
     name = "dns.switch"
     title = "Switch the domain"
@@ -210,7 +210,7 @@ class SwitchDns(SwapDns):
     manual = ("{switch_domain}",)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> Swaps:
+    def probe(self, view: View, tell: Reporter) -> _Swaps:
         scope = view.need(InfraSeen)
         planned = {record.name: record for record in scope.records}
         return self._looked(
@@ -220,71 +220,71 @@ class SwitchDns(SwapDns):
             )
         )
 
-    def _swap(self, bound: DomainTarget, planned: RecordSet | None, *, shown: bool) -> NameSwap:
+    def _swap(self, bound: DomainTarget, planned: RecordSet | None, *, shown: bool) -> _NameSwap:
         name, why = bound.hostname, left_for(self._deps, bound.hostname)
         if why:
             wanted = RecordSet(name=name, type="CNAME", values=(bound.target,), ttl=TTL)
-            return NameSwap(name=name, held=None, expected=None, wanted=wanted, left=why)
+            return _NameSwap(name=name, held=None, expected=None, wanted=wanted, left=why)
         held = self._held(name)
-        planned = planned if shown else held  # where the plan could show nothing, what is there now is swapped
+        planned = planned if shown else held  # if the plan could not read the zone, the present record is expected
         wanted = RecordSet(
             name=name, type="CNAME", values=(bound.target,), ttl=planned.ttl if planned else TTL,
             extras=planned.extras if planned else {},
         )  # fmt: skip
-        swap = NameSwap(name=name, held=held, expected=planned, wanted=wanted)
+        swap = _NameSwap(name=name, held=held, expected=planned, wanted=wanted)
         if held is None and self._deps.dns and not self._deps.dns.zone.writable and self._seen(swap):
-            return swap.model_copy(update={"held": wanted})  # a wildcard leads there: a person need do nothing
+            return swap.model_copy(update={"held": wanted})  # a wildcard already points there: no task is left
         return swap
 
     @override
-    def before(self, seen: Swaps) -> dict[str, Any]:
+    def before(self, seen: _Swaps) -> dict[str, Any]:
         return {
             "old": [swap.expected.model_dump(mode="json") if swap.expected else None for swap in seen.own],
             "new": [swap.wanted.model_dump(mode="json") for swap in seen.own if swap.wanted],
         }
 
 
-class RollbackDns(SwapDns):
-    """Back to what the last switch on this target found: the same swap with its sides exchanged."""
+class RollbackDns(_SwapDns):
+    """Restores the records that the last switch on this target replaced."""
 
     name = "dns.rollback"
-    title = "Swap the records back"
+    title = "Restore the DNS records"
     default_id = "rollback_dns"
     effect = Effect.IDEMPOTENT
     destructive = True
     manual = ("# at the DNS provider: CNAME {hostname} -> the old target, as the run's report shows it",)
 
     @override
-    def probe(self, view: View, tell: Reporter) -> Swaps:
+    def probe(self, view: View, tell: Reporter) -> _Swaps:
         return self._looked(
             tuple(
-                NameSwap(name=new.name, held=self._held(new.name), expected=new, wanted=old)
+                _NameSwap(name=new.name, held=self._held(new.name), expected=new, wanted=old)
                 for old, new in self._deps.memory.switched
             )
         )
 
     @override
-    def plan(self, seen: Swaps, view: View) -> Action:
+    def plan(self, seen: _Swaps, view: View) -> Action:
         if not seen.swaps:
             return Action("blocked", _nothing(self._deps.memory.unread))
         return super().plan(seen, view)
 
     @override
-    def blast(self, seen: Swaps, view: View) -> BlastRadius:
+    def blast(self, seen: _Swaps, view: View) -> BlastRadius:
         words = "; ".join(swap.words for swap in seen.swaps if not swap.done)
         return BlastRadius(facts={"records": words}, phrases=(f"swap back {words}",))
 
 
 def _nothing(unread: Sequence[str]) -> str:
-    """That nothing is to be rolled back, as far as can be told."""
-    words = "No run on this target has switched the domain; there is nothing to roll back"
+    """Says that there is nothing to roll back, as far as journals show."""
+    words = "No run on this target has switched the domain, so there is nothing to roll back"
     if not unread:
         return f"{words}."
-    return f"{words}, as far as journals can be read: that of {first_of(unread)} cannot (uscdr runs show RUN)."
+    return f"{words}. uscdr could not read every journal: {first_of(unread)} (uscdr runs show RUN)."
 
 
-def _switched(seen: Swaps, at: datetime, *, followed: datetime) -> Switched:
-    """A resolver may have asked the last server just before it `followed`, and keeps that answer for the old TTL."""
+def _switched(seen: _Swaps, at: datetime, *, followed: datetime) -> Switched:
+    """A resolver that asked just before `followed` keeps the old answer for the old TTL."""
     old = tuple(swap.expected for swap in seen.own if swap.expected is not None)
     longest = max((swap.expected.ttl if swap.expected else TTL for swap in seen.own), default=0)
     new = tuple(swap.wanted for swap in seen.own if swap.wanted is not None)
@@ -297,7 +297,7 @@ def _shown_by(sighting: Sighting, wanted: RecordSet) -> _Watched:
 
 
 def _gone(sighting: Sighting) -> _Watched:
-    """A wildcard may answer on: the name's own record is gone all the same."""
+    """A wildcard may still answer, but the name's own record no longer exists."""
     good = [one for one in sighting.answers if one.own is None]
     return _Watched(len(good), len(sighting.answers), sighting.none_has(), _states(sighting))
 
@@ -306,10 +306,10 @@ def _states(sighting: Sighting) -> str:
     return ", ".join(f"{one.server.address}: {one.state}" for one in sighting.answers)
 
 
-def _changed(swap: NameSwap) -> str:
+def _changed(swap: _NameSwap) -> str:
     return (
-        f"Somebody changed {swap.name}: it was {_shown(swap.expected)}, it is {_shown(swap.held)}. Nothing is swapped. "
-        f"Agree with them, and set it to {_shown(swap.wanted)}, or back."
+        f"Somebody changed {swap.name} from {_shown(swap.expected)} to {_shown(swap.held)}. uscdr changed no record. "
+        f"Agree with them, and set it to {_shown(swap.wanted)}, or back. Then: uscdr runs resume"
     )
 
 

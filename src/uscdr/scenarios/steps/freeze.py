@@ -1,4 +1,4 @@
-"""Freeze: nothing may write while the database is replaced. Maintenance mode alone stops only web traffic."""
+"""Freeze: no process may write while the database is replaced. Maintenance mode stops only web traffic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
 from uscdr.scenarios.results.db import MaintenanceSet, ProcessesStopped, VerifiedData
-from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, reads, sql, writes
+from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, reads, sql, writes
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Adapters
 
 
-# Stopping an application, so that no process of it writes.
+# Stop every process of an application, so that none writes.
 
 
 STOP_LIMIT = 180.0
 RELEASE = "release"
-"""Ends by itself, and is not cut off in the middle of a migration."""
+"""A release dyno ends by itself; uscdr does not stop it in the middle of a migration."""
 
 
 class _Quiet(Fact):
@@ -43,7 +43,7 @@ class _SessionsEnded(Fact):
 
 
 def stop_everything(deps: Adapters, app: str, tell: Reporter) -> None:
-    """Scale to zero, stop what no scaling stops (one-offs), and watch until all are gone. Raises OutcomeUnknown."""
+    """Scale all processes to 0, stop one-off dynos, and wait until none is left. Raises OutcomeUnknown."""
     formation = deps.platform.formation(app)
     running = {entry.type: 0 for entry in formation if entry.quantity}
     if running:
@@ -55,22 +55,22 @@ def stop_everything(deps: Adapters, app: str, tell: Reporter) -> None:
 
     def look() -> tuple[Dyno, ...]:
         dynos = deps.platform.dynos(app)
-        tell.progress("stopping: " + ", ".join(dyno.name for dyno in dynos))
+        tell.progress("waiting until these dynos stop: " + ", ".join(dyno.name for dyno in dynos))
         return dynos
 
-    until(look, lambda dynos: not dynos, WaitLimit(f"the stopping of {app}", STOP_LIMIT, f"heroku ps --app {app}"),
+    until(look, lambda dynos: not dynos, WaitLimit(f"the stop of {app}", STOP_LIMIT, f"heroku ps --app {app}"),
           deps.stop)  # fmt: skip
 
 
 def require_stopped(deps: Adapters, app: str) -> None:
-    """Ask once more. Raises CheckFailed."""
+    """Raise CheckFailed if a dyno still exists."""
     left = [dyno.name for dyno in deps.platform.dynos(app)]
     if left:
         raise CheckFailed(
-            f"These dynos of {app} run although everything was stopped: {', '.join(left)}.",
-            why="They write, and may mail patients.",
-            next_action=f"Find out who starts them (Scheduler? a colleague?): heroku ps --app {app}; "
-            "then: uscdr runs resume",
+            f"{app} was stopped, but these dynos run: {', '.join(left)}.",
+            why="They may write to the database and send mail to patients.",
+            next_action=f"Find out who starts them (Scheduler? a colleague?): heroku ps --app {app}. "
+            "Then: uscdr runs resume",
         )
 
 
@@ -78,10 +78,10 @@ RELEASE_LIMIT = 900.0
 
 
 class ReleaseGuard(ScenarioStep[_Quiet, _Quiet]):
-    """A pending release would run its migrations in the middle of the restore: wait for its end."""
+    """Waits for the end of a pending release, which could run migrations in the middle of the restore."""
 
     name = "heroku.release_guard"
-    title = "No release under way"
+    title = "Wait for pending releases"
     effect = Effect.READ
     manual = ("heroku releases --app {app}",)
     gives = _Quiet
@@ -103,30 +103,30 @@ class ReleaseGuard(ScenarioStep[_Quiet, _Quiet]):
         builds = self._deps.platform.builds_pending(self._deps.app)
         words = ", ".join([f"release v{r.version}" for r in releases] + ([plural(builds, "build")] if builds else []))
         if words:
-            tell.progress(f"waiting for {words} to end")
+            tell.progress(f"waiting until {words} ends")
         return words
 
     @override
     def plan(self, seen: _Quiet, view: View) -> Action:
         calls = (reads("GET", f"/apps/{self._deps.app}/releases"), reads("GET", f"/apps/{self._deps.app}/builds"))
-        return Action("read", f"no release or build is under way; the newest is v{seen.release}", calls)
+        return Action("read", f"no release or build is pending; the newest release is v{seen.release}", calls)
 
 
-class MaintenanceParams(Fact):
-    """`enabled: true` shuts users out, `false` lets them in again."""
+class _MaintenanceParams(StepParams):
+    """`enabled: true` enables maintenance mode, `false` disables it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
     enabled: bool
 
 
 class Maintenance(ScenarioStep[MaintenanceSet, MaintenanceSet]):
-    """Maintenance mode on, or off."""
+    """Enables or disables maintenance mode."""
 
     name = "heroku.maintenance"
-    title = "Maintenance mode"
+    title = "Set maintenance mode"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", '/apps/{app} {{"maintenance": {enabled}}}'),)
-    params = MaintenanceParams
+    params = _MaintenanceParams
     manual = ("heroku maintenance:{switch} --app {app}",)
     gives = MaintenanceSet
 
@@ -135,7 +135,7 @@ class Maintenance(ScenarioStep[MaintenanceSet, MaintenanceSet]):
     @override
     @classmethod
     def chosen(cls, params: Fact) -> AnyStep:
-        on = MaintenanceParams.model_validate(params.model_dump()).enabled
+        on = _MaintenanceParams.model_validate(params.model_dump()).enabled
         return EnableMaintenance if on else DisableMaintenance
 
     @override
@@ -147,8 +147,8 @@ class Maintenance(ScenarioStep[MaintenanceSet, MaintenanceSet]):
     def plan(self, seen: MaintenanceSet, view: View) -> Action:
         word = "on" if self.enabled else "off"
         if seen.enabled == self.enabled:
-            return Action("noop", f"maintenance mode is {word} already")
-        return Action("change", f"maintenance mode goes {word}", self.calls())
+            return Action("noop", f"maintenance mode is already {word}")
+        return Action("change", f"turn maintenance mode {word}", self.calls())
 
     @override
     def apply(self, seen: MaintenanceSet, view: View, tell: Reporter) -> MaintenanceSet:
@@ -164,36 +164,36 @@ class Maintenance(ScenarioStep[MaintenanceSet, MaintenanceSet]):
         on = self._deps.platform.app(self._deps.app).maintenance
         if on != self.enabled:
             raise OutcomeUnknown(
-                f"Maintenance mode should be {'on' if self.enabled else 'off'} and is not.",
-                next_action=f"Set it by hand: {self.by_hand({})[0]}; then: uscdr runs resume",
+                f"Heroku accepted the request, but maintenance mode is not {'on' if self.enabled else 'off'}.",
+                next_action=f"Set it by hand: {self.by_hand({})[0]}. Then: uscdr runs resume",
             )
         return f"maintenance mode is {'on' if on else 'off'}"
 
 
 class EnableMaintenance(Maintenance):
-    """Before anything is stopped or overwritten."""
+    """Enables maintenance mode before anything is stopped or overwritten."""
 
-    title = "Shut users out"
+    title = "Enable maintenance mode"
     default_id = "maintenance_on"
     enabled = True
 
 
 class DisableMaintenance(Maintenance):
-    """Only when the data checks have passed."""
+    """Disables maintenance mode, only after the data checks have passed."""
 
-    title = "Let users in"
+    title = "Disable maintenance mode"
     default_id = "maintenance_off"
     enabled = False
     needs = (VerifiedData,)
-    waits = "maintenance mode goes off when the data checks have passed"
+    waits = "maintenance mode is turned off after the data checks have passed"
 
 
 class StopProcesses(ScenarioStep[ProcessesStopped, ProcessesStopped]):
-    """Record the formation, then stop everything that could write: web, workers, beat, one-off dynos."""
+    """Records the formation, then stops every process that can write: web, workers, beat, one-off dynos."""
 
     name = "heroku.stop"
     default_id = "drain"
-    title = "Stop everything that writes"
+    title = "Scale all processes to 0"
     effect = Effect.IDEMPOTENT
     manual = (
         "heroku ps --app {app}   # write down what runs",
@@ -225,12 +225,12 @@ class StopProcesses(ScenarioStep[ProcessesStopped, ProcessesStopped]):
         app = self._deps.app
         words = ", ".join(f"{kind}={quantity}" for kind, quantity in sorted(seen.formation.items()))
         if not seen.stopped:
-            return Action("noop", f"nothing runs; to be started again later: {words}")
+            return Action("noop", f"no dyno runs; recorded for the later start: {words}")
         calls = (
             writes("PATCH", f"/apps/{app}/formation (all to 0)"),
             writes("POST", f"/apps/{app}/dynos/run.*/actions/stop"),
         )
-        return Action("change", f"the formation {words} is recorded, then every dyno stops", calls)
+        return Action("change", f"record the formation {words}, then stop every dyno", calls)
 
     @override
     def before(self, seen: ProcessesStopped) -> dict[str, Any]:
@@ -249,29 +249,29 @@ class StopProcesses(ScenarioStep[ProcessesStopped, ProcessesStopped]):
     def verify(self, result: ProcessesStopped, view: View, tell: Reporter) -> str:
         require_stopped(self._deps, self._deps.app)
         words = ", ".join(f"{kind}={quantity}" for kind, quantity in sorted(result.formation.items()))
-        return f"nothing runs; recorded: {words}"
+        return f"no dyno runs; recorded formation: {words}"
 
 
 def _still_scaled(current: dict[str, int]) -> tuple[str, ...]:
-    """Process types that would start a dyno although none is there at this moment."""
+    """Process types that are scaled above 0, so that Heroku may start a dyno although none exists now."""
     return tuple(f"{kind} (scaled to {quantity})" for kind, quantity in current.items() if quantity)
 
 
-# End other clients' sessions, which would hold locks against the restore or write behind its back.
+# End other clients' sessions: they could hold locks against the restore, or write during it.
 
 
 class _SessionsSeen(Fact):
-    """Other sessions now; `reachable` is False when the database does not answer."""
+    """The number of other sessions; `reachable` is False when the database does not answer."""
 
     reachable: bool
     others: int = 0
 
 
 class EndSessions(ScenarioStep[_SessionsSeen, _SessionsEnded]):
-    """Ends them through the database itself."""
+    """Ends other sessions with `pg_terminate_backend`."""
 
     name = "postgres.end_sessions"
-    title = "End other sessions"
+    title = "End other database sessions"
     default_id = "sessions"
     effect = Effect.IDEMPOTENT
     manual = ("heroku pg:killall --app {app}",)
@@ -289,11 +289,11 @@ class EndSessions(ScenarioStep[_SessionsSeen, _SessionsEnded]):
     @override
     def plan(self, seen: _SessionsSeen, view: View) -> Action:
         if not seen.reachable:
-            return Action("skip", "the database does not answer, so nobody is connected through it")
+            return Action("skip", "the database does not answer, so uscdr cannot end sessions")
         if not seen.others:
-            return Action("noop", "nobody else is connected")
+            return Action("noop", "there is no other session")
         calls = (sql("SELECT pg_terminate_backend(…) for every other session", changes=True),)
-        return Action("change", f"{plural(seen.others, 'other session')} will be ended", calls)
+        return Action("change", f"end {plural(seen.others, 'other session')}", calls)
 
     @override
     def apply(self, seen: Fact, view: View, tell: Reporter) -> _SessionsEnded:
@@ -308,5 +308,5 @@ class EndSessions(ScenarioStep[_SessionsSeen, _SessionsEnded]):
     @override
     def verify(self, result: _SessionsEnded, view: View, tell: Reporter) -> str:
         if result.left:
-            tell.warn(f"{plural(result.left, 'session')} of other roles cannot be ended by us.")
+            tell.warn(f"{plural(result.left, 'session')} of other roles could not be ended.")
         return f"{plural(result.ended, 'session')} ended"

@@ -1,4 +1,4 @@
-"""After the switch: the people, and what the old place still holds."""
+"""After the switch: collaborators, log drains, public hostnames, and what is left to people."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class _OldPlaceSeen(Fact):
 
 
 class _PeopleSeen(Fact):
-    """Which of the old collaborators are missing."""
+    """The old collaborators that are missing."""
 
     missing: tuple[str, ...]
 
 
 class AddPeople(ScenarioStep[_PeopleSeen, _PeopleAdded]):
-    """Those who could work on the old place can work on the new one."""
+    """Gives the collaborators of the old application access to the new one."""
 
     name = "infra.people"
-    title = "Collaborators"
+    title = "Add the collaborators"
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{new_app}/collaborators"),)
     manual = ("heroku access:add $EMAIL --app {new_app}",)
@@ -70,7 +70,7 @@ class AddPeople(ScenarioStep[_PeopleSeen, _PeopleAdded]):
     def plan(self, seen: _PeopleSeen, view: View) -> Action:
         if not seen.missing:
             return Action("noop", "no collaborator is missing")
-        return Action("change", f"added: {plural(len(seen.missing), 'collaborator')}", self.calls())
+        return Action("change", f"add {plural(len(seen.missing), 'collaborator')}", self.calls())
 
     @override
     def apply(self, seen: _PeopleSeen, view: View, tell: Reporter) -> _PeopleAdded:
@@ -86,22 +86,22 @@ class AddPeople(ScenarioStep[_PeopleSeen, _PeopleAdded]):
     def verify(self, result: _PeopleAdded, view: View, tell: Reporter) -> str:
         if self.probe(view, tell).missing:
             raise CheckFailed(
-                "Not every collaborator is in the new place.",
-                next_action=f"See: heroku access --app {self._deps.app}; then: uscdr runs resume",
+                "Heroku accepted the collaborators, but does not list all of them.",
+                next_action=f"See: heroku access --app {self._deps.app}. Then: uscdr runs resume",
             )
         return f"{plural(result.added, 'collaborator')} added"
 
 
 class OldPlaceLook(ScenarioStep[_OldPlaceSeen, _OldPlaceSeen]):
-    """What is left there: costs, data, names. Nothing of it is deleted."""
+    """Lists what the old application still has: add-ons, data, hostnames. Deletes nothing."""
 
     name = "infra.old_place"
-    title = "What the old place holds"
+    title = "List what the old application still has"
     effect = Effect.READ
     manual = ("heroku addons --app {app}",)
     gives = _OldPlaceSeen
     needs = (Switched,)
-    waits = "what the old place still holds is listed at the end"
+    waits = "listed at the end"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _OldPlaceSeen:
@@ -113,7 +113,7 @@ class OldPlaceLook(ScenarioStep[_OldPlaceSeen, _OldPlaceSeen]):
             addons = [f"{one.name} ({one.plan})" for one in self._deps.platform.addons(app)]
             names = [d.hostname for d in self._deps.provisioning.domains(app) if d.kind == "custom"]
         except NotFound:
-            return _OldPlaceSeen(holds=(f"{app} is gone",))
+            return _OldPlaceSeen(holds=(f"{app} no longer exists",))
         except ProviderError as error:
             return _OldPlaceSeen(holds=(f"not known: {error.message}",))
         return _OldPlaceSeen(holds=(*addons, *(f"hostname {name}" for name in names), f"application {app}, stopped"))
@@ -123,14 +123,14 @@ class OldPlaceLook(ScenarioStep[_OldPlaceSeen, _OldPlaceSeen]):
         app = self._deps.old_app
         calls = (reads("GET", f"/apps/{app}/addons"),)
         words = "; ".join(seen.holds) or "the application was rebuilt in place"
-        return Action("read", f"the old place still holds: {words}", calls)
+        return Action("read", f"the old application still has: {words}", calls)
 
 
-# After the switch: the new place's log goes where the old one's went. Addresses are secrets but for their hosts.
+# Log drains of the old application, added to the new one. Only their hosts are shown: addresses are secrets.
 
 
 class _DrainsSeen(Fact):
-    """Hosts: of drains that are missing, that are there, and whose address neither platform nor kit gives."""
+    """Hosts of drains that are missing, that exist, and whose address neither Heroku nor the kit has."""
 
     missing: tuple[str, ...]
     there: tuple[str, ...]
@@ -138,10 +138,10 @@ class _DrainsSeen(Fact):
 
 
 class AddDrains(ScenarioStep[_DrainsSeen, _DrainsAdded]):
-    """Those that an add-on brings along come with it, and are left alone."""
+    """Adds the log drains. An add-on creates its own drains, so these are left out."""
 
     name = "infra.drains"
-    title = "Log drains"
+    title = "Add the log drains"
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{new_app}/log-drains"),)
     manual = ("heroku drains:add $URL --app {new_app}",)
@@ -150,7 +150,7 @@ class AddDrains(ScenarioStep[_DrainsSeen, _DrainsAdded]):
     waits = "log drains are added after the switch"
 
     def _wanted(self) -> dict[str, list[SecretStr]]:
-        """Host -> addresses; none for a drain of which only the host was kept."""
+        """Host -> addresses; none for a drain of which only the host is known."""
         facts, wanted = self._deps.old.place(self._deps.old_app).facts, dict[str, list[SecretStr]]()
         for drain in facts.log_drains if facts else ():
             if not drain.addon:
@@ -175,7 +175,7 @@ class AddDrains(ScenarioStep[_DrainsSeen, _DrainsAdded]):
     def plan(self, seen: _DrainsSeen, view: View) -> Action:
         if not seen.missing:
             return Action("noop", f"no log drain is missing{_by_hand(seen.unknown)}")
-        words = f"the log goes to {', '.join(seen.missing)} again{_by_hand(seen.unknown)}"
+        words = f"send the log to {', '.join(seen.missing)} again{_by_hand(seen.unknown)}"
         return Action("change", words, self.calls())
 
     @override
@@ -186,7 +186,9 @@ class AddDrains(ScenarioStep[_DrainsSeen, _DrainsAdded]):
                 if url not in there:
                     self._deps.provisioning.add_log_drain(self._deps.app, url)
         if seen.unknown:
-            tell.warn(f"Add by hand, their addresses are not known: log drains to {', '.join(seen.unknown)}.")
+            tell.warn(
+                f"Add these log drains by hand, because uscdr does not know their addresses: {', '.join(seen.unknown)}."
+            )
         return _DrainsAdded(added=seen.missing, unknown=seen.unknown)
 
     @override
@@ -198,49 +200,49 @@ class AddDrains(ScenarioStep[_DrainsSeen, _DrainsAdded]):
         missing = self.probe(view, tell).missing
         if missing:
             raise CheckFailed(
-                f"The log does not go to {', '.join(missing)}.",
-                next_action=f"See: heroku drains --app {self._deps.app}; then: uscdr runs resume",
+                f"Heroku accepted the log drains, but does not list {', '.join(missing)}.",
+                next_action=f"See: heroku drains --app {self._deps.app}. Then: uscdr runs resume",
             )
         return f"{plural(len(result.added), 'log drain')} added{_by_hand(result.unknown)}"
 
 
 def _by_hand(unknown: tuple[str, ...]) -> str:
-    return f"; to be added by hand, their addresses are not known: {', '.join(unknown)}" if unknown else ""
+    return f"; add by hand, because uscdr does not know their addresses: {', '.join(unknown)}" if unknown else ""
 
 
-# The rebuilt place as its users reach it: by its hostnames, with a certificate for them, and not only by its own.
+# Check the new application as its users reach it: by its public hostnames and their certificates.
 
 
 CHECK = "public address of "
 ERRORS, GONE, BROKEN = 400, 404, 500
-"""Statuses. A name that scenarios.yaml does not list may be one that the application itself refuses, then as before."""
+"""HTTP statuses. The application may refuse a hostname that scenarios.yaml does not list, as it did before."""
 VERDICTS: Mapping[str, Literal["pass", "fail", "inconclusive"]] = {
     "good": "pass", "bad": "fail", "unknown": "inconclusive"
 }  # fmt: skip
 ANY = "any"
-"""The label that stands for `*`: whoever serves a wildcard serves it."""
+"""The label in place of `*`: a wildcard hostname covers it."""
 
 
 class _PublicSeen(Fact):
-    """Hostname -> what was seen, by verdict."""
+    """By verdict: hostname -> the result in words."""
 
     good: dict[str, str] = Field(default_factory=dict)
     bad: dict[str, str] = Field(default_factory=dict)
     unknown: dict[str, str] = Field(default_factory=dict)
     left: tuple[str, ...] = ()
-    """Not asked: their record does not lead here yet, or they have no certificate; both are left to a person."""
+    """Hostnames that were not checked, because a person has to create their record or certificate."""
 
 
 class PublicLook(ScenarioStep[_PublicSeen, _PublicSeen]):
-    """Connects to the hostname's target, speaks TLS in the hostname's name, and asks for the front page."""
+    """Connects to the hostname's target, checks TLS for the hostname, and requests the front page."""
 
     name = "infra.public"
-    title = "Look through the public names"
+    title = "Check the public hostnames"
     effect = Effect.READ
     manual = ("curl -sSI --connect-to $HOSTNAME:443:$TARGET:443 https://$HOSTNAME/",)
     gives = _PublicSeen
     needs = (DomainsBound, Switched, CertificatesSeen)
-    waits = "the application is asked through its public names when they lead to it"
+    waits = "the public hostnames are requested when they point to the application"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _PublicSeen:
@@ -250,16 +252,16 @@ class PublicLook(ScenarioStep[_PublicSeen, _PublicSeen]):
         with self._deps.world() as world:
             for one in view.need(DomainsBound).targets:
                 if one.hostname in left:
-                    tell.check(CHECK + one.hostname, "not checked", "its record or its certificate is left to a person")
+                    tell.check(CHECK + one.hostname, "not checked", "a person has to create its record or certificate")
                     continue
-                tell.progress(f"asking {one.hostname}")
+                tell.progress(f"requesting {one.hostname}")
                 verdict, words = self._asked(world, one.hostname, one.target)
                 seen[verdict][one.hostname] = words
                 tell.check(CHECK + one.hostname, VERDICTS[verdict], words)
         return _PublicSeen(**seen, left=tuple(sorted(left)))
 
     def _asked(self, world: CheckContext, hostname: str, target: str) -> tuple[str, str]:
-        """The hostname's own address may still be the old one in resolvers: its target's is asked."""
+        """Resolvers may still have the old address of the hostname, so the request goes to its target."""
         try:
             own = world.website().ask("GET", "/").status
             found = self._deps.dns.verifier.addresses(target) if self._deps.dns else None
@@ -270,7 +272,7 @@ class PublicLook(ScenarioStep[_PublicSeen, _PublicSeen]):
         if hostname not in led and ERRORS <= status < BROKEN and status != GONE:
             return (
                 "good",
-                f"https://{hostname}/ is answered by the application with {status}: its config may not name it",
+                f"https://{hostname}/ answers {status}: the application's config may not allow this hostname",
             )
         if status != own and status >= ERRORS:
             return "bad", f"https://{hostname}/ answers {status}, the application's own address {own}"
@@ -281,33 +283,41 @@ class PublicLook(ScenarioStep[_PublicSeen, _PublicSeen]):
         calls = (Call(provider="app", request="GET https://…/ of every hostname", writes=False),)
         wrong = [*seen.bad.values(), *(f"{name}: {words}" for name, words in seen.unknown.items())]
         if wrong:
-            return Action("blocked", f"The new place is not reached as its users reach it: {'; '.join(wrong)}", calls)
-        words = [*seen.good.values(), *(f"{name}: not checked, left to a person" for name in seen.left)]
+            return Action(
+                "blocked",
+                f"Users cannot reach the new application by its public hostnames: {'; '.join(wrong)}. "
+                "When that is fixed: uscdr runs resume",
+                calls,
+            )
+        words = [
+            *seen.good.values(),
+            *(f"{name}: not checked, because a person has to create its record or certificate" for name in seen.left),
+        ]
         return Action("read", "; ".join(words) or "no hostname", calls)
 
 
-# The end of a rebuilt place: what only a person can do, looked at anew each time, so that it can be seen done.
+# At the end: tasks that only a person can do. A resumed run checks them again.
 
 
 class _LeftSeen(Fact):
-    """Tasks in words: those without which users do not reach the new place, and those that change nothing for them."""
+    """Tasks in words. `open`: without them users cannot reach the new application; `told`: users do not notice."""
 
     open: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
-    """What the old place had and this one has not, with what a person does."""
+    """What only the old application had, with the command to add it."""
 
 
 class LeftLook(ScenarioStep[_LeftSeen, _LeftSeen]):
-    """Asks the name servers and the platform; an open task is no success, and a resumed run looks again."""
+    """Asks name servers and Heroku. An open task is not a success; a resumed run checks again."""
 
     name = "infra.left"
-    title = "What is left to people"
+    title = "List what is left to people"
     effect = Effect.READ
     manual = ("dig $HOSTNAME A; dig $TARGET A   # the same addresses?", "heroku certs:auto --app {new_app}")
     gives = _LeftSeen
     needs = (InfraSeen, Materials, Switched, ApplicationChecked)
-    waits = "names whose record a person has to make are looked at again at the end"
+    waits = "hostnames whose record a person has to create are checked again at the end"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _LeftSeen:
@@ -317,7 +327,7 @@ class LeftLook(ScenarioStep[_LeftSeen, _LeftSeen]):
         mine = {one.hostname for one in left if one not in unled} | (set(awaited.left) if awaited else set())
         certificates = self._without_certificate(mine - {one.hostname for one in unled})
         missed = [one.task for one in unled if one.hostname not in scope.nowhere]
-        unmissed = [f"{one.task}; it did not lead to the old place either" for one in unled
+        unmissed = [f"{one.task}; it did not point to the old application either" for one in unled
                     if one.hostname in scope.nowhere]  # fmt: skip
         return _LeftSeen(open=(*missed, *certificates), told=tuple(unmissed), lost=self._lost(scope, view))
 
@@ -330,23 +340,26 @@ class LeftLook(ScenarioStep[_LeftSeen, _LeftSeen]):
         found = {"add-ons": (", ".join(scope.left_out), f"heroku addons:create PLAN --app {self._deps.app}"),
                  "log drains": (", ".join(unknown), f"heroku drains:add URL --app {self._deps.app}"),
                  "variables": (", ".join(unset), f"heroku config:set NAME=… --app {self._deps.app}"),
-                 "parts of the database": (first_of(parts), "see why in the run's report, and make them by hand"),
-                 "processes": (", ".join(absent), "the deployed code does not name them")}  # fmt: skip
+                 "parts of the database": (first_of(parts), "create them by hand; the run's report has the reasons"),
+                 "processes": (", ".join(absent), "the deployed code does not have them")}  # fmt: skip
         words = [f"{what} ({names}): {how}" for what, (names, how) in found.items() if names]
         return (*words, *scope.by_hand_after)
 
     def _without_certificate(self, names: set[str]) -> list[str]:
         every = self._deps.provisioning.domains(self._deps.app) if names else ()
         found = [one for one in every if one.hostname in names]
-        return [f"see that {one.hostname} gets its certificate: {state_of(one)}" for one in found
+        return [f"get a certificate for {one.hostname} (now {state_of(one)})" for one in found
                 if state_of(one) != ISSUED]  # fmt: skip
 
     @override
     def plan(self, seen: _LeftSeen, view: View) -> Action:
         calls = (Call(provider="dns", request="QUERY of every authoritative server", writes=False),)
         told = f"to do: {'; '.join(seen.told)}" if seen.told else ""
-        told += f"{'. ' if told else ''}NOT brought back: {'; '.join(seen.lost)}" if seen.lost else ""
+        told += f"{'. ' if told else ''}NOT restored: {'; '.join(seen.lost)}" if seen.lost else ""
         if seen.open:
-            words = f"{self._deps.app} works, and is not reached by every name. To do: {'; '.join(seen.open)}"
+            words = (
+                f"{self._deps.app} works, but not all hostnames lead to it. To do: {'; '.join(seen.open)}. Then: "
+                "uscdr runs resume"
+            )
             return Action("blocked", f"{words}. {told}".strip(), calls)
-        return Action("read", told or "nothing is left to people", calls)
+        return Action("read", told or "no task is left to people", calls)

@@ -1,4 +1,4 @@
-"""The new application and what it is made with: created once, found by name; buildpacks in order."""
+"""Create the new application, its buildpacks and its add-ons: each once, and found if the answer is lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import BadInput, CheckFailed, Conflict, CredentialsRefused, EffectFailed, NotFound
@@ -14,7 +14,7 @@ from uscdr.models.base import Fact
 from uscdr.models.heroku import POSTGRES, REDIS, AddOn, App, service_of
 from uscdr.scenarios.by_hand import in_order
 from uscdr.scenarios.results.infra import AddonReady, AppMade, DatabaseReady, InfraDecision, InfraSeen, OldStopped
-from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, writes
+from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, writes
 from uscdr.scenarios.steps.freeze import require_stopped, stop_everything
 
 ANOTHER_NAME = "Name another application: uscdr recover infra --app NAME --new"
@@ -31,10 +31,10 @@ class _QueueReady(AddonReady):
 
 
 class StopOld(ScenarioStep[OldStopped, OldStopped]):
-    """What still runs in the old place would write, and mail patients twice."""
+    """Stops the old application: it would write, and send mail to patients twice."""
 
     name = "infra.stop_old"
-    title = "Stop the old place"
+    title = "Stop the old application"
     effect = Effect.IDEMPOTENT
     manual = (
         "heroku maintenance:on --app {app}   # if it still answers",
@@ -43,7 +43,7 @@ class StopOld(ScenarioStep[OldStopped, OldStopped]):
     gives = OldStopped
     needs = (InfraSeen, InfraDecision)
     plans_with = (InfraSeen,)
-    waits = "the old place is stopped if it still answers"
+    waits = "the old application is stopped if it still answers"
 
     @override
     def probe(self, view: View, tell: Reporter) -> OldStopped:
@@ -51,9 +51,9 @@ class StopOld(ScenarioStep[OldStopped, OldStopped]):
         try:
             described = platform.app(app)
         except NotFound:
-            return OldStopped(why=f"{app} is gone, as far as this account sees")
+            return OldStopped(why=f"{app} does not exist, or this account cannot see it")
         except CredentialsRefused as error:
-            return OldStopped(why=f"{app} is out of this account's reach ({error.message})")
+            return OldStopped(why=f"this account has no access to {app} ({error.message})")
         return OldStopped(
             formation={entry.type: entry.quantity for entry in platform.formation(app) if entry.quantity},
             dynos=tuple(dyno.name for dyno in platform.dynos(app)),
@@ -65,12 +65,12 @@ class StopOld(ScenarioStep[OldStopped, OldStopped]):
     def plan(self, seen: OldStopped, view: View) -> Action:
         app = self._deps.old_app
         if not seen.answers:
-            return Action("noop", f"{seen.why}. If it runs on somewhere, it goes on writing and mailing")
+            return Action("noop", f"{seen.why}. If it still runs, it keeps writing and sending mail")
         if seen.shut and not (seen.formation or seen.dynos):
-            return Action("noop", f"nothing runs in {app}, and maintenance mode is on")
+            return Action("noop", f"no dyno of {app} runs, and maintenance mode is on")
         calls = (writes("PATCH", f"/apps/{app}"), writes("PATCH", f"/apps/{app}/formation (all to 0)"))
         running = ", ".join(f"{kind}={number}" for kind, number in sorted(seen.formation.items())) or "nothing"
-        return Action("change", f"{app}: maintenance mode on; what runs ({running}) goes to 0", calls)
+        return Action("change", f"{app}: turn maintenance mode on, and scale what runs ({running}) to 0", calls)
 
     @override
     def before(self, seen: OldStopped) -> dict[str, Any]:
@@ -91,22 +91,22 @@ class StopOld(ScenarioStep[OldStopped, OldStopped]):
     def verify(self, result: OldStopped, view: View, tell: Reporter) -> str:
         app = self._deps.old_app
         if not result.answers:
-            return f"nothing runs in {app}"
+            return f"no dyno of {app} runs"
         require_stopped(self._deps, app)
-        return f"nothing runs in {app}"
+        return f"no dyno of {app} runs"
 
 
 class _AppSeenNow(Fact):
-    """Whether the application exists, and what was known of it before this run began to create it."""
+    """Whether the application exists, and its address."""
 
     exists: bool
     web_url: str = ""
     foreign: bool = False
-    """Whether it is out of this account's reach."""
+    """Whether this account has no access to it."""
 
 
 class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
-    """One application; its name makes it findable."""
+    """Creates the application; its name makes it findable."""
 
     name = "infra.create_app"
     title = "Create the application"
@@ -121,7 +121,7 @@ class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
         try:
             found = self._look()
         except CredentialsRefused:
-            self._deps.platform.account()  # refused as well: it is the account, not the name
+            self._deps.platform.account()  # if Heroku refuses this too, the account is the problem, not the name
             return _AppSeenNow(exists=True, foreign=True)
         return _AppSeenNow(exists=found is not None, web_url=(found.web_url or "") if found else "")
 
@@ -136,16 +136,16 @@ class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
         name, scope = self._deps.app, view.get(InfraSeen)
         calls = (writes("POST", f'/apps {{"name": "{name}"}}'),)
         if scope is not None and scope.in_place:
-            return Action("noop", f"{name} is there")
+            return Action("noop", f"{name} already exists")
         if seen.foreign:
             return Action("blocked", f"The name {name} belongs to another account. {ANOTHER_NAME}")
         if seen.exists and view.get(InfraDecision) is not None:
             return Action(
                 "blocked",
-                f"An application {name} has appeared meanwhile, and not by this run: it is not touched. {ANOTHER_NAME}",
+                f"Somebody else has created {name} meanwhile, so uscdr does not touch it. {ANOTHER_NAME}",
             )
         where = f" in {scope.region or 'the default region'}" if scope else ""
-        return Action("change", f"{name} is created{where}", calls)
+        return Action("change", f"create {name}{where}", calls)
 
     @override
     def before(self, seen: _AppSeenNow) -> dict[str, Any]:
@@ -176,10 +176,10 @@ class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
         except CredentialsRefused as error:
             raise self._foreign() from error
         if found is None:
-            return FoundWrite(looked_at, "there is none", None, again=True)  # a name can be had once only
+            return FoundWrite(looked_at, "there is none", None, again=True)  # a name is unique
         if found.owner_email not in ("", account):
             raise self._foreign()
-        return FoundWrite(looked_at, "it was not there before, and is ours now", found.id)
+        return FoundWrite(looked_at, "it did not exist before, and this account owns it", found.id)
 
     def _foreign(self) -> EffectFailed:
         return EffectFailed(
@@ -193,20 +193,20 @@ class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
     @override
     def verify(self, result: AppMade, view: View, tell: Reporter) -> str:
         app = self._deps.platform.app(result.name)
-        return f"{app.name} answers at {app.web_url or 'no address yet'}"
+        return f"{app.name} created; address: {app.web_url or 'none yet'}"
 
 
 class SetBuildpacks(ScenarioStep[_BuildpacksSet, _BuildpacksSet]):
-    """Node.js first, Python last: its processes run. Detection alone would take Node.js only."""
+    """Sets Node.js first and Python last, whose processes run. Automatic detection would find only Node.js."""
 
     name = "infra.buildpacks"
-    title = "Buildpacks"
+    title = "Set the buildpacks"
     effect = Effect.IDEMPOTENT
     sends = (writes("PUT", "/apps/{new_app}/buildpack-installations"),)
     manual = ("{buildpacks}",)
     gives = _BuildpacksSet
     needs = (InfraSeen, AppMade)
-    waits = "set in order when the application is there"
+    waits = "set in order when the application exists"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _BuildpacksSet:
@@ -217,8 +217,8 @@ class SetBuildpacks(ScenarioStep[_BuildpacksSet, _BuildpacksSet]):
         wanted, app = view.need(InfraSeen).buildpacks, self._deps.app
         known = {"buildpacks": in_order(wanted, app)}
         if seen.buildpacks == wanted:
-            return Action("noop", f"buildpacks are {', '.join(wanted)}", known=known)
-        return Action("change", f"buildpacks become {', '.join(wanted)}", self.calls(), known)
+            return Action("noop", f"the buildpacks are already {', '.join(wanted)}", known=known)
+        return Action("change", f"set the buildpacks {', '.join(wanted)}", self.calls(), known)
 
     @override
     def apply(self, seen: _BuildpacksSet, view: View, tell: Reporter) -> _BuildpacksSet:
@@ -233,54 +233,57 @@ class SetBuildpacks(ScenarioStep[_BuildpacksSet, _BuildpacksSet]):
     def verify(self, result: _BuildpacksSet, view: View, tell: Reporter) -> str:
         there = self._deps.provisioning.buildpacks(self._deps.app)
         if there != view.need(InfraSeen).buildpacks:
-            raise CheckFailed(f"Buildpacks should be set and are {', '.join(there) or 'none'}.")
+            raise CheckFailed(
+                f"Heroku accepted the buildpacks, but lists {', '.join(there) or 'none'}.",
+                next_action="uscdr runs resume",
+            )
         return f"buildpacks: {', '.join(there)}"
 
 
-# Add-ons: ordered once each, found by plan among those that were not there before; awaited until usable.
+# Add-ons: each created once, found among the new ones if the answer is lost; the step waits until it is usable.
 
 
 READY_LIMIT = 1800.0
 COMING, USABLE = "provisioning", "provisioned"
 
 
-class AddonParams(Fact):
-    """Which service."""
+class _AddonParams(StepParams):
+    """The add-on service."""
 
     service: str
 
 
 class _AddonSeen(Fact):
-    """The application's own add-ons of the service, and the plan to order."""
+    """The application's own add-ons of the service, and the plan to create."""
 
     there: tuple[str, ...]
-    """Ids, of this service; those that failed or are going away do not count."""
+    """Their ids, without those that failed or are being removed."""
     name: str = ""
     usable: bool = False
     plan: str = ""
 
 
 class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
-    """One add-on of one service. One that is there already is used, and said to be."""
+    """Creates one add-on of one service; an existing one is used and reported."""
 
     name = "infra.addon"
-    title = "Order an add-on"
+    title = "Create an add-on"
     effect = Effect.FINDABLE
     says_when_sent = True
     sends = (writes("POST", "/apps/{new_app}/addons"),)
-    params = AddonParams
+    params = _AddonParams
     manual = ("heroku addons:create {plan} --app {new_app} --wait",)
     gives: ClassVar[type[AddonReady]]
     needs = (InfraSeen, AppMade)
 
     @property
     def _service(self) -> str:
-        return self.given(AddonParams).service
+        return self.given(_AddonParams).service
 
     @override
     @classmethod
     def chosen(cls, params: Fact) -> AnyStep:
-        service = AddonParams.model_validate(params.model_dump()).service
+        service = _AddonParams.model_validate(params.model_dump()).service
         return {POSTGRES: OrderDatabase, REDIS: OrderQueue}.get(service, OrderOther)
 
     @override
@@ -288,12 +291,14 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
         if not view.lacks(self.needs):
             return None
         scope = view.get(InfraSeen)
-        return f"{(scope and self._plan_of(scope)) or self._service} is ordered when the application is there"
+        return f"{(scope and self._plan_of(scope)) or self._service} is created when the application exists"
 
     def _plan_of(self, scope: InfraSeen) -> str:
         found = next((plan for plan in scope.plans if service_of(plan) == self._service), None)
         if found is None and self._service == POSTGRES:
-            raise BadInput(f"No plan of {self._service} is configured.", next_action="Name one under recovery.addons.")
+            raise BadInput(
+                f"scenarios.yaml names no plan of {self._service}.", next_action="Add one to recovery.addons."
+            )
         return found or ""
 
     def _own(self) -> tuple[AddOn, ...]:
@@ -318,12 +323,12 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
     def plan(self, seen: _AddonSeen, view: View) -> Action:
         known = {"plan": seen.plan}
         if not seen.plan and not seen.there:
-            return Action("skip", f"recovery.addons names no plan of {self._service}: none is ordered")
+            return Action("skip", f"recovery.addons names no plan of {self._service}, so none is created")
         if seen.usable:
-            return Action("noop", f"{seen.name} is there and is used")
+            return Action("noop", f"{seen.name} already exists and is used")
         if seen.there:
-            return Action("change", f"{seen.name} is on its way: it is waited for")
-        return Action("change", f"{seen.plan} is ordered", self.calls(), known)
+            return Action("change", f"wait for {seen.name}, which Heroku is creating")
+        return Action("change", f"create {seen.plan}", self.calls(), known)
 
     @override
     def before(self, seen: _AddonSeen) -> dict[str, Any]:
@@ -346,17 +351,17 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
             try:
                 addon = self._deps.provisioning.addon(app, addon_id)
             except NotFound:
-                return None  # the platform removes one that it could not provision
+                return None  # Heroku removes an add-on that it could not provision
             tell.progress(f"{addon.name}: {addon.state}")
             return addon
 
         ended = until(look, lambda addon: addon is None or addon.state != COMING, patience, self._deps.stop)
         if ended is None or ended.state != USABLE:
             raise EffectFailed(
-                f"The add-on {ended.name if ended else addon_id} was not provisioned: "
-                f"it is {ended.state if ended else 'gone again'}.",
+                f"Heroku did not provision the add-on {ended.name if ended else addon_id}: "
+                f"{f'it is {ended.state}' if ended else 'it was removed again'}.",
                 provider="heroku",
-                next_action="See: heroku status. To order a new one and go on: uscdr runs resume",
+                next_action="See: heroku status. To create a new one and continue: uscdr runs resume",
             )
         return self.gives(id=ended.id, name=ended.name, plan=ended.plan, ordered=ordered)
 
@@ -371,10 +376,10 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
         search = Search(
             f"GET /apps/{self._deps.app}/addons",
             lambda: [addon for addon in self._own() if addon.id not in before],
-            lambda addon: f"{addon.name} was not there before",
+            lambda addon: f"{addon.name} is new",
             f"no new add-on of {self._service}",
         )
-        return look_for(search, intent, self._deps.stop, tell)
+        return search.run(intent, self._deps.stop, tell)
 
     @override
     def adopt(self, provider_id: str, seen: _AddonSeen, view: View, tell: Reporter) -> AddonReady:
@@ -387,30 +392,30 @@ class OrderAddon(ScenarioStep[_AddonSeen, AddonReady]):
         missing = [name for name in addon.config_vars if name not in there]
         if missing:
             raise CheckFailed(
-                f"{result.name} is provisioned, but {', '.join(missing)} is not set.",
-                next_action=f"heroku addons:attach {result.name} --app {self._deps.app}; then: uscdr runs resume",
+                f"Heroku provisioned {result.name}, but did not set {', '.join(missing)}.",
+                next_action=f"heroku addons:attach {result.name} --app {self._deps.app}. Then: uscdr runs resume",
             )
         return f"{result.name} ({result.plan}) sets {', '.join(addon.config_vars) or 'nothing'}"
 
 
 class OrderDatabase(OrderAddon):
-    """The database."""
+    """Creates the database."""
 
-    title = "Order the database"
+    title = "Create the database"
     default_id = "database"
     gives = DatabaseReady
 
 
 class OrderQueue(OrderAddon):
-    """Of the queue nothing is brought back, because it holds nothing that lasts."""
+    """Creates the queue, empty: its messages are not restored."""
 
-    title = "Order the queue"
+    title = "Create the queue"
     default_id = "queue"
     gives = _QueueReady
 
 
 class OrderOther(OrderAddon):
-    """Of any other service; what it held is not brought back."""
+    """Creates an add-on of another service; its data is not restored."""
 
     gives = AddonReady
     may_be_added = True

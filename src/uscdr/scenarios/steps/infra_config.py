@@ -1,4 +1,4 @@
-"""Config of the new place, in one call before the first deploy; what was withheld follows after the switch."""
+"""Set the config of the new application in one call before the first deploy; mail follows after the switch."""
 
 from __future__ import annotations
 
@@ -29,41 +29,41 @@ class _MailEnabled(Fact):
 
 
 class _ConfigSeen(Fact):
-    """Names of variables to set, and of those that are right already."""
+    """Names of variables to set, and of those that are already right."""
 
     to_set: tuple[str, ...]
     right: tuple[str, ...]
 
 
 def _compare(wanted: Mapping[str, SecretStr], there: Mapping[str, SecretStr]) -> _ConfigSeen:
-    """By value, told by name."""
+    """Compare the values; the result has only names."""
     right = tuple(sorted(name for name, value in wanted.items() if there.get(name) == value))
     return _ConfigSeen(to_set=tuple(sorted(wanted.keys() - set(right))), right=right)
 
 
 def _require(names: set[str], there: Mapping[str, SecretStr], materials: Materials) -> None:
-    """Nothing that the plan counted on may be missing now. Raises CheckFailed with the names."""
+    """Raise CheckFailed, with the names, if variables of the plan are missing now."""
     lacking = sorted(names - there.keys())
     if lacking:
         raise CheckFailed(
-            f"Config variables that the plan was made with cannot be had any more: {', '.join(lacking)}.",
-            why=f"They came from {materials.origin}, which does not give them now.",
-            next_action="See that it answers again, then: uscdr runs resume. Or begin anew from a kit: "
+            f"Config variables of the plan are no longer available: {', '.join(lacking)}.",
+            why=f"They came from {materials.origin}, which does not have them now.",
+            next_action="When it answers again: uscdr runs resume. Or start again from a kit: "
             "uscdr recover infra --kit newest --app NAME --new",
         )
 
 
 class SetConfig(ScenarioStep[_ConfigSeen, ConfigSet]):
-    """Every variable but those that add-ons set; the key for encrypted columns among them."""
+    """Sets every variable except those of add-ons; includes the key for encrypted columns."""
 
     name = "infra.config"
-    title = "Set the config"
+    title = "Set the config vars"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{new_app}/config-vars"),)
     manual = ("heroku config:set $NAME=$VALUE … --app {new_app}   # all in ONE call, without {silenced}",)
     gives = ConfigSet
     needs = (Materials, AppMade, DatabaseReady)
-    waits = "all variables are set in one call when the add-ons are there"
+    waits = "all variables are set in one call when the add-ons exist"
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
         materials, new = view.need(Materials), NewApplication.now(self._deps).planned(self._deps)
@@ -77,7 +77,7 @@ class SetConfig(ScenarioStep[_ConfigSeen, ConfigSet]):
     @override
     def plan(self, seen: _ConfigSeen, view: View) -> Action:
         if not seen.to_set:
-            return Action("noop", f"all {plural(len(seen.right), 'variable')} are right")
+            return Action("noop", f"{plural(len(seen.right), 'variable')} already right")
         return Action("change", f"set in one call: {', '.join(seen.to_set)}", self.calls())
 
     @override
@@ -96,31 +96,31 @@ class SetConfig(ScenarioStep[_ConfigSeen, ConfigSet]):
     def verify(self, result: ConfigSet, view: View, tell: Reporter) -> str:
         left = self.probe(view, tell).to_set
         if left:
-            raise CheckFailed(f"These variables are not as they should be: {', '.join(left)}.")
-        return f"{plural(len(result.set) + len(result.kept), 'variable')} are as they should be"
+            raise CheckFailed(f"Heroku accepted these variables, but they have other values: {', '.join(left)}.")
+        return f"{plural(len(result.set) + len(result.kept), 'variable')} right"
 
 
 class _MailSeen(_ConfigSeen):
-    """The same, and whether what was set is in force: the deployment has succeeded, so no later release may fail."""
+    """Also whether the variables are in force: a release that fails now would keep the old ones."""
 
     in_force: bool
     failed: bool
     standing: str
-    """What is waited for, in words."""
+    """The state of the release, in words."""
 
 
 class EnableMail(ScenarioStep[_MailSeen, _MailEnabled]):
-    """From now on the new place mails; the old one does not any more. Done when its dynos run with it."""
+    """Enables mail in the new application. Done when its dynos run with the new variables."""
 
     name = "infra.enable_mail"
     default_id = "unsilence"
-    title = "Let mail out"
+    title = "Enable mail"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{new_app}/config-vars"),)
     manual = ("heroku config:set {unsilence} --app {new_app}   # in ONE call",)
     gives = _MailEnabled
     needs = (Materials, Switched)
-    waits = "mail is let out after the switch, not before"
+    waits = "mail is enabled after the switch, not before"
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
         materials, withheld = view.need(Materials), NewApplication.now(self._deps).planned(self._deps).withheld
@@ -139,12 +139,12 @@ class EnableMail(ScenarioStep[_MailSeen, _MailEnabled]):
     def plan(self, seen: _MailSeen, view: View) -> Action:
         known = {"unsilence": " ".join(f"{name}=${name}" for name in seen.to_set)}
         if seen.to_set:
-            return Action("change", f"mail is let out: {', '.join(seen.to_set)}", self.calls(), known)
+            return Action("change", f"enable mail: set {', '.join(seen.to_set)}", self.calls(), known)
         if not (seen.in_force or seen.failed):
             return Action("change", f"every variable is set; {seen.standing}", known=known)
         if seen.failed:
-            return Action("blocked", f"Mail is not let out: {seen.standing}. {Releases(self._deps).how_to_retry()}")
-        return Action("noop", "nothing is withheld", known=known)
+            return Action("blocked", f"Mail is not enabled: {seen.standing}. {Releases(self._deps).how_to_retry()}")
+        return Action("noop", "mail is already enabled", known=known)
 
     @override
     def apply(self, seen: _MailSeen, view: View, tell: Reporter) -> _MailEnabled:
@@ -162,24 +162,24 @@ class EnableMail(ScenarioStep[_MailSeen, _MailEnabled]):
     def verify(self, result: _MailEnabled, view: View, tell: Reporter) -> str:
         left = _compare(self._wanted(view), self._deps.platform.config_vars(self._deps.app)).to_set
         if left:
-            raise CheckFailed(f"Still withheld: {', '.join(left)}.")
+            raise CheckFailed(f"These variables are still not set: {', '.join(left)}.", next_action="uscdr runs resume")
         force = InForce.look(self._deps)
-        return f"{plural(len(result.set), 'variable')} let out; {force.words}" if result.set else force.words
+        return f"{plural(len(result.set), 'variable')} set; {force.words}" if result.set else force.words
 
 
-# Config for the new place: all of the old one, in names. Without the escrowed key nothing is created.
+# Collect the config of the old application, by name. Without the encryption key nothing is created.
 
 
 class InfraMaterials(ScenarioStep[Materials, Materials]):
-    """Compares names with what is required; values are never shown."""
+    """Compares the names with the required ones; never shows values."""
 
     name = "infra.materials"
-    title = "Config for the new place"
+    title = "Collect the config for the new application"
     phase = ASSESS
     effect = Effect.READ
     manual = (
         "heroku config --app {app} --shell >config.env   # 0600; keep it off the screen",
-        "age -d -i $IDENTITY manifest.json.age   # or from the kit: which object holds the config",
+        "age -d -i $IDENTITY manifest.json.age   # or from the kit: find the object that holds the config",
         "age -d -i $IDENTITY objects/$OBJECT.age >config.json",
     )
     gives = Materials
@@ -205,7 +205,7 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
         )
 
     def _addon_made(self) -> set[str]:
-        """Variables that the new add-ons will set although nobody remembers them of the old ones."""
+        """Variables that the new add-ons will set, even if the old ones are not known."""
         return {name for name in self._deps.config.config.derived if name.endswith("_URL") and name in MADE_BY_ADDONS}
 
     @override
@@ -215,16 +215,16 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
         if not seen.has_key:
             return Action(
                 "blocked",
-                f"{key} is not to be had ({seen.origin}): encrypted patients' data would be unreadable in the new "
-                "place. Nothing is created. Name a kit that holds it (uscdr kit list, --kit), or find who keeps the "
-                "escrowed key.",
+                f"{key} is not available ({seen.origin}), so encrypted patients' data would be unreadable in the new "
+                "application. uscdr created nothing. Name a kit that holds the key (uscdr kit list, --kit KIT), or ask "
+                "the keeper of the escrowed key.",
                 calls,
             )
         if seen.missing:
             return Action(
                 "blocked",
                 f"Required config variables are missing ({seen.origin}): {', '.join(seen.missing)}. Name a kit that "
-                "holds them (--kit); what the application can do without, take off config.required in scenarios.yaml.",
+                "holds them (--kit KIT), or remove those that are optional from config.required in scenarios.yaml.",
                 calls,
             )
         words = f"{plural(len(seen.copied), 'variable')} copied from {seen.origin}"
@@ -242,10 +242,10 @@ TRIED = "the key is tried on the proven backup before anything is created"
 
 
 class TryKey(ScenarioStep[KeyTried, KeyTried]):
-    """The one failure that leaves every count right and every record unreadable."""
+    """Tries the key: with a wrong one, every count is right and every record unreadable."""
 
     name = "infra.try_key"
-    title = "Try the key"
+    title = "Try the encryption key"
     phase = ASSESS
     effect = Effect.READ
     manual = ("psql -h 127.0.0.1 -U proof proof   # {canary}; the key by \\prompt, not in the command",)
@@ -265,7 +265,7 @@ class TryKey(ScenarioStep[KeyTried, KeyTried]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> KeyTried:
-        canary = view.need(Proof).key  # the proof itself is refused when the key does not fit
+        canary = view.need(Proof).key  # a proof with a wrong key is already refused
         return KeyTried(
             columns=canary.columns,
             sampled=canary.sampled,
@@ -280,8 +280,10 @@ class TryKey(ScenarioStep[KeyTried, KeyTried]):
         key, named = self._deps.config.recovery.encryption_key_variable, len(self._deps.config.recovery.canaries)
         calls = (sql("pgp_sym_decrypt of a sample, on this machine"),)
         if named and seen.unknown:
-            return Action("blocked", f"Whether {key} fits the backup is not known: {'; '.join(seen.unknown)}.", calls)
-        words = f"{key} reads {seen.matching} of {seen.sampled} sampled values in {plural(seen.columns, 'column')}"
+            return Action(
+                "blocked", f"It is not known whether {key} fits the backup: {'; '.join(seen.unknown)}.", calls
+            )
+        words = f"{key} decrypts {seen.matching} of {seen.sampled} sampled values in {plural(seen.columns, 'column')}"
         if seen.unencrypted:
-            words += f"; {plural(seen.unencrypted, 'value')} were never encrypted"
+            words += f"; {plural(seen.unencrypted, 'value')} not encrypted"
         return Action("read", words, calls)

@@ -1,4 +1,4 @@
-"""The dump for the new place: chosen from the old platform or the kit, proven here, loaded there, all or nothing."""
+"""The dump for the new application: chosen, proven on this machine, and loaded in one transaction."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from uscdr.scenarios.results.db import (
 from uscdr.scenarios.results.infra import DatabaseReady, InfraSeen, OldStopped
 from uscdr.scenarios.steps.base import ASSESS, RESTORED_BY_HAND, ScenarioStep, sql
 from uscdr.scenarios.steps.capture import Capture, CaptureSeen
-from uscdr.scenarios.steps.choose import LATER, Choice, chosen_of, settled, summary_of, warn_of
+from uscdr.scenarios.steps.choose import LATER, Choice, summary_of, warn_of
 from uscdr.scenarios.steps.prove import Prove
-from uscdr.scenarios.steps.transfers import said_no, seen_now
+from uscdr.scenarios.steps.transfers import TransfersSeen, said_no
 from uscdr.words import first_of, moment, plural, size
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class _LastCapture(Captured):
 
 
 class InfraChoose(ScenarioStep[ChosenBackup, ChosenBackup]):
-    """The newest good dump there is, and what its age means. Its proof begins at once."""
+    """Chooses the newest good dump, and starts its proof at once."""
 
     name = "infra.choose"
     title = "Choose the dump"
@@ -62,13 +62,13 @@ class InfraChoose(ScenarioStep[ChosenBackup, ChosenBackup]):
     manual = (
         "heroku pg:backups --app {app}",
         "heroku pg:backups:download $BACKUP --app {app} --output proof.dump",
-        "heroku pg:backups:url $BACKUP --app {app}   # a secret: whoever has it has the patients' data",
+        "heroku pg:backups:url $BACKUP --app {app}   # a secret: it gives access to the patients' data",
         "age -d -i $IDENTITY objects/$OBJECT.age >proof.dump   # or from the kit",
     )
 
     @override
     def probe(self, view: View, tell: Reporter) -> ChosenBackup:
-        found = choose_dump(self._deps, view, lambda owner, choice: settled(self._deps, owner, choice, tell))
+        found = choose_dump(self._deps, view, lambda owner, choice: choice.settled(self._deps, owner, tell))
         chosen = warn_of(found, tell)
         self._deps.candidate.prefetch(dump_source(self._deps, chosen))
         return chosen
@@ -83,7 +83,7 @@ class InfraChoose(ScenarioStep[ChosenBackup, ChosenBackup]):
 
 
 class InfraProve(Prove):
-    """The same proof as for a restore in place, of a dump that may come from a kit."""
+    """Proves the dump as for a restore in place; the dump may come from a kit."""
 
     name = "infra.prove"
     title = "Prove the dump"
@@ -98,7 +98,7 @@ class InfraProve(Prove):
 
     @override
     def probe(self, view: View, tell: Reporter) -> Proof:
-        proof = super().probe(view, tell)  # its rows are counted as the blast radius is
+        proof = super().probe(view, tell)  # counts the same rows as the confirmation
         volatile = self._deps.config.app.volatile_tables
         return proof.model_copy(update={"rows": sum(one.rows for one in proof.tables if one.name not in volatile)})
 
@@ -110,7 +110,7 @@ class InfraProve(Prove):
 
 
 class _LoadSeen(Fact):
-    """The new database before: how many tables and rows, and whether they are the dump's already."""
+    """The new database before the load: tables, rows, and whether they already equal the dump."""
 
     tables: int
     rows: int
@@ -118,15 +118,15 @@ class _LoadSeen(Fact):
 
 
 class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
-    """The proven file itself, before the first deploy, so that no migration meets an empty database."""
+    """Loads the proven file before the first deploy, so that no migration runs on an empty database."""
 
     name = "infra.load"
-    title = "Load the data"
+    title = "Load the dump"
     effect = Effect.IDEMPOTENT
     sends = (sql("pg_restore --single-transaction", changes=True),)
     manual = (
         "heroku pg:backups:restore $BACKUP_URL DATABASE_URL --app {new_app} --confirm {new_app}",
-        "pg_restore --no-owner --no-acl --single-transaction -d $DATABASE_URL proof.dump   # or what was proven",
+        "pg_restore --no-owner --no-acl --single-transaction -d $DATABASE_URL proof.dump   # or the proven file",
     )
     gives = Restored
     needs = (DatabaseReady, ChosenBackup, Proof)
@@ -150,14 +150,17 @@ class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
     def plan(self, seen: _LoadSeen, view: View) -> Action:
         proof = view.need(Proof)
         if seen.equal:
-            return Action("noop", f"the new database holds {proof.backup} already")
+            return Action("noop", f"the new database already has {proof.backup}")
         if seen.rows and not view.need(DatabaseReady).ordered:
             return Action(
                 "blocked",
-                f"The database of {self._deps.app} holds {plural(seen.rows, 'row')} that are not "
-                "the backup's: not touched. See who wrote them; if only its content is wrong: uscdr recover db",
+                f"The database of {self._deps.app} has {plural(seen.rows, 'row')} that are not from the backup, "
+                "so uscdr "
+                "does not overwrite it. Find out who wrote them. If only the content is wrong: uscdr recover db",
             )
-        words = f"{plural(proof.rows, 'row')} of {proof.backup} (SHA-256 {proof.sha256[:16]}…) into the new database"
+        words = (
+            f"load {plural(proof.rows, 'row')} of {proof.backup} (SHA-256 {proof.sha256[:16]}…) into the new database"
+        )
         if seen.rows:
             words += f", over {plural(seen.rows, 'row')} that the release phase wrote there"
         return Action("change", words, self.calls())
@@ -170,7 +173,9 @@ class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
     def apply(self, seen: _LoadSeen, view: View, tell: Reporter) -> Restored:
         proof = self._deps.candidate.proof(dump_source(self._deps, view.need(ChosenBackup)), tell)
         if proof.sha256 != view.need(Proof).sha256:
-            raise CheckFailed("The dump is not the one that was proven.", next_action="Begin anew: --new")
+            raise CheckFailed(
+                "The dump differs from the proven one.", next_action="Start again: uscdr recover infra --new"
+            )
         url = self._deps.platform.config_vars(self._deps.app)[self._deps.services.heroku.database]
 
         def report(done: int, total: int | None) -> None:
@@ -195,7 +200,9 @@ class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
         try:
             size_now = self._deps.database().facts().size
         except ProviderError as error:
-            raise CheckFailed("The loaded database does not answer.", why=error.message) from error
+            raise CheckFailed(
+                "The loaded database does not answer.", why=error.message, next_action="uscdr runs resume"
+            ) from error
         return f"{result.backup} is loaded, {size(size_now)} at {moment(now())}{_without(result)}"
 
 
@@ -205,21 +212,21 @@ def _same(live: tuple[TableDigest, ...], proven: tuple[TableDigest, ...]) -> boo
 
 
 def _without(result: Restored) -> str:
-    """What was left out, in a few words."""
+    """The parts of the dump that were left out, in words."""
     platform = [one.what for one in result.left_out if one.of_platform]
     others = [one.what for one in result.left_out if not one.of_platform]
-    words = f"; left out, as it belongs to the platform: {first_of(platform)}" if platform else ""
+    words = f"; left out, because it belongs to Heroku: {first_of(platform)}" if platform else ""
     return words + (f"; NOT in the new database: {first_of(others)}" if others else "")
 
 
-# What a living old place wrote until it was stopped: captured, proven, and taken along unless it is damaged.
+# The last writes of an old application that still ran: captured, proven, and used unless damaged.
 
 
 class CaptureLast(Capture[_LastCapture]):
-    """Nothing writes there any more. A platform that cannot capture does not end the recovery; the loss is told."""
+    """Captures the stopped old application. A failed capture does not stop the recovery, but reports the loss."""
 
     name = "infra.capture_last"
-    title = "Capture what it wrote last"
+    title = "Capture the last writes"
     gives = _LastCapture
     needs = (InfraSeen, OldStopped, ChosenBackup)
     plans_with = (InfraSeen,)
@@ -242,7 +249,7 @@ class CaptureLast(Capture[_LastCapture]):
         return CaptureSeen(
             addon_id=attachment.addon_id,
             owner_app=attachment.owner_app_name,
-            **seen_now(self._deps, transfers),
+            **TransfersSeen.listed(self._deps, transfers),
             reachable=True,
             pushes_out=self.pushed_out(transfers),
             wanted=chosen.backup if chosen else "",
@@ -258,11 +265,12 @@ class CaptureLast(Capture[_LastCapture]):
         if seen.pushes_out and seen.pushes_out == seen.wanted:
             return Action(
                 "blocked",
-                f"A last capture of {self._deps.old_app} would push out {seen.wanted}, the very backup that was chosen "
-                "(the platform keeps a fixed number). Delete another manual backup first: "
+                f"For a last capture of {self._deps.old_app} Heroku would drop {seen.wanted}, the chosen backup: "
+                "it keeps a "
+                "fixed number of manual backups. Delete another one first: "
                 f"heroku pg:backups:delete bNNN --app {self._deps.old_app}",
             )
-        return self._change(seen, f"the database of {self._deps.old_app} as it is once nothing writes to it")
+        return self._change(seen, f"capture the database of {self._deps.old_app} after its last write")
 
     @override
     def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> _LastCapture:
@@ -276,26 +284,26 @@ class CaptureLast(Capture[_LastCapture]):
     @override
     def verify(self, result: _LastCapture, view: View, tell: Reporter) -> str:
         if result.why:
-            tell.warn(f"The last state of {self._deps.old_app} could not be captured. {result.why}")
+            tell.warn(f"uscdr could not capture the last writes of {self._deps.old_app}. {result.why}")
             return f"not captured: {result.why}"
         words, owner = super().verify(result, view, tell), self.attachment().owner_app_name
         transfer = self._deps.backups.transfer(owner, result.id)
         self._deps.candidate.also(
             DumpSource.stored(self._deps.backups, owner, transfer)
-        )  # while add-ons are made ready
+        )  # while Heroku provisions add-ons
         return words
 
 
 class ChooseLast(ScenarioStep[ChosenBackup, ChosenBackup]):
-    """The last capture, or what was chosen at first where that one is damaged or was not to be had."""
+    """Chooses the last capture; if it is missing or damaged, the first choice."""
 
     name = "infra.choose_last"
-    title = "Choose the dump that is loaded"
+    title = "Choose the dump to load"
     effect = Effect.READ
     manual = ("heroku pg:backups --app {app}",)
     gives = ChosenBackup
     needs = (InfraSeen, OldStopped, ChosenBackup, Proof)
-    waits = "the last capture is taken if it restores, holds what must hold and has lost nothing since the first choice"
+    waits = "the last capture is used if it restores, its invariants hold, and it lost no rows since the first choice"
 
     @override
     def probe(self, view: View, tell: Reporter) -> ChosenBackup:
@@ -303,19 +311,19 @@ class ChooseLast(ScenarioStep[ChosenBackup, ChosenBackup]):
         if taken is None or taken.why:
             return self._as_before(chosen, view, tell)
         transfer = self._deps.backups.transfer(self._owner(), taken.id)
-        transfer = transfer.model_copy(update={"whose": Whose.OURS})  # this run took it of that very add-on
+        transfer = transfer.model_copy(update={"whose": Whose.OURS})  # this run captured that add-on
         wrong, doubts = fault_of_capture(self._deps, transfer, chosen, view.need(Proof), tell)
         if wrong:
-            tell.warn(f"The last state of {self._deps.old_app}, {transfer.name}, is not taken: {wrong}.")
+            tell.warn(f"The last capture of {self._deps.old_app}, {transfer.name}, is not used: {wrong}.")
             passed_over = (*chosen.passed_over, f"{transfer.name} ({wrong})")
             return self._as_before(chosen.model_copy(update={"passed_over": passed_over}), view, tell)
-        return warn_of(chosen_of(self._deps, Choice((transfer,), looked_for=True, remarks=doubts)), tell)
+        return warn_of(Choice((transfer,), looked_for=True, remarks=doubts).recorded(self._deps), tell)
 
     def _owner(self) -> str:
         return self._deps.old_attachment().owner_app_name
 
     def _as_before(self, chosen: ChosenBackup, view: View, tell: Reporter) -> ChosenBackup:
-        """The first choice; how old it is by now, where the old place wrote on."""
+        """The first choice, with its present age if the old application wrote since."""
         if not view.need(OldStopped).answers or view.need(InfraSeen).in_place:
             return chosen
         tell.warn(lost_since(self._deps, chosen))
@@ -329,10 +337,10 @@ class ChooseLast(ScenarioStep[ChosenBackup, ChosenBackup]):
 
 
 class ProveLast(InfraProve):
-    """Of the dump that is loaded; proven a moment ago if it is the one that was chosen at first."""
+    """Proves the dump to load; the earlier proof counts if it is the first choice."""
 
     name = "infra.prove_last"
-    title = "Prove the dump that is loaded"
+    title = "Prove the dump to load"
     needs = (OldStopped, ChosenBackup, Proof)
     waits = "proven when it is chosen"
     phase = ScenarioStep.phase

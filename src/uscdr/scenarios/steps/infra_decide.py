@@ -1,4 +1,4 @@
-"""What will be built, where, from which data, and which names will be moved: shown and confirmed by a phrase."""
+"""Confirm what will be built, from which data, and which hostnames move. The operator confirms by a phrase."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from uscdr.words import HOUR, duration, plural
 
 
 class _InfraDecideSeen(Fact):
-    """What is known when the operator is asked."""
+    """What is known for the confirmation."""
 
     scope: InfraSeen
     chosen: ChosenBackup
     rows: int | None
     config: tuple[str, ...] = ()
-    """What is not simply copied of the config, in sentences."""
+    """Config variables that are not simply copied, in sentences."""
 
 
 class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
-    """Changes nothing itself."""
+    """Asks for the confirmation; changes nothing itself."""
 
     name = "infra.decide"
     title = "Decide"
@@ -37,7 +37,7 @@ class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
     needs = (InfraSeen, Materials, ChosenBackup, Proof, KeyTried)
     plans_with = (InfraSeen, Materials, ChosenBackup)
     checked_by = (Compared, VerifiedData, Switched, ApplicationChecked)
-    waits = "asked when the scope is known"
+    waits = "asked after the assessment"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _InfraDecideSeen:
@@ -53,17 +53,22 @@ class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
         if scope.new_exists and not scope.in_place:
             return Action(
                 "blocked",
-                f"There is an application {scope.new_app} already. Name another with --app, or look what it is "
-                f"(heroku apps:info --app {scope.new_app}); an unfinished run is taken up with: uscdr runs resume",
+                f"The application {scope.new_app} already exists. Choose another name with --app, or inspect it "
+                f"(heroku apps:info --app {scope.new_app}). To continue an unfinished run: uscdr runs resume",
             )
         if scope.in_place and not scope.old_answers:
-            return Action("blocked", f"{scope.old_app} does not answer, so it cannot be rebuilt in place: --app NAME")
+            return Action(
+                "blocked",
+                f"{scope.old_app} does not answer, so uscdr cannot rebuild it in place. Name a new application: "
+                "--app NAME",
+            )
         if scope.rows_there:
             return Action(
                 "blocked",
-                f"{scope.old_app} still has a database with {plural(scope.rows_there, 'row')}: nothing is loaded over "
-                "it. If its content is wrong: uscdr recover db. To build a new place beside it: --app NAME without "
-                "--in-place-if-possible. An unfinished run is taken up with: uscdr runs resume",
+                f"{scope.old_app} still has a database with {plural(scope.rows_there, 'row')}, "
+                "and uscdr does not overwrite "
+                "it. If its content is wrong: uscdr recover db. To build a new application: --app NAME without "
+                "--in-place-if-possible. To continue an unfinished run: uscdr runs resume",
             )
         words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
         approved = {"account": scope.account, "app": scope.new_app, "dump": seen.chosen.transfer_id,
@@ -72,7 +77,7 @@ class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
 
     def _facts(self, seen: _InfraDecideSeen) -> dict[str, str]:
         scope, chosen = seen.scope, seen.chosen
-        rows = plural(seen.rows, "row") if seen.rows is not None else "rows counted by the proof"
+        rows = plural(seen.rows, "row") if seen.rows is not None else "rows not counted yet"
         price = f"${scope.monthly_cents / 100:.2f} a month" if scope.monthly_cents is not None else "price not known"
         return {
             "account": scope.account,
@@ -82,9 +87,11 @@ class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
             **self._without(seen),
             "code": scope.code,
             "names moved": self._names(scope),
-            "old place": "stopped, so that it neither writes nor mails" if scope.old_answers else "does not answer",
+            "old application": "stopped, so that it neither writes nor sends mail"
+            if scope.old_answers
+            else "does not answer",
             "time": self._time(),
-            **({"NOT brought back": "; ".join(scope.by_hand_after)} if scope.by_hand_after else {}),
+            **({"NOT restored": "; ".join(scope.by_hand_after)} if scope.by_hand_after else {}),
         }
 
     def _later(self, scope: InfraSeen) -> str:
@@ -92,19 +99,19 @@ class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
         return LEFT_BEHIND if lost else CAPTURED
 
     def _without(self, seen: _InfraDecideSeen) -> dict[str, str]:
-        """What the new place does not get as the old one had it."""
+        """What differs between the new application and the old one."""
         missing = (*seen.scope.left_out, *seen.scope.attached)
         found = {
-            "NOT ordered again": ", ".join(missing), "config": "; ".join(seen.config),
+            "NOT created again": ", ".join(missing), "config": "; ".join(seen.config),
             "other applications": "; ".join(seen.scope.sharing),
         }  # fmt: skip
         return {name: words for name, words in found.items() if words}
 
     def _time(self) -> str:
-        """What the scenario is planned for, against what was promised."""
+        """The planned time against the RTO."""
         planned = sum(self._deps.config.scenarios[self._deps.request.scenario].budget.values())
         promised = self._deps.config.objectives.rto
-        late = "; DNS and certificates alone may take longer than that" if planned > promised else ""
+        late = "; DNS and certificates alone may take longer" if planned > promised else ""
         return f"planned for up to {duration(planned)}, promised (RTO) {duration(promised)}{late}"
 
     def _names(self, scope: InfraSeen) -> str:
@@ -122,7 +129,7 @@ class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
         hours = int(seen.chosen.age_seconds // HOUR)
         names = ", ".join(_moved(seen.scope)) or "no name"
         head = f"build {seen.scope.new_app} with {rows} rows of {seen.chosen.backup}"
-        # the age ticks on while a person reads and types: the hour before is accepted too
+        # the age grows while a person reads and types, so the hour before is accepted too
         phrases = tuple(f"{head}, {h} h old, move {names}" for h in (hours, hours - 1) if h >= 0)
         return BlastRadius(facts=self._facts(seen), phrases=phrases)
 
@@ -132,9 +139,9 @@ class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
 
     @override
     def verify(self, result: InfraDecision, view: View, tell: Reporter) -> str:
-        return f"decided: {result.app} is built with {result.backup}"
+        return f"decided: build {result.app} with {result.backup}"
 
 
 def _moved(scope: InfraSeen) -> tuple[str, ...]:
-    """The hostnames whose records the run changes, or shows to a person and waits for."""
+    """The hostnames whose records the run changes, or waits for while a person changes them."""
     return tuple(name for name in scope.hostnames if name not in scope.by_hand)

@@ -1,4 +1,4 @@
-"""The code for the new place: one build of a named commit, after the data are there; and what shall run."""
+"""Deploy the code to the new application, after the data is loaded; then set its formation."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from uscdr.words import first_of
 
 
 class _DeploySeen(Fact):
-    """What would be deployed, what runs, and which migrations the release phase would apply to the restored data."""
+    """The commit to deploy, what runs now, and the migrations that the release phase would apply to the data."""
 
     commit: str
     running: str
-    """The commit that runs; only in place."""
+    """The running commit; only for a rebuild in place."""
     version: int | None
     failed: bool
-    """Whether a release after that one failed, so that it runs with an older config."""
+    """Whether a later release failed, so that the commit runs with an older config."""
     builds: tuple[str, ...]
     pending: int
     migrations: tuple[str, ...]
     dangerous: str
-    """One of them that may not run by itself, and why."""
+    """A listed dangerous migration among them, and why."""
     stuck: str
     """Why they would fail, and what to do."""
     lacks: tuple[Lack, ...] = ()
 
 
-NOT_TRIED = "NOT TRIED beforehand: before this deploy no dyno can write their SQL"
+NOT_TRIED = "NOT TRIED beforehand, because no dyno can write their SQL before this deploy"
 
 
 class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
     """The release phase migrates, so dangerous migrations stop the run before the build."""
 
     name = "infra.deploy"
-    title = "Deploy"
+    title = "Deploy the code"
     effect = Effect.FINDABLE
     says_when_sent = True
     sends = (
@@ -57,7 +57,7 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
     manual = ("git push https://git.heroku.com/{new_app}.git $COMMIT:refs/heads/main",)
     gives = Redeployed
     needs = (InfraSeen, Compared, ConfigSet)
-    waits = "built and released when data and config are there; dangerous migrations stop it"
+    waits = "built and released when data and config are in place; dangerous migrations stop it"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _DeploySeen:
@@ -67,12 +67,15 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
         found = Tables.live(self._deps).against(code, commit[:12])
         if not found.known:
             tell.warn(
-                f"Which migrations the release phase of {commit[:12]} applies is NOT KNOWN: it seems to have none."
+                f"It is NOT KNOWN which migrations the release phase of {commit[:12]} applies: its files show none."
             )
         if found.ahead:
-            tell.warn(f"The data are AHEAD of {commit[:12]} by {', '.join(found.ahead)}: that code does not know them.")
+            tell.warn(
+                f"The data is AHEAD of {commit[:12]} by {', '.join(found.ahead)}: "
+                "that code does not know these migrations."
+            )
         if found.unfillable:
-            tell.warn(f"That code CANNOT SAVE rows, for it does not fill {first_of(found.unfillable)}.")
+            tell.warn(f"That code CANNOT SAVE rows: it does not fill {first_of(found.unfillable)}.")
         builds = self._deps.deploys.builds(self._deps.app)
         releases = self._deps.platform.releases(self._deps.app)
         current = next((r for r in releases if r.current and r.slug_id), None)
@@ -94,16 +97,18 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
         if seen.dangerous:
             return Action(
                 "blocked",
-                f"The release would apply a dangerous migration to the restored data: {seen.dangerous} "
-                "Decide with the developers, or deploy code of the backup's time: --ref",
+                f"The release phase would apply a dangerous migration to the restored data: {seen.dangerous} "
+                "Decide with the developers, or deploy code of the backup's time: --ref REF",
             )
         if seen.stuck:
             return Action("blocked", f"The release phase of {seen.commit[:12]} would fail: {seen.stuck}")
         if seen.pending:
-            return Action("blocked", "Another build of this application is under way.")
+            return Action(
+                "blocked", "Another build of this application is in progress. Wait for its end, then: uscdr runs resume"
+            )
         if seen.running == seen.commit and not seen.failed:
-            return Action("noop", f"{seen.commit[:12]} runs already as v{seen.version}")
-        words = f"{seen.commit[:12]} is built and released{without(seen.lacks)}"
+            return Action("noop", f"{seen.commit[:12]} already runs as v{seen.version}")
+        words = f"build and release {seen.commit[:12]}{without(seen.lacks)}"
         if seen.migrations:
             words += f"; its release phase applies {', '.join(seen.migrations)}, {NOT_TRIED}"
         return Action("change", words, self.calls(), {"COMMIT": seen.commit})
@@ -138,27 +143,27 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
 
 
 class _FormationSeen(Fact):
-    """What shall run, and which process types have another dyno size than in the old place: type -> that size."""
+    """The formation, and the process types whose dyno size differs from the old application: type -> old size."""
 
     formation: dict[str, int]
     sizes: dict[str, str]
     now: dict[str, str]
-    """The size that they have instead."""
+    """Their present size."""
     absent: tuple[str, ...]
-    """Process types that ran in the old place and that the deployed code does not name."""
+    """Process types of the old application that the deployed code does not have."""
 
 
 class InfraFormation(ScenarioStep[_FormationSeen, ProcessesStopped]):
-    """What shall run: as in the old place, of the single ones exactly one. A new app starts web only, and small."""
+    """Sets number and size of dynos as in the old application. A new app starts with one small web dyno."""
 
     name = "infra.formation"
-    title = "What shall run"
+    title = "Set the formation"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{new_app}/formation (sizes)"),)
-    manual = ("heroku ps:type $TYPE=$SIZE --app {new_app}   # as heroku ps of the old place tells",)
+    manual = ("heroku ps:type $TYPE=$SIZE --app {new_app}   # as `heroku ps` of the old application shows",)
     gives = ProcessesStopped
     needs = (InfraSeen, VerifiedData)
-    waits = "web, workers and exactly one beat are started, in number and size as in the old place"
+    waits = "web, workers and exactly one beat run as in the old application, in number and size"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _FormationSeen:
@@ -178,9 +183,12 @@ class InfraFormation(ScenarioStep[_FormationSeen, ProcessesStopped]):
         several = [f"{kind}={seen.formation[kind]}" for kind in self._deps.config.recovery.singletons
                    if seen.formation.get(kind, 1) != 1]  # fmt: skip
         if several:
-            return Action("blocked", f"There must be exactly one of: {', '.join(several)}.")
+            return Action(
+                "blocked",
+                f"Exactly one dyno may run of: {', '.join(several)}. Correct recovery.singletons in scenarios.yaml",
+            )
         words = ", ".join(f"{kind}={number}" for kind, number in sorted(seen.formation.items()))
-        words = f"shall run: {words}" + _absent(seen.absent)
+        words = f"formation: {words}" + _absent(seen.absent)
         if not seen.sizes:
             return Action("noop", words)
         sizes = ", ".join(f"{kind} from {seen.now[kind]} to {size}" for kind, size in sorted(seen.sizes.items()))
@@ -200,12 +208,12 @@ class InfraFormation(ScenarioStep[_FormationSeen, ProcessesStopped]):
         left = self.probe(view, tell)
         if left.sizes:
             raise CheckFailed(
-                f"Not of the size that they had in the old place: {', '.join(sorted(left.sizes))}.",
-                next_action=f"See: heroku ps --app {self._deps.app}; then: uscdr runs resume",
+                f"These processes do not have their old dyno size: {', '.join(sorted(left.sizes))}.",
+                next_action=f"See: heroku ps --app {self._deps.app}. Then: uscdr runs resume",
             )
         force = Releases(self._deps).await_in_force(tell)
         return f"every process type has its size; {force.words}{_absent(left.absent)}"
 
 
 def _absent(kinds: tuple[str, ...]) -> str:
-    return f"; NOT in the deployed code, and so not started: {', '.join(kinds)}" if kinds else ""
+    return f"; NOT started, because the deployed code does not have them: {', '.join(kinds)}" if kinds else ""

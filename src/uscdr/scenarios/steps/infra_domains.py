@@ -1,4 +1,4 @@
-"""Hostnames: bound to one application at a time, each with a target of its own; and their certificates."""
+"""Move hostnames, each to its own DNS target, and get certificates for them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _DomainsSeen(Fact):
 
 
 class BindDomains(ScenarioStep[_DomainsSeen, DomainsBound]):
-    """From the delete to the add, requests get “no such app”: the new application was checked before."""
+    """Moves the hostnames. Between delete and add, requests get “no such app”."""
 
     name = "infra.domains"
     title = "Move the hostnames"
@@ -60,7 +60,7 @@ class BindDomains(ScenarioStep[_DomainsSeen, DomainsBound]):
     gives = DomainsBound
     needs = (InfraSeen, ApplicationChecked)
     checked_by = (Switched,)
-    waits = "hostnames move when the new application answers its checks"
+    waits = "hostnames move when the new application passes its checks"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _DomainsSeen:
@@ -78,7 +78,7 @@ class BindDomains(ScenarioStep[_DomainsSeen, DomainsBound]):
         try:
             return {domain.hostname for domain in self._deps.provisioning.domains(self._deps.old_app)}
         except (NotFound, CredentialsRefused):
-            return set()  # if it holds them all the same, taking them is refused in plain words
+            return set()  # if it still holds them, Heroku refuses the add with a reason
 
     @override
     def plan(self, seen: _DomainsSeen, view: View) -> Action:
@@ -86,14 +86,17 @@ class BindDomains(ScenarioStep[_DomainsSeen, DomainsBound]):
         manual = (*(f"heroku domains:remove {name} --app {old}" for name in seen.held_by_old),
                   *(f"heroku domains:add {name} --app {app}" for name in seen.missing))  # fmt: skip
         if not seen.missing:
-            return Action("noop", f"bound: {', '.join(seen.bound) or 'there is no hostname'}")
+            return Action(
+                "noop",
+                f"already on the new application: {', '.join(seen.bound)}" if seen.bound else "there is no hostname",
+            )
         calls = (*(writes("DELETE", f"/apps/{old}/domains/{name}") for name in seen.held_by_old),
                  *(writes("POST", f"/apps/{app}/domains {name}") for name in seen.missing))  # fmt: skip
-        return Action("change", f"{', '.join(seen.missing)} moves to {app}", calls, manual=manual)
+        return Action("change", f"move {', '.join(seen.missing)} to {app}", calls, manual=manual)
 
     @override
     def apply(self, seen: _DomainsSeen, view: View, tell: Reporter) -> DomainsBound:
-        provisioning, left = self._deps.provisioning, self.probe(view, tell)  # an answer may have been lost on the way
+        provisioning, left = self._deps.provisioning, self.probe(view, tell)  # an earlier answer may have been lost
         for name in left.missing:
             if name in left.held_by_old:
                 provisioning.remove_domain(self._deps.old_app, name)
@@ -107,14 +110,16 @@ class BindDomains(ScenarioStep[_DomainsSeen, DomainsBound]):
             made = view.get(AppMade)
             raise Conflict(
                 error.message, provider=error.provider, status=error.status, why=error.why,
-                next_action=f"Its owner removes it: heroku domains:remove {name} --app THE_OTHER_APP. If that "
-                "is out of reach: a ticket at https://help.heroku.com, with proof that the domain is yours. Until then "
-                f"the new place answers at {made.web_url if made else 'its own address'}. Then: uscdr runs resume",
+                next_action=f"Let its owner remove it: heroku domains:remove {name} --app THE_OTHER_APP. If you "
+                "cannot reach them, open a ticket at https://help.heroku.com, with proof that you own the domain. "
+                "Until "
+                f"then, the new application answers at {made.web_url if made else 'its own address'}. Then: "
+                "uscdr runs resume",
             ) from error  # fmt: skip
 
     def _targets(self, view: View, tell: Reporter) -> DomainsBound:
         wanted = view.need(InfraSeen).hostnames
-        patience = WaitLimit("the hostnames' targets", TARGET_LIMIT, f"heroku domains --app {self._deps.app}")
+        patience = WaitLimit("the DNS targets of the hostnames", TARGET_LIMIT, f"heroku domains --app {self._deps.app}")
 
         def look() -> dict[str, str]:
             tell.progress("waiting for the DNS targets")
@@ -134,7 +139,9 @@ class BindDomains(ScenarioStep[_DomainsSeen, DomainsBound]):
     def verify(self, result: DomainsBound, view: View, tell: Reporter) -> str:
         without = [one.hostname for one in result.targets if not one.target]
         if without:
-            raise CheckFailed(f"No DNS target yet for {', '.join(without)}.", next_action="uscdr runs resume")
+            raise CheckFailed(
+                f"Heroku has not assigned a DNS target to {', '.join(without)}.", next_action="uscdr runs resume"
+            )
         return "; ".join(f"{one.hostname} -> {one.target}" for one in result.targets) or "there is no hostname"
 
 
@@ -146,16 +153,16 @@ class _CertificatesSeenNow(Fact):
 
 
 class EnableCertificates(ScenarioStep[_CertificatesSeenNow, _CertificatesOn]):
-    """Asked for before the switch; validated only after DNS points here."""
+    """Requests certificates before the switch; Heroku validates them only after DNS points to the application."""
 
     name = "infra.certificates"
-    title = "Ask for certificates"
+    title = "Request certificates"
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{new_app}/acm"),)
     manual = ("heroku certs:auto:enable --app {new_app}",)
     gives = _CertificatesOn
     needs = (DomainsBound,)
-    waits = "certificates are asked for when the hostnames are bound"
+    waits = "certificates are requested when the hostnames have moved"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _CertificatesSeenNow:
@@ -168,8 +175,8 @@ class EnableCertificates(ScenarioStep[_CertificatesSeenNow, _CertificatesOn]):
     @override
     def plan(self, seen: _CertificatesSeenNow, view: View) -> Action:
         if seen.managed:
-            return Action("noop", "certificates are managed" if seen.hostnames else "there is no hostname")
-        return Action("change", "automated certificates are turned on", self.calls())
+            return Action("noop", "automated certificates are already on" if seen.hostnames else "there is no hostname")
+        return Action("change", "turn on automated certificates", self.calls())
 
     @override
     def apply(self, seen: _CertificatesSeenNow, view: View, tell: Reporter) -> _CertificatesOn:
@@ -185,25 +192,27 @@ class EnableCertificates(ScenarioStep[_CertificatesSeenNow, _CertificatesOn]):
         custom = _custom(self._deps.provisioning.domains(self._deps.app))
         without = [domain.hostname for domain in custom if domain.acm_status is None]
         if without:
-            raise CheckFailed(f"No certificate is under way for {', '.join(without)}.", next_action="uscdr runs resume")
+            raise CheckFailed(
+                f"Heroku is not issuing a certificate for {', '.join(without)}.", next_action="uscdr runs resume"
+            )
         return ", ".join(f"{domain.hostname}: {domain.acm_status}" for domain in custom) or "there is no hostname"
 
 
 class AwaitCertificates(ScenarioStep[CertificatesSeen, CertificatesSeen]):
-    """The application sends HSTS: without a certificate its users cannot even click through."""
+    """Waits for the certificates. The application sends HSTS, so users cannot bypass a missing one."""
 
     name = "infra.await_certificates"
-    title = "Certificates"
+    title = "Wait for the certificates"
     effect = Effect.READ
     manual = ("heroku certs:auto --app {new_app}",)
     gives = CertificatesSeen
     needs = (InfraSeen, Switched)
-    waits = "certificates are awaited after the switch"
+    waits = "uscdr waits for the certificates after the switch"
 
     @override
     def probe(self, view: View, tell: Reporter) -> CertificatesSeen:
         left = {one.hostname for one in view.need(Switched).left} | self._forbidden(view)
-        names = set(view.need(InfraSeen).hostnames) - left  # issued when a person has done what is left to them
+        names = set(view.need(InfraSeen).hostnames) - left  # these are issued after a person has created the record
         patience = WaitLimit("the certificates", CERTIFICATE_LIMIT, f"heroku certs:auto --app {self._deps.app}")
 
         def look() -> tuple[Domain, ...]:
@@ -215,7 +224,7 @@ class AwaitCertificates(ScenarioStep[CertificatesSeen, CertificatesSeen]):
         return CertificatesSeen(states={d.hostname: state_of(d) for d in ended}, left=tuple(sorted(left)))
 
     def _forbidden(self, view: View) -> set[str]:
-        """Names whose zone allows no certificate: waiting would be in vain, and mail and workers wait behind it."""
+        """Names whose zone forbids a certificate: uscdr does not wait for them, so that mail and workers start."""
         cautions = view.get(_Cautions)
         names = {one.name for one in cautions.found if one.no_certificate} if cautions else set()
         there = _custom(self._deps.provisioning.domains(self._deps.app)) if names else []
@@ -228,11 +237,12 @@ class AwaitCertificates(ScenarioStep[CertificatesSeen, CertificatesSeen]):
             words = "; ".join(f"{name}: {state}" for name, state in bad.items())
             return Action(
                 "blocked",
-                f"No certificate: {words}. See that DNS points to the target, that no CAA record forbids it, that no "
-                f"AAAA is left over, then: heroku certs:auto:refresh --app {self._deps.app}; or upload a certificate",
+                f"There is no certificate: {words}. Check that DNS points to the target, "
+                "that no CAA record forbids it, and "
+                f"that no AAAA record remains. Then: heroku certs:auto:refresh --app {self._deps.app}, or upload one",
             )
         states = [f"{name}: {state}" for name, state in seen.states.items()]
-        states += [f"{name}: not awaited, it is left to a person" for name in seen.left]
+        states += [f"{name}: not checked, because a person has to create its record" for name in seen.left]
         return Action("read", ", ".join(states) or "no hostname")
 
 
@@ -245,26 +255,26 @@ def _settled(domains: tuple[Domain, ...]) -> bool:
 
 
 def state_of(domain: Domain) -> str:
-    """Its certificate's state in the platform's words; ISSUED for an uploaded one too."""
+    """The state of its certificate in Heroku's words; ISSUED also for an uploaded one."""
     if domain.acm_status == ISSUED or (domain.sni_endpoint and domain.acm_status != HOPELESS):
         return ISSUED
     return f"{domain.acm_status}{f' ({domain.acm_reason})' if domain.acm_reason else ''}"
 
 
-# What will make a switch of the domain fail or mislead, said before anything is built.
+# Check the domain before anything is built.
 
 
 class Preflight(ScenarioStep[_Cautions, _Cautions]):
-    """What will make the switch fail or mislead, said before anything is built."""
+    """Reports what would make the switch fail or hide its result, before anything is built."""
 
     name = "dns.preflight"
-    title = "Domain, before it is moved"
+    title = "Check the domain before the switch"
     phase = ASSESS
     effect = Effect.READ
-    manual = ("dig {hostname} CNAME; dig {zone} CAA; dig {hostname} AAAA   # note what stands there, and its TTL",)
+    manual = ("dig {hostname} CNAME; dig {zone} CAA; dig {hostname} AAAA   # note the record and its TTL",)
     gives = _Cautions
     needs = (InfraSeen,)
-    waits = "looked at when the hostnames are known"
+    waits = "checked when the hostnames are known"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _Cautions:
@@ -276,11 +286,11 @@ class Preflight(ScenarioStep[_Cautions, _Cautions]):
             try:
                 found += self._deps.dns.verifier.cautions(name, held.values[0] if held else "")
             except (ProviderError, MachineError) as error:
-                found.append(Caution(name=name, what=error.message, so="The switch cannot be seen to have happened."))
+                found.append(Caution(name=name, what=error.message, so="uscdr could not verify the switch."))
         return _Cautions(found=tuple(one for one in found if not one.blocks))
 
     @override
     def plan(self, seen: _Cautions, view: View) -> Action:
         calls = (Call(provider="dns", request="QUERY of every authoritative server", writes=False),)
         words = "; ".join(f"{one.name}: {one.what.rstrip('.')}. {one.so.rstrip('.')}" for one in seen.found)
-        return Action("read", words or "nothing stands against a switch of the domain", calls)
+        return Action("read", words or "no problem found for the switch of the domain", calls)

@@ -1,4 +1,4 @@
-"""Scope of the loss: what still answers, what each part of the recovery needs, what the new place is made like."""
+"""Assess the loss: what still answers, what each part of the recovery needs, how the new application is built."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ FRESH = 30.0
 
 
 class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
-    """Asks every provider once; a provider that does not answer is a line of the plan, not its end."""
+    """Asks every provider once. A provider that does not answer becomes a line of the plan and does not stop it."""
 
     name = "infra.scope"
-    title = "Scope of the loss"
+    title = "Assess the loss"
     phase = ASSESS
     effect = Effect.READ
     manual = (
         "heroku status",
         "heroku apps:info --app {app}",
-        "sha256sum -c SHA256SUMS   # in the kit's directory, kits/$KIT: is it whole?",
+        "sha256sum -c SHA256SUMS   # in the kit's directory, kits/$KIT: is it complete?",
     )
     gives = InfraSeen
     fresh_for = FRESH
@@ -50,7 +50,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         account = self._deps.platform.account().email
         old = self._deps.old.place(self._deps.old_app)
         if not old.answers:
-            tell.warn(f"{self._deps.old_app} does not answer: {old.why}. Working from {old.origin}.")
+            tell.warn(f"{self._deps.old_app} does not answer: {old.why}. uscdr uses {old.origin} instead.")
         runs = self._still_open(old)
         if runs:
             tell.warn(_standing(self._deps.old_app, runs))
@@ -82,7 +82,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         )
 
     def _still_open(self, old: OldApplication) -> str:
-        """What runs of an old application that is open and has its database; empty when it is not beside a new one."""
+        """What runs of an old application with users and a database; empty for a rebuild in place."""
         if not old.answers or old.facts is None or old.facts.app.maintenance or self._deps.request.app is None:
             return ""
         running = {one.type: one.quantity for one in old.facts.formation if one.quantity}
@@ -96,11 +96,11 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         except NotFound:
             return False
         except CredentialsRefused:
-            return True  # the account answered before: the name is another one's
+            return True  # the account answered before: another account owns the name
         return True
 
     def _rows_there(self, old: OldApplication) -> int:
-        """Only of an application that is rebuilt in place; one whose database is gone has none."""
+        """Rows of an application that is rebuilt in place; 0 without a database."""
         if self._deps.request.app is not None or self._deps.services.heroku.database not in old.config:
             return 0
         try:
@@ -110,7 +110,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             return 0
 
     def _formation(self, old: OldApplication) -> dict[str, int]:
-        """What ran in the old place; a stopped or unknown one gives way to what the configuration says."""
+        """The old formation; if it is stopped or unknown, the one from the configuration."""
         known = {entry.type: entry.quantity for entry in old.facts.formation} if old.facts else {}
         for source in (known, dict(self._deps.memory.formation), dict(self._deps.config.app.formation)):
             if any(source.values()):
@@ -124,7 +124,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         return AddonOrder.of([*there, *(one.addon for one in had if one.fate is AddonFate.ANEW)], configured, sold)
 
     def _addons(self, old: OldApplication) -> dict[str, Any]:
-        """What is ordered again, what is not, and what it costs, as fields of what was seen."""
+        """The add-ons to create, those left out, and the price, as fields of `InfraSeen`."""
         lost = LostAddons.of(self._deps, old)
         wanted = self._order(old, lost.found)
         return {
@@ -137,7 +137,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         }
 
     def _names(self, old: OldApplication) -> tuple[dict[str, Any], Need]:
-        """The users' hostnames and their records, as fields of what was seen; and what their switch needs."""
+        """The users' hostnames and their records, as fields of `InfraSeen`; and what their switch needs."""
         hostnames = self._hostnames(old)
         records, left, need = self._records(hostnames)
         fields = {
@@ -155,7 +155,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         return tuple(dict.fromkeys((*configured, *(old.facts.hostnames if old.facts else ()))))
 
     def _records(self, hostnames: tuple[str, ...]) -> tuple[tuple[RecordSet, ...], dict[str, str], Need]:
-        """What the zone holds of them, and those for which a person has to make the record, each with its reason."""
+        """The zone's records of them, and the names whose record a person has to create, with the reasons."""
         need = Need(part="switch of the domain", provider="dns", possible=True, why="no hostname to move")
         place = self._deps.dns
         if not hostnames:
@@ -171,7 +171,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         return found, left, need.model_copy(update={"why": by})
 
     def _code(self, old: OldApplication) -> tuple[str, str, bool]:
-        """Commit, where it comes from in words, and whether it can be had. Raises BadInput for an unknown --ref."""
+        """Commit, its origin in words, and whether it is available. Raises BadInput for an unknown --ref."""
         named, commit = self._deps.request.ref, old.facts.commit if old.facts else ""
         why = "no repository is configured"
         if self._deps.source is not None:
@@ -181,7 +181,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             except NotFound as error:
                 if named:
                     raise BadInput(
-                        f"The repository has no “{named}”.",
+                        f"The repository has no ref “{named}”.",
                         why=error.message,
                         next_action="Name a branch, tag or commit.",
                     ) from error
@@ -194,17 +194,17 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         if held is not None and held.sha256 and (named is None or held.commit.startswith(named)):
             words = f"{held.commit[:12]} from the kit (the repository: {why}){without(held.lacks)}"
             return held.commit, words, True
-        return named or commit, f"{named or 'the code'} is not to be had: {why}", False
+        return named or commit, f"{named or 'the code'} is not available: {why}", False
 
     def _without(self, commit: str) -> str:
-        """What a build of it would lack; a repository that does not give it now may do so when it is built."""
+        """What a build of the commit would lack. A repository that does not answer now may do so at the build."""
         try:
             return without(fetch_code(self._deps, commit).lacks)
         except (BadInput, MachineError, ProviderError) as error:
             return f" (not fetched yet: {error.message})"
 
     def _needs(self, old: OldApplication, dns: Need, code: Need) -> tuple[Need, ...]:
-        media = Need(part="media", provider="cloudinary", possible=True, why="stays where it is")
+        media = Need(part="media", provider="cloudinary", possible=True, why="not affected")
         if self._deps.media is not None:
             try:
                 self._deps.media.open_old().ping()
@@ -226,12 +226,14 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
                  reads("GET", "/addon-services/…/plans"))  # fmt: skip
         if lacking:
             words = "; ".join(f"{need.part}: {need.provider} ({need.why or 'does not answer'})" for need in lacking)
-            return Action("blocked", f"Nothing can be built without: {words}. Name an escape kit: --kit newest", calls)
+            return Action(
+                "blocked", f"uscdr cannot build anything without: {words}. Name an escape kit: --kit newest", calls
+            )
         return Action("read", _words(seen), calls, caution=_standing(seen.old_app, seen.old_open))
 
 
 def _told(facts: AppFacts | None, account: str) -> dict[str, Any]:
-    """What the old place was like, as fields of what was seen; none where nobody tells."""
+    """The properties of the old application, as fields of `InfraSeen`; none if they are not known."""
     if facts is None:
         return {}
     return {
@@ -244,25 +246,25 @@ def _told(facts: AppFacts | None, account: str) -> dict[str, Any]:
 
 
 def _standing(app: str, runs: str) -> str:
-    """What speaks against a new place beside an application that works for its users; empty when it does not."""
+    """A warning before a new application replaces one that works for its users; empty if it does not."""
     if not runs:
         return ""
     return (
-        f"{app} is still there, open to its users, with its database ({runs}): it is stopped for another one. "
-        "If only its data or its code are wrong: uscdr recover db, uscdr recover app."
+        f"{app} still runs for its users, with its database ({runs}). This recovery stops it and builds another one. "
+        "If only its data is wrong: uscdr recover db. If only its code is wrong: uscdr recover app."
     )
 
 
 def _words(seen: InfraSeen) -> str:
     old = "answers" if seen.old_answers else f"does not answer ({seen.old_why})"
-    words = [f"{seen.old_app} {old}; what it was made of: {seen.knows}"]
+    words = [f"{seen.old_app} {old}; its settings come from {seen.knows}"]
     if seen.kit_old:
         words.append(f"the kit is {seen.kit_old} old")
     words += [*seen.replaced, seen.code]
-    words += [f"NOT ordered again, by hand if needed: {', '.join(seen.left_out)}"] if seen.left_out else []
+    words += [f"NOT created again, by hand if needed: {', '.join(seen.left_out)}"] if seen.left_out else []
     words += seen.sharing
     words += [f"NOT attached again, by hand if needed: {', '.join(seen.attached)}"] if seen.attached else []
-    words += [f"NOT brought back: {'; '.join(seen.by_hand_after)}"] if seen.by_hand_after else []
+    words += [f"NOT restored: {'; '.join(seen.by_hand_after)}"] if seen.by_hand_after else []
     down = [need for need in seen.needs if not need.possible]
     words += [f"NOT POSSIBLE NOW: {need.part} (needs {need.provider}: {need.why})" for need in down]
     words.append(f"{len(seen.needs) - len(down)} of {plural(len(seen.needs), 'part')} can be done")

@@ -1,4 +1,4 @@
-"""The data-loss ledger: by table and key range, what the restore will lose and what it brings back."""
+"""The data-loss ledger: by table and key range, the rows that the restore loses and brings back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LedgerStep(ScenarioStep[LossLedger, LossLedger]):
     """Compares the live database with the proven backup in the scratch database."""
 
     name = "data.ledger"
-    title = "What will be lost"
+    title = "List what will be lost"
     effect = Effect.READ
     manual = ("heroku pg:psql --app {app}   # count(*) and max(id) of each table, against the proof",)
     gives = LossLedger
@@ -53,13 +53,13 @@ class LedgerStep(ScenarioStep[LossLedger, LossLedger]):
             live = self._deps.database()
             live.facts()
         except ProviderError as error:
-            tell.warn(f"What the restore will lose cannot be listed: {error.message}")
+            tell.warn(f"uscdr cannot list what the restore will lose: {error.message}")
             return self._unreadable(proof)
         scratch = proven_database(self._deps, view, tell)
         try:
             return self._compare(live, scratch, view, tell)
         except ProviderError as error:
-            tell.warn(f"What the restore will lose cannot be listed: {error.message}")
+            tell.warn(f"uscdr cannot list what the restore will lose: {error.message}")
             return self._unreadable(proof)
 
     def _later_states(self, chosen: ChosenBackup) -> list[DatabaseState]:
@@ -80,7 +80,7 @@ class LedgerStep(ScenarioStep[LossLedger, LossLedger]):
         )
 
     def _compare(self, live: Database, scratch: Database, view: View, tell: Reporter) -> LossLedger:
-        tell.progress("digesting the live tables")
+        tell.progress("reading digests of the live tables")
         found = self._deps.frozen.digests(live)
         now = {digest.name: digest for digest in found.tables}
         then = {digest.name: digest for digest in self._deps.candidate.digests()}
@@ -110,7 +110,7 @@ class LedgerStep(ScenarioStep[LossLedger, LossLedger]):
 
 
 def proven_database(deps: Adapters, view: View, tell: Reporter) -> Database:
-    """The chosen backup, open on this machine: restored anew where an earlier process proved it."""
+    """The chosen backup, open on this machine; restored again if an earlier process proved it."""
     owner = deps.attachment().owner_app_name
     transfer = deps.backups.transfer(owner, view.need(ChosenBackup).transfer_id)
     deps.candidate.proof(DumpSource.stored(deps.backups, owner, transfer), tell)
@@ -123,7 +123,7 @@ def compared(
     volatile: Collection[str],
     stop: threading.Event,
 ) -> list[LedgerLine]:
-    """Every table of the one side or the other, by name: what only the first has is `lost`, only the second `damaged`.
+    """Every table of both sides, by name. Rows that only the first side has are `lost`, only the second `damaged`.
 
     Raises ProviderError, Interrupted.
     """
@@ -137,38 +137,40 @@ def compared(
 
 
 def _ledger_words(ledger: LossLedger) -> str:
-    """The ledger in a sentence a clinic understands."""
+    """The ledger in words, for people in the clinic."""
     if not ledger.readable:
         stored = plural(ledger.rows_backup, "row")
-        return f"the damaged database cannot be read, so what is lost cannot be listed; the backup has {stored}"
+        return f"uscdr cannot read the damaged database, so it cannot list the lost rows; the backup has {stored}"
     lost = [f"{line.table} {line.lost:,} ({', '.join(line.ranges)})" for line in _counted(ledger) if line.lost]
     back = [f"{line.table} {line.damaged:,}" for line in _counted(ledger) if line.damaged]
     changed = [f"{line.table} {line.changed:,}" for line in _counted(ledger) if line.changed]
-    words = ["the restore loses " + ("; ".join(lost) if lost else "no row that could be told apart by its key")]
+    words = ["the restore loses " + ("; ".join(lost) if lost else "no row, as far as keys show")]
     words += ["it brings back " + "; ".join(back)] if back else []
     words += ["it overwrites rows that differ from the backup: " + "; ".join(changed)] if changed else []
     unseen = [f"{line.table} {line.unseen:,}" for line in _counted(ledger) if line.unseen]
-    words += ["lost by the damage, known only from a proof or the baseline: " + "; ".join(unseen)] if unseen else []
-    words += ["what the damage took of rows newer than the backup cannot be counted"] if ledger.at_least else []
+    words += (
+        ["rows lost by the damage, known only from a proof or the baseline: " + "; ".join(unseen)] if unseen else []
+    )
+    words += ["lost rows newer than the backup cannot be counted"] if ledger.at_least else []
     unknown = [line.unread or line.table for line in _counted(ledger) if line.lost is None]
-    words += ["not comparable, so that more may be lost: " + "; ".join(unknown)] if unknown else []
+    words += ["more may be lost in tables that cannot be compared: " + "; ".join(unknown)] if unknown else []
     return ". ".join([*words, f"{plural(ledger.rows_now or 0, 'row')} now, {ledger.rows_backup:,} in the backup"])
 
 
 def lost_words(ledger: LossLedger | None) -> str:
-    """How many rows the restore loses: a number, `at least` one, or that it is not known."""
+    """How many rows the restore loses: a number, a lower bound (`at least`), or `not known`."""
     if ledger is None or ledger.rows_lost is None:
         return "not known"
     return f"at least {ledger.rows_lost:,}" if ledger.at_least else f"{ledger.rows_lost:,}"
 
 
 def _is_bound(line: LedgerLine) -> bool:
-    """Whether the damage may have taken rows of this table that nobody knows: those written since the backup."""
+    """Whether the damage may have deleted unknown rows of this table, written since the backup."""
     return line.lost is None or line.now is None or bool(line.damaged) or bool(line.unseen)
 
 
 def _with_unseen(lines: Iterable[LedgerLine], later: Sequence[DatabaseState]) -> list[LedgerLine]:
-    """Rows that a state later than the backup had, beyond those that the two sides have together."""
+    """Adds the rows that a state after the backup had, and that neither side has now."""
     found = []
     for line in lines:
         known = max((state.rows.get(line.table, 0) for state in later), default=0)
@@ -196,8 +198,8 @@ def _line(
     where = _differing(now, then)
     try:
         live = sides[0].keys(name, buckets=where)
-    except ProviderError as error:  # it could be read a moment ago
-        why = f"{name}: cannot be compared: {error.message}"
+    except ProviderError as error:  # the digest could be read a moment ago
+        why = f"{name} cannot be compared: {error.message}"
         return LedgerLine(
             table=name, now=now.rows, backup=then.rows, lost=None, damaged=None, volatile=volatile, unread=why
         )
@@ -230,7 +232,7 @@ def _one_sided(
     now, then = digests
     keys: tuple[str, ...] | None = ()
     if now is not None and now.rows:
-        with suppress(ProviderError):  # it could be read a moment ago; how many rows there are is known
+        with suppress(ProviderError):  # the digest could be read a moment ago, and has the number of rows
             keys = sides[0].keys(name).keys
     return LedgerLine(
         table=name,
@@ -249,7 +251,7 @@ def _difference(live: TableKeys, stored: TableKeys) -> tuple[list[str], list[str
 
 
 def _differing(now: TableDigest, then: TableDigest) -> list[int] | None:
-    """The buckets in which the two sides differ; None when the table has none."""
+    """The buckets in which the two sides differ; None if the table has none."""
     if not now.buckets and not then.buckets:
         return None
     return [
@@ -258,7 +260,7 @@ def _differing(now: TableDigest, then: TableDigest) -> list[int] | None:
 
 
 def _changed(live: TableKeys, stored: TableKeys) -> int:
-    """Rows that both sides have under the same key, with other content."""
+    """The number of rows with the same key and different content."""
     theirs = dict(zip(stored.keys or (), stored.prints, strict=True))
     return sum(1 for key, mine in zip(live.keys or (), live.prints, strict=True) if theirs.get(key, mine) != mine)
 
@@ -266,7 +268,7 @@ def _changed(live: TableKeys, stored: TableKeys) -> int:
 def _ranges(keys: Sequence[str]) -> tuple[str, ...]:
     """Sorted integer keys as ranges such as `812-840`, at most twelve.
 
-    Keys that are not integers may be personal data: only how many there are is said.
+    Keys that are not integers may be personal data, so only their number is shown.
     """
     if not keys:
         return ()
@@ -280,7 +282,7 @@ def _ranges(keys: Sequence[str]) -> tuple[str, ...]:
 
 
 def _unread_line(live: Database, unread: Unread, then: TableDigest | None, volatile: Collection[str]) -> LedgerLine:
-    """A table whose rows cannot be read may be counted all the same."""
+    """A line for a table whose rows cannot be read; they may still be counted."""
     try:
         rows = live.counted([unread.table]).rows.get(unread.table)
     except ProviderError:
@@ -298,7 +300,7 @@ def _undated(lines: Iterable[LedgerLine], freshness: Iterable[str]) -> tuple[str
 
 
 def _latest(columns: Iterable[NewestTime]) -> datetime | None:
-    """None, too, when one of them cannot be read: it might be the newest. One of long ago tells of no writing here."""
+    """The newest time; None also if a column cannot be read, because it may hold a newer one."""
     written = tuple(columns)
     if any(one.unread for one in written):
         return None

@@ -1,4 +1,4 @@
-"""This machine and the inputs: what would end a recovery half-way ends it here, before anything is changed."""
+"""Check this machine and the inputs: a problem that would stop a recovery half-way stops it before any change."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MIB = 1 << 20
 AT_ONCE = 3
-"""Backups that are restored here at once when the one to restore is looked for."""
+"""Backups that are restored here at the same time while uscdr searches for the one to restore."""
 RESTORED = 3
-"""A restored dump takes about so many times its size, unless the database is known to be larger."""
+"""A restored dump takes about this many times its size, unless the database is known to be larger."""
 CLUSTER = 256 * MIB
-"""An empty server with its log."""
+"""Bytes of an empty server with its log."""
 LEAST = 100 * MIB
-"""For journals, reports and source code."""
+"""Bytes for journals, reports and source code."""
 MEMORY = 512 * MIB
-ROOM = "Make room there, or name another place: USCDR_STATE_DIR"
-FILES = "Make room there, or have it restored on a server of your own: USCDR_SCRATCH"
-"""Where the private server's files lie apart from the run's: that is a fixed place."""
+ROOM = "Free disk space there, or set USCDR_STATE_DIR to another directory"
+FILES = "Free disk space there, or set USCDR_SCRATCH to a PostgreSQL server of your own"
+"""For a private server that stores its files apart from the run's: their directory cannot be changed."""
 PROVES = ("db", "infra", "backups")
 """Scenarios that restore a dump on this machine."""
 USES_CODE = ("app", "infra")
@@ -50,17 +50,17 @@ class _MachineSeen(Fact):
 
 @dataclass(frozen=True)
 class _Demand:
-    """Bytes that a run takes here: what it downloads, and what that becomes when it is restored."""
+    """Bytes that a run needs here: for the downloaded dumps, and for the restored databases."""
 
     dump: int = 0
     restored: int = 0
 
 
 class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
-    """Tools and their versions, room for the download and the proof, kit and keys. The token has been used by now."""
+    """Checks tools and their versions, disk space, kit and keys. Earlier steps have tried the token."""
 
     name = "machine.look"
-    title = "This machine and the inputs"
+    title = "Check this machine and the inputs"
     phase = ASSESS
     effect = Effect.READ
     manual: ClassVar[tuple[str, ...]] = ("pg_restore --version; postgres --version", "df -h .")
@@ -90,7 +90,7 @@ class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
         return self._deps.request.scenario in PROVES
 
     def _server(self) -> int:
-        """Major version of the platform's server, else of the one that the kit's dump is from; 0 when unknown."""
+        """Major version of Heroku's server, else of the server that wrote the kit's dump; 0 if unknown."""
         try:
             addon = self._deps.old_attachment()
             version = self._deps.backups.database_info(addon.addon_id).server_version
@@ -107,7 +107,7 @@ class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
         return _Demand(dump, max(RESTORED * dump, live.size if live else 0) + CLUSTER)
 
     def _dump(self, view: View) -> int:
-        """Bytes of the dumps that will be here at once; that there is none is the business of a later step."""
+        """Bytes of the dumps that will be here at the same time; 0 if there is none, which a later step reports."""
         if self._deps.request.scenario == "infra":
             return self._for_a_new_place(view)
         from uscdr.scenarios.results.backups import BackupSystemSeen
@@ -120,7 +120,7 @@ class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
         return sum(together.values()) if together else fit[-1].bytes if fit else 0
 
     def _for_a_new_place(self, view: View) -> int:
-        """Stored backups are held against each other, and the last capture against the one that was chosen."""
+        """Bytes for a new application: stored backups are compared, and the last capture with the chosen one."""
         from uscdr.scenarios.infra.material import KIT, choose_dump, not_captured
         from uscdr.scenarios.results.infra import InfraSeen
 
@@ -135,16 +135,16 @@ class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
 
     @property
     def _compares(self) -> bool:
-        """Whether the backup is looked for: then the newest, the one before and the oldest are restored at once."""
+        """Whether uscdr searches for the backup: it then restores the two newest and the oldest together."""
         return self._deps.request.scenario == "db" and not self._deps.request.backup
 
     def _room(self, demand: _Demand, wrong: list[UscdrError]) -> Room | None:
-        """The place with less to spare."""
+        """The directory with less free space."""
         here = _tried(self._deps.machine.downloads, wrong)
         if here is None:
             return None
         there = self._deps.machine.databases()
-        fewer = f"{ROOM}; or name the one backup that is restored: --backup NAME" if self._compares else ROOM
+        fewer = f"{ROOM}; or name the backup to restore: --backup NAME" if self._compares else ROOM
         download, proof = f"the download ({size(demand.dump)})", f"the proof ({size(demand.restored)})"
         if not demand.restored:
             wrong += _lacking(here, demand.dump, "this run", ROOM)
@@ -157,39 +157,42 @@ class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
         return here if there is None or not demand.restored else min((here, there), key=lambda one: one.free)
 
     def _inputs(self, wrong: list[UscdrError]) -> None:
-        """Kits and keys open now, or never."""
+        """Open kits and keys now, so that a wrong one is found before any change."""
         if self._deps.kit is not None:
             _tried(self._deps.kit.dump, wrong)
         if self._deps.request.scenario == "backups" and (vault := self._deps.vault) is not None:
             _tried(vault.keyring, wrong)
             _tried(vault.store, wrong)
         if self._deps.request.scenario == "infra" and self._deps.kit is None and not self._git():
-            wrong.append(MachineError("git is needed to fetch the code.", next_action="Install git"))
+            wrong.append(
+                MachineError("git is not installed, and uscdr needs it to fetch the code.", next_action="Install git")
+            )
 
     def _git(self) -> bool:
         return self._deps.source is None or self._deps.machine.program("git") is not None
 
     def _warnings(self, programs: Programs | None, theirs: int) -> Iterator[str]:
         if self._deps.request.scenario in USES_CODE and not self._git():
-            yield "git is not installed: what needs the code's repository cannot be done."
+            yield "git is not installed, so uscdr cannot read the code's repository."
         if programs and programs.server is not None and theirs > programs.server:
             yield (
-                f"This machine's PostgreSQL {programs.server} is older than the platform's {theirs}: a proof may fail "
-                f"for that alone. Install PostgreSQL {theirs}."
+                f"PostgreSQL {programs.server} on this machine is older than {theirs} on the platform. "
+                "A proof may fail only "
+                f"because of that. Install PostgreSQL {theirs}."
             )
         memory = self._deps.machine.memory()
         if memory is not None and memory < MEMORY:
-            yield f"This machine has {size(memory)} of memory left; a proof may need {size(MEMORY)}."
+            yield f"This machine has {size(memory)} of free memory; a proof may need {size(MEMORY)}."
 
     @override
     def plan(self, seen: _MachineSeen, view: View) -> Action:
         words = [seen.tools] if seen.tools else []
-        words.append(f"{size(seen.free)} free in {seen.place}, about {size(seen.needed)} needed")
+        words.append(f"{size(seen.free)} free in {seen.place}, needs about {size(seen.needed)}")
         return Action("read", "; ".join(words), self.calls())
 
 
 def _tried(look: Callable[[], T], wrong: list[UscdrError]) -> T | None:
-    """What a look gives; what is wrong with it is added to the list, so that all is told at once."""
+    """The result of `look`; adds an error to `wrong`, so that all errors are reported together."""
     try:
         return look()
     except (BadInput, CheckFailed, MachineError) as error:
@@ -198,9 +201,7 @@ def _tried(look: Callable[[], T], wrong: list[UscdrError]) -> T | None:
 
 
 def _words(programs: Programs) -> str:
-    server = (
-        f"PostgreSQL {programs.server}" if programs.server is not None else "a PostgreSQL server of the operator's own"
-    )
+    server = f"PostgreSQL {programs.server}" if programs.server is not None else "the operator's own PostgreSQL server"
     return f"{server}, pg_restore {programs.pg_restore}"
 
 
@@ -217,7 +218,7 @@ def _lacking(room: Room, needed: int, purpose: str, advice: str) -> list[UscdrEr
 
 
 def _not_ready(wrong: list[UscdrError]) -> UscdrError:
-    """One refusal with everything that is wrong."""
+    """One error that lists every problem."""
     if len(wrong) == 1:
         return wrong[0]
     whole = [" ".join(part for part in (one.message, one.why) if part) for one in wrong]

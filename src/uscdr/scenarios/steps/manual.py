@@ -1,4 +1,4 @@
-"""An instruction to a person, with a recorded answer."""
+"""Show an instruction to a person, and record the answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.models.base import Fact
-from uscdr.scenarios.steps.base import ScenarioStep
+from uscdr.scenarios.steps.base import ScenarioStep, StepParams
 
 
 class _ManualAnswer(Fact):
@@ -16,8 +16,8 @@ class _ManualAnswer(Fact):
     answer: str
 
 
-class ManualParams(Fact):
-    """What the person is to do or to look at."""
+class _ManualParams(StepParams):
+    """What the person has to do or to check."""
 
     instruction: str
 
@@ -29,23 +29,23 @@ class _ManualSeen(Fact):
 
 
 class Manual(ScenarioStep[_ManualSeen, _ManualAnswer]):
-    """Asks, and records what was answered. Nothing is answered by default."""
+    """Asks, and records the answer. There is no default answer."""
 
     name = "manual"
-    title = "By hand"
+    title = "Follow an instruction"
     effect = Effect.ONCE
-    params = ManualParams
+    params = _ManualParams
     manual = ("{instruction}",)
     gives = _ManualAnswer
     may_be_added = True
 
     @override
     def probe(self, view: View, tell: Reporter) -> _ManualSeen:
-        return _ManualSeen(instruction=self.given(ManualParams).instruction)
+        return _ManualSeen(instruction=self.given(_ManualParams).instruction)
 
     @override
     def plan(self, seen: _ManualSeen, view: View) -> Action:
-        return Action("change", f"a person: {seen.instruction}", ())
+        return Action("change", f"by hand: {seen.instruction}", ())
 
     @override
     def apply(self, seen: _ManualSeen, view: View, tell: Reporter) -> _ManualAnswer:
@@ -53,7 +53,7 @@ class Manual(ScenarioStep[_ManualSeen, _ManualAnswer]):
 
     @override
     def current(self, seen: _ManualSeen, view: View) -> _ManualAnswer:
-        return _ManualAnswer(instruction=seen.instruction, answer="done before, the operator says")
+        return _ManualAnswer(instruction=seen.instruction, answer="already done, according to the operator")
 
     @override
     def verify(self, result: _ManualAnswer, view: View, tell: Reporter) -> str:

@@ -1,4 +1,4 @@
-"""What the steps of `recover media` share: the cloud, the copies, and one look at both sides."""
+"""What the steps of `recover media` share: the cloud, the copies, and the comparison of both with the database."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.media import Media
     from uscdr.scenarios.adapters import MediaAccess
 
-# Calls within the hourly allowance: when it is used up, wait for the next hour in sight of the operator.
+# Calls within the hourly rate limit: if it is used up, wait for the next hour and show the progress.
 
 
 T = TypeVar("T")
 LONGEST = 3 * 3600.0
-"""Seconds one call may wait in all."""
+"""Seconds that one call may wait in total."""
 UNKNOWN_WAIT = 60.0
-"""When the service does not say for how long, it is asked again after this."""
+"""Seconds until the next attempt if the service gives no time."""
 LOOK = 3.0
-_USED_UP = "the allowance is used up; it is renewed"
-_NOT_SAID = "the service takes no more calls for now, and does not say for how long; it is asked again"
+_USED_UP = "the hourly rate limit is used up; next attempt"
+_NOT_SAID = "the service refuses more calls and gives no time; next attempt"
 SLACK = 1.0
-"""Added to what the service says: clocks differ."""
+"""Seconds added to the service's time, because clocks differ."""
 
 
 def _within(call: Callable[[], T], stop: Stop, tell: Reporter) -> T:
-    """Make the call, as often as the allowance refuses it. Raises the last refusal after LONGEST, or Interrupted."""
+    """Repeat the call while the rate limit refuses it. Raises the last RateLimited after LONGEST, or Interrupted."""
     begun = time.monotonic()
     while True:
         stop.check()
@@ -68,25 +68,25 @@ S = TypeVar("S", bound=Fact)
 R = TypeVar("R", bound=Fact)
 
 SURVEY_AGE = 1800.0
-"""Seconds for which a look at thousands of files counts: writes are found again by their own answers."""
+"""Seconds for which a comparison of all files stays valid; the run's own writes update it."""
 RESERVE = 100
-"""Calls kept for the restores and the last listing."""
+"""Calls reserved for the restores and the last listing."""
 MOST_BY_CHANCE = 200
-"""Files compared by their bytes when the copy does not know their version; the rest is left to the verification."""
+"""Files compared by their bytes if the copy has no version; the verification samples the rest."""
 MOST_ASKED = 50
-"""Files that are asked for one by one who may have them."""
+"""Files whose access setting is requested one by one."""
 PLACES_SHOWN = 5
 PROVIDER = "cloudinary"
 UNDELIVERED = "undelivered"
-"""Stands for the digest of a file that is listed and not delivered."""
+"""In place of the digest of a listed file that is not delivered."""
 
 
 class MediaStep(ScenarioStep[S, R], Generic[S, R]):
-    """A step that works on a cloud."""
+    """A step that works on a media cloud."""
 
     @property
     def place(self) -> MediaAccess:
-        """Where the media are. Raises BadInput when none are configured."""
+        """The access to the media. Raises BadInput if the target has none."""
         if self._deps.media is None:
             raise BadInput(
                 "This target has no media service.",
@@ -96,27 +96,27 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
 
     @property
     def book(self) -> MediaCache:
-        """What this process has seen."""
+        """What this process has read so far."""
         return self.place.book
 
     @property
     def another(self) -> bool:
-        """Whether the files go to another cloud than the configured one."""
+        """Whether the files go to a new cloud instead of the configured one."""
         return self.place.open_new is not None
 
     def cloud(self) -> Media:
-        """The cloud that is worked on, opened once."""
+        """The cloud to restore into, opened once."""
         book = self.book
         if book.target is None:
             book.target = (self.place.open_new or self.place.open_old)()
         return book.target
 
     def allowed(self, call: Callable[[], T], tell: Reporter) -> T:
-        """A call within the hourly allowance."""
+        """Make a call within the hourly rate limit."""
         return _within(call, self._deps.stop, tell)
 
     def together(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
-        """Several at once, never more than WORKERS; Ctrl-C is seen between them."""
+        """Run tasks in parallel, at most WORKERS; Ctrl-C takes effect between them."""
         return run_all(tasks, workers=WORKERS, stop=self._deps.stop.event)
 
     def copies(self, tell: Reporter) -> Mapping[AssetKey, KnownAsset]:
@@ -130,7 +130,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         return book.copies
 
     def survey(self, tell: Reporter, *, fresh: bool = False) -> MediaSurvey:
-        """Both sides; looked at anew when asked, or when the last look is too old."""
+        """The comparison of cloud and database; repeated if `fresh`, or if the last one is too old."""
         book = self.book
         if book.survey is None or fresh or book.survey.age > SURVEY_AGE:
             survey = MediaSurvey()
@@ -152,12 +152,12 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         settings = self._deps.config.media
         configured = self._deps.services.cloudinary
         clouds = {self.cloud().cloud} | ({configured.cloud} if configured else set())
-        tell.progress("reading what the database refers to")
+        tell.progress("reading file references from the database")
         references = self._deps.database().file_references(settings.references)
         survey.resolve(references, settings, clouds=frozenset(clouds), known=self.copies(tell))
 
     def fetch_digests(self, keys: Iterable[AssetKey], survey: MediaSurvey, tell: Reporter) -> None:
-        """Download files and keep the MD5 of their bytes: delivery draws on no allowance."""
+        """Download files and keep the MD5 of their bytes. Downloads do not count for the rate limit."""
         wanted = [key for key in keys if (key, survey.held[key].version) not in self.book.digests]
         done: list[AssetKey] = []
 
@@ -184,21 +184,21 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
             destination.unlink(missing_ok=True)
 
     def look_closer(self, survey: MediaSurvey, tell: Reporter) -> None:
-        """Files of the known size in another version: their bytes decide, unless another cloud was just filled."""
+        """Compare the bytes of files with the known size in another version; not in a new cloud."""
         if self.another:
             return
         copies = self.copies(tell)
         unproven = [key for key, state in self.book.states().items() if state is FileState.UNPROVEN]
         sure = [key for key in unproven if copies[key].version]
         others = [key for key in unproven if not copies[key].version]
-        # Seeded: a second look compares the same files.
+        # Seeded, so that a second comparison takes the same files.
         some = random.Random(len(others)).sample(others, min(MOST_BY_CHANCE, len(others)))  # noqa: S311 - no secret
         self.fetch_digests([*sure, *some], survey, tell)
 
     def look_at_access(self, survey: MediaSurvey, tell: Reporter) -> None:
-        """Who may have the files that the listing does not tell of, or tells another thing of than the copy knows.
+        """Request access settings that the listing lacks, or that differ from the copy.
 
-        A search runs behind what was just written; one call each, for MOST_ASKED at most.
+        The listing may be older than recent writes. One call per file, at most MOST_ASKED.
         """
         wrong = self.book.misopened() if survey is self.book.survey else {}
         there = [key for key in survey.wanted if key in survey.held and not survey.held[key].placeholder]
@@ -214,7 +214,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         self.together([partial(one, key) for key in asked])
 
     def look_at_versions(self, tell: Reporter) -> None:
-        """Ask for the versions of changed files, one call each; where the allowance is short, a copy needs none."""
+        """Request the versions of changed files, one call each; near the rate limit, not for files with a copy."""
         book, copies, quota = self.book, self.copies(tell), self.cloud().quota
         keys = [] if self.another else undecided(book.states(), book.details)
         short = quota is not None and quota.remaining < len(keys) + RESERVE
@@ -228,7 +228,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
                 done.append(key)
                 if found.asset.etag:
                     book.digests[key, found.asset.version] = found.asset.etag
-            tell.progress("asking for versions", len(done), len(wanted), "files")
+            tell.progress("reading versions", len(done), len(wanted), "files")
 
         self.together([partial(one, key) for key in wanted])
 
@@ -239,7 +239,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
             return AssetDetails(asset=Asset(key=key))
 
     def delivers(self, key: AssetKey, there: ListedAsset) -> bool:
-        """Whether it is delivered to whom it should be: an open one to anybody, a restricted one to nobody unasked."""
+        """Whether delivery is right: an open file to anybody, a restricted one to nobody without a signature."""
         asset = Asset(key=key, access=there.access)
         # As the application asks: without a version, with the extension that its rows may carry.
         answer = self.cloud().delivered(self.cloud().delivery_url(key, format=there.format))
@@ -248,7 +248,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         return answer != "delivered" if asset.restricted else answer == "delivered"
 
     def places(self, keys: Iterable[AssetKey], survey: MediaSurvey) -> tuple[str, ...]:
-        """The rows that refer to these files, for people: no name among them."""
+        """The rows that refer to these files, for people; without file names."""
         return tuple(f"{place} ({key.digest})" for key in keys for place in survey.wanted[key].places)
 
 
@@ -263,11 +263,11 @@ def changes(request: str) -> Call:
 
 
 def by_column(rows: Mapping[str, int]) -> str:
-    """`table.column: 3 rows, …`; a column that holds no names at all has no number."""
+    """`table.column: 3 rows, …`; without a number for a column that has no file names."""
     return ", ".join(f"{column}: {plural(number, 'row')}" if number else column for column, number in rows.items())
 
 
 def some_of(places: Sequence[str]) -> str:
-    """The first few rows or files, and where the rest is."""
+    """The first few rows or files, and where to find the rest."""
     words = first_of(places, PLACES_SHOWN) or "none"
     return f"{words} (all in the run's report)" if len(places) > PLACES_SHOWN else words

@@ -1,4 +1,4 @@
-"""Assessment of the media: the service, its allowance, and every file that the database refers to. Reads only."""
+"""Inspect the media: the service, its rate limit, and every file that the database refers to. Reads only."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class MediaLook(MediaStep[MediaSeen, MediaSeen]):
-    """What is there, what is missing, what is not what it was."""
+    """Finds missing files, changed files and wrong access settings."""
 
     name = "media.look"
-    title = "Media as they stand"
+    title = "Inspect the media"
     default_id = "media"
     phase = ASSESS
     effect = Effect.READ
@@ -47,7 +47,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             usage = self.allowed(self.cloud().usage, tell)
             survey = self.survey(tell, fresh=True)
         except ProviderError:
-            tell.warn(f"The media service's own status page: {_status_words(status)}.")
+            tell.warn(f"The status page of the media service says: {_status_words(status)}.")
             raise
         self.look_closer(survey, tell)
         self.look_at_access(survey, tell)
@@ -57,7 +57,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
         try:
             return self.place.status.current()
         except ProviderError as error:
-            tell.warn(f"The media service's status page could not be read: {error.message}")
+            tell.warn(f"uscdr could not read the media service's status page: {error.message}")
             return None
 
     def _seen(self, status: StatusReport | None, usage: MediaUsage, survey: MediaSurvey) -> MediaSeen:
@@ -91,7 +91,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
         )
 
     def _states(self, survey: MediaSurvey) -> dict[str, int]:
-        """How many files are what they were, as fields of what was seen."""
+        """The number of files in each state, as fields of `MediaSeen`."""
         judged = self.book.states()
         states = Counter(judged.values())
         return {
@@ -104,7 +104,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
         }
 
     def _access(self, survey: MediaSurvey) -> dict[str, int]:
-        """How many files who may have, as fields of what was seen."""
+        """The number of files by access setting, as fields of `MediaSeen`."""
         misopened, held = self.book.misopened(), survey.held
         there = [held[key] for key in survey.wanted if key in held and not held[key].placeholder]
         return {
@@ -120,7 +120,7 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
             asks("GET /ping"),
             asks("GET /usage"),
             asks("GET /resources/{image,raw,video}/{upload,private,authenticated} (pages of 500)"),
-            asks("POST /resources/search (who may have them; pages of 500)"),
+            asks("POST /resources/search (access settings; pages of 500)"),
             sql("SELECT key, name of file FROM every configured column"),
         )
         return Action("read", "; ".join(_words(seen)), calls)
@@ -131,7 +131,7 @@ def _restricted(key: AssetKey, held: ListedAsset | None) -> bool:
 
 
 def _skew(survey: MediaSurvey) -> Skew:
-    """Which of the two sides is older, and how many files that concerns."""
+    """Which side is older, the media or the database, and how many files that affects."""
     rows = max((wanted.written for wanted in survey.wanted.values()), default=0.0)
     files = max((asset.created for asset in survey.held.values() if not asset.placeholder), default=0.0)
     behind = sum(1 for key, one in survey.wanted.items() if one.written > files and key not in survey.held)
@@ -159,32 +159,32 @@ def _status_words(status: StatusReport | None) -> str:
 def _words(seen: MediaSeen) -> list[str]:
     parts = [
         (seen.deleted, "deleted (backup kept)"), (seen.missing, "missing"), (seen.changed, "changed"),
-        (seen.opened, "restricted before and OPEN TO ANYBODY now"),
-        (seen.misopened - seen.opened, "with another access setting than the copy knows"),
+        (seen.opened, "restricted before and PUBLIC now"),
+        (seen.misopened - seen.opened, "with another access setting than in the copy"),
     ]  # fmt: skip
     bad = ", ".join(f"{number:,} {word}" for number, word in parts if number)
     words = [
         f"{seen.cloud}: {plural(seen.files, 'file')} referred to by {plural(seen.rows, 'row')}, "
-        + (bad or "every one there"),
+        + (bad or "none missing"),
         _service_words(seen),
     ]
     if seen.restricted:
         words.append(f"{plural(seen.restricted, 'file')} restricted (by delivery type or access setting)")
     if seen.untold:
-        words.append(f"of {plural(seen.untold, 'file')} the service does not tell who may have them")
+        words.append(f"the service does not report the access setting of {plural(seen.untold, 'file')}")
     if seen.orphans:
         words.append(f"{plural(seen.orphans, 'file')} without a row. {ORPHANS_STAY}")
     if seen.replaced:
-        words.append(f"{plural(seen.replaced, 'file')} replaced since first stored; no inventory tells if rightly")
-    if seen.elsewhere:
         words.append(
-            f"{plural(seen.elsewhere, 'row')} naming files that lie elsewhere ({by_column(seen.elsewhere_in)})"
+            f"{plural(seen.replaced, 'file')} replaced since first stored; no inventory shows whether that was right"
         )
+    if seen.elsewhere:
+        words.append(f"{plural(seen.elsewhere, 'row')} with files stored elsewhere ({by_column(seen.elsewhere_in)})")
     words += seen.unreadable
     if seen.odd_times:
         words.append(f"impossible times (in the future, or before the year 1): {by_column(seen.odd_times)}")
     if seen.unread:
-        words.append(f"names of files that are NOT UNDERSTOOD, and so not looked for: {by_column(seen.unread)}")
+        words.append(f"NOT CHECKED, because uscdr does not understand these file names: {by_column(seen.unread)}")
     if seen.absent:
         words.append("columns not in the database: " + ", ".join(seen.absent))
     return words + _skew_words(seen.skew)
@@ -192,7 +192,7 @@ def _words(seen: MediaSeen) -> list[str]:
 
 def _service_words(seen: MediaSeen) -> str:
     bad = [f"{one.system} {one.status}" for one in seen.systems if one.status != "green"]
-    status = "its status page was not read" if not seen.systems else ", ".join(bad) or "all green"
+    status = "status not known" if not seen.systems else ", ".join(bad) or "all green"
     quota = seen.allowance
     left = "" if quota is None else f", {quota.remaining:,} of {quota.limit:,} calls left this hour"
     return f"service: {status}; plan {seen.plan or 'unknown'}, {size(seen.storage_bytes)}{left}"
@@ -202,7 +202,7 @@ def _skew_words(found: Skew) -> list[str]:
     words = []
     if found.missing_after_newest_asset:
         words.append(
-            f"{plural(found.missing_after_newest_asset, 'missing file')} newer than every file there: the media are "
+            f"{plural(found.missing_after_newest_asset, 'missing file')} newer than every existing file: the media are "
             f"{duration(abs(found.seconds or 0))} behind the database"
         )
     if found.orphans_after_newest_reference:

@@ -1,4 +1,4 @@
-"""What will be brought back, from where, at which cost; and what nobody has any more."""
+"""Plan the media restore: the source of each file, the cost, and the files that are lost."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from uscdr.words import duration, plural, size
 
 
 class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
-    """Decides for every file. For a changed one the service is asked for its versions, one call each."""
+    """Chooses a source for every file. For each changed file it requests the versions, one call each."""
 
     name = "media.plan"
-    title = "What comes back from where"
+    title = "Plan the media restore"
     default_id = "media_plan"
     phase = ASSESS
     effect = Effect.READ
     manual = ("cld admin resource $PUBLIC_ID versions=true",)
     gives = MediaPlanned
     needs = (MediaSeen,)
-    waits = "known when the media have been looked at"
+    waits = "known after the media are inspected"
     fresh_for = SURVEY_AGE
 
     @override
@@ -57,7 +57,7 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
         )
 
     def _unguarded(self, key: AssetKey, survey: MediaSurvey) -> bool:
-        """Whether it comes back open because nobody tells how it was."""
+        """Whether the file will be public because its earlier access setting is not known."""
         there, copied = survey.held.get(key), (self.book.copies or {}).get(key)
         told = (there.access if there else None) or (copied.access if copied else None)
         return key.delivery == "upload" and told is None
@@ -71,37 +71,38 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
 def _words(seen: MediaPlanned) -> list[str]:
     cost = seen.effort
     if not (seen.from_backup or seen.from_copies or seen.lost or seen.access):
-        return ["nothing has to be brought back"]
+        return ["no file has to be restored"]
     words = [f"{plural(seen.from_backup, 'file')} from the service's own backup"]
     if seen.asked:
-        words.append(f"{seen.asked:,} of them are only asked for: the service does not list them as deleted")
+        words.append(f"{seen.asked:,} of them may not be there: the service does not list them as deleted")
     if seen.from_copies:
         words.append(f"{plural(seen.from_copies, 'file')} uploaded again, {size(cost.upload_bytes)}")
     if seen.unguarded:
         words.append(
-            f"{plural(seen.unguarded, 'file')} of these from a copy that does not know who may have them: "
-            "anybody can have them then"
+            f"{plural(seen.unguarded, 'file')} of these will be PUBLIC: the copy has no access setting for them"
         )
     if seen.access:
-        words.append(f"{plural(seen.access, 'file')} given the access setting that the copy knows")
+        words.append(f"{plural(seen.access, 'file')} get the access setting of the copy")
     if seen.lost:
-        words.append(f"{plural(seen.lost, 'file')} that neither backup nor copy has: " + some_of(seen.unavailable))
-    wait = f", of which {duration(cost.wait_seconds)} waiting for the hourly allowance" if cost.wait_seconds else ""
+        words.append(
+            f"{plural(seen.lost, 'file')} LOST, in neither the backup nor a copy: " + some_of(seen.unavailable)
+        )
+    wait = f", of which {duration(cost.wait_seconds)} waiting for the hourly rate limit" if cost.wait_seconds else ""
     return [*words, f"about {plural(cost.calls, 'call')} and {duration(cost.seconds)}{wait}"]
 
 
-# Which files are put back over what is there: shown and confirmed by a phrase.
+# Confirm the restore of files over existing ones, by a phrase.
 
 
 class _MediaDecideSeen(Fact):
-    """What the steps before found."""
+    """What the earlier steps found."""
 
     look: MediaSeen
     wanted: MediaPlanned
 
 
 class MediaDecide(ScenarioStep[_MediaDecideSeen, MediaDecided]):
-    """Changes nothing itself."""
+    """Asks for the confirmation; changes nothing itself."""
 
     name = "media.decide"
     title = "Decide"
@@ -112,7 +113,7 @@ class MediaDecide(ScenarioStep[_MediaDecideSeen, MediaDecided]):
     gives = MediaDecided
     needs = (MediaSeen, MediaPlanned)
     checked_by = (MediaVerified, ApplicationChecked)
-    waits = "asked when it is known what is missing"
+    waits = "asked after the media are inspected"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _MediaDecideSeen:
@@ -122,7 +123,7 @@ class MediaDecide(ScenarioStep[_MediaDecideSeen, MediaDecided]):
     def plan(self, seen: _MediaDecideSeen, view: View) -> Action:
         wanted = seen.wanted
         if not (wanted.from_backup or wanted.from_copies or wanted.access or seen.look.another):
-            return Action("noop", "no file has to be put back")
+            return Action("noop", "no file has to be restored")
         words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())
         approved = {"cloud": seen.look.cloud, "files": str(wanted.from_backup + wanted.from_copies)}
         return Action("change", words, approved=approved)
@@ -130,17 +131,18 @@ class MediaDecide(ScenarioStep[_MediaDecideSeen, MediaDecided]):
     def _facts(self, seen: _MediaDecideSeen) -> dict[str, str]:
         look, wanted = seen.look, seen.wanted
         facts = {
-            "cloud": f"{look.cloud}{' (ANOTHER one: the application is pointed at it)' if look.another else ''}",
+            "cloud": f"{look.cloud}{' (a NEW one: uscdr points the application to it)' if look.another else ''}",
             "from its own backup": plural(wanted.from_backup, "file"),
             "uploaded again": f"{plural(wanted.from_copies, 'file')}, {size(wanted.effort.upload_bytes)}",
             "cannot be had": plural(wanted.lost, "file"),
             "takes": f"about {plural(wanted.effort.calls, 'call')} and {duration(wanted.effort.seconds)}",
         }
         if wanted.access:
-            facts["access settings"] = f"of {plural(wanted.access, 'file')} put right"
+            facts["access settings"] = f"of {plural(wanted.access, 'file')} corrected"
         if look.replaced:
             facts["not judged"] = (
-                f"{plural(look.replaced, 'file')} replaced after they were first stored; only a kit tells if rightly"
+                f"{plural(look.replaced, 'file')} replaced after they were first stored; "
+                "only a kit shows whether that was right"
             )
         return facts
 

@@ -1,4 +1,4 @@
-"""Files come back from the service's own backup, a hundred a call; each item has an answer of its own."""
+"""Restore files from the service's own backup, a hundred in each call; each file has its own answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_ROUNDS = 2
-"""What comes back in its latest version may turn out to be the changed one; then its versions are looked at."""
+"""A second round restores an earlier version if the latest one is the changed file."""
 MOST_TRIES = 3
 MOST_DELIVERED = 10
 
@@ -37,26 +37,26 @@ class _MediaRestored(Fact):
 
 
 class _MediaRestoreSeen(Fact):
-    """What the service's backup has to give back now."""
+    """The files to restore from the service's backup now."""
 
     latest: int
     versions: int
 
     @property
     def files(self) -> int:
-        """In all."""
+        """The total."""
         return self.latest + self.versions
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """What one call restores: files of one kind, and a version id for each or none at all."""
+    """The files of one call, of one kind; with a version id for each, or without versions."""
 
     keys: Sequence[AssetKey]
     versions: Sequence[str] | None
 
     def without(self, done: Container[AssetKey]) -> _Batch:
-        """The rest."""
+        """The batch without the files in `done`."""
         left = [i for i, key in enumerate(self.keys) if key not in done]
         versions = None if self.versions is None else [self.versions[i] for i in left]
         return _Batch([self.keys[i] for i in left], versions)
@@ -76,19 +76,19 @@ def _batches(repairs: Repairs) -> list[_Batch]:
 
 
 class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
-    """What is back already is seen by looking, so that a resumed run restores nothing twice."""
+    """Restores files. A resumed run finds restored files and restores nothing twice."""
 
     name = "media.restore_backups"
     title = "Restore from the service's own backup"
     default_id = "media_restore"
     effect = Effect.IDEMPOTENT
-    manual = ("cld admin restore $PUBLIC_ID resource_type=$TYPE   # 100 ids a call",)
+    manual = ("cld admin restore $PUBLIC_ID resource_type=$TYPE   # 100 ids in each call",)
     gives = _MediaRestored
     needs = (MediaPlanned, MediaDecided)
     plans_with = (MediaPlanned,)
-    waits = "known when it is known what has to come back"
+    waits = "known after the media restore is planned"
     _restored: Collection[AssetKey] = ()
-    """What this process restored."""
+    """Files that this process restored."""
 
     @override
     def probe(self, view: View, tell: Reporter) -> _MediaRestoreSeen:
@@ -103,12 +103,16 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
     @override
     def plan(self, seen: _MediaRestoreSeen, view: View) -> Action:
         if not seen.files:
-            why = "another cloud has no backup of ours" if self.another else "nothing to restore from its own backup"
+            why = (
+                "the new cloud has no backup of these files"
+                if self.another
+                else "no file to restore from the service's backup"
+            )
             return Action("noop", why)
-        words = f"{plural(seen.files, 'file')} from the service's own backup into {self.cloud().cloud}"
+        words = f"restore {plural(seen.files, 'file')} from the service's own backup into {self.cloud().cloud}"
         if seen.versions:
             words += f", {seen.versions:,} of them in the version before the change"
-        calls = (changes(f"POST /resources/{{type}}/{{delivery}}/restore ({RESTORE_BATCH} files a call)"),)
+        calls = (changes(f"POST /resources/{{type}}/{{delivery}}/restore ({RESTORE_BATCH} files in each call)"),)
         return Action("change", words, calls)
 
     @override
@@ -136,7 +140,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
         self.together([partial(one, batch) for batch in _batches(repairs)])
 
     def _restore(self, batch: _Batch, tell: Reporter) -> tuple[RestoredAsset, ...]:
-        """One batch; after a lost answer the files are looked up, and only those not back are asked for again."""
+        """Restore one batch; after a lost answer, request only the files that are not back."""
         found: list[RestoredAsset] = []
         for _ in range(MOST_TRIES):
             try:
@@ -149,14 +153,14 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
                 return tuple(found)
         self.book.forget()
         raise AnswerLost(
-            "The service was asked to restore files; whether it did is not known.",
+            "It is not known whether the media service restored the requested files.",
             provider="Cloudinary",
             why=f"{MOST_TRIES} answers in a row were lost.",
-            next_action="uscdr runs resume (it looks first and repeats nothing).",
+            next_action="Continue; uscdr first checks what was done: uscdr runs resume",
         )
 
     def _back_now(self, batch: _Batch, tell: Reporter) -> dict[AssetKey, RestoredAsset]:
-        """Those that came back although nobody said so. A restored version is told by its new version number."""
+        """Files that are back although the answer was lost. A restored version has a new version number."""
         there = self.allowed(partial(self.cloud().look_up, batch.keys), tell)
         before = self.survey(tell).held
         return {
@@ -167,7 +171,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
         }
 
     def _noted(self, answers: Sequence[RestoredAsset]) -> set[AssetKey]:
-        """Keep what was said; what is not there afterwards counts as refused."""
+        """Record the answers; a file that is still missing counts as refused."""
         survey, copies, back = self.book.survey, self.book.copies or {}, set()
         for one in answers:
             if one.asset is not None and survey is not None:
@@ -193,31 +197,31 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
         if gone:
             self.book.forget()
             raise CheckFailed(
-                f"{plural(gone, 'file')} that the service said to have restored are not delivered.",
-                next_action="Look at status.cloudinary.com, then: uscdr runs resume.",
+                f"{plural(gone, 'file')} that the service reported as restored cannot be downloaded.",
+                next_action="See: https://status.cloudinary.com. Then: uscdr runs resume",
             )
-        refused = f"; {result.refused:,} it did not bring back" if result.refused else ""
+        refused = f"; {result.refused:,} not restored" if result.refused else ""
         return f"{plural(result.restored, 'file')} restored from the service's own backup{refused}"
 
 
-# Files that no backup gave back are put back from a copy, under the same ids and tags, file by file.
+# Upload files that no backup has, from a copy, with the same ids and tags.
 
 
 class _UploadSeen(Fact):
-    """What has to be uploaded now: files, bytes, and how many of them replace something that is there."""
+    """The uploads now: files, bytes, and how many replace an existing file."""
 
     files: int
     bytes: int
     replaced: int
     access: int = 0
-    """Files whose access setting has to be put right."""
+    """Files whose access setting must be corrected."""
 
 
 class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
-    """What is there already, whole, is seen by looking: a resumed run uploads no finished file again."""
+    """Uploads files. A resumed run finds complete files and does not upload them again."""
 
     name = "media.upload"
-    title = "Upload copies of what is missing"
+    title = "Upload copies of missing files"
     default_id = "media_upload"
     effect = Effect.IDEMPOTENT
     manual = (
@@ -226,7 +230,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
     gives = MediaUploaded
     needs = (MediaPlanned, _MediaRestored)
     plans_with = (MediaPlanned,)
-    waits = "known when it is known what has to come back"
+    waits = "known after the media restore is planned"
     _damaged: int = 0
 
     @override
@@ -240,7 +244,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         return _UploadSeen(files=len(wanted), bytes=size_wanted, replaced=len(there), access=access)
 
     def _misopened(self) -> dict[AssetKey, Access]:
-        """An upload brings its access setting along."""
+        """Wrong access settings of files that are not uploaded: an upload also sets the access."""
         uploaded = set(self._wanted())
         return {key: access for key, access in self.book.misopened().items() if key not in uploaded}
 
@@ -251,12 +255,17 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
     def plan(self, seen: _UploadSeen, view: View) -> Action:
         files = self.place.files
         if files is None or not (seen.files or seen.access):
-            return Action("noop", "nothing to upload" if files else "nothing to upload: no kit and no folder was named")
-        words = f"{plural(seen.files, 'file')}, {size(seen.bytes)}, from {files.name} into {self.cloud().cloud}"
+            return Action(
+                "noop",
+                "nothing to upload"
+                if files
+                else "nothing to upload: no kit and no directory was named (--kit KIT, --from DIR)",
+            )
+        words = f"upload {plural(seen.files, 'file')}, {size(seen.bytes)}, from {files.name} into {self.cloud().cloud}"
         if seen.access:
-            words += f"; {plural(seen.access, 'file')} given the access setting that {files.name} knows"
+            words += f"; {plural(seen.access, 'file')} get the access setting of {files.name}"
         if seen.replaced:
-            words += f"; {seen.replaced:,} of them replace a file that is not the one known"
+            words += f"; {seen.replaced:,} of them replace a file with other content"
         calls = (
             changes("POST /{type}/upload (public_id, overwrite, invalidate, tags, access)"),
             *((changes("POST /resources/{type}/{delivery}/… (access)"),) if seen.access else ()),
@@ -285,7 +294,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         )  # fmt: skip
 
     def _set_access(self, key: AssetKey, access: Access, tell: Reporter) -> None:
-        """Sent again after a lost answer: it says how it shall be, not what to change."""
+        """Set the access of a file; safe to repeat after a lost answer."""
         for left in reversed(range(MOST_TRIES)):
             try:
                 self.allowed(partial(self.cloud().set_access, key, access), tell)
@@ -306,16 +315,19 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
             with files.open(key) as path:
                 asset = self._uploaded(key, path, self._like(key, known), tell)
         except CheckFailed as error:
-            # One damaged copy must not keep the others from coming back; the verification names its rows.
-            tell.warn(f"A copy is not usable: {error.message}")
+            # One damaged copy must not stop the others; the verification names its rows.
+            tell.warn(f"uscdr cannot use a copy: {error.message}")
             with self.book.lock:
                 self._damaged += 1
             return False
         if FileState.of(ListedAsset.of(asset), known) in (FileState.CHANGED, FileState.MISSING, FileState.DELETED):
             raise CheckFailed(
-                "The service stored something else than what was sent.",
+                "The media service stored a file with other content than uscdr sent.",
                 why=f"{size(asset.bytes)} instead of {size(known.bytes)}, or another digest.",
-                next_action="Look for an incoming transformation or moderation in the cloud's upload settings.",
+                next_action=(
+                    "Check the cloud's upload settings for incoming transformations or moderation. Then: "
+                    "uscdr runs resume"
+                ),
             )
         with self.book.lock:
             if self.book.survey is not None:
@@ -327,7 +339,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         return True
 
     def _uploaded(self, key: AssetKey, path: Path, like: Asset, tell: Reporter) -> Asset:
-        """One file; after a lost answer it is looked for before it is sent again."""
+        """Upload one file; after a lost answer, look for it before a new attempt."""
         survey = self.survey(tell)
         before = survey.held.get(key)
         for _ in range(MOST_TRIES):
@@ -339,14 +351,14 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
                 return there
         self.book.forget()
         raise AnswerLost(
-            "A file was sent to the service; whether it was stored is not known.",
+            "It is not known whether the media service stored a file.",
             provider="Cloudinary",
             why=f"{MOST_TRIES} answers in a row were lost.",
-            next_action="uscdr runs resume (it looks first and repeats nothing).",
+            next_action="Continue; uscdr first checks what was done: uscdr runs resume",
         )
 
     def _like(self, key: AssetKey, known: KnownAsset) -> Asset:
-        """What to give back besides the bytes; the storage's tag always, or clean-ups would take it for an orphan."""
+        """The properties to restore besides the bytes; always with the storage's tag, which clean-ups require."""
         survey, tag = self.book.survey, self._deps.config.media.tag
         there = survey.held.get(key) if survey else None
         tags = dict.fromkeys((*known.tags, *(there.tags if there else ()), *((tag,) if tag else ())))
@@ -356,7 +368,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
             context=known.context or (dict(there.context) if there else {}),
             asset_folder=known.asset_folder,
             display_name=known.display_name,
-            # Another cloud may not have the fields that these are values of, and would refuse the file.
+            # A new cloud may not define these metadata fields, and would refuse the file.
             metadata={} if self.another else known.metadata,
             access=known.access or (there.access if there else None),
         )
@@ -374,8 +386,8 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         ]
         if len(left) > result.damaged:
             raise CheckFailed(
-                f"{plural(len(left), 'file')} that had to be uploaded are not there.", next_action="uscdr runs resume"
+                f"{plural(len(left), 'file')} are still missing after the upload.", next_action="uscdr runs resume"
             )
-        bad = f"; {plural(result.damaged, 'copy', 'copies')} not usable" if result.damaged else ""
-        access = f"; access settings of {plural(result.access, 'file')} put right" if result.access else ""
+        bad = f"; {plural(result.damaged, 'copy', 'copies')} could not be used" if result.damaged else ""
+        access = f"; access settings of {plural(result.access, 'file')} corrected" if result.access else ""
         return f"{plural(result.uploaded, 'file')} uploaded, {size(result.bytes)}{bad}{access}"

@@ -1,4 +1,4 @@
-"""The application's config vars for its media: the right cloud, and the one value that switches it on."""
+"""Set the application's config vars for its media: the cloud, and the switch."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 RELEASE_LIMIT = 900.0
 SWITCH, ON = "USE_CLOUDINARY", "True"
-"""Only this very word switches the media service on."""
+"""Only this exact value switches the media service on."""
 UNREAD = "DEFAULT_FILE_STORAGE"
 
 
 class _SettingsSeen(Fact):
-    """Names of variables that are not what they must be, the newest release, and what nothing reads."""
+    """Names of wrong variables, the newest release, and whether an unused variable is set."""
 
     wrong: tuple[str, ...]
     release: int | None = None
@@ -37,10 +37,10 @@ class _SettingsSeen(Fact):
 
 
 class MediaSettingsStep(MediaStep[_SettingsSeen, MediaSettingsSet]):
-    """One call for all variables: it makes one release, whose end is awaited."""
+    """Sets all variables in one call, and waits for the release."""
 
     name = "media.settings"
-    title = "Media config vars"
+    title = "Set the media config vars"
     default_id = "media_settings"
     effect = Effect.IDEMPOTENT
     sends = (
@@ -53,7 +53,7 @@ class MediaSettingsStep(MediaStep[_SettingsSeen, MediaSettingsSet]):
     )
     gives = MediaSettingsSet
     needs = (MediaUploaded,)
-    waits = "compared when the files are back"
+    waits = "compared after the files are restored"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _SettingsSeen:
@@ -81,9 +81,9 @@ class MediaSettingsStep(MediaStep[_SettingsSeen, MediaSettingsSet]):
     def plan(self, seen: _SettingsSeen, view: View) -> Action:
         note = _note(seen)
         if not seen.wrong and not seen.pending:
-            return Action("noop", f"the media config vars are right{note}")
+            return Action("noop", f"the media config vars are already right{note}")
         if not seen.wrong:
-            return Action("change", f"release v{seen.release} is awaited{note}", self.calls()[1:])
+            return Action("change", f"wait for release v{seen.release}{note}", self.calls()[1:])
         names = ", ".join(seen.wrong)
         return Action("change", f"set in one call: {names}{note}", self.calls(), manual=(self._manual(seen),))
 
@@ -119,8 +119,8 @@ class MediaSettingsStep(MediaStep[_SettingsSeen, MediaSettingsSet]):
         if release is None or release.status != "succeeded":
             raise CheckFailed(
                 f"Release v{release.version if release else '?'} of the new config vars did not succeed.",
-                why="Its release phase failed; the dynos still run with the old ones.",
-                next_action=f"heroku releases:output --app {app}; then: uscdr recover app",
+                why="Its release phase failed, so the dynos still run with the old values.",
+                next_action=f"See: heroku releases:output --app {app}. Then: uscdr recover app",
             )
         return release
 
@@ -133,14 +133,16 @@ class MediaSettingsStep(MediaStep[_SettingsSeen, MediaSettingsSet]):
         seen = self.probe(view, tell)
         if seen.wrong:
             raise CheckFailed(
-                "Config vars are not what was set: " + ", ".join(seen.wrong) + ".",
-                next_action=f"Somebody else changed them: heroku releases --app {self._deps.app}",
+                "These config vars have other values than uscdr set: " + ", ".join(seen.wrong) + ".",
+                next_action=(
+                    f"Find out who changed them: heroku releases --app {self._deps.app}. Then: uscdr runs resume"
+                ),
             )
         return f"{', '.join(result.changed) or 'nothing'} set; release v{result.release} succeeded{_note(seen)}"
 
 
 def _note(seen: _SettingsSeen) -> str:
-    return f" ({UNREAD} is set and read by nothing: this Django has no such setting)" if seen.unread else ""
+    return f" ({UNREAD} is set but has no effect: this Django version has no such setting)" if seen.unread else ""
 
 
 def _same(now: SecretStr, wanted: SecretStr) -> bool:

@@ -10,53 +10,54 @@ from pydantic import ConfigDict, Field
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
-from uscdr.models.base import Fact
 from uscdr.scenarios.media.compare import FileState, MediaSurvey
 from uscdr.scenarios.results.media import MediaSeen, MediaSettingsSet, MediaVerified
+from uscdr.scenarios.steps.base import StepParams
 from uscdr.scenarios.steps.media_base import MediaStep, asks, by_column, some_of
 from uscdr.words import plural
 
 if TYPE_CHECKING:
+    from uscdr.models.base import Fact
     from uscdr.models.media import AssetKey
     from uscdr.scenarios.adapters import Adapters
 
-COPY_WANTED = "What is back stays; name a copy that has the rest: uscdr recover media --kit KIT, or --from DIR."
+COPY_WANTED = "Restored files stay. Name a copy that has the rest: uscdr recover media --kit KIT --new (or --from DIR)"
 UNJUDGED = (
-    "All files are there, but {files} were replaced after they were first stored, and nothing tells whether rightly. "
-    "Name a kit or a folder that knows them (--kit, --from), or the beginning of the damage (--replaced-since "
-    "2026-11-23T10:00Z brings back what was there before), or accept them as they are (--accept-replaced)."
+    "No file is missing, but {files} were replaced after they were first stored, and uscdr cannot tell whether that "
+    "was right. Name a kit or directory with the right files (--kit KIT, --from DIR), or the start of the damage "
+    "(--replaced-since 2026-11-23T10:00Z restores the files of that time), or accept them (--accept-replaced)."
 )
 MOST_ASKED = 3
-"""Calls for digests that only the service knows."""
+"""Calls for digests that only the service has."""
 GOOD = (FileState.PRESENT, FileState.UNPROVEN)
 
 
-class VerifyParams(Fact):
-    """`sample` files are fetched and hashed, `delivered` addresses are asked for; `seed` chooses which."""
+class _VerifyParams(StepParams):
+    """`sample`: files to download and hash; `delivered`: addresses to request; `seed`: for the choice of both."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(strict=True)
     sample: int = Field(default=50, ge=1, le=100_000)
     delivered: int = Field(default=10, ge=1, le=1_000)
     seed: int = 1
 
 
 class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
-    """One listing for all; bytes by a sample that is the same for the same seed."""
+    """Checks every file against one listing, and the bytes of a sample; the seed determines the sample."""
 
     name = "media.verify"
-    title = "Every file, and the bytes of a sample"
+    title = "Verify every file, and the bytes of a sample"
     default_id = "media_verify"
     effect = Effect.READ
-    params = VerifyParams
+    params = _VerifyParams
     manual = ("cld admin resources max_results=500 resource_type=image", "heroku open --app {app}   # a campaign")
     gives = MediaVerified
     needs = (MediaSeen, MediaSettingsSet)
-    waits = "every reference is looked up when the files are back"
+    waits = "every reference is checked after the files are restored"
 
     def __init__(self, step_id: str, deps: Adapters, params: Fact) -> None:
         super().__init__(step_id, deps, params)
         self._told: dict[AssetKey, str] = {}
-        self._params = self.given(VerifyParams)
+        self._params = self.given(_VerifyParams)
 
     @override
     def probe(self, view: View, tell: Reporter) -> MediaVerified:
@@ -94,7 +95,7 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
         return random.Random(self._params.seed).sample(ordered, min(most, len(ordered)))  # noqa: S311 - no secret
 
     def _wrong(self, sample: list[AssetKey], survey: MediaSurvey, tell: Reporter) -> set[AssetKey]:
-        """Those whose fetched bytes are not what copy or service say, or that are not delivered whole."""
+        """Files whose bytes differ from the copy or the service's digest, or that are not delivered completely."""
         self.fetch_digests(sample, survey, tell)
         self._ask_for_digests([key for key in sample if not self._expected(key)][:MOST_ASKED], tell)
         digests = {key: self.book.digests[key, survey.held[key].version] for key in sample}
@@ -106,12 +107,12 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
         return copies[key].md5 if key in copies else told or self._told.get(key, "")
 
     def _ask_for_digests(self, keys: list[AssetKey], tell: Reporter) -> None:
-        """Where no inventory knows a digest, the service's own, for a few: each costs a call."""
+        """Read the service's own digests of a few files without another one; one call each."""
         found = self.together([partial(self.allowed, partial(self.cloud().details, key), tell) for key in keys])
         self._told |= {one.asset.key: one.asset.etag for one in found}
 
     def _whole(self, key: AssetKey, found: str) -> str:
-        """Without a known digest, a download of the listed size is all that can be said."""
+        """Without a digest, the size of the download must match."""
         return found if self.book.sizes.get(key) == self._listed(key) else ""
 
     def _listed(self, key: AssetKey) -> int:
@@ -129,17 +130,17 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
         if seen.unreadable:
             return Action(
                 "blocked",
-                f"Which files are wanted is not known whole: {'; '.join(seen.unreadable)}. If the data are damaged: "
-                "uscdr recover db. When they can be read again: uscdr runs resume",
+                f"uscdr could not read every file reference: {'; '.join(seen.unreadable)}. If the data is damaged: "
+                "uscdr recover db. When it can be read again: uscdr runs resume",
             )
         known = f"{seen.hashed} by a known digest" if seen.hashed == seen.sampled else (
-            f"{seen.hashed} by a known digest, the others by size: nothing tells their digest")  # fmt: skip
+            f"{seen.hashed} by a known digest, the others by size, because their digest is not known")  # fmt: skip
         words = (
-            f"every one of {plural(seen.files, 'file')} there; {plural(seen.sampled, 'file')} fetched, {known}; "
-            f"{seen.delivered} addresses answer as they should"
+            f"{plural(seen.files, 'file')} checked, none missing; {plural(seen.sampled, 'file')} downloaded, {known}; "
+            f"{plural(seen.delivered, 'address', 'addresses')} delivered correctly"
         )
         if seen.unread:
-            words += f"; NOT UNDERSTOOD and so not looked for: {by_column(seen.unread)}"
+            words += f"; NOT CHECKED, because uscdr does not understand these file names: {by_column(seen.unread)}"
         return Action(
             "read", words, (asks("GET /resources/{image,raw,video}/upload"), asks("GET of delivery addresses"))
         )
@@ -147,14 +148,14 @@ class VerifyMedia(MediaStep[MediaVerified, MediaVerified]):
 
 def _problems(seen: MediaVerified) -> list[str]:
     parts = (
-        (seen.absent, "not there"),
-        (seen.changed, "not what the inventory knows"),
-        (seen.wrong, "with other bytes than they should have"),
-        (seen.undelivered, "listed and not delivered to whom they should be, or to anybody that should not have them"),
-        (seen.misopened, "with another access setting than the copy knows"),
+        (seen.absent, "missing"),
+        (seen.changed, "different from the inventory"),
+        (seen.wrong, "with wrong bytes"),
+        (seen.undelivered, "listed, but not delivered, or delivered to people without access"),
+        (seen.misopened, "with another access setting than in the copy"),
         (
             seen.laid_open,
-            "that should be restricted and that anybody can have under the same name (delivery type upload)",
+            "that should be restricted, but are PUBLIC under the same name (delivery type upload)",
         ),
     )
     return [f"{plural(number, 'file')} {what}" for number, what in parts if number]
@@ -163,12 +164,12 @@ def _problems(seen: MediaVerified) -> list[str]:
 def _tell(seen: MediaVerified, tell: Reporter) -> None:
     tell.check(
         "every stored file reference", "pass" if seen.present == seen.files else "fail",
-        f"{seen.present:,} of {seen.files:,} there and as known",
+        f"{seen.present:,} of {seen.files:,} present and unchanged",
     )  # fmt: skip
     sure = "pass" if seen.hashed or not seen.sampled else "inconclusive"
     tell.check(
         "bytes of a sample", "fail" if seen.wrong else sure,  # type: ignore[arg-type] # a literal by either way
-        f"{seen.sampled - seen.wrong} of {seen.sampled} right: {seen.hashed} compared by digest, the rest by size",
+        f"{seen.sampled - seen.wrong} of {seen.sampled} right; {seen.hashed} compared by digest, the rest by size",
     )  # fmt: skip
     for words in seen.unreadable:
         tell.check("every column that names files can be read", "fail", words)
@@ -176,5 +177,5 @@ def _tell(seen: MediaVerified, tell: Reporter) -> None:
         tell.check("stored names that are not understood", "not checked", by_column(seen.unread))
     tell.check(
         "delivery addresses", "fail" if seen.undelivered else "pass",
-        f"{seen.delivered} of {seen.delivered + seen.undelivered} answer with a file",
+        f"{seen.delivered} of {seen.delivered + seen.undelivered} delivered correctly",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Migrate only what is pending on the restored database, and never a listed dangerous migration by itself."""
+"""Apply pending migrations; a migration that scenarios.yaml lists as dangerous stops the run."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ ONE_OFF_LIMIT = 120.0
 
 
 class _MigrateSeen(Fact):
-    """One-off dynos that run now: an earlier migration may be among them."""
+    """One-off dynos that run now; one may be an earlier migration."""
 
     one_offs: tuple[str, ...]
 
 
 class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
-    """Asks the deployed code itself, in a one-off dyno; its exit status is always looked at."""
+    """Runs the deployed code in a one-off dyno, and checks its exit status."""
 
     name = "django.migrate"
-    title = "Pending migrations"
+    title = "Apply pending migrations"
     effect = Effect.IDEMPOTENT
     sends = (writes("POST", "/apps/{app}/dynos (showmigrations --plan; migrate if pending)"),)
     manual = (
@@ -46,7 +46,7 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
     )
     gives = Migrated
     needs = ((Compared, DataProbed),)
-    waits = "pending migrations are known after the restore; dangerous ones are refused"
+    waits = "pending migrations are known after the restore; dangerous ones stop the run"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _MigrateSeen:
@@ -62,8 +62,8 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
     def plan(self, seen: _MigrateSeen, view: View) -> Action:
         remedy = view.get(Remedy)
         if remedy is not None and remedy.what == "redeploy":
-            return Action("noop", "the code that is replaced is not asked; the release phase of the new one migrates")
-        return Action("change", "the deployed code is asked which migrations are pending", self.calls())
+            return Action("noop", "the release phase of the new code applies its migrations")
+        return Action("change", "ask the deployed code for pending migrations, and apply them", self.calls())
 
     @override
     def current(self, seen: _MigrateSeen, view: View) -> Migrated:
@@ -85,7 +85,10 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
             raise self._failed(ended, let_in)
         left = self._pending(tell, let_in)
         if left:
-            raise CheckFailed(f"Still pending after migrate: {', '.join(left)}.", next_action="uscdr runs resume")
+            raise CheckFailed(
+                f"These migrations are still pending after `migrate`: {', '.join(left)}.",
+                next_action="uscdr runs resume",
+            )
         return Migrated(applied=pending)
 
     def _refuse_dangerous(self, pending: Collection[str], let_in: str) -> None:
@@ -111,23 +114,23 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
             )
 
     def _after_loss(self, pending: tuple[str, ...], tell: Reporter, let_in: str, error: AnswerLost) -> Migrated:
-        """Two at once would get in each other's way: it is not sent again, but waited for and asked after."""
+        """Waits for the end of a migration whose answer was lost. It is not sent again: two at once would conflict."""
         deadline = time.monotonic() + reconcile.LOOK_SECONDS
         while not self._one_offs() and time.monotonic() < deadline:
-            tell.progress("looking whether the lost migration runs")
+            tell.progress("checking whether the migration runs")
             self._deps.stop.pause(reconcile.LOOK_INTERVAL)
         patience = WaitLimit("the migration", ONE_OFF_LIMIT, f"heroku ps --app {self._deps.app}")
         until(self._one_offs, lambda names: not names, patience, self._deps.stop)
         if self._pending(tell, let_in):
             raise OutcomeUnknown(
-                "It is not known whether the migrations that were asked for still run.",
-                why=f"{error.message} They are pending, and no one-off dyno is to be seen.",
-                next_action=f"Look: heroku ps --app {self._deps.app}. When no run.N is there: uscdr runs resume",
+                "It is not known whether the requested migrations still run.",
+                why=f"{error.message} They are pending, and Heroku lists no one-off dyno.",
+                next_action=f"See: heroku ps --app {self._deps.app}. When it lists no run.N: uscdr runs resume",
             )
         return Migrated(applied=pending)
 
     def _let_in(self, view: View) -> str:
-        """The commands with which users can work again on what there is."""
+        """The commands that give users access to the database as it is."""
         app, stopped = self._deps.app, view.get(ProcessesStopped)
         scale = " ".join(f"{kind}={number}" for kind, number in sorted(stopped.formation.items())) if stopped else ""
         off = f"heroku maintenance:off --app {app}"
@@ -140,19 +143,21 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
         return tuple(name for name, done in Django(self._deps).listed(ended).items() if not done)
 
     def _failed(self, ended: OneOffResult, let_in: str) -> EffectFailed:
-        """What failed and why, as Django and the database say it, and every way on."""
+        """The failed migration, the reason from Django and the database, and every next step."""
         app, name = self._deps.app, DjangoOutput(ended.output).failed_migration
         before = DjangoOutput(ended.output).applied
-        what = f"The migration {name} failed" if name else f"The deployed code could not be asked ({ended.name} ended)"
-        why = DjangoOutput(ended.output).reason or f"exit status {ended.exit_status}; the output tells no more"
+        what = f"The migration {name} failed" if name else f"The deployed code did not run ({ended.name} ended)"
+        why = DjangoOutput(ended.output).reason or f"exit status {ended.exit_status}, with no reason in the output"
         done = f" Applied before it: {', '.join(before)}." if before else ""
         return EffectFailed(
             f"{what}: {why}.",
             provider="heroku",
-            why=f"The database is as before that migration, unless the migration is not atomic.{done}" if name else "",
-            next_action=f"Users are still shut out. Read it whole: heroku logs --app {app} --dyno {ended.name}. "
-            "When the cause is cured: uscdr runs resume. Or deploy code without it: uscdr recover app --ref REF --new. "
-            f"Or let users in with the database as it is: {let_in}",
+            why=f"The database is as it was before that migration, unless the migration is not atomic.{done}"
+            if name
+            else "",
+            next_action=f"Maintenance mode is still on. Full output: heroku logs --app {app} --dyno {ended.name}. "
+            "Fix the cause, then: uscdr runs resume. Or deploy code without it: uscdr recover app --ref REF --new. "
+            f"Or give users access to the database as it is: {let_in}",
         )
 
     @override

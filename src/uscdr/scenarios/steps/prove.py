@@ -1,4 +1,4 @@
-"""Prove: download the backup, restore it on this machine, ask what must hold, try the key; stamped with its SHA-256."""
+"""Prove a backup: download it, restore it on this machine, check the invariants, try the key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEY_FITS = "the application's key fits"
 
 
 class Prove(ScenarioStep[Proof, Proof]):
-    """A backup that does not restore, breaks what must hold or needs another key ends the run: nothing is destroyed."""
+    """A backup that does not restore, breaks an invariant or needs another key stops the run before any damage."""
 
     name = "backup.prove"
     title = "Prove the backup"
@@ -40,15 +40,15 @@ class Prove(ScenarioStep[Proof, Proof]):
 
     @override
     def plan_later(self, waiting_for: str) -> Action:
-        return Action("later", "the backup is downloaded and restored on this machine (under way)", self.calls())
+        return Action("later", "download the backup and restore it on this machine (in progress)", self.calls())
 
     @override
     def probe(self, view: View, tell: Reporter) -> Proof:
         damaged = view.need(ChosenBackup).damaged
-        proof = with_key_trouble(self._deps, proven(self._deps, self._source(view), tell, damaged=damaged))
+        proof = proven(self._deps, self._source(view), tell, damaged=damaged)
         self._tell_key(proof, tell)
         if proof.left_out:
-            tell.warn(f"Not proven of {proof.backup}, as a proof does not make it: {LeftOut.words_of(proof.left_out)}.")
+            tell.warn(f"The proof of {proof.backup} does not cover: {LeftOut.words_of(proof.left_out)}.")
         return proof
 
     def _source(self, view: View) -> DumpSource:
@@ -57,16 +57,16 @@ class Prove(ScenarioStep[Proof, Proof]):
         return DumpSource.stored(self._deps.backups, owner, transfer)
 
     def _tell_key(self, proof: Proof, tell: Reporter) -> None:
-        """A key that was not tried stops nothing, and is no key that fits."""
+        """A key that was not tried does not stop the run, and does not count as a key that fits."""
         canary, key = proof.key, self._deps.config.recovery.encryption_key_variable
         tell.check(KEY_FITS, canary.verdict, key_words(canary))
         if canary.wrong and not canary.opens_nothing:
-            tell.warn(f"{proof.backup}: {canary.why}. The others it does open: these values are damaged.")
+            tell.warn(f"{proof.backup}: {canary.why}. It opens the other values, so these are damaged.")
         elif _not_tried_on_all(proof) and _came_later(proof):
-            words = f"{proof.backup}: {canary.why}. {key} opens the encrypted columns that it has"
-            tell.warn(f"{words}; the others come with the pending migrations, and are looked at after them.")
+            words = f"{proof.backup}: {canary.why}. {key} opens the encrypted columns that the backup has"
+            tell.warn(f"{words}; the pending migrations add the others, and uscdr checks them afterwards.")
         if canary.verdict == "not checked":
-            words = f"Whether {key} opens the encrypted columns of {proof.backup} is NOT CHECKED: {canary.why}."
+            words = f"NOT CHECKED: whether {key} opens the encrypted columns of {proof.backup}: {canary.why}."
             tell.warn(f"{words} {proof.key_trouble}".rstrip())
 
     @override
@@ -84,85 +84,90 @@ class Prove(ScenarioStep[Proof, Proof]):
 
 
 def proven(deps: Adapters, source: DumpSource, tell: Reporter, *, damaged: bool) -> Proof:
-    """The proof; of a damaged state that does not restore, what can still be done. Raises CheckFailed."""
+    """Prove the backup.
+
+    Raises:
+        CheckFailed: it does not restore; for a capture of a damaged state the error names another way.
+    """
     try:
-        return deps.candidate.proof(source, tell)
+        proof = deps.candidate.proof(source, tell)
     except CheckFailed as error:
         if damaged:
             error.next_action = (
-                f"{source.name} breaks its own rules, so it cannot be put back whole. Take single rows from it: "
+                f"{source.name} cannot be restored completely. Take single rows from it: "
                 f"heroku pg:backups:download {source.name} --app {deps.old_app} --output {source.name}.dump"
             )
         raise
+    return _with_key_trouble(deps, proof)
 
 
-def with_key_trouble(deps: Adapters, proof: Proof) -> Proof:
-    """The same; for a key that opens nothing with what is known of the one that did, and the way back to it."""
+def _with_key_trouble(deps: Adapters, proof: Proof) -> Proof:
+    """The proof; if the key opens nothing, with what is known of the earlier key and how to get it back."""
     unset = bool(deps.config.recovery.canaries) and proof.key.verdict == "not checked" and not proof.key.fingerprint
     if not proof.key.opens_nothing and not unset:
         return proof
     try:
         releases = deps.platform.releases(deps.old_app)
-    except ProviderError:  # an application that is gone has none
+    except ProviderError:  # an application that no longer exists has none
         releases = ()
     trouble = way_back(deps.config.recovery.encryption_key_variable, proof.key, deps.earlier(), releases)
     return proof.model_copy(update={"key_trouble": trouble})
 
 
 def refusal_of(deps: Adapters, proof: Proof, view: View) -> str:
-    """Why nothing may be replaced by this backup, and what to do; empty when nothing speaks against it."""
+    """Why this backup must not be restored, and what to do instead; empty if it may be restored."""
     key = deps.config.recovery.encryption_key_variable
     name, wants, instead = proof.backup, proof.unfit(key), another(view, proof.backup)
     if wants and proof.key.opens_nothing:
-        sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be read with it"
+        sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be decrypted with it"
         where = f" ({proof.key.where})" if proof.key.where else ""
         return f"{key} does not fit the backup {name}: {sample}{where}. {proof.key_trouble}".rstrip()
     if wants:
         return f"{name} restores, but {wants}. {instead}{_taken_off(proof)}"
     if _not_tried_on_all(proof) and not _came_later(proof):
         return (
-            f"Whether {key} fits the backup {name} is not known: {proof.key.why}. {instead}; or, if that "
-            "came later than it, take it off recovery.canaries in scenarios.yaml."
+            f"It is not known whether {key} fits the backup {name}: {proof.key.why}. {instead}; or, if the "
+            "column is newer than the backup, remove it from recovery.canaries in scenarios.yaml."
         )
     return ""
 
 
 def _not_tried_on_all(proof: Proof) -> bool:
-    """Whether the key could not be tried on every encrypted column that is named."""
+    """Whether the key could not be tried on every configured column."""
     key = proof.key
     return key.verdict == "fail" and (not key.wrong or bool(key.missing or key.unread))
 
 
 def _came_later(proof: Proof) -> bool:
-    """Whether the columns that it lacks may be those of migrations that are applied after the restore."""
+    """Whether pending migrations may add the missing columns after the restore."""
     return proof.key.tried_in_part and bool(proof.code.pending)
 
 
 def _schema_words(proof: Proof) -> str:
-    """What the deployed code makes of its schema, as far as that is known."""
+    """How the backup's schema differs from that of the deployed code, as far as is known."""
     code = proof.code
-    words = f"; {plural(len(code.pending), 'migration')} will be applied after it" if code.pending else ""
-    ahead = f"; AHEAD of the deployed code by {first_of(code.ahead)}: the code has to follow" if code.ahead else ""
+    words = f"; {plural(len(code.pending), 'migration')} will be applied after the restore" if code.pending else ""
+    ahead = f"; AHEAD of the deployed code by {first_of(code.ahead)}: deploy newer code" if code.ahead else ""
     return words + ahead
 
 
 def _as_it_was(proof: Proof, key: str) -> str:
-    """A damaged state that was named is put back as it was captured; what is wrong with it is told, not refused."""
+    """A damaged backup that the operator named is restored as it is: its problems are shown, not refused."""
     wrong = proof.unfit(key) or proof.key.why
     words = f"{proof.backup} restores here: {plural(len(proof.tables), 'table')}, {plural(proof.rows, 'row')}"
-    return f"{words}, SHA-256 {proof.sha256[:16]}…; it is put back as it was captured, DAMAGED: {wrong}"
+    return f"{words}, SHA-256 {proof.sha256[:16]}…; it will be restored as it is, DAMAGED: {wrong}"
 
 
 def _taken_off(proof: Proof) -> str:
     if not proof.missing:
         return "."
-    return "; or, if they came later than it, take them off app.expected_tables in scenarios.yaml."
+    return "; or, if the tables are newer than the backup, remove them from app.expected_tables in scenarios.yaml."
 
 
 def key_words(canary: CanaryVerdict) -> str:
-    """What the application's key made of the sample."""
+    """The result of the key on the sample, in words."""
     if canary.verdict != "pass":
         return canary.why or "not tried"
-    words = f"{canary.matching} of {plural(canary.sampled, 'sampled value')} read as they should"
-    words += f", {plural(canary.unencrypted, 'value')} were never encrypted" if canary.unencrypted else ""
-    return words + (f", LOOK AT {plural(canary.apart, 'value')}: other than beside them" if canary.apart else "")
+    words = f"{canary.matching} of {plural(canary.sampled, 'sampled value')} decrypted correctly"
+    words += f", {plural(canary.unencrypted, 'value')} not encrypted" if canary.unencrypted else ""
+    return words + (f", CHECK {plural(canary.apart, 'value')} that differ from the plain copy" if canary.apart else "")

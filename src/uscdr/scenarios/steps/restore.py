@@ -1,4 +1,4 @@
-"""The restore: the one step that destroys. Confirmed by a phrase, sent once, found when its answer is lost."""
+"""Restore the backup: the step that destroys data. Confirmed by a phrase, sent once, found if the answer is lost."""
 
 from __future__ import annotations
 
@@ -36,9 +36,6 @@ from uscdr.scenarios.steps.transfers import (
     find,
     follow,
     otherwise,
-    require_new,
-    seen_before,
-    seen_now,
 )
 from uscdr.words import HOUR, duration, first_of, hours, moment
 
@@ -46,11 +43,11 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 KINDS = (TransferKind.RESTORE,)
-ANOTHER = "If it fails again, restore another backup (uscdr backup list): uscdr recover db --backup NAME --new"
+ANOTHER = "If it fails again, restore another backup from `uscdr backup list`: uscdr recover db --backup NAME --new"
 
 
 class _RestoreSeen(TransfersSeen):
-    """Right before the restore."""
+    """What exists right before the restore."""
 
     addon_id: str
     addon: str
@@ -64,7 +61,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
     """Overwrites the database with the proven backup."""
 
     name = "backup.restore"
-    title = "Restore"
+    title = "Restore the backup"
     effect = Effect.FINDABLE
     destructive = True
     says_when_sent = True
@@ -90,22 +87,22 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
             owner_app=attachment.owner_app_name,
             backup=chosen.backup,
             transfer_id=chosen.transfer_id,
-            unfit="gone" if backup is None else backup.unusable,
-            **seen_now(self._deps, transfers),
+            unfit="it no longer exists" if backup is None else backup.unusable,
+            **TransfersSeen.listed(self._deps, transfers),
             running=Transfers(transfers).under_way(attachment.owner_app_name),
         )
 
     @override
     def plan(self, seen: _RestoreSeen, view: View) -> Action:
         if seen.unfit:
-            words = f"{seen.backup} cannot be restored any more: {seen.unfit}. {another(view, seen.backup)}."
+            words = f"{seen.backup} can no longer be restored: {seen.unfit}. {another(view, seen.backup)}."
             return Action("blocked", words)
         if seen.running:
             return Action("blocked", seen.running)
         owner = seen.owner_app
         return Action(
             "change",
-            f"{seen.addon} of {seen.owner_app} is OVERWRITTEN with {seen.backup}",
+            f"OVERWRITE {seen.addon} of {seen.owner_app} with {seen.backup}",
             (writes("POST", f"/client/v11/databases/{seen.addon_id}/restores"),),
             {"BACKUP": seen.backup, "app": owner},
             approved={"database": seen.addon, "owner": seen.owner_app, "backup": seen.backup},
@@ -113,7 +110,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
 
     @override
     def before(self, seen: _RestoreSeen) -> dict[str, Any]:
-        return {**seen_before(seen), "backup": seen.backup}
+        return {**seen.baseline(), "backup": seen.backup}
 
     @override
     def blast(self, seen: _RestoreSeen, view: View) -> BlastRadius:
@@ -124,7 +121,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
         hours_lost = UNKNOWN if ledger is None else "unknown" if lost is None else hours(lost)
         backup = f"{seen.backup} (a DAMAGED state)" if chosen.damaged else seen.backup
         subject = f"{seen.addon} of {seen.owner_app}: {here} rows -> {there} rows of {backup}"
-        # the age ticks on while a person reads and types: the hour before is accepted too
+        # the age grows while a person reads and types, so the hour before is accepted too
         ages = dict.fromkeys(hours(seconds) for seconds in (old, old - HOUR) if seconds >= 0)
         phrases = tuple(f"{subject}, {age} old, {hours_lost} of writes lost" for age in ages)
         when = f"{moment(chosen.taken_at)}, {duration(old)} ago" + (", of a DAMAGED state" if chosen.damaged else "")
@@ -145,7 +142,8 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
         proof = view.need(Proof)
         if proof.transfer_id != seen.transfer_id:
             raise CheckFailed(
-                f"The proof is of {proof.backup}, the restore of {seen.backup}.", next_action="Plan anew: --dry-run"
+                f"The proof is of {proof.backup}, but the step would restore {seen.backup}.",
+                next_action="Start a new recovery: uscdr recover db --new",
             )
         backup = self._deps.backups.transfer(seen.owner_app, seen.transfer_id)
         keep(self._deps, view.need(AccessBack))
@@ -153,7 +151,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
             source = self._source(seen, backup)
             tell.sending()
             accepted = self._deps.backups.restore(seen.addon_id, source)
-            require_new(accepted, seen)
+            seen.require_new(accepted)
             tell.accepted(accepted.id)
             return self._restored(follow(self._deps, seen.owner_app, accepted, tell), view)
 
@@ -168,7 +166,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
         return find(self._deps, addon, KINDS, intent, tell, self._backup(addon.owner_app_name, view))
 
     def _backup(self, owner: str, view: View) -> Transfer | None:
-        """The one that is restored; None when the platform has it no more, which is no proof of anything."""
+        """The restored backup; None if Heroku no longer has it, which proves nothing."""
         try:
             return self._deps.backups.transfer(owner, view.need(ChosenBackup).transfer_id)
         except NotFound:
@@ -192,21 +190,21 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
     def verify(self, result: Restored, view: View, tell: Reporter) -> str:
         again = self._deps.backups.transfer(self._deps.attachment().owner_app_name, result.id)
         if again.state is not TransferState.COMPLETED:
-            raise CheckFailed(f"{result.name} is {again.state.value} now.", next_action="uscdr runs resume")
+            raise CheckFailed(f"The restore {result.name} is now {again.state.value}.", next_action="uscdr runs resume")
         if again.warnings:
-            tell.warn(f"{result.name} finished with {again.warnings} warnings; the data are compared next.")
+            tell.warn(f"{result.name} finished with {again.warnings} warnings. The next step compares the data.")
         return f"{result.name}: {result.backup} restored"
 
 
 def _access_words(back: AccessBack | None) -> str:
-    """Who gets in again by it."""
+    """The access that the restore gives back, in words."""
     if back is None:
         return "not known"
     return back.words or ("not known: " + "; ".join(back.doubts) if back.doubts else "none")
 
 
 def _beside(view: View) -> dict[str, str]:
-    """Whom else it hits, and what it leaves alone."""
+    """Other users of the database, and the databases that are not touched."""
     seen = view.get(DatabaseSeen)
     if seen is None:
         return {}
@@ -215,7 +213,7 @@ def _beside(view: View) -> dict[str, str]:
 
 
 def _amounts(ledger: LossLedger | None, view: View) -> tuple[str, str]:
-    """Rows now, and rows in the backup, as they stand in the phrase."""
+    """The rows now and in the backup, as in the phrase."""
     if ledger is None:
         seen = view.get(DatabaseSeen)
         return (UNKNOWN if seen is None or seen.reachable else "unreadable"), UNKNOWN
@@ -227,10 +225,10 @@ def _writes_lost(ledger: LossLedger | None, chosen: ChosenBackup) -> str:
     seconds = None if ledger is None else _seconds_lost(ledger, chosen)
     if ledger is not None and ledger.undated:
         most = duration(chosen.age_seconds)
-        return f"at most those of {most}: when the lost rows of {first_of(ledger.undated)} were written is not known"
+        return f"at most those of {most}; the times of the lost rows of {first_of(ledger.undated)} are not known"
     return "not known" if seconds is None else f"those of {duration(seconds)}"
 
 
 def _seconds_lost(ledger: LossLedger, chosen: ChosenBackup) -> float | None:
-    """From the backup to the last write that is lost; None when nothing tells when it was."""
+    """Seconds from the backup to the last lost write; None if its time is not known."""
     return None if ledger.last_write is None or ledger.undated else elapsed(chosen.taken_at, ledger.last_write)

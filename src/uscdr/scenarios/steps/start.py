@@ -1,4 +1,4 @@
-"""Start again what was stopped, in order: web, then workers, beat last; each must be seen to run the current release.
+"""Start the stopped processes in order: web, workers, beat. Each must run the current release.
 
 A dyno of an earlier release does not count.
 """
@@ -14,7 +14,7 @@ from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
 from uscdr.scenarios.releases import InForce, Releases
 from uscdr.scenarios.results.db import ProcessesStopped, VerifiedData
-from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, reads, writes
+from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, reads, writes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,14 +28,14 @@ class _ProcessesStarted(Fact):
     running: dict[str, int]
 
 
-class StartParams(Fact):
+class _StartParams(StepParams):
     """Which part: `web`, `workers` (all that is neither web nor beat) or `beat`."""
 
     part: Literal["web", "workers", "beat"]
 
 
 class _StartSeen(Fact):
-    """What should run of this part, and what is scaled now."""
+    """The processes of this part: wanted, scaled, and running now."""
 
     wanted: dict[str, int]
     scaled: dict[str, int]
@@ -49,7 +49,7 @@ class StartProcesses(ScenarioStep[_StartSeen, _ProcessesStarted]):
     title = "Start again"
     effect = Effect.IDEMPOTENT
     sends = (writes("PATCH", "/apps/{app}/formation"),)
-    params = StartParams
+    params = _StartParams
     manual = ("heroku ps:scale {scale} --app {app}   # or what ran before it was stopped",)
     gives = _ProcessesStarted
     needs = (VerifiedData, ProcessesStopped)
@@ -58,7 +58,7 @@ class StartProcesses(ScenarioStep[_StartSeen, _ProcessesStarted]):
     @override
     @classmethod
     def chosen(cls, params: Fact) -> AnyStep:
-        part = StartParams.model_validate(params.model_dump()).part
+        part = _StartParams.model_validate(params.model_dump()).part
         return next(one for one in (StartWeb, StartWorkers, StartBeat) if one.part == part)
 
     @override
@@ -84,10 +84,10 @@ class StartProcesses(ScenarioStep[_StartSeen, _ProcessesStarted]):
         words = " ".join(f"{kind}={number}" for kind, number in sorted(seen.wanted.items()))
         known = {"scale": words} if words else {}
         if seen.scaled == seen.wanted and seen.up == seen.wanted:
-            done = f"{words} runs already" if words else "nothing was recorded"
+            done = f"{words} already runs" if words else "nothing to start: no process of this part was recorded"
             return Action("noop", f"{self.part}: {done}", known=known)
         calls = (writes("PATCH", f"/apps/{self._deps.app}/formation"), reads("GET", f"/apps/{self._deps.app}/dynos"))
-        return Action("change", f"{words} starts again", calls, known)
+        return Action("change", f"scale to {words} again", calls, known)
 
     @override
     def apply(self, seen: _StartSeen, view: View, tell: Reporter) -> _ProcessesStarted:
@@ -99,9 +99,9 @@ class StartProcesses(ScenarioStep[_StartSeen, _ProcessesStarted]):
             why = Releases(self._deps).why_crashed(ended.crashed)
             logs = f"heroku logs --app {self._deps.app} --dyno {ended.crashed[0].name}"
             raise CheckFailed(
-                f"{names} crashed at its start.",
-                why=f"The data are restored and verified; the application does not run on them. {why}".strip(),
-                next_action=f"See: {logs}; then: uscdr runs resume",
+                f"{names} crashed while starting.",
+                why=f"The data is restored and verified, but the application does not start with it. {why}".strip(),
+                next_action=f"Read the log: {logs}. Fix the cause, then: uscdr runs resume",
             )
         return _ProcessesStarted(running={kind: ended.running.get(kind, 0) for kind in seen.wanted})
 
@@ -114,33 +114,33 @@ class StartProcesses(ScenarioStep[_StartSeen, _ProcessesStarted]):
         up = self._up(result.running)
         if up != result.running:
             raise CheckFailed(
-                f"{self.part} ran and does not any more.", next_action=f"heroku ps --app {self._deps.app}"
+                f"{self.part} was running, and has stopped.", next_action=f"heroku ps --app {self._deps.app}"
             )
         return ", ".join(f"{kind}={number} up" for kind, number in sorted(up.items())) or "nothing to start"
 
 
 class StartWeb(StartProcesses):
-    """The application itself."""
+    """Starts the web processes."""
 
     title = "Start web"
     default_id = "refill_web"
     part = "web"
-    waits = "web: started again as recorded when the data checks have passed"
+    waits = "web starts as recorded, after the data checks have passed"
 
 
 class StartWorkers(StartProcesses):
-    """All that is neither web nor beat."""
+    """Starts all processes other than web and beat."""
 
     title = "Start workers"
     default_id = "refill_workers"
     part = "workers"
-    waits = "workers: started again as recorded when the data checks have passed"
+    waits = "workers start as recorded, after the data checks have passed"
 
 
 class StartBeat(StartProcesses):
-    """Last: it hands out work to the others."""
+    """Starts beat last, because it creates work for the workers."""
 
     title = "Start beat"
     default_id = "refill_beat"
     part = "beat"
-    waits = "beat: started again as recorded when the data checks have passed"
+    waits = "beat starts as recorded, after the data checks have passed"

@@ -1,4 +1,4 @@
-"""Waiting for a transfer, and finding one whose acceptance was lost."""
+"""Wait for a transfer, and find one after Heroku's answer was lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from uscdr.engine.reconcile import Search, look_for
+from uscdr.engine.reconcile import Search
 from uscdr.engine.step import FoundWrite, Intent, Reporter
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import AnswerLost, EffectFailed, NotFound, OutcomeUnknown, ProviderError, WriteRefused
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Adapters
     from uscdr.scenarios.results.db import Restored
 
-LOOK_FIRST = "Look at the provider before doing it again."
+LOOK_FIRST = "Check at Heroku before you repeat it: heroku pg:backups"
 LIMIT = 6 * 3600.0
 LAST_LINES = 5
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a transfer of this run is told by: it has none of these ids, a higher number, and was made since."""
+    """Identifies a transfer of this run: it has none of these ids, a higher number, and is newer."""
 
     newest: int
     known: frozenset[str]
     since: datetime | None
-    """By the platform's clock; None in a journal of an earlier version."""
+    """By Heroku's clock; None in a journal of an earlier version."""
 
     @classmethod
     def of(cls, intent: Intent) -> Mark:
-        """As the intent's baseline has it. Raises BadInput for a journal that has something else there."""
+        """Reads the mark from the intent's baseline. Raises BadInput if the journal has another type there."""
         known = frozenset(intent.texts("known_transfers"))
         return cls(intent.number("newest_transfer"), known, _moment(intent.text("since")))
 
     def later(self, one: Transfer) -> bool:
-        """Whether it was made after the mark: a list that lagged then may have left older ones out."""
+        """Whether the transfer was created after the mark. A delayed list may have omitted older ones."""
         aged = self.since is not None and elapsed(one.created_at, self.since) > CLOCKS
         return one.num > self.newest and one.id not in self.known and not aged
 
@@ -54,42 +54,40 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def seen_before(seen: TransfersSeen) -> dict[str, Any]:
-    """What the journal keeps, for `Mark.of`."""
-    known = {"newest_transfer": seen.newest_transfer, "owner_app": seen.owner_app}
-    return known | {"known_transfers": list(seen.known_transfers), "since": seen.since}
-
-
 class TransfersSeen(Fact):
-    """What there is right before a transfer is asked for."""
+    """The transfers that exist right before a new one is requested."""
 
     owner_app: str
     newest_transfer: int = 0
     known_transfers: tuple[str, ...] = ()
     since: str = ""
-    """The platform's time."""
+    """Heroku's time."""
 
+    @classmethod
+    def listed(cls, deps: Adapters, transfers: tuple[Transfer, ...]) -> dict[str, Any]:
+        """The fields that a list of transfers, fetched just now, gives: all but `owner_app`."""
+        newest = max((transfer.num for transfer in transfers), default=0)
+        known = tuple(transfer.id for transfer in transfers)
+        return {"newest_transfer": newest, "known_transfers": known, "since": deps.backups.clock().isoformat()}
 
-def seen_now(deps: Adapters, transfers: tuple[Transfer, ...]) -> dict[str, Any]:
-    """The fields of `TransfersSeen` that a list of transfers, fetched just now, tells."""
-    newest = max((transfer.num for transfer in transfers), default=0)
-    known = tuple(transfer.id for transfer in transfers)
-    return {"newest_transfer": newest, "known_transfers": known, "since": deps.backups.clock().isoformat()}
+    def baseline(self) -> dict[str, Any]:
+        """What the journal keeps, for `Mark.of`."""
+        known = {"newest_transfer": self.newest_transfer, "owner_app": self.owner_app}
+        return known | {"known_transfers": list(self.known_transfers), "since": self.since}
 
-
-def require_new(accepted: Transfer, seen: TransfersSeen) -> None:
-    """Raise AnswerLost when the platform's answer is about a transfer that was there before."""
-    stale = accepted.num and accepted.num <= seen.newest_transfer
-    if stale or accepted.id in seen.known_transfers:
-        raise AnswerLost(
-            f"The platform answered with {accepted.name or accepted.id}, which was there before.",
-            provider="heroku",
-            next_action=LOOK_FIRST,
-        )
+    def require_new(self, accepted: Transfer) -> None:
+        """Raise AnswerLost when the platform's answer names a transfer that existed before the request."""
+        stale = accepted.num and accepted.num <= self.newest_transfer
+        if stale or accepted.id in self.known_transfers:
+            raise AnswerLost(
+                f"Heroku answered with {accepted.name or accepted.id}, which already existed.",
+                provider="heroku",
+                next_action=LOOK_FIRST,
+            )
 
 
 def follow(deps: Adapters, app: str, accepted: Transfer, tell: Reporter) -> Transfer:
-    """Wait until the transfer ended, and require success.
+    """Wait until the transfer has ended, and require success.
 
     Raises EffectFailed with the platform's last log lines, or OutcomeUnknown.
     """
@@ -97,10 +95,10 @@ def follow(deps: Adapters, app: str, accepted: Transfer, tell: Reporter) -> Tran
     ended = _end_of(deps, app, accepted, tell)
     if ended.state is not TransferState.COMPLETED:
         raise EffectFailed(
-            f"The {what} {'was canceled' if ended.state is TransferState.CANCELED else 'failed'} at the platform.",
+            f"The {what} {'was canceled' if ended.state is TransferState.CANCELED else 'failed'} on Heroku.",
             provider="heroku",
             why=_reason(ended),
-            next_action=f"See: heroku pg:backups:info {ended.name} --app {app}; then: uscdr runs resume",
+            next_action=f"See: heroku pg:backups:info {ended.name} --app {app}. Then: uscdr runs resume",
         )
     return ended
 
@@ -119,15 +117,15 @@ def _end_of(deps: Adapters, app: str, accepted: Transfer, tell: Reporter) -> Tra
 
 
 def _the_same(deps: Adapters, app: str, accepted: Transfer) -> Transfer:
-    """The transfer as it is now. What the platform may yet say otherwise is an error that is looked past a while."""
+    """The transfer as it is now. An answer that Heroku may still correct is an error that the caller retries."""
     try:
         transfer = deps.backups.transfer(app, accepted.id)
     except NotFound as error:
-        raise _not_told("The transfer that was accepted is not listed.", error.message) from error
+        raise _not_told("Heroku does not list the transfer that it accepted.", error.message) from error
     if transfer.id != accepted.id or transfer.kind is not accepted.kind:
-        raise _not_told(f"The platform answered about {transfer.name} when asked about another transfer.")
+        raise _not_told(f"Heroku answered for {transfer.name} instead of the requested transfer.")
     if transfer.state is TransferState.UNTOLD:
-        raise _not_told(f"{transfer.name} has ended, and the platform does not say whether well.")
+        raise _not_told(f"{transfer.name} has ended, but Heroku does not report its result.")
     return transfer
 
 
@@ -136,13 +134,13 @@ def _not_told(message: str, why: str = "") -> ProviderError:
 
 
 def said_no(error: ProviderError) -> bool:
-    """Whether the platform refused or failed for good: the same call would end alike, and nothing is in doubt."""
+    """Whether Heroku refused or failed for good: a repeated call would end in the same way."""
     return not (error.retryable or isinstance(error, AnswerLost | WriteRefused))
 
 
 @contextmanager
 def otherwise(advice: str) -> Iterator[None]:
-    """What fails alike each time is no dead end: a refusal or a failure names what leads on without it."""
+    """Adds `advice` to a final failure, so that the error names another way."""
     try:
         yield
     except ProviderError as error:
@@ -153,7 +151,7 @@ def otherwise(advice: str) -> Iterator[None]:
 
 
 def _reason(transfer: Transfer) -> str:
-    """Its last log lines without what a server quotes, which may be a patient's value."""
+    """The last log lines, without the values that a server quotes: they may be patients' data."""
     return " | ".join(line.split('"')[0].split("DETAIL")[0].strip() for line in transfer.logs[-LAST_LINES:])
 
 
@@ -161,26 +159,26 @@ def find(
     deps: Adapters, addon: Attachment, kinds: tuple[TransferKind, ...], intent: Intent, tell: Reporter,
     source: Transfer | None = None,
 ) -> FoundWrite:  # fmt: skip
-    """Look for the transfer that the intent started: the accepted id, else a newer one of that kind and database.
+    """Find the transfer that the intent started: by its accepted id, else a newer one of that kind and database.
 
     `source` is the backup that a restore reads.
     """
     mark = Mark.of(intent)
     looked_at = f"GET /client/v11/apps/{addon.owner_app_name}/transfers"
     if intent.accepted is not None and _is_ours(deps, addon, kinds, intent.accepted, mark):
-        return FoundWrite(looked_at, f"accepted before as {intent.accepted}", intent.accepted)
-    before = f"{intent.accepted}, as which it was accepted, is not listed any more, and " if intent.accepted else ""
+        return FoundWrite(looked_at, f"it was accepted as {intent.accepted}", intent.accepted)
+    before = f"the accepted {intent.accepted} is no longer listed, and " if intent.accepted else ""
     search = Search(
         looked_at,
         lambda: _newer(deps.backups.transfers(addon), kinds, mark, source),
         lambda one: f"{one.kind.value} {one.name} began after the intent",
         f"{before}no {kinds[0].value} with a number above {mark.newest}",
     )
-    return look_for(search, replace(intent, accepted=None), deps.stop, tell)
+    return search.run(replace(intent, accepted=None), deps.stop, tell)
 
 
 def _is_ours(deps: Adapters, addon: Attachment, kinds: tuple[TransferKind, ...], accepted: str, mark: Mark) -> bool:
-    """Whether that id is still one of ours: the answer may have named another."""
+    """Whether the id belongs to this run: the answer may have named another transfer."""
     try:
         one = deps.backups.transfer(addon.owner_app_name, accepted)
     except NotFound:
@@ -191,22 +189,22 @@ def _is_ours(deps: Adapters, addon: Attachment, kinds: tuple[TransferKind, ...],
 def _newer(
     transfers: Iterable[Transfer], kinds: tuple[TransferKind, ...], mark: Mark, source: Transfer | None
 ) -> list[Transfer]:
-    """Raises OutcomeUnknown for one of which the platform does not tell whether it is of this database."""
+    """Raises OutcomeUnknown for a transfer that may belong to another database."""
     newer = [t for t in transfers if t.kind in kinds and t.whose is not Whose.OTHER and mark.later(t)]
     for one in newer:
         if one.whose is Whose.UNKNOWN:
             raise OutcomeUnknown(
-                f"{one.name} may be the {one.kind.value} that was asked for, or one of another database.",
+                f"{one.name} may be the requested {one.kind.value}, or belong to another database.",
                 why=f"It is {one.unfit}.",
-                next_action=f"See: heroku pg:backups:info {one.name}. If it is this one, wait for its end.",
+                next_action=f"See: heroku pg:backups:info {one.name}. If it is this one, wait until it has ended.",
             )
     return [one for one in newer if source is None or one.reads(source) is not False]
 
 
-def beside(deps: Adapters, restored: Restored, tell: Reporter) -> tuple[str, ...]:
-    """The names of further restores of this database that the platform began since, all of them ended.
+def restores_since(deps: Adapters, restored: Restored, tell: Reporter) -> tuple[str, ...]:
+    """Names of further restores of this database since `restored`, each after its end.
 
-    A request that reached the platform twice makes two. Raises OutcomeUnknown when one does not end.
+    A request that reached the platform twice starts two. Raises OutcomeUnknown when one does not end.
     """
     if restored.after is None:
         return ()
@@ -220,5 +218,5 @@ def beside(deps: Adapters, restored: Restored, tell: Reporter) -> tuple[str, ...
 
 
 def adopt(deps: Adapters, app: str, transfer_id: str, tell: Reporter) -> Transfer:
-    """Go on waiting for a transfer that was found."""
+    """Wait for the end of a transfer that was found."""
     return follow(deps, app, deps.backups.transfer(app, transfer_id), tell)

@@ -18,7 +18,7 @@ from uscdr.scenarios.fitness import another
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.app import AppSeen, Remedy, TriedDry
 from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep, writes
-from uscdr.scenarios.steps.choose import choice_of, is_walked, pick, put_back, with_reasons
+from uscdr.scenarios.steps.choose import Choice, with_reasons
 from uscdr.words import first_of, plural, size
 
 if TYPE_CHECKING:
@@ -174,27 +174,27 @@ def _summary(result: TriedDry) -> str:
 
 
 CODE = (
-    "Or deploy code that can: uscdr recover app --ref REF --new. Or go back to the code of the backup's time: "
+    "Or deploy code that can: uscdr recover app --ref REF --new. Or roll back to the code of the backup's time: "
     "uscdr recover app --release vN --new. Then: uscdr recover db --new"
 )
 
 
 class _PendingSeen(Fact):
-    """The backup, and what is pending on it; `skipped` says why nothing is tried, empty when something is."""
+    """The backup and its pending migrations. `skipped`: why none is tried; empty if they are."""
 
     backup: str = ""
     transfer_id: str = ""
     pending: tuple[str, ...] = ()
     known: bool = False
-    """Whether the code's files told; else the code itself is asked."""
+    """Whether the list comes from the code's files; if not, the step asks the code itself."""
     skipped: str = ""
 
 
 class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
-    """Waits for the proof only where migrations may be pending on the backup. What it tries leaves nothing behind."""
+    """Waits for the proof only if migrations may be pending on the backup. The trial is rolled back."""
 
     name = "django.try_on_copy"
-    title = "Try the migrations on the copy"
+    title = "Try the migrations on a copy"
     effect = Effect.FINDABLE
     manual = (
         "heroku run --exit-code --app {app} -- {manage} showmigrations --plan",
@@ -214,24 +214,24 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
     @override
     def probe(self, view: View, tell: Reporter) -> _PendingSeen:
         in_doubt = self._in_doubt(view)  # before a proof reads the same files in the background
-        choice = choice_of(self._deps, view, tell)
+        choice = Choice.now(self._deps, view, tell)
         chosen = choice.chosen
-        if put_back(self._deps, choice):
-            return _PendingSeen(skipped=f"{chosen.name} is put back as it was captured")
+        if choice.is_damaged(self._deps):
+            return _PendingSeen(skipped=f"{chosen.name} is damaged, and is restored as it is")
         if not in_doubt:
-            words = f"no code was deployed since {chosen.name}, and nothing is known to be pending"
+            words = f"no code was deployed since {chosen.name}, and no migration is known to be pending"
             return _PendingSeen(backup=chosen.name, skipped=words)
         code = self._deps.candidate.proof(DumpSource.stored(self._deps.backups, self._owner(), chosen), tell).code
-        skipped = f"nothing is pending on {chosen.name}" if code.up_to_date else ""
+        skipped = f"no migration is pending on {chosen.name}" if code.up_to_date else ""
         skipped = f"{chosen.name} is not restored as it is" if code.stuck else skipped
         return _PendingSeen(
             backup=chosen.name, transfer_id=chosen.id, pending=code.pending, known=code.known, skipped=skipped
         )
 
     def _in_doubt(self, view: View) -> bool:
-        """Whether migrations may be pending on the backup; its proof tells, where that is made before the freeze."""
-        choice = pick(self._deps, self._deps.backups.transfers(self._deps.attachment()), view)
-        if is_walked(self._deps, choice):
+        """Whether migrations may be pending on the backup. A proof before the freeze shows it."""
+        choice = Choice.pick(self._deps, self._deps.backups.transfers(self._deps.attachment()), view)
+        if choice.by_proof(self._deps):
             return True
         chosen = choice.chosen
         if chosen.id not in self._doubts:
@@ -252,9 +252,9 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
         if seen.skipped:
             return Action("noop", seen.skipped, known={"BACKUP": seen.backup} if seen.backup else {})
         what = f"{plural(len(seen.pending), 'migration')} pending on {seen.backup} ({first_of(seen.pending)})"
-        what = what if seen.known else f"whatever of the deployed code's migrations {seen.backup} lacks"
-        words = f"{what}: their SQL is written in one-off dynos and tried on the copy; nothing of it stays"
-        dry = "; a dry run starts no dyno, so they were NOT TRIED" if self._deps.dry_run else ""
+        what = what if seen.known else f"every migration of the deployed code that {seen.backup} lacks"
+        words = f"{what}: write the SQL in one-off dynos, try it on the copy, and roll it back"
+        dry = "; NOT TRIED, because a dry run starts no dyno" if self._deps.dry_run else ""
         return Action("change", words + dry, self.calls(), {"BACKUP": seen.backup})
 
     @override
@@ -267,7 +267,7 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
                 deps, _TrialSubject(seen.backup, deps.candidate.open_database(), way_on, restored=True), tell
             )
         except (ProviderError, OutcomeUnknown) as error:
-            return TriedDry(tried=(), untried=(f"the deployed code could not be asked: {error.message}",))
+            return TriedDry(tried=(), untried=(f"uscdr could not ask the deployed code: {error.message}",))
 
     def _owner(self) -> str:
         return self._deps.attachment().owner_app_name
@@ -287,7 +287,7 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
 
     @override
     def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
-        return FoundWrite("the copy on this machine", "a trial leaves nothing behind", None, again=True)
+        return FoundWrite("the copy on this machine", "a trial changes nothing", None, again=True)
 
     @override
     def adopt(self, provider_id: str, seen: _PendingSeen, view: View, tell: Reporter) -> TriedDry:
@@ -295,7 +295,7 @@ class TryOnCopy(ScenarioStep[_PendingSeen, TriedDry]):
 
 
 def _deployed_since(at: datetime, releases: Sequence[Release]) -> bool:
-    """Whether other code was released after that moment; also when the list, newest first, does not go so far back."""
+    """Whether other code was released after `at`; also True if the list, newest first, ends before."""
     newer = [one for one in releases if one.created_at is not None and one.created_at > at]
     if not newer:
         return False
@@ -304,30 +304,30 @@ def _deployed_since(at: datetime, releases: Sequence[Release]) -> bool:
 
 
 def _anew(words: str) -> str:
-    """This run is not finished: another one is begun beside it."""
+    """Adds `--new`: this run is not finished, and the advice starts another one."""
     return f"{words} --new" if "--backup" in words else words
 
 
-# Try the pending migrations dry, while users can still work: what would fail in the middle is not begun.
+# Dry-run the pending migrations while users can still work, so that a failure stops the run before any change.
 
 
 WAY_ON = (
-    "Deploy code that migrates these data: uscdr recover app --ref REF --new. Or go back: uscdr recover app "
-    "--release vN --new. If the data were put right since that backup: uscdr backup capture, then uscdr runs resume"
+    "Deploy code that can migrate this data: uscdr recover app --ref REF --new. Or roll back: uscdr recover app "
+    "--release vN --new. If the data was fixed since that backup: uscdr backup capture, then uscdr runs resume"
 )
 RESTORED_A_SECOND = 2_000_000
-"""Bytes of a dump that any machine fetches and restores in a second; a larger backup is not waited for."""
+"""Bytes per second that any machine can fetch and restore; a backup that would take too long is not tried."""
 AMBIGUOUS = "More than one migration matches"
-"""What `sqlmigrate` says of a name that another one begins with; `migrate` does not mind."""
+"""The error of `sqlmigrate` for a name that is the start of another name; `migrate` accepts it."""
 
 WOULD = (
-    "if migrations are pending, `check`, `migrate --plan` and their SQL in one-off dynos, tried on a restored copy of "
-    "the newest backup, before users are shut out; a dry run starts no dyno and looked at the files only"
+    "if migrations are pending: run `check` and `migrate --plan`, write their SQL in one-off dynos, and try it on a "
+    "restored copy of the newest backup, before maintenance mode; a dry run starts no dyno and reads the files only"
 )
 
 
 class _TrySeen(Fact):
-    """What was decided; empty while nothing is."""
+    """The chosen remedy; empty while there is none."""
 
     what: str = ""
     runs_code: tuple[str, ...] = ()
@@ -335,10 +335,10 @@ class _TrySeen(Fact):
 
 
 class TryDry(ScenarioStep[_TrySeen, TriedDry]):
-    """Asks the deployed code for its checks, its plan and the SQL of every pending migration; applies none."""
+    """Asks the deployed code for its checks, its plan and the SQL of pending migrations; applies none."""
 
     name = "django.try"
-    title = "Try the migrations dry"
+    title = "Dry-run the migrations"
     effect = Effect.IDEMPOTENT
     manual = (
         "heroku run --exit-code --app {app} -- {manage} check",
@@ -349,7 +349,7 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
     gives = TriedDry
     needs = (AppSeen, Remedy)
     plans_with = (AppSeen,)
-    waits = "known after the application was looked at"
+    waits = "known after the application is inspected"
 
     @override
     def probe(self, view: View, tell: Reporter) -> _TrySeen:
@@ -365,25 +365,26 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
             return Action("later", WOULD, self.calls())
         if seen.what != "migrate":
             also = f"; NOT TRIED: {first_of(seen.pending)}" if seen.pending else ""
-            words = "the code that will run cannot be asked before it does; its files were looked at"
+            words = "the code that will run is not deployed yet; uscdr read its files"
             return Action("skip", words + also)
-        return Action("change", "the deployed code is asked what it would do; nothing is applied", self.calls())
+        return Action("change", "ask the deployed code for its migration plan; apply nothing", self.calls())
 
     @override
     def apply(self, seen: _TrySeen, view: View, tell: Reporter) -> TriedDry:
         words = "check, migrate --plan"
         ended = Django(self._deps).manage("check", tell, "migrate --plan", PLAN, LIST, words=words)
         if ended.exit_status != 0:
-            raise self._refused("The deployed code does not migrate", ended.output)
+            raise self._refused("The deployed code cannot migrate the database", ended.output)
         plan = _plan_of(self._deps, ended)
         words = self._deps.config.app.danger_in(plan.pending)
         if words:
             raise CheckFailed(f"The migration {words}", why=OPEN, next_action="Decide with the developers.")
         if not plan.pending:
             raise CheckFailed(
-                "The deployed code has nothing to migrate: what its files show as pending is not installed in it.",
+                "The deployed code has no pending migration: "
+                "the pending ones in its files belong to apps that are not installed.",
                 why=OPEN,
-                next_action="Go back: uscdr recover app --release vN --new. Or deploy: uscdr recover app --ref REF "
+                next_action="Roll back: uscdr recover app --release vN --new. Or deploy: uscdr recover app --ref REF "
                 "--new",
             )
         try:
@@ -393,20 +394,20 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
         return tried.model_copy(update={"not_tried": seen.runs_code or tried.not_tried})
 
     def _copy(self, tell: Reporter) -> _TrialSubject | str:
-        """The newest backup of this database, restored on this machine; or why there is none."""
+        """The newest backup of this database, restored on this machine; else the reason against it."""
         deps = self._deps
         try:
             attachment = deps.attachment()
             newest = self._newest(deps.backups.transfers(attachment))
             if newest is None:
-                return "there is no backup whose copy it could be tried on"
+                return "there is no backup to try it on"
             most = round(_seconds(deps) * RESTORED_A_SECOND)
             if newest.processed_bytes > most:
-                return f"{newest.name} is larger than {size(most)}: restoring it here would take too long"
+                return f"{newest.name} is larger than {size(most)}: a restore on this machine would take too long"
             deps.candidate.proof(DumpSource.stored(deps.backups, attachment.owner_app_name, newest), tell)
             return _TrialSubject(newest.name, deps.candidate.open_database(), WAY_ON, restored=False)
         except (BadInput, CheckFailed, MachineError, ProviderError) as error:
-            return f"no backup could be restored on this machine: {error.message}"
+            return f"uscdr could not restore a backup on this machine: {error.message}"
 
     def _newest(self, transfers: Sequence[Transfer]) -> Transfer | None:
         listed = with_reasons(reversed(transfers), self._deps.memory.damaged)
@@ -424,7 +425,7 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
         return _tried_on_copy(self._deps, copy, missing, written, plan, tell)
 
     def _written(self, names: tuple[str, ...], plan: _MigrationPlan, tell: Reporter) -> tuple[MigrationScript, ...]:
-        """Has Django write the SQL of each. Raises CheckFailed when it cannot, of what is pending."""
+        """The SQL of each migration, written by Django. Raises CheckFailed if Django cannot write a pending one."""
         written = Django(self._deps).sql_of(names, tell)
         failed = next((one for one in written if one.failed and one.name in plan.pending), None)
         if failed is not None and AMBIGUOUS not in failed.output:
@@ -434,18 +435,18 @@ class TryDry(ScenarioStep[_TrySeen, TriedDry]):
     def _refused(self, what: str, output: str) -> CheckFailed:
         app = self._deps.app
         return CheckFailed(
-            f"{what}: {DjangoOutput(output).reason or 'the output tells no reason'}.",
+            f"{what}: {DjangoOutput(output).reason or 'the output gives no reason'}.",
             why=OPEN,
-            next_action=f"See: heroku logs --app {app}. Deploy code that does: uscdr recover app --ref REF --new. "
-            "Or go back: uscdr recover app --release vN --new. When the cause is cured: uscdr runs resume",
+            next_action=f"See: heroku logs --app {app}. Deploy code that can: uscdr recover app --ref REF --new. "
+            "Or roll back: uscdr recover app --release vN --new. Or fix the cause, then: uscdr runs resume",
         )
 
     @override
     def verify(self, result: TriedDry, view: View, tell: Reporter) -> str:
         if result.not_tried:
-            tell.warn(f"Not tried, for Python of their own runs: {', '.join(result.not_tried)}.")
+            tell.warn(f"Not tried, because they run Python code: {', '.join(result.not_tried)}.")
         for words in result.untried:
-            tell.warn(f"Not tried before users are shut out: {words}.")
+            tell.warn(f"Not tried before maintenance mode: {words}.")
         words = f"{plural(len(result.tried), 'pending migration')} can be written as SQL"
         if result.not_tried:
             words += f"; not tried: {first_of(result.not_tried)}"

@@ -148,13 +148,13 @@ ODD = "(in the future, or before the year 1)"
             "UPDATE record SET created_at = '2026-11-23 09:00Z'",
             "older than in the baseline: record.created_at by 25 h",
         ),
-        ("TRUNCATE record", "no time any more in record.created_at"),
-        ("DROP TABLE record", "no time any more in record.created_at"),
+        ("TRUNCATE record", "no time left in record.created_at"),
+        ("DROP TABLE record", "no time left in record.created_at"),
         (
             "UPDATE record SET created_at = 'infinity' WHERE id = 1; DELETE FROM record WHERE id <> 1",
-            f"record.created_at: 1 row has an impossible time {ODD}; no time any more in record.created_at",
+            f"record.created_at: 1 row has an impossible time {ODD}; no time left in record.created_at",
         ),
-        ("ALTER TABLE record RENAME created_at TO made", "no time any more in record.created_at"),
+        ("ALTER TABLE record RENAME created_at TO made", "no time left in record.created_at"),
         (
             "UPDATE record SET created_at = now() + interval '6 minutes' WHERE id IN (1, 2)",
             f"record.created_at: 2 rows have impossible times {ODD}",

@@ -35,8 +35,8 @@ def test_healthy_sequences(place: Place) -> None:
         ("ALTER SEQUENCE record_id_seq RESTART", "1 sequence behind: record.id"),
         ("SELECT setval('patient_id_seq', 1), setval('record_id_seq', 1)", "2 sequences behind: patient.id, record.id"),
         ("INSERT INTO kind (id) VALUES (4)", "1 sequence behind: kind.id"),
-        ("DROP SEQUENCE kind_id_seq CASCADE", "no sequence any more for kind.id"),
-        ("ALTER TABLE record ALTER id DROP IDENTITY", "no sequence any more for record.id"),
+        ("DROP SEQUENCE kind_id_seq CASCADE", "no sequence left for kind.id"),
+        ("ALTER TABLE record ALTER id DROP IDENTITY", "no sequence left for record.id"),
     ],
 )
 def test_damaged_sequences(place: Place, damage: str, words: str) -> None:
@@ -187,7 +187,7 @@ def test_a_squashed_migration_counts_with_those_that_it_replaces(place: Place) -
         (
             "DELETE FROM django_migrations WHERE name = '0002_more'",
             "fail",
-            "1 migration of the baseline not applied any more: patients.0002_more",
+            "1 migration of the baseline no longer applied: patients.0002_more",
         ),
         (
             "INSERT INTO django_migrations (app, name) VALUES ('patients', '0003_x')",
@@ -208,7 +208,7 @@ def test_a_librarys_migration_that_is_gone_is_seen_with_the_baseline(place: Plac
     place.run("DELETE FROM django_migrations WHERE app = 'auth'")
     assert place.ask(MIGRATIONS) == (
         "fail",
-        "1 migration of the baseline not applied any more: auth.0001_initial",
+        "1 migration of the baseline no longer applied: auth.0001_initial",
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.models.dns import Caution, NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.providers.dns.manual import ManualZone
-from uscdr.providers.dns.survey import NameFacts, _allows_issuer, _proxied, judge
+from uscdr.providers.dns.survey import NameFacts, _allows_issuer, _proxied
 
 WWW = "www.clinic.example"
 OLD = RecordSet(name=WWW, type="CNAME", ttl=300, values=("old.herokudns.com",))
@@ -27,11 +27,11 @@ SOUND = NameFacts(
 
 
 def words(around: NameFacts) -> list[str]:
-    return [caution.what for caution in judge(around)]
+    return [caution.what for caution in around.cautions()]
 
 
 def test_nothing_wrong_is_no_caution() -> None:
-    assert judge(SOUND) == ()
+    assert SOUND.cautions() == ()
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_each_caution(change: dict[str, object], word: str) -> None:
 
 
 def test_a_target_that_is_not_named_yet_is_no_caution() -> None:
-    assert judge(replace(SOUND, target="", target_addresses=None)) == ()
+    assert replace(SOUND, target="", target_addresses=None).cautions() == ()
 
 
 def test_what_blocks_comes_first() -> None:
-    found = judge(replace(SOUND, target_addresses=(), signed=True, kinds=("A",)))
+    found = replace(SOUND, target_addresses=(), signed=True, kinds=("A",)).cautions()
     assert [caution.blocks for caution in found] == [True, False, False]
 
 

@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from uscdr.providers.heroku.client import HerokuClient
 from uscdr.providers.http import client as api_client
+from uscdr.providers.http import transport
 from uscdr.providers.http.client import trust
 from uscdr.providers.http.retry import RetryPolicy
 
@@ -175,7 +176,7 @@ def connect(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[Con
             **options: Any,
         ) -> HerokuClient:
             for name in ("TIMEOUT", "WRITE_TIMEOUT"):
-                monkeypatch.setattr(api_client, name, httpx.Timeout(silent_after, connect=10.0))
+                monkeypatch.setattr(transport, name, httpx.Timeout(silent_after, connect=10.0))
             facts = {"read_only": False, "sleep": waits.append, "policy": RetryPolicy(), **options}
             client = HerokuClient(url, data_url or url, SecretStr(CANARY), **facts)
             return stack.enter_context(client)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from uscdr.errors import AnswerLost, Conflict, Interrupted, JournalError, ProviderError
 from uscdr.models.heroku import OneOffResult
 from uscdr.providers.heroku.client import HerokuClient
-from uscdr.providers.heroku.one_off import MARK, ExitMark, _with_mark
+from uscdr.providers.heroku.one_off import MARK, _ExitMark, _with_mark
 from uscdr.providers.heroku.platform import HerokuPlatform
 
 pytest_plugins = ("heroku_wire",)
@@ -292,9 +292,9 @@ TEXT = st.text(alphabet=st.sampled_from("a\r\n\uffff 0é") | st.sampled_from(MAR
 @given(TEXT, st.integers(0, 255), st.lists(st.integers(1, 9), max_size=30))
 def test_however_the_stream_is_cut_output_and_status_are_the_same(printed: str, status: int, cuts: list[int]) -> None:
     whole = f"{printed}\n{MARK}{status}\r\n".encode()
-    expected = ExitMark()
+    expected = _ExitMark()
     everything = expected.feed(whole) + expected.finish()
-    mark, output, at = ExitMark(), "", 0
+    mark, output, at = _ExitMark(), "", 0
     for size in [*cuts, len(whole)]:
         output += mark.feed(whole[at : at + size])
         at += size
@@ -308,6 +308,6 @@ def test_the_wrapped_command_reports_its_own_exit_in_a_real_shell() -> None:
 
     for command, status in [("exit 7", 7), ("false", 1), ("cat", 0), ("read x", 1), ("true; exit 3", 3)]:
         done = subprocess.run(["bash", "-c", _with_mark(command)], capture_output=True, timeout=20, check=True)
-        mark = ExitMark()
+        mark = _ExitMark()
         mark.feed(done.stdout)
         assert mark.exit_status == status

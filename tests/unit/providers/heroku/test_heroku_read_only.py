@@ -9,7 +9,7 @@ from heroku_wire import Connect, StartPeer, answer
 from test_heroku_faults import READS, WRITES
 
 from uscdr.errors import ProviderError, WriteRefused
-from uscdr.providers.http.transport import READING_POSTS, ReadOnlyTransport, _only_reads
+from uscdr.providers.http.transport import READING_POSTS, _only_reads, _ReadOnlyTransport
 from uscdr.providers.ports.platform import Backups, Deploys, Platform, Provisioning
 
 pytest_plugins = ("heroku_wire",)
@@ -87,7 +87,7 @@ def test_what_is_not_named_is_a_write(method: str, path: str) -> None:
 
 
 def test_an_encoded_slash_does_not_make_another_path() -> None:
-    transport = ReadOnlyTransport(httpx.MockTransport(lambda _: httpx.Response(200)), provider="Heroku")
+    transport = _ReadOnlyTransport(httpx.MockTransport(lambda _: httpx.Response(200)), provider="Heroku")
     with httpx.Client(base_url="https://api.example", transport=transport) as client:
         assert client.post("/apps/x%2Fy/log-sessions").status_code == 200
         with pytest.raises(WriteRefused):

@@ -14,11 +14,11 @@ from pydantic import SecretStr
 
 from uscdr.errors import ConfigError, ProviderError
 from uscdr.providers.heroku.client import HerokuCall, HerokuClient
-from uscdr.providers.http.client import open_client, trust
+from uscdr.providers.http.client import trust
 from uscdr.providers.http.exchange import HttpCall
-from uscdr.providers.http.json import record
+from uscdr.providers.http.json import JsonObject
 from uscdr.providers.http.retry import RetryPolicy
-from uscdr.providers.http.transport import BoundTransport
+from uscdr.providers.http.transport import _BoundTransport, open_client
 from uscdr.providers.probes.website import ApplicationWebsite
 
 TOKEN = SecretStr("HRKU-canary")
@@ -76,7 +76,7 @@ def test_the_platforms_token_follows_no_redirect(api: Listener, evil: Listener) 
     with HerokuClient(api.url, api.url, TOKEN, read_only=False, policy=ONCE) as client:
         for method, writes in (("GET", False), ("POST", True)):
             with pytest.raises(ProviderError):
-                client.ask(HerokuCall("look", method, "/apps/a", writes=writes), record)
+                client.ask(HerokuCall("look", method, "/apps/a", writes=writes), JsonObject.of)
     assert len(api.heard) == 2
     assert all("HRKU-canary" in one for one in api.heard)
     assert evil.heard == []
@@ -139,7 +139,7 @@ def test_another_scheme_host_or_port_is_another_address(other: str, header: str)
         asked.append(str(request.url))
         return httpx.Response(200)
 
-    bound = BoundTransport(httpx.MockTransport(answer), "https://api.example:8443", provider="p")
+    bound = _BoundTransport(httpx.MockTransport(answer), "https://api.example:8443", provider="p")
     with httpx.Client(transport=bound, headers={header: "canary"}) as client:
         client.get("https://api.example:8443/here")
         with pytest.raises(ProviderError, match="uscdr did not send a request with credentials to"):

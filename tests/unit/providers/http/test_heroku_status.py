@@ -8,8 +8,8 @@ import pytest
 import respx
 
 from uscdr.errors import ProviderError
-from uscdr.providers.http.client import open_client
 from uscdr.providers.http.retry import RetryingCaller
+from uscdr.providers.http.transport import open_client
 from uscdr.providers.probes.status_pages import HEROKU, StatusPage
 
 BASE = "https://status.heroku.com"

@@ -6,7 +6,8 @@ import pytest
 import trustme
 
 from uscdr.errors import ConfigError
-from uscdr.providers.http.client import is_private, proxy_for, trust
+from uscdr.providers.http.client import is_private, trust
+from uscdr.providers.http.transport import proxy_for
 
 
 def test_a_private_authority_is_trusted_beside_the_public_ones(tmp_path: Path) -> None:

@@ -18,11 +18,12 @@ from pydantic import SecretStr
 
 from uscdr.errors import LockHeld
 from uscdr.providers.cloudinary.connection import Connection
-from uscdr.providers.dns.rfc2136 import Primary
+from uscdr.providers.dns.rfc2136 import _Primary
 from uscdr.providers.heroku import one_off
-from uscdr.providers.http.client import open_client, trust
-from uscdr.providers.http.exchange import HttpCall, exchange
+from uscdr.providers.http.client import trust
+from uscdr.providers.http.exchange import HttpCall
 from uscdr.providers.http.retry import RetryingCaller
+from uscdr.providers.http.transport import open_client
 from uscdr.write_guard import WriteGuard
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
@@ -137,7 +138,7 @@ def test_a_request_that_writes(provider: Provider, verify: ssl.SSLContext, metho
             provider.url, provider="x", verify=verify, read_only=False, for_writes=True, leave=leave
         ) as client:
             call = HttpCall("start a restore", method, "/x", writes=True, body={"a": 1} if method != "DELETE" else None)
-            exchange(client, call, provider="x")
+            call.send(client, provider="x")
 
     refused(provider, send)
 
@@ -148,7 +149,7 @@ def test_a_request_that_reads_needs_no_leave(provider: Provider, verify: ssl.SSL
         asked.leave.of(asked),
         open_client(provider.url, provider="x", verify=verify, read_only=False, leave=asked.leave) as client,
     ):
-        exchange(client, HttpCall("look", "GET", "/x", writes=False), provider="x")
+        HttpCall("look", "GET", "/x", writes=False).send(client, provider="x")
     assert asked.seen == []
     assert len(provider.received) == 1
 
@@ -180,7 +181,7 @@ def test_a_look_at_the_media_service_after_a_write_needs_no_leave(provider: Prov
 def test_a_change_of_a_zone() -> None:
     provider = Provider()
     asked = Asked(provider)
-    primary = Primary(
+    primary = _Primary(
         "127.0.0.1", provider.port, None, timeout=2.0, read_only=False, patience=RetryingCaller(), record=None,
         leave=asked.leave,
     )  # fmt: skip
@@ -195,7 +196,7 @@ def test_a_one_off_command_does_not_begin(authority: trustme.CA, verify: ssl.SSL
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     provider = Provider(tls)
-    asked, deadline = Asked(provider), one_off.Deadline(10)
+    asked, deadline = Asked(provider), one_off._Deadline(10)
     url = SecretStr(f"rendezvous://127.0.0.1:{provider.port}/secret")
     with asked.leave.of(asked), one_off._connect(url, verify, deadline) as connection:
         output: Any = one_off._stream(connection, url, deadline, threading.Event(), asked.leave)

@@ -13,10 +13,11 @@ import pytest
 from uscdr.errors import ProviderError, RateLimited
 from uscdr.providers.http import exchange as exchanging
 from uscdr.providers.http import outages
-from uscdr.providers.http.client import open_client, trust
-from uscdr.providers.http.exchange import HttpCall, exchange
-from uscdr.providers.http.outages import Outages, borne, known, looking
+from uscdr.providers.http.client import trust
+from uscdr.providers.http.exchange import HttpCall
+from uscdr.providers.http.outages import Outages, time_allowed
 from uscdr.providers.http.retry import RetryingCaller
+from uscdr.providers.http.transport import open_client
 
 PLACE, OTHER = "one.example", "two.example"
 ASK = HttpCall("tell anything", "GET", "/", writes=False)
@@ -108,12 +109,12 @@ def black_hole() -> Iterator[str]:
 
 @pytest.mark.usefixtures("hasty")
 def test_parallel_parts_share_what_is_known_of_a_host_that_never_answers(black_hole: str) -> None:
-    with looking(), open_client(black_hole, provider="Heroku", verify=trust(), read_only=True) as client:
+    with Outages.shared(), open_client(black_hole, provider="Heroku", verify=trust(), read_only=True) as client:
         patience = RetryingCaller()
 
         def ask(_: int) -> ProviderError:
             with pytest.raises(ProviderError) as caught:
-                patience.call(lambda: exchange(client, ASK, provider="Heroku"), writes=False)
+                patience.call(lambda: ASK.send(client, provider="Heroku"), writes=False)
             return caught.value
 
         begun = time.monotonic()
@@ -126,28 +127,28 @@ def test_parallel_parts_share_what_is_known_of_a_host_that_never_answers(black_h
 
 @pytest.mark.usefixtures("hasty")
 def test_another_client_of_the_same_host_knows_it_too(black_hole: str) -> None:
-    with looking():
+    with Outages.shared():
         for _ in range(2):
             with (
                 open_client(black_hole, provider="Heroku", verify=trust(), read_only=True) as client,
                 pytest.raises(ProviderError) as caught,
             ):
-                exchange(client, ASK, provider="Heroku")
+                ASK.send(client, provider="Heroku")
     assert caught.value.sent is False
 
 
 def test_nothing_is_known_where_no_command_only_looks() -> None:
-    assert known() is None
-    with borne(PLACE, 30.0) as seconds:
+    assert Outages.known() is None
+    with time_allowed(PLACE, 30.0) as seconds:
         assert seconds == 30.0
 
 
 def test_any_other_protocol_heeds_the_same_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outages, "SILENCES", (0.0,))
     with (
-        looking(),
+        Outages.shared(),
         pytest.raises(TimeoutError, match="it did not answer before, so this command does not wait for it again"),
-        borne(PLACE, 30.0),
+        time_allowed(PLACE, 30.0),
     ):
         pass
 
@@ -158,7 +159,7 @@ def test_a_provider_that_answers_but_not_well_is_waited_for_a_while_in_all() -> 
     def unwell() -> None:
         raise ProviderError("Heroku answered 503.", provider="Heroku", retryable=True)
 
-    with looking():
+    with Outages.shared():
         for _ in range(5):
             with pytest.raises(ProviderError):
                 RetryingCaller(sleep=waits.append).call(unwell, writes=False)
@@ -172,7 +173,7 @@ def test_a_quota_is_no_outage_and_is_waited_for_but_not_by_each_request_anew(nam
     def limited() -> None:
         raise RateLimited("too often", provider="Heroku", retry_after=named)
 
-    with looking():
+    with Outages.shared():
         for _ in range(5):
             with pytest.raises(RateLimited):
                 RetryingCaller(sleep=waits.append).call(limited, writes=False)
@@ -206,7 +207,7 @@ def test_an_answer_that_never_ends_is_given_up_and_not_asked_for_again(monkeypat
             open_client(address, provider="Heroku", verify=trust(), read_only=True) as client,
             pytest.raises(ProviderError) as caught,
         ):
-            RetryingCaller().call(lambda: exchange(client, ASK, provider="Heroku"), writes=False)
+            RetryingCaller().call(lambda: ASK.send(client, provider="Heroku"), writes=False)
     assert not caught.value.retryable
     assert "the answer is too long" in caught.value.why
     assert len(asked) == 1
@@ -218,13 +219,13 @@ def test_a_name_that_nobody_resolves_costs_no_more_than_a_silent_host(monkeypatc
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and [])
     begun = time.monotonic()
     try:
-        with looking():
+        with Outages.shared():
             for name in ("a.example", "b.example", "c.example"):
                 with (
                     open_client(f"https://{name}", provider="Heroku", verify=trust(), read_only=True) as client,
                     pytest.raises(ProviderError) as caught,
                 ):
-                    exchange(client, ASK, provider="Heroku")
+                    ASK.send(client, provider="Heroku")
                 assert caught.value.sent is False
     finally:
         over.set()

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import AnswerLost, Interrupted, ProviderError, RateLimited, WriteRefused
-from uscdr.providers.http.exchange import retry_after
+from uscdr.providers.http.exchange import _retry_after
 from uscdr.providers.http.refusal import clean
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy, Wait, _may_resend
 
@@ -94,7 +94,7 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
     ],
 )
 def test_retry_after_in_both_its_forms(header: str | None, seconds: float | None) -> None:
-    assert retry_after(header, now=NOW) == seconds
+    assert _retry_after(header, now=NOW) == seconds
 
 
 @pytest.mark.parametrize(

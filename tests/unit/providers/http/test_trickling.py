@@ -18,9 +18,9 @@ import trustme
 from uscdr.errors import AnswerLost, ProviderError
 from uscdr.providers.cloudinary.connection import Connection
 from uscdr.providers.http import outages
-from uscdr.providers.http.client import open_client, trust
-from uscdr.providers.http.exchange import HttpCall, exchange
-from uscdr.providers.http.transport import Cut
+from uscdr.providers.http.client import trust
+from uscdr.providers.http.exchange import HttpCall
+from uscdr.providers.http.transport import Cut, open_client
 from uscdr.providers.probes import tls
 
 ASK = HttpCall("tell anything", "GET", "/", writes=False)
@@ -91,7 +91,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def one_answer(url: str, call: HttpCall) -> int:
     with open_client(url, provider="Heroku", verify=trust(), read_only=False, for_writes=call.writes) as client:
-        return exchange(client, call, provider="Heroku").status
+        return call.send(client, provider="Heroku").status
 
 
 def one_of_the_media_service(url: str, call: HttpCall) -> int:
@@ -169,7 +169,7 @@ def test_an_address_that_is_none_is_never_asked(address: str) -> None:
         open_client("http://127.0.0.1:9", provider="Heroku", verify=trust(), read_only=True) as client,
         pytest.raises(ProviderError) as caught,
     ):
-        exchange(client, HttpCall("give it", "GET", address, writes=False), provider="Heroku")
+        HttpCall("give it", "GET", address, writes=False).send(client, provider="Heroku")
     assert not caught.value.retryable
     assert caught.value.sent is False
 

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from pydantic import SecretStr
 
-from uscdr.pgserver.cluster import find_tool
+from uscdr.pgserver.cluster import Tool
 from uscdr.providers.postgres.loading import PostgresLoader
 
 SLOW = """
@@ -31,7 +31,7 @@ def loader(**options: Any) -> PostgresLoader:
 
 def dump(clinic: Any, path: Path, *options: str) -> Path:
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", **clinic.server.environment(clinic.name)}
-    tool = find_tool("pg_dump", minimum_major=17).path
+    tool = Tool.find("pg_dump", minimum_major=17).path
     subprocess.run([tool, "-Fc", *options, "-f", path], env=environment, check=True)
     return path
 

@@ -100,7 +100,7 @@ def test_roles_that_one_statement_changed_come_back_and_that_is_said(pair: tuple
     assert back.amount == 0
     (doubt,) = back.doubts
     assert "of 40 accounts have another role now" in doubt
-    assert "which looks like damage. The restore brings the earlier values back" in doubt
+    assert "which looks like damage. The restore sets the earlier values again" in doubt
 
 
 def test_the_few_that_are_more_than_students_lost_it_all_at_once(pair: tuple[Any, Any]) -> None:
@@ -113,7 +113,7 @@ def test_the_few_that_are_more_than_students_lost_it_all_at_once(pair: tuple[Any
     (doubt,) = back.doubts
     assert (
         doubt == "3 of 40 accounts have another role now (ADMIN -> STUDENT), which looks like damage. "
-        "The restore brings the earlier values back"
+        "The restore sets the earlier values again"
     )
 
 

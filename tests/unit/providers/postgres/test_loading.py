@@ -81,7 +81,7 @@ def test_two_loads_at_once(owned: Owned, slow: Path, good: Path) -> None:
 
     def second(done: int, total: int | None) -> None:
         if done and not stop.is_set():
-            with pytest.raises(Conflict, match="another load into the database at") as caught:
+            with pytest.raises(Conflict, match="Another load into the database at") as caught:
                 loader().load(owned.url, good, ignore)
             refused.append(caught.value)
             stop.set()
@@ -104,7 +104,7 @@ def test_damaged_dump_leaves_the_old_content(owned: Owned, new_database: Any, tm
             loader().load(owned.url, tmp_path / name, ignore)
         assert owned.clinic.adapter().counts(["big"]) == {"big": 1}
     (tmp_path / "none").write_bytes(b"<html>")
-    with pytest.raises(CheckFailed, match="the file is not a database dump"):
+    with pytest.raises(CheckFailed, match="The file is not a database dump"):
         loader().load(owned.url, tmp_path / "none", ignore)
 
 

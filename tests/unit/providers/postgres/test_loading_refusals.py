@@ -38,7 +38,7 @@ def test_wrong_password_and_no_right(owned: Owned, good: Path) -> None:
     with pytest.raises(CredentialsRefused, match="the user or the password"):
         loader().load(SecretStr(owned.clinic.server.dsn(owned.clinic.name, owned.role, "other")), good, ignore)
     owned.clinic.run("CREATE SCHEMA audit")
-    with pytest.raises(CredentialsRefused, match="the database user at"):
+    with pytest.raises(CredentialsRefused, match="The database user at"):
         loader().load(owned.url, good, ignore)
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from uscdr.errors import NotFound, ProviderError
 from uscdr.models.postgres import TableDigest
-from uscdr.pgserver.cluster import find_tool
-from uscdr.providers.postgres.content import spread
+from uscdr.pgserver.cluster import Tool
+from uscdr.providers.postgres.content import read_in_parallel
 
 TABLES = ["patients_patient", '"Odd ""n"" x"', "visits_2026", "audit.event", "django_migrations"]
 
@@ -22,13 +22,13 @@ def copied(clinic: Any, target: Any) -> None:
     """Dump and restore through the real tools."""
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
     dump = subprocess.run(
-        [find_tool("pg_dump", minimum_major=17).path, "-Fc"],
+        [Tool.find("pg_dump", minimum_major=17).path, "-Fc"],
         env=environment | clinic.server.environment(clinic.name),
         capture_output=True,
         check=True,
     )
     subprocess.run(
-        [find_tool("pg_restore", minimum_major=17).path, "-d", target.name],
+        [Tool.find("pg_restore", minimum_major=17).path, "-d", target.name],
         env=environment | target.server.environment(target.name),
         input=dump.stdout,
         check=True,
@@ -223,7 +223,7 @@ def test_all_reads_of_one_call_see_one_moment(clinic: Any) -> None:
         (number,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(number)
 
-    assert sum(spread(clinic.adapter()._link, 2, work, ["here", "there"])) == 2
+    assert sum(read_in_parallel(clinic.adapter()._link, 2, work, ["here", "there"])) == 2
 
 
 def test_few_connections_suffice_when_the_server_has_no_more(clinic: Any) -> None:

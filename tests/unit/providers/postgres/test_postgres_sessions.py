@@ -21,10 +21,10 @@ from pydantic import SecretStr
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, WriteRefused
 from uscdr.models.postgres import Invariant
 from uscdr.pgserver.cluster import TlsFiles
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres import connection as limited
 from uscdr.providers.postgres.connection import Link
-from uscdr.providers.postgres.content import spread
+from uscdr.providers.postgres.content import read_in_parallel
 from uscdr.providers.postgres.errors import LOST, translated
 
 CANARY = "Canario"
@@ -39,7 +39,7 @@ def tls_server() -> Iterator[LocalPostgres]:
         files = TlsFiles(Path(parent) / "chain.pem", Path(parent) / "key.pem")
         files.certificate.write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
         files.key.write_bytes(leaf.private_key_pem.bytes())
-        with start(Path(parent) / "server", tls=files, tied=True) as running:
+        with LocalPostgres.start(Path(parent) / "server", tls=files, tied=True) as running:
             yield running
 
 
@@ -250,8 +250,8 @@ def test_interrupt_cuts_the_other_queries_short(clinic: Any) -> None:
         connection.execute("SELECT 1 / 0")
 
     with pytest.raises(ProviderError) as caught:
-        spread(clinic.adapter(statement_timeout=90.0)._link, 2, work, ["sleep", "fail"])
-    assert caught.value.why == "SQLSTATE 22012: division by zero"
+        read_in_parallel(clinic.adapter(statement_timeout=90.0)._link, 2, work, ["sleep", "fail"])
+    assert caught.value.why == "SQLSTATE 22012: division by zero."
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.providers.postgres.complaints import blames_machine, lack, lacked, lacking, reasons
+from uscdr.providers.postgres.complaints import Complaint, lack, lacking
 
 WITHHELD = "uscdr does not show the server's message: it may quote rows"
 
@@ -52,7 +52,7 @@ WITHHELD = "uscdr does not show the server's message: it may quote rows"
     ],
 )
 def test_what_is_kept(line: str, kept: list[str]) -> None:
-    assert reasons([line]) == kept
+    assert Complaint.all_in([line]) == kept
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_what_is_kept(line: str, kept: list[str]) -> None:
 )
 def test_what_a_server_lacks_is_told_from_what_is_wrong(message: str, what: str) -> None:
     assert lack(message) == what
-    (reason,) = reasons([f"pg_restore: error: could not execute query: ERROR:  {message}"])
-    assert lacked(reason) == what
-    assert not what or not blames_machine(reason)
+    (reason,) = Complaint.all_in([f"pg_restore: error: could not execute query: ERROR:  {message}"])
+    assert reason.lacks == what
+    assert not what or not reason.blames_machine
 
 
 def test_icu_is_named_once() -> None:
     error = lacking(["ICU", "ICU", "ICU (collation a)", "the locale b"], "this machine's PostgreSQL")
-    assert error.message == "this machine's PostgreSQL lacks ICU (collation a), the locale b"
+    assert error.message == "This machine's PostgreSQL lacks ICU (collation a), the locale b."
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\r\n")))
@@ -90,7 +90,7 @@ def test_free_text_of_the_server_is_never_kept(value: str) -> None:
         f'pg_restore: error: COPY failed for table "p": ERROR:  invalid input syntax for type date: "{value}"',
         f"DETAIL:  {value}",
     ]
-    assert reasons(told) == [
+    assert Complaint.all_in(told) == [
         f"could not execute query: {WITHHELD}",
         'COPY failed for table "p": invalid input syntax for type date',
     ]
@@ -98,6 +98,6 @@ def test_free_text_of_the_server_is_never_kept(value: str) -> None:
 
 def test_the_machines_troubles_are_told_from_the_dumps() -> None:
     full = 'pg_restore: error: COPY failed for table "p": ERROR:  could not extend file "base/1": No space'
-    (reason,) = reasons([full])
-    assert blames_machine(reason)
-    assert not blames_machine("could not uncompress data: incorrect data check")
+    (reason,) = Complaint.all_in([full])
+    assert reason.blames_machine
+    assert not Complaint("could not uncompress data: incorrect data check").blames_machine

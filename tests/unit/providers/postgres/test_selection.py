@@ -7,8 +7,8 @@ import time
 import pytest
 
 from uscdr.providers.postgres.contents import DATA, NO_SECTION, POST_DATA, PRE_DATA, DumpEntry
-from uscdr.providers.postgres.selection import EntrySelection, admit, in_section, roles, select
-from uscdr.providers.postgres.selection import rows as with_rows
+from uscdr.providers.postgres.selection import AllowedExtensions, EntrySelection
+from uscdr.providers.postgres.statements import RestoreStatements
 from uscdr.words import first_of
 
 
@@ -48,7 +48,7 @@ def test_a_table_or_rows_are_never_left_out() -> None:
     """Whatever a damaged entry calls them."""
     assert EntrySelection((EXTENSION, VIEW, OVER, TABLE), ()).without({1}, "it is not there") is None
     assert EntrySelection((EXTENSION, VIEW, OVER, HELD), ()).without({1}, "it is not there") is None
-    assert with_rows((EXTENSION, HELD)) == [HELD]
+    assert RestoreStatements((EXTENSION, HELD)).rows() == [HELD]
 
 
 def test_several_go_with_what_hangs_on_them_and_what_rows_hang_on_stays() -> None:
@@ -70,7 +70,7 @@ def test_many_entries_take_no_longer_each_than_few(kind: str) -> None:
     schema, many = "_heroku" if kind == "FUNCTION" else "public", 20_000
     entries = [entry(one, kind, f"x{one}", schema=schema, needs=(one - 1,)) for one in range(1, many)]
     begun = time.process_time()
-    admitted = admit(select(entries), {}, "this machine's PostgreSQL")
+    admitted = AllowedExtensions.of(EntrySelection.of(entries), {}, "this machine's PostgreSQL")
     assert time.process_time() - begun < 10
     assert not admitted.selection.entries
     assert len(admitted.selection.left_out) == many - 1
@@ -81,16 +81,16 @@ def test_a_comment_belongs_where_it_stands() -> None:
     key = entry(7, "CONSTRAINT", "k", POST_DATA)
     of_key = entry(8, "COMMENT", "CONSTRAINT k", NO_SECTION)
     entries = (NOTE, TABLE, HELD, key, of_key)
-    assert in_section(entries, PRE_DATA) == [NOTE, TABLE]
-    assert in_section(entries, DATA) == [HELD]
-    assert in_section(entries, POST_DATA) == [key, of_key]
+    assert RestoreStatements(entries)._section(PRE_DATA) == [NOTE, TABLE]
+    assert RestoreStatements(entries)._section(DATA) == [HELD]
+    assert RestoreStatements(entries)._section(POST_DATA) == [key, of_key]
 
 
 def test_the_platforms_function_that_a_default_calls_stays() -> None:
     schema, call = entry(10, "SCHEMA", "_heroku", schema=""), entry(11, "FUNCTION", "f()", schema="_heroku")
     idle = entry(12, "FUNCTION", "g()", schema="_heroku")
     table = entry(13, "TABLE", "t", needs=(11,))
-    chosen = select((schema, call, idle, table))
+    chosen = EntrySelection.of((schema, call, idle, table))
     assert chosen.entries == (schema, call, table)
     assert [(one.what, one.of_platform) for one in chosen.left_out] == [("function _heroku.g()", True)]
 
@@ -100,11 +100,11 @@ def test_roles_are_read_as_they_are_quoted() -> None:
     policy = entry(
         20, "POLICY", "t p", POST_DATA, definition=head + b'analyst, "Odd ""r"", x", CURRENT_USER USING (true);'
     )
-    assert roles(policy) == {"analyst", 'Odd "r", x'}
+    assert policy.roles == {"analyst", 'Odd "r", x'}
     everybody = entry(
         21, "POLICY", "t p", POST_DATA, definition=b"CREATE POLICY p ON public.t USING ((a = 'TO b'::text));"
     )
-    assert roles(everybody) == frozenset()
+    assert everybody.roles == frozenset()
     mapping = entry(22, "USER MAPPING", "m", definition=b'CREATE USER MAPPING FOR "Far" SERVER s;')
-    assert roles(mapping) == {"Far"}
-    assert roles(entry(23, "USER MAPPING", "m", definition=b"CREATE USER MAPPING FOR PUBLIC SERVER s;")) == frozenset()
+    assert mapping.roles == {"Far"}
+    assert entry(23, "USER MAPPING", "m", definition=b"CREATE USER MAPPING FOR PUBLIC SERVER s;").roles == frozenset()

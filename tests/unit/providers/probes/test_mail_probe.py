@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import ConfigError, ProviderError, RateLimited, WriteRefused
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
-from uscdr.providers.probes.mail import MailProbe, TokenRequestOnly
+from uscdr.providers.probes.mail import MailProbe, _TokenRequestOnly
 
 CREDENTIALS = {
     "client_id": SecretStr("id-planted.apps.example"),
@@ -146,7 +146,7 @@ def test_nothing_else_can_be_sent(method: str, path: str, form: dict[str, str]) 
     def reached(_: httpx.Request) -> httpx.Response:
         raise AssertionError("it was sent")
 
-    transport = TokenRequestOnly(httpx.MockTransport(reached), httpx.URL("https://mail.example/token"))
+    transport = _TokenRequestOnly(httpx.MockTransport(reached), httpx.URL("https://mail.example/token"))
     with httpx.Client(transport=transport) as client, pytest.raises(WriteRefused):
         client.request(method, f"https://mail.example{path}", data=form)
 

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from private_servers import homes_in_memory, running
-from uscdr.pgserver.cluster import find_tool
+from private_servers import running
+from uscdr.pgserver.cluster import Tool
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.database import PostgresDatabase
 
@@ -43,7 +43,7 @@ class Source:
 
     def dump(self, path: Path, *options: str) -> Path:
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", **self.server.environment()}
-        tool = find_tool("pg_dump", minimum_major=17).path
+        tool = Tool.find("pg_dump", minimum_major=17).path
         subprocess.run([tool, "-Fc", *options, "-f", path], env=environment, check=True)
         return path
 
@@ -88,12 +88,6 @@ def source() -> Iterator[Source]:
 @pytest.fixture(scope="session")
 def good(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return source.dump(tmp_path_factory.mktemp("dumps") / "good.dump")
-
-
-@pytest.fixture(autouse=True)
-def in_memory() -> Iterator[None]:
-    with homes_in_memory():
-        yield
 
 
 def eventually(condition: Callable[[], bool], limit: float = 20.0) -> bool:

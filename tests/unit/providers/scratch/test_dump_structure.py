@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from uscdr.errors import CheckFailed, MachineError
-from uscdr.pgserver.server import LocalPostgres, start
-from uscdr.providers.postgres import archive
+from uscdr.pgserver.server import LocalPostgres
+from uscdr.providers.postgres import contents
 from uscdr.providers.postgres.scratch import LocalScratch
 from uscdr.wiring.stores import decode
 
@@ -71,7 +71,7 @@ class Clinic:
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
     place = tmp_path_factory.mktemp("structure")
-    with start(place / "server", tied=True) as server:
+    with LocalPostgres.start(place / "server", tied=True) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute(b"CREATE DATABASE clinic")
         with psycopg.connect(server.dsn("clinic")) as connection:
@@ -98,7 +98,7 @@ def flipped(dump: Path, place: int, bit: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_dump_is_not_complained_of(clinic: Clinic, kind: str, into: str) -> None:
     dump = clinic.dump(*KINDS[kind], into=into)
-    archive._check(dump)
+    contents.check_blocks(dump)
     assert clinic.restored(dump, "whole") == [500, 500, 3]
 
 
@@ -106,7 +106,7 @@ def test_a_whole_dump_is_not_complained_of(clinic: Clinic, kind: str, into: str)
     ("entry", "what", "bit", "left", "words"),
     [
         ((b"TABLE DATA", b"visit"), "section", 8, [500, 0, 3], "TABLE DATA visit"),
-        ((b"TABLE DATA", b"visit"), "rows", 1, [500, 0, 3], "it contains rows that are not in its table of contents"),
+        ((b"TABLE DATA", b"visit"), "rows", 1, [500, 0, 3], "It contains rows that are not in its table of contents"),
         ((b"INDEX", b"visit_by_patient"), "section", 16, [500, 500, 2], "INDEX visit_by_patient"),
     ],
 )
@@ -117,7 +117,7 @@ def test_one_bit_that_leaves_something_out_without_an_error(
     flipped(dump, mark(dump.read_bytes(), *entry, what), bit)
     assert clinic.restored(dump, "less") == left
     with pytest.raises(CheckFailed) as refused:
-        archive._check(dump)
+        contents.check_blocks(dump)
     assert words in refused.value.why
 
 
@@ -126,8 +126,8 @@ def test_rows_that_are_not_in_the_file_are_named(clinic: Clinic) -> None:
     place = mark(dump.read_bytes(), b"TABLE", b"nobody", "rows")
     flipped(dump, place, 1)
     with pytest.raises(CheckFailed, match="leave something out") as refused:
-        archive._check(dump)
-    assert refused.value.why == "it contains no rows for TABLE nobody"
+        contents.check_blocks(dump)
+    assert refused.value.why == "It contains no rows for TABLE nobody."
 
 
 def test_every_cut_is_found(clinic: Clinic) -> None:
@@ -136,15 +136,15 @@ def test_every_cut_is_found(clinic: Clinic) -> None:
     for size in range(0, len(data) - 5, max(1, len(data) // 200)):
         dump.write_bytes(data[:size])
         with pytest.raises(CheckFailed):
-            archive._check(dump)
+            contents.check_blocks(dump)
 
 
 def test_another_format_is_left_to_pg_restore(tmp_path: Path) -> None:
     dump = tmp_path / "newer.dump"
     dump.write_bytes(b"PGDMP\x01\x11\x00\x04\x08\x01" + bytes(100))
-    archive._check(dump)
+    contents.check_blocks(dump)
     with pytest.raises(MachineError, match="uscdr cannot read"):
-        archive._check(tmp_path / "none.dump")
+        contents.check_blocks(tmp_path / "none.dump")
 
 
 def test_no_proof_restores_it(clinic: Clinic, tmp_path: Path) -> None:

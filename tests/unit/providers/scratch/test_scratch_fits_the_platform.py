@@ -12,7 +12,7 @@ from psycopg import sql
 
 from uscdr.errors import CheckFailed, MachineError, UscdrError
 from uscdr.models.postgres import Invariant
-from uscdr.providers.postgres import archive
+from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.scratch import LocalScratch
 
 FOLDING = "ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
@@ -83,7 +83,7 @@ def test_what_belongs_to_the_platform_is_left_out_and_said(other: Other, base: P
         assert database.counts(["patient"]) == {"patient": 2}
         there = "SELECT count(*) FROM pg_event_trigger"
         assert database.invariants([Invariant(name="none", sql=there, equals="0")])[0].holds
-    left = archive.read(dump, None).selection.left_out
+    left = Archive.read(dump, None).selection.left_out
     assert {one.what for one in left if one.of_platform} == {
         "schema _heroku",
         "function _heroku.create_ext()",
@@ -102,7 +102,7 @@ def test_what_the_application_hangs_on_is_not_left_out(other: Other, base: Path,
         "CREATE TABLE t (id int DEFAULT _heroku.f()); INSERT INTO t DEFAULT VALUES"
     )
     dump = other.dump(tmp_path / "d", script)
-    assert archive.read(dump, None).selection.left_out == ()
+    assert Archive.read(dump, None).selection.left_out == ()
     with LocalScratch(base).restore(dump, ignore) as database:
         assert database.counts(["t"]) == {"t": 1}
 
@@ -152,8 +152,8 @@ def test_a_collation_that_this_machine_lacks(
     dump.write_bytes(data.replace(b"\0" + size + shown, b"\0" + len(wanted).to_bytes(4, "little") + wanted))
     with pytest.raises(MachineError) as lacking, LocalScratch(base).restore(dump, ignore):
         pytest.fail("restored without its collation")
-    assert lacking.value.message == f"this machine's PostgreSQL lacks {lack}"
-    assert lacking.value.why == "the dump itself may be valid"
+    assert lacking.value.message == f"This machine's PostgreSQL lacks {lack}."
+    assert lacking.value.why == "The dump itself may be valid."
     assert "--scratch" in lacking.value.next_action
 
 
@@ -168,8 +168,8 @@ CREATE OR REPLACE FUNCTION fits(text) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SE
     ("change", "error", "words"),
     [
         ((b"", b""), CheckFailed, "pg_restore could not restore the dump: 1 error"),
-        ((b"'C.UTF-8'", b"'X.UTF-8'"), MachineError, "this machine's PostgreSQL lacks the locale X.UTF-8"),
-        ((b"\x0017.", b"\x0099."), MachineError, "this machine's PostgreSQL lacks features of PostgreSQL 99"),
+        ((b"'C.UTF-8'", b"'X.UTF-8'"), MachineError, "This machine's PostgreSQL lacks the locale X.UTF-8"),
+        ((b"\x0017.", b"\x0099."), MachineError, "This machine's PostgreSQL lacks features of PostgreSQL 99"),
     ],
 )
 def test_rows_that_do_not_fit_blame_the_dump_only_where_nothing_else_may_be_the_cause(

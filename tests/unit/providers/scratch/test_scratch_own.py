@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from uscdr.cleanup import sweep, workplace
 from uscdr.errors import BadInput, CheckFailed, ProviderError
 from uscdr.models.trial import MigrationScript, ScriptEnd
-from uscdr.pgserver.server import LocalPostgres, start
+from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.scratch_own import OwnScratch, scratch_url
 
 SECRET = "own-Canario"
@@ -52,7 +52,7 @@ class Own:
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Own]:
-    with tempfile.TemporaryDirectory() as parent, start(Path(parent) / "own", tied=True) as running:
+    with tempfile.TemporaryDirectory() as parent, LocalPostgres.start(Path(parent) / "own", tied=True) as running:
         made = Own(running)
         made.run(
             f"CREATE ROLE prover LOGIN CREATEDB CREATEROLE PASSWORD '{SECRET}';"
@@ -171,7 +171,7 @@ def test_a_role_that_may_not_create_what_a_proof_needs(
         own.scratch(url=url).restore(good, ignore),
     ):
         pytest.fail("restored without the right")
-    assert refused.value.why == f"the role in its URL has no {' and no '.join(lacks)}"
+    assert refused.value.why == f"The role in its URL has no {' and no '.join(lacks)}."
     assert f'ALTER ROLE "{user}" {" ".join(lacks)};' in refused.value.next_action
 
 
@@ -211,7 +211,7 @@ def test_a_damaged_dump_is_blamed(own: Own, good: Path, tmp_path: Path) -> None:
     damaged[len(damaged) // 2] ^= 0x10
     (tmp_path / "dump").write_bytes(damaged)
     with (
-        pytest.raises(CheckFailed, match=r"could not restore the dump|the dump is damaged"),
+        pytest.raises(CheckFailed, match=r"could not restore the dump|The dump is damaged"),
         own.scratch().restore(tmp_path / "dump", ignore),
     ):
         pytest.fail("restored damaged rows")

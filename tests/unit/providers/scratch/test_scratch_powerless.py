@@ -17,7 +17,7 @@ import pytest
 from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.postgres import Invariant
 from uscdr.models.trial import MigrationScript, ScriptEnd
-from uscdr.pgserver.cluster import find_tool
+from uscdr.pgserver.cluster import Tool
 from uscdr.providers.postgres.errors import mapped
 from uscdr.providers.postgres.scratch import LocalScratch, _judged
 
@@ -63,7 +63,7 @@ def other(source: Any) -> Iterator[Any]:
             with psycopg.connect(source.server.dsn("stranger"), autocommit=True) as inside:
                 inside.execute(script.encode())
             environment = {"PATH": os.environ["PATH"], **source.server.environment("stranger")}
-            tool = find_tool("pg_dump", minimum_major=17).path
+            tool = Tool.find("pg_dump", minimum_major=17).path
             # Into a pipe: then it does not say where its rows lie, and a text may be replaced by a longer one.
             made = subprocess.run([tool, "-Fc"], env=environment, check=True, capture_output=True)
             path.write_bytes(made.stdout)
@@ -183,7 +183,7 @@ def test_rows_that_hang_on_such_an_extension_are_not_left_out(other: Any, base: 
     dump = other.dump(tmp_path / "d", made)
     with (
         pytest.raises(
-            MachineError, match="rows of the dump need objects that no proof creates: extension dblink"
+            MachineError, match="Rows of the dump need objects that no proof creates: extension dblink"
         ) as refused,
         LocalScratch(base).restore(dump, ignore),
     ):
@@ -300,7 +300,7 @@ def test_what_is_killed_is_told_and_the_dump_not_blamed(
             struck.set()
             os.kill(pids[0], signal.SIGKILL)
 
-    wanted = "signal 9 killed pg_restore" if victim == "pg_restore" else "PostgreSQL ended while the dump"
+    wanted = "Signal 9 killed pg_restore" if victim == "pg_restore" else "PostgreSQL ended while the dump"
     with pytest.raises(MachineError, match=wanted) as caught, LocalScratch(base).restore(dump, strike):
         pytest.fail("restored")
     assert "this does not mean that the backup is damaged" in caught.value.why

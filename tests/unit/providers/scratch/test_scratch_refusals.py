@@ -34,7 +34,7 @@ def whole(error: BaseException) -> str:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "the file is empty"),
+        (b"", "The file is empty"),
         (b"PGDMP", "does not start"),
         (b"<!DOCTYPE html><html>Request has expired: Canario</html>", "web page"),
         (b"<?xml version='1.0'?><Error>Canario</Error>", "XML"),
@@ -47,7 +47,7 @@ def test_what_is_no_dump(base: Path, tmp_path: Path, content: bytes, why: str) -
     dump = tmp_path / "dump"
     dump.write_bytes(content)
     error = refusal(base, dump)
-    assert error.message == "the file is not a database dump"
+    assert error.message == "The file is not a database dump."
     assert why in error.why
 
 
@@ -118,7 +118,7 @@ def test_errors_of_the_server_come_without_values(source: Any, base: Path, tmp_p
     dump = source.dump(tmp_path / "dump")
     source.run("DROP TABLE raising, child, parent; DROP FUNCTION strict")
     error = refusal(base, dump)
-    assert error.message == "pg_restore could not restore the dump: 2 errors"
+    assert error.message == "pg_restore could not restore the dump: 2 errors."
     assert 'COPY failed for table "raising": uscdr does not show the server\'s message' in error.why
     assert "could not execute query: insert or update on table" in error.why
 
@@ -137,5 +137,5 @@ def test_without_room_for_the_dump_alone_no_restore_is_begun(
     scratch.prepare()
     with pytest.raises(MachineError, match=r"no room .* has 1\.0 kB free") as caught, scratch.restore(good, ignore):
         pass
-    assert "this does not mean that the dump is damaged" in caught.value.why
+    assert "This does not mean that the dump is damaged" in caught.value.why
     assert homes() == []

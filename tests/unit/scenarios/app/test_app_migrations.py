@@ -125,7 +125,7 @@ def test_python_in_a_migration_is_named_as_not_tried(quick: Path) -> None:
     run = known(unmigrated(quick), "id", "name")
     run.world.files = (*FILES[:2], FILES[2].model_copy(update={"operations": (Operation(kind="python"),)}))
     run.begin(dry_run=True)
-    assert f"not tried beforehand, for Python of their own runs: {THREE}" in decision(run)
+    assert f"not tried beforehand, because they run Python code: {THREE}" in decision(run)
 
 
 def decision(run: Rehearsal) -> str:
@@ -237,7 +237,7 @@ def test_without_its_files_the_code_itself_is_asked(quick: Path) -> None:
             ExitCode.CHECK_FAILED,
             "No module named 'packaging'",
         ),
-        (None, True, ExitCode.CHECK_FAILED, "whether it can save is not known"),
+        (None, True, ExitCode.CHECK_FAILED, "it is not known whether it can save"),
     ],
 )
 def test_a_write_check_that_is_absent_is_said_and_one_that_fails_counts(
@@ -254,7 +254,9 @@ def test_a_write_check_that_is_absent_is_said_and_one_that_fails_counts(
     found, message = ended(run.begin())
     assert (found, words in message) == (code, True)
     warned = [one.event.text for one in run.seen if one.event.kind == "note"]
-    assert any("saving" in text or "saved was not checked" in text for text in warned) is (found is ExitCode.DONE)
+    assert any("saving" in text or "uscdr did not check whether rows can be saved" in text for text in warned) is (
+        found is ExitCode.DONE
+    )
 
 
 def test_a_release_phase_that_fails_tells_why_and_how_users_get_in(quick: Path) -> None:
@@ -280,14 +282,14 @@ def test_a_table_that_is_gone_is_seen_before_users_are_shut_out_for_a_rollback(q
     run.world.live.tables.pop("patients_patient")
     code, message = ended(run.begin())
     assert (code, run.world.writes, run.world.maintenance) == (ExitCode.CHECK_FAILED, [], False)
-    assert "The database lacks patients_patient: no release brings that back." in message
+    assert "The database lacks patients_patient. A release cannot restore tables." in message
     assert "uscdr recover db" in message
 
 
 def test_a_column_that_is_gone_is_named_as_what_the_rollback_does_not_bring_back(quick: Path) -> None:
     run = known(broken(quick), "id")
     run.begin()
-    told = str(run.events("gate.asked")[0]["facts"]["NOT brought back"])
+    told = str(run.events("gate.asked")[0]["facts"]["NOT restored"])
     assert told.startswith("patients_patient.name.")
     assert "uscdr recover db" in told
 

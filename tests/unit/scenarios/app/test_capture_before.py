@@ -10,7 +10,7 @@ from uscdr.engine.step import View
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.scenarios.adapters import Adapters
 from uscdr.scenarios.results.app import AppSeen, Remedy
-from uscdr.scenarios.steps.base import NoParams
+from uscdr.scenarios.steps.base import StepParams
 from uscdr.scenarios.steps.capture import CaptureBefore, CaptureSeen
 
 
@@ -28,7 +28,7 @@ def _action(pending: Any, later: Any, then: Any, what: Any) -> str:
     view = View(thorough=False)
     view.remember(AppSeen(maintenance=False, releases=(), current=3, code=verdict(pending), ref_code=verdict(later)))
     view.remember(Remedy(what=what, why="it crashed", code=verdict(then)))
-    step = CaptureBefore("before", cast("Adapters", _App()), NoParams())
+    step = CaptureBefore("before", cast("Adapters", _App()), StepParams())
     seen = CaptureSeen(addon_id="a", owner_app="usc-pis", newest_transfer=1, reachable=True)
     return step.plan(seen, view).kind
 

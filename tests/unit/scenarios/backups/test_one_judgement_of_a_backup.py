@@ -36,7 +36,7 @@ from uscdr.scenarios.backup_inventory import Inventory, scope
 from uscdr.scenarios.infra.material import choose_dump
 from uscdr.scenarios.steps import restore as restoring
 from uscdr.scenarios.steps.assess import BackupsLook
-from uscdr.scenarios.steps.base import NoParams
+from uscdr.scenarios.steps.base import StepParams
 from uscdr.scenarios.steps.choose import Choose
 from uscdr.scenarios.steps.transfers import find
 
@@ -74,9 +74,7 @@ ODD: dict[str, Callable[[], Odd]] = {
     "of another database": lambda: Odd(
         {"databases": (DatabaseEnd(label="ANALYTICS", host="h", name="other"),)}, "of another database (ANALYTICS)"
     ),
-    "of nobody knows which": lambda: Odd(
-        {"databases": (DatabaseEnd(label="CYAN"),)}, "of a database that is not known (CYAN)"
-    ),
+    "of nobody knows which": lambda: Odd({"databases": (DatabaseEnd(label="CYAN"),)}, "of an unknown database (CYAN)"),
 }
 
 
@@ -129,7 +127,7 @@ class Everywhere:
     def assessment(self) -> tuple[str, float]:
         """`recover db`, the list of backups."""
         with self.deps() as deps:
-            look = BackupsLook("backups", deps, NoParams())
+            look = BackupsLook("backups", deps, StepParams())
             seen = look.probe(View(thorough=False), Listening([]))
             good = [one for one in seen.backups if not one.unfit][-1]
             assert f"newest {good.name}" in look.plan(seen, View(thorough=False)).summary
@@ -138,7 +136,7 @@ class Everywhere:
     def choice(self) -> tuple[str, float]:
         """`recover db`, the backup that it restores."""
         with self.deps() as deps:
-            seen = Choose("choose", deps, NoParams()).probe(View(thorough=False), self.tell)
+            seen = Choose("choose", deps, StepParams()).probe(View(thorough=False), self.tell)
             return seen.backup, seen.age_seconds
 
     def rebuild(self) -> tuple[str, float]:
@@ -255,9 +253,9 @@ def test_every_place_that_gives_a_reason_gives_the_same(kind: str, everywhere: E
     stored(everywhere.clinic.world, odd.changes)
     row = everywhere.listing()["b002"]
     with everywhere.deps() as deps:
-        chosen = Choose("choose", deps, NoParams()).probe(View(thorough=False), everywhere.tell)
+        chosen = Choose("choose", deps, StepParams()).probe(View(thorough=False), everywhere.tell)
         entry = Inventory.take(deps).entries[-1]
-        line = BackupsLook("backups", deps, NoParams()).probe(View(thorough=False), Listening([])).backups[-1]
+        line = BackupsLook("backups", deps, StepParams()).probe(View(thorough=False), Listening([])).backups[-1]
     assert entry.unfit == line.unfit == odd.unfit
     assert chosen.passed_over == ((f"b002 ({odd.unfit})",) if odd.unfit else ())
     assert (row["grade"], row["why"]) == ("none", odd.unfit) if odd.unfit else row["grade"] != "none"
@@ -275,7 +273,7 @@ def test_one_that_is_named_is_refused_for_the_same_reason(kind: str, everywhere:
     stored(everywhere.clinic.world, odd.changes)
     with everywhere.deps(backup="b002") as deps:
         with pytest.raises(BadInput) as recover:
-            Choose("choose", deps, NoParams()).probe(View(thorough=False), Listening([]))
+            Choose("choose", deps, StepParams()).probe(View(thorough=False), Listening([]))
         with pytest.raises(BadInput) as rebuild:
             choose_dump(deps, View(thorough=False))
         entries = Inventory.take(deps).entries
@@ -290,17 +288,17 @@ def test_one_that_is_named_is_refused_for_the_same_reason(kind: str, everywhere:
 def test_one_of_nobody_knows_which_database_can_be_named_and_that_is_told(everywhere: Everywhere) -> None:
     stored(everywhere.clinic.world, ODD["of nobody knows which"]().changes)
     with everywhere.deps(backup="b002") as deps:
-        chosen = Choose("choose", deps, NoParams()).probe(View(thorough=False), everywhere.tell)
+        chosen = Choose("choose", deps, StepParams()).probe(View(thorough=False), everywhere.tell)
     assert chosen.backup == "b002"
-    assert everywhere.told == ["b002: of a database that is not known (CYAN)."]
+    assert everywhere.told == ["b002: of an unknown database (CYAN)."]
 
 
 def test_the_phrase_of_a_restore_of_one_from_the_future_can_be_typed(everywhere: Everywhere) -> None:
     stored(everywhere.clinic.world, ahead())
     with everywhere.deps() as deps:
         view = View(thorough=False)
-        view.remember(Choose("choose", deps, NoParams()).probe(view, Listening([])))
-        step = restoring.Restore("restore", deps, NoParams())
+        view.remember(Choose("choose", deps, StepParams()).probe(view, Listening([])))
+        step = restoring.Restore("restore", deps, StepParams())
         phrases = step.blast(step.probe(view, Listening([])), view).phrases
     assert [phrase.endswith("under 1 h old, … of writes lost") for phrase in phrases] == [True]
 

@@ -16,14 +16,16 @@ from rehearsal import Person
 from uscdr.cli import main
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput
-from uscdr.report.runbook import render, rows
+from uscdr.report.runbook import Runbook
 from uscdr.scenarios.adapters import CopiesAccess, Request
+from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
 from uscdr.scenarios.loader import load
-from uscdr.store.store import LocalStore, StoreRefused
+from uscdr.store.directory import LocalStore
+from uscdr.store.store import StoreRefused
 from uscdr.wiring.context import Process
 from uscdr.wiring.stores import copies_access
-from uscdr.wiring.target import Target, _packaged
+from uscdr.wiring.target import Target
 
 NAMES = ("USCDR_AGE_IDENTITY", "USCDR_KIT_RECIPIENTS", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_VAULT_PASSPHRASE_FILE")
 
@@ -80,9 +82,9 @@ def test_without_a_terminal_nothing_is_begun(desk: Path, capsys: pytest.CaptureF
 
 
 def test_the_runbook_names_the_command_and_what_is_not_run() -> None:
-    config = load(_packaged()).config
-    assert "With uscdr: `uscdr recover backups`" in render(config, "backups")
-    by_hand = {str(row["step"]): cast("list[str]", row["manual"]) for row in rows(config, "backups")}
+    config = load(packaged()).config
+    assert "With uscdr: `uscdr recover backups`" in Runbook(config, "backups").to_markdown()
+    by_hand = {str(row["step"]): cast("list[str]", row["manual"]) for row in Runbook(config, "backups").rows()}
     assert len(by_hand) == 10
     assert all(line.startswith("# not python backend/manage.py") for line in by_hand["backups.commands"])
     others = [line for step, lines in by_hand.items() if step != "backups.commands" for line in lines]
@@ -91,7 +93,7 @@ def test_the_runbook_names_the_command_and_what_is_not_run() -> None:
 
 
 def place_of(state: Path, request: Request, env: dict[str, str], *, dry_run: bool = False) -> CopiesAccess:
-    config = load(_packaged()).config
+    config = load(packaged()).config
     target = TargetConfig(heroku=HerokuTarget(app="usc-pis"))
     place = Target("production", target, config, "digest", SecretStr("token"), "test", None, None)
     this = Process(state, env, Person(), lambda _: "", (), lambda _: None, Stop())

@@ -96,6 +96,6 @@ def test_a_lost_answer_and_a_platform_gone_dark_is_an_unknown_outcome(quick: Pat
     clinic.world.faults[write, 1] = "lost_after_dark"
     code, said = ended(clinic.begin())
     assert code is ExitCode.UNKNOWN
-    assert "It is not known whether" in said
+    assert "uscdr does not know whether" in said
     clinic.world.dark = False
     assert judged(clinic, clinic.resume()) == []

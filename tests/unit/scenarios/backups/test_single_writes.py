@@ -14,19 +14,20 @@ from uscdr.backups import catalog
 from uscdr.engine.run import Outcome
 from uscdr.errors import Declined, ExitCode
 from uscdr.journal import lock, runs
-from uscdr.journal.reader import read
+from uscdr.journal.reader import Journal
 from uscdr.models.runs import OPERATIONS, RunKind
 from uscdr.models.transfers import TransferKind
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
-from uscdr.report.runbook import rows
+from uscdr.report.runbook import Runbook
 from uscdr.report.summary import summarise
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_copies import prunable
 from uscdr.scenarios.registry import OPERATIONS as STEPS
 from uscdr.scenarios.results.backups import BackupsScheduled
 from uscdr.settings import Operator
-from uscdr.store.store import LocalStore, StoreRetains
+from uscdr.store.directory import LocalStore
+from uscdr.store.store import StoreRetains
 from uscdr.wiring.past_runs import refuse_beside_unfinished, remember
 
 SENT = {"capture": "capture", "schedule": "schedule_backups DATABASE_URL"}
@@ -86,7 +87,7 @@ def test_its_write_goes_wrong(quick: Path, what: str, kind: str) -> None:
     if kind.startswith("lost"):
         assert ended(ending) == (ExitCode.DONE, "")
     if ending is None or ended(ending)[0] is not ExitCode.DONE:
-        assert runs.find(run.state, None) == run.journal_path, "runs resume offers it"
+        assert runs.LocalRuns(run.state).find(None) == run.journal_path, "runs resume offers it"
         ending = run.resume(confirm=RunKind(what).command)
     assert judged(run, ending) == []
 
@@ -111,7 +112,7 @@ def test_a_lost_answer_and_a_platform_gone_dark_is_an_unknown_outcome(quick: Pat
     run = clinic(quick / "clinic", what)
     run.world.faults[SENT[what].split()[0], 1] = "lost_after_dark"
     code, said = ended(begin(run))
-    assert (code, "It is not known whether" in said) == (ExitCode.UNKNOWN, True)
+    assert (code, "uscdr does not know whether" in said) == (ExitCode.UNKNOWN, True)
     run.world.dark = False
     assert judged(run, run.resume(confirm=RunKind(what).command)) == []
 
@@ -120,7 +121,7 @@ def test_a_lost_answer_and_a_platform_gone_dark_is_an_unknown_outcome(quick: Pat
 def test_only_the_lock_of_the_target_is_waited_for_and_nothing_is_asked(quick: Path, what: str) -> None:
     run = clinic(quick / "clinic", what)
     key = run.target().key
-    with lock.hold(run.state, key, Operator("bob", "laptop", 7), "uscdr recover db (run r)"):
+    with lock.HeldLock.hold(run.state, key, Operator("bob", "laptop", 7), "uscdr recover db (run r)"):
         with pytest.raises(Exception, match="bob on laptop"):
             begin(run)
         assert run.world.writes == []
@@ -195,7 +196,7 @@ def test_the_phrase_of_another_state_removes_nothing(quick: Path) -> None:
     assert (code, "To confirm, pass exactly" in said) == (ExitCode.DECLINED, True)
     assert left(run)[0] == gone | kept
     with pytest.raises(Exception, match="no unfinished run"):
-        runs.find(run.state, None)
+        runs.LocalRuns(run.state).find(None)
 
 
 @BOTH
@@ -210,12 +211,12 @@ def test_an_unfinished_one_is_in_no_recoverys_way(quick: Path, what: str) -> Non
     run.request = Request(what)
     run.world.faults[SENT[what].split()[0], 1] = "kill_after"
     assert begin(run) is None
-    assert runs.find(run.state, None) == recovery, "the recovery comes first"
+    assert runs.LocalRuns(run.state).find(None) == recovery, "the recovery comes first"
     assert remember(run.state, key) == remembered
     with pytest.raises(Declined, match=recovery.parent.name):
         refuse_beside_unfinished(run.state, key)
     recovery.unlink()
-    assert runs.find(run.state, None) == run.journal_path
+    assert runs.LocalRuns(run.state).find(None) == run.journal_path
     refuse_beside_unfinished(run.state, key)
 
 
@@ -234,29 +235,29 @@ def test_a_recovery_that_ends_well_does_not_follow_an_unfinished_one(cut_off: Cl
     run, before = cut_off, cut_off.journal_path
     done = Rehearsal(run.state, request=Request("db"))
     assert ended(done.begin())[0] is ExitCode.DONE
-    assert runs.find(run.state, None) == before
+    assert runs.LocalRuns(run.state).find(None) == before
 
 
 def test_the_next_one_that_ends_well_follows_an_unfinished_one(cut_off: Clinic) -> None:
     run = cut_off
-    assert runs.find(run.state, None) == run.journal_path
+    assert runs.LocalRuns(run.state).find(None) == run.journal_path
     assert ended(begin(run))[0] is ExitCode.DONE
     with pytest.raises(Exception, match="no unfinished run"):
-        runs.find(run.state, None)
+        runs.LocalRuns(run.state).find(None)
 
 
 @BOTH
 def test_it_is_held_against_no_objective_and_says_what_it_is(quick: Path, what: str) -> None:
     run = clinic(quick / "clinic", what)
     begin(run)
-    journal = read(run.journal_path)
+    journal = Journal.read(run.journal_path)
     report = build(journal.records, last_hash=journal.last_hash)
     assert (report.rto.verdict, report.rpo.verdict) == ("does not apply", "does not apply")
     assert (report.left, report.follow_up) == ({}, ())
     assert "RTO" not in summarise(report)
     assert to_markdown(report).startswith(f"# {what.capitalize()}: done")
     assert OPERATIONS.keys() == STEPS.keys()
-    assert not {row["scenario"] for row in rows(run.config, None)} & OPERATIONS.keys()
+    assert not {row["scenario"] for row in Runbook(run.config).rows()} & OPERATIONS.keys()
 
 
 def test_a_schedule_in_a_journal_of_the_version_before_is_understood() -> None:
@@ -284,5 +285,5 @@ def test_a_removal_says_what_the_bucket_keeps_and_claims_nothing_that_its_retent
     result = run.events("step.")[-1]["result"]
     assert (set(result["ids"]), result["held"], result["kept"]) == (gone - {held}, [held], len(kept) + 1)
     told = run.journal_path.read_text()
-    assert "of them 1 that the store's own retention holds" in told
+    assert "1 of them by the store's own retention" in told
     assert "no space is freed" in told

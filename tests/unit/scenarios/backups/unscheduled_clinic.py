@@ -33,8 +33,9 @@ from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.adapters import CopiesAccess, Request
 from uscdr.scenarios.config import Config
 from uscdr.settings import Operator
+from uscdr.store.directory import LocalStore
 from uscdr.store.lease import WriterQueue
-from uscdr.store.store import LocalStore, ObjectInfo, ReadOnlyStore, Store, StoreUnreachable
+from uscdr.store.store import ObjectInfo, ReadOnlyStore, Store, StoreUnreachable
 from uscdr.wiring.context import RunContext
 
 SIZE = 1000

@@ -154,7 +154,7 @@ def test_a_second_database_is_named_and_its_variable_is_nobodys(case: Callable[[
     run.kit.variables = ConfigVars(values={**run.kit.variables.values, **hidden})
     run.phrase()
     named = "postgresql-flat-9 (heroku-postgresql:standard-0, ANALYTICS_URL)"
-    assert f"NOT ordered again, by hand if needed: {named}" in summary(run, "scope")
+    assert f"NOT created again, by hand if needed: {named}" in summary(run, "scope")
     told = summary(run, "materials")
     assert f"NOT set: ANALYTICS_URL (of {named}, which is not made anew)" in told
     assert "ANALYTICS_URL" not in told.partition("set by add-ons: ")[2].partition(";")[0]
@@ -304,7 +304,7 @@ def test_where_the_zone_allows_no_certificate_the_rest_goes_on_and_a_person_is_t
     run.names.warnings, run.places.certificate = (why,), "failing"
     code, words = ended(run.begin())
     assert code is CHECK
-    assert f"see that {HOST} gets its certificate: failing" in words
+    assert f"get a certificate for {HOST} (now failing)" in words
     new = run.places.apps[NEW]
     assert "GMAIL_CLIENT_ID" in new.values
     assert new.formation == {"web": 2, "worker": 3, "beat": 1}
@@ -424,10 +424,10 @@ def test_what_the_load_left_out_is_said_with_the_reason(quick: Path, monkeypatch
     assert [text for text in warned if "database" in text and "_heroku" not in text] == [words]
     summaries = [event["summary"] for event in run.events("step.succeeded")]
     (loaded,) = [text for text in summaries if "is loaded" in text]
-    assert "left out, as it belongs to the platform: schema _heroku" in loaded
+    assert "left out, because it belongs to Heroku: schema _heroku" in loaded
     assert loaded.endswith("NOT in the new database: policy notes mine")
     assert run.events("run.finished")[-1]["left"]["not brought back"] == (
-        "parts of the database (policy notes mine): see why in the run's report, and make them by hand"
+        "parts of the database (policy notes mine): create them by hand; the run's report has the reasons"
     )
 
 
@@ -455,7 +455,7 @@ def test_mail_is_not_called_let_out_while_its_release_has_failed(quick: Path) ->
     run.crash = lambda seq, moment: None
     ending = run.resume()
     assert ended(ending)[0] is CHECK
-    assert "Mail is not let out: v2: failed. See why: heroku releases:output" in ended(ending)[1]
+    assert "Mail is not enabled: v2: failed. See why: heroku releases:output" in ended(ending)[1]
     place = run.places.apps[NEW]
     add_release(place, "Retry of v2", place.releases[0].slug_id)
     assert ended(run.resume()) == (DONE, "")
@@ -486,7 +486,7 @@ def test_a_process_type_that_the_code_does_not_name_is_told(quick: Path) -> None
     run.kit.facts = run.kit.facts.model_copy(update={"formation": (*run.kit.facts.formation, more)})
     run.begin()
     told = next(one["reason"] for one in run.events("step.skipped") if one["step"] == "formation")
-    assert "NOT in the deployed code, and so not started: clock" in told
+    assert "NOT started, because the deployed code does not have them: clock" in told
 
 
 @pytest.mark.parametrize("case", [lost, alive])
@@ -501,7 +501,7 @@ def test_what_is_not_brought_back_is_named_before_the_phrase_and_at_the_end(
     run.kit.facts = run.kit.facts.model_copy(update={"belongings": hooked})
     run.phrase()
     for step in ("scope", "decide"):
-        assert "NOT brought back: features (preboot): turn them on" in summary(run, step), step
+        assert "NOT restored: features (preboot): turn them on" in summary(run, step), step
         assert "webhooks (hooks.example): add them" in summary(run, step)
     assert ended(run.begin()) == (DONE, "")
     assert "webhooks (hooks.example)" in run.events("run.finished")[-1]["left"]["not brought back"]
@@ -517,9 +517,9 @@ def test_in_place_nothing_of_it_is_lost(quick: Path) -> None:
 def test_of_a_place_that_works_that_is_said_before_the_phrase(quick: Path) -> None:
     run = alive(quick)
     run.begin()
-    told = str(run.events("gate.asked")[0]["facts"]["look out"])
-    assert told.startswith("usc-pis is still there, open to its users, with its database (")
-    assert "uscdr recover db, uscdr recover app" in told
+    told = str(run.events("gate.asked")[0]["facts"]["warning"])
+    assert told.startswith("usc-pis still runs for its users, with its database (")
+    assert "If only its data is wrong: uscdr recover db." in told
     assert any(one["text"] == told for one in run.events("note"))
 
 
@@ -528,4 +528,4 @@ def test_of_a_place_that_is_lost_or_shut_nothing_of_the_kind_is_said(quick: Path
     shut.places.old.maintenance = True
     for run in (lost(quick / "lost"), shut):
         run.begin()
-        assert "look out" not in run.events("gate.asked")[0]["facts"]
+        assert "warning" not in run.events("gate.asked")[0]["facts"]

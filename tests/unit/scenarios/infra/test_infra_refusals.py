@@ -37,7 +37,7 @@ def test_an_old_place_out_of_reach_is_said_to_run_on_perhaps(quick: Path) -> Non
     run.places.old.formation = {}
     assert ended(run.begin()) == (DONE, "")
     skipped = {event["step"]: event["reason"] for event in run.events("step.skipped")}
-    assert "goes on writing and mailing" in skipped["stop_old"]
+    assert "keeps writing and sending mail" in skipped["stop_old"]
     assert sent(run, "set_maintenance") == []
 
 
@@ -65,7 +65,7 @@ def test_without_the_key_nothing_is_created(quick: Path) -> None:
         run.kit.variables = ConfigVars(values=kept)
         code, words = ended(run.begin(dry_run=dry_run))
         assert code is CHECK
-        assert "PGP_ENCRYPTION_KEY is not to be had" in words
+        assert "PGP_ENCRYPTION_KEY is not available" in words
         assert run.places.writes == []
 
 
@@ -219,7 +219,7 @@ def test_values_that_vanish_after_the_plan_stop_the_run_instead_of_being_left_ou
     code, words = ended(run.resume())
     assert code is CHECK
     assert "SECRET_KEY" in words
-    assert "cannot be had any more" in words
+    assert "are no longer available" in words
     assert sent(run, "start_build") == []
 
 

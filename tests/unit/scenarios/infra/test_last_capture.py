@@ -51,7 +51,7 @@ def test_what_it_wrote_to_the_very_end_is_in_the_new_place(quick: Path) -> None:
     assert result(run, "prove_last")["backup"] == result(run, "load")["backup"] == "b002"
     assert "LOST in the new application" not in told(run)
     assert "b002: it lacks rows that b001 has: 10 of patients_patient." in told(run)
-    assert "of a database that is not known" not in told(run), "it was taken of the old place in this run"
+    assert "of an unknown database" not in told(run), "it was taken of the old place in this run"
 
 
 def test_the_plan_says_that_it_will_be_captured(quick: Path) -> None:
@@ -60,7 +60,7 @@ def test_the_plan_says_that_it_will_be_captured(quick: Path) -> None:
     assert run.places.writes == []
     assert "usc-pis answers: what it writes until it is stopped is captured then" in planned(run, "choose")
     assert "LOST" not in planned(run, "decide").partition("data: ")[2].partition(";")[2].partition(";")[0]
-    assert planned(run, "capture_last").startswith("the database of usc-pis as it is once nothing writes to it")
+    assert planned(run, "capture_last").startswith("capture the database of usc-pis after its last write")
 
 
 @pytest.mark.parametrize("case", [lost, without_database])
@@ -79,7 +79,7 @@ def test_a_last_state_that_is_damaged_is_left_for_the_first_choice_and_said(quic
     run.places.old.live.tables[TABLE].clear()
     assert ended(run.begin()) == (DONE, "")
     assert rows(run) == run.places.old.dumps[1].tables[TABLE]
-    assert "The last state of usc-pis, b002, is not taken: " in told(run)
+    assert "The last capture of usc-pis, b002, is not used: " in told(run)
     assert "is not in b001: LOST in the new application; the old database still has it." in told(run)
     assert "b002 (" in str(result(run, "choose_last")["passed_over"])
 
@@ -89,7 +89,7 @@ def test_a_last_state_that_does_not_restore_is_left_too(quick: Path) -> None:
     run.places.old.live.tables.clear()
     assert ended(run.begin()) == (DONE, "")
     assert rows(run) == run.places.old.dumps[1].tables[TABLE]
-    assert "The last state of usc-pis, b002, is not taken: " in told(run)
+    assert "The last capture of usc-pis, b002, is not used: " in told(run)
 
 
 @pytest.mark.parametrize("how", ["failed", "refused"])
@@ -101,7 +101,7 @@ def test_a_platform_that_cannot_capture_it_does_not_end_the_recovery(quick: Path
         run.places.faults["capture", 1] = "refused"
     assert ended(run.begin()) == (DONE, "")
     assert rows(run) == run.places.old.dumps[1].tables[TABLE]
-    assert "The last state of usc-pis could not be captured. " in told(run)
+    assert "uscdr could not capture the last writes of usc-pis. " in told(run)
     assert "LOST in the new application" in told(run)
     assert "Access that was withdrawn there since then is open again here." in told(run)
 
@@ -111,7 +111,7 @@ def test_a_platform_that_refuses_to_capture_it_does_not_end_the_recovery(quick: 
     run.places.old.faults["capture", 1] = "refused"
     assert ended(run.begin()) == (DONE, "")
     assert rows(run) == run.places.old.dumps[1].tables[TABLE]
-    assert "The last state of usc-pis could not be captured. " in told(run)
+    assert "uscdr could not capture the last writes of usc-pis. " in told(run)
 
 
 def test_a_backup_that_was_named_is_the_one_that_is_loaded(quick: Path) -> None:
@@ -127,7 +127,7 @@ def test_it_does_not_push_out_the_very_backup_that_was_chosen(quick: Path) -> No
     run.places.old.transfers = [one.model_copy(update={"num_keep": 1}) for one in run.places.old.transfers]
     ending = run.begin()
     assert sent(run, "capture") == []
-    assert "would push out b001, the very backup that was chosen" in ended(ending)[1]
+    assert "Heroku would drop b001, the chosen backup" in ended(ending)[1]
 
 
 def test_damaged_backups_of_a_living_place_are_passed_over_at_the_first_choice(quick: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_name_that_cannot_be_a_cname_is_left_to_a_person_and_the_rest_goes_on(
     assert end_state(run)["formation"] == {"web": 2, "worker": 3, "beat": 1}
     assert end_state(run)["captures"] == 1
     assert sorted(names.held) == [HOST]
-    assert f"{APEX}: not awaited, it is left to a person" in summary(run, "await_certificates")
+    assert f"{APEX}: not checked, because a person has to create its record" in summary(run, "await_certificates")
     assert ended(run.resume())[0] is CHECK  # nobody did it yet
     names.aliases = {APEX: f"usc-pis-example-{NEW}.dns.example"}
     assert ended(run.resume()) == (DONE, "")
@@ -109,7 +109,7 @@ def test_a_name_that_did_not_lead_to_the_lost_place_is_told_and_is_no_open_end(
     assert ended(ending)[0] is code
     said = summary(run, "left") if code is DONE else ended(ending)[1]
     assert f"point {APEX} at" in said
-    assert ("did not lead to the old place either" in said) is (code is DONE)
+    assert ("did not point to the old application either" in said) is (code is DONE)
 
 
 @pytest.mark.parametrize(("leads_to", "code"), [("", DONE), (f"old-{APEX}", CHECK)])
@@ -143,7 +143,8 @@ def test_the_last_look_comes_by_the_public_names_at_the_new_targets_address(quic
     assert ended(run.begin())[0] is CHECK
     assert asked == [(HOST, "192.0.2.8")]
     assert summary(run, "public") == (
-        f"https://{HOST}/ answers 200, its certificate is trusted; {APEX}: not checked, left to a person"
+        f"https://{HOST}/ answers 200, its certificate is trusted; "
+        f"{APEX}: not checked, because a person has to create its record or certificate"
     )
     verdicts = {one["check"]: one["verdict"] for one in run.events("check.finished") if "public" in one["check"]}
     assert verdicts == {f"public address of {HOST}": "pass", f"public address of {APEX}": "not checked"}

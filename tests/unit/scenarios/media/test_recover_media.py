@@ -170,7 +170,7 @@ def test_another_cloud_is_filled_and_the_application_pointed_at_it(run: MediaRun
     assert (values["CLOUDINARY_CLOUD_NAME"], values["USE_CLOUDINARY"]) == ("clinic-recovery", "True")
     assert [write.split()[0] for write in run.world.writes].count("set_config") == 1
     assert "secret-of-clinic" not in journal(run)
-    assert "DEFAULT_FILE_STORAGE is set and read by nothing" in journal(run)
+    assert "DEFAULT_FILE_STORAGE is set but has no effect" in journal(run)
 
 
 @pytest.mark.parametrize("refusal", [CredentialsRefused, ProviderError])
@@ -216,7 +216,7 @@ def test_a_used_up_allowance_is_waited_for(run: MediaRun) -> None:
     run.cloud.limit, run.cloud.remaining = 6, 6
     assert code(run.begin()) is ExitCode.DONE
     assert len(run.cloud.contents()) == 12
-    assert "waiting for the hourly allowance" in journal(run)
+    assert "waiting for the hourly rate limit" in journal(run)
 
 
 @pytest.mark.parametrize("call", ["media_restore", "media_upload"])
@@ -368,7 +368,7 @@ def test_a_file_that_was_restricted_and_is_open_now_is_found_and_closed(
     assert run.result("media_upload")["access"] == 2
     assert run.cloud.uploads == []
     assert access_of(run) == access
-    assert "OPEN TO ANYBODY" in journal(run)
+    assert "PUBLIC now" in journal(run)
 
 
 def test_a_lost_answer_does_not_leave_a_file_open(run: MediaRun, tmp_path: Path) -> None:
@@ -389,7 +389,7 @@ def test_a_restricted_file_that_lies_open_beside_under_the_same_name_is_no_succe
     ending = run.begin()
     assert code(ending) is ExitCode.CHECK_FAILED
     assert keys[2] in run.cloud.assets
-    assert "that anybody can have under the same name" in journal(run)
+    assert "are PUBLIC under the same name" in journal(run)
 
 
 def test_a_folder_puts_an_authenticated_file_back_as_one_and_says_what_it_does_not_know(
@@ -407,7 +407,7 @@ def test_a_folder_puts_an_authenticated_file_back_as_one_and_says_what_it_does_n
     assert code(run.begin()) is ExitCode.DONE
     assert run.cloud.assets[keys[2]].content == contents[keys[2]]
     assert run.result("media_plan")["unguarded"] == 1
-    assert "anybody can have them then" in journal(run)
+    assert "will be PUBLIC" in journal(run)
 
 
 def test_names_that_nobody_understands_are_counted_by_column(run: MediaRun) -> None:
@@ -421,7 +421,10 @@ def test_names_that_nobody_understands_are_counted_by_column(run: MediaRun) -> N
     assert (seen["unread"], seen["elsewhere_in"], seen["missing"]) == (
         {"file_uploads_uploadedfile.file": 2}, {"file_uploads_uploadedfile.file": 1}, 0,
     )  # fmt: skip
-    assert "NOT UNDERSTOOD and so not looked for: file_uploads_uploadedfile.file: 2 rows" in journal(run)
+    assert (
+        "NOT CHECKED, because uscdr does not understand these file names: file_uploads_uploadedfile.file: 2 rows"
+        in journal(run)
+    )
     assert "q.jpg" not in journal(run)
 
 

@@ -1,0 +1,101 @@
+"""Making backups: one now, and the schedules that make them often enough."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from uscdr.backups.rpo import Rhythm, wheels
+from uscdr.commands.backup import BackupAccess, desk
+from uscdr.commands.recover import lasting, operate
+from uscdr.errors import ExitCode
+from uscdr.installation import origin
+from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.steps.backups_capture import wanted_schedule
+from uscdr.wiring import stores
+from uscdr.words import duration, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uscdr.commands.backup import BackupTools
+    from uscdr.models.heroku import Schedule
+    from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
+
+
+def capture(target: Target, output: Output, to: str | None = None, *, evict: bool = False) -> None:
+    """Start a backup, wait, say its name."""
+    made = take(target, output, to, evict=evict)
+    if output.json_lines:
+        output.record(made["line"])
+    else:
+        output.result(f"{made['name']}  {size(made['bytes'])}")
+
+
+def take(target: Target, output: Output, to: str | None = None, *, evict: bool = False) -> dict[str, Any]:
+    """A fresh backup once it is complete, as the journal of its run has it."""
+    return operate(target, output, Request("capture", to=lasting(to)[0], evict=evict))
+
+
+# The platform's schedules of backups, and what else must run to keep the objective.
+
+
+def schedule(target: Target, output: Output, to: str | None, *, apply: bool) -> int:
+    """Show, with `apply` create what is missing; 1 when no daily backup is scheduled."""
+    with desk(target, output, BackupAccess(to)) as work:
+        addon = work.attachment().addon_id
+        found, made = work.deps.backups.schedules(addon), False
+        if apply and not found:
+            made = bool(operate(target, output, Request("schedule"))["created"])
+            found = work.deps.backups.schedules(addon)
+        _tell(work, found, work.store.place if to else None, made=made)  # cron runs in another directory
+    return int(ExitCode.DONE if found else ExitCode.CHECK_FAILED)
+
+
+def _tell(work: BackupTools, found: Sequence[Schedule], to: str | None, *, made: bool) -> None:
+    config, place, output = work.deps.config, work.context.target.name, work.output
+    every, wanted = Rhythm.even(stores.settings(config).every, config.objectives.rpo), wanted_schedule(work.deps)
+    if output.json_lines:
+        output.record(_schedule_record(work, found, every, (to, made)))
+        return
+    for one in found:
+        output.result(f"the platform: {one.words}{' (created now)' if made else ''}")
+    if not found:
+        output.result(f"the platform: NO schedule; create {wanted} with: uscdr backup schedule --apply")
+    elif wanted not in (one.words for one in found):
+        output.warn(f"scenarios.yaml wants it {wanted}; what is there is left as it is.")
+    limit, often = duration(config.objectives.rpo), duration(every.seconds)
+    output.result(f"\ndaily backups alone lose up to a day. For at most {limit}: every {often} by cron\n")
+    output.result(every.cron_line(place, to))
+    output.result("\nor as a GitHub workflow, .github/workflows/backups.yml:\n")
+    output.result(every.workflow(place, to).rstrip("\n"))
+    output.result(
+        "\nit installs from wheels in the repository; made once, on Linux with Python 3.12 as the runner has:\n"
+    )
+    output.result(_wheels())
+    _hint(output)
+
+
+def _wheels() -> str:
+    return wheels(sys.executable, str(origin() or "PATH-OF-THE-WHEEL-OR-CHECKOUT"))
+
+
+def _hint(output: Output) -> None:
+    output.say("The environment file exports HEROKU_API_KEY and the recipients (mode 0600). Watch: uscdr backup status")
+
+
+def _schedule_record(
+    work: BackupTools, found: Sequence[Schedule], every: Rhythm, rest: tuple[str | None, bool]
+) -> dict[str, object]:
+    to, made = rest
+    place = work.context.target.name
+    return {
+        "schedules": [one.model_dump(mode="json") for one in found],
+        "created": made,
+        "wanted": wanted_schedule(work.deps),
+        "every_seconds": every.seconds,
+        "cron": every.cron_line(place, to),
+        "workflow": every.workflow(place, to),
+        "wheels": _wheels(),
+    }

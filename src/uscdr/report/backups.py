@@ -1,0 +1,196 @@
+"""Backups in words: the list, the RPO with its arithmetic, and the result of a proof."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uscdr.models.base import elapsed
+from uscdr.models.postgres import LeftOut
+from uscdr.ui.tables import show_table
+from uscdr.words import duration, first_of, moment, plural, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from uscdr.backups.catalog import BackupEntry, Judgement
+    from uscdr.backups.proofs import ProofDocument
+    from uscdr.backups.rpo import RpoState
+    from uscdr.models.migrations import MigrationsVerdict
+    from uscdr.ui.console import Output
+
+
+def show_backups(graded: Sequence[tuple[BackupEntry, Judgement]], at: datetime, output: Output, *, empty: str) -> None:
+    """The list, oldest first, on stdout; `empty` if there is none."""
+    row = _backup_record if output.json_lines else _row
+    show_table([row(entry, verdict, at) for entry, verdict in graded], output, empty=empty)
+
+
+def _row(entry: BackupEntry, verdict: Judgement, at: datetime) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "taken": moment(entry.taken_at),
+        "age": duration(entry.age(at)),
+        "size": size(entry.size),
+        "where": "-" if entry.where == "nowhere" else entry.where,
+        "grade": verdict.grade.value,
+        "proven": f"{duration(_since_proof(entry, at))} ago" if entry.proof else "never",
+        "remarks": "; ".join(filter(None, (verdict.why, *verdict.remarks))),
+    }
+
+
+def _backup_record(entry: BackupEntry, verdict: Judgement, at: datetime) -> dict[str, object]:
+    transfer, proof = entry.transfer, entry.proof
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "state": transfer.state.value if transfer else "completed",
+        "created_at": (transfer.created_at if transfer else entry.copies[0].origin.created_at).isoformat(),
+        "taken_at": entry.taken_at.isoformat(),
+        "finished_at": entry.finished_at.isoformat() if entry.finished_at else None,
+        "age_seconds": entry.age(at),
+        "bytes": entry.size,
+        "warnings": entry.warnings,
+        "expired": transfer.expired if transfer else False,
+        "where": entry.where,
+        "grade": verdict.grade.value,
+        "why": verdict.why,
+        "remarks": verdict.remarks,
+        "proven_at": proof.proven_at.isoformat() if proof else None,
+        "sha256": proof.sha256 if proof else entry.copies[0].dump.plain_sha256 if entry.copies else None,
+        "copies": [card.id for card in entry.copies],
+    }
+
+
+def _since_proof(entry: BackupEntry, at: datetime) -> float:
+    return elapsed(entry.proof.proven_at, at) if entry.proof else 0.0
+
+
+def show_rpo(standing: RpoState, output: Output) -> None:
+    """One object with --json, else the arithmetic in words."""
+    if output.json_lines:
+        output.record({**standing.model_dump(mode="json"), "words": list(_lines(standing))})
+        return
+    for line in _lines(standing):
+        output.result(line)
+
+
+def _lines(seen: RpoState) -> Iterator[str]:
+    """The arithmetic in words."""
+    limit = f"objective {duration(seen.objective)}"
+    named = f" ({seen.proven})" if seen.proven else ""
+    yield f"newest proven copy off the platform: {_old(seen.proven_age)}{named}, {limit}: " + _verdict(
+        seen.proven_age, seen.objective
+    )
+    yield f"newest copy off the platform: {_old(seen.copy_age)}; newest backup anywhere: {_old(seen.newest_age)}"
+    if seen.largest_gap is not None:
+        gap = seen.largest_gap
+        yield f"largest gap in the last 7 days: {duration(gap.seconds)}, {moment(gap.begin)} to {moment(gap.end)}"
+    yield _schedule(seen, limit)
+    if seen.day_gap is not None:
+        yield (
+            f"in the last 24 h: at most {duration(seen.day_gap)} between backups "
+            f"+ {duration(seen.capture)} for one = up to {duration(seen.day_gap + seen.capture)}, {limit}: "
+            + _verdict(seen.day_gap + seen.capture, seen.objective)
+        )
+    yield _next(seen)
+    yield f"RPO {'met' if seen.met else 'MISSED'}" + ("" if seen.met else f": {_why(seen)}")
+
+
+def _schedule(seen: RpoState, limit: str) -> str:
+    """The largest loss with the platform's schedule alone."""
+    if not seen.schedules:
+        return f"the platform schedules no backup, {limit}: missed by the platform alone"
+    if seen.schedule_gap is None:
+        return f"{', '.join(seen.schedules)}: this machine does not know the time zone"
+    worst = seen.schedule_gap + seen.capture
+    return (
+        f"{', '.join(seen.schedules)} + {duration(seen.capture)} for the capture = up to {duration(worst)}, {limit}: "
+        + _verdict(worst, seen.objective)
+    )
+
+
+def _next(seen: RpoState) -> str:
+    due = "a proven copy is due now"
+    if seen.due is not None and seen.due > seen.at:
+        due = f"the next proven copy is due by {moment(seen.due)}, in {duration((seen.due - seen.at).total_seconds())}"
+    if seen.next_scheduled is None:
+        return f"{due}; the platform's next backup: none is scheduled"
+    wait = duration((seen.next_scheduled - seen.at).total_seconds())
+    return f"{due}; the platform's next backup: {moment(seen.next_scheduled)}, in {wait}"
+
+
+def _why(seen: RpoState) -> str:
+    if seen.proven_age is None:
+        return "there is no proven copy off the platform (uscdr backup pull, uscdr backup prove)"
+    if seen.proven_age > seen.objective:
+        return "the newest proven copy is too old (uscdr backup capture, pull, prove)"
+    return "backups are too rare (uscdr backup schedule prints a cron line for more)"
+
+
+def _old(seconds: float | None) -> str:
+    return "none" if seconds is None else f"{duration(seconds)} old"
+
+
+def _verdict(seconds: float | None, objective: float) -> str:
+    return "met" if seconds is not None and seconds <= objective else "missed"
+
+
+def show_proof(proof: ProofDocument, name: str | None, output: Output) -> None:
+    """Grade and SHA-256 first, then the findings; the whole document with --json."""
+    if output.json_lines:
+        output.record({**proof.model_dump(mode="json"), "document": name})
+        return
+    output.result(f"{proof.backup}: {proof.grade}")
+    output.result(f"  SHA-256     {proof.sha256}")
+    for line in _proof_lines(proof):
+        output.result(f"  {line}")
+
+
+def _proof_lines(proof: ProofDocument) -> Iterator[str]:
+    if proof.why:
+        yield f"reason      {proof.why}"
+    yield f"bytes       {size(proof.bytes)}, {_source(proof)}"
+    if proof.server:
+        held = sum(one.holds is True for one in proof.invariants)
+        yield f"content     {plural(proof.tables, 'table')}, {plural(proof.rows, 'row')}"
+        yield f"invariants  {held} of {len(proof.invariants)} hold"
+        yield f"key         {_key(proof)}"
+        yield f"extensions  {', '.join(proof.extensions)}"
+        yield f"migrations  {_migrations(proof.migrations)}"
+    if proof.left_out:
+        yield f"NOT PROVEN  {LeftOut.words_of(proof.left_out)}"
+    made = f"uscdr {proof.uscdr}" + (f", pg_restore {proof.pg_restore}" if proof.pg_restore else "")
+    made += f", PostgreSQL {proof.server}" if proof.server else ""
+    yield f"by          {made}, in {duration(proof.seconds)}"
+
+
+def _source(proof: ProofDocument) -> str:
+    if proof.source == "kit":
+        return f"from the kit {proof.copy_id}, with its own key and code"
+    if proof.source == "vault":
+        return f"from the copy {proof.copy_id}"
+    if proof.copy_id:
+        return f"from the platform; the copy {proof.copy_id} is intact and has the same bytes, but was not decrypted"
+    return "from the platform; there is no copy elsewhere"
+
+
+def _key(proof: ProofDocument) -> str:
+    canary = proof.canary
+    if canary.verdict != "pass":
+        return f"{'DOES NOT FIT' if canary.wrong else 'NOT TRIED' if not canary.columns else 'NOT SHOWN'}: {canary.why}"
+    words = f"reads {canary.matching} of {canary.sampled} sampled values in {plural(canary.columns, 'column')}"
+    return words + (f"; {plural(canary.unencrypted, 'value')} in plain text only" if canary.unencrypted else "")
+
+
+def _migrations(found: MigrationsVerdict) -> str:
+    if not found.known:
+        return f"NOT COMPARED: {found.why}"
+    words = []
+    if found.ahead:
+        words.append(f"{len(found.ahead)} that {found.against} does not know: {first_of(found.ahead)}")
+    if found.pending:
+        named = first_of(found.pending)
+        words.append(f"{len(found.pending)} of {found.against} would be applied after a restore: {named}")
+    return "; ".join(words) or f"those of {found.against}"

@@ -1,0 +1,119 @@
+"""The target that a command line names: found when it is asked for, with credentials from the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from uscdr.errors import BadInput
+from uscdr.files import exposure
+from uscdr.scenarios.config import SANDBOX
+from uscdr.scenarios.config_file import load_config, notice
+from uscdr.settings import SCRATCH
+from uscdr.wiring.target import Target, given_account
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from uscdr.models.media import MediaAccount
+    from uscdr.scenarios.config import Config
+    from uscdr.scenarios.config_targets import TargetConfig
+    from uscdr.scenarios.loader import LoadedConfig
+
+_SECRET_FILES = ("USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE")
+"""Variables that name files with secrets."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The configuration and the target that stand on the command line. `warn` is told what is wrong with them."""
+
+    warn: Callable[[str], None]
+    config: Path | None = None
+    name: str | None = None
+    scratch: str | None = None
+    """The server for a proof, as the command itself names it."""
+
+    def find(self, name: str | None = None, *, lazily: bool = False) -> Target:
+        """The target of that name, else the one of the command line; `lazily` as of `loaded`.
+
+        Raises BadInput, ConfigError or CredentialsRefused.
+        """
+        found = find_target(self.loaded(lazily=lazily), name or self.name, os.environ)
+        if found.token_note:
+            self.warn(f"Warning: {found.token_note}")
+        for file in filter(None, map(os.environ.get, _SECRET_FILES)):
+            if words := exposure(Path(file)):
+                self.warn(f"Warning: {words}")
+        return with_scratch(found, self.scratch, os.environ)
+
+    def loaded(self, *, lazily: bool = False) -> LoadedConfig:
+        """The configuration; one that decides where things go is named first of all. Raises ConfigError.
+
+        `lazily`, for what only shows: checks and steps are validated when they are asked for, and not before.
+        """
+        found = load_config(self.config, os.environ, lazily=lazily)
+        if words := notice(found):
+            self.warn(words)
+        return found
+
+
+def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) -> Target:
+    """The target called `name`, or the only one. Raises BadInput or CredentialsRefused."""
+    chosen = name or env.get("USCDR_TARGET") or _only(loaded.config)
+    if chosen == SANDBOX:
+        from uscdr.wiring.sandbox_target import sandbox_target
+
+        return sandbox_target(loaded, env)
+    from uscdr.providers.heroku.token import find_token
+
+    services = loaded.config.targets.get(chosen)
+    if services is None:
+        known = ", ".join([*loaded.config.targets, SANDBOX])
+        raise BadInput(f"There is no target “{chosen}” in {loaded.path}.", next_action=f"Targets: {known}.")
+    token = find_token(env)
+    return Target(
+        chosen, services, loaded.config, loaded.digest, token.value, token.source, given_account(env),
+        Path(services.ca_file) if services.ca_file else None, _media_accounts(env), _dns_key(services, env),
+        token_note=token.note,
+    )  # fmt: skip
+
+
+def with_scratch(target: Target, given: str | None, env: Mapping[str, str]) -> Target:
+    """The same with the server for proofs that the command or the environment names. Raises BadInput."""
+    text = given if given is not None else env.get(SCRATCH) or None
+    if text is None:
+        return target
+    from uscdr.providers.postgres.scratch_own import scratch_url
+
+    return replace(target, scratch=scratch_url(text))
+
+
+def _media_accounts(env: Mapping[str, str]) -> dict[str, MediaAccount]:
+    """One cloud's credentials from the environment."""
+    cloud, key, secret = (env.get(f"USCDR_CLOUDINARY_{part}") for part in ("CLOUD", "KEY", "SECRET"))
+    if not (cloud and key and secret):
+        return {}
+    from uscdr.models.media import MediaAccount
+
+    return {cloud: MediaAccount(cloud=cloud, api_key=key, api_secret=SecretStr(secret))}
+
+
+def _dns_key(target: TargetConfig, env: Mapping[str, str]) -> SecretStr | None:
+    if target.dns is None:
+        return None
+    found = env.get("USCDR_CLOUDFLARE_TOKEN" if target.dns.adapter == "cloudflare" else "USCDR_DNS_KEY")
+    return SecretStr(found) if found else None
+
+
+def _only(config: Config) -> str:
+    if len(config.targets) == 1:
+        return next(iter(config.targets))
+    raise BadInput(
+        "Several targets are configured and none was named.",
+        next_action="Name one with --target: " + ", ".join([*config.targets, SANDBOX]),
+    )
