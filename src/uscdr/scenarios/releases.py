@@ -160,9 +160,8 @@ class Releases:
         told = next((fallen[one.name] for one in dynos if one.name in fallen), ())
         if not told:
             return ""
-        return (
-            f"{plural(len(told), 'crash', 'crashes')} since its start, the last: {told[-1].why or 'no reason is told'}."
-        )
+        last = f", the last: {told[-1].why}" if told[-1].why else ""
+        return f"{plural(len(told), 'crash', 'crashes')} since its start{last}."
 
     def _why_it_failed(self, version: int) -> str:
         """The release phase's own reason, as far as it can be read and quoted."""

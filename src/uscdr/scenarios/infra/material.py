@@ -60,7 +60,7 @@ def choose_dump(deps: Adapters, view: View, settle: Settle = _the_newest) -> Cho
     wanted = deps.request.backup
     raise BadInput(
         f"There is no backup “{wanted}” to rebuild from." if wanted else "There is no database dump to rebuild from.",
-        why=f"The old platform: {why} {_in_kit(deps)}",
+        why=f"The old application: {why} {_in_kit(deps)}",
         next_action="Name another, or leave --backup out for the newest: uscdr backup list, uscdr kit list"
         if wanted
         else "Name an escape kit: --kit newest (uscdr kit list shows those on this machine).",

@@ -173,9 +173,12 @@ def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str
     for name in wanted:
         if name is not None and name in on_offer:
             return on_offer[name]
-    named = " and ".join(name for name in wanted if name) or "no plan"
+    names = [name for name in wanted if name]
+    named = (
+        f"neither {names[0]} nor {names[1]} is sold" if len(names) > 1 else f"{''.join(names) or 'none'} is not sold"
+    )
     raise BadInput(
-        f"No plan for {service} can be ordered: {named} is not sold.",
+        f"No plan for {service} can be ordered: {named}.",
         why=f"Heroku sells: {', '.join(sorted(on_offer)) or 'none'}.",
         next_action="Name one of them under recovery.addons in scenarios.yaml.",
     )
