@@ -121,7 +121,7 @@ class _ConfigText:
         raise self.wrong(
             first.location,
             f"{first}{more}.",
-            f"Fix it. The packaged file shows every field: uscdr runbook, or {self.path.name} in the sources.",
+            "Fix it. The scenarios.yaml in the sources of uscdr shows every field.",
         ) from None
 
 
