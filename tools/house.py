@@ -33,8 +33,8 @@ class Limit:
 
 
 LIMITS = {
-    "modules": Limit(310, 300),
-    "names": Limit(25.0, 20),
+    "modules": Limit(306, 300),
+    "names": Limit(20, 20),
     "doubles": Limit(0, 0),
     "circles": Limit(0, 0, everywhere=True),
     "type-circles": Limit(0, 0, everywhere=True),

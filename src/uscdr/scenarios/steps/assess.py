@@ -13,7 +13,7 @@ from uscdr.models.base import Fact
 from uscdr.models.heroku import POSTGRES, Attachment, ServiceColor, service_of
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, broken_invariants
-from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads, sql
+from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, StepParams, reads, sql
 from uscdr.scenarios.steps.choose import with_reasons
 from uscdr.words import duration, plural, size
 
@@ -78,7 +78,7 @@ FRESH = 10.0
 """Seconds for which the plan's assessment stays valid for the run."""
 
 
-class _StatusParams(Fact):
+class _StatusParams(StepParams):
     """`all: true` also reads the status pages of the other providers."""
 
     all: bool = False
