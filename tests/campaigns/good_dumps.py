@@ -191,7 +191,7 @@ def _icu_complaints(bench: _Bench, server: Source, dump: Path) -> Iterator[str]:
         with LocalScratch(bench.place / "packaged").restore(dump, lambda done, total: None):
             yield "the packaged server has no ICU, and proved it"
     except UscdrError as error:
-        if "this machine's PostgreSQL lacks ICU" not in error.message:
+        if "This machine's PostgreSQL lacks ICU" not in error.message:
             yield f"a good dump is blamed: {error.message}"
     truth, url = dumps_oracle.look(server.dsn()), SecretStr(f"postgresql://{_url(server)}/postgres")
     with OwnScratch(url, list).restore(dump, lambda done, total: None) as database:

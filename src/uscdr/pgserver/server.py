@@ -428,5 +428,5 @@ def _is_foreign_home(place: Path) -> bool:
     user = clusters.unprivileged()
     try:
         return user is not None and place.is_absolute() and place.lstat().st_uid == user.pw_uid
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return True  # nothing is there to be removed

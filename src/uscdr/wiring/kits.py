@@ -12,7 +12,6 @@ from uscdr.files import exposure, private_directory
 from uscdr.kit.collect.sources import Absent
 from uscdr.kit.find import KitOwner, KitReference, find
 from uscdr.kit.reader import KitReader
-from uscdr.providers.source.git import published
 from uscdr.store import location
 from uscdr.store.encryption import Identity
 from uscdr.store.store import ReadOnlyStore, Store
@@ -97,6 +96,8 @@ def identity_file(given: Path | None, env: Mapping[str, str]) -> Path:
 
 def ill_kept(identity: Path, env: Mapping[str, str]) -> tuple[str, ...]:
     """What is wrong with where a private key is kept, each with its cure."""
+    from uscdr.providers.source.git import published
+
     return tuple(filter(None, (exposure(identity), published(identity, env))))
 
 

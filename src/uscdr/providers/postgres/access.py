@@ -24,7 +24,7 @@ from uscdr.models.access import (
     Value,
 )
 from uscdr.models.postgres import Unread
-from uscdr.providers.postgres.inventory import Table, tables_named
+from uscdr.providers.postgres.inventory import Catalogue, Table
 from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
@@ -320,7 +320,7 @@ def _accounts_again(
 
 def _named(connection: Connection, name: str) -> Table | None:
     try:
-        return tables_named(connection, [name])[0]
+        return Catalogue(connection).tables_named([name])[0]
     except NotFound:
         return None
 

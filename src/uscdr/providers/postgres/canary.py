@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uscdr.models.postgres import CanaryColumn, CanaryResult, Unread
-from uscdr.providers.postgres.inventory import LiveColumn, Table, tables_by_name
+from uscdr.providers.postgres.inventory import Catalogue, LiveColumn, Table
 from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def try_key(
     text.
     """
     schema = next((name for (name,) in connection.execute(_PGCRYPTO)), None)
-    there = tables_by_name(connection)
+    there = Catalogue(connection).tables_by_name()
     # Set separately and as a parameter, so that the log of slow queries never contains the key.
     connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (_KEY, key.get_secret_value())).fetchall()
     savepoint(connection)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.errors import ProviderError
 from uscdr.models.postgres import TableDigest, TableKeys
 from uscdr.providers.postgres.errors import POOLER, TOO_MANY, translated
-from uscdr.providers.postgres.inventory import Table, tables_by_name
+from uscdr.providers.postgres.inventory import Catalogue, Table
 from uscdr.providers.postgres.reading import savepoint
 from uscdr.threads import run_all
 
@@ -239,7 +239,7 @@ ORDER BY a.attnum
 
 def distinct_values(connection: Connection, names: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
     """By table and column; NULL counts as a value. Missing tables are left out."""
-    there = tables_by_name(connection)
+    there = Catalogue(connection).tables_by_name()
     return {name: _of_table(connection, there[name]) for name in dict.fromkeys(names) if name in there}
 
 

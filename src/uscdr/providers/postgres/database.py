@@ -34,7 +34,6 @@ from uscdr.providers.postgres import (
     content,
     integrity,
     invariants,
-    inventory,
     passwords,
     reading,
     references,
@@ -44,6 +43,7 @@ from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.content import read_in_parallel
 from uscdr.providers.postgres.errors import PROVIDER
 from uscdr.providers.postgres.integrity import KeyConstraint
+from uscdr.providers.postgres.inventory import Catalogue
 from uscdr.providers.postgres.reading import attempt
 from uscdr.write_guard import ANYHOW, WriteGuard
 
@@ -165,7 +165,7 @@ class PostgresDatabase:
 
     def facts(self) -> ServerFacts:
         """Version, name, size; also checks that the database answers."""
-        return self._link.read(inventory.facts)
+        return self._link.read(lambda connection: Catalogue(connection).facts())
 
     def tables(self) -> tuple[TableSize, ...]:
         """Every table with the application's rows, including the leaves of partitioned ones, by name.
@@ -174,7 +174,7 @@ class PostgresDatabase:
         """
         return tuple(
             TableSize(name=table.name, bytes=table.bytes, keyed=table.keyed)
-            for table in self._link.read(inventory.tables)
+            for table in self._link.read(lambda connection: Catalogue(connection).tables())
         )
 
     def counted(self, tables: Sequence[str]) -> TableCounts:
@@ -210,7 +210,7 @@ class PostgresDatabase:
 
     def lacking(self, tables: Sequence[str]) -> tuple[str, ...]:
         """The missing ones of `tables`; a partitioned table counts as a whole."""
-        there = self._link.read(inventory.tables_by_name)
+        there = self._link.read(lambda connection: Catalogue(connection).tables_by_name())
         return tuple(name for name in dict.fromkeys(tables) if name not in there)
 
     def written(self, columns: Sequence[str]) -> Mapping[str, NewestTime]:
@@ -240,15 +240,15 @@ class PostgresDatabase:
 
     def extensions(self) -> tuple[Extension, ...]:
         """Installed extensions, by name."""
-        return self._link.read(inventory.extensions)
+        return self._link.read(lambda connection: Catalogue(connection).extensions())
 
     def migrations(self) -> tuple[Migration, ...]:
         """Applied Django migrations, oldest first; empty when there is no such table."""
-        return self._link.read(inventory.migrations)
+        return self._link.read(lambda connection: Catalogue(connection).migrations())
 
     def columns(self) -> tuple[TableColumn, ...]:
         """Every column of the tables that are visible without a schema name."""
-        return self._link.read(inventory.visible_columns)
+        return self._link.read(lambda connection: Catalogue(connection).visible_columns())
 
     def variety(self, tables: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         """How many distinct values each text or number column has; see `content.distinct_values`."""
@@ -333,5 +333,5 @@ class PostgresDatabase:
                 error_id="unread",
             )
 
-    def _named(self, names: Sequence[str]) -> list[inventory.Table]:
-        return self._link.read(lambda connection: inventory.tables_named(connection, names))
+    def _named(self, names: Sequence[str]) -> list[Table]:
+        return self._link.read(lambda connection: Catalogue(connection).tables_named(names))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from uscdr.models.postgres import ForeignKey, SequenceState, UniqueKey, Unread
-from uscdr.providers.postgres.inventory import Table, tables_by_name
+from uscdr.providers.postgres.inventory import Catalogue, Table
 from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _same(pair: _Pair) -> sql.Composable:
 
 def rows_without_parent(connection: Connection, wanted: Sequence[ForeignKey]) -> tuple[int, ...]:
     """How many rows violate each key of another database, which this one may lack; 0 for a missing column."""
-    there = tables_by_name(connection)
+    there = Catalogue(connection).tables_by_name()
     return tuple(_breaking(connection, key, there.get(key.table), there.get(key.other)) for key in wanted)
 
 
@@ -176,7 +176,7 @@ GROUP BY i.indexrelid, c.oid
 
 def list_unique_keys(connection: Connection) -> tuple[UniqueKey, ...]:
     """Those of all the application's tables, by table and columns."""
-    names = {table.oid: table.name for table in tables_by_name(connection).values()}
+    names = {table.oid: table.name for table in Catalogue(connection).tables_by_name().values()}
     found = connection.execute(_UNIQUE_KEYS).fetchall()
     keys = {UniqueKey(table=names[oid], columns=tuple(own)) for oid, own in found if oid in names}
     return tuple(sorted(keys, key=lambda key: (key.table, key.columns)))
@@ -184,7 +184,7 @@ def list_unique_keys(connection: Connection) -> tuple[UniqueKey, ...]:
 
 def repeated_rows(connection: Connection, wanted: Sequence[UniqueKey]) -> tuple[int, ...]:
     """How many duplicate rows this database has for each key; 0 for a missing column."""
-    there = tables_by_name(connection)
+    there = Catalogue(connection).tables_by_name()
     return tuple(_again(connection, key, there.get(key.table)) for key in wanted)
 
 

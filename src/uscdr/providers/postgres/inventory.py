@@ -126,57 +126,6 @@ class LiveColumn:
         return sql.SQL("({of} BETWEEN '0001-01-01' AND {latest})").format(of=of, latest=sql.SQL(_LATEST[self.type]))
 
 
-def facts(connection: Connection) -> ServerFacts:
-    """Version, name and size in bytes."""
-    number, database, size = connection.execute(_FACTS).fetchall()[0]
-    return ServerFacts(version=(number // 10_000, number % 10_000), database=database, size=size)
-
-
-def tables(connection: Connection) -> list[Table]:
-    """Every table with the application's rows, by name; of a partitioned table only the leaves."""
-    return sorted(
-        (table for table in tables_by_name(connection).values() if not table.partitioned), key=lambda table: table.name
-    )
-
-
-def tables_by_name(connection: Connection) -> dict[str, Table]:
-    """The tables that can be requested, by name: those with rows, and the partitioned ones as a whole."""
-    rows = connection.execute(_TABLES).fetchall()
-    return {table.name: table for table in (Table(*row) for row in rows)}
-
-
-def tables_named(connection: Connection, names: Sequence[str]) -> list[Table]:
-    """The tables `names`, biggest first, each once. Raises `NotFound` for missing ones."""
-    there = tables_by_name(connection)
-    missing = sorted(set(names) - there.keys())
-    if missing:
-        raise NotFound(
-            f"The database has no table {', '.join(missing)}.",
-            provider=PROVIDER,
-            why="The table was dropped or never created, or the name is misspelt.",
-            error_id="42P01",
-        )
-    return sorted((there[name] for name in set(names)), key=lambda table: -table.bytes)
-
-
-def extensions(connection: Connection) -> tuple[Extension, ...]:
-    """Installed extensions by name."""
-    query = "SELECT extname::text, extversion FROM pg_catalog.pg_extension ORDER BY 1"
-    return tuple(Extension(name=name, version=version) for name, version in connection.execute(query))
-
-
-def migrations(connection: Connection) -> tuple[Migration, ...]:
-    """Applied Django migrations in the order of their application; empty without Django's table."""
-    table = tables_by_name(connection).get("django_migrations")
-    if table is None or not {"id", "app", "name"} <= {column.name for column in table.columns(connection)}:
-        return ()
-    query = "SELECT app, name FROM public.django_migrations ORDER BY id"
-    return tuple(Migration(app=app, name=name) for app, name in connection.execute(query))
-
-
-# Every column of the tables that are visible without a schema name, from the catalogue.
-
-
 # A BEFORE INSERT row trigger (1: each row, 2: before, 4: insert) may fill a column that a statement omits.
 _BARE_COLUMNS = """
 SELECT c.relname::text, a.attname::text,
@@ -194,7 +143,54 @@ ORDER BY 1, a.attnum
 """
 
 
-def visible_columns(connection: Connection) -> tuple[TableColumn, ...]:
-    """By table, in each table's order."""
-    rows = connection.execute(_BARE_COLUMNS).fetchall()
-    return tuple(TableColumn(table=table, name=name, must_be_given=given) for table, name, given in rows)
+@dataclass(frozen=True)
+class Catalogue:
+    """What the catalogue of the connected database says."""
+
+    connection: Connection
+
+    def facts(self) -> ServerFacts:
+        """Version, name and size in bytes."""
+        number, database, size = self.connection.execute(_FACTS).fetchall()[0]
+        return ServerFacts(version=(number // 10_000, number % 10_000), database=database, size=size)
+
+    def tables(self) -> list[Table]:
+        """Every table with the application's rows, by name; of a partitioned table only the leaves."""
+        found = (table for table in self.tables_by_name().values() if not table.partitioned)
+        return sorted(found, key=lambda table: table.name)
+
+    def tables_by_name(self) -> dict[str, Table]:
+        """The tables that can be requested, by name: those with rows, and the partitioned ones as a whole."""
+        rows = self.connection.execute(_TABLES).fetchall()
+        return {table.name: table for table in (Table(*row) for row in rows)}
+
+    def tables_named(self, names: Sequence[str]) -> list[Table]:
+        """The tables `names`, biggest first, each once. Raises `NotFound` for missing ones."""
+        there = self.tables_by_name()
+        missing = sorted(set(names) - there.keys())
+        if missing:
+            raise NotFound(
+                f"The database has no table {', '.join(missing)}.",
+                provider=PROVIDER,
+                why="The table was dropped or never created, or the name is misspelt.",
+                error_id="42P01",
+            )
+        return sorted((there[name] for name in set(names)), key=lambda table: -table.bytes)
+
+    def extensions(self) -> tuple[Extension, ...]:
+        """Installed extensions by name."""
+        query = "SELECT extname::text, extversion FROM pg_catalog.pg_extension ORDER BY 1"
+        return tuple(Extension(name=name, version=version) for name, version in self.connection.execute(query))
+
+    def migrations(self) -> tuple[Migration, ...]:
+        """Applied Django migrations in the order of their application; empty without Django's table."""
+        table = self.tables_by_name().get("django_migrations")
+        if table is None or not {"id", "app", "name"} <= {column.name for column in table.columns(self.connection)}:
+            return ()
+        query = "SELECT app, name FROM public.django_migrations ORDER BY id"
+        return tuple(Migration(app=app, name=name) for app, name in self.connection.execute(query))
+
+    def visible_columns(self) -> tuple[TableColumn, ...]:
+        """Every column of the tables that are visible without a schema name, in each table's order."""
+        rows = self.connection.execute(_BARE_COLUMNS).fetchall()
+        return tuple(TableColumn(table=table, name=name, must_be_given=given) for table, name, given in rows)

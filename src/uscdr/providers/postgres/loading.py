@@ -78,6 +78,11 @@ class _LoadTransaction:
         """The entries of the dump that were left out so far."""
         return self._selection.left_out
 
+    @property
+    def _statements(self) -> RestoreStatements:
+        """Those of the entries that were not left out so far."""
+        return RestoreStatements(self._selection.entries)
+
     def abandon(self) -> None:
         """End pg_restore and cancel our statement; `run` rolls the transaction back."""
         import psycopg
@@ -110,19 +115,19 @@ class _LoadTransaction:
 
     def _fill(self) -> None:
         self._take_turn()
-        entries = self._selection.entries
+        wanted = self._statements
         self._send(RestoreStatements(self._archive.entries).settings())
         self._place = "creating extensions and schemas"
-        for entry in RestoreStatements(entries).places():
+        for entry in wanted.places():
             self._make_place(entry)
         self._place = "dropping the old tables"
         # The existing schema may differ from the dump's: then pg_restore's own removal, object by object, fails.
-        self._send_all([*RestoreStatements(entries).relation_drops(), *RestoreStatements(entries).other_drops()])
+        self._send_all([*wanted.relation_drops(), *wanted.other_drops()])
         self._place = "creating the tables"
-        self._make(RestoreStatements(entries).tables())
+        self._make(wanted.tables())
         self._copy()
         self._place = "building keys and indexes"
-        self._make(RestoreStatements(self._selection.entries).constraints())
+        self._make(self._statements.constraints())
 
     def _take_turn(self) -> None:
         turn = self._connection.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(%s)", (_TURN,)).fetchall()
@@ -189,7 +194,7 @@ class _LoadTransaction:
         self._send(b"RELEASE SAVEPOINT tried")
 
     def _copy(self) -> None:
-        filled = RestoreStatements(self._selection.entries).rows()
+        filled = self._statements.rows()
         with contextlib.closing(self._script.rows([entry for entry in filled if entry.copy])) as tables:
             for table in tables:
                 self._place = f"filling {table.table}"
@@ -203,11 +208,11 @@ class _LoadTransaction:
                 self._send(self._script.inserts(entry))
         self._write_objects()
         self._place = "setting sequences"
-        self._send_all(RestoreStatements(self._selection.entries).positions())
+        self._send_all(self._statements.positions())
 
     def _write_objects(self) -> None:
         self._place = "writing large objects"
-        numbers = RestoreStatements(self._selection.entries).objects()
+        numbers = self._statements.objects()
         if not numbers:
             return
         self._connection.execute(_UNLINK, (numbers,))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.models.postgres import ColumnName, NewestTime, Unread
 from uscdr.providers.postgres.errors import LOCK_TIMEOUT, PASSING, words
-from uscdr.providers.postgres.inventory import Table, tables_by_name
+from uscdr.providers.postgres.inventory import Catalogue, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +110,7 @@ def _withheld(connection: Connection, table: Table, name: str) -> Unread:
 
 def newest_times(connection: Connection, wanted: Sequence[str]) -> dict[str, NewestTime]:
     """By `table.column` the result of `written`, or why it cannot be read."""
-    there = tables_by_name(connection)
+    there = Catalogue(connection).tables_by_name()
     savepoint(connection)
     found: dict[str, NewestTime] = {}
     for text in wanted:

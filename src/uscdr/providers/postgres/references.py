@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
 from uscdr.models.postgres import ColumnName, Unread
-from uscdr.providers.postgres.inventory import LiveColumn, Table, tables_by_name
+from uscdr.providers.postgres.inventory import Catalogue, LiveColumn, Table
 from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class _Shape:
 
 def file_references(connection: Connection, wanted: Sequence[ReferenceColumn]) -> FileReferences:
     """Every reference in `wanted`, by column and key, and the columns that are missing or cannot be read."""
-    there = tables_by_name(connection)
+    there = Catalogue(connection).tables_by_name()
     found: list[StoredReference] = []
     absent: list[str] = []
     unread: list[str] = []
