@@ -23,7 +23,7 @@ drills: $(STAMP)         ## every disaster (database, application, media, infras
 	bash tests/installed/drills.sh $(BIN)/python reports db app media infra backups
 
 test: $(STAMP)           ## unit, golden and sandbox tests
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal  # two cores, and what waits meanwhile
 
 check: $(STAMP)          ## ruff, mypy --strict, import-linter, the limits of tools/house.py
 	$(BIN)/ruff check .

@@ -18,6 +18,15 @@ from uscdr.pgserver.server import PLACE
 MEMORY = Path("/dev/shm")
 SHARED = ("media_site", "sandboxed")
 """Fixtures of a session in tests/sandbox; any other sandbox is a file's own."""
+COSTS = {
+    "test_recover_db": 105, "test_verify_damage": 53, "test_recover_infra_half": 52, "test_recover_app": 47,
+    "test_verify": 45, "test_recover_infra": 40, "test_two_operators": 27, "test_backups": 26, "test_kit": 23,
+    "test_media_damage": 22, "test_break_app": 22, "test_clinic": 20, "test_recover_backups": 18,
+    "test_original_answers": 13, "test_sandbox_life": 10, "test_break_infra": 9, "test_sandbox_services": 9,
+    "test_clinic_http": 8, "test_media_clinic": 8, "test_clinic_media": 6, "test_media_adapter": 6,
+    "test_sandbox_builds": 6,
+}  # fmt: skip
+"""Seconds of the processor that a file of tests/sandbox takes, where it is more than a few."""
 ROOM = 4 << 30
 """Bytes that must be free, of the file system and of the machine's memory."""
 
@@ -61,8 +70,8 @@ def _dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """What shares a sandbox at the head of one worker's part: what others steal is at its end."""
     groups, rest = _by_sandbox(items)
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for group in sorted(groups, key=len, reverse=True):
-        min(hands, key=len).extend(group)
+    for group in sorted(groups, key=_cost, reverse=True):
+        min(hands, key=_cost).extend(group)
     # xdist gives the first worker the first tests, the next the next, and each as many.
     for number, hand in enumerate(hands if groups else []):
         share = (len(items) - sum(map(len, hands[:number]))) // (workers - number)
@@ -70,6 +79,11 @@ def _dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
         hand.extend(rest[:filling])
         del rest[:filling]
     return [*(item for hand in hands for item in hand), *rest]
+
+
+def _cost(items: list[pytest.Item]) -> float:
+    """About the processor's seconds, so that all workers come to the end of their sandboxes at the same time."""
+    return sum(COSTS.get(path.stem, 0.0) for path in {item.path for item in items})
 
 
 def _by_sandbox(items: list[pytest.Item]) -> tuple[list[list[pytest.Item]], list[pytest.Item]]:

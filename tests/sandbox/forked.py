@@ -7,6 +7,7 @@ with the exit code. Tests of a start itself run the installed program.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -72,6 +73,11 @@ def _import_all() -> None:
     for module in pkgutil.walk_packages(uscdr.__path__, "uscdr."):
         if not module.name.startswith(("uscdr.sandbox.clinic", "uscdr.__main__")):
             importlib.import_module(module.name)
+    from uscdr.scenarios.loader import load
+    from uscdr.wiring.target import _packaged
+
+    load(_packaged())  # what its models are checked by is made when they are first needed
+    gc.freeze()
 
 
 def _served(case: dict[str, Any]) -> int:

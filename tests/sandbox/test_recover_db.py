@@ -214,7 +214,14 @@ def test_after_a_recovery_from_the_wrong_backup_one_command_puts_every_row_back(
     assert desk.content() == backup
 
 
-@pytest.mark.parametrize("how", ["drop-table", "wrong-data-load", "unreachable"])  # all: the campaign `breaks`
+@pytest.mark.parametrize(
+    "how",
+    [  # all kinds: the campaign `breaks`; here other tests recover from the slow ones, too
+        "wrong-data-load",
+        pytest.param("drop-table", marks=pytest.mark.slow),
+        pytest.param("unreachable", marks=pytest.mark.slow),
+    ],
+)
 def test_every_other_damage_is_undone_in_every_table_with_one_restore(desk: Desk, how: str) -> None:
     backup, before = desk.backup(), desk.writes()
     desk.call("sandbox", "break", "db", "--how", how)

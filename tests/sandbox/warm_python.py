@@ -24,47 +24,47 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, Self
 
 PROGRAMS = ("python", "python3", "gunicorn")
-AHEAD = [
+AHEAD = (
     "django.contrib.admin.sites",
     "django.contrib.auth.hashers",
     "django.contrib.staticfiles.finders",
     "django.core.mail",
+    "django.core.mail.backends.smtp",
     "django.core.management.commands.check",
     "django.core.management.commands.migrate",
     "django.core.servers.basehttp",
     "django.core.wsgi",
     "django.db.backends.postgresql.base",
-    "django.db.models",
     "django.db.migrations.executor",
+    "django.db.models",
     "django.forms",
     "django.http",
     "django.template.backends.django",
     "django.template.loader",
     "django.test.signals",
     "django.urls",
+    "django.utils.translation.trans_null",
     "django.views.static",
+    "email.mime.text",
+    "fractions",
+    "getpass",
     "gunicorn.glogging",
     "gunicorn.http",
     "gunicorn.sock",
     "gunicorn.util",
     "gunicorn.workers.sync",
-    "django.core.mail.backends.smtp",
-    "django.utils.translation.trans_null",
-    "fractions",
-    "getpass",
+    "http.client",
     "multiprocessing.reduction",
-    "statistics",
     "psycopg",
     "redis",
+    "statistics",
     "urllib.request",
-    "http.client",
-    "email.mime.text",
     "uuid",
     "zipfile",
-]
+)
 """What looks neither at an application's settings nor at the directory when it is imported, as gunicorn.config does."""
 LAUNCHER = """\
 #!{interpreter} -IS
@@ -98,11 +98,11 @@ class WarmPython:
         self._place = Path(tempfile.mkdtemp(prefix="uscdr-warm-"))
         self.python = self._place / "python"
 
-    def __enter__(self) -> WarmPython:
+    def __enter__(self) -> Self:
         address = str(self._place / "host")
         programs = Path(sys.executable).parent
         for name in PROGRAMS:
-            text = LAUNCHER.format(interpreter=sys._base_executable, bin=str(programs), address=address)
+            text = LAUNCHER.format(interpreter=Path(sys.executable).resolve(), bin=str(programs), address=address)
             (self._place / name).write_text(text)
             (self._place / name).chmod(0o700)
         mark = {name: os.environ[name] for name in ("USCDR_TEST_RUN",) if name in os.environ}
@@ -126,41 +126,43 @@ class WarmPython:
         shutil.rmtree(self._place)
 
 
-def serve(address: str) -> None:
-    """Until standard input ends."""
+def serve(address: str) -> tuple[list[Any], list[int]] | None:
+    """Until standard input ends; in a child: what program it is to be, and its streams."""
     for name in AHEAD:
         importlib.import_module(name)
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(address)
         door.listen(64)
-        print("listening", flush=True)
+        os.write(1, b"listening\n")
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while True:
-            ready, _, _ = select.select([door, 0], [], [])
+            ready, _, _ = select.select([door.fileno(), 0], [], [])
             if 0 in ready:
-                return
+                return None
             client, _ = door.accept()
-            if os.fork() == 0:
-                door.close()
-                _attend(client)
-            client.close()
+            with client:
+                if os.fork() == 0:
+                    door.close()
+                    return _attend(client)
 
 
-def _attend(client: socket.socket) -> NoReturn:
-    """Start what is asked for, hand on signals, and tell how it ended."""
+def _attend(client: socket.socket) -> tuple[list[Any], list[int]]:
+    """Start what is asked for, hand on signals, tell how it ended, and end; returns in what was started."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    child = -1
     try:
         case, streams = _received(client)
         child = os.fork()
         if child == 0:
-            client.close()
-            _run(case, streams)
+            return case, streams
         for stream in streams:
             os.close(stream)
         _follow(client, child)
     finally:
-        os._exit(0)
+        if child != 0:
+            os._exit(0)
+    raise AssertionError
 
 
 def _received(client: socket.socket) -> tuple[list[Any], list[int]]:
@@ -179,7 +181,7 @@ def _received(client: socket.socket) -> tuple[list[Any], list[int]]:
 def _follow(client: socket.socket, child: int) -> None:
     watched = os.pidfd_open(child)
     while True:
-        ready, _, _ = select.select([watched, client], [], [])
+        ready, _, _ = select.select([watched, client.fileno()], [], [])
         if watched in ready:
             break
         number = client.recv(1)
@@ -194,45 +196,17 @@ def _follow(client: socket.socket, child: int) -> None:
         os.killpg(child, signal.SIGKILL)
 
 
-def _run(case: list[Any], streams: list[int]) -> NoReturn:
+def become(case: list[Any], streams: list[int]) -> None:
+    """Be the program, in a session of its own; what it leaves running in its group ends with it."""
     program, arguments, environment, directory = case
-    code = 1
-    try:
-        os.setsid()
-        for wanted, stream in enumerate(streams):
-            os.dup2(stream, wanted)
-            os.close(stream)
-        os.chdir(directory)
-        os.environ.clear()
-        os.environ.update(environment)
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the rest of this process's life
-        _program(program, arguments)
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if end.code is not None and not isinstance(end.code, int):
-            print(end.code, file=sys.stderr)
-    except BaseException:  # noqa: BLE001 - as an interpreter tells it
-        sys.excepthook(*sys.exc_info())
-    _finish(code)
-
-
-def _finish(code: int) -> NoReturn:
-    """As an interpreter ends: threads, what was registered, streams."""
-    import atexit
-    import threading
-
-    with contextlib.suppress(BaseException):
-        threading._shutdown()
-    with contextlib.suppress(BaseException):
-        atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
-
-
-def _program(program: str, arguments: list[str]) -> None:
+    os.setsid()
+    for wanted, stream in enumerate(streams):
+        os.dup2(stream, wanted)
+        os.close(stream)
+    os.chdir(directory)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the rest of this process's life
     if program == "gunicorn":
         sys.argv = [program, *arguments]
         importlib.import_module("gunicorn.app.wsgiapp").run()
@@ -243,4 +217,6 @@ def _program(program: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    asked = serve(sys.argv[1])
+    if asked is not None:
+        become(*asked)

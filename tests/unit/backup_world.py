@@ -13,8 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from kit_world import PATIENT, new_key
-from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
-from uscdr.backups.decrypt import Keys
+from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring, Keys
 from uscdr.backups.manifest import BackupOrigin, CopyCard
 from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.errors import ProviderError

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from uscdr.backups.catalog import BackupEntry, StoredCopies, judged
-from uscdr.backups.decrypt import Keys
+from uscdr.backups.copy import Keys
 from uscdr.backups.proofs import Proofs
 from uscdr.backups.rpo import RpoState
 from uscdr.commands.housekeeping import clear_up, state

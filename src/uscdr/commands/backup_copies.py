@@ -16,7 +16,7 @@ from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_copies import copy, copy_for, prunable
 from uscdr.scenarios.backup_proof import prove_and_keep
 from uscdr.scenarios.backup_questions import questions
-from uscdr.ui.reporter import ConsoleReporter
+from uscdr.ui.console import ConsoleReporter
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
 from uscdr.words import moment, size

@@ -24,8 +24,7 @@ from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_proof import prove_kit
 from uscdr.settings import user_path
 from uscdr.store.encryption import Identity
-from uscdr.ui.console import Output
-from uscdr.ui.reporter import ConsoleReporter
+from uscdr.ui.console import ConsoleReporter, Output
 from uscdr.ui.tables import show_table
 from uscdr.wiring import adapters, stores
 from uscdr.wiring.kits import identity_file, ill_kept, media_of

@@ -19,8 +19,7 @@ from uscdr.report.kits import show_built
 from uscdr.scenarios.adapters import Request
 from uscdr.store.encryption import Recipient
 from uscdr.store.store import Store
-from uscdr.ui.console import Output
-from uscdr.ui.reporter import ConsoleReporter
+from uscdr.ui.console import ConsoleReporter, Output
 from uscdr.wiring import adapters, stores
 from uscdr.wiring.kits import KitLocations, media_of
 from uscdr.wiring.session import process

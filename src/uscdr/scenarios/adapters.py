@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from uscdr.backups.copy import IncomingDump, Keyring
-    from uscdr.backups.decrypt import Keys
+    from uscdr.backups.copy import IncomingDump, Keyring, Keys
     from uscdr.backups.loss import Earlier
     from uscdr.backups.proving import Decode
     from uscdr.checks.context import CheckContext, Sends

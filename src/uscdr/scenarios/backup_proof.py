@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from uscdr.backups.decrypt import check_intact
+from uscdr.backups.copy import check_intact
 from uscdr.backups.proving import Decode, ProofSubject, Questions
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory

@@ -12,9 +12,8 @@ from uscdr.errors import BadInput, JournalError, MachineError, OutcomeUnknown
 from uscdr.files import whole
 from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
 from uscdr.models.base import seconds
-from uscdr.shared.journals import RUNS, Arrived, JournalStore, Piece
+from uscdr.shared.journals import RUNS, Arrived, JournalStore, Piece, SharedJournal
 from uscdr.shared.lease import TERMS, LeaseRequest, RunLease, Waiting
-from uscdr.shared.upload import SharedJournal
 from uscdr.store.directory import LocalStore
 from uscdr.store.lease_records import LEASES, LONGEST, LeaseTerms
 from uscdr.store.location import open_store

@@ -9,12 +9,14 @@ import os
 import select
 import stat
 import sys
+import threading
+import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from uscdr.errors import ExitCode, MachineError, UscdrError
 from uscdr.ui.text import Line, Span, Tone, painted
-from uscdr.words import escape
+from uscdr.words import amount, escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -360,3 +362,49 @@ def _error_lines(error: UscdrError) -> list[Line]:
 
 def _meaning(code: ExitCode) -> str:
     return code.name.lower().replace("_", " ")
+
+
+# Messages of a command that is not a run: single sentences on stderr, and progress at intervals.
+
+
+TELL_EVERY = 5.0
+"""Seconds between two progress messages about the same work."""
+
+
+class ConsoleReporter:
+    """Shows messages of a step (`uscdr.engine.step.Reporter`) or a kit build on stderr. Thread-safe."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._turn = threading.Lock()
+        self._told: dict[str, float] = {}
+
+    def sending(self) -> None:
+        """Does nothing: there is no journal."""
+
+    def accepted(self, provider_id: str) -> None:
+        """Show that the provider accepted the request; there is no journal."""
+        self._output.detail(f"accepted as {provider_id}")
+
+    def say(self, text: str) -> None:
+        """Show one sentence."""
+        with self._turn:
+            self._output.say(text)
+
+    def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None:
+        """Show new work at once, and its progress at intervals."""
+        with self._turn:
+            at = time.monotonic()
+            if note in self._told and (done is None or at - self._told[note] < TELL_EVERY):
+                return
+            self._told[note] = at
+            amounts = " of ".join(amount(one, unit) for one in (done, total) if one is not None)
+            self._output.say(f"{note}: {amounts}" if amounts else note)
+
+    def warn(self, text: str) -> None:
+        """Show a warning."""
+        self._output.warn(text)
+
+    def check(self, name: str, verdict: Literal["pass", "fail", "inconclusive", "not checked"], evidence: str) -> None:
+        """Show one check's verdict."""
+        self._output.detail(f"{name}: {verdict}; {evidence}")

@@ -8,8 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uscdr.backups.copy import IncomingDump, Keyring
-from uscdr.backups.decrypt import Keys, read_passphrase
+from uscdr.backups.copy import IncomingDump, Keyring, Keys, read_passphrase
 from uscdr.backups.proofs import ProofDocument, Proofs
 from uscdr.backups.proving import Decoded, ProofResult, ProofSubject, Questions
 from uscdr.errors import BadInput, UscdrError

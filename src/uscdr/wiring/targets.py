@@ -11,8 +11,6 @@ from pydantic import SecretStr
 
 from uscdr.errors import BadInput
 from uscdr.files import exposure
-from uscdr.scenarios.config import SANDBOX
-from uscdr.scenarios.config_file import load_config, notice
 from uscdr.settings import SCRATCH
 from uscdr.wiring.target import Target, given_account
 
@@ -56,6 +54,8 @@ class Targets:
 
         `lazily`, for what only shows: checks and steps are validated when they are asked for, and not before.
         """
+        from uscdr.scenarios.config_file import load_config, notice
+
         found = load_config(self.config, os.environ, lazily=lazily)
         if words := notice(found):
             self.warn(words)
@@ -64,6 +64,8 @@ class Targets:
 
 def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) -> Target:
     """The target called `name`, or the only one. Raises BadInput or CredentialsRefused."""
+    from uscdr.scenarios.config import SANDBOX
+
     chosen = name or env.get("USCDR_TARGET") or _only(loaded.config)
     if chosen == SANDBOX:
         from uscdr.wiring.sandbox_target import sandbox_target
@@ -111,6 +113,8 @@ def _dns_key(target: TargetConfig, env: Mapping[str, str]) -> SecretStr | None:
 
 
 def _only(config: Config) -> str:
+    from uscdr.scenarios.config import SANDBOX
+
     if len(config.targets) == 1:
         return next(iter(config.targets))
     raise BadInput(

@@ -20,8 +20,7 @@ from pydantic import SecretStr
 from backup_world import APP, DUMP, PASSPHRASE, Bytes, Safe, broken, giving, transfer
 from kit_world import PATIENT, new_key
 from uscdr.backups.catalog import StoredCopies
-from uscdr.backups.copy import Keyring
-from uscdr.backups.decrypt import Keys, check_intact, read_passphrase
+from uscdr.backups.copy import Keyring, Keys, check_intact, read_passphrase
 from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError, ProviderError
 from uscdr.store import encryption
 from uscdr.store.directory import LocalStore

@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from uscdr.ui.console import Output
-from uscdr.ui.reporter import ConsoleReporter
+from uscdr.ui.console import ConsoleReporter, Output
 
 
 def test_what_is_new_is_said_at_once_and_how_far_it_got_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,7 @@ from fakes import FakeBackups, FakePlatform, FakeScratch, Killed, World
 from given import GivenAdapters
 from rehearsal import Rehearsal, configuration
 from uscdr.backups import catalog
-from uscdr.backups.copy import IncomingDump
-from uscdr.backups.decrypt import Keys
+from uscdr.backups.copy import IncomingDump, Keys
 from uscdr.backups.manifest import CopyCard
 from uscdr.backups.proofs import ProofDocument, Proofs
 from uscdr.backups.proving import Decoded
