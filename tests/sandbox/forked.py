@@ -74,9 +74,9 @@ def _import_all() -> None:
         if not module.name.startswith(("uscdr.sandbox.clinic", "uscdr.__main__")):
             importlib.import_module(module.name)
     from uscdr.scenarios.loader import load
-    from uscdr.wiring.target import _packaged
+    from uscdr.scenarios.config_file import packaged
 
-    load(_packaged())  # what its models are checked by is made when they are first needed
+    load(packaged())  # what its models are checked by is made when they are first needed
     gc.freeze()
 
 
