@@ -148,7 +148,7 @@ def test_a_transfer_that_vanishes_while_it_is_watched_is_no_success(quick: Path)
     run.crash = crash
     code, message = ended(run.begin())
     assert code is ExitCode.UNKNOWN
-    assert "not known" in message
+    assert "does not know how" in message
     run.crash = lambda seq, moment: None
     run.person = Person(answers={"look again": "stop"})
     ending = run.resume()
@@ -280,7 +280,7 @@ def test_an_instruction_cut_off_is_a_question(quick: Path, decision: str, code: 
     assert run.begin() is None
     run.crash = lambda seq, moment: None
     assert ended(run.resume())[0] is code
-    assert run.person.questions[-1].startswith("“Follow an instruction” was started at 20")
+    assert run.person.questions[-1].startswith("“Follow an instruction” started at 20")
     given = [event["result"]["answer"] for event in run.events("step.succeeded")]
     assert [one.startswith(answered) for one in given] == ([True] if answered else [])
 

@@ -89,7 +89,7 @@ def said(ending: Outcome | None) -> str:
 def test_without_another_backup_a_whole_database_is_to_be_captured(quick: Path) -> None:
     run = only(Rehearsal(quick), live="whole")
     words = said(run.begin())
-    assert "There is no other backup, but the database itself answers and breaks nothing" in words
+    assert "There is no other backup, but the database itself answers and breaks no invariant" in words
     assert "`uscdr backup capture`" in words
     assert run.world.restores == []
 

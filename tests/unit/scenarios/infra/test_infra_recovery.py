@@ -88,7 +88,7 @@ def test_what_names_the_old_add_ons_is_said_before_the_phrase_and_never_copied(
     told = summary(run, "materials")
     assert "rewritten to the new addresses: BROKER, REPORTING_DSN, SITE_URL" in told
     assert "NOT set: POOLED (an address of heroku-postgresql-usc-pis-1 that cannot be rewritten exactly)" in told
-    assert "LOOK AT: WAREHOUSE (copied as it is" in told
+    assert "LOOK AT: WAREHOUSE (copied unchanged" in told
     assert ended(run.begin()) == (DONE, "")
     config = run.places.apps[NEW].config_values
     assert config["BROKER"] == "redis://u:p@h/usc-pis-recovery" == config["REDIS_URL"]
@@ -156,7 +156,7 @@ def test_a_second_database_is_named_and_its_variable_is_nobodys(case: Callable[[
     named = "postgresql-flat-9 (heroku-postgresql:standard-0, ANALYTICS_URL)"
     assert f"NOT created again, by hand if needed: {named}" in summary(run, "scope")
     told = summary(run, "materials")
-    assert f"NOT set: ANALYTICS_URL (of {named}, which is not made anew)" in told
+    assert f"NOT set: ANALYTICS_URL (of {named}, which is not ordered again)" in told
     assert "ANALYTICS_URL" not in told.partition("set by add-ons: ")[2].partition(";")[0]
     assert "heroku-postgresql:essential-0" in summary(run, "decide")
     assert ended(run.begin()) == (DONE, "")
