@@ -17,8 +17,7 @@ import psycopg
 from psycopg import sql
 
 from uscdr.pgserver import cluster as clusters
-from uscdr.pgserver import guard as guards
-from uscdr.pgserver.server import LocalPostgres
+from uscdr.pgserver.server import Guard, LocalPostgres
 
 from . import dumps_oracle
 from .dumps_oracle import Holding
@@ -169,7 +168,7 @@ def _started(programs: Programs) -> Iterator[Source]:
     root = Path(mkdtemp(dir="/var/tmp", prefix="uscdr-campaign-"))  # where the servers' own user can go, too
     root.chmod(0o711)
     cluster = clusters.Cluster.prepare(root / "postgres", programs.directory)
-    guard = guards.Guard.start(cluster.data, [root])
+    guard = Guard.start(cluster.data, [root])
     try:
         cluster.initialise(_PASSWORD, tls=None, parameters={})
         reached = {"PGHOST": "127.0.0.1", "PGPORT": str(cluster.launch()), "PGUSER": "postgres"}

@@ -73,10 +73,10 @@ def _import_all() -> None:
     for module in pkgutil.walk_packages(uscdr.__path__, "uscdr."):
         if not module.name.startswith(("uscdr.sandbox.clinic", "uscdr.__main__")):
             importlib.import_module(module.name)
+    from uscdr.scenarios.config_file import packaged
     from uscdr.scenarios.loader import load
-    from uscdr.wiring.target import _packaged
 
-    load(_packaged())  # what its models are checked by is made when they are first needed
+    load(packaged())  # what its models are checked by is made when they are first needed
     gc.freeze()
 
 

@@ -46,11 +46,11 @@ from uscdr.models.events import Stamped
 from uscdr.models.postgres import CanaryColumn, Invariant
 from uscdr.providers.ports.probes import Website
 from uscdr.scenarios.adapters import Request, now
-from uscdr.scenarios.backup_questions import asked, key_of
+from uscdr.scenarios.backup_questions import encryption_key, questions_of
 from uscdr.scenarios.config import Config
 from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.config_targets import HerokuTarget, TargetConfig
-from uscdr.scenarios.infra.old import OldLook
+from uscdr.scenarios.infra.old import OldApplicationReader
 from uscdr.scenarios.loader import load
 from uscdr.scenarios.prover import BackgroundDigest, Prover
 from uscdr.wiring import adapters as wired
@@ -254,7 +254,7 @@ class Rehearsal:
             media=None,
             dns=None,
             kit=None,
-            old=OldLook(FakePlatform(world), FakeProvisioning(world), FakeDeploys(world), backups, None),
+            old=OldApplicationReader(FakePlatform(world), FakeProvisioning(world), FakeDeploys(world), backups, None),
             loader=FakeLoader(world),
             pages={},
             machine=self.machine,
@@ -264,7 +264,7 @@ class Rehearsal:
 
     def _candidate(self, scratch: Any, place: Path, platform: Any, kit: Any) -> Prover:
         def questions() -> Questions:
-            return asked(self.config, key_of(self.config, platform, "usc-pis", kit), CODE)
+            return questions_of(self.config, encryption_key(self.config, platform, "usc-pis", kit), CODE)
 
         return Prover(scratch, lambda _: Decoded("17.2", "17", ("pgcrypto",)), place, questions, self.stop)
 

@@ -16,7 +16,7 @@ import pytest
 
 from uscdr import files, staging
 from uscdr.cleanup import sweep, workplace
-from uscdr.pgserver import guard, process, server
+from uscdr.pgserver import process, server
 from uscdr.pgserver.process import _users_of
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.staging import noted
@@ -214,7 +214,7 @@ def test_the_register_may_vanish_while_one_is_made_in_it(tmp_path: Path) -> None
 
 def test_the_guard_is_known_by_its_name(tmp_path: Path) -> None:
     """It is ended with the rest, so that two do not remove the same."""
-    watch = guard.Guard.start(tmp_path / "data", [tmp_path / "data"])
+    watch = server.Guard.start(tmp_path / "data", [tmp_path / "data"])
     while not (found := _users_of(tmp_path)):
         assert watch.process.poll() is None
     assert found == [watch.process.pid]

@@ -23,9 +23,9 @@ from uscdr.redaction import Redactor
 from uscdr.report.fold import Fold
 from uscdr.report.objectives import held_back, shortfall
 from uscdr.scenarios.adapters import Adapters, Request
-from uscdr.scenarios.afterwards import leave
-from uscdr.scenarios.afterwards import shut_out_tasks as shut_out
-from uscdr.scenarios.afterwards import way_back_tasks as way_back
+from uscdr.scenarios.afterwards import blocked_tasks as shut_out
+from uscdr.scenarios.afterwards import reopen_command
+from uscdr.scenarios.afterwards import undo_tasks as way_back
 from uscdr.scenarios.registry import OPERATIONS, bind, operation
 from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest, RunLease, Waiting
@@ -314,7 +314,7 @@ def _for_people(journal: Path) -> dict[str, str]:
 def _left_over(deps: Adapters, journal: Path) -> dict[str, str]:
     """What state was left behind, and what lets users in again where nothing was overwritten yet."""
     left = _left_behind(deps) | _for_people(journal)
-    again = leave(Journal.read(journal).events(), _normal(deps, left)) if SHUT in left else ""
+    again = reopen_command(Journal.read(journal).events(), _normal(deps, left)) if SHUT in left else ""
     return left | ({"to let them in instead of going on": again} if again else {})
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field, SecretStr
 
 from uscdr.models.base import Fact
-from uscdr.models.postgres_names import TableText
+from uscdr.models.postgres import TableText
 from uscdr.words import first_of, plural
 
 # Roles and login names: an account's current values against the backup. Pure.

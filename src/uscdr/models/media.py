@@ -12,8 +12,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from pydantic import Field, SecretStr
 
 from uscdr.models.base import Fact, Moment
-from uscdr.models.postgres import Unread
-from uscdr.models.postgres_names import ColumnName, ColumnText, TableName
+from uscdr.models.postgres import ColumnName, ColumnText, TableName, Unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """A private, local PostgreSQL server: started on a free loopback port or only a socket, found again, removed.
 
-Its directory holds `server.json` (0600), which says where the server's files are, its port and its
-password. For an ordinary user the files lie in the directory itself; for root they lie in a directory
-of the unprivileged user under `$USCDR_SERVER_FILES` (/var/tmp), because that user may not have access to the directory.
+Its directory holds `server.json` (0600), which says where the server's files are, its port and its password. For an
+ordinary user the files are in the directory itself. For root they are in a directory of the unprivileged user under
+`$USCDR_SERVER_FILES` (/var/tmp), because that user may not have access to the directory.
 """
 
 from __future__ import annotations
@@ -13,23 +13,102 @@ import re
 import secrets
 import shutil
 import signal
+import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from uscdr.errors import MachineError
 from uscdr.files import NotAFile, whole
 from uscdr.pgserver import cluster as clusters
-from uscdr.pgserver import guard as guards
 from uscdr.pgserver.cluster import Cluster, TlsFiles, find_server
-from uscdr.pgserver.process import birth, end_users_of
+from uscdr.pgserver.process import GUARD, birth, end_users_of
+from uscdr.words import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_TIMEOUT = 30.0
+
+# $1 is the data directory; the rest is what to remove. The process id may have been reused: the server's command line
+# must name its data directory.
+_SCRIPT = """
+trap '' HUP INT TERM
+data=$1; shift
+while read -r _; do :; done
+pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null)
+line() {
+  if [ -e /proc/self/cmdline ]; then tr '\\0' ' ' <"/proc/$pid/cmdline"; else ps -o args= -p "$pid"; fi
+}
+ours() { [ -n "$pid" ] && line 2>/dev/null | grep -qF -e "$data"; }
+if ours; then
+  kill -QUIT "$pid"
+  n=0
+  while ours && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done
+  if ours; then kill -KILL "$pid"; fi
+fi
+# A program still starting in the directory may write while we remove: look again.
+n=0
+for path in "$@"; do
+  rm -rf "$path" 2>/dev/null
+  while [ -e "$path" ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); rm -rf "$path" 2>/dev/null; done
+done
+"""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A process that ends a tied server and removes its files when the process that started the server dies.
+
+    It holds the reading end of a pipe whose writing end (`lifeline`) only our process has. When our process closes it
+    or ends in any way, including kill -9, the kernel closes the pipe, and the guard acts.
+    """
+
+    process: subprocess.Popen[bytes]
+    lifeline: IO[bytes]
+
+    def release(self) -> None:
+        """Make the guard end the server and remove its files, and wait for it.
+
+        Raises:
+            MachineError: it did not finish within half a minute.
+        """
+        self.lifeline.close()
+        try:
+            self.process.wait(_TIMEOUT)
+        except subprocess.TimeoutExpired as error:
+            raise MachineError(
+                "A private PostgreSQL server has not shut down.",
+                why=f"Its guard, process {self.process.pid}, has not finished after {duration(_TIMEOUT)}.",
+                next_action="Check whether the process waits for the disk, then remove its directory.",
+            ) from error
+
+    @classmethod
+    def start(cls, data: Path, removed: list[Path]) -> Guard:
+        """Start a guard for the server whose data directory is `data`; it will remove `removed` with it.
+
+        A child made by a bare `os.fork` shares the lifeline and so delays the guard until it ends too.
+        """
+        reading, writing = os.pipe()
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", _SCRIPT, GUARD, str(data), *map(str, removed)],
+                stdin=reading,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+                start_new_session=True,
+            )
+        finally:
+            os.close(reading)
+        return Guard(process, os.fdopen(writing, "wb"))
+
 
 _RECORD = "server.json"
 _LARGEST_RECORD = 1 << 16
@@ -58,7 +137,7 @@ class LocalPostgres:
     port: int
     pid: int
     password: str = field(repr=False)
-    guard: guards.Guard | None = field(default=None, repr=False, compare=False)
+    guard: Guard | None = field(default=None, repr=False, compare=False)
 
     def dsn(self, database: str = "postgres", user: str = "postgres", password: str | None = None) -> str:
         """A connection URL. It holds the password: never in argv or a log."""
@@ -145,7 +224,7 @@ class LocalPostgres:
         # The record is written before the files exist, so that `reap` finds them after a kill at any time.
         _write_record(directory, {"home": str(home), "sockets": str(sockets or "")})
         made = [home, *filter(None, [sockets]), directory]
-        guard = guards.Guard.start(home / "data", made) if tied else None
+        guard = Guard.start(home / "data", made) if tied else None
         try:
             return _bring_up(directory, Cluster(home, binaries, sockets), tls=tls, parameters=parameters, guard=guard)
         except BaseException:
@@ -161,7 +240,7 @@ def _bring_up(
     *,
     tls: TlsFiles | None,
     parameters: Mapping[str, str],
-    guard: guards.Guard | None,
+    guard: Guard | None,
 ) -> LocalPostgres:
     cluster = clusters.Cluster.prepare(wanted.home, wanted.binaries, wanted.sockets)
     password = secrets.token_urlsafe(24)

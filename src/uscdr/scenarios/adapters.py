@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.probes import Machine, ServiceStatus
     from uscdr.scenarios.config import Config
     from uscdr.scenarios.config_targets import TargetConfig
-    from uscdr.scenarios.infra.old import OldLook
+    from uscdr.scenarios.infra.old import OldApplicationReader
     from uscdr.scenarios.media.copies import MediaFiles
     from uscdr.scenarios.media.repair import MediaCache
     from uscdr.scenarios.prover import BackgroundDigest, Prover
@@ -246,7 +246,7 @@ class Adapters:
         raise NotImplementedError
 
     @cached_property
-    def old(self) -> OldLook:
+    def old(self) -> OldApplicationReader:
         """The configured application, or what the kit recorded of it."""
         raise NotImplementedError
 

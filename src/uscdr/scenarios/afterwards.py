@@ -18,7 +18,7 @@ CAPTURE, RESTORE, DRAIN = "backup.capture_safety", "backup.restore", "heroku.sto
 PUTS_BACK = "`uscdr recover db --backup NAME` with the name of this capture restores it"
 
 
-def way_back_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+def undo_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """What a person is told once the restore has started: the command that undoes it, or that there is none."""
     target, captured, begun = "", "", False
     for event in events:
@@ -36,7 +36,7 @@ def way_back_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return (f"Way back to the state before this recovery: uscdr --target {target} recover db --backup {captured}",)
 
 
-def leave(events: Iterable[Mapping[str, Any]], stopped: Mapping[str, int]) -> str:
+def reopen_command(events: Iterable[Mapping[str, Any]], stopped: Mapping[str, int]) -> str:
     """The command that opens the application again instead of going on; empty once the restore has started.
 
     Empty for other scenarios too. `stopped`: what was stopped before this run, started when the run stopped nothing.
@@ -66,7 +66,7 @@ def leave(events: Iterable[Mapping[str, Any]], stopped: Mapping[str, int]) -> st
 LOOK, _RESTORES, WITHDRAW = "access.look", "backup.restore", "access.withdraw"
 
 
-def shut_out_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+def blocked_tasks(events: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """The tasks of a run's events; after a restore also what is unknown about access, or looks like damage."""
     done = {event.get("name"): event["result"] for event in events if event["kind"] == "step.succeeded"}
     try:

@@ -11,7 +11,7 @@ from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import private_directory
 from uscdr.kit.collect.dump import Collected
 from uscdr.kit.manifest import DUMP
-from uscdr.scenarios.backup_questions import asked
+from uscdr.scenarios.backup_questions import questions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +134,7 @@ def prove_kit(
 def _questions(reader: KitReader, config: Config) -> Questions:
     held, app = reader.config(), reader.manifest.app
     kit = Collected(held.values if held else {}, reader.source())
-    return asked(config, kit.key(config.recovery.encryption_key_variable, app), kit.code)
+    return questions_of(config, kit.key(config.recovery.encryption_key_variable, app), kit.code)
 
 
 def _kit_subject(reader: KitReader, facts: DumpFacts) -> ProofSubject:

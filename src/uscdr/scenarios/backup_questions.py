@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 def questions(deps: Adapters) -> Questions:
     """Everything that can be asked; what is not available is named with the reason."""
-    return asked(deps.config, key_of(deps.config, deps.platform, deps.old_app, deps.kit), _code(deps))
+    return questions_of(deps.config, encryption_key(deps.config, deps.platform, deps.old_app, deps.kit), _code(deps))
 
 
-def asked(config: Config, key: EncryptionKey, code: Code) -> Questions:
+def questions_of(config: Config, key: EncryptionKey, code: Code) -> Questions:
     """What scenarios.yaml asks of a dump."""
     return Questions(
         invariants=config.invariants,
@@ -35,7 +35,7 @@ def asked(config: Config, key: EncryptionKey, code: Code) -> Questions:
     )
 
 
-def key_of(config: Config, platform: Platform, app: str, kit: KitReader | None) -> EncryptionKey:
+def encryption_key(config: Config, platform: Platform, app: str, kit: KitReader | None) -> EncryptionKey:
     """The application's own key, else the one of the named kit."""
     name = config.recovery.encryption_key_variable
     try:

@@ -42,7 +42,7 @@ class CheckRequest:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChecklistLine:
     """One line of a checklist with those of its checks that were chosen and those that were left out."""
 
     list: str
@@ -60,7 +60,7 @@ class CheckSelection:
     """What will be run."""
 
     checks: tuple[Check, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ChecklistLine, ...]
     skipped: tuple[str, ...] = ()
     """Manual checks that the operator left out."""
 
@@ -73,7 +73,7 @@ class CheckSelection:
         skipped = {name for name in names if wish.skip_manual and isinstance(config.checks[name], ManualCheck)}
         chosen = names - skipped
         kept = tuple(
-            Line(line.list, line.item, tuple(n for n in line.checks if n in chosen),
+            ChecklistLine(line.list, line.item, tuple(n for n in line.checks if n in chosen),
                  tuple(n for n in line.checks if n in skipped))
             for line in lines if chosen.intersection(line.checks) or skipped.intersection(line.checks)
         )  # fmt: skip
@@ -88,19 +88,19 @@ class CheckSelection:
         return replace(self, checks=checks, lines=tuple(line for line in lines if line.checks or line.skipped))
 
 
-def _lines(config: Config, which: str) -> tuple[Line, ...]:
+def _lines(config: Config, which: str) -> tuple[ChecklistLine, ...]:
     if which != ALL and which not in config.checklists:
         known = ", ".join([ALL, *config.checklists])
         raise BadInput(f"There is no checklist “{which}”.", next_action=f"The checklists are: {known}.")
     return tuple(
-        Line(key, item.item, item.checks)
+        ChecklistLine(key, item.item, item.checks)
         for key, one in config.checklists.items()
         if which in (ALL, key)
         for item in one.items
     )
 
 
-def _named(config: Config, wish: CheckRequest, lines: Sequence[Line]) -> set[str]:
+def _named(config: Config, wish: CheckRequest, lines: Sequence[ChecklistLine]) -> set[str]:
     there = set(config.checks) if wish.which == ALL else {name for line in lines for name in line.checks}
     if not wish.patterns:
         return there

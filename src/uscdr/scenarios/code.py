@@ -145,7 +145,7 @@ class DeployedCode:
         if found.ahead or found.unfillable:
             return (
                 f"Deploy code that has {first_of(found.ahead) or 'these columns'}: uscdr recover app --ref REF --new. "
-                f"take it back by the code that has it, which drops what it made: {manage} migrate {_app(found)} NAME"
+                f"Or reverse it with code that has it, which drops what it made: {manage} migrate {_app(found)} NAME"
             )
         return f"Apply the pending migrations: {manage} migrate --noinput" if found.pending else ""
 

@@ -17,8 +17,7 @@ from uscdr.models.access import AccessTables
 from uscdr.models.base import Destination, Duration, Fact
 from uscdr.models.heroku import service_of
 from uscdr.models.media import ReferenceColumn
-from uscdr.models.postgres import CanaryColumn, Invariant
-from uscdr.models.postgres_names import ColumnText, TableText
+from uscdr.models.postgres import CanaryColumn, ColumnText, Invariant, TableText
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
 
 

@@ -72,9 +72,9 @@ def _found(loaded: LoadedConfig) -> LoadedConfig:
         return loaded
     first = loaded.decides[0]
     raise ConfigError(
-        f"{loaded.path}:{first.line}:{first.column}: a file that nobody named may not decide where requests, "
+        f"{loaded.path}:{first.line}:{first.column}: only a file that you name may decide where requests, "
         f"credentials or code go: {_words(loaded.decides)}.",
-        why="It lies where the command was given and may be anybody's; nothing was asked or sent.",
+        why="uscdr found this file in the current directory, where anybody may have put it. No request was sent.",
         next_action="Look at these lines. If you mean them, name the file before the command: "
         f"uscdr --config {shlex.quote(_spelt(loaded.path))}",
     )
@@ -90,7 +90,7 @@ def _trusted(loaded: LoadedConfig) -> LoadedConfig:
         raise ConfigError(
             f"{loaded.path} decides where requests, credentials or code go, and {problem[0]}.",
             why=f"It says {_words(loaded.decides)}.",
-            next_action=f"Look whether it says what you mean, then: {problem[1]}",
+            next_action=f"Check that it says what you mean, then: {problem[1]}",
         )
     return loaded
 

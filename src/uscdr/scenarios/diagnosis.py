@@ -150,8 +150,8 @@ class _Words(NamedTuple):
 
 _CRASH_WORDS = "Find the error that ended it; if it began with a release, roll that back."
 _SLOW = "Look for slow queries, locks and dead services; more dynos help only when the database keeps up."
-_MEMORY = "Restart the dyno; then fewer workers a dyno, or a larger dyno."
-_DATABASE = "Probe the database: reachable, migrated, connections left?"
+_MEMORY = "Restart the dyno; then use fewer workers for each dyno, or a larger dyno."
+_DATABASE = "Check the database: is it reachable and migrated, and has it free connections?"
 
 CODES: Mapping[str, _Words] = {
     "H10": _Words("The web dyno has crashed; every request fails.", _CRASH_WORDS),
@@ -160,7 +160,9 @@ CODES: Mapping[str, _Words] = {
     "H13": _Words("The dyno closed the connection without an answer.", "Often a worker that was killed: look for R14."),
     "H14": _Words("No web dyno is running.", "Scale web up, unless it was scaled down on purpose."),
     "H15": _Words("A connection was idle for 55 seconds.", "Look for requests that wait for another service."),
-    "H16": _Words("The web dyno sent the visitor to another host than it may.", "Look at the domains of the app."),
+    "H16": _Words(
+        "The web dyno redirected the visitor to a host that is not allowed.", "Look at the domains of the app."
+    ),
     "H17": _Words("The dyno's answer was not valid HTTP.", _CRASH_WORDS),
     "H18": _Words("The connection was closed in the middle of an answer.", "Look for killed workers and R14."),
     "H19": _Words("The dyno took too long to accept the connection.", _SLOW),
@@ -169,11 +171,11 @@ CODES: Mapping[str, _Words] = {
     "H22": _Words("The web dyno has too many connections.", _SLOW),
     "H27": _Words("A visitor closed the connection before the answer was ready.", "A sign of slowness, not a fault."),
     "H28": _Words("A visitor was idle in the middle of a request.", "Not a fault of the app."),
-    "H31": _Words("The dyno's connection was given up as misbehaving.", _CRASH_WORDS),
+    "H31": _Words("The platform closed the dyno's misbehaving connection.", _CRASH_WORDS),
     "H80": _Words("The app is in maintenance mode.", "End it with `heroku maintenance:off` when the app is well."),
     "H81": _Words("The app has no code.", "Deploy it: nothing was built or released here yet."),
     "H82": _Words("The account's free hours are used up.", "Look at the plan of the dynos."),
-    "H83": _Words("The platform's planned work holds the app.", "See status.heroku.com and wait."),
+    "H83": _Words("Planned work of the platform blocks the app.", "See status.heroku.com and wait."),
     "H99": _Words("The platform itself failed.", "See status.heroku.com; nothing in the app fixes this."),
     "R10": _Words("The web process did not listen on $PORT within 60 seconds of its start.", _CRASH_WORDS),
     "R11": _Words("The dyno was too slow to stop and was killed.", "Look for work that does not heed SIGTERM."),
@@ -211,10 +213,12 @@ ERRORS: Mapping[str, _Words] = {
     "IntegrityError": _Words("A row breaks a rule of the database.", "Look at constraints and sequences."),
     "InternalError": _Words("The database failed inside a transaction.", "Look for a wrong encryption key."),
     "ImproperlyConfigured": _Words("A setting is missing or wrong.", "Compare the config variables with the kit."),
-    "KeyError": _Words("Something looked up is missing, at boot often a variable.", "Compare the config variables."),
+    "KeyError": _Words("A key is missing; at boot often a config variable.", "Compare the config variables."),
     "DisallowedHost": _Words("A request came for a hostname that the app does not allow.", "Look at ALLOWED_HOSTS."),
-    "ModuleNotFoundError": _Words("A library is not in the slug.", "A rebuild took other versions: roll back."),
-    "ImportError": _Words("A library in the slug does not fit the code.", "A rebuild took other versions: roll back."),
+    "ModuleNotFoundError": _Words("A library is not in the slug.", "A rebuild installed other versions: roll back."),
+    "ImportError": _Words(
+        "A library in the slug does not fit the code.", "A rebuild installed other versions: roll back."
+    ),
     "SyntaxError": _Words("The code cannot be read.", "Roll back."),
     "ConnectionError": _Words("Another service could not be reached.", "Look at Redis and the media service."),
     "ConnectionRefusedError": _Words("Another service refuses connections.", "Look at Redis and the media service."),

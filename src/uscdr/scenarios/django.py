@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import OutcomeUnknown
 from uscdr.models.migrations import Listed
-from uscdr.models.postgres_names import of_names
+from uscdr.models.postgres import of_names
 from uscdr.models.trial import BEGUN, ENDED, MigrationScript
 from uscdr.words import plural
 

@@ -22,6 +22,7 @@ from uscdr.journal.reader import RENAMED
 from uscdr.models.base import Destination
 from uscdr.scenarios.config import CHECK_NAME, Config, Scenario, StepEntry
 from uscdr.scenarios.yaml_tree import Placed, content, parse
+from uscdr.words import plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,11 +117,11 @@ class _ConfigText:
         """Raise ConfigError for the first complaint, with the number of the others."""
         # an unknown key is usually why another is missing
         first = next((one for one in found if one.detail["type"] == "extra_forbidden"), found[0])
-        more = f" ({len(found) - 1} more errors)" if len(found) > 1 else ""
+        more = f" ({plural(len(found) - 1, 'more error')})" if len(found) > 1 else ""
         raise self.wrong(
             first.location,
             f"{first}{more}.",
-            f"Fix it. The packaged file shows every field: uscdr runbook, or {self.path.name} in the sources.",
+            "Fix it. The scenarios.yaml in the sources of uscdr shows every field.",
         ) from None
 
 

@@ -160,9 +160,8 @@ class Releases:
         told = next((fallen[one.name] for one in dynos if one.name in fallen), ())
         if not told:
             return ""
-        return (
-            f"{plural(len(told), 'crash', 'crashes')} since its start, the last: {told[-1].why or 'no reason is told'}."
-        )
+        last = f", the last: {told[-1].why}" if told[-1].why else ""
+        return f"{plural(len(told), 'crash', 'crashes')} since its start{last}."
 
     def _why_it_failed(self, version: int) -> str:
         """The release phase's own reason, as far as it can be read and quoted."""
@@ -274,7 +273,7 @@ class Builds:
             raise EffectFailed(
                 "The build failed: what ran before still runs.",
                 provider="heroku",
-                why=f"Its last stage: {stage.words or 'none was told'}.",
+                why=f"Its last stage: {stage.words}." if stage.words else "",
                 next_action=f"Read it whole: heroku builds:output --app {self._deps.app}. The same commit again: "
                 "uscdr runs resume; another one: uscdr recover … --ref REF --new",
             )

@@ -92,7 +92,7 @@ class TriedBackups:
     def signs_between(self, transfer: Transfer, proof: Proof, older: Transfer) -> list[Signs]:
         """Damage by an earlier backup: its counts, and the content of rows that both have."""
         before = self.proof(older)
-        if before is None or before.wanting(self.deps.config.recovery.encryption_key_variable):
+        if before is None or before.unfit(self.deps.config.recovery.encryption_key_variable):
             return []
         found = [self.signs_since(transfer, proof, _state(older, before)), _shut_since(proof, before)]
         if before.migrations == proof.migrations and transfer.taken_at - older.taken_at <= CLOSE:

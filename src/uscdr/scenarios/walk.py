@@ -46,14 +46,14 @@ def walk(deps: Adapters, owner: str, fit: Sequence[Transfer], tell: Reporter) ->
     whole = [
         one
         for one in fit
-        if one.id in way.proofs and not way.proofs[one.id].wanting(deps.config.recovery.encryption_key_variable)
+        if one.id in way.proofs and not way.proofs[one.id].unfit(deps.config.recovery.encryption_key_variable)
     ]
     if not whole:
         return Walk(None, tuple(passed), undecided="no backup restores as it must", advice=OFF_PLATFORM)
     return _undecided(deps, passed, "every backup shows damage", whole[-1])
 
 
-def beside(
+def judged_against(
     deps: Adapters, owner: str, transfer: Transfer, before: DatabaseState, tell: Reporter
 ) -> tuple[str, tuple[str, ...]]:
     """Why a backup is not better than `before`, empty when it is; and what to know of it."""
@@ -87,7 +87,7 @@ def _looked_at(way: TriedBackups, transfer: Transfer, older: Sequence[Transfer])
     proof = way.proof(transfer)
     if proof is None:
         return way.refused[transfer.id], ()
-    wants = proof.wanting(way.deps.config.recovery.encryption_key_variable)
+    wants = proof.unfit(way.deps.config.recovery.encryption_key_variable)
     wants = wants or _newer_than_live(way, proof)
     if wants:
         return wants, ()

@@ -282,7 +282,7 @@ class _Reader:
             raise _Wrong(at, f"`*{name}` is inside `&{name}`: an alias must not contain itself")
         self._count(part.size, at)
         if depth + part.depth - 1 > DEEPEST:
-            raise _Wrong(at, f"it is nested too deeply, with what `*{name}` stands for")
+            raise _Wrong(at, f"it is nested too deeply when `*{name}` is expanded")
         return part
 
     def _made_of(self, event: Any, at: At, depth: int) -> Placed:  # noqa: ANN401 - of one of two parsers

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from uscdr.providers.probes.status_pages import StatusPage
     from uscdr.providers.source.git_source import GitSource
     from uscdr.scenarios.adapters import CopiesAccess, DnsAccess, MediaAccess, PastRuns
-    from uscdr.scenarios.infra.old import OldLook
+    from uscdr.scenarios.infra.old import OldApplicationReader
     from uscdr.scenarios.prover import BackgroundDigest, Prover
     from uscdr.wiring.checks import CheckContexts
     from uscdr.wiring.context import RunContext
@@ -136,10 +136,10 @@ class TargetAdapters(Adapters):
 
     @cached_property
     @override
-    def old(self) -> OldLook:
-        from uscdr.scenarios.infra.old import OldLook
+    def old(self) -> OldApplicationReader:
+        from uscdr.scenarios.infra.old import OldApplicationReader
 
-        return OldLook(self.platform, self.provisioning, self.deploys, self.backups, self.kit)
+        return OldApplicationReader(self.platform, self.provisioning, self.deploys, self.backups, self.kit)
 
     # Status pages.
 
@@ -244,9 +244,9 @@ class TargetAdapters(Adapters):
         return made
 
     def _questions(self) -> Questions:
-        from uscdr.scenarios.backup_questions import asked, key_of
+        from uscdr.scenarios.backup_questions import encryption_key, questions_of
 
-        return asked(self.config, key_of(self.config, self.platform, self.old_app, self.kit), self._code)
+        return questions_of(self.config, encryption_key(self.config, self.platform, self.old_app, self.kit), self._code)
 
     @cached_property
     def _code(self) -> Code:

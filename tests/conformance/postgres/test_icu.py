@@ -15,8 +15,7 @@ from pydantic import SecretStr
 
 from uscdr.errors import MachineError
 from uscdr.pgserver import cluster as clusters
-from uscdr.pgserver import guard as guards
-from uscdr.pgserver.server import LocalPostgres
+from uscdr.pgserver.server import Guard, LocalPostgres
 from uscdr.providers.postgres.loading import PostgresLoader
 from uscdr.providers.postgres.scratch import LocalScratch
 from uscdr.providers.postgres.scratch_own import OwnScratch
@@ -75,7 +74,7 @@ def debian() -> Iterator[Debian]:
     root = Path(mkdtemp(dir="/var/tmp", prefix="uscdr-conformance-"))  # where the servers' own user can go, too
     root.chmod(0o711)
     cluster = clusters.Cluster.prepare(root / "postgres", found[0].parent)
-    guard = guards.Guard.start(cluster.data, [root])
+    guard = Guard.start(cluster.data, [root])
     try:
         cluster.initialise(PASSWORD, tls=None, parameters={})
         yield Debian(found[0].parent, cluster.launch())

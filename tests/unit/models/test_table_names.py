@@ -6,8 +6,7 @@ from itertools import product
 
 import pytest
 
-from uscdr.models.postgres import TableDigest
-from uscdr.models.postgres_names import ColumnName, TableName
+from uscdr.models.postgres import ColumnName, TableDigest, TableName
 
 ODD = ("visits", "Visits", "a.b", 'a"b', '"', "a b", "a.", ".b", '"a"', "ü", "public", "a$1")
 

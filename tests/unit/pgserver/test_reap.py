@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,12 +48,15 @@ def home_of(directory: Path) -> Path:
 def kill_all(owner: subprocess.Popen[bytes], home: Path, *, server: bool) -> None:
     """The owner and the guard at once, and the server's first process too."""
     os.kill(owner.pid, signal.SIGSTOP)  # nobody starts another meanwhile
-    for pid in _users_of(home):
-        line = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"uscdr-guard" in line or (server and b"postgres\0-D" in line):
-            os.kill(pid, signal.SIGKILL)
-    owner.kill()
-    owner.wait()
+    try:
+        for pid in _users_of(home):
+            with suppress(FileNotFoundError, ProcessLookupError):  # a short-lived program may have ended by now
+                line = Path(f"/proc/{pid}/cmdline").read_bytes()
+                if b"uscdr-guard" in line or (server and b"postgres\0-D" in line):
+                    os.kill(pid, signal.SIGKILL)
+    finally:
+        owner.kill()
+        owner.wait()
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="picks its victims from /proc")

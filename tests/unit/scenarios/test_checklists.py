@@ -9,7 +9,7 @@ import pytest
 
 from uscdr.checks.check import ManualCheck
 from uscdr.errors import BadInput
-from uscdr.scenarios.checks import CheckRequest, CheckSelection, Line, _worst
+from uscdr.scenarios.checks import ChecklistLine, CheckRequest, CheckSelection, _worst
 from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 
@@ -76,4 +76,4 @@ def test_only_passes_make_a_pass() -> None:
     assert _worst(["not checked", "inconclusive", "pass"]) == "inconclusive"
     assert _worst(["inconclusive", "fail"]) == "fail"
     assert _worst([]) == "not checked"
-    assert Line("db", "x", ("a", "b")).verdict({"a": "pass"}) == "inconclusive"
+    assert ChecklistLine("db", "x", ("a", "b")).verdict({"a": "pass"}) == "inconclusive"

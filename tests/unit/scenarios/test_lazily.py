@@ -143,7 +143,7 @@ def test_without_checks_nothing_names_one(written: Callable[[str], Path], more: 
 
 def test_how_many_errors_there_are_is_said(written: Callable[[str], Path]) -> None:
     path = written(f"{WITHOUT_CHECKS}checks: {{a: {{kind: dynos, x: 1}}, b: {{kind: http}}}}\n")
-    with pytest.raises(ConfigError, match=r"6:27: `x` is not known here; allowed: .* \(1 more errors\)\."):
+    with pytest.raises(ConfigError, match=r"6:27: `x` is not known here; allowed: .* \(1 more error\)\."):
         load(path)
 
 

@@ -129,7 +129,7 @@ def test_where_nothing_is_pending_nothing_is_asked_or_waited_for(quick: Path, mo
         assert ended(run.begin())[0] is ExitCode.DONE
         assert step(run, "step.skipped")["reason"] == (
             "no code was deployed since b001, and no migration is known to be pending" if named
-            else "nothing is pending on b001"
+            else "no migration is pending on b001"
         )  # fmt: skip
         assert [write for write in run.world.writes if "sqlmigrate" in write] == []
 
@@ -159,7 +159,7 @@ def test_python_is_named_as_not_tried(quick: Path) -> None:
     [
         (
             [OneOffResult(name="run.1", exit_status=1, output="django.db.utils.OperationalError: no route")],
-            "uscdr could not ask the deployed code: OperationalError",
+            "the deployed code could not be asked: OperationalError",
         ),
         ([OneOffResult(name="run.1", exit_status=None, output="")], "uscdr could not ask the deployed code"),
         (

@@ -266,7 +266,7 @@ def with_manual(run: Rehearsal) -> None:
 
 @pytest.mark.parametrize(
     ("decision", "code", "answered"),
-    [("adopt", ExitCode.DONE, "done before"), ("redo", ExitCode.DONE, "done"), ("abort", ExitCode.UNKNOWN, "")],
+    [("adopt", ExitCode.DONE, "already done"), ("redo", ExitCode.DONE, "done"), ("abort", ExitCode.UNKNOWN, "")],
 )
 def test_an_instruction_cut_off_is_a_question(quick: Path, decision: str, code: ExitCode, answered: str) -> None:
     run = Rehearsal(quick, person=Person(answers={"adopt": decision}))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest import mock
 
@@ -78,7 +79,7 @@ class Machine(Rehearsal):
     def _of_team(self, work: Callable[[Process, Team | None], Outcome]) -> Outcome | None:
         team = None if self.without else Team(cast("Any", self.store), self.terms)
         me = Operator(self.user, f"{self.user}s-desk", 4711)
-        with mock.patch.object(Operator, "of", return_value=me):
+        with mock.patch.object(wiring, "Operator", SimpleNamespace(of=lambda _: me)):
             ending = self._process(lambda this: work(this, team))
         self.behind = team.behind if team else 0
         return ending

@@ -15,7 +15,7 @@ from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding
 from uscdr.fingerprint import fingerprint
 from uscdr.models.base import Duration, aged
-from uscdr.models.postgres_names import ColumnName, ColumnText, TableName, TableText
+from uscdr.models.postgres import ColumnName, ColumnText, TableName, TableText
 from uscdr.words import duration, first_of, plural
 
 if TYPE_CHECKING:

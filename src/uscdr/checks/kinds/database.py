@@ -15,8 +15,7 @@ from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.models.base import Duration
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
-from uscdr.models.postgres import ForeignKey, Invariant, InvariantResult
-from uscdr.models.postgres_names import ColumnName, TableName
+from uscdr.models.postgres import ColumnName, ForeignKey, Invariant, InvariantResult, TableName
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Self
 
 from uscdr.errors import MachineError
-from uscdr.models.postgres_names import of_names
+from uscdr.models.postgres import of_names
 from uscdr.words import first_of
 
 if TYPE_CHECKING:

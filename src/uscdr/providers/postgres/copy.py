@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uscdr.errors import ProviderError
-from uscdr.models.postgres_names import of_names
+from uscdr.models.postgres import of_names
 from uscdr.models.trial import MigrationScript, ScriptEnd
 from uscdr.providers.postgres.complaints import lack
 from uscdr.providers.postgres.connection import Link

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.errors import NotFound
-from uscdr.models.postgres import Extension, Migration, ServerFacts, TableColumn
-from uscdr.models.postgres_names import TableName
+from uscdr.models.postgres import Extension, Migration, ServerFacts, TableColumn, TableName
 from uscdr.providers.postgres.errors import PROVIDER
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
-from uscdr.models.postgres import Unread
-from uscdr.models.postgres_names import ColumnName
+from uscdr.models.postgres import ColumnName, Unread
 from uscdr.providers.postgres.inventory import Catalogue, LiveColumn, Table
 from uscdr.providers.postgres.reading import attempt, savepoint
 

@@ -271,7 +271,7 @@ STAYS = "copied unchanged; it names {}, which stays as it is"
 NOT_OURS = "copied unchanged; it names neither the old application nor one of its hostnames"
 
 
-class Fate(Enum):
+class AddonFate(Enum):
     """What happens to an add-on of the old application."""
 
     ANEW = "made anew"
@@ -280,11 +280,11 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownAddress:
     """An address of an old add-on, what happens to the add-on, and the address that replaces it."""
 
     addon: str
-    fate: Fate
+    fate: AddonFate
     old: ServiceAddress = field(repr=False)
     new: ServiceAddress | None = field(repr=False)
     """None when the new add-on has no address."""
@@ -294,7 +294,7 @@ class Known:
 class ConfigInputs:
     """What is known of both applications. `hosts` are the old application's names at the platform."""
 
-    known: Sequence[Known] = ()
+    known: Sequence[KnownAddress] = ()
     living: Sequence[ServiceAddress] = ()
     """Addresses of add-ons that the application has now and keeps."""
     made: frozenset[str] = frozenset()
@@ -355,9 +355,9 @@ def _with_services(name: str, texts: Mapping[str, str], around: ConfigInputs) ->
     text, doubt = texts[name], ""
     meant = _meant(name, texts, around.known)
     for one in meant:
-        if one.fate is Fate.GONE:
+        if one.fate is AddonFate.GONE:
             return None, NOT_MADE.format(one.addon)
-        if one.fate is Fate.STAYS:
+        if one.fate is AddonFate.STAYS:
             doubt = STAYS.format(one.addon)
             continue
         fresh = one.old.moved(text, one.new) if one.new is not None else None
@@ -368,7 +368,7 @@ def _with_services(name: str, texts: Mapping[str, str], around: ConfigInputs) ->
     return text, doubt or (ELSEWHERE if elsewhere else "")
 
 
-def _meant(name: str, texts: Mapping[str, str], known: Sequence[Known]) -> list[Known]:
+def _meant(name: str, texts: Mapping[str, str], known: Sequence[KnownAddress]) -> list[KnownAddress]:
     """The addresses in the text: by their distinctive parts, else by the server, which several may share.
 
     Of an add-on's several addresses, those count that the text has most parts of.

@@ -17,7 +17,7 @@ from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup
 from uscdr.scenarios.steps.choose import Choice
-from uscdr.scenarios.walk import beside
+from uscdr.scenarios.walk import judged_against
 from uscdr.words import duration, moment
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def choose_dump(deps: Adapters, view: View, settle: Settle = _the_newest) -> Cho
     wanted = deps.request.backup
     raise BadInput(
         f"There is no backup “{wanted}” to rebuild from." if wanted else "There is no database dump to rebuild from.",
-        why=f"The old platform: {why} {_in_kit(deps)}",
+        why=f"The old application: {why} {_in_kit(deps)}",
         next_action="Name another, or leave --backup out for the newest: uscdr backup list, uscdr kit list"
         if wanted
         else "Name an escape kit: --kit newest (uscdr kit list shows those on this machine).",
@@ -197,10 +197,10 @@ def lost_since(deps: Adapters, chosen: ChosenBackup) -> str:
     return f"{words}: LOST in the new application; the old database still has it. {OPEN_AGAIN}"
 
 
-def wanting_in(
+def fault_of_capture(
     deps: Adapters, taken: Transfer, chosen: ChosenBackup, proof: Proof, tell: Reporter
 ) -> tuple[str, tuple[str, ...]]:
     """Why the capture `taken` is not used but the earlier choice, empty when it is good; and what to know of it."""
     owner = deps.old_attachment().owner_app_name
     before = DatabaseState(chosen.backup, chosen.taken_at, {one.name: one.rows for one in proof.tables}, proof.newest)
-    return beside(deps, owner, taken, before, tell)
+    return judged_against(deps, owner, taken, before, tell)

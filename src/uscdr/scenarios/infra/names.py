@@ -9,7 +9,7 @@ from uscdr.providers.ports.dns import Pointing
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Adapters
-    from uscdr.scenarios.infra.old import OldPlace
+    from uscdr.scenarios.infra.old import OldApplication
     from uscdr.scenarios.results.infra import NameLeft
 
 NO_DNS = "scenarios.yaml names no zone for this target (dns:)"
@@ -30,7 +30,7 @@ def is_led(deps: Adapters, left: NameLeft) -> bool | None:
         return None
 
 
-def led_nowhere(deps: Adapters, old: OldPlace, hostname: str) -> bool:
+def led_nowhere(deps: Adapters, old: OldApplication, hostname: str) -> bool:
     """Whether the hostname is known not to have led to the old place, so that nobody used it.
 
     While the old place lives, the name servers decide; when it is gone, the kit does, for its target has no address.

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class OldPlace:
+class OldApplication:
     """`facts` and `config` come from `origin`; `why` says why the application itself did not answer."""
 
     answers: bool
@@ -36,7 +36,7 @@ class OldPlace:
         return new_app is None and self.answers
 
 
-class OldLook:
+class OldApplicationReader:
     """Reads the old application once in a process, for many steps."""
 
     def __init__(
@@ -47,21 +47,21 @@ class OldLook:
         self._deploys = deploys
         self._backups = backups
         self._kit = kit
-        self._found: OldPlace | None = None
+        self._found: OldApplication | None = None
         self._turn = threading.Lock()
 
-    def place(self, app: str) -> OldPlace:
+    def place(self, app: str) -> OldApplication:
         """The old application. Raises CredentialsRefused when the account itself is refused."""
         with self._turn:
             if self._found is None:
                 self._found = self._look(app)
             return self._found
 
-    def kept(self) -> OldPlace | None:
+    def kept(self) -> OldApplication | None:
         """What the kit recorded of the same application, even if it answers; None without a kit."""
         return self._from_kit("") if self._kit is not None else None
 
-    def _look(self, app: str) -> OldPlace:
+    def _look(self, app: str) -> OldApplication:
         try:
             facts, config = self._live(app), self._platform.config_vars(app)
         except CredentialsRefused:
@@ -71,11 +71,11 @@ class OldLook:
             return self._from_kit("it does not exist, or this account does not see it")
         except ProviderError as error:
             return self._from_kit(error.message)
-        return OldPlace(answers=True, why="", origin="the old application", facts=facts, config=config)
+        return OldApplication(answers=True, why="", origin="the old application", facts=facts, config=config)
 
-    def _from_kit(self, why: str) -> OldPlace:
+    def _from_kit(self, why: str) -> OldApplication:
         held = self._kit.config() if self._kit else None
-        return OldPlace(
+        return OldApplication(
             answers=False,
             why=why,
             origin=f"the kit {self._kit.kit}" if self._kit else "nothing",

@@ -8,7 +8,16 @@ from urllib.parse import urlsplit
 
 from uscdr.errors import BadInput, ProviderError
 from uscdr.models.heroku import POSTGRES, REDIS, AddOn, AddonPlan, Attachment, service_of
-from uscdr.scenarios.infra.config import ATTACH, NEW, NOT_MADE, ConfigInputs, Fate, Known, NewConfig, ServiceAddress
+from uscdr.scenarios.infra.config import (
+    ATTACH,
+    NEW,
+    NOT_MADE,
+    AddonFate,
+    ConfigInputs,
+    KnownAddress,
+    NewConfig,
+    ServiceAddress,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,19 +26,19 @@ if TYPE_CHECKING:
 
     from uscdr.kit.content import AppFacts
     from uscdr.scenarios.adapters import Adapters
-    from uscdr.scenarios.infra.old import OldPlace
+    from uscdr.scenarios.infra.old import OldApplication
 
 REDIS_URL = "REDIS_URL"
 OF_QUEUE = (REDIS_URL, "REDIS_TLS_URL")
 
 
 @dataclass(frozen=True)
-class Had:
+class OldAddon:
     """One add-on of the old application, its variables, and what happens to it."""
 
     addon: AddOn
     variables: tuple[str, ...]
-    fate: Fate
+    fate: AddonFate
 
     @property
     def words(self) -> str:
@@ -37,7 +46,7 @@ class Had:
         return f"{self.addon.name} ({', '.join((self.addon.plan, *self.variables))})"
 
 
-def _had(facts: AppFacts | None, app: str, configured: Collection[str], database: str) -> tuple[Had, ...]:
+def _had(facts: AppFacts | None, app: str, configured: Collection[str], database: str) -> tuple[OldAddon, ...]:
     """Every add-on. `configured`: the services that are ordered; `database`: the main database's variable."""
     if facts is None:
         return ()
@@ -47,13 +56,13 @@ def _had(facts: AppFacts | None, app: str, configured: Collection[str], database
         for addon in facts.addons
     }
     anew = {found.id for service in configured if (found := _main(facts.addons, names, service, database, app))}
-    return tuple(Had(one, names[one.id], _fate(one, anew, app)) for one in facts.addons)
+    return tuple(OldAddon(one, names[one.id], _fate(one, anew, app)) for one in facts.addons)
 
 
-def _fate(addon: AddOn, anew: Collection[str], app: str) -> Fate:
+def _fate(addon: AddOn, anew: Collection[str], app: str) -> AddonFate:
     if addon.id in anew:
-        return Fate.ANEW
-    return Fate.GONE if addon.owned_by(app) else Fate.STAYS
+        return AddonFate.ANEW
+    return AddonFate.GONE if addon.owned_by(app) else AddonFate.STAYS
 
 
 def _variables(addon: AddOn, attachments: Sequence[Attachment], app: str) -> tuple[str, ...]:
@@ -73,38 +82,38 @@ def _main(
     return by_name or next((one for one in there if one.owned_by(app)), None)
 
 
-def _made_by(found: Sequence[Had], configured: Collection[str], database: str) -> frozenset[str]:
+def _made_by(found: Sequence[OldAddon], configured: Collection[str], database: str) -> frozenset[str]:
     """Variables that new add-ons will set; they set no further names of the database or the queue."""
     names = {database} | (set(OF_QUEUE) if REDIS in configured else set())
     for one in found:
-        if one.fate is Fate.ANEW and one.addon.service not in (POSTGRES, REDIS):
+        if one.fate is AddonFate.ANEW and one.addon.service not in (POSTGRES, REDIS):
             names |= set(one.variables)
     return frozenset(names)
 
 
-def _given(found: Sequence[Had]) -> frozenset[str]:
+def _given(found: Sequence[OldAddon]) -> frozenset[str]:
     """Every variable that an add-on sets."""
     return frozenset(name for one in found for name in one.variables)
 
 
-def _not_made(found: Sequence[Had]) -> dict[str, str]:
+def _not_made(found: Sequence[OldAddon]) -> dict[str, str]:
     """Variables of add-ons that are not ordered again -> why they are not set."""
-    gone = {name: NOT_MADE.format(one.words) for one in found if one.fate is Fate.GONE for name in one.variables}
-    theirs = [one for one in found if one.fate is Fate.STAYS]
+    gone = {name: NOT_MADE.format(one.words) for one in found if one.fate is AddonFate.GONE for name in one.variables}
+    theirs = [one for one in found if one.fate is AddonFate.STAYS]
     return gone | {name: ATTACH.format(one.words, one.addon.app_name) for one in theirs for name in one.variables}
 
 
 def _known(
     lost: LostAddons, new: Sequence[AddOn], there: Mapping[str, SecretStr]
-) -> Iterator[Known]:  # fmt: skip
+) -> Iterator[KnownAddress]:  # fmt: skip
     """Every address of the old add-ons. `there`: the new application's config; empty before it exists."""
     for one in lost.found:
         given_ = {name: ServiceAddress.of(text) for name in one.variables if (text := _text(lost.config, name))}
         first = next(iter(given_.values()), ServiceAddress())
         for name, old in given_.items():
             # a further credential is not created again, and its holder must not get the owner's
-            fate = Fate.GONE if one.fate is Fate.ANEW and old.user != first.user else one.fate
-            yield Known(one.addon.name, fate, old, _successor(name, old, one, new, there))
+            fate = AddonFate.GONE if one.fate is AddonFate.ANEW and old.user != first.user else one.fate
+            yield KnownAddress(one.addon.name, fate, old, _successor(name, old, one, new, there))
 
 
 def _text(config: Mapping[str, SecretStr], name: str) -> str:
@@ -112,7 +121,7 @@ def _text(config: Mapping[str, SecretStr], name: str) -> str:
 
 
 def _successor(
-    name: str, old: ServiceAddress, had_: Had, new: Sequence[AddOn], there: Mapping[str, SecretStr]
+    name: str, old: ServiceAddress, had_: OldAddon, new: Sequence[AddOn], there: Mapping[str, SecretStr]
 ) -> ServiceAddress | None:  # fmt: skip
     """The address of the service's new add-on: by the same variable, else by one of the same scheme.
 
@@ -164,9 +173,12 @@ def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str
     for name in wanted:
         if name is not None and name in on_offer:
             return on_offer[name]
-    named = " and ".join(name for name in wanted if name) or "no plan"
+    names = [name for name in wanted if name]
+    named = (
+        f"neither {names[0]} nor {names[1]} is sold" if len(names) > 1 else f"{''.join(names) or 'none'} is not sold"
+    )
     raise BadInput(
-        f"No plan for {service} can be ordered: {named} is not sold.",
+        f"No plan for {service} can be ordered: {named}.",
         why=f"Heroku sells: {', '.join(sorted(on_offer)) or 'none'}.",
         next_action="Name one of them under recovery.addons in scenarios.yaml.",
     )
@@ -179,11 +191,11 @@ def _first(on_offer: Mapping[str, AddonPlan], service: str, wanted: Sequence[str
 class LostAddons:
     """The old application's add-ons that the new one does not have, and the config that they set."""
 
-    found: tuple[Had, ...]
+    found: tuple[OldAddon, ...]
     config: Mapping[str, SecretStr] = field(repr=False)
 
     @classmethod
-    def of(cls, deps: Adapters, old: OldPlace) -> LostAddons:
+    def of(cls, deps: Adapters, old: OldApplication) -> LostAddons:
         """For an application that is rebuilt in place only a kit knows what it has lost."""
         facts, config, there = old.facts, old.config, set[str]()
         if old.rebuilt_in_place(deps.request.app):
@@ -197,16 +209,16 @@ class LostAddons:
     @property
     def left_out(self) -> tuple[str, ...]:
         """Add-ons that nothing orders again, in words."""
-        return tuple(one.words for one in self.found if one.fate is Fate.GONE)
+        return tuple(one.words for one in self.found if one.fate is AddonFate.GONE)
 
     @property
     def attached(self) -> tuple[str, ...]:
         """Add-ons of other applications, which a person must attach to the new one, in words."""
-        return tuple(f"{one.words} of {one.addon.app_name}" for one in self.found if one.fate is Fate.STAYS)
+        return tuple(f"{one.words} of {one.addon.app_name}" for one in self.found if one.fate is AddonFate.STAYS)
 
 
 @dataclass(frozen=True)
-class NewPlace:
+class NewApplication:
     """What is known of the new application: nothing before it exists."""
 
     addons: Sequence[AddOn] = ()
@@ -214,7 +226,7 @@ class NewPlace:
     url: str | None = None
 
     @classmethod
-    def now(cls, deps: Adapters) -> NewPlace:
+    def now(cls, deps: Adapters) -> NewApplication:
         """The new application as it is now."""
         platform, app = deps.platform, deps.app
         return cls(platform.addons(app), platform.config_vars(app), platform.app(app).web_url or "")
@@ -243,7 +255,7 @@ class NewPlace:
         return NewConfig.of(old.config, deps.config.recovery, around)
 
 
-def _hosts(old: OldPlace) -> tuple[str, ...]:
+def _hosts(old: OldApplication) -> tuple[str, ...]:
     """The old application's names at the platform, including the form without a number that older apps have."""
     if old.facts is None:
         return ()
@@ -252,7 +264,7 @@ def _hosts(old: OldPlace) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (own, *told, f"{old.facts.app.name}.herokuapp.com"))))
 
 
-def staying(deps: Adapters, old: OldPlace) -> tuple[str, ...]:
+def still_using(deps: Adapters, old: OldApplication) -> tuple[str, ...]:
     """Other applications that keep using add-ons of an old application that still answers, in words."""
     if not old.answers or old.facts is None or old.rebuilt_in_place(deps.request.app):
         return ()

@@ -134,6 +134,6 @@ def _describe(path: Path, tag: str) -> KnownAsset:
 def _unreadable(what: str, error: OSError) -> MachineError:
     return MachineError(
         f"{what} cannot be read.",
-        why=f"{error.strerror or 'unknown cause'}.",
+        why=f"{error.strerror}." if error.strerror else "",
         next_action="Make every file in it readable, or name another folder.",
     )

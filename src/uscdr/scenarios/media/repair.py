@@ -252,7 +252,7 @@ FORBIDDEN: Mapping[str, str] = {
         "It deletes files of the media service by this machine's static files. Nothing is deleted during a recovery."
     ),
     "migrate_to_cloudinary": (
-        "It reads local files, which a dyno has not, deletes each one that it uploaded, gives other public ids and "
+        "It reads local files, which a dyno lacks, deletes each one that it uploaded, assigns other public ids and "
         "leaves the rows as they are, so that every link stays broken. Use: uscdr recover media --from DIR"
     ),
 }

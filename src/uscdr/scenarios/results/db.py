@@ -179,7 +179,7 @@ class Proof(Fact):
     key_trouble: str = ""
     """For a key that decrypts nothing: what is known of the key that did, and how to restore it."""
 
-    def wanting(self, key: str) -> str:
+    def unfit(self, key: str) -> str:
         """Why it must not replace the database; empty when nothing is wrong. `key`: the variable of the key."""
         if self.missing:
             return f"tables are missing: {first_of(self.missing)}"

@@ -24,7 +24,6 @@ from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.scenarios.steps.choose import Choice
 from uscdr.scenarios.steps.transfers import (
     TransfersSeen,
-    adopt,
     find,
     follow,
     otherwise,
@@ -124,7 +123,8 @@ class Capture(ScenarioStep[CaptureSeen, C]):
     @override
     def adopt(self, provider_id: str, seen: CaptureSeen, view: View, tell: Reporter) -> C:
         with otherwise(self.otherwise(seen)):
-            return self._captured(adopt(self._deps, seen.owner_app, provider_id, tell))
+            found = self._deps.backups.transfer(seen.owner_app, provider_id)
+            return self._captured(follow(self._deps, seen.owner_app, found, tell))
 
     @override
     def otherwise(self, seen: CaptureSeen) -> str:

@@ -12,7 +12,7 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, Declined, ProviderError
 from uscdr.models.transfers import DAMAGED, Transfer, Whose
 from uscdr.scenarios.adapters import Adapters, Walk, now
-from uscdr.scenarios.backup_questions import key_of
+from uscdr.scenarios.backup_questions import encryption_key
 from uscdr.scenarios.fitness import another
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup, SafetyCapture
@@ -59,7 +59,7 @@ class Choose(ScenarioStep[ChosenBackup, ChosenBackup]):
     def _key_in_doubt(self) -> bool:
         """Whether the key opens none of the live rows. These may be damaged, so only the backup itself can tell."""
         config = self._deps.config
-        key = key_of(config, self._deps.platform, self._deps.old_app, self._deps.kit)
+        key = encryption_key(config, self._deps.platform, self._deps.old_app, self._deps.kit)
         try:
             return key.tried(self._deps.database(), config.recovery.canaries).opens_nothing
         except (ProviderError, BadInput):

@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed
 from uscdr.models.base import Fact
-from uscdr.scenarios.infra.services import NewPlace
+from uscdr.scenarios.infra.services import NewApplication
 from uscdr.scenarios.releases import InForce, Releases
 from uscdr.scenarios.results.db import Proof
 from uscdr.scenarios.results.infra import AppMade, ConfigSet, DatabaseReady, KeyTried, Materials, Switched
@@ -66,7 +66,7 @@ class SetConfig(ScenarioStep[_ConfigSeen, ConfigSet]):
     waits = "all variables are set in one call when the add-ons exist"
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
-        materials, new = view.need(Materials), NewPlace.now(self._deps).planned(self._deps)
+        materials, new = view.need(Materials), NewApplication.now(self._deps).planned(self._deps)
         _require(set(materials.copied) - set(new.from_addons), new.values, materials)
         return new.values
 
@@ -123,7 +123,7 @@ class EnableMail(ScenarioStep[_MailSeen, _MailEnabled]):
     waits = "mail is enabled after the switch, not before"
 
     def _wanted(self, view: View) -> Mapping[str, SecretStr]:
-        materials, withheld = view.need(Materials), NewPlace.now(self._deps).planned(self._deps).withheld
+        materials, withheld = view.need(Materials), NewApplication.now(self._deps).planned(self._deps).withheld
         _require(set(materials.withheld), withheld, materials)
         return withheld
 
@@ -186,7 +186,7 @@ class InfraMaterials(ScenarioStep[Materials, Materials]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> Materials:
-        old, new = self._deps.old.place(self._deps.old_app), NewPlace().planned(self._deps)
+        old, new = self._deps.old.place(self._deps.old_app), NewApplication().planned(self._deps)
         expected = (
             set(self._deps.config.config.required) | {self._deps.config.recovery.encryption_key_variable}
         ) - set(new.from_addons)

@@ -12,7 +12,15 @@ from uscdr.errors import CheckFailed, NotFound, ProviderError
 from uscdr.models.base import Fact, elapsed
 from uscdr.models.transfers import Transfers, Whose
 from uscdr.scenarios.adapters import now
-from uscdr.scenarios.infra.material import CAPTURED, KIT, choose_dump, dump_source, lost_since, not_captured, wanting_in
+from uscdr.scenarios.infra.material import (
+    CAPTURED,
+    KIT,
+    choose_dump,
+    dump_source,
+    fault_of_capture,
+    lost_since,
+    not_captured,
+)
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.releases import Releases
 from uscdr.scenarios.results.db import (
@@ -304,7 +312,7 @@ class ChooseLast(ScenarioStep[ChosenBackup, ChosenBackup]):
             return self._as_before(chosen, view, tell)
         transfer = self._deps.backups.transfer(self._owner(), taken.id)
         transfer = transfer.model_copy(update={"whose": Whose.OURS})  # this run captured that add-on
-        wrong, doubts = wanting_in(self._deps, transfer, chosen, view.need(Proof), tell)
+        wrong, doubts = fault_of_capture(self._deps, transfer, chosen, view.need(Proof), tell)
         if wrong:
             tell.warn(f"The last capture of {self._deps.old_app}, {transfer.name}, is not used: {wrong}.")
             passed_over = (*chosen.passed_over, f"{transfer.name} ({wrong})")

@@ -12,10 +12,10 @@ from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, P
 from uscdr.models.base import aged
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.code import without
-from uscdr.scenarios.infra.config import Fate
+from uscdr.scenarios.infra.config import AddonFate
 from uscdr.scenarios.infra.material import fetch_code
 from uscdr.scenarios.infra.names import led_nowhere, left_for
-from uscdr.scenarios.infra.services import AddonOrder, Had, LostAddons, staying
+from uscdr.scenarios.infra.services import AddonOrder, LostAddons, OldAddon, still_using
 from uscdr.scenarios.results.infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
 from uscdr.words import plural
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from uscdr.kit.content import AppFacts
     from uscdr.models.dns import RecordSet
-    from uscdr.scenarios.infra.old import OldPlace
+    from uscdr.scenarios.infra.old import OldApplication
 
 FRESH = 30.0
 
@@ -81,7 +81,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             **names,
         )
 
-    def _still_open(self, old: OldPlace) -> str:
+    def _still_open(self, old: OldApplication) -> str:
         """What runs of an old application with users and a database; empty for a rebuild in place."""
         if not old.answers or old.facts is None or old.facts.app.maintenance or self._deps.request.app is None:
             return ""
@@ -99,7 +99,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             return True  # the account answered before: another account owns the name
         return True
 
-    def _rows_there(self, old: OldPlace) -> int:
+    def _rows_there(self, old: OldApplication) -> int:
         """Rows of an application that is rebuilt in place; 0 without a database."""
         if self._deps.request.app is not None or self._deps.services.heroku.database not in old.config:
             return 0
@@ -109,7 +109,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         except ProviderError:
             return 0
 
-    def _formation(self, old: OldPlace) -> dict[str, int]:
+    def _formation(self, old: OldApplication) -> dict[str, int]:
         """The old formation; if it is stopped or unknown, the one from the configuration."""
         known = {entry.type: entry.quantity for entry in old.facts.formation} if old.facts else {}
         for source in (known, dict(self._deps.memory.formation), dict(self._deps.config.app.formation)):
@@ -117,13 +117,13 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
                 break
         return {kind: 1 if kind in self._deps.config.recovery.singletons and n else n for kind, n in source.items()}
 
-    def _order(self, old: OldPlace, had: Sequence[Had]) -> AddonOrder:
+    def _order(self, old: OldApplication, had: Sequence[OldAddon]) -> AddonOrder:
         configured = self._deps.config.recovery.addons
         sold = {service: self._deps.provisioning.plans(service) for service in self._deps.config.recovery.services}
         there = old.facts.addons if old.facts and old.rebuilt_in_place(self._deps.request.app) else ()
-        return AddonOrder.of([*there, *(one.addon for one in had if one.fate is Fate.ANEW)], configured, sold)
+        return AddonOrder.of([*there, *(one.addon for one in had if one.fate is AddonFate.ANEW)], configured, sold)
 
-    def _addons(self, old: OldPlace) -> dict[str, Any]:
+    def _addons(self, old: OldApplication) -> dict[str, Any]:
         """The add-ons to create, those left out, and the price, as fields of `InfraSeen`."""
         lost = LostAddons.of(self._deps, old)
         wanted = self._order(old, lost.found)
@@ -132,11 +132,11 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             "replaced": wanted.replaced,
             "left_out": lost.left_out,
             "attached": lost.attached,
-            "sharing": staying(self._deps, old),
+            "sharing": still_using(self._deps, old),
             "monthly_cents": wanted.cents,
         }
 
-    def _names(self, old: OldPlace) -> tuple[dict[str, Any], Need]:
+    def _names(self, old: OldApplication) -> tuple[dict[str, Any], Need]:
         """The users' hostnames and their records, as fields of `InfraSeen`; and what their switch needs."""
         hostnames = self._hostnames(old)
         records, left, need = self._records(hostnames)
@@ -149,7 +149,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         }
         return fields, need
 
-    def _hostnames(self, old: OldPlace) -> tuple[str, ...]:
+    def _hostnames(self, old: OldApplication) -> tuple[str, ...]:
         dns = self._deps.services.dns
         configured = dns.hostnames if dns else ()
         return tuple(dict.fromkeys((*configured, *(old.facts.hostnames if old.facts else ()))))
@@ -170,7 +170,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         left = {name: why for name, why in reasons.items() if why}
         return found, left, need.model_copy(update={"why": by})
 
-    def _code(self, old: OldPlace) -> tuple[str, str, bool]:
+    def _code(self, old: OldApplication) -> tuple[str, str, bool]:
         """Commit, its origin in words, and whether it is available. Raises BadInput for an unknown --ref."""
         named, commit = self._deps.request.ref, old.facts.commit if old.facts else ""
         why = "no repository is configured"
@@ -203,7 +203,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         except (BadInput, MachineError, ProviderError) as error:
             return f" (not fetched yet: {error.message})"
 
-    def _needs(self, old: OldPlace, dns: Need, code: Need) -> tuple[Need, ...]:
+    def _needs(self, old: OldApplication, dns: Need, code: Need) -> tuple[Need, ...]:
         media = Need(part="media", provider="cloudinary", possible=True, why="not affected")
         if self._deps.media is not None:
             try:

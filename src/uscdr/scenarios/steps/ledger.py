@@ -157,13 +157,6 @@ def _ledger_words(ledger: LossLedger) -> str:
     return ". ".join([*words, f"{plural(ledger.rows_now or 0, 'row')} now, {ledger.rows_backup:,} in the backup"])
 
 
-def lost_words(ledger: LossLedger | None) -> str:
-    """How many rows the restore loses: a number, a lower bound (`at least`), or `not known`."""
-    if ledger is None or ledger.rows_lost is None:
-        return "not known"
-    return f"at least {ledger.rows_lost:,}" if ledger.at_least else f"{ledger.rows_lost:,}"
-
-
 def _is_bound(line: LedgerLine) -> bool:
     """Whether the damage may have deleted unknown rows of this table, written since the backup."""
     return line.lost is None or line.now is None or bool(line.damaged) or bool(line.unseen)

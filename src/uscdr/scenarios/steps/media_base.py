@@ -257,11 +257,6 @@ def asks(request: str) -> Call:
     return Call(provider=PROVIDER, request=request, writes=False)
 
 
-def changes(request: str) -> Call:
-    """A call to the media service that changes something."""
-    return Call(provider=PROVIDER, request=request, writes=True)
-
-
 def by_column(rows: Mapping[str, int]) -> str:
     """`table.column: 3 rows, …`; without a number for a column that has no file names."""
     return ", ".join(f"{column}: {plural(number, 'row')}" if number else column for column, number in rows.items())

@@ -11,12 +11,13 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import AnswerLost, CheckFailed
 from uscdr.models.base import Fact
+from uscdr.models.events import Call
 from uscdr.models.media import Access, Asset, AssetKey, KnownAsset, RestoredAsset
 from uscdr.providers.ports.media import RESTORE_BATCH
 from uscdr.scenarios.media.compare import FileState, ListedAsset
 from uscdr.scenarios.media.repair import Repairs, batches, by_kind
 from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaUploaded
-from uscdr.scenarios.steps.media_base import MediaStep, changes
+from uscdr.scenarios.steps.media_base import PROVIDER, MediaStep
 from uscdr.words import plural, size
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class _MediaRestored(Fact):
 
     restored: int
     refused: int = 0
+
+
+def _changes(request: str) -> Call:
+    """A call to the media service that changes something."""
+    return Call(provider=PROVIDER, request=request, writes=True)
 
 
 class _MediaRestoreSeen(Fact):
@@ -112,7 +118,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
         words = f"restore {plural(seen.files, 'file')} from the service's own backup into {self.cloud().cloud}"
         if seen.versions:
             words += f", {seen.versions:,} of them in the version before the change"
-        calls = (changes(f"POST /resources/{{type}}/{{delivery}}/restore ({RESTORE_BATCH} files in each call)"),)
+        calls = (_changes(f"POST /resources/{{type}}/{{delivery}}/restore ({RESTORE_BATCH} files in each call)"),)
         return Action("change", words, calls)
 
     @override
@@ -267,8 +273,8 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         if seen.replaced:
             words += f"; {seen.replaced:,} of them replace a file with other content"
         calls = (
-            changes("POST /{type}/upload (public_id, overwrite, invalidate, tags, access)"),
-            *((changes("POST /resources/{type}/{delivery}/… (access)"),) if seen.access else ()),
+            _changes("POST /{type}/upload (public_id, overwrite, invalidate, tags, access)"),
+            *((_changes("POST /resources/{type}/{delivery}/… (access)"),) if seen.access else ()),
         )
         return Action("change", words, calls)
 

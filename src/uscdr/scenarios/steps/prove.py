@@ -117,7 +117,7 @@ def _with_key_trouble(deps: Adapters, proof: Proof) -> Proof:
 def refusal_of(deps: Adapters, proof: Proof, view: View) -> str:
     """Why this backup must not be restored, and what to do instead; empty if it may be restored."""
     key = deps.config.recovery.encryption_key_variable
-    name, wants, instead = proof.backup, proof.wanting(key), another(view, proof.backup)
+    name, wants, instead = proof.backup, proof.unfit(key), another(view, proof.backup)
     if wants and proof.key.opens_nothing:
         sample = f"{proof.key.wrong:,} of {plural(proof.key.sampled, 'sampled value')} cannot be decrypted with it"
         where = f" ({proof.key.where})" if proof.key.where else ""
@@ -153,7 +153,7 @@ def _schema_words(proof: Proof) -> str:
 
 def _as_it_was(proof: Proof, key: str) -> str:
     """A damaged backup that the operator named is restored as it is: its problems are shown, not refused."""
-    wrong = proof.wanting(key) or proof.key.why
+    wrong = proof.unfit(key) or proof.key.why
     words = f"{proof.backup} restores here: {plural(len(proof.tables), 'table')}, {plural(proof.rows, 'row')}"
     return f"{words}, SHA-256 {proof.sha256[:16]}…; it will be restored as it is, DAMAGED: {wrong}"
 

@@ -28,11 +28,9 @@ from uscdr.scenarios.results.db import (
 )
 from uscdr.scenarios.steps.access import keep
 from uscdr.scenarios.steps.base import ScenarioStep, writes
-from uscdr.scenarios.steps.ledger import lost_words
 from uscdr.scenarios.steps.transfers import (
     Mark,
     TransfersSeen,
-    adopt,
     find,
     follow,
     otherwise,
@@ -131,7 +129,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
             "rows now": here,
             f"rows in {seen.backup}": there,
             "backup taken": when,
-            "rows lost": lost_words(ledger),
+            "rows lost": _rows_lost(ledger),
             "access given back": _access_words(view.get(AccessBack)),
             "writes lost": _writes_lost(ledger, chosen),
         }
@@ -175,7 +173,8 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
     @override
     def adopt(self, provider_id: str, seen: _RestoreSeen, view: View, tell: Reporter) -> Restored:
         with otherwise(ANOTHER):
-            return self._restored(adopt(self._deps, seen.owner_app, provider_id, tell), view)
+            found = self._deps.backups.transfer(seen.owner_app, provider_id)
+            return self._restored(follow(self._deps, seen.owner_app, found, tell), view)
 
     def _restored(self, transfer: Transfer, view: View) -> Restored:
         proof, intent = view.need(Proof), view.intents.get(self.id)
@@ -219,6 +218,13 @@ def _amounts(ledger: LossLedger | None, view: View) -> tuple[str, str]:
         return (UNKNOWN if seen is None or seen.reachable else "unreadable"), UNKNOWN
     here = "unreadable" if ledger.rows_now is None else str(ledger.rows_now)
     return f"{AT_LEAST} {here}" if ledger.now_at_least else here, str(ledger.rows_backup)
+
+
+def _rows_lost(ledger: LossLedger | None) -> str:
+    """How many rows the restore loses: a number, a lower bound (`at least`), or `not known`."""
+    if ledger is None or ledger.rows_lost is None:
+        return "not known"
+    return f"at least {ledger.rows_lost:,}" if ledger.at_least else f"{ledger.rows_lost:,}"
 
 
 def _writes_lost(ledger: LossLedger | None, chosen: ChosenBackup) -> str:

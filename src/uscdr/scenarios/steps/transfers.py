@@ -215,8 +215,3 @@ def restores_since(deps: Adapters, restored: Restored, tell: Reporter) -> tuple[
         if not one.ended:
             _end_of(deps, addon.owner_app_name, one, tell)
     return tuple(one.name for one in others)
-
-
-def adopt(deps: Adapters, app: str, transfer_id: str, tell: Reporter) -> Transfer:
-    """Wait for the end of a transfer that was found."""
-    return follow(deps, app, deps.backups.transfer(app, transfer_id), tell)

@@ -92,7 +92,7 @@ def test_a_listed_danger_is_seen_before_users_are_shut_out(quick: Path) -> None:
             "InconsistentMigrationHistory: Migration admin.0001_initial is applied before its dependency",
         ),
         ("CommandError: Conflicting migrations detected; multiple leaf nodes", "CommandError: Conflicting migrations"),
-        ("killed", "the output tells no reason"),
+        ("killed", "the output gives no reason"),
     ],
 )
 def test_what_django_itself_refuses_is_told_before_users_are_shut_out(quick: Path, output: str, words: str) -> None:
@@ -109,7 +109,7 @@ def test_files_of_what_is_not_installed_do_not_close_the_application(quick: Path
     run = unmigrated(quick)
     run.world.one_off_results = [OneOffResult(name="run.1", exit_status=0, output=f"[X]  {ONE}\r\n[X]  {TWO}\r\n")]
     code, message = ended(run.begin())
-    assert (code, "nothing to migrate" in message, run.world.maintenance) == (ExitCode.CHECK_FAILED, True, False)
+    assert (code, "has no pending migration" in message, run.world.maintenance) == (ExitCode.CHECK_FAILED, True, False)
     assert sent(run, "set_maintenance") == []
 
 
@@ -302,4 +302,4 @@ def test_where_no_release_helps_the_scenario_that_does_is_named(quick: Path) -> 
     assert (code, run.world.writes) == (ExitCode.CHECK_FAILED, [])
     assert "recorded as applied, but missing in the database: patients_patient.name" in message
     assert "uscdr recover db" in message
-    assert advice(ending) == "This run changed nothing; what is left was so before it (uscdr runs list)."
+    assert advice(ending) == "This run changed nothing; an earlier run left this state (see: uscdr runs list)."

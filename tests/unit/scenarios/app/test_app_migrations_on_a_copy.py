@@ -30,7 +30,11 @@ def test_recover_app_tries_it_on_a_copy_of_the_newest_backup(quick: Path) -> Non
 
 
 def test_recover_app_says_why_it_was_not_tried(quick: Path) -> None:
-    for case, words in (("none", "there is no backup"), ("large", "would take too long"), ("bad", "could be restored")):
+    for case, words in (
+        ("none", "there is no backup"),
+        ("large", "would take too long"),
+        ("bad", "could not restore a backup"),
+    ):
         run = unmigrated(quick / case)
         if case == "none":
             run.world.transfers.clear()

@@ -29,7 +29,7 @@ from uscdr.models.probes import WebAnswer
 from uscdr.scenarios.adapters import DnsAccess, Request
 from uscdr.scenarios.config import Config
 from uscdr.scenarios.config_targets import DnsTarget, HerokuTarget, TargetConfig
-from uscdr.scenarios.infra.old import OldLook
+from uscdr.scenarios.infra.old import OldApplicationReader
 from uscdr.wiring.context import RunContext
 from uscdr.wiring.target import Target as Target_
 
@@ -115,7 +115,7 @@ class Recovery(Rehearsal):
                 deploys=deploys,
                 dns=DnsAccess(zone=self.names, verifier=self.names) if self.names else None,
                 kit=kit,
-                old=OldLook(platform, provisioning, deploys, backups, kit),
+                old=OldApplicationReader(platform, provisioning, deploys, backups, kit),
                 source=None if self.without_repository else Source(cast("World", places.old)),
                 loader=Loader(places),
             )

@@ -10,7 +10,16 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.scenarios.config import Recovery
-from uscdr.scenarios.infra.config import NEW, ConfigInputs, Fate, Known, NewConfig, ServiceAddress, _holds, _names_data
+from uscdr.scenarios.infra.config import (
+    NEW,
+    AddonFate,
+    ConfigInputs,
+    KnownAddress,
+    NewConfig,
+    ServiceAddress,
+    _holds,
+    _names_data,
+)
 
 OLD_DB = "postgres://u7a8b9c0d1e2f:p0a1b2c3d4e5f6a7b8@ec2-3-9.eu-west-1.compute.amazonaws.com:5432/d1a2b3c4d5e6f"
 NEW_DB = "postgres://unew1unew2:pnew1pnew2pnew3@ec2-7-7.eu-west-1.compute.amazonaws.com:6432/dnew1dnew2"
@@ -22,14 +31,14 @@ U, P, H, D = "u7a8b9c0d1e2f", "p0a1b2c3d4e5f6a7b8", "ec2-3-9.eu-west-1.compute.a
 NU, NP, NH, ND = "unew1unew2", "pnew1pnew2pnew3", "ec2-7-7.eu-west-1.compute.amazonaws.com", "dnew1dnew2"
 
 
-def known(addon: str, old: str, new: str = "", *, fate: Fate = Fate.ANEW) -> Known:
-    return Known(addon, fate, ServiceAddress.of(old), ServiceAddress.of(new) if new else NEW)
+def known(addon: str, old: str, new: str = "", *, fate: AddonFate = AddonFate.ANEW) -> KnownAddress:
+    return KnownAddress(addon, fate, ServiceAddress.of(old), ServiceAddress.of(new) if new else NEW)
 
 
 BOTH = (known("pg-1", OLD_DB, NEW_DB), known("redis-1", OLD_QUEUE, NEW_QUEUE))
 
 
-def made(values: Mapping[str, str], *known_: Known, **around: object) -> NewConfig:
+def made(values: Mapping[str, str], *known_: KnownAddress, **around: object) -> NewConfig:
     secret = {name: SecretStr(value) for name, value in values.items()}
     return NewConfig.of(secret, Recovery(), ConfigInputs(known=known_ or BOTH, **around))  # type: ignore[arg-type]
 
@@ -139,7 +148,7 @@ def test_words_of_a_simple_address_are_no_sign_of_it() -> None:
 
 
 def test_an_add_on_that_is_not_made_anew_is_named_with_all_that_holds_its_address() -> None:
-    gone = known("pg-2", OLD_DB, fate=Fate.GONE)
+    gone = known("pg-2", OLD_DB, fate=AddonFate.GONE)
     config = made(
         {"ANALYTICS_URL": OLD_DB, "STATS": f"{OLD_DB}?x=1", "KEPT": "k"},
         gone,
@@ -168,7 +177,7 @@ def test_a_server_that_both_places_share_is_no_reason_to_leave_anything_out() ->
 
 def test_two_databases_on_one_server_are_told_apart_and_a_strangers_is_copied_and_said() -> None:
     second = OLD_DB.replace(U, "u9z8y7x6").replace(P, "p9z8y7x6w5v4u3").replace(D, "d9z8y7x6")
-    both = (known("pg-1", OLD_DB, NEW_DB), known("pg-2", second, fate=Fate.GONE))
+    both = (known("pg-1", OLD_DB, NEW_DB), known("pg-2", second, fate=AddonFate.GONE))
     stranger = OLD_DB.replace(U, "uother12").replace(P, "pother12345678").replace(D, "dother12")
     config = made({"A": OLD_DB, "B": second, "C": stranger, "D": f"host={H} password={P}", "E": H}, *both)
     assert shown(config) == {"A": NEW_DB, "C": stranger, "D": f"host={NH} password={NP}"}
@@ -203,7 +212,7 @@ def test_an_address_of_its_own_that_names_another_place_is_pointed_out() -> None
 
 
 def test_a_new_place_that_tells_no_address_gets_no_made_up_one() -> None:
-    silent = Known("pg-1", Fate.ANEW, OLD, None)
+    silent = KnownAddress("pg-1", AddonFate.ANEW, OLD, None)
     config = made(
         {"COPY": OLD_DB, "SITE_URL": "https://usc-pis.herokuapp.com"},
         silent,

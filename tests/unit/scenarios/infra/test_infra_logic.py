@@ -17,7 +17,7 @@ from uscdr.kit.content import AppFacts
 from uscdr.models.heroku import AddOn, AddonPlan, App, Attachment, Build
 from uscdr.scenarios.config import Recovery
 from uscdr.scenarios.infra.config import ConfigInputs, NewConfig
-from uscdr.scenarios.infra.old import OldLook, OldPlace
+from uscdr.scenarios.infra.old import OldApplication, OldApplicationReader
 from uscdr.scenarios.infra.services import AddonOrder, LostAddons, _had, _known
 
 OLD_URL, NEW_URL = "https://usc-pis.herokuapp.com/", "https://usc-pis-recovery-1.herokuapp.com/"
@@ -198,10 +198,10 @@ def test_a_further_credential_of_the_database_is_not_given_the_owners() -> None:
     assert (sorted(made_.values), made_.changed) == (["COPY", "REPORTS_URL"], ("COPY", "REPORTS_URL"))
 
 
-def seen(run: object, kit: object) -> OldPlace:
+def seen(run: object, kit: object) -> OldApplication:
     places = run.places  # type: ignore[attr-defined]
     platform, provisioning = PlacePlatform(places), PlaceProvisioning(places)
-    look = OldLook(platform, provisioning, PlaceDeploys(places), PlaceBackups(places), kit)  # type: ignore[arg-type]
+    look = OldApplicationReader(platform, provisioning, PlaceDeploys(places), PlaceBackups(places), kit)  # type: ignore[arg-type]
     return look.place("usc-pis")
 
 

@@ -438,7 +438,7 @@ def test_mail_is_let_out_when_its_release_runs_and_not_before(quick: Path) -> No
     assert place.releases[0].status == "succeeded"
     assert place.releases[0].description.startswith("Set GMAIL_CLIENT_ID")
     told = next(one["summary"] for one in run.events("step.succeeded") if one["step"] == "unsilence")
-    assert told == f"3 variables let out; v{place.releases[0].version} runs on web=2"
+    assert told == f"3 variables set; v{place.releases[0].version} runs on web=2"
 
 
 def test_mail_is_not_called_let_out_while_its_release_has_failed(quick: Path) -> None:
