@@ -1,13 +1,17 @@
-"""Secrets are replaced by their names in all that is shown or kept."""
+"""How secrets are shown and kept: as their names, or as fingerprints that tell two secrets apart."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pydantic import SecretStr
+
 
 MIN_SECRET_LENGTH = 6
 """Shorter values would redact ordinary words."""
@@ -55,3 +59,21 @@ def _in_base64(value: str) -> Iterator[str]:
         last = (before + len(data)) * 8 // 6
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(b"\0" * before + data).decode()[first:last]
+
+
+# Fingerprints of secrets: they tell two secrets apart without revealing them.
+
+
+_LENGTH = 12
+_COST = 1 << 14
+
+
+def fingerprint(secret: SecretStr, whose: str) -> str:
+    """Twelve hexadecimal digits, the same for the same secret of the same application; empty for an empty one.
+
+    A slow hash (scrypt): nobody can try millions of short, human-made secrets.
+    """
+    value = secret.get_secret_value()
+    if not value:
+        return ""
+    return hashlib.scrypt(value.encode(), salt=whose.encode(), n=_COST, r=8, p=1, dklen=_LENGTH // 2).hex()

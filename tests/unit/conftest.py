@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from uscdr import fingerprint
+from uscdr import redaction
 from uscdr.engine import reconcile
 
 MEMORY = Path("/dev/shm")
@@ -21,7 +21,7 @@ def at_once() -> Iterator[None]:
     """Fakes need no patience: what was sent is listed at once. Nor do invented keys need a slow hash."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reconcile, "LOOK_SECONDS", 0.0)
-        patch.setattr(fingerprint, "_COST", 2)
+        patch.setattr(redaction, "_COST", 2)
         yield
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.backups.proving import Code, EncryptionKey, Questions
 from uscdr.errors import MachineError, ProviderError
-from uscdr.fingerprint import fingerprint
+from uscdr.redaction import fingerprint
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

@@ -13,9 +13,9 @@ from uscdr.checks.baseline import NO_BASELINE
 from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding
-from uscdr.fingerprint import fingerprint
 from uscdr.models.base import Duration, aged
 from uscdr.models.postgres import ColumnName, ColumnText, TableName, TableText
+from uscdr.redaction import fingerprint
 from uscdr.words import duration, first_of, plural
 
 if TYPE_CHECKING:

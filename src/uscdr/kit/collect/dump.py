@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.backups.proving import Code, EncryptionKey, ProofResult, ProofSubject, Questions
 from uscdr.errors import BadInput, Interrupted, MachineError, ProviderError
-from uscdr.fingerprint import fingerprint
 from uscdr.kit.collect.sources import BuildRequest, Gaps, Gathering, Sources, Unavailable, present
 from uscdr.kit.content import DumpFacts, SourceFacts
 from uscdr.kit.manifest import DUMP, DumpProof, KitPart
 from uscdr.models.postgres import LeftOut
 from uscdr.models.transfers import Transfer, Transfers
+from uscdr.redaction import fingerprint
 from uscdr.words import plural, size
 
 if TYPE_CHECKING:
