@@ -284,5 +284,5 @@ def test_a_changed_variable_is_named_by_a_check_and_its_value_is_not(desk: Desk,
     assert same["unknown"] == 0
     desk.api("/apps/usc-pis/config-vars", "PATCH", {"SECRET_KEY": "canary-of-another-key-4711"})
     changed = desk.call(*check, "--minimum", str(same["score"]), code=1)
-    assert "changed since: SECRET_KEY" in changed.stdout
+    assert "changed since the build: SECRET_KEY" in changed.stdout
     assert "canary-of-another-key" not in changed.stdout + changed.stderr

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC
-from typing import TYPE_CHECKING, Protocol
+import os
+import threading
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol, TextIO
 
-from uscdr.models.events import Stamped, StepProgress
+from uscdr.clock import now as present
+from uscdr.models.events import CheckFinished, RunFinished, Stamped, StepProgress
 from uscdr.ui.board import Board
+from uscdr.ui.console import Output, environment
+from uscdr.ui.screen import frame, headline
 from uscdr.ui.sentences import progress_words, sentences
-from uscdr.ui.text import Line, Sentence, Span, clock, line, painted
+from uscdr.ui.text import Line, Sentence, Span, Tone, clock, line, painted
 from uscdr.words import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
 
     from uscdr.ui.console import Output
 
@@ -49,9 +58,7 @@ def open_viewers(output: Output, *, stdout: bool = True) -> tuple[RunViewer, ...
         return (machine,) if output.out.is_tty or output.quiet else (machine, _PlainViewer(output))
     if output.quiet or output.json_lines or not output.err.can_redraw:
         return (_PlainViewer(output),)
-    from uscdr.ui.live import LiveViewer
-
-    return (LiveViewer(output),)
+    return (_LiveViewer(output),)
 
 
 # The view for logs, pipes and simple terminals: one line per event on stderr.
@@ -154,3 +161,193 @@ class _JsonLinesViewer:
 
     def close(self) -> None:
         """Nothing to release: every line is flushed."""
+
+
+# The live view on a terminal: a screen that a timer redraws, with finished steps above it.
+
+
+REFRESH_SECONDS = 0.5
+_SHOW_CURSOR, _HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
+_STYLES: dict[Tone, str] = {
+    "plain": "",
+    "strong": "bold",
+    "dim": "dim",
+    "good": "green",
+    "warn": "yellow",
+    "bad": "bold red",
+    "title": "bold cyan",
+}
+
+
+class _LiveViewer:
+    """A rich screen on stderr. If the terminal is gone, the next event raises OSError.
+
+    `now` is the clock of the screen; tests pass their own.
+    """
+
+    def __init__(self, output: Output, *, now: Callable[[], datetime] = present) -> None:
+        self._output = output
+        self._now = now
+        self._board = Board()
+        self._console = _console(output)
+        self._live: Live | None = None
+        self._broken: OSError | None = None
+        self._height = 0
+        self._turn = threading.RLock()
+        self._stop = threading.Event()
+        self._timer = threading.Thread(target=self._tick, name="uscdr-screen", daemon=True)
+
+    def prime(self, history: Iterable[Stamped]) -> None:
+        """Process a resumed run's earlier events without showing them."""
+        for stamped in history:
+            self._board.apply(stamped)
+
+    def __call__(self, stamped: Stamped) -> None:
+        """Show one event: finished steps scroll above, the rest changes in place."""
+        with self._turn:
+            self._output.err.check()
+            if self._broken:
+                raise self._broken
+            self._board.apply(stamped)  # before the first frame, which depends on the kind of run
+            self._open()
+            if not isinstance(stamped.event, StepProgress | RunFinished):  # the last frame shows the end
+                self._scroll(stamped)
+
+    def pause(self) -> None:
+        """Remove the screen while a prompt is shown."""
+        with self._turn:
+            live, self._live = self._live, None
+            if live:
+                live.stop()
+
+    def resume(self) -> None:
+        """Show the screen again."""
+        with self._turn:
+            self._open()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Remove the screen inside this context; a copy of the clock stays above."""
+        self._if_there(self.pause)
+        self._if_there(self._leave_clock)
+        try:
+            yield
+        finally:
+            self._if_there(self.resume)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Give the terminal to the shell inside this context; afterwards draw the screen below the shell's output.
+
+        Writes bytes directly: the signal may have come in the middle of a frame.
+        """
+        moving = self._live is not None
+        if moving:
+            self._bytes(_SHOW_CURSOR)
+        try:
+            yield
+        finally:
+            if moving and self._in_front():
+                self._bytes("\r" + "\n" * self._height + _HIDE_CURSOR)
+
+    def close(self) -> None:
+        """Stop the timer and release the terminal; the last frame of a finished run stays visible."""
+        self._stop.set()
+        if self._timer.is_alive():
+            self._timer.join()
+        if self._live and self._board.finished:
+            self._live.transient = False
+        self._if_there(self.pause)
+
+    def _if_there(self, work: Callable[[], None]) -> None:
+        """Do `work` if the terminal is there. The next event reports a lost terminal to the bus; the run continues."""
+        try:
+            work()
+        except OSError as error:
+            self._broken = error
+
+    def _bytes(self, text: str) -> None:
+        with suppress(OSError):
+            os.write(self._console.file.fileno(), text.encode("ascii"))
+
+    def _in_front(self) -> bool:
+        """Whether this process is in the foreground: not after `bg`."""
+        try:
+            return os.tcgetpgrp(self._console.file.fileno()) == os.getpgrp()
+        except OSError:
+            return False
+
+    def _open(self) -> None:
+        from rich.live import Live
+
+        if self._live or self._stop.is_set():
+            return
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start(refresh=True)
+        if self._timer.ident is None:
+            self._timer.start()
+
+    def _tick(self) -> None:
+        while not self._stop.wait(REFRESH_SECONDS):
+            with self._turn:
+                try:
+                    if self._live:
+                        self._live.refresh()
+                except OSError as error:  # the next event reports it to the bus
+                    self._broken = error
+                    return
+
+    def _render(self) -> Text:
+        width, height = self._console.size
+        lines = frame(self._board, self._now(), width, max(4, height - 1))
+        self._height = len(lines)
+        return _joined([_text(spans) for spans in lines])
+
+    def _leave_clock(self) -> None:
+        board, now, width = self._board, self._now(), self._console.width
+        with self._turn:
+            for spans in headline(board, now, width):
+                self._console.print(_text(spans))
+
+    def _scroll(self, stamped: Stamped) -> None:
+        if self._board.only_looks and isinstance(stamped.event, CheckFinished):
+            return  # the table shows it
+        least = {"loud"} if self._output.quiet else {"normal", "loud"}
+        shown = [item.spans for item in sentences(stamped.event, self._board) if item.weight in least]
+        for spans in shown:
+            self._console.print(_text((Span(f"{stamped.at.astimezone(UTC):%H:%M}Z ", "dim"), *spans)))
+
+
+def _console(output: Output) -> Console:
+    from rich.console import Console
+
+    class TerminalConsole(Console):
+        """A console that reports a closed pipe instead of ending the process."""
+
+        def on_broken_pipe(self) -> None:
+            raise OSError("the terminal is gone")
+
+    stream: TextIO | None = output.err.raw
+    color = output.color_on(output.err)
+    return TerminalConsole(
+        file=stream, no_color=not color, highlight=False, markup=False, emoji=False, _environ=environment()
+    )
+
+
+def _text(spans: Line) -> Text:
+    from rich.text import Text
+
+    return Text.assemble(*((span.text, _STYLES[span.tone]) for span in spans))
+
+
+def _joined(lines: list[Text]) -> Text:
+    from rich.text import Text
+
+    return Text("\n", no_wrap=True, overflow="ellipsis", end="").join(lines)

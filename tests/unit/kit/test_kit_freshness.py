@@ -116,7 +116,7 @@ def test_a_missing_part_costs_its_weight_and_half_a_part_half(name: PartName) ->
 def test_what_is_deployed_otherwise_costs_points_and_names_no_value() -> None:
     found = Freshness.of(seen(now=Now(config_changed=("SECRET_KEY",), commit="1" * 40, media_backup=False)))
     assert (found.score, found.unknown) == (100 - 15 - 5 - 5, 0)
-    assert reason(found, "config").words == "changed since: SECRET_KEY"
+    assert reason(found, "config").words == "changed since the build: SECRET_KEY"
 
 
 def test_what_nobody_asked_earns_nothing_and_is_counted_apart() -> None:

@@ -21,10 +21,9 @@ from uscdr.models.runs import VERDICTS
 from uscdr.report.objectives import build
 from uscdr.ui.board import Board, CheckBoard
 from uscdr.ui.console import Output
-from uscdr.ui.live import LiveViewer
 from uscdr.ui.screen import frame, headline
 from uscdr.ui.text import Line, _bare, cells, painted
-from uscdr.ui.viewers import _PlainViewer
+from uscdr.ui.viewers import _LiveViewer, _PlainViewer
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
 T0 = datetime(2026, 11, 24, 4, 2, tzinfo=UTC)
@@ -282,7 +281,7 @@ def test_the_table_moves_by_itself_and_stands_still_for_a_question(monkeypatch: 
     monkeypatch.setenv("TERM", "xterm")
     terminal, clock = Terminal(), [T0]
     output = Output(stdout=io.StringIO(), stderr=terminal, color=False)
-    viewer = LiveViewer(output, now=lambda: clock[0])
+    viewer = _LiveViewer(output, now=lambda: clock[0])
     try:
         viewer(stamped(begun()))
         viewer(stamped(ev.ChecksStarted(checks=("a", "b"), items=1)))
@@ -301,7 +300,7 @@ from uscdr.models.events import Stamped
 from uscdr.ui.console import Output
 from uscdr.ui.viewers import open_viewers
 (viewer,) = open_viewers(Output())
-assert type(viewer).__name__ == "LiveViewer"
+assert type(viewer).__name__ == "_LiveViewer"
 for line in open({str(EVENTS)!r} + "/" + sys.argv[1] + ".jsonl"):
     viewer(Stamped.model_validate_json(line))
 viewer.close()

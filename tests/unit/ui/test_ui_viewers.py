@@ -25,11 +25,10 @@ from uscdr.redaction import Redactor
 from uscdr.report.objectives import build
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
-from uscdr.ui.live import LiveViewer
 from uscdr.ui.planview import show_plan
 from uscdr.ui.screen import frame
 from uscdr.ui.text import _bare, cells
-from uscdr.ui.viewers import _JsonLinesViewer, _PlainViewer, open_viewers
+from uscdr.ui.viewers import _JsonLinesViewer, _LiveViewer, _PlainViewer, open_viewers
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
 T0 = datetime(2026, 11, 23, 2, 10, tzinfo=UTC)
@@ -201,8 +200,8 @@ def test_foreign_text_cannot_reach_the_screen_raw() -> None:
     assert not {"\x1b", "\u202e", "\x00", "\x07"} & set(text)
 
 
-def live(terminal: Terminal, now: Callable[[], datetime]) -> LiveViewer:
-    return LiveViewer(Output(stdout=io.StringIO(), stderr=terminal, color=False), now=now)
+def live(terminal: Terminal, now: Callable[[], datetime]) -> _LiveViewer:
+    return _LiveViewer(Output(stdout=io.StringIO(), stderr=terminal, color=False), now=now)
 
 
 def test_the_clock_moves_without_events(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +274,7 @@ def test_which_view(monkeypatch: pytest.MonkeyPatch) -> None:
             viewer.close()
         return [type(viewer).__name__ for viewer in viewers]
 
-    assert kinds(Output(stdout=Terminal(), stderr=Terminal())) == ["LiveViewer"]
+    assert kinds(Output(stdout=Terminal(), stderr=Terminal())) == ["_LiveViewer"]
     assert kinds(Output(stdout=Terminal(), stderr=Terminal(), quiet=True)) == ["_PlainViewer"]
     assert kinds(Output(stdout=io.StringIO(), stderr=io.StringIO())) == ["_PlainViewer"]
     assert kinds(Output(stdout=io.StringIO(), stderr=Terminal(), json_lines=True)) == [
