@@ -19,12 +19,13 @@ MEMORY = Path("/dev/shm")
 SHARED = ("media_site", "sandboxed")
 """Fixtures of a session in tests/sandbox; any other sandbox is a file's own."""
 COSTS = {
-    "test_recover_db": 105, "test_verify_damage": 53, "test_recover_infra_half": 52, "test_recover_app": 47,
-    "test_verify": 45, "test_recover_infra": 40, "test_two_operators": 27, "test_backups": 26, "test_kit": 23,
+    "test_recover_db": 115, "test_verify_damage": 53, "test_recover_infra_half": 52, "test_recover_app": 47,
+    "test_verify": 40, "test_recover_infra": 40, "test_two_operators": 27, "test_backups": 26, "test_kit": 23,
     "test_media_damage": 22, "test_break_app": 22, "test_clinic": 20, "test_recover_backups": 18,
-    "test_original_answers": 13, "test_sandbox_life": 10, "test_break_infra": 9, "test_sandbox_services": 9,
+    "test_original_answers": 13, "test_sandbox_life": 24, "test_break_infra": 9, "test_sandbox_services": 9,
     "test_clinic_http": 8, "test_media_clinic": 8, "test_clinic_media": 6, "test_media_adapter": 6,
-    "test_sandbox_builds": 6,
+    "test_sandbox_builds": 6, "test_single_writes_killed": 14, "test_provisioning_adapter": 7,
+    "test_sandbox_transfers": 5,
 }  # fmt: skip
 """Seconds of the processor that a file of tests/sandbox takes, where it is more than a few."""
 ROOM = 4 << 30

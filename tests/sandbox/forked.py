@@ -49,13 +49,16 @@ def _host() -> _Host:
 
 
 def call(
-    arguments: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, timeout: float = 300
+    arguments: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, timeout: float = 300, look: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """As `subprocess.run([USCDR, *arguments])` with captured outputs and no terminal. Raises TimeoutExpired."""
+    """As `subprocess.run([USCDR, *arguments])` with captured outputs and no terminal. Raises TimeoutExpired.
+
+    `look`: for how many seconds it looks for what an earlier process may have done, where nothing is to be found.
+    """
     with tempfile.TemporaryDirectory() as place:
         out, err = Path(place) / "out", Path(place) / "err"
         case = {"arguments": arguments, "env": dict(env), "cwd": str(cwd), "out": str(out), "err": str(err)}
-        code = _host().code({**case, "timeout": timeout})
+        code = _host().code({**case, "timeout": timeout, "look": look})
         return subprocess.CompletedProcess([USCDR, *arguments], code, out.read_text(), err.read_text())
 
 
@@ -97,7 +100,10 @@ def _run(case: dict[str, Any]) -> NoReturn:
     try:
         _become(case)
         from uscdr.cli import main as boundary
+        from uscdr.engine import reconcile
 
+        if case["look"] is not None:
+            reconcile.LOOK_SECONDS = case["look"]
         boundary.main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1

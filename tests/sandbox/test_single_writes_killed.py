@@ -19,6 +19,8 @@ from live_sandbox import Live, until
 KEPT_OUT = ("HEROKU_API_KEY", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_SHARED", "USCDR_KIT_RECIPIENTS")
 COMMANDS = {"capture": ("backup", "capture"), "schedule": ("backup", "schedule", "--apply")}
 PATHS = {"capture": "*/backups", "schedule": "*/transfer-schedules"}
+LOOK = 2.0
+"""Seconds that a resumed run looks for what was never done."""
 CUTS = [(what, fault) for what in COMMANDS for fault in ("timeout-after", "timeout-after", "timeout-before")]
 
 
@@ -36,7 +38,7 @@ class Machine:
         )  # fmt: skip
 
     def call(self, *arguments: str, code: int = 0) -> str:
-        done = forked.call(("--target", "sandbox", *arguments), env=self._environment(), cwd=self.state)
+        done = forked.call(("--target", "sandbox", *arguments), env=self._environment(), cwd=self.state, look=LOOK)
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stdout + done.stderr
         return done.stdout
