@@ -25,6 +25,7 @@ from given import GivenAdapters
 from rehearsal import Rehearsal, configuration
 from uscdr.engine.run import Outcome
 from uscdr.errors import CheckFailed, NotFound, ProviderError, RateLimited
+from uscdr.models.data_settings import ResourceType
 from uscdr.models.heroku import Release
 from uscdr.models.media import (
     Access,
@@ -37,7 +38,6 @@ from uscdr.models.media import (
     MediaDownload,
     MediaUsage,
     Quota,
-    ResourceType,
     RestoredAsset,
     StoredReference,
 )

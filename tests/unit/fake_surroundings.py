@@ -18,9 +18,10 @@ from uscdr.checks.context import CheckContext, Expected, PlatformCache
 from uscdr.checks.registry import SPECS
 from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
+from uscdr.models.data_settings import ReferenceColumn
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.models.heroku import AddOn, App, Attachment, Domain, Dyno, LogDrain, ProcessType, Release, Schedule
-from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
+from uscdr.models.media import FileReferences, StoredReference
 from uscdr.models.probes import Certificate, QueueFacts
 from uscdr.models.transfers import DatabaseEnd, Transfer, TransferKind, TransferState
 from uscdr.providers.ports.media import Media

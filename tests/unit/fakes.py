@@ -27,6 +27,7 @@ from pydantic import SecretStr
 from uscdr.errors import AnswerLost, BadInput, CheckFailed, Conflict, MachineError, NotFound, ProviderError
 from uscdr.installation import install
 from uscdr.models.access import UNSHOWN, AccessAgain, AccessBack, AccessSeen, AccountSeen, KeyedAccess, Unshown
+from uscdr.models.data_settings import CanaryColumn, Invariant, ReferenceColumn
 from uscdr.models.heroku import (
     Account,
     AddOn,
@@ -45,13 +46,11 @@ from uscdr.models.heroku import (
     SignedUrl,
     StatusReport,
 )
-from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
+from uscdr.models.media import FileReferences, StoredReference
 from uscdr.models.postgres import (
-    CanaryColumn,
     CanaryResult,
     Extension,
     ForeignKey,
-    Invariant,
     InvariantResult,
     LeftOut,
     Migration,

@@ -18,11 +18,11 @@ from uscdr.errors import NotFound, ProviderError
 from uscdr.kit.build import Built, build
 from uscdr.kit.collect.sources import BuildRequest, ProofShelf, Sources
 from uscdr.kit.reader import KitReader
+from uscdr.models.data_settings import CanaryColumn, ResourceType
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
 from uscdr.models.heroku import Belongings, Build, Domain, Download, LogDrain, Release, SignedUrl
-from uscdr.models.media import Access, Asset, AssetDetails, AssetKey, MediaDownload, ResourceType
+from uscdr.models.media import Access, Asset, AssetDetails, AssetKey, MediaDownload
 from uscdr.models.migrations import Lack, SourceArchive
-from uscdr.models.postgres import CanaryColumn
 from uscdr.providers.ports.progress import Progress
 from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Identity, Recipient

@@ -42,8 +42,8 @@ from uscdr.errors import Declined
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal
 from uscdr.journal.writer import JournalWriter
+from uscdr.models.data_settings import CanaryColumn, Invariant
 from uscdr.models.events import Stamped
-from uscdr.models.postgres import CanaryColumn, Invariant
 from uscdr.providers.ports.probes import Website
 from uscdr.scenarios.adapters import Request, now
 from uscdr.scenarios.backup_questions import encryption_key, questions_of

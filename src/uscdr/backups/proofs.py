@@ -28,7 +28,7 @@ from uscdr.words import first_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from uscdr.models.postgres import Invariant
+    from uscdr.models.data_settings import Invariant
     from uscdr.store.store import Store
 
 

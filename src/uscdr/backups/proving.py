@@ -31,16 +31,8 @@ from uscdr.words import plural
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from uscdr.models.postgres import (
-        CanaryColumn,
-        CanaryResult,
-        Extension,
-        Invariant,
-        InvariantResult,
-        LeftOut,
-        Migration,
-        TableDigest,
-    )
+    from uscdr.models.data_settings import CanaryColumn, Invariant
+    from uscdr.models.postgres import CanaryResult, Extension, InvariantResult, LeftOut, Migration, TableDigest
     from uscdr.providers.ports.database import Copy, Database, Scratch
 
 TABLES_THERE = "expected tables are there"

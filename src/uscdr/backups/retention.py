@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from uscdr.backups.manifest import BACKUPS, CARD, MANIFEST, CopyCard, inside
-from uscdr.models.base import Fact
 from uscdr.models.transfers import Transfers, Whose
 from uscdr.store.store import Store, StoreRetains
 from uscdr.words import moment
@@ -18,16 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from uscdr.backups.catalog import BackupEntry, StoredCopies
-
-Count = Annotated[int, Field(ge=0, le=1000)]
-
-
-class Retention(Fact):
-    """The numbers of days, weeks and months, among those with a copy, for which one copy is kept."""
-
-    daily: Count = 7
-    weekly: Count = 4
-    monthly: Count = 3
+    from uscdr.models.data_settings import Retention
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
     from uscdr.checks.attempts import Attempts
     from uscdr.checks.baseline import Baseline
+    from uscdr.models.data_settings import CanaryColumn, Invariant, ReferenceColumn
     from uscdr.models.heroku import AddOn, App, Attachment, Domain, Dyno, LogDrain, ProcessType, Release, Schedule
-    from uscdr.models.media import ReferenceColumn
     from uscdr.models.migrations import CodeMigrations
-    from uscdr.models.postgres import CanaryColumn, Invariant
     from uscdr.models.transfers import Transfer
     from uscdr.providers.ports.database import Database
     from uscdr.providers.ports.dns import Verifier

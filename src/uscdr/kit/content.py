@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from uscdr.models.base import Count, Fact, Moment, RevealableSecret
+from uscdr.models.data_settings import CanaryColumn
 from uscdr.models.dns import RecordSet
 from uscdr.models.heroku import AddOn, App, Attachment, Belongings, Domain, LogDrain, ProcessType, Release, Schedule
 from uscdr.models.media import Asset
 from uscdr.models.migrations import CodeMigrations, Lack
-from uscdr.models.postgres import CanaryColumn, Extension, InvariantResult, Migration, TableDigest
+from uscdr.models.postgres import Extension, InvariantResult, Migration, TableDigest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field, SecretStr
 
 from uscdr.models.base import Fact
-from uscdr.models.postgres import TableText
+from uscdr.models.data_settings import AccessTables
 from uscdr.words import first_of, plural
 
 # Roles and login names: an account's current values against the backup. Pure.
@@ -112,35 +112,6 @@ MOST_ROWS = 5000
 Permissions are always listed: others keep theirs.
 """
 _MARK = 8
-
-
-class AccessTables(Fact):
-    """Where the application stores accounts, sessions and permissions."""
-
-    accounts: TableText
-    """The table of accounts."""
-    flags: tuple[str, ...] = ("is_active", "is_staff", "is_superuser")
-    """Its boolean columns that grant access or permissions."""
-    password: str = "password"  # noqa: S105 - a column's name
-    """Its column with the password hash; empty when there is none."""
-    roles: tuple[str, ...] = ()
-    """Its columns with an account's role: a word, a number, or a reference to a role or group."""
-    logins: tuple[str, ...] = ()
-    """Its columns with the login name, or the address for password resets; never shown."""
-    sessions: tuple[TableText, ...] = ()
-    """Tables whose rows grant access: tokens, sessions, keys. Without a row the user must sign in again."""
-    permissions: tuple[TableText, ...] = ()
-    """Tables whose rows grant permissions: groups, permissions, invitations to create an account."""
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The columns that are compared by value."""
-        return (*self.roles, *self.logins)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column of the accounts that is read."""
-        return (*self.flags, *self.named, self.password)
 
 
 class KeyedAccess(AccessTables):

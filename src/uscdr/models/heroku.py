@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, SecretStr
 
 from uscdr.models.base import Fact, Moment, RevealableSecret
+from uscdr.models.data_settings import service_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -115,11 +116,6 @@ class AddOn(Fact):
     def owned_by(self, app: str) -> bool:
         """Whether this application owns it; an add-on without a named owner counts as owned."""
         return self.app_name in ("", app)
-
-
-def service_of(plan: str) -> str:
-    """`heroku-postgresql:essential-0` -> `heroku-postgresql`."""
-    return plan.partition(":")[0]
 
 
 class Attachment(Fact):

@@ -12,12 +12,12 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from pydantic import Field, SecretStr
 
 from uscdr.models.base import Fact, Moment
-from uscdr.models.postgres import ColumnName, ColumnText, TableName, Unread
+from uscdr.models.data_settings import ColumnName, ResourceType, TableName
+from uscdr.models.postgres import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ResourceType = Literal["image", "raw", "video"]
 RESOURCE_TYPES: tuple[ResourceType, ...] = ("image", "raw", "video")
 Delivery = Literal["upload", "private", "authenticated"]
 DELIVERIES: tuple[Delivery, ...] = ("upload", "private", "authenticated")
@@ -182,21 +182,6 @@ class KnownAsset(Fact):
     metadata: dict[str, str] = Field(default_factory=dict)
     access: Access | None = None
     """None when the copy lacks it."""
-
-
-class ReferenceColumn(Fact):
-    """A column that names stored files: `table.column`, or `schema.table.column`.
-
-    A text column has names. A JSON column is searched for addresses and paths of files; nothing else is read.
-    """
-
-    column: ColumnText
-    resource_type: ResourceType | Literal["by_extension"] = "by_extension"
-    """The resource type that the column's storage uses; `by_extension` decides by the name."""
-    written: str = "created_at"
-    """The column of the same table with the time of writing."""
-    size: str = "file_size"
-    """The column of the same table with the file's size in bytes, if any (names only, not JSON)."""
 
 
 class StoredReference(Fact):

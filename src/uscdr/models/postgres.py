@@ -1,98 +1,18 @@
-"""Names in a PostgreSQL database, and observations of it: counts, keys and digests, never patient data.
-
-The name of a table or column identifies exactly one, and is quoted like PostgreSQL. `visits` is the table of the schema
-`public`, `audit.visits` that of another; a part with more than lower-case letters, digits and underscores is quoted, as
-in `"Odd name"` and `audit."a.b"`. Input from people and from earlier versions may have such parts without quotes: they
-are taken literally.
-"""
+"""Observations of a PostgreSQL database: counts, keys and digests, never patient data."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from uscdr.models.base import Fact, Moment
+from uscdr.models.data_settings import TableText
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-PUBLIC = "public"
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
-_PART = re.compile(r'"((?:[^"]|"")+)"(?=\.|$)|([^.]+)')
-
-
-@dataclass(frozen=True, order=True)
-class TableName:
-    """One table. `str` returns what `parse` accepts, and is unique for each table."""
-
-    schema: str
-    relation: str
-
-    @classmethod
-    def parse(cls, text: str) -> TableName:
-        """The table that `text` names; without a schema that of `public`. Raises ValueError when it names none."""
-        return _table(tuple(_parts(text)))
-
-    def __str__(self) -> str:
-        return _quoted(self.relation) if self.schema == PUBLIC else f"{_quoted(self.schema)}.{_quoted(self.relation)}"
-
-
-@dataclass(frozen=True, order=True)
-class ColumnName:
-    """One column of one table."""
-
-    table: TableName
-    column: str
-
-    @classmethod
-    def parse(cls, text: str) -> ColumnName:
-        """The column that `table.column` names. Raises ValueError when it names none."""
-        *table, column = _parts(text)
-        if not table:
-            raise ValueError(f"“{text}” does not name a table's column")
-        return cls(_table(table), column)
-
-    def __str__(self) -> str:
-        return f"{self.table}.{_quoted(self.column)}"
-
-
-def _table(parts: Sequence[str]) -> TableName:
-    return TableName(PUBLIC, parts[0]) if len(parts) == 1 else TableName(parts[0], ".".join(parts[1:]))
-
-
-def _quoted(name: str) -> str:
-    """One part of a name, quoted where necessary."""
-    return name if _PLAIN.fullmatch(name) else '"{}"'.format(name.replace('"', '""'))
-
-
-def _parts(text: str) -> Iterator[str]:
-    at = 0
-    while at <= len(text):
-        found = _PART.match(text, at)
-        if found is None:
-            raise ValueError(f"“{text}” must have the form table, schema.table or table.column")
-        marked, plain = found.groups()
-        yield plain if marked is None else marked.replace('""', '"')
-        at = found.end() + 1
-
-
-def _table_text(text: str) -> str:
-    return str(TableName.parse(text))
-
-
-def _column_text(text: str) -> str:
-    return str(ColumnName.parse(text))
-
-
-TableText = Annotated[str, AfterValidator(_table_text)]
-"""A table in the form of `TableName`, from any accepted form."""
-ColumnText = Annotated[str, AfterValidator(_column_text)]
-"""A column in the form of `ColumnName`, from any accepted form."""
-
+    from collections.abc import Sequence
 
 # PostgreSQL messages that contain only names and may be shown; others may quote a row's values. Pure.
 
@@ -231,20 +151,6 @@ class TableKeys(Fact):
     """For each key a 32-bit fingerprint of its whole row, equal for equal rows on any server."""
 
 
-class Invariant(Fact):
-    """One expectation: `sql` returns one value. At least one bound is set.
-
-    `equals` compares as text; `minimum` and `maximum` as numbers.
-    """
-
-    name: str
-    sql: str
-    equals: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    why: str = ""
-
-
 class InvariantResult(Fact):
     """An invariant's result. `holds` is None when the query failed; `seen` is a number or a word."""
 
@@ -254,14 +160,6 @@ class InvariantResult(Fact):
     expected: str
     forbidden: bool = False
     """Whether the server refused the query because of permissions or row-level security."""
-
-
-class CanaryColumn(Fact):
-    """A pgcrypto column and its plain counterpart: with the right key they are equal."""
-
-    table: TableText
-    encrypted: str
-    plain: str
 
 
 MANY_APART, SHARE_APART = 5, 0.1

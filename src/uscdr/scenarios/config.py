@@ -11,13 +11,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, field_validator
 
-from uscdr.backups.retention import Retention
 from uscdr.checks.check import Check, CheckSpec
-from uscdr.models.access import AccessTables
 from uscdr.models.base import Destination, Duration, Fact
-from uscdr.models.heroku import service_of
-from uscdr.models.media import ReferenceColumn
-from uscdr.models.postgres import CanaryColumn, ColumnText, Invariant, TableText
+from uscdr.models.data_settings import (
+    AccessTables,
+    CanaryColumn,
+    ColumnText,
+    Invariant,
+    ReferenceColumn,
+    Retention,
+    TableText,
+    service_of,
+)
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
 
 

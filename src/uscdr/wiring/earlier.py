@@ -10,7 +10,7 @@ from uscdr.backups.loss import DatabaseState, Earlier
 from uscdr.backups.proofs import ProofDocument, Proofs
 from uscdr.checks.baseline import Baseline
 from uscdr.errors import UscdrError
-from uscdr.models.postgres import TableName
+from uscdr.models.data_settings import TableName
 from uscdr.wiring.stores import open_store
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput
+from uscdr.models.data_settings import Invariant
 from uscdr.models.media import MediaAccount
-from uscdr.models.postgres import Invariant
 from uscdr.sandbox.state import read_contract
 from uscdr.scenarios.adapters import CheckAccount
 from uscdr.scenarios.config import SANDBOX, ConfigManifest, Source

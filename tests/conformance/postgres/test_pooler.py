@@ -10,8 +10,7 @@ from pooled import Pooled
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
-from uscdr.models.media import ReferenceColumn
-from uscdr.models.postgres import Invariant
+from uscdr.models.data_settings import Invariant, ReferenceColumn
 from uscdr.providers.postgres.database import PostgresDatabase
 
 Pooler = Callable[[str], Pooled]

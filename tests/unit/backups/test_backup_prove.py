@@ -18,8 +18,9 @@ from uscdr.backups.proofs import Grade, ProofDocument, ProvenInvariant
 from uscdr.backups.proving import TABLES_THERE, Code, Decoded, EncryptionKey, ProofSubject, Questions
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError
+from uscdr.models.data_settings import CanaryColumn, Invariant
 from uscdr.models.migrations import CodeMigrations
-from uscdr.models.postgres import CanaryColumn, CanaryResult, Invariant, LeftOut, TableDigest
+from uscdr.models.postgres import CanaryResult, LeftOut, TableDigest
 from uscdr.report.backups import show_proof
 from uscdr.scenarios.prover import DumpSource, Prover
 from uscdr.scenarios.results.db import Proof

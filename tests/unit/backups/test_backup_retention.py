@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uscdr.backups.retention import Retention, _KeptCopy, _removable, _wanted
+from uscdr.backups.retention import _KeptCopy, _removable, _wanted
+from uscdr.models.data_settings import Retention
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 MOMENTS = st.integers(0, 400 * 24 * 60).map(lambda minutes: BEGIN + timedelta(minutes=minutes))

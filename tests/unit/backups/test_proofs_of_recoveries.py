@@ -15,7 +15,7 @@ from uscdr.backups.proofs import Proofs
 from uscdr.backups.proving import Code, Decoded, EncryptionKey, Questions
 from uscdr.engine.wait import Stop
 from uscdr.errors import CheckFailed, MachineError
-from uscdr.models.postgres import Invariant
+from uscdr.models.data_settings import Invariant
 from uscdr.scenarios.config_targets import HerokuTarget
 from uscdr.scenarios.prover import DumpSource, Prover
 from uscdr.store.directory import LocalStore

@@ -21,10 +21,11 @@ from uscdr.checks.baseline import Baseline
 from uscdr.checks.check import Check
 from uscdr.checks.context import CheckContext
 from uscdr.errors import ProviderError
+from uscdr.models.data_settings import CanaryColumn, Invariant, ReferenceColumn
 from uscdr.models.heroku import AddOn
-from uscdr.models.media import AssetKey, FileReferences, ReferenceColumn, StoredReference
+from uscdr.models.media import AssetKey, FileReferences, StoredReference
 from uscdr.models.migrations import CodeMigrations
-from uscdr.models.postgres import CanaryColumn, Invariant, PasswordResult
+from uscdr.models.postgres import PasswordResult
 from uscdr.models.probes import Certificate, WebAnswer
 
 SECRET_KEY = "key-planted-secret"

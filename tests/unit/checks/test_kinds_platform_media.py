@@ -17,7 +17,8 @@ from fakes import World as Provider
 from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding
 from uscdr.errors import CredentialsRefused, NotFound, RateLimited
-from uscdr.models.media import Asset, AssetKey, MediaDownload, ReferenceColumn, StoredReference
+from uscdr.models.data_settings import ReferenceColumn
+from uscdr.models.media import Asset, AssetKey, MediaDownload, StoredReference
 from uscdr.providers.ports.media import Delivered
 from uscdr.providers.ports.progress import Progress
 

@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from uscdr.journal.reader import RENAMED
-from uscdr.models.access import AccessTables
 from uscdr.models.base import Fact
+from uscdr.models.data_settings import AccessTables
 from uscdr.scenarios.config import ApplicationConfig, Config, ConfigManifest, Recovery
 from uscdr.scenarios.config_targets import CloudinaryTarget, DnsTarget, HerokuTarget
 

@@ -13,10 +13,10 @@ from uscdr.kit.collect.media import MOST_FAILURES
 from uscdr.kit.collect.sources import Absent
 from uscdr.kit.find import KitLine
 from uscdr.kit.manifest import PARTS, PartName
+from uscdr.models.data_settings import Invariant
 from uscdr.models.heroku import AddOn
 from uscdr.models.media import Access, AccessRule
 from uscdr.models.migrations import Lack
-from uscdr.models.postgres import Invariant
 from uscdr.providers.ports.progress import Progress
 
 NOT_THERE = Absent("It is not configured.")

@@ -14,7 +14,8 @@ from kit_world import SECRET, Workshop, key
 from uscdr.backups.proofs import Grade, ProofDocument
 from uscdr.errors import MachineError
 from uscdr.kit.collect.sources import ProofShelf, Sources
-from uscdr.models.postgres import Invariant, LeftOut
+from uscdr.models.data_settings import Invariant
+from uscdr.models.postgres import LeftOut
 
 PATIENTS = Invariant(name="patients", sql="count patients_patient", minimum=1)
 KEY = "PGP_ENCRYPTION_KEY"

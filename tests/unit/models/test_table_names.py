@@ -6,7 +6,8 @@ from itertools import product
 
 import pytest
 
-from uscdr.models.postgres import ColumnName, TableDigest, TableName
+from uscdr.models.data_settings import ColumnName, TableName
+from uscdr.models.postgres import TableDigest
 
 ODD = ("visits", "Visits", "a.b", 'a"b', '"', "a b", "a.", ".b", '"a"', "ü", "public", "a$1")
 

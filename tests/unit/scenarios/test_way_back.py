@@ -13,7 +13,8 @@ import pytest
 from fakes import Data, FakeDatabase, clinic
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
-from uscdr.models.postgres import Invariant, InvariantResult
+from uscdr.models.data_settings import Invariant
+from uscdr.models.postgres import InvariantResult
 from uscdr.models.transfers import TransferKind, TransferState
 
 BACK = "Way back to the state before this recovery: uscdr --target production recover db --backup "

@@ -14,7 +14,7 @@ from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding
 from uscdr.models.base import Duration, aged
-from uscdr.models.postgres import ColumnName, ColumnText, TableName, TableText
+from uscdr.models.data_settings import ColumnName, ColumnText, TableName, TableText
 from uscdr.redaction import fingerprint
 from uscdr.words import duration, first_of, plural
 

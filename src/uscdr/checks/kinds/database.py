@@ -14,14 +14,15 @@ from uscdr.checks.check import Bound, CheckSpec, Provider
 from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.models.base import Duration
+from uscdr.models.data_settings import ColumnName, Invariant, TableName
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
-from uscdr.models.postgres import ColumnName, ForeignKey, Invariant, InvariantResult, TableName
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from uscdr.checks.context import CheckContext
+    from uscdr.models.postgres import ForeignKey, InvariantResult
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 """Below 1: no value can shrink by more than itself."""

@@ -16,7 +16,7 @@ from uscdr.checks.kinds.database import number
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.digits import whole
 from uscdr.models.base import Duration, Fact
-from uscdr.models.postgres import Invariant
+from uscdr.models.data_settings import Invariant
 from uscdr.models.probes import Sending, WebAnswer
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from uscdr.backups.proofs import ProofDocument
     from uscdr.backups.proving import Decode
     from uscdr.kit.writer import KitWriter
+    from uscdr.models.data_settings import CanaryColumn, Invariant
     from uscdr.models.migrations import SourceArchive
-    from uscdr.models.postgres import CanaryColumn, Invariant
     from uscdr.providers.ports.database import Scratch
     from uscdr.providers.ports.dns import Verifier, Zone
     from uscdr.providers.ports.media import Media

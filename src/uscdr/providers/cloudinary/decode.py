@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, get_args
 
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
+from uscdr.models.data_settings import ResourceType
 from uscdr.models.media import (
     DELIVERIES,
     Access,
@@ -18,7 +19,6 @@ from uscdr.models.media import (
     AssetKey,
     AssetVersion,
     MediaUsage,
-    ResourceType,
     RestoredAsset,
 )
 from uscdr.providers.http.json import JsonObject, ShapeError, items

@@ -26,7 +26,6 @@ from uscdr.models.media import (
     MediaDownload,
     MediaUsage,
     Quota,
-    ResourceType,
     RestoredAsset,
 )
 from uscdr.providers.cloudinary import decode
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from uscdr.models.data_settings import ResourceType
     from uscdr.providers.ports.progress import Progress
 
 T = TypeVar("T")

@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, KeyedAccess, Unshown
-    from uscdr.models.media import FileReferences, ReferenceColumn
+    from uscdr.models.data_settings import CanaryColumn, Invariant, ReferenceColumn
+    from uscdr.models.media import FileReferences
     from uscdr.models.postgres import (
-        CanaryColumn,
         CanaryResult,
         Extension,
         ForeignKey,
-        Invariant,
         InvariantResult,
         LeftOut,
         Migration,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from uscdr.models.data_settings import ResourceType
     from uscdr.models.media import (
         Access,
         Asset,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         MediaDownload,
         MediaUsage,
         Quota,
-        ResourceType,
         RestoredAsset,
     )
     from uscdr.providers.ports.progress import Progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uscdr.models.postgres import CanaryColumn, CanaryResult, Unread
+from uscdr.models.postgres import CanaryResult, Unread
 from uscdr.providers.postgres.inventory import Catalogue, LiveColumn, Table
 from uscdr.providers.postgres.reading import attempt, savepoint
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from psycopg import sql
     from pydantic import SecretStr
 
+    from uscdr.models.data_settings import CanaryColumn
     from uscdr.providers.postgres.connection import Connection
 
 _BYTEA = 17

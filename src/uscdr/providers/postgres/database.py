@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.models.postgres import (
-    CanaryColumn,
     CanaryResult,
     Extension,
     ForeignKey,
-    Invariant,
     InvariantResult,
     Migration,
     NewestTime,
@@ -54,7 +52,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from uscdr.models.access import AccessAgain, AccessBack, AccessSeen, KeyedAccess, Unshown
-    from uscdr.models.media import FileReferences, ReferenceColumn
+    from uscdr.models.data_settings import CanaryColumn, Invariant, ReferenceColumn
+    from uscdr.models.media import FileReferences
     from uscdr.providers.postgres.connection import Connection
     from uscdr.providers.postgres.inventory import Table
 

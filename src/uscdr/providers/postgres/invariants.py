@@ -7,11 +7,12 @@ from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING
 
-from uscdr.models.postgres import Invariant, InvariantResult
+from uscdr.models.postgres import InvariantResult
 from uscdr.providers.postgres.errors import words
 from uscdr.providers.postgres.reading import NO_RIGHT
 
 if TYPE_CHECKING:
+    from uscdr.models.data_settings import Invariant
     from uscdr.providers.postgres.connection import Connection
 
 _WORDS = {True: frozenset({"true", "t", "1"}), False: frozenset({"false", "f", "0"})}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.errors import NotFound
-from uscdr.models.postgres import Extension, Migration, ServerFacts, TableColumn, TableName
+from uscdr.models.data_settings import TableName
+from uscdr.models.postgres import Extension, Migration, ServerFacts, TableColumn
 from uscdr.providers.postgres.errors import PROVIDER
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from uscdr.models.postgres import ColumnName, NewestTime, Unread
+from uscdr.models.data_settings import ColumnName
+from uscdr.models.postgres import NewestTime, Unread
 from uscdr.providers.postgres.errors import LOCK_TIMEOUT, PASSING, words
 from uscdr.providers.postgres.inventory import Catalogue, Table
 

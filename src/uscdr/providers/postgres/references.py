@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from uscdr.models.media import FileReferences, ReferenceColumn, StoredReference
-from uscdr.models.postgres import ColumnName, Unread
+from uscdr.models.data_settings import ColumnName, ReferenceColumn
+from uscdr.models.media import FileReferences, StoredReference
+from uscdr.models.postgres import Unread
 from uscdr.providers.postgres.inventory import Catalogue, LiveColumn, Table
 from uscdr.providers.postgres.reading import attempt, savepoint
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from uscdr.errors import BadInput, ProviderError
-from uscdr.models.heroku import POSTGRES, REDIS, AddOn, AddonPlan, Attachment, service_of
+from uscdr.models.data_settings import service_of
+from uscdr.models.heroku import POSTGRES, REDIS, AddOn, AddonPlan, Attachment
 from uscdr.scenarios.infra.config import (
     ATTACH,
     NEW,

@@ -10,7 +10,8 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.heroku import POSTGRES, Attachment, ServiceColor, service_of
+from uscdr.models.data_settings import service_of
+from uscdr.models.heroku import POSTGRES, Attachment, ServiceColor
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, broken_invariants
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, StepParams, reads, sql

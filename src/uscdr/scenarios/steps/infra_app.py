@@ -11,7 +11,8 @@ from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import BadInput, CheckFailed, Conflict, CredentialsRefused, EffectFailed, NotFound
 from uscdr.models.base import Fact
-from uscdr.models.heroku import POSTGRES, REDIS, AddOn, App, service_of
+from uscdr.models.data_settings import service_of
+from uscdr.models.heroku import POSTGRES, REDIS, AddOn, App
 from uscdr.scenarios.by_hand import in_order
 from uscdr.scenarios.results.infra import AddonReady, AppMade, DatabaseReady, InfraDecision, InfraSeen, OldStopped
 from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, writes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from uscdr.errors import BadInput, NotFound, RateLimited
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset, ResourceType
+from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset
 from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey
 from uscdr.scenarios.media.repair import WORKERS, MediaCache, has_file, undecided
 from uscdr.scenarios.steps.base import ScenarioStep
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from uscdr.engine.step import Reporter
     from uscdr.engine.wait import Stop
+    from uscdr.models.data_settings import ResourceType
     from uscdr.providers.ports.media import Media
     from uscdr.scenarios.adapters import MediaAccess
 

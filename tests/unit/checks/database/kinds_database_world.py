@@ -19,8 +19,8 @@ from pydantic import SecretStr
 from uscdr.checks.baseline import Baseline
 from uscdr.checks.check import CheckSpec
 from uscdr.checks.context import CheckContext, Expected
+from uscdr.models.data_settings import CanaryColumn
 from uscdr.models.migrations import CodeMigrations
-from uscdr.models.postgres import CanaryColumn
 from uscdr.models.schema import MigrationFile
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres.database import PostgresDatabase

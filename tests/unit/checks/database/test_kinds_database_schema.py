@@ -9,7 +9,7 @@ import pytest
 from kinds_database_world import CODE, NAME, Place
 
 from uscdr.checks.kinds.database import ForeignKeysCheck, InvariantsCheck, MigrationsCheck, SequencesCheck
-from uscdr.models.postgres import Invariant
+from uscdr.models.data_settings import Invariant
 from uscdr.models.schema import FieldMade, MigrationFile, Operation
 
 SEQUENCES = SequencesCheck(kind="sequences")

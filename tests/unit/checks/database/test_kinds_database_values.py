@@ -16,7 +16,7 @@ from uscdr.checks.kinds.data import DecryptCheck, PasswordsCheck
 from uscdr.checks.kinds.database import SqlCheck
 from uscdr.checks.kinds.http import AgreeCheck
 from uscdr.errors import BadInput, ProviderError
-from uscdr.models.postgres import CanaryColumn
+from uscdr.models.data_settings import CanaryColumn
 from uscdr.models.probes import WebAnswer
 
 PATIENTS = "SELECT count(*) FROM patient"

@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import NotFound, ProviderError
-from uscdr.models.postgres import CanaryColumn, CanaryResult
+from uscdr.models.data_settings import CanaryColumn
+from uscdr.models.postgres import CanaryResult
 
 KEY, OTHER = secrets.token_hex(16), secrets.token_hex(16)
 RIGHT = SecretStr(KEY)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from uscdr.models.postgres import Invariant, InvariantResult
+from uscdr.models.data_settings import Invariant
+from uscdr.models.postgres import InvariantResult
 
 
 def ask(clinic: Any, sql: str, **bounds: Any) -> InvariantResult:

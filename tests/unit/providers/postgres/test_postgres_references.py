@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from uscdr.models.media import ReferenceColumn
+from uscdr.models.data_settings import ReferenceColumn
 
 FILES = """
 CREATE TABLE uploads (id serial PRIMARY KEY, file varchar(100) NOT NULL, created_at timestamptz, file_size bigint);

@@ -19,7 +19,7 @@ import trustme
 from pydantic import SecretStr
 
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, WriteRefused
-from uscdr.models.postgres import Invariant
+from uscdr.models.data_settings import Invariant
 from uscdr.pgserver.cluster import TlsFiles
 from uscdr.pgserver.server import LocalPostgres
 from uscdr.providers.postgres import connection as limited

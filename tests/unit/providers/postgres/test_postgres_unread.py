@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from uscdr.errors import ProviderError
-from uscdr.models.postgres import CanaryColumn, Invariant
+from uscdr.models.data_settings import CanaryColumn, Invariant
 
 REST = {"audit.event": 4, "django_migrations": 2, "visits_2026": 2}
 

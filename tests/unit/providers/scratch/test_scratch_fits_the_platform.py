@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from uscdr.errors import CheckFailed, MachineError, UscdrError
-from uscdr.models.postgres import Invariant
+from uscdr.models.data_settings import Invariant
 from uscdr.providers.postgres.archive import Archive
 from uscdr.providers.postgres.scratch import LocalScratch
 

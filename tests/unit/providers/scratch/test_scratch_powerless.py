@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from uscdr.errors import CheckFailed, MachineError, ProviderError
-from uscdr.models.postgres import Invariant
+from uscdr.models.data_settings import Invariant
 from uscdr.models.trial import MigrationScript, ScriptEnd
 from uscdr.pgserver.cluster import Tool
 from uscdr.providers.postgres.errors import mapped

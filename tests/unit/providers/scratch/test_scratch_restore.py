@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from uscdr.errors import WriteRefused
-from uscdr.models.postgres import Invariant
+from uscdr.models.data_settings import Invariant
 from uscdr.providers.postgres.scratch import LocalScratch
 
 CANARY = "Canario"

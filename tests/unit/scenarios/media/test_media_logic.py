@@ -13,6 +13,7 @@ import pytest
 
 from uscdr.engine.wait import Stop
 from uscdr.errors import BadInput, CheckFailed, MachineError, RateLimited
+from uscdr.models.data_settings import ResourceType
 from uscdr.models.media import (
     DELIVERIES,
     Asset,
@@ -23,7 +24,6 @@ from uscdr.models.media import (
     KnownAsset,
     NameReading,
     Quota,
-    ResourceType,
     Where,
 )
 from uscdr.scenarios.config import MediaSettings
