@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from uscdr.errors import RateLimited, UscdrError, WriteRefused
-from uscdr.models.postgres import Unread
 from uscdr.words import first_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from uscdr.journal import runs
 from uscdr.kit.check import Deployed, Examination
 from uscdr.kit.export import NAMELESS, Extracted, extract
 from uscdr.kit.freshness import Freshness, Seen
-from uscdr.kit.manifest import PartName
 from uscdr.kit.reader import KitReader
 from uscdr.report.backups import show_proof
 from uscdr.report.kits import show_examination
@@ -24,7 +23,7 @@ from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_proof import prove_kit
 from uscdr.settings import user_path
 from uscdr.store.encryption import Identity
-from uscdr.ui.console import ConsoleReporter, Output
+from uscdr.ui.console import ConsoleReporter
 from uscdr.ui.tables import show_table
 from uscdr.wiring import adapters, stores
 from uscdr.wiring.kits import identity_file, ill_kept, media_of

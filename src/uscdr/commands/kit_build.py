@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from uscdr.backups.proofs import ProofDocument
 from uscdr.commands import backup_schedule as backups
 from uscdr.commands.housekeeping import clear_up, state
 from uscdr.commands.kit_list import contacts_of
@@ -18,8 +17,7 @@ from uscdr.kit.collect.sources import Absent, BuildRequest, ProofShelf, Sources
 from uscdr.report.kits import show_built
 from uscdr.scenarios.adapters import Request
 from uscdr.store.encryption import Recipient
-from uscdr.store.store import Store
-from uscdr.ui.console import ConsoleReporter, Output
+from uscdr.ui.console import ConsoleReporter
 from uscdr.wiring import adapters, stores
 from uscdr.wiring.kits import KitLocations, media_of
 from uscdr.wiring.session import process

@@ -15,10 +15,7 @@ from uscdr.kit.freshness import Freshness, Seen
 from uscdr.kit.manifest import Card, KitContact
 from uscdr.kit.reader import KitReader, read_card
 from uscdr.models.base import aged
-from uscdr.scenarios.config import Config
 from uscdr.store.encryption import Identity
-from uscdr.store.store import Store
-from uscdr.ui.console import Output
 from uscdr.ui.tables import show_table
 from uscdr.wiring.kits import KitLocations
 from uscdr.words import escape, size

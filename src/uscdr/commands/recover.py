@@ -22,7 +22,6 @@ from uscdr.scenarios.adapters import Request
 from uscdr.settings import user_path
 from uscdr.shared.team import VARIABLE, Team
 from uscdr.store import encryption, location
-from uscdr.ui.console import Output
 from uscdr.wiring import adapters
 from uscdr.wiring.kits import identity_file, pinned
 from uscdr.wiring.session import process

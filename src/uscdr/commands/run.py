@@ -29,7 +29,6 @@ from uscdr.scenarios.afterwards import undo_tasks as way_back
 from uscdr.scenarios.registry import OPERATIONS, bind, operation
 from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest, RunLease, Waiting
-from uscdr.shared.team import Team
 from uscdr.wiring import adapters
 from uscdr.wiring.past_runs import beside_unfinished, refuse_beside_unfinished
 

@@ -14,7 +14,6 @@ from uscdr.kit.collect.app import collect_app, collect_config, collect_dns
 from uscdr.kit.collect.dump import Collected, check_named, collect_dump
 from uscdr.kit.collect.media import collect_media
 from uscdr.kit.collect.sources import BuildReporter, BuildRequest, Gathering, Sources, Unavailable, collect_code
-from uscdr.kit.content import AppFacts, MediaEntry, SourceFacts
 from uscdr.kit.manifest import FORMAT, PARTS, Card, DumpProof, Fingerprints, KitGap, KitPart, Manifest, PartName
 from uscdr.kit.writer import KitWriter
 from uscdr.staging import noted

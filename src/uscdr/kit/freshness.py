@@ -6,13 +6,11 @@ Ages and the objective are seconds. docs/kit.md has the table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.backups.proofs import Grade
-from uscdr.kit.manifest import Card, DumpProof, Manifest, PartName, PartState
 from uscdr.models.base import Fact, aged, elapsed
 from uscdr.words import duration, plural
 

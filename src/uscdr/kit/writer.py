@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import os
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from uscdr.files import disk_errors

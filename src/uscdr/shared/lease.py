@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from uscdr.errors import LockHeld, MachineError
 from uscdr.files import private_directory, whole, write_whole
 from uscdr.models.events import StepProgress
-from uscdr.settings import Operator
 from uscdr.store.lease import Lease, LeaseWatch
 from uscdr.store.lease_records import UNKNOWN_HOLDER, LeaseRecord, LeaseRow, LeaseState, LeaseTerms
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from uscdr.clock import now as present
 from uscdr.models.events import CheckFinished, RunFinished, Stamped, StepProgress
 from uscdr.ui.board import Board
-from uscdr.ui.console import Output, environment
+from uscdr.ui.console import environment
 from uscdr.ui.screen import frame, headline
 from uscdr.ui.sentences import progress_words, sentences
 from uscdr.ui.text import Line, Sentence, Span, Tone, clock, line, painted

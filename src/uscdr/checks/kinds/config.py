@@ -11,7 +11,6 @@ from pydantic import Field
 from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.context import CheckContext, Expected, PlatformCache
 from uscdr.checks.verdict import Finding, Measures
 
 if TYPE_CHECKING:

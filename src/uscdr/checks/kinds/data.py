@@ -11,7 +11,6 @@ from typing_extensions import override
 
 from uscdr.checks.baseline import NO_BASELINE
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding
 from uscdr.models.base import Duration, aged
 from uscdr.models.data_settings import ColumnName, ColumnText, TableName, TableText

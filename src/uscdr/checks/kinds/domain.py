@@ -9,7 +9,6 @@ from pydantic import Field
 from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
 from uscdr.models.base import Destination

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.errors import BadInput, ProviderError
 from uscdr.kit.collect.sources import Absent, Gaps, Gathering, present
 from uscdr.kit.content import AppFacts, ConfigVars, DnsFacts, HostRecords
-from uscdr.kit.manifest import KitPart
 from uscdr.models.base import REVEAL
 from uscdr.models.heroku import Belongings, Build, Domain, Release, Schedule
 from uscdr.providers.ports.dns import Pointing, Zone

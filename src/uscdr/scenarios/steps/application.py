@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from typing_extensions import override
 
 from uscdr.checks.uptime import UP, DynoRestart, DynoUptime
-from uscdr.engine.step import Action, Effect, Reporter, View
+from uscdr.engine.step import Action, Effect, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import ProviderError
 from uscdr.scenarios.adapters import Adapters, now

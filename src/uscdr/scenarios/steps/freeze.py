@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ConfigDict
 from typing_extensions import override
 
-from uscdr.engine.step import Action, Effect, Reporter, View
+from uscdr.engine.step import Action, Effect, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
 from uscdr.models.base import Fact
