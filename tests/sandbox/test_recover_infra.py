@@ -46,7 +46,7 @@ def lost() -> Iterator[Lost]:
 def test_what_cannot_be_built_is_refused_with_the_reason_and_nothing_is_written(lost: Lost) -> None:
     desk = lost.desk
     before = desk.writes()
-    assert f"{KEY} is not to be had" in desk.plan("--kit", "no key:newest", code=1).stderr
+    assert f"{KEY} is not available" in desk.plan("--kit", "no key:newest", code=1).stderr
     assert f"{KEY} does not fit the backup" in desk.plan("--kit", "wrong key:newest", code=1).stderr
     assert "--kit newest" in desk.plan(code=2).stderr
     shutil.copytree(desk.state / "vault", desk.state / "damaged")

@@ -340,7 +340,7 @@ def _left(deps: Adapters) -> dict[str, str]:
         if new:
             return {}
         raise
-    left = {SHUT: "ON: users are shut out"} if app.maintenance else {}
+    left = {SHUT: "ON: users are blocked"} if app.maintenance else {}
     normal = {**deps.config.app.formation, **deps.memory.formation} if new else deps.memory.formation
     stopped = [entry.type for entry in deps.platform.formation(deps.app)
                if not entry.quantity and normal.get(entry.type, 0 if new else 1)]  # fmt: skip
@@ -355,4 +355,4 @@ def _shut(deps: Adapters, app: str) -> dict[str, str]:
         shut = deps.platform.app(app).maintenance
     except (NotFound, CredentialsRefused):
         return {}
-    return {"old application": f"{app} is in maintenance mode: users are shut out of it"} if shut else {}
+    return {"old application": f"{app} is in maintenance mode and blocks users"} if shut else {}

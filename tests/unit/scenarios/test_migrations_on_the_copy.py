@@ -69,7 +69,7 @@ def test_sql_that_fails_on_the_backup_ends_the_run_before_users_are_shut_out(qui
     assert code is ExitCode.CHECK_FAILED
     assert f"The migration {THREE} fails on the data of" in message
     assert 'column "phone" of relation "patients_patient" already exists' in message
-    assert "Users were not shut out by this run" in message
+    assert "This run did not block users" in message
     assert (run.world.maintenance, run.person.phrases, run.world.restores) == (False, [], [])
     assert [write for write in run.world.writes if not write.startswith("run_one_off")] == []
     assert ending is not None

@@ -149,9 +149,9 @@ class MediaDecide(ScenarioStep[_MediaDecideSeen, MediaDecided]):
     @override
     def blast(self, seen: _MediaDecideSeen, view: View) -> BlastRadius:
         wanted = seen.wanted
-        parts = f"{wanted.from_backup} from its backup, {wanted.from_copies} uploaded, {wanted.lost} not to be had"
+        parts = f"{wanted.from_backup} from its backup, {wanted.from_copies} uploaded, {wanted.lost} not available"
         if wanted.access:
-            parts += f", access of {wanted.access} put right"
+            parts += f", access of {wanted.access} corrected"
         return BlastRadius(facts=self._facts(seen), phrases=(f"put files back into {seen.look.cloud}: {parts}",))
 
     @override

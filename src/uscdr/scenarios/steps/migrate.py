@@ -97,7 +97,7 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
         if words:
             raise CheckFailed(
                 f"The migration {words}",
-                why="No migration was begun, and users are still shut out.",
+                why="No migration has begun. Maintenance mode still blocks users.",
                 next_action="Decide with the developers; when it has been dealt with: uscdr runs resume. "
                 f"Or let users in as it is: {let_in}",
             )
@@ -109,7 +109,7 @@ class Migrate(ScenarioStep[_MigrateSeen, Migrated]):
         if found.stuck:
             raise CheckFailed(
                 f"{found.stuck[0][:1].upper()}{found.stuck[0][1:]}.",
-                why="No migration was begun, and users are still shut out.",
+                why="No migration has begun. Maintenance mode still blocks users.",
                 next_action=f"{code.way_on(found)} Then: uscdr runs resume. Or let users in as it is: {let_in}",
             )
 

@@ -35,7 +35,7 @@ SHARE_OF_RTO = 0.05
 """Of the time there is to recover: no more goes into one dyno of a trial, nor into its SQL on the copy."""
 LEAST = 60.0
 """Seconds: a dyno alone takes that long to come up on a bad day."""
-OPEN = "Users were not shut out by this run, and nothing was changed."
+OPEN = "This run did not block users, and changed nothing."
 
 
 def _seconds(deps: Adapters) -> float:
