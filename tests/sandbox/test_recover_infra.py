@@ -77,7 +77,7 @@ def test_a_name_that_another_account_has_is_left_alone(lost: Lost) -> None:
 def test_trouble_on_the_way_stops_with_advice_and_a_resumed_run_goes_on(lost: Lost) -> None:
     desk = lost.desk
     desk.call("sandbox", "fault", "add", "addon-fails", "--method", "POST", "--path", "*/addons")
-    assert "was not provisioned" in desk.recover("--kit", "newest", "--new", code=3).stderr
+    assert "did not provision the add-on" in desk.recover("--kit", "newest", "--new", code=3).stderr
     desk.call("sandbox", "fault", "add", "build-fails", "--method", "POST", "--path", "*/builds")
     assert "heroku builds:output" in desk.resume(code=3).stderr
     desk.call("sandbox", "fault", "add", "release-fails", "--method", "POST", "--path", "*/builds")
