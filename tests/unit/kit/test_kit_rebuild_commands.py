@@ -121,7 +121,7 @@ def test_a_card_prints_without_a_configuration_that_can_be_read(shop: Workshop, 
     assert main.run(["kit", "card", "--html", "vault:newest"]) == 0
     shown = capsys.readouterr()
     assert "What to type" in shown.out
-    assert "No contacts" in shown.err
+    assert "has no contacts" in shown.err
 
 
 def test_parts_come_out_and_are_said_to_be_in_the_clear(shop: Workshop, capsys: Captured) -> None:
