@@ -259,5 +259,5 @@ def test_a_copy_that_came_while_pruning_waited_for_its_turn_changes_the_plan(
 
 def test_nobody_could_open_it_is_bad_input_before_anything_is_asked(clinic: Clinic, capsys: Captured) -> None:
     assert main.run(["backup", "pull"]) == 2
-    assert "Nobody could open the copy" in capsys.readouterr().err
+    assert "uscdr cannot encrypt the copy" in capsys.readouterr().err
     assert not clinic.world.calls

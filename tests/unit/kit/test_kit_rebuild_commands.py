@@ -88,7 +88,7 @@ def test_a_kit_named_twice_is_bad_input(shop: Workshop, capsys: Captured) -> Non
     shop.build()
     assert main.run(["kit", "check", "newest", "--kit", "newest", "--to", "vault"]) == 2
     assert main.run(["kit", "check", "vault:newest", "--to", "vault"]) == 2
-    assert "named twice" in capsys.readouterr().err
+    assert "names the store twice" in capsys.readouterr().err
 
 
 def test_credentials_in_a_place_are_refused_and_not_repeated(shop: Workshop, capsys: Captured) -> None:
