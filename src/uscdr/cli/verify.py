@@ -57,25 +57,25 @@ def verify(
 
     given = options(context)
     output = given.output(json_lines=as_json)
-    wish = CheckRequest(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
+    request = CheckRequest(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
     if list_only:
-        show_list(given.targets(output).loaded(lazily=True).config, output, wish)
+        show_list(given.targets(output).loaded(lazily=True).config, output, request)
         return
     from uscdr.commands.verify import Verification, VerifyOptions, answers_of, carry_out, duration
 
     wanted = Verification(
-        wish, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
+        request, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
     )
     asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown)
     raise typer.Exit(carry_out(given.targets(output).find(), output, asked))
 
 
-def show_list(config: Config, output: Output, wish: CheckRequest) -> None:
+def show_list(config: Config, output: Output, request: CheckRequest) -> None:
     """Print each checklist line with its checks on stdout; run no check."""
     from uscdr.scenarios.checks import CheckRequest, CheckSelection
     from uscdr.ui.tables import show_table
 
-    selection = CheckSelection.of(config, CheckRequest(wish.which, wish.patterns, allow_writes=True))
+    selection = CheckSelection.of(config, CheckRequest(request.which, request.patterns, allow_writes=True))
     kinds = {check.name: check for check in selection.checks}
     rows = [
         {
@@ -88,7 +88,7 @@ def show_list(config: Config, output: Output, wish: CheckRequest) -> None:
         for line in selection.lines
         for name in line.checks
     ]
-    show_table(rows, output, empty="No checklist.")
+    show_table(rows, output, empty="No checklists.")
 
 
 def split(names: list[str] | None) -> tuple[str, ...]:

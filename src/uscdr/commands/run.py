@@ -211,7 +211,7 @@ def _message(context: RunContext) -> str:
     return f"{RunKind(context.request.scenario).command} (run {context.run})"
 
 
-def _wish(context: RunContext) -> LeaseRequest:
+def _lease_request(context: RunContext) -> LeaseRequest:
     return LeaseRequest(context.target.key, context.run, Operator.of(context.env), _message(context))
 
 
@@ -229,7 +229,10 @@ def _lock(context: RunContext) -> Iterator[None]:
 def _claim(context: RunContext, team: Team, *, take_over: bool = False) -> Iterator[RunLease]:
     """Hold the team's lease; without it no write is sent."""
     patience = Waiting.of(context.asker, context.stop, _onlookers(context), take_over=take_over)
-    with team.claim(context.state, _wish(context), patience) as claim, context.guard.of(claim.leave, claim.lasts):
+    with (
+        team.claim(context.state, _lease_request(context), patience) as claim,
+        context.guard.of(claim.leave, claim.lasts),
+    ):
         yield claim
 
 

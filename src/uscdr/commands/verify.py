@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 class Verification:
     """What `uscdr verify` or `uscdr watch` checks, and for how long. Times in seconds."""
 
-    wish: CheckRequest
+    request: CheckRequest
     answers: Mapping[str, bool] = field(default_factory=dict)
     """Answers to manual checks from the command line, by name of the check."""
     save_baseline: bool = False
@@ -176,7 +176,7 @@ class _Rounds:
             return Finding("not checked", f"nobody answered: {spec.question}")
         how = "given with --answer" if given is not None else self._context.asker.manner
         if answer == LATER:
-            return Finding("not checked", f"left for later by the operator: {spec.question}")
+            return Finding("not checked", f"the operator will answer later: {spec.question}")
         return Finding("pass" if answer == YES else "fail", f"answered {answer} ({how}): {spec.question}")
 
     def _asked(self, spec: ManualCheck) -> str:
@@ -232,7 +232,7 @@ def _verify(context: RunContext, wanted: Verification) -> _Verified:
         rounds = _Rounds(wanted, selection, context, bus)
         error: UscdrError | None = None
         try:
-            last = rounds.all(lambda: deps.open_world("writes" if wanted.wish.allow_writes else "forms"))
+            last = rounds.all(lambda: deps.open_world("writes" if wanted.request.allow_writes else "forms"))
             error = _complaint(last)
             if wanted.save_baseline and error is None:
                 _baseline(context, last).save(context.state)
@@ -246,7 +246,7 @@ def _verify(context: RunContext, wanted: Verification) -> _Verified:
 
 def _chosen(context: RunContext, wanted: Verification) -> CheckSelection:
     """The requested checks. Raises BadInput as `_verify` says."""
-    selection = CheckSelection.of(context.target.config, wanted.wish)
+    selection = CheckSelection.of(context.target.config, wanted.request)
     questions = {check.name for check in selection.checks if check.kind == "manual"}
     if unknown := wanted.answers.keys() - questions:
         raise BadInput(
@@ -255,7 +255,7 @@ def _chosen(context: RunContext, wanted: Verification) -> CheckSelection:
             if questions
             else "Leave --answer out: this verification has no questions.",
         )
-    if wanted.save_baseline and (wanted.wish.which != ALL or wanted.wish.patterns):
+    if wanted.save_baseline and (wanted.request.which != ALL or wanted.request.patterns):
         raise BadInput(
             "A baseline needs all checks, not a selection.", next_action="Run: uscdr verify all --save-baseline"
         )
@@ -265,8 +265,8 @@ def _chosen(context: RunContext, wanted: Verification) -> CheckSelection:
 
 
 def _asked(wanted: Verification) -> dict[str, Any]:
-    wish = {**asdict(wanted.wish), "patterns": list(wanted.wish.patterns), "answers": dict(wanted.answers)}
-    return {**wish, "every": wanted.every, "lasting": wanted.lasting}
+    asked = {**asdict(wanted.request), "patterns": list(wanted.request.patterns), "answers": dict(wanted.answers)}
+    return {**asked, "every": wanted.every, "lasting": wanted.lasting}
 
 
 def _last_line(last: _Round | None, error: UscdrError | None, wanted: Verification) -> RunFinished:
@@ -353,7 +353,7 @@ def carry_out(target: Target, output: Output, asked: VerifyOptions) -> int:
     """Run a verification and show its result; return its exit code."""
     target = _of_app(target, asked.app)
     run = runs.new_run_id(asked.scenario.partition(" ")[0])
-    if asked.wanted.wish.allow_writes or asked.wanted.save_baseline:
+    if asked.wanted.request.allow_writes or asked.wanted.save_baseline:
         clear_up(output, target.scratch)
     with process(output, state(), os.environ) as this:
         verified = _verify(this.on(target, Request(asked.scenario), run, dry_run=True), asked.wanted)

@@ -174,9 +174,10 @@ def _unreadable(summary: runs.RunSummary, damage: JournalError) -> Declined:
 
 
 def _unfinished(summary: runs.RunSummary, *, elsewhere: bool) -> Declined:
-    how = f"{summary.run} --take-over (of {summary.user})" if elsewhere else ""
+    command = f"uscdr runs resume {summary.run} --take-over" if elsewhere else "uscdr runs resume"
+    owner = f"{summary.user} began it on another machine. " if elsewhere else ""
     return Declined(
         f"Run {summary.run} on this target changed something and is not finished ({summary.state}).",
-        why=f"It stopped at step “{summary.step}”. Its journal records what runs normally and what was restored.",
-        next_action=f"Resume it: {f'uscdr runs resume {how}'.strip()}. To start a new run instead: --new",
+        why=f"{owner}It stopped at step “{summary.step}”. Its journal records the formation and the restores.",
+        next_action=f"Resume it: {command}. To start a new run instead: --new",
     )
