@@ -20,7 +20,7 @@ LIMIT = 240.0
 """Seconds after which a run counts as hanging."""
 HUNG = 1000
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\)|^\s+File \".*\", line \d+", re.MULTILINE)
-_DEFECT = "A defect in uscdr"
+_DEFECT = "uscdr failed with an internal error"
 DOCUMENTED = frozenset({0, 1, 2, 3, 4, 5, 6, 130})
 _LOOK = 0.002
 LIVE: set[subprocess.Popen[Any]] = set()

@@ -18,10 +18,10 @@ def test_a_drill_of_total_loss_compares_rows_files_keys_and_hostname_and_leaves_
     facts = json.loads((reports / "drill-infra.json").read_text())
     assert facts["sound"]
     assert {one["name"] for one in facts["findings"] if one["holds"]} == {
-        "every row is as it was",
-        "encrypted columns can be read",
-        "the hostname leads to it",
-        "every file is as it was",
+        "every row is the same as before",
+        "the key decrypts the encrypted columns",
+        "the hostname points at the new application",
+        "every file is the same as before",
         "one application and one build",
     }
     assert (facts["beyond"], facts["rows_lost"]) == ([], 0)

@@ -185,7 +185,7 @@ def test_a_check_restores_the_dump_with_nothing_but_the_kit(desk: Desk, built: d
     assert "from the kit" in done.stdout
     assert "with its own key and code" in done.stdout
     assert list((desk.state / "scratch").glob("*")) == []
-    assert "Name the key" in desk.call("kit", "check", *named, code=2).stderr
+    assert "Pass the identity file" in desk.call("kit", "check", *named, code=2).stderr
 
 
 def test_a_restored_dump_that_lacks_a_table_costs_exit_1(desk: Desk, built: dict[str, Any]) -> None:

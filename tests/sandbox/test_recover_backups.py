@@ -180,10 +180,10 @@ def test_a_drill_breaks_schedule_and_backup_and_compares_the_copy(tmp_path: Path
     assert facts["sound"]
     assert (facts["damage"]["failed"], facts["beyond"], facts["writes"]) == ("b002", [], 2)
     assert [one["name"] for one in facts["findings"] if one["holds"]] == [
-        "every row is as it was",
-        "nothing was sent twice",
-        "a daily backup is scheduled",
-        "the copy is the platform's backup",
-        "the copy is proven to the last grade",
+        "every row is the same as before",
+        "uscdr sent nothing twice",
+        "the platform schedules a daily backup",
+        "the copy has the same bytes as the platform's backup",
+        "the copy has the highest grade of proof",
     ]
     assert not (state / "scratch").exists()

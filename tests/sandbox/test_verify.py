@@ -184,7 +184,7 @@ def test_a_verification_is_in_the_journal_and_is_not_resumed(desk: VerifyDesk) -
     assert listed["state"] == "done"
     resumed = desk.call("runs", "resume", listed["run"])
     assert resumed.returncode == 2
-    assert "only looked" in resumed.stderr
+    assert "was a check" in resumed.stderr
 
 
 def test_another_application_is_asked_at_its_own_address(desk: VerifyDesk) -> None:

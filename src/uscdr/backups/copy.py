@@ -197,7 +197,7 @@ def _sealed(
         raise MachineError(
             f"uscdr could not write the copy to {store.place if store else staging.parent}.",
             why=error.strerror or type(error).__name__,
-            next_action="Free disk space or name another store (--to PLACE), and pull again. There is no copy yet.",
+            next_action="Free disk space or name another store (--to STORE), and pull again. There is no copy yet.",
         ) from error
     except BaseException:
         staged.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""`uscdr backup`: the platform's backups, and proven copies of them off the platform."""
+"""`uscdr backup`: the platform's backups, and copies of them off the platform."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import typer
 
 from uscdr.cli.options import Scratch, options
 
-app = typer.Typer(no_args_is_help=True, help="Backups of the database, on the platform and off it.")
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
-PlaceOption = Annotated[str | None, typer.Option("--to", help="Where copies are kept: a directory or a bucket.")]
+app = typer.Typer(no_args_is_help=True, help="List, capture, copy, prove and prune backups of the database.")
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
+StoreOption = Annotated[str | None, typer.Option("--to", help="Store of the copies: a directory or a bucket.")]
 PassphraseOption = Annotated[
     Path | None,
-    typer.Option("--passphrase-file", help="File with a passphrase for copies; $USCDR_VAULT_PASSPHRASE_FILE."),
+    typer.Option(
+        "--passphrase-file", help="File with the passphrase of the copies; or set $USCDR_VAULT_PASSPHRASE_FILE."
+    ),
 ]
 
 
 @app.command("list")
-def list_backups(context: typer.Context, *, to: PlaceOption = None, as_json: JsonOption = False) -> None:
-    """Every backup, on the platform and off it: age, size, where, and how far it can be relied on."""
+def list_backups(context: typer.Context, *, to: StoreOption = None, as_json: JsonOption = False) -> None:
+    """List every backup, on the platform and off it: age, size, where it is, and how well it is proven."""
     from uscdr.commands import backup as backups
 
     given = options(context)
@@ -32,13 +34,13 @@ def list_backups(context: typer.Context, *, to: PlaceOption = None, as_json: Jso
 def capture(
     context: typer.Context,
     *,
-    to: PlaceOption = None,
+    to: StoreOption = None,
     evict: Annotated[
-        bool, typer.Option("--evict", help="Even if the platform then drops the newest proven backup.")
+        bool, typer.Option("--evict", help="Capture even if the platform then drops the newest proven backup.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a backup now and wait for its end; its name on stdout."""
+    """Capture a backup now, wait until it is complete, and print its name on stdout."""
     from uscdr.commands import backup_schedule
 
     given = options(context)
@@ -50,13 +52,15 @@ def capture(
 def pull(
     context: typer.Context,
     *,
-    backup: Annotated[str, typer.Option(help="The platform's name, b012, or newest.")] = "newest",
-    to: PlaceOption = None,
-    recipient: Annotated[list[str] | None, typer.Option(help="age1… or ssh-… public key; repeat for more.")] = None,
+    backup: Annotated[
+        str, typer.Option(help="Name of the backup on the platform, such as b012, or newest.")
+    ] = "newest",
+    to: StoreOption = None,
+    recipient: Annotated[list[str] | None, typer.Option(help="Public key, age1… or ssh-…; repeat for more.")] = None,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy a backup off the platform, encrypted on the way; one that is there already is left alone."""
+    """Copy a backup off the platform and encrypt it on the way. Skip a backup that has a copy already."""
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.PullOptions(backup, to, tuple(recipient or ()), passphrase_file)
@@ -69,19 +73,22 @@ def pull(
 def prove(
     context: typer.Context,
     backup: Annotated[
-        list[str] | None, typer.Argument(metavar="[BACKUP]…", help="b012, the id of a copy, or newest.")
+        list[str] | None,
+        typer.Argument(metavar="[BACKUP]…", help="A backup such as b012, the id of a copy, or newest."),
     ] = None,
     *,
-    to: PlaceOption = None,
+    to: StoreOption = None,
     identity: Annotated[
-        Path | None, typer.Option(help="File with an age or SSH private key; $USCDR_AGE_IDENTITY.")
+        Path | None, typer.Option(help="Identity file: an age or SSH private key; or set $USCDR_AGE_IDENTITY.")
     ] = None,
     passphrase_file: PassphraseOption = None,
-    kit: Annotated[str | None, typer.Option(help="Escape kit to take the key from if the app cannot be asked.")] = None,
+    kit: Annotated[
+        str | None, typer.Option(help="Escape kit that has the encryption key, if the application is unavailable.")
+    ] = None,
     scratch: Scratch = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Restore a backup on this machine and see what it is worth. Exit 1 below “satisfies the invariants”."""
+    """Restore a backup on this machine and grade it. Exit 1 if the grade is below “satisfies the invariants”."""
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.ProveOptions(tuple(backup or ("newest",)), to, identity, passphrase_file, kit)
@@ -91,8 +98,8 @@ def prove(
 
 
 @app.command()
-def status(context: typer.Context, *, to: PlaceOption = None, as_json: JsonOption = False) -> None:
-    """Is the RPO met, and would it be if the database were lost now? Exit 1 when not; fit for cron."""
+def status(context: typer.Context, *, to: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Show whether the backups meet the RPO now. Exit 1 if they do not; run it from cron."""
     from uscdr.commands import backup as backups
 
     given = options(context)
@@ -104,11 +111,13 @@ def status(context: typer.Context, *, to: PlaceOption = None, as_json: JsonOptio
 def schedule(
     context: typer.Context,
     *,
-    apply: Annotated[bool, typer.Option("--apply", help="Create the daily one of scenarios.yaml if missing.")] = False,
-    to: PlaceOption = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Create the daily schedule of scenarios.yaml if there is none.")
+    ] = False,
+    to: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The platform's daily schedules, and what runs captures often enough. Exit 1 when none is scheduled."""
+    """Show the platform's daily schedules, and a cron line that meets the RPO. Exit 1 if there is no schedule."""
     from uscdr.commands import backup_schedule
 
     given = options(context)
@@ -120,11 +129,11 @@ def schedule(
 def prune(
     context: typer.Context,
     *,
-    to: PlaceOption = None,
-    confirm: Annotated[str | None, typer.Option(help="The phrase that the dry run prints.")] = None,
+    to: StoreOption = None,
+    confirm: Annotated[str | None, typer.Option(help="Phrase that the dry run prints.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which copies retention would remove; with the phrase, remove them. Never the newest proven one."""
+    """Show which copies retention removes; with --confirm, remove them. Keep the newest proven copy always."""
     from uscdr.commands import backup_copies
 
     given = options(context)

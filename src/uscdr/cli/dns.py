@@ -1,4 +1,4 @@
-"""`uscdr dns`: undo a switch of the domain."""
+"""`uscdr dns`: roll back a DNS switch."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import typer
 
 from uscdr.cli.recover import AsJson, Confirm, DryRun, New, carry_out
 
-app = typer.Typer(no_args_is_help=True, help="The domain.")
+app = typer.Typer(no_args_is_help=True, help="Roll back the DNS switch of a recovery.")
 
 
 @app.callback()
 def domain() -> None:
-    """Keep `rollback` a word of its own."""
+    """Keep `rollback` a subcommand: Typer merges a single command into its group."""
 
 
 @app.command()
@@ -23,7 +23,7 @@ def rollback(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Swap back what the last `recover infra` on this target swapped, if it still is as it was left."""
+    """Restore the DNS records that the last `recover infra` on this target changed, if nobody changed them since."""
     from uscdr.scenarios.adapters import Request
 
     carry_out(context, Request("dns", anew=new), confirm=confirm, dry_run=dry_run, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`uscdr drill`: a disaster on the sandbox, recovered, timed and reported."""
+"""`uscdr drill`: cause a disaster in a sandbox, recover it, and report times and losses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from uscdr.cli.options import options
 from uscdr.commands.housekeeping import state
 
-app = typer.Typer(no_args_is_help=True, help="Rehearse on a sandbox that is made for it and gone afterwards.")
+app = typer.Typer(no_args_is_help=True, help="Rehearse a recovery in a new sandbox, which is removed afterwards.")
 
 KINDS = {
     "db": ("drop-table", "delete-rows", "truncate", "scramble-text", "wrong-data-load", "unreachable"),
@@ -19,15 +19,15 @@ KINDS = {
     "infra": ("app-gone", "addon-gone"),
     "backups": ("stopped", "schedule-gone", "captures-fail"),
 }
-"""Damage that a recovery can end; what only a provider can end is no drill."""
-Patients = Annotated[int, typer.Option(min=1, help="Synthetic patients.")]
-Report = Annotated[Path, typer.Option(help="Directory for the reports, Markdown and JSON.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")]
+"""Kinds of damage that a recovery can repair. A failure that only the provider can repair is not a drill."""
+Patients = Annotated[int, typer.Option(min=1, help="Number of synthetic patients.")]
+Report = Annotated[Path, typer.Option(help="Directory for the reports (Markdown and JSON).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
 REPORTS = Path("reports")
 
 
 def _how(scenario: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(help=f"What breaks: {', '.join(KINDS[scenario])}.")
+    option: typer.models.OptionInfo = typer.Option(help=f"Kind of damage: {', '.join(KINDS[scenario])}.")
     return option
 
 
@@ -40,7 +40,7 @@ def db(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """The database is damaged: baseline, break, recover, verify, report."""
+    """Damage the database, recover it, and compare it with its healthy state."""
     _drill(context, "db", how, patients, report, as_json=as_json)
 
 
@@ -53,7 +53,7 @@ def application(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """The application fails: a bad release, lost config, a missing migration."""
+    """Break the application (release, config or migration), recover it, and compare the data."""
     _drill(context, "app", how, patients, report, as_json=as_json)
 
 
@@ -66,7 +66,7 @@ def media(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Media files are lost: from the service's own backup, and from a kit."""
+    """Delete or overwrite media files, restore them from the service's backup and a kit, and compare every file."""
     _drill(context, "media", how, patients, report, as_json=as_json)
 
 
@@ -79,7 +79,7 @@ def infra(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Everything at the platform is lost: a new application from a kit."""
+    """Delete the application or its database, rebuild it from a kit, and compare data and files."""
     _drill(context, "infra", how, patients, report, as_json=as_json)
 
 
@@ -92,7 +92,7 @@ def backups(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """The schedule is gone and the last backup failed: schedule, capture, copy, prove."""
+    """Stop the backups, then schedule, capture, copy and prove one."""
     _drill(context, "backups", how, patients, report, as_json=as_json)
 
 
@@ -102,9 +102,12 @@ def _drill(context: typer.Context, scenario: str, how: str, patients: int, repor
     from uscdr.errors import BadInput
 
     if how not in KINDS[scenario]:
-        raise BadInput(f"“{how}” is no damage of this drill.", next_action=f"One of: {', '.join(KINDS[scenario])}.")
+        raise BadInput(
+            f"The drill {scenario} does not know the damage “{how}”.",
+            next_action=f"Pass --how with one of: {', '.join(KINDS[scenario])}.",
+        )
     given = options(context)
     output = given.output(json_lines=as_json)
-    given.targets(output).loaded()  # a wrong one ends the drill before anything is started
+    given.targets(output).loaded()  # an invalid configuration ends the drill before it starts anything
     request = DrillRequest(how, patients, report, state(), given.config)
     raise typer.Exit(drill(scenario, request, output))

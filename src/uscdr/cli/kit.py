@@ -10,18 +10,21 @@ import typer
 
 from uscdr.cli.options import Scratch, options
 
-app = typer.Typer(no_args_is_help=True, help="The escape kit: all that a rebuild needs, encrypted, off the platform.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Build and check the escape kit: everything that a rebuild needs, encrypted, off the platform.",
+)
 
 
 class Omission(StrEnum):
-    """What may be left out of a kit on purpose."""
+    """Parts that the operator may leave out of a kit."""
 
     MEDIA = "media"
     DUMP = "dump"
 
 
 class Exportable(StrEnum):
-    """What can be taken out of a kit."""
+    """Parts that can be restored from a kit."""
 
     APP = "app"
     CONFIG = "config"
@@ -31,31 +34,35 @@ class Exportable(StrEnum):
     MEDIA = "media"
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
-PlaceOption = Annotated[str | None, typer.Option("--to", help="Where kits are kept: a directory or a bucket.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
+StoreOption = Annotated[str | None, typer.Option("--to", help="Store of the kits: a directory or a bucket.")]
 IdentityOption = Annotated[
-    Path | None, typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="File with an age or SSH private key.")
+    Path | None,
+    typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="Identity file: an age or SSH private key."),
 ]
 KitArgument = Annotated[
-    str | None, typer.Argument(metavar="[KIT]", help="Id, its beginning, newest, PLACE:ID or a path; default: newest.")
+    str | None,
+    typer.Argument(metavar="[KIT]", help="Id or its beginning, newest, STORE:ID or a path; default: newest."),
 ]
-KitOption = Annotated[str | None, typer.Option("--kit", help="The same as an option, as `recover` has it.")]
+KitOption = Annotated[str | None, typer.Option("--kit", help="The kit as an option, as in `recover`.")]
 
 
 @app.command()
 def build(
     context: typer.Context,
     *,
-    to: PlaceOption = None,
-    recipient: Annotated[list[str] | None, typer.Option(help="age1… or ssh-… public key; repeat for more.")] = None,
-    without: Annotated[list[Omission] | None, typer.Option(help="Leave a part out.")] = None,
-    backup: Annotated[str | None, typer.Option(help="The backup to keep, b012; default: the newest.")] = None,
-    capture: Annotated[bool, typer.Option("--capture", help="Make a fresh backup first.")] = False,
-    unproven: Annotated[bool, typer.Option("--unproven", help="Keep the dump without restoring it first.")] = False,
+    to: StoreOption = None,
+    recipient: Annotated[list[str] | None, typer.Option(help="Public key, age1… or ssh-…; repeat for more.")] = None,
+    without: Annotated[list[Omission] | None, typer.Option(help="Leave this part out; repeat for more.")] = None,
+    backup: Annotated[str | None, typer.Option(help="Backup to include, such as b012; default: the newest.")] = None,
+    capture: Annotated[bool, typer.Option("--capture", help="Capture a new backup first.")] = False,
+    unproven: Annotated[
+        bool, typer.Option("--unproven", help="Include the dump without a restore that proves it.")
+    ] = False,
     scratch: Scratch = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Collect everything, prove the dump, encrypt, store. Exit 1 when something could not be had."""
+    """Collect all parts, prove the dump, encrypt and store them. Exit 1 if a part is incomplete."""
     from uscdr.commands import kit_build
 
     wanted = kit_build.BuildOptions(
@@ -72,18 +79,18 @@ def check(
     kit: KitArgument = None,
     *,
     kit_option: KitOption = None,
-    to: PlaceOption = None,
+    to: StoreOption = None,
     identity: IdentityOption = None,
-    online: Annotated[bool, typer.Option("--online", help="Compare with what is deployed now.")] = False,
+    online: Annotated[bool, typer.Option("--online", help="Compare the kit with what is deployed now.")] = False,
     restore: Annotated[
-        bool, typer.Option("--restore", help="Restore its dump on this machine, with its own key and code, too.")
+        bool, typer.Option("--restore", help="Also restore its dump on this machine, with the kit's key and code.")
     ] = False,
     minimum: Annotated[
-        int | None, typer.Option(min=0, max=100, help="Exit 1 when the kit earns fewer points of freshness.")
+        int | None, typer.Option(min=0, max=100, help="Exit 1 if the kit has fewer freshness points.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Could the application be rebuilt from a kit today, without the platform? Needs no network but the kit's own."""
+    """Check whether a kit is intact and complete enough for a rebuild. Needs network only to read the kit's store."""
     from uscdr.commands import kit as kitcheck
     from uscdr.commands import kit_list
 
@@ -98,13 +105,13 @@ def check(
 def list_kits(
     context: typer.Context,
     *,
-    to: PlaceOption = None,
+    to: StoreOption = None,
     identity: Annotated[
-        Path | None, typer.Option("--identity", help="Private key: by what is sealed, not by what the cards say.")
+        Path | None, typer.Option("--identity", help="Identity file: check the sealed manifests, not only the cards.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Every kit, oldest first."""
+    """List every kit, oldest first."""
     from uscdr.commands import kit_list
 
     given = options(context)
@@ -118,12 +125,12 @@ def card(
     kit: KitArgument = None,
     *,
     kit_option: KitOption = None,
-    to: PlaceOption = None,
+    to: StoreOption = None,
     identity: IdentityOption = None,
-    html: Annotated[bool, typer.Option("--html", help="A page to print, with contacts and freshness.")] = False,
+    html: Annotated[bool, typer.Option("--html", help="Print an HTML page with contacts and freshness.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the card of a kit, to keep away from the computers."""
+    """Print the card of a kit. Keep it on paper."""
     from uscdr.commands import kit_list
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
@@ -137,14 +144,14 @@ def restore(
     context: typer.Context,
     kit: KitArgument = None,
     *,
-    into: Annotated[Path, typer.Option(help="Directory for the files; nothing there is overwritten.")],
+    into: Annotated[Path, typer.Option(help="Directory for the files; existing files are not overwritten.")],
     kit_option: KitOption = None,
-    part: Annotated[list[Exportable] | None, typer.Option(help="Only this part; repeat for more.")] = None,
-    to: PlaceOption = None,
+    part: Annotated[list[Exportable] | None, typer.Option(help="Restore only this part; repeat for more.")] = None,
+    to: StoreOption = None,
     identity: IdentityOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take parts of a kit out as plain files, which only you can read."""
+    """Decrypt parts of a kit into plain files that only you can read."""
     from uscdr.commands import kit as kitrestore
     from uscdr.commands import kit_list
 

@@ -1,4 +1,4 @@
-"""The edge of the program: every error becomes a message and an exit code, never a traceback."""
+"""The entry point: every error becomes a message and an exit code, never a traceback."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from uscdr.cli.options import GlobalOptions
 from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
 from uscdr.ui.console import STANDARD
 
-# This process before it does anything: what it inherited from a shell, a terminal or a scheduler is made harmless.
+# Makes harmless what this process inherited from its shell, terminal or scheduler.
 
 
 PRIVATE = 0o077
-"""All that we make is the operator's alone; a mask that takes the owner's own rights away would lock us out too."""
+"""The umask. Only the operator can read our files; an inherited umask might deny access even to the owner."""
 FILES = 1024
-"""Open files and connections that a recovery may need at once."""
-PLACES = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
-"""Directories of the user. One that is not absolute would be another in each directory: as if it were not set."""
+"""Maximum of open files and connections that a recovery needs at the same time."""
+DIRECTORIES = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
+"""Directories of the user. A relative one depends on the working directory: we treat it as unset."""
 OF_POSTGRES = re.compile("PG[A-Z]+|PGCONNECT_TIMEOUT")
-"""What PostgreSQL's client library takes from the environment: where a database is, and how a session begins."""
+"""Variables that PostgreSQL's client library reads: the database's address and the session's settings."""
 KEPT = frozenset({"PGPASSWORD", "PGPASSFILE"})
-"""For the server of an operator's own whose URL names no password."""
+"""Kept for the operator's own server, whose URL may have no password."""
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-"""What ends a process at once, with its scratch files left behind, unless somebody sees to it."""
+"""Signals that by default end a process at once, without the removal of its scratch files."""
 
 SELDOM = (100_000, 20, 20)
-"""What is imported stays: to look through it for garbage as often as usual takes a tenth of a short command's time."""
+"""Thresholds of the garbage collector. The defaults cost a short command a tenth of its time."""
 
 NEEDED = (signal.SIGCHLD, signal.SIGALRM)
-"""Where the first is ignored, the exit code of every child is lost and reads as 0; the second guards what is sent."""
+"""If SIGCHLD is ignored, every child's exit code reads as 0; SIGALRM limits the time of a write."""
 
 
 def prepare() -> None:
-    """Streams, signals, mask and limits. What was to be ignored from the beginning (`nohup`) stays ignored."""
+    """Set streams, signals, umask and limits. Signals that were ignored at the start (`nohup`) stay ignored."""
     STANDARD.install()
     gc.set_threshold(*SELDOM)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # looked for in all that is installed; none is ours
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # the search for plugins takes time; we have none
     os.umask(PRIVATE)
-    for name in PLACES:
+    for name in DIRECTORIES:
         if not os.path.isabs(os.environ.get(name, "/")):  # noqa: PTH117 - a text, perhaps empty
             del os.environ[name]
     _let_addresses_decide()
@@ -59,11 +59,11 @@ def prepare() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (*NEEDED, *ENDING))
     for number in ENDING:
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)  # as Ctrl-C: tidy up, and say so
+            signal.signal(number, signal.default_int_handler)  # as Ctrl-C: clean up and say so
 
 
 def _let_addresses_decide() -> None:
-    """A database is where its URL says: a PGHOSTADDR for another would lead ours, with their passwords, there."""
+    """Only URLs say where a database is: PGHOSTADDR would send our connections and passwords to another server."""
     for name in [one for one in os.environ if OF_POSTGRES.fullmatch(one) and one not in KEPT]:
         del os.environ[name]
 
@@ -76,30 +76,30 @@ def _allow_files() -> None:
 
 
 LONGEST_ARGUMENT = 4096
-"""Characters; no phrase, path or name that means anything here is longer."""
+"""Characters. No valid phrase, path or name is longer."""
 
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""What follows one of these is not read as it stands; the parser's own messages would show it."""
+"""Characters that change the direction of the text after them; the parser's messages would print them."""
 EMPTY_OPTION = re.compile(r"--[a-z-]+=")
 
 
 def main() -> None:
-    """The console script. What was to be written and was not makes a success a failure."""
+    """The console script. A success becomes a failure if its output could not be written."""
     prepare()
     _no_tracebacks()
     arguments = sys.argv[1:]
     try:
         code = _delivered(run(arguments), arguments)
-    except KeyboardInterrupt:  # a reader who does not read is waited for no longer
+    except KeyboardInterrupt:  # do not wait for a reader that does not read
         STANDARD.drop()
         code = int(ExitCode.INTERRUPTED)
     for number in ENDING:
-        signal.signal(number, signal.SIG_IGN)  # what is left is the interpreter's own end
+        signal.signal(number, signal.SIG_IGN)  # only the interpreter's shutdown is left
     sys.exit(code)
 
 
 def _delivered(code: int, arguments: Sequence[str]) -> int:
-    """The exit code, once both outputs took what they take."""
+    """The exit code, after both outputs are flushed."""
     lost = STANDARD.unwritten()
     if lost is None:
         return code
@@ -107,16 +107,16 @@ def _delivered(code: int, arguments: Sequence[str]) -> int:
 
 
 def _no_tracebacks() -> None:
-    """A thread that fell, as when Ctrl-C took its connection away, writes nothing into the screen.
+    """A thread that failed, for example when Ctrl-C closed its connection, prints nothing.
 
-    Whoever waits for its result misses it, and says so. The text of an error may hold anything.
+    The code that waits for its result reports the failure. The text of an error may hold secrets.
     """
     threading.excepthook = lambda _: None
     sys.unraisablehook = lambda _: None
 
 
 def run(arguments: Sequence[str]) -> int:
-    """One call; its exit code."""
+    """Run one command line; return its exit code."""
     try:
         _refuse_unreadable(arguments)
         match list(arguments):
@@ -126,12 +126,12 @@ def run(arguments: Sequence[str]) -> int:
                 return _list_runs()
             case _:
                 return _dispatch(arguments)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: a person gets words, whatever happened
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: every failure becomes a message
         return _tell(_in_words(error), arguments)
 
 
 def _list_runs() -> int:
-    """The list of runs without options: the parser alone would take most of the time."""
+    """List the runs without the parser, which would take most of the time."""
     from uscdr.commands.runs import show_runs
     from uscdr.ui.console import Output
 
@@ -154,28 +154,28 @@ def _in_words(error: BaseException) -> UscdrError:
             return _machine(error)
         case MemoryError():
             return MachineError(
-                "This machine has no memory left.", next_action="End other programs, then: uscdr runs list"
+                "This machine ran out of memory.", next_action="Stop other programs, then: uscdr runs list"
             )
         case _:
             return _defect(error)
 
 
 def _refuse_unreadable(arguments: Sequence[str]) -> None:
-    """What no person can have meant is not repeated in journals and messages either. Raises BadInput."""
+    """Refuse empty, very long and unprintable arguments before they get into journals. Raises BadInput."""
     for number, text in enumerate(arguments, start=1):
         if not text or EMPTY_OPTION.fullmatch(text):
             before = text or (arguments[number - 2] if number > 1 else "")
             raise BadInput(
                 f"Argument {number} is empty" + (f", at {before.rstrip('=')}." if before.startswith("--") else "."),
-                why="an empty path would mean this directory, an empty name the default",
-                next_action="Is a variable of the shell not set?",
+                why="An empty path would mean this directory, and an empty name the default.",
+                next_action="Check that every shell variable on the command line is set, then repeat the command.",
             )
         if len(text) > LONGEST_ARGUMENT:
-            raise BadInput(f"Argument {number} is {len(text):,} characters long; {LONGEST_ARGUMENT:,} is the most.")
+            raise BadInput(f"Argument {number} has {len(text):,} characters; the limit is {LONGEST_ARGUMENT:,}.")
         if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
-            raise BadInput(f"Argument {number} is not text in UTF-8.")
+            raise BadInput(f"Argument {number} is not valid UTF-8.")
         if any(character in TURNING for character in text):
-            raise BadInput(f"Argument {number} holds characters that turn the direction of text around.")
+            raise BadInput(f"Argument {number} contains characters that change the direction of text.")
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
@@ -189,7 +189,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 
 def _uncover(leaving: SystemExit) -> None:
-    """Raise what Typer made an exit of its own, without a word or with a code that means something else here."""
+    """Raise the interrupt or broken pipe that Typer turned into an exit with a code of its own."""
     error = leaving.__context__
     while error is not None:
         if isinstance(error, KeyboardInterrupt | BrokenPipeError):
@@ -212,7 +212,7 @@ def _tell(error: UscdrError, arguments: Sequence[str]) -> int:
 
 
 def _add(error: UscdrError, code: int, arguments: Sequence[str]) -> int:
-    """The exit code stays what it is; that something beside it went wrong is said."""
+    """Warn of the second error; the exit code stays."""
     from uscdr.ui.console import Output
 
     Output(json_lines="--json" in arguments).warn(f"{error.message} {error.why}")
@@ -222,64 +222,64 @@ def _add(error: UscdrError, code: int, arguments: Sequence[str]) -> int:
 def _interrupted() -> UscdrError:
     from uscdr.errors import Interrupted
 
-    return Interrupted("Interrupted.", next_action="If a recovery was under way: uscdr runs resume")
+    return Interrupted("Interrupted.", next_action="If a recovery was running: uscdr runs resume")
 
 
 def _machine(error: OSError) -> UscdrError:
     if not error.filename and _is_nowhere():
         return MachineError(
-            "The directory that this command was given in is gone.",
-            next_action="cd ~, then give the command again, with paths that begin with /",
+            "The working directory no longer exists.",
+            next_action="Run cd ~, then repeat the command with absolute paths.",
         )
     where = f" ({error.filename})" if error.filename else ""
     return MachineError(
         f"This machine failed: {error.strerror or type(error).__name__}{where}.",
-        next_action="Mend that (room, permissions), then give the command again; a run goes on with: uscdr runs resume",
+        next_action="Fix that (disk space, permissions), then repeat the command. To continue a run: uscdr runs resume",
     )
 
 
 def _is_nowhere() -> bool:
     try:
-        os.getcwd()  # noqa: PTH109 - nothing but whether there is one
+        os.getcwd()  # noqa: PTH109 - only whether it exists
     except OSError:
         return True
     return False
 
 
 def _defect(error: BaseException) -> UscdrError:
-    """Type and place only: the text of an unforeseen error may hold anything."""
+    """Type, file and line only: the text of an unexpected error may hold secrets."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else "?"
+    where = f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else "?"
     return UscdrError(
-        f"A defect in uscdr: {type(error).__name__} at {place}.",
-        why="This should not happen; nothing is claimed about what was done.",
-        next_action="See where the run stands: uscdr runs show. The runbook by hand: uscdr runbook db",
+        f"uscdr failed with an internal error: {type(error).__name__} at {where}.",
+        why="This is a bug in uscdr; what the command changed is not known.",
+        next_action="See the state of the run: uscdr runs show. For the manual steps: uscdr runbook db",
     )
 
 
-# The top-level command. Sub-commands import what they need when they run.
+# The top-level command. Subcommands import what they need when they run.
 
 
 EXITS = """\b
 EXIT STATUS
-  0 done and verified            1 a check failed or an objective is missed
-  2 bad input: nothing called    3 a provider or this machine failed; resume goes on
-  4 not confirmed                5 outcome unknown: says what to look at
-  6 another operator's lock      130 interrupted; the journal says where"""
+  0 done and verified            1 a check failed or an objective was missed
+  2 bad input: nothing called    3 a provider or this machine failed: resume the run
+  4 not confirmed                5 outcome unknown: the message says what to check
+  6 another run holds the lock   130 interrupted: resume the run"""
 
 GROUPS = ("recover", "backup", "runs", "drill", "kit", "dns", "sandbox")
-"""Each is a module beside this one with a Typer application `app`."""
+"""Each is a module of this package with a Typer application `app`."""
 COMMANDS = {"runbook": "runbook", "verify": "verify", "watch": "verify"}
-"""By name: the module beside this one that has a function of that name."""
+"""By name: the module of this package that has a function of that name."""
 
 
 def load(arguments: Sequence[str]) -> typer.Typer:
-    """The application with those commands that the arguments name, or with all: each costs start-up time."""
+    """The application with the commands that the arguments name, or with all: each command costs start-up time."""
     app = typer.Typer(
         name="uscdr",
-        help="Bring USC-PIS back: database, application, media, infrastructure.",
+        help="Recover USC-PIS: database, application, media, infrastructure and backups.",
         epilog=EXITS,
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -297,7 +297,7 @@ def load(arguments: Sequence[str]) -> typer.Typer:
     return app
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
+def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer passes it by position
     if wanted:
         from uscdr import __version__
 
@@ -308,14 +308,16 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
 def root(
     context: typer.Context,
     *,
-    config: Annotated[Path | None, typer.Option(help="scenarios.yaml to use.")] = None,
-    target: Annotated[str | None, typer.Option(help="A target of scenarios.yaml, or `sandbox`.")] = None,
-    json_lines: Annotated[bool, typer.Option("--json", help="Results or events as JSON lines on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option(help="Only results and what must be seen.")] = False,
-    verbose: Annotated[bool, typer.Option(help="More words.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="Without colour.")] = False,
+    config: Annotated[Path | None, typer.Option(help="Path of scenarios.yaml.")] = None,
+    target: Annotated[str | None, typer.Option(help="Target of scenarios.yaml, or `sandbox`.")] = None,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Print results or events as JSON lines on stdout.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option(help="Print only results, warnings and errors.")] = False,
+    verbose: Annotated[bool, typer.Option(help="Print more details.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Print without colour.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
-    """Options that stand before every command."""
+    """The global options, which come before the command."""
     del version
     context.obj = GlobalOptions(config, target, json_lines, quiet, verbose, False if no_color else None)

@@ -1,4 +1,4 @@
-"""Options that several commands have, and what stands before every command."""
+"""Options that several commands share, and the global options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GlobalOptions:
-    """What stands before the command on the command line."""
+    """The options before the command on the command line."""
 
     config: Path | None = None
     target: str | None = None
@@ -26,7 +26,7 @@ class GlobalOptions:
     color: bool | None = None
 
     def output(self, *, json_lines: bool = False) -> Output:
-        """Where this call's words go; `json_lines` is the option of the command itself."""
+        """The output of this call; `json_lines` is the command's own --json."""
         from uscdr.ui.console import Output
 
         return Output(
@@ -34,7 +34,7 @@ class GlobalOptions:
         )
 
     def targets(self, output: Output, scratch: str | None = None) -> Targets:
-        """What finds the configuration and the target; `scratch` is the option of the command itself."""
+        """Finds the configuration and the target; `scratch` is the command's own --scratch."""
         from uscdr.wiring.targets import Targets
 
         return Targets(output.warn_once, self.config, self.target, scratch)
@@ -50,7 +50,7 @@ Scratch = Annotated[
     str | None,
     typer.Option(
         "--scratch", metavar="URL",
-        help="PostgreSQL server for the proof, when this machine's lacks something; better in $USCDR_SCRATCH.",
+        help="PostgreSQL server for the proof, if the packaged server lacks an extension; safer in $USCDR_SCRATCH.",
     ),
 ]  # fmt: skip
 Command = Callable[..., None]

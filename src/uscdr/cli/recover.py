@@ -1,4 +1,4 @@
-"""`uscdr recover`: carry a scenario of the runbook out."""
+"""`uscdr recover`: run a scenario of the runbook."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from uscdr.cli.options import Scratch, options
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
 
-app = typer.Typer(no_args_is_help=True, help="Recover, after a plan and a typed confirmation.")
+app = typer.Typer(no_args_is_help=True, help="Show the plan of a recovery, ask for a typed confirmation, and recover.")
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Look, prove and plan; change nothing.")]
-Confirm = Annotated[str | None, typer.Option(help="The phrase that the dry run prints.")]
-New = Annotated[bool, typer.Option("--new", help="Begin although an earlier run is not finished.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check, prove and plan; change nothing.")]
+Confirm = Annotated[str | None, typer.Option(help="Phrase that the dry run prints.")]
+New = Annotated[bool, typer.Option("--new", help="Start a new run although an earlier run is not finished.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 Ref = Annotated[str | None, typer.Option(help="Branch, tag or commit to deploy; default: app.source.ref.")]
-Kit = Annotated[str | None, typer.Option(help="Escape kit: its id, `newest`, or PLACE:ID.")]
+Kit = Annotated[str | None, typer.Option(help="Escape kit: its id, `newest`, or STORE:ID.")]
 IdentityFile = Annotated[
-    Path | None, typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="File with the kit's private key.")
+    Path | None, typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="Identity file: the kit's private key.")
 ]
-Backup = Annotated[str | None, typer.Option(help="b001, a002, …; default: the newest good one.")]
+Backup = Annotated[str | None, typer.Option(help="Backup such as b001 or a002; default: the newest usable one.")]
 
 
 @app.command()
@@ -34,16 +34,17 @@ def db(
     dry_run: DryRun = False,
     confirm: Confirm = None,
     without_safety_capture: Annotated[
-        bool, typer.Option("--without-safety-capture", help="Do not keep the damaged state.")
+        bool, typer.Option("--without-safety-capture", help="Do not capture the damaged database before the restore.")
     ] = False,
     give_access_back: Annotated[
-        bool, typer.Option("--give-access-back", help="Leave access as the backup has it, even if withdrawn since.")
+        bool,
+        typer.Option("--give-access-back", help="Keep access as in the backup, even if it was revoked since."),
     ] = False,
     scratch: Scratch = None,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Database corruption or loss: restore a proven backup."""
+    """Restore a proven backup after database corruption or loss."""
     from uscdr.scenarios.adapters import Request
 
     request = Request(
@@ -56,14 +57,16 @@ def db(
 def application(
     context: typer.Context,
     *,
-    release: Annotated[str | None, typer.Option(help="Roll back to this release, v12; default: judged.")] = None,
+    release: Annotated[
+        str | None, typer.Option(help="Roll back to this release, such as v12; default: uscdr chooses.")
+    ] = None,
     ref: Ref = None,
     dry_run: DryRun = False,
     confirm: Confirm = None,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Application failure: roll back, migrate, or deploy from source."""
+    """Roll back, migrate or deploy from source after an application failure."""
     from uscdr.scenarios.adapters import Request
 
     request = Request("app", release=release, ref=ref, anew=new)
@@ -74,13 +77,13 @@ def application(
 def media(
     context: typer.Context,
     *,
-    files: Annotated[Path | None, typer.Option("--from", help="Folder with copies of the files.")] = None,
-    cloud: Annotated[str | None, typer.Option(help="Put everything into this other cloud.")] = None,
+    files: Annotated[Path | None, typer.Option("--from", help="Directory with copies of the files.")] = None,
+    cloud: Annotated[str | None, typer.Option(help="Restore all files into this other cloud.")] = None,
     replaced_since: Annotated[
-        str | None, typer.Option(help="Files replaced since then, 2026-11-23T10:00Z, are damaged.")
+        str | None, typer.Option(help="Treat files replaced since this time, such as 2026-11-23T10:00Z, as damaged.")
     ] = None,
     accept_replaced: Annotated[
-        bool, typer.Option("--accept-replaced", help="Replaced files that nothing judges are right.")
+        bool, typer.Option("--accept-replaced", help="Accept replaced files that uscdr cannot compare with a copy.")
     ] = False,
     kit: Kit = None,
     identity: IdentityFile = None,
@@ -89,7 +92,7 @@ def media(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Media files lost: from Cloudinary's own backup, else from a kit or a folder."""
+    """Restore lost media files from Cloudinary's backup, then from a kit or a directory."""
     from uscdr.scenarios.adapters import Request
     from uscdr.settings import user_path
 
@@ -121,7 +124,7 @@ def infra(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Everything lost: a new application from the old one's facts or from a kit."""
+    """Rebuild everything in a new application, from the old application or from a kit."""
     from uscdr.commands import recover as conduct
     from uscdr.scenarios.adapters import Request
 
@@ -136,23 +139,23 @@ def infra(
 def backups(
     context: typer.Context,
     *,
-    to: Annotated[str | None, typer.Option(help="Where copies are kept: a directory or a bucket.")] = None,
-    recipient: Annotated[list[str] | None, typer.Option(help="age1… or ssh-… public key; repeat for more.")] = None,
+    to: Annotated[str | None, typer.Option(help="Store of the copies: a directory or a bucket.")] = None,
+    recipient: Annotated[list[str] | None, typer.Option(help="Public key, age1… or ssh-…; repeat for more.")] = None,
     identity: IdentityFile = None,
     evict: Annotated[
-        bool, typer.Option("--evict", help="Even if the platform then drops the newest proven backup.")
+        bool, typer.Option("--evict", help="Capture even if the platform then drops the newest proven backup.")
     ] = False,
     dry_run: DryRun = False,
     confirm: Confirm = None,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Backups fail, or are not scheduled: schedule, capture, copy, prove by a restore, judge the RPO."""
+    """Schedule, capture, copy and prove a backup when backups fail or are not scheduled; check the RPO."""
     from uscdr.commands.recover import lasting
     from uscdr.scenarios.adapters import Request
 
-    place, readers = lasting(to, tuple(recipient or ()))
-    request = Request("backups", to=place, recipients=readers, evict=evict, anew=new)
+    store, readers = lasting(to, tuple(recipient or ()))
+    request = Request("backups", to=store, recipients=readers, evict=evict, anew=new)
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
 
 
@@ -166,7 +169,7 @@ def carry_out(
     identity: Path | None = None,
     scratch: str | None = None,
 ) -> None:
-    """Run it and leave with its exit code."""
+    """Run the request and exit with its exit code."""
     from uscdr.commands import recover as conduct
 
     asked = conduct.RecoverOptions(request, confirm=confirm, dry_run=dry_run, identity=identity)

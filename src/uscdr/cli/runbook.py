@@ -1,4 +1,4 @@
-"""`uscdr runbook`: the runbook as scenarios.yaml has it, with the manual command for every step."""
+"""`uscdr runbook`: the runbook of scenarios.yaml, with the manual command for every step."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from uscdr.cli.options import options
 
 def runbook(
     context: typer.Context,
-    scenario: Annotated[str | None, typer.Argument(help="db, app, media, infra, …; default: all.")] = None,
+    scenario: Annotated[str | None, typer.Argument(help="Scenario: db, app, media, infra, …; default: all.")] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
 ) -> None:
-    """Print the runbook. Works without network, credentials or a healthy platform."""
+    """Print the runbook. It needs no network, no credentials and no healthy platform."""
     from uscdr.report.runbook import Runbook
 
     given = options(context)

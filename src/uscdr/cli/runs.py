@@ -1,4 +1,4 @@
-"""`uscdr runs`: every run of this machine and of the team, from its journal. `list` loads nothing heavy."""
+"""`uscdr runs`: the runs of this machine and of the team, from their journals. `list` imports little."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from uscdr.cli.options import options
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
 
-app = typer.Typer(no_args_is_help=True, help="Every run, from its journal.")
-RunArgument = Annotated[str | None, typer.Argument(help="A run's id or its beginning; default: the newest that fits.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
+app = typer.Typer(no_args_is_help=True, help="List, show and resume runs, from their journals.")
+RunArgument = Annotated[
+    str | None, typer.Argument(help="Id of a run or its beginning; default: the newest run that fits.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 
 
 @app.command("list")
 def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
-    """Every run, oldest first; of other machines, too, where state is shared."""
+    """List every run, oldest first. With shared state, also list the runs of other machines."""
     from uscdr.commands.runs import show_runs
 
     output = options(context).output(json_lines=as_json)
@@ -29,7 +31,7 @@ def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
-    """Where a run stands, step by step."""
+    """Show the state of a run, step by step."""
     from uscdr.commands.runs import load, newest
     from uscdr.report.summary import summarise
 
@@ -38,8 +40,7 @@ def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption
     path = newest(run)
     loaded = load(path, output)
     if loaded.journal.is_copy:
-        hand = loaded.journal.operator
-        output.say(f"This run is not this machine's: {hand} has it, or had it last.")
+        output.say(f"Another machine owns this run. Last operator: {loaded.journal.operator}.")
     if output.json_lines:
         output.record(loaded.report.model_dump(mode="json"))
     else:
@@ -50,7 +51,7 @@ def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption
 
 @app.command()
 def report(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
-    """A run's report: Markdown, or JSON with --json."""
+    """Print the report of a run: Markdown, or JSON with --json."""
     from uscdr.commands.runs import load, newest
     from uscdr.report.markdown import to_markdown
 
@@ -70,23 +71,25 @@ def resume(
     context: typer.Context,
     run: RunArgument = None,
     *,
-    confirm: Annotated[str | None, typer.Option(help="The phrase, if the run waits for it.")] = None,
+    confirm: Annotated[str | None, typer.Option(help="Confirmation phrase, if the run waits for it.")] = None,
     identity: Annotated[
-        Path | None, typer.Option(envvar="USCDR_AGE_IDENTITY", help="The kit's private key, if the run uses one.")
+        Path | None,
+        typer.Option(envvar="USCDR_AGE_IDENTITY", help="Identity file: the kit's private key, if the run uses a kit."),
     ] = None,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Go on here with a run that another machine had (USCDR_SHARED).")
+        bool, typer.Option("--take-over", help="Resume here a run that another machine began (USCDR_SHARED).")
     ] = False,
     send_again: Annotated[
         bool,
-        typer.Option("--send-again", help="A change whose effect was looked for in vain: you saw that it never came."),
+        typer.Option("--send-again", help="Send the change of unknown outcome again: you saw that it had no effect."),
     ] = False,
     without_shared: Annotated[
-        bool, typer.Option("--without-shared", help="Although the shared state cannot be had: nobody sees it.")
+        bool,
+        typer.Option("--without-shared", help="Resume while the shared state is unavailable: the team cannot see it."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with a run that was cut off: looks first, repeats nothing."""
+    """Resume an interrupted run. It looks first and repeats no finished step."""
     from uscdr.commands import recover
 
     asked = recover.ResumeOptions(
@@ -98,7 +101,7 @@ def resume(
 
 
 def _look_around(output: Output) -> None:
-    """What other machines did, where state is shared; nothing heavy is loaded where it is not."""
+    """Update the copies of other machines' runs, if state is shared; import nothing if it is not."""
     import os
 
     if os.environ.get("USCDR_SHARED"):

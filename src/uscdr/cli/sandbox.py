@@ -1,4 +1,4 @@
-"""`uscdr sandbox`: an emulator of the providers on this machine, for drills and tests."""
+"""`uscdr sandbox`: emulate the providers on this machine, for drills and tests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import typer
 if TYPE_CHECKING:
     from uscdr.sandbox.state import StateDir
 
-app = typer.Typer(no_args_is_help=True, help="A private copy of the providers, for drills and tests.")
+app = typer.Typer(no_args_is_help=True, help="Emulate the providers on this machine, for drills and tests.")
 fault = typer.Typer(no_args_is_help=True, help="Make provider calls fail.")
 app.add_typer(fault, name="fault")
 
-StateOption = Annotated[Path | None, typer.Option("--state", help="The sandbox's directory.")]
+StateOption = Annotated[Path | None, typer.Option("--state", help="State directory of the sandbox.")]
 _DAMAGES = {
     "db": "drop-table, delete-rows, truncate, scramble-text, wrong-data-load, unreachable",
     "app": "bad-release, crashed-web, failing-release-phase, lost-config, missing-migration",
@@ -31,7 +31,7 @@ _PROVIDERS = (
     "heroku, cloudinary, dns (UPDATE and QUERY too), mail (the token endpoint), application (what the router gets), "
     "broker (its commands), or all."
 )
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 
 
 def _state(directory: Path | None) -> StateDir:
@@ -45,7 +45,7 @@ def _tell(text: str) -> None:
 
 
 def _clear_up() -> None:
-    """Of what other commands were killed at."""
+    """Remove what killed commands left behind."""
     from uscdr.cleanup import sweep
     from uscdr.settings import Directories
 
@@ -65,25 +65,27 @@ def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: A
 @app.command()
 def up(
     *,
-    patients: Annotated[int, typer.Option(help="Synthetic patients of the clinic.")] = 200,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 1,
-    app_source: Annotated[Path | None, typer.Option(help="Another Django app instead of the clinic.")] = None,
-    python: Annotated[Path | None, typer.Option(help="Its Python interpreter.")] = None,
-    env_file: Annotated[Path | None, typer.Option(help="NAME=value lines for its config vars.")] = None,
-    procfile: Annotated[Path | None, typer.Option(help="A Procfile instead of its own.")] = None,
-    backup_age: Annotated[str, typer.Option(help="Make b001 look so old: 90s, 30m, 3h, 2d.")] = "0s",
-    keep: Annotated[int, typer.Option(help="Manual backups kept.")] = 5,
-    url_lifetime: Annotated[float, typer.Option(help="Seconds a backup's URL is valid.")] = 3600.0,
+    patients: Annotated[int, typer.Option(help="Number of synthetic patients.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic data; the same seed gives the same data.")] = 1,
+    app_source: Annotated[
+        Path | None, typer.Option(help="Directory of another Django application, instead of the clinic.")
+    ] = None,
+    python: Annotated[Path | None, typer.Option(help="Python interpreter of that application.")] = None,
+    env_file: Annotated[Path | None, typer.Option(help="File with NAME=value lines for the config vars.")] = None,
+    procfile: Annotated[Path | None, typer.Option(help="Procfile to use instead of the application's own.")] = None,
+    backup_age: Annotated[str, typer.Option(help="Age of the backup b001, such as 90s, 30m, 3h or 2d.")] = "0s",
+    keep: Annotated[int, typer.Option(help="Number of manual backups that the platform keeps.")] = 5,
+    url_lifetime: Annotated[float, typer.Option(help="Seconds for which a backup's URL is valid.")] = 3600.0,
     dns_ttl: Annotated[int, typer.Option(min=1, help="TTL of the hostname's alias, in seconds.")] = 5,
-    dns_lag: Annotated[float, typer.Option(min=0, help="Seconds the second name server is behind.")] = 0.3,
-    assets: Annotated[int, typer.Option(help="Further uploads in the media service, of about 20 kB each.")] = 0,
+    dns_lag: Annotated[float, typer.Option(min=0, help="Seconds by which the second name server is behind.")] = 0.3,
+    assets: Annotated[int, typer.Option(help="Number of extra media files, of about 20 kB each.")] = 0,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Without what a real place has besides; see docs/sandbox.md.")
+        bool, typer.Option("--plain", help="Leave out the extras of a real account; see docs/sandbox.md.")
     ] = False,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start the sandbox; returns when it is ready and leaves it running."""
+    """Start the sandbox and leave it running. Return when it is ready."""
     from uscdr.sandbox import launch
     from uscdr.sandbox.boot.request import UpRequest, seconds
 
@@ -104,12 +106,12 @@ def up(
 
 @app.command()
 def down(*, state: StateOption = None) -> None:
-    """Stop the sandbox and remove every trace of it."""
+    """Stop the sandbox and remove all its data."""
     from uscdr.sandbox import launch
 
     _clear_up()
     done = launch.down(_state(state), _tell)
-    typer.echo("The sandbox is gone." if done else "There is no sandbox.")
+    typer.echo("Sandbox removed." if done else "There is no sandbox.")
 
 
 @app.command()
@@ -126,7 +128,7 @@ def status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def env(*, state: StateOption = None, as_json: JsonOption = False) -> None:
-    """Print what points the official clients at the sandbox; use it with eval."""
+    """Print environment variables that point the official clients at the sandbox. Use it with eval."""
     from uscdr.sandbox import client, describe
 
     directory = _state(state)
@@ -139,24 +141,24 @@ def break_(
     what: Annotated[str, typer.Argument(help=f"What to damage: {', '.join(_DAMAGES)}.")],
     *,
     how: Annotated[str, typer.Option(help=_HOW)],
-    app_name: Annotated[str, typer.Option("--app", help="The app that it happens to.")] = "usc-pis",
-    variable: Annotated[str, typer.Option(help="lost-config: which one. Default: ALLOWED_HOSTS.")] = "",
+    app_name: Annotated[str, typer.Option("--app", help="Application to damage.")] = "usc-pis",
+    variable: Annotated[str, typer.Option(help="lost-config: config var to remove. Default: ALLOWED_HOSTS.")] = "",
     domain_held: Annotated[
-        bool, typer.Option("--domain-held", help="app-gone: another app has its hostnames.")
+        bool, typer.Option("--domain-held", help="app-gone: another application holds the hostnames.")
     ] = False,
     undo: Annotated[
         bool,
-        typer.Option("--undo", help="End it: account-locked, credentials-revoked, service-down, and all of service."),
+        typer.Option("--undo", help="Undo account-locked, credentials-revoked, service-down, or any kind of service."),
     ] = False,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Do real damage: to the database, the app's releases and config, what it stands on, media, or a service."""
+    """Damage the database, the application, the infrastructure, the media files or a service of the sandbox."""
     from uscdr.errors import BadInput
     from uscdr.sandbox import client, describe
 
     if what not in _BREAK_PATHS:
-        raise BadInput(f"{what} cannot be damaged.", next_action="uscdr sandbox break db --how …")
+        raise BadInput(f"uscdr cannot damage “{what}”.", next_action="Try: uscdr sandbox break db --how drop-table")
     body = {"how": how, "app": app_name, "variable": variable, "domain_held": domain_held, "undo": undo}
     document = client.ask(_state(state), "POST", _BREAK_PATHS[what], body)
     _show(document, as_json=as_json, lines=describe.damage(document))
@@ -164,17 +166,17 @@ def break_(
 
 @fault.command("add")
 def fault_add(
-    kind: Annotated[str, typer.Argument(help="The fault; `uscdr sandbox fault kinds` lists them.")],
+    kind: Annotated[str, typer.Argument(help="Kind of fault; `uscdr sandbox fault kinds` lists them.")],
     *,
     method: Annotated[str, typer.Option(help="HTTP method, or *.")] = "*",
     path: Annotated[str, typer.Option(help="Path with * and ? as wildcards.")] = "*",
-    call: Annotated[int, typer.Option(help="From which matching call on.")] = 1,
-    count: Annotated[int, typer.Option(help="How many calls; 0: for ever.")] = 1,
+    call: Annotated[int, typer.Option(help="Number of the first matching call that fails.")] = 1,
+    count: Annotated[int, typer.Option(help="How many calls fail; 0: all further calls.")] = 1,
     provider: Annotated[str, typer.Option(help=_PROVIDERS)] = "heroku",
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make calls fail that match."""
+    """Make matching calls fail."""
     from uscdr.sandbox import client, describe
 
     body = {
@@ -191,7 +193,7 @@ def fault_add(
 
 @fault.command("list")
 def fault_list(*, state: StateOption = None, as_json: JsonOption = False) -> None:
-    """Show the faults in force and how often each was applied."""
+    """Show the active faults and how often each was applied."""
     from uscdr.sandbox import client, describe
 
     document = client.ask(_state(state), "GET", "faults")
@@ -202,9 +204,10 @@ def fault_list(*, state: StateOption = None, as_json: JsonOption = False) -> Non
 def fault_clear(*, state: StateOption = None) -> None:
     """Remove all faults."""
     from uscdr.sandbox import client
+    from uscdr.words import plural
 
     document = client.ask(_state(state), "DELETE", "faults")
-    typer.echo(f"{document['removed']} faults removed")
+    typer.echo(f"{plural(document['removed'], 'fault')} removed")
 
 
 @fault.command("kinds")
@@ -219,12 +222,12 @@ def fault_kinds() -> None:
 @app.command()
 def audit(
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Reads too.")] = False,
-    writes: Annotated[bool, typer.Option("--writes", help="Only writes (the default).")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List reads too.")] = False,
+    writes: Annotated[bool, typer.Option("--writes", help="List only writes (the default).")] = False,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the writes received, or every request."""
+    """List the writes that the sandbox received, or every request."""
     from uscdr.sandbox import audit as log
     from uscdr.sandbox import describe
 

@@ -1,4 +1,4 @@
-"""`uscdr verify`: the runbook's three checklists as checks that can fail; `uscdr watch`: the same again and again."""
+"""`uscdr verify`: run the checks of the runbook's three checklists; `uscdr watch`: repeat them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from uscdr.scenarios.config import Config
     from uscdr.ui.console import Output
 
-Which = Annotated[str, typer.Argument(help="all, db, app or integration.")]
-Names = Annotated[list[str] | None, typer.Argument(help="Checks: names, * and ? allowed; several, or with commas.")]
-SkipManual = Annotated[bool, typer.Option("--skip-manual", help="Leave questions to a person out, and say so.")]
-Answer = Annotated[list[str] | None, typer.Option(help="Answer a question in advance: NAME=yes or NAME=no.")]
+Which = Annotated[str, typer.Argument(help="Checklist: all, db, app or integration.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Names of checks; * and ? match; separate them with spaces or commas.")
+]
+SkipManual = Annotated[bool, typer.Option("--skip-manual", help="Skip the questions to a person; the result says so.")]
+Answer = Annotated[
+    list[str] | None, typer.Option(help="Answer a question in advance: NAME=yes or NAME=no; repeat for more.")
+]
 App = Annotated[
-    str | None, typer.Option(help="Another application than the target's, e.g. the one that recover infra made.")
+    str | None, typer.Option(help="Check another application, for example the one that `recover infra` created.")
 ]
 Junit = Annotated[Path | None, typer.Option(help="Write the result as JUnit XML.")]
 Markdown = Annotated[Path | None, typer.Option(help="Write the result as Markdown.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 
 
 def verify(
@@ -32,46 +36,46 @@ def verify(
     check: Names = None,
     *,
     list_only: Annotated[
-        bool, typer.Option("--list", help="Show which checks stand for which line; ask nothing.")
+        bool, typer.Option("--list", help="List the checks of each checklist line; run none.")
     ] = False,
     save_baseline: Annotated[
-        bool, typer.Option("--save-baseline", help="Keep what was measured, if all passes, to compare with later.")
+        bool, typer.Option("--save-baseline", help="If all checks pass, save their measurements for later comparison.")
     ] = False,
     allow_writes: Annotated[
-        bool, typer.Option("--allow-writes", help="Also checks that write something and take it back.")
+        bool, typer.Option("--allow-writes", help="Also run checks that write something and undo it.")
     ] = False,
     skip_manual: SkipManual = False,
     answer: Answer = None,
     app: App = None,
-    deadline: Annotated[str, typer.Option(help="For all checks together: 90s, 5m.")] = "5m",
+    deadline: Annotated[str, typer.Option(help="Time limit for all checks together, such as 90s or 5m.")] = "5m",
     junit: Junit = None,
     markdown: Markdown = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the runbook's checklists. Only looks, unless --allow-writes."""
+    """Run the runbook's checklists. Change nothing, unless --allow-writes is given."""
     from uscdr.scenarios.checks import CheckRequest
 
     given = options(context)
     output = given.output(json_lines=as_json)
-    wish = CheckRequest(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
+    request = CheckRequest(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
     if list_only:
-        show_list(given.targets(output).loaded(lazily=True).config, output, wish)
+        show_list(given.targets(output).loaded(lazily=True).config, output, request)
         return
     from uscdr.commands.verify import Verification, VerifyOptions, answers_of, carry_out, duration
 
     wanted = Verification(
-        wish, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
+        request, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
     )
     asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown)
     raise typer.Exit(carry_out(given.targets(output).find(), output, asked))
 
 
-def show_list(config: Config, output: Output, wish: CheckRequest) -> None:
-    """Each line of the checklists with its checks, on stdout; nothing is asked."""
+def show_list(config: Config, output: Output, request: CheckRequest) -> None:
+    """Print each checklist line with its checks on stdout; run no check."""
     from uscdr.scenarios.checks import CheckRequest, CheckSelection
     from uscdr.ui.tables import show_table
 
-    selection = CheckSelection.of(config, CheckRequest(wish.which, wish.patterns, allow_writes=True))
+    selection = CheckSelection.of(config, CheckRequest(request.which, request.patterns, allow_writes=True))
     kinds = {check.name: check for check in selection.checks}
     rows = [
         {
@@ -84,7 +88,7 @@ def show_list(config: Config, output: Output, wish: CheckRequest) -> None:
         for line in selection.lines
         for name in line.checks
     ]
-    show_table(rows, output, empty="No checklist.")
+    show_table(rows, output, empty="No checklists.")
 
 
 def split(names: list[str] | None) -> tuple[str, ...]:
@@ -97,14 +101,14 @@ def watch(
     which: Which = "all",
     check: Names = None,
     *,
-    lasting: Annotated[str, typer.Option("--for", help="How long: 24h.")] = "24h",
-    every: Annotated[str, typer.Option(help="From one round to the next: 10m.")] = "10m",
+    lasting: Annotated[str, typer.Option("--for", help="How long to repeat, such as 24h.")] = "24h",
+    every: Annotated[str, typer.Option(help="Time from one round to the next, such as 10m.")] = "10m",
     app: App = None,
     junit: Junit = None,
     markdown: Markdown = None,
     as_json: AsJson = False,
 ) -> None:
-    """Repeat the checks that need no person; the exit code is the last round's. Ctrl-C ends it."""
+    """Repeat the checks that need no person. Exit with the code of the last round. Stop it with Ctrl-C."""
     from uscdr.commands.verify import Verification, VerifyOptions, carry_out, duration
     from uscdr.scenarios.checks import CheckRequest
 

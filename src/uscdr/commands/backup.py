@@ -1,4 +1,4 @@
-"""What the commands of `uscdr backup` work with: the platform, the store of copies, and both as one list."""
+"""What the `uscdr backup` commands work with: the platform, the store of copies, and one list of both."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BackupAccess:
-    """How a command is wired. `keys`: what opens copies; `writes`: it is not for looking alone."""
+    """How a command is wired. `keys` decrypt copies; `writes`: the command changes the store or the state directory."""
 
     to: str | None = None
     kit: str | None = None
@@ -50,7 +50,7 @@ class BackupAccess:
 
 @dataclass(frozen=True)
 class BackupTools:
-    """One command at work."""
+    """What one command works with while it runs."""
 
     deps: Adapters
     context: RunContext
@@ -58,12 +58,12 @@ class BackupTools:
     output: Output
 
     def attachment(self) -> Attachment:
-        """The database. Raises BadInput when there is no such application."""
+        """The database's attachment. Raises BadInput when the application does not exist."""
         self.deps.describe_app()
         return self.deps.attachment()
 
     def shelf(self) -> StoredCopies:
-        """The copies; what is wrong with any is said."""
+        """The copies in the store; warns of every damaged one."""
         found = StoredCopies.of(self.store)
         for damage in found.damaged:
             self.output.warn(f"DAMAGE in {self.store.place}: {damage}")
@@ -73,19 +73,20 @@ class BackupTools:
         return found
 
     def entries(self) -> tuple[BackupEntry, ...]:
-        """The platform's backups and all copies, one entry a backup, oldest first."""
+        """The platform's backups and all copies, one entry per backup, oldest first."""
         return self._entries(*self._asked())
 
     def entries_if_it_answers(self) -> tuple[BackupEntry, ...]:
-        """The same; when the platform cannot be asked, the copies alone, and that is said."""
+        """The same; when the platform does not answer, only the copies, with a warning."""
         return self.listed()[0]
 
     def listed(self) -> tuple[tuple[BackupEntry, ...], ProviderError | BadInput | None]:
-        """The same, and why the platform could not be asked."""
+        """The same, and the error with which the platform could not be asked."""
         try:
             asked = self._asked()
         except (ProviderError, BadInput) as error:
-            self.output.warn(f"The platform could not be asked; only copies are known. {error.message} {error.why}")
+            words = f"uscdr could not ask the platform and lists only the copies. {error.message} {error.why}"
+            self.output.warn(words.rstrip())
             return copies_alone(self.deps, self.shelf()), error
         return self._entries(*asked), None
 
@@ -99,7 +100,7 @@ class BackupTools:
 
 @contextmanager
 def desk(target: Target, output: Output, how: BackupAccess) -> Iterator[BackupTools]:
-    """Everything is opened, the platform only to look, and gone at the end."""
+    """Open everything for one command, the platform read-only; close it at the end."""
     if how.writes:
         clear_up(output, target.scratch)
     request = Request("backup", kit=how.kit)
@@ -108,13 +109,13 @@ def desk(target: Target, output: Output, how: BackupAccess) -> Iterator[BackupTo
         context = this.on(target, request, runs.new_run_id("backup"), dry_run=True, identity=how.identity)
         with (
             adapters.opened(context, _writing(how, store, context)) as deps,
-            noted(store.place, deps.work if how.writes else None),  # a turn and a proof are written there, too
+            noted(store.place, deps.work if how.writes else None),  # a writer's turn and a proof are written there too
         ):
             yield BackupTools(deps, context, store, output)
 
 
 def _writing(how: BackupAccess, store: Store, context: RunContext) -> Callable[[CopiesAccess], CopiesAccess]:
-    """That the platform is only looked at does not bind the store of copies: `pull` writes there."""
+    """The platform is read-only, but the store of copies is not: `pull` writes there."""
 
     def turn(message: str, say: Callable[[str], None]) -> AbstractContextManager[object]:
         return WriterQueue(Operator.of(os.environ), context.stop.pause, say).turn(store, message)
@@ -123,21 +124,21 @@ def _writing(how: BackupAccess, store: Store, context: RunContext) -> Callable[[
 
 
 def show(target: Target, output: Output, to: str | None) -> None:
-    """The list, oldest first, on stdout: platform and copies together.
+    """Print the list on stdout, oldest first: the platform's backups and the copies.
 
-    Raises ProviderError or BadInput after it, when the platform could not be asked: the list is not whole.
+    Raises ProviderError or BadInput after the list, when the platform could not be asked: the list is incomplete.
     """
     with desk(target, output, BackupAccess(to)) as work:
         known, unasked = work.listed()
         graded = judged(known, now(), work.deps.config.objectives.rpo)
-    nothing = "No copy. What the platform has is not known." if unasked else "No backup."
+    nothing = "No copies. The platform's backups are not known." if unasked else "No backups."
     show_backups(graded, now(), output, empty=nothing)
     if unasked is not None:
         raise unasked
 
 
 def status(target: Target, output: Output, to: str | None) -> int:
-    """Whether the recovery point objective is met: 0, or 1 when it is missed."""
+    """Print whether the backups meet the recovery point objective; return 0, or 1 when they miss it."""
     with desk(target, output, BackupAccess(to)) as work:
         entries, attachment, at = work.entries(), work.deps.attachment(), now()
         found = made(entries, Proofs(work.store), scope(work.deps, attachment), at)

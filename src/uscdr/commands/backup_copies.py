@@ -1,4 +1,4 @@
-"""Copying a backup off the platform."""
+"""Copies backups off the platform, proves backups, and prunes copies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from uscdr.scenarios.backup_questions import questions
 from uscdr.ui.console import ConsoleReporter
 from uscdr.ui.tables import show_table
 from uscdr.wiring import stores
-from uscdr.words import moment, size
+from uscdr.words import moment, plural, size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PullOptions:
-    """What stands on the command line."""
+    """The command-line options of `backup pull`."""
 
     backup: str
     to: str | None
@@ -44,7 +44,7 @@ class PullOptions:
 
 
 def pull(target: Target, output: Output, wanted: PullOptions) -> None:
-    """Copy it, unless it is there; say what there is."""
+    """Copy the backup, unless the store has it; print the copy's id and checksum."""
     keys = stores.keyring_for(wanted.recipients, wanted.passphrase_file, target.config, os.environ)
     warn_exposed(output, wanted.passphrase_file)
     with desk(target, output, BackupAccess(wanted.to, writes=True)) as work:
@@ -55,41 +55,41 @@ def pull(target: Target, output: Output, wanted: PullOptions) -> None:
 
 
 def _chosen(work: BackupTools, wanted: str) -> tuple[Transfer, BackupEntry]:
-    """Of what the platform still has. Raises BadInput."""
+    """The backup to pull, which the platform must still have. Raises BadInput."""
     found = work.entries()
     entry = find([one for one in found if one.on_platform] if wanted == "newest" else found, wanted)
     if entry.transfer is None or not entry.on_platform:
-        why = entry.transfer.unfit if entry.transfer else "not listed at the platform any more"
-        raise BadInput(f"{entry.name} cannot be pulled: {why}.", next_action="See: uscdr backup list")
+        why = entry.transfer.unfit if entry.transfer else "the platform no longer lists it"
+        raise BadInput(f"uscdr cannot pull {entry.name}: {why}.", next_action="See: uscdr backup list")
     return entry.transfer, entry
 
 
 def _copy(work: BackupTools, transfer: Transfer, keys: Keyring) -> tuple[CopyCard, bool]:
-    work.output.say(f"pulling {transfer.name} into {work.store.place}, encrypted on the way")
+    work.output.say(f"Pulling {transfer.name} into {work.store.place}, encrypted on the way")
     return copy(work.deps, work.attachment(), transfer, keys, ConsoleReporter(work.output))
 
 
-def _tell_copied(output: Output, card: CopyCard, place: str, *, fetched: bool) -> None:
+def _tell_copied(output: Output, card: CopyCard, store: str, *, fetched: bool) -> None:
     if output.json_lines:
-        facts = {"backup": card.origin.name, "copy": card.id, "fetched": fetched, "place": place}
+        facts = {"backup": card.origin.name, "copy": card.id, "fetched": fetched, "place": store}
         output.record({**facts, "bytes": card.dump.plain_size, "sha256": card.dump.plain_sha256})
         return
     dump, more = card.dump, card.dump.plain_size - card.origin.processed_bytes
     if fetched and more:
-        output.warn(f"It is {more:,} bytes longer than the platform says.")
-    words = "is copied" if fetched else "was copied before"
-    output.result(f"{card.origin.name} {words}: {card.id}, {size(dump.plain_size)}, in {place}")
+        output.warn(f"The copy is {more:,} bytes longer than the platform says.")
+    words = "copied" if fetched else "already copied"
+    output.result(f"{card.origin.name} {words}: {card.id}, {size(dump.plain_size)}, in {store}")
     output.result(f"SHA-256  {dump.plain_sha256}")
     if fetched:
-        output.say("Not proven yet: uscdr backup prove")
+        output.say("The copy is not proven yet. Next: uscdr backup prove")
 
 
-# Proving backups: from their copy when its key is at hand, else from what the platform has of them.
+# Proves backups: from the copy if its key is available, else from the platform.
 
 
 @dataclass(frozen=True)
 class ProveOptions:
-    """What stands on the command line."""
+    """The command-line options of `backup prove`."""
 
     backups: tuple[str, ...]
     to: str | None
@@ -99,7 +99,7 @@ class ProveOptions:
 
 
 def prove(target: Target, output: Output, wanted: ProveOptions) -> int:
-    """Prove each, keep the proofs, say what they showed; 1 when one is not good enough."""
+    """Prove each backup, keep and print the proofs; return 1 when a grade is too low."""
     keys = stores.reading_keys(wanted.identity, wanted.passphrase_file, os.environ)
     sound = True
     how = BackupAccess(wanted.to, kit=wanted.kit, identity=wanted.identity, keys=keys, writes=True)
@@ -114,7 +114,7 @@ def prove(target: Target, output: Output, wanted: ProveOptions) -> int:
 
 
 def _proven(work: BackupTools, entry: BackupEntry, asked: Questions) -> bool:
-    """One backup; a copy that turns out to be damaged is said to be so, and the next one's turn comes."""
+    """Prove one backup; warn of a damaged copy and return False, so that the next backup is still proven."""
     try:
         proof, name = prove_and_keep(work.deps, entry, asked, ConsoleReporter(work.output))
     except CheckFailed as error:
@@ -126,11 +126,11 @@ def _proven(work: BackupTools, entry: BackupEntry, asked: Questions) -> bool:
     return proof.sound
 
 
-# Removing copies that retention does not keep: shown first, and done only with the phrase that was shown.
+# Removes copies that retention does not keep: a dry run first, the removal only with the dry run's phrase.
 
 
 def prune(target: Target, output: Output, to: str | None, confirm: str | None) -> None:
-    """The dry run; with the right phrase, the removal. The platform is not asked, and nothing of it removed."""
+    """The dry run, or with the right phrase the removal. Neither asks or changes the platform."""
     with desk(target, output, BackupAccess(to)) as work:
         planned = prunable(work.deps, work.shelf())
         _show(planned, output)
@@ -152,20 +152,20 @@ def _show(planned: Pruning, output: Output) -> None:
         }
         for card in planned.copies
     ]
-    show_table(rows, output, empty="No copy would be removed.")
+    show_table(rows, output, empty="Retention removes no copy.")
     for cut_off in planned.leftovers:
-        output.result(f"left of a pull or removal that was cut off: {cut_off}")
+        output.result(f"left by an interrupted pull or removal: {cut_off}")
     for name, value in planned.facts.items():
         output.result(f"{name}: {value}")
 
 
 def _left(planned: Pruning, there: StoredCopies) -> frozenset[str]:
-    """What the store's own retention did not let go."""
+    """What the store's own retention kept."""
     return frozenset(planned.ids) & {*there.unfinished, *(card.id for card in there.copies)}
 
 
 def _tell_pruned(planned: Pruning, output: Output, *, left: frozenset[str] | None) -> None:
-    """`left`: what is still there after a removal; None: nothing was removed."""
+    """`left`: what is still in the store after a removal; None: nothing was removed."""
     something, done = bool(planned.ids), left is not None
     gone = [card for card in planned.copies if card.id not in (left or ())]
     if output.json_lines:
@@ -184,13 +184,13 @@ def _tell_pruned(planned: Pruning, output: Output, *, left: frozenset[str] | Non
         )
     elif done:
         freed = size(sum(card.dump.size for card in gone))
-        output.result(f"removed: {len(gone)} of {len(planned.copies) + planned.kept} copies, {freed}")
+        output.result(f"Removed {len(gone)} of {plural(len(planned.copies) + planned.kept, 'copy', 'copies')}, {freed}")
         if left:
-            output.result(f"still there, held by the store's own retention: {', '.join(sorted(left))}")
+            output.result(f"The store's own retention keeps: {', '.join(sorted(left))}")
         if planned.stays and gone:
-            output.result(f"of what was removed: {planned.stays}")
+            output.result(f"Of the removed copies: {planned.stays}")
     elif something:
         output.result(f"phrase {planned.phrase}")
-        output.say("Nothing was removed. To do it: uscdr backup prune --confirm '…' with that phrase.")
+        output.say(f"uscdr removed nothing. To remove these: uscdr backup prune --confirm '{planned.phrase}'")
     elif planned.proven is None:
-        output.say("Without a proven copy nothing is removed: uscdr backup prove")
+        output.say("uscdr removes no copy while none is proven. Next: uscdr backup prove")

@@ -1,4 +1,4 @@
-"""Making backups: one now, and the schedules that make them often enough."""
+"""Captures a backup, and shows or creates the schedules that meet the RPO."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def capture(target: Target, output: Output, to: str | None = None, *, evict: bool = False) -> None:
-    """Start a backup, wait, say its name."""
+    """Capture a backup, wait until it is complete, and print its name and size."""
     made = take(target, output, to, evict=evict)
     if output.json_lines:
         output.record(made["line"])
@@ -34,44 +34,48 @@ def capture(target: Target, output: Output, to: str | None = None, *, evict: boo
 
 
 def take(target: Target, output: Output, to: str | None = None, *, evict: bool = False) -> dict[str, Any]:
-    """A fresh backup once it is complete, as the journal of its run has it."""
+    """Capture a backup; its step's result from the journal, once it is complete."""
     return operate(target, output, Request("capture", to=lasting(to)[0], evict=evict))
 
 
-# The platform's schedules of backups, and what else must run to keep the objective.
+# The platform's backup schedules, and what else must run to meet the objective.
 
 
 def schedule(target: Target, output: Output, to: str | None, *, apply: bool) -> int:
-    """Show, with `apply` create what is missing; 1 when no daily backup is scheduled."""
+    """Show the schedules, with `apply` create a missing one; return 1 when no daily backup is scheduled."""
     with desk(target, output, BackupAccess(to)) as work:
         addon = work.attachment().addon_id
         found, made = work.deps.backups.schedules(addon), False
         if apply and not found:
             made = bool(operate(target, output, Request("schedule"))["created"])
             found = work.deps.backups.schedules(addon)
-        _tell(work, found, work.store.place if to else None, made=made)  # cron runs in another directory
+        _tell(
+            work, found, work.store.place if to else None, made=made
+        )  # cron runs in another directory, so the store must be explicit
     return int(ExitCode.DONE if found else ExitCode.CHECK_FAILED)
 
 
 def _tell(work: BackupTools, found: Sequence[Schedule], to: str | None, *, made: bool) -> None:
-    config, place, output = work.deps.config, work.context.target.name, work.output
+    config, target, output = work.deps.config, work.context.target.name, work.output
     every, wanted = Rhythm.even(stores.settings(config).every, config.objectives.rpo), wanted_schedule(work.deps)
     if output.json_lines:
         output.record(_schedule_record(work, found, every, (to, made)))
         return
     for one in found:
-        output.result(f"the platform: {one.words}{' (created now)' if made else ''}")
+        output.result(f"Platform schedule: {one.words}{' (created now)' if made else ''}")
     if not found:
-        output.result(f"the platform: NO schedule; create {wanted} with: uscdr backup schedule --apply")
+        output.result(f"Platform schedule: NONE. To create {wanted}: uscdr backup schedule --apply")
     elif wanted not in (one.words for one in found):
-        output.warn(f"scenarios.yaml wants it {wanted}; what is there is left as it is.")
+        output.warn(f"scenarios.yaml says {wanted}; uscdr does not change the existing schedule.")
     limit, often = duration(config.objectives.rpo), duration(every.seconds)
-    output.result(f"\ndaily backups alone lose up to a day. For at most {limit}: every {often} by cron\n")
-    output.result(every.cron_line(place, to))
-    output.result("\nor as a GitHub workflow, .github/workflows/backups.yml:\n")
-    output.result(every.workflow(place, to).rstrip("\n"))
     output.result(
-        "\nit installs from wheels in the repository; made once, on Linux with Python 3.12 as the runner has:\n"
+        f"\nDaily backups alone can lose up to a day. To lose at most {limit}, run every {often} from cron:\n"
+    )
+    output.result(every.cron_line(target, to))
+    output.result("\nOr as a GitHub workflow, .github/workflows/backups.yml:\n")
+    output.result(every.workflow(target, to).rstrip("\n"))
+    output.result(
+        "\nThe workflow installs wheels from the repository. Build them once, on Linux with the runner's Python 3.12:\n"
     )
     output.result(_wheels())
     _hint(output)
@@ -82,20 +86,23 @@ def _wheels() -> str:
 
 
 def _hint(output: Output) -> None:
-    output.say("The environment file exports HEROKU_API_KEY and the recipients (mode 0600). Watch: uscdr backup status")
+    output.say(
+        "The environment file exports HEROKU_API_KEY and the recipients; give it mode 0600. To monitor the backups: "
+        "uscdr backup status"
+    )
 
 
 def _schedule_record(
     work: BackupTools, found: Sequence[Schedule], every: Rhythm, rest: tuple[str | None, bool]
 ) -> dict[str, object]:
     to, made = rest
-    place = work.context.target.name
+    target = work.context.target.name
     return {
         "schedules": [one.model_dump(mode="json") for one in found],
         "created": made,
         "wanted": wanted_schedule(work.deps),
         "every_seconds": every.seconds,
-        "cron": every.cron_line(place, to),
-        "workflow": every.workflow(place, to),
+        "cron": every.cron_line(target, to),
+        "workflow": every.workflow(target, to),
         "wheels": _wheels(),
     }

@@ -1,4 +1,4 @@
-"""What commands do before their work: find the state directory, clear up, warn of secrets that others can read."""
+"""What commands do before their work: find the state directory, clean up, warn of secrets that others can read."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def state() -> Path:
-    """Where runs, locks and the sandbox live."""
+    """The state directory, with runs, locks and the sandbox."""
     return Directories(os.environ).state
 
 
 def clear_up(output: Output, scratch: SecretStr | None = None) -> None:
-    """Remove what killed processes left: for commands that may write. What is still there is said."""
+    """Remove what killed processes left behind; warn of what could not be removed. For commands that may write."""
     from uscdr.cleanup import sweep
 
     for words in sweep(state(), scratch):
@@ -30,7 +30,7 @@ def clear_up(output: Output, scratch: SecretStr | None = None) -> None:
 
 
 def warn_exposed(output: Output, *secrets: Path | None) -> None:
-    """Say once of each file with a secret that others can read it."""
+    """Warn once for each secret file that others can read."""
     for words in (exposure(one) for one in secrets if one):
         if words:
             output.warn_once(f"Warning: {words}")

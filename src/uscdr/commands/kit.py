@@ -1,4 +1,4 @@
-"""Is a kit whole, and could the application be rebuilt from it today?"""
+"""Checks a kit: whether it is intact, complete and fresh enough for a rebuild; restores parts of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from uscdr.ui.tables import show_table
 from uscdr.wiring import adapters, stores
 from uscdr.wiring.kits import identity_file, ill_kept, media_of
 from uscdr.wiring.session import process
-from uscdr.words import size
+from uscdr.words import plural, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """What stands on the command line of `kit check`. `minimum`: points of freshness."""
+    """The command-line options of `kit check`. `minimum`: freshness points."""
 
     wanted: KitChoice
     online: bool = False
@@ -53,16 +53,16 @@ class CheckOptions:
     minimum: int | None = None
 
     def __post_init__(self) -> None:
-        """Raises BadInput for a restore without the key."""
+        """Raises BadInput for --restore without an identity file."""
         if self.restore and self.wanted.identity is None:
             raise BadInput(
-                "Without its private key a dump cannot be restored.",
-                next_action="Name the key: uscdr kit check --restore --identity FILE",
+                "uscdr cannot restore the kit's dump without the identity file.",
+                next_action="Pass the identity file: uscdr kit check --restore --identity FILE",
             )
 
 
 def check_kit(targets: Targets, output: Output, asked: CheckOptions) -> int:
-    """Look at everything; 1 for damage, for a kit that lacks something, or for one that is not fresh enough."""
+    """Check every object; return 1 when the kit is damaged, incomplete or not fresh enough."""
     store, kit = asked.wanted.find(targets)
     keys = Identity.read(asked.wanted.identity) if asked.wanted.identity is not None else ()
     for words in ill_kept(asked.wanted.identity, os.environ) if asked.wanted.identity is not None else ():
@@ -81,7 +81,7 @@ def check_kit(targets: Targets, output: Output, asked: CheckOptions) -> int:
 
 
 def _seen_of(found: Examination) -> Seen:
-    """What its freshness is judged by."""
+    """The facts that decide its freshness."""
     return Seen(
         at=datetime.now(UTC), card=found.card, damaged=len(found.lost), rpo=found.card.rpo,
         manifest=found.manifest, commit=found.commit, media=found.media,
@@ -89,12 +89,12 @@ def _seen_of(found: Examination) -> Seen:
 
 
 def _compared(target: Target, seen: Seen, output: Output) -> Seen:
-    """The same with what is deployed, and the objective of today; by wiring that cannot write."""
+    """The same facts, with what is deployed and the RPO of today, from read-only adapters."""
     app = target.services.heroku.app
     if seen.card.app != app:
         raise BadInput(
-            f"The kit is of the application {seen.card.app}, and the target {target.name} is {app}.",
-            next_action="Name the right one: uscdr --target NAME kit check --online",
+            f"The kit belongs to the application {seen.card.app}, but the target {target.name} is {app}.",
+            next_action="Name the kit's target: uscdr --target NAME kit check --online",
         )
     with process(output, state(), os.environ) as this:
         context = this.on(target, Request("kit"), runs.new_run_id("kit"), dry_run=True)
@@ -103,13 +103,13 @@ def _compared(target: Target, seen: Seen, output: Output) -> Seen:
             return replace(seen, now=deployed.look(seen.manifest), rpo=target.config.objectives.rpo)
 
 
-# Restoring a kit's dump on this machine: what `uscdr kit check --restore` adds to the look at every object.
+# Restores a kit's dump on this machine: what `uscdr kit check --restore` does besides the check of every object.
 
 
 def _restores(config: Config, opening: Opening, output: Output) -> bool:
-    """Whether its dump satisfies the invariants; what it showed is said. No provider is asked.
+    """Whether its dump satisfies the invariants; prints the proof. Asks no provider.
 
-    Raises CheckFailed when there is no dump, or a damaged one; MachineError, Interrupted.
+    Raises CheckFailed for a missing or damaged dump; MachineError, Interrupted.
     """
     speech = ConsoleReporter(output)
     with (
@@ -133,11 +133,11 @@ def _watch(stop: Stop, speech: ConsoleReporter, note: str) -> Progress:
     return report
 
 
-# Taking parts of a kit out, with the reader that recoveries use.
+# Restores parts of a kit into plain files, with the reader that recoveries use.
 
 
 def restore(targets: Targets, output: Output, wanted: KitChoice, parts: Sequence[PartName], into: Path) -> None:
-    """Write them, and say where they are and that they are in the clear."""
+    """Write the files, print where they are, and warn that they are not encrypted."""
     keys = Identity.read(identity_file(wanted.identity, os.environ))
     store, kit = wanted.find(targets)
     warn_exposed(output, wanted.identity)
@@ -145,7 +145,7 @@ def restore(targets: Targets, output: Output, wanted: KitChoice, parts: Sequence
     speech, once = ConsoleReporter(output), tuple(dict.fromkeys(parts))
     with (
         process(output, state(), os.environ) as this,
-        workplace(state(), runs.new_run_id("kit")) as place,
+        workplace(state(), runs.new_run_id("kit")) as scratch,
     ):
 
         def step(part: PartName, number: int, total: int) -> None:
@@ -158,7 +158,7 @@ def restore(targets: Targets, output: Output, wanted: KitChoice, parts: Sequence
                 output.warn(doubt.message)
             return reader
 
-        done = extract(reading, once, user_path(into).absolute(), step, place)
+        done = extract(reading, once, user_path(into).absolute(), step, scratch)
     show_table([_record(one) if output.json_lines else _row(one) for one in done], output)
     _warn(done, output)
 
@@ -167,8 +167,8 @@ def _check(stop: Stop) -> None:
     """Raise Interrupted when the operator asked to stop."""
     if stop.event.is_set():
         raise Interrupted(
-            "Interrupted: not every file was written.",
-            next_action="Those that were are whole. Remove them and give the command again, or name another directory.",
+            "Interrupted before every file was written.",
+            next_action="The written files are complete. Remove them and repeat the command, or pass another --into.",
         )
 
 
@@ -185,5 +185,6 @@ def _row(one: Extracted) -> dict[str, object]:
 def _warn(done: Sequence[Extracted], output: Output) -> None:
     nameless = sum(one.nameless for one in done)
     if nameless:
-        output.warn(f"{nameless:,} media files could not keep their names: see {NAMELESS}/, named by digests.")
-    output.warn("These files are NOT ENCRYPTED. Remove them when they are no longer needed.")
+        kept = f"{plural(nameless, 'media file')} could not keep {'its name' if nameless == 1 else 'their names'}"
+        output.warn(f"{kept}. See {NAMELESS}/, where digests are the names.")
+    output.warn("These files are NOT ENCRYPTED. Delete them when you no longer need them.")

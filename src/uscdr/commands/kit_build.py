@@ -1,4 +1,4 @@
-"""Build escape kits: options and configuration become ports, a request and a store."""
+"""Builds escape kits: turns options and configuration into ports, a request and a store."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What stands on the command line of `kit build`."""
+    """The command-line options of `kit build`."""
 
     to: str | None = None
     recipients: tuple[str, ...] = ()
@@ -44,25 +44,27 @@ class BuildOptions:
     unproven: bool = False
 
     def __post_init__(self) -> None:
-        """Raises BadInput for an invalid name of a backup, and for options that exclude each other."""
+        """Raises BadInput for an invalid backup name and for options that exclude each other."""
         if self.capture and self.backup:
-            raise BadInput("--capture and --backup exclude each other.")
+            raise BadInput(
+                "--capture and --backup exclude each other.", next_action="Pass one of them to: uscdr kit build"
+            )
         check_form("backup", self.backup)
 
 
 def build_kit(target: Target, output: Output, wanted: BuildOptions) -> int:
-    """Build, show what there is; 1 when something is missing."""
+    """Build a kit and print its parts; return 1 when the kit is incomplete."""
     to = Recipient.read(wanted.recipients or stores.standing_recipients(os.environ) or target.config.kit.recipients)
     store = KitLocations(lambda: target.config.kit.to, state(), os.environ).store(wanted.to)
     backup = backups.take(target, output)["name"] if wanted.capture else wanted.backup
     clear_up(output, target.scratch)
-    built = _build(_wishes(target, wanted, backup), target, store, to, output)
+    built = _build(_request(target, wanted, backup), target, store, to, output)
     show_built(built, store.place, output)
     return int(ExitCode.DONE if built.card.complete else ExitCode.CHECK_FAILED)
 
 
 def _build(request: BuildRequest, target: Target, store: Store, to: tuple[Recipient, ...], output: Output) -> Built:
-    """By wiring that cannot write."""
+    """Build from read-only adapters."""
     with process(output, state(), os.environ) as this:
         context = this.on(target, Request("kit"), runs.new_run_id("kit"), dry_run=True)
         with adapters.opened(context) as deps:
@@ -73,18 +75,18 @@ def _build(request: BuildRequest, target: Target, store: Store, to: tuple[Recipi
 
 
 def _proofs(context: RunContext, output: Output) -> ProofShelf:
-    """Those of the vault. A kit is built all the same when the vault cannot be read or written."""
+    """The proofs in the store of copies. The build continues when that store cannot be read or written."""
 
     def keep(proof: ProofDocument) -> None:
         try:
             proof.keep(stores.open_store(None, context.target.config, context.state, context.env))
         except UscdrError as error:
-            output.warn(f"The proof is in the kit, and could not be kept for backups: {error.message}")
+            output.warn(f"The kit has the proof, but uscdr could not store it with the copies: {error.message}")
 
     return ProofShelf(stores.fresh_proof(context), keep)
 
 
-def _wishes(target: Target, wanted: BuildOptions, backup: str | None) -> BuildRequest:
+def _request(target: Target, wanted: BuildOptions, backup: str | None) -> BuildRequest:
     config, services = target.config, target.services
     return BuildRequest(
         app=services.heroku.app,
@@ -108,7 +110,7 @@ def _wishes(target: Target, wanted: BuildOptions, backup: str | None) -> BuildRe
 
 
 def _sources(deps: TargetAdapters, shelf: ProofShelf) -> Sources:
-    """The ports of a kit; what is not configured is Absent, with the reason."""
+    """The ports that a build reads; those not configured are Absent, with the reason."""
     dns = deps.dns
     no_dns = Absent("scenarios.yaml has no `dns` for this target.")
     return Sources(

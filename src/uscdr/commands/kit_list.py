@@ -1,4 +1,4 @@
-"""Which kit is meant, and which there are: no credentials, and with a place no configuration either."""
+"""Lists kits, finds one and prints its card, without credentials; with a named store, without configuration."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KitChoice:
-    """Which kit is meant (`Named.parse`), or the newest in `to`; and what opens it."""
+    """The kit that the operator named (`KitReference.parse`), or the newest in `to`; and its identity file."""
 
     kit: str | None = None
     to: str | None = None
@@ -45,7 +45,7 @@ class KitChoice:
 
 @dataclass(frozen=True)
 class Opening:
-    """A kit that was found, and what opens it."""
+    """A kit that was found, and the keys that decrypt it."""
 
     store: Store
     kit: str
@@ -53,14 +53,14 @@ class Opening:
 
 
 def one_of(argument: str | None, option: str | None) -> str | None:
-    """The kit, named either way. Raises BadInput for both."""
+    """The kit from the argument or the option. Raises BadInput for both."""
     if argument is not None and option is not None:
-        raise BadInput("The kit is named twice.", next_action="Name it once: KIT, or --kit KIT")
+        raise BadInput("The command names the kit twice.", next_action="Pass either KIT or --kit KIT")
     return option if argument is None else argument
 
 
 def locations(targets: Targets) -> KitLocations:
-    """The configuration is read only when nothing else says where kits are."""
+    """Where kits are. The configuration is read only when nothing else names the store."""
 
     def configured() -> str | None:
         return targets.loaded(lazily=True).config.kit.to
@@ -69,14 +69,15 @@ def locations(targets: Targets) -> KitLocations:
 
 
 def list_kits(targets: Targets, output: Output, to: str | None, identity: Path | None) -> None:
-    """The list on stdout; without an identity by what the cards say, and that is said."""
+    """Print the list on stdout; without an identity file it is what the cards say, and a message says so."""
     store = locations(targets).store(to)
     lines = KitLine.all(store, _opener(store, identity) if identity else None)
     rows = [line.model_dump(mode="json") if output.json_lines else _row(line) for line in lines]
-    show_table(rows, output, empty="No kit.")
+    show_table(rows, output, empty="No kits.")
     if any(line.created_at and not line.checked for line in lines):
         output.say(
-            "By their cards, not checked: uscdr kit list --identity FILE, or uscdr kit check KIT --identity FILE"
+            "This is what the cards say; uscdr checked nothing. To check: uscdr kit list --identity FILE, or "
+            "uscdr kit check KIT --identity FILE"
         )
     for line in lines:
         if line.why:
@@ -100,17 +101,20 @@ def _row(line: KitLine) -> dict[str, object]:
     }
 
 
-# The card of a kit: in words, or as a page to print with who to call.
+# Prints the card of a kit: as text, or as an HTML page with contacts.
 
 
 def show_card(targets: Targets, output: Output, wanted: KitChoice, *, html: bool) -> None:
-    """The card on stdout."""
+    """Print the card on stdout."""
     store, kit = wanted.find(targets)
     warn_exposed(output, wanted.identity)
     reader = _opened(store, kit, wanted)
     card = reader.card if reader else read_card(store, kit)
     if reader is None:
-        output.warn("By its card, not checked: whether the sealed manifest says the same shows --identity FILE.")
+        output.warn(
+            "This is what the card says; uscdr did not compare it with the sealed manifest. To compare: "
+            "uscdr kit card KIT --identity FILE"
+        )
     if html:
         page = _printing(targets, card, reader, store, output).page()
         output.record({"kit": kit, "html": page}) if output.json_lines else output.result(page.rstrip("\n"))
@@ -121,7 +125,7 @@ def show_card(targets: Targets, output: Output, wanted: KitChoice, *, html: bool
 
 
 def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:
-    """The kit, with an identity. Raises CheckFailed for a card that is not the kit's: it is not printed."""
+    """The decrypted kit, or None without an identity file. Raises CheckFailed when the card is not the kit's."""
     if wanted.identity is None:
         return None
     reader = KitReader(store, kit, Identity.read(wanted.identity), state() / "scratch")
@@ -131,7 +135,7 @@ def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:
 
 
 def _printing(targets: Targets, card: Card, reader: KitReader | None, store: Store, output: Output) -> Printing:
-    """With an identity everything is of the kit itself; without, contacts are of scenarios.yaml."""
+    """From the sealed manifest if it is open; otherwise from the card, with the contacts of scenarios.yaml."""
     if reader is None:
         fresh = Freshness.of(Seen(at=datetime.now(UTC), card=card, rpo=card.rpo))
         return Printing(card, store.place, _configured(targets, output), fresh)
@@ -140,14 +144,14 @@ def _printing(targets: Targets, card: Card, reader: KitReader | None, store: Sto
 
 
 def _configured(targets: Targets, output: Output) -> tuple[KitContact, ...]:
-    """Of scenarios.yaml; a card can be printed without it."""
+    """The contacts of scenarios.yaml; without a valid one, none and a warning."""
     try:
         return contacts_of(targets.loaded(lazily=True).config)
     except BadInput as error:
-        output.warn(f"No contacts: {error.message}")
+        output.warn(f"The page has no contacts: {error.message}")
         return ()
 
 
 def contacts_of(config: Config) -> tuple[KitContact, ...]:
-    """As kits keep them."""
+    """The contacts of scenarios.yaml in the form that kits keep."""
     return tuple(KitContact(role=one.role, name=one.name, how=one.how) for one in config.contacts)

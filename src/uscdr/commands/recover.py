@@ -1,4 +1,4 @@
-"""From a command to a run: output, prompts, signals, and the words at the end."""
+"""Turns a command into a run: output, prompts, signals, and the summary at the end."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from uscdr.store import encryption, location
 from uscdr.wiring import adapters
 from uscdr.wiring.kits import identity_file, pinned
 from uscdr.wiring.session import process
+from uscdr.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,27 +37,25 @@ if TYPE_CHECKING:
     from uscdr.wiring.target import Target
     from uscdr.wiring.targets import Targets
 
-# What is asked for on the command line of `recover`, refused before anything is called when it cannot be meant.
+# Checks the form of `recover` options before anything is called.
 
 
 FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "release": (re.compile(r"v?[1-9][0-9]{0,8}"), "a release is written v12"),
-    "backup": (re.compile(r"[a-z][0-9]{1,9}"), "a backup is written b001; uscdr backup list shows them"),
-    "cloud": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"), "the name of a cloud has letters, digits, - and _"),
+    "release": (re.compile(r"v?[1-9][0-9]{0,8}"), "Pass a release such as v12: uscdr recover app --release v12"),
+    "backup": (re.compile(r"[a-z][0-9]{1,9}"), "Pass a backup such as b001. To list them: uscdr backup list"),
+    "cloud": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"), "A cloud's name has only letters, digits, - and _."),
 }
 
 
 def check_form(option: str, text: str | None) -> None:
-    """Raises BadInput for a text that cannot be what the option takes."""
+    """Raises BadInput for a value that the option cannot take."""
     form, words = FORMS[option]
     if text is not None and not form.fullmatch(text):
-        raise BadInput(
-            f"--{option} “{text}” cannot be one.", why=words, next_action=f"Correct --{option}; nothing was called."
-        )
+        raise BadInput(f"“{text}” is not a valid --{option}.", next_action=words)
 
 
 def lasting(to: str | None, readers: tuple[str, ...] = ()) -> tuple[str | None, tuple[str, ...]]:
-    """The place of copies, anchored: cron and a resumed run work elsewhere.
+    """The store of copies as an absolute path or URL, because cron and a resumed run work in other directories.
 
     Raises BadInput for credentials and private keys, which must not get into a journal.
     """
@@ -75,7 +74,7 @@ APP_NAME = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 
 @dataclass(frozen=True)
 class RecoverOptions:
-    """What stands on the command line of `recover`."""
+    """The command-line options of `recover`."""
 
     request: Request
     confirm: str | None
@@ -83,7 +82,7 @@ class RecoverOptions:
     identity: Path | None = None
 
     def __post_init__(self) -> None:
-        """Raises BadInput for a release, backup, cloud or ref that can be none."""
+        """Raises BadInput for a malformed release, backup, cloud or ref."""
         for option in FORMS:
             check_form(option, getattr(self.request, option))
         if self.request.ref is not None:
@@ -92,7 +91,7 @@ class RecoverOptions:
 
 @dataclass(frozen=True)
 class ResumeOptions:
-    """What stands on the command line of `runs resume`."""
+    """The command-line options of `runs resume`."""
 
     run: str | None = None
     confirm: str | None = None
@@ -103,18 +102,18 @@ class ResumeOptions:
 
 
 def new_application(target: Target, output: Output, wanted: str | None, *, in_place: bool) -> str | None:
-    """The name of the application to build; None for the old one, when that was wished and it still exists."""
+    """The name of the application to build; None for the old one, if `in_place` and it still exists."""
     name = wanted or target.config.recovery.app
     if not APP_NAME.fullmatch(name):
         raise BadInput(
-            f"“{name}” cannot be the name of an application.",
-            why="Heroku's names have 3 to 30 letters a-z, digits and hyphens, and begin with a letter.",
-            next_action="Name another: --app usc-pis-recovery",
+            f"“{name}” is not a valid application name.",
+            why="Heroku's names have 3 to 30 characters (a-z, digits and hyphens) and begin with a letter.",
+            next_action="Pass a valid name: uscdr recover infra --app usc-pis-recovery",
         )
     if name == target.services.heroku.app:
         raise BadInput(
-            f"{name} is the application that was lost: its name cannot be the new one's.",
-            next_action="Name another with --app, or leave --app out and pass --in-place-if-possible.",
+            f"The new application cannot have the name of the lost one, {name}.",
+            next_action="Pass another name with --app, or pass --in-place-if-possible without --app.",
         )
     return None if in_place and _exists(target, output) else name
 
@@ -132,13 +131,13 @@ def _answers(context: RunContext) -> bool:
         except NotFound:
             return False
         except CredentialsRefused:
-            deps.platform.account()  # refused as well: it is the account, not this application
+            deps.platform.account()  # raises too if the account is the cause, not this application
             return False
     return True
 
 
 def recover(target: Target, output: Output, asked: RecoverOptions) -> int:
-    """A new run; its exit code."""
+    """Start a new run; return its exit code."""
     run, request = runs.new_run_id(asked.request.scenario), _with_kit(asked, target)
     warn_exposed(output, asked.identity)
     team = None if asked.dry_run else Team.open(os.environ)
@@ -151,16 +150,16 @@ def recover(target: Target, output: Output, asked: RecoverOptions) -> int:
 
 
 def operate(target: Target, output: Output, request: Request, *, phrase: str | None = None) -> dict[str, Any]:
-    """Carry a single write out as a run of its own; its step's result, as the journal has it.
+    """Carry out a single write as its own run; return its step's result from the journal.
 
-    The command itself is the confirmation, unless the step asks for a phrase. Stdout is left alone. Raises what the
-    run ended with.
+    The command itself is the confirmation, unless the step asks for a phrase. Prints nothing on stdout. Raises the
+    error that ended the run.
     """
     command = RunKind(request.scenario).command
     run, team = runs.new_run_id(request.scenario), Team.open(os.environ)
     with process(output, state(), os.environ, stdout=False) as this:
         ending = runner.begin(this.on(target, request, run, dry_run=False, confirm=phrase or command), team)
-    _tell_arrears(team, output)
+    _warn_behind(team, output)
     if ending.error is not None:
         raise ending.error
     ended = [event for event in Journal.read(state() / "runs" / run / NAME).events() if event["kind"] in STEP_ENDED]
@@ -168,7 +167,7 @@ def operate(target: Target, output: Output, request: Request, *, phrase: str | N
 
 
 def _with_kit(asked: RecoverOptions, target: Target) -> Request:
-    """The request, its kit by id; bad names are refused before a run begins."""
+    """The request with the kit's id. Raises BadInput for an unknown kit before the run begins."""
     kit = asked.request.kit
     if kit is None:
         return asked.request
@@ -177,12 +176,12 @@ def _with_kit(asked: RecoverOptions, target: Target) -> Request:
 
 
 def resume(targets: Targets, output: Output, asked: ResumeOptions) -> int:
-    """Take a run up again on the target it was begun on; its exit code."""
-    targets.loaded()  # one that decides where things go is named before anything else is said
-    sweep(state())  # also when there is nothing to resume
+    """Resume a run on the target it began on; return its exit code."""
+    targets.loaded()  # first of all say which configuration is used
+    sweep(state())  # clean up even when there is nothing to resume
     team = Team.open(os.environ, without=asked.without_shared)
     for run in team.settle(state()) if team else ():
-        output.say(f"The team has all of run {run} now: the shared state was away when it ended.")
+        output.say(f"uscdr copied the rest of run {run} to the shared state, which was unavailable when the run ended.")
     path = runs.LocalRuns(state()).find(asked.run, of_others=asked.take_over)
     journal = Journal.read(path)
     first = _resumable(journal, team, asked)
@@ -200,57 +199,59 @@ def resume(targets: Targets, output: Output, asked: ResumeOptions) -> int:
 
 
 def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dict[str, Any]:
-    """The journal's first event, if there is something to resume. Raises BadInput."""
+    """The journal's first event. Raises BadInput when there is nothing to resume."""
     first = next(journal.events())
     if runs.RunSummary.of(journal).only_looks:
         raise BadInput(
-            f"Run {journal.run} only looked: nothing of it is resumed.", next_action="Look again: uscdr verify all"
+            f"Run {journal.run} was a check; uscdr resumes only recoveries.",
+            next_action="Check again: uscdr verify all",
         )
     if not runs.RunSummary.of(journal).resumable:
         raise BadInput(f"Run {journal.run} is finished.", next_action=f"See: uscdr runs show {journal.run}")
     if team is None and (asked.take_over or journal.is_copy):
         raise BadInput(
-            "A run of another machine is taken over by the shared state, and this call goes without one.",
-            why="What this machine has of it may be old.",
-            next_action=f"Set {VARIABLE}, and leave --without-shared out.",
+            "uscdr can take over another machine's run only with the shared state.",
+            why="This machine's copy of the run may be out of date.",
+            next_action=f"Set {VARIABLE}, then without --without-shared: uscdr runs resume --take-over",
         )
     return first
 
 
 def look_around(output: Output) -> None:
-    """See what the team did; when that cannot be had, say so and go on with what is known here."""
+    """Update the copies of the team's runs; warn and continue if the shared state is unavailable."""
     try:
         if team := Team.open(os.environ):
             team.refresh(state())
     except MachineError as error:
-        output.warn(f"What other machines did is as old as the last look at it: {error.message}")
+        output.warn(f"The runs of other machines shown here may be out of date. {error.message}")
 
 
 def _same_target(target: Target, key: str) -> Target:
-    """The target, if it is still the one that the run was begun on."""
+    """The target. Raises BadInput when it is no longer the one that the run began on."""
     if target.key != key:
         raise BadInput(
-            f"The target {target.name} is another application now than when this run was begun.",
-            why=f"It was {key}; it is {target.key}.",
-            next_action="Use the scenarios.yaml that the run was begun with: --config PATH",
+            f"The target {target.name} is no longer the application on which this run began.",
+            why=f"It was {key}; now it is {target.key}.",
+            next_action="Use the scenarios.yaml with which the run began: uscdr --config FILE runs resume",
         )
     return target
 
 
-def _tell_arrears(team: Team | None, output: Output) -> None:
+def _warn_behind(team: Team | None, output: Output) -> None:
     if team is not None and team.behind:
-        words = f"The team lacks the last {team.behind} lines of this journal: {team.place} could not be written."
-        output.warn(f"{words} When it can be: uscdr runs resume")
+        lines = plural(team.behind, "line")
+        words = f"uscdr could not write {team.place}: the shared state lacks the last {lines} of this journal."
+        output.warn(f"{words} When it is available again: uscdr runs resume")
 
 
 def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> int:
     path = state() / "runs" / run / NAME
     if isinstance(ending.error, JournalError) and not path.exists():
-        raise ending.error  # not even its first line could be written
+        raise ending.error  # not even its first line was written
     journal = Journal.read(path)
     if not output.json_lines or output.out.broken:
         output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
-    _tell_arrears(team, output)
+    _warn_behind(team, output)
     if ending.error is not None:
         output.error(ending.error)
         summary, advice = runs.RunSummary.of(journal), ending.error.next_action
@@ -260,5 +261,5 @@ def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> i
             and RESUME not in advice
             and (not output.json_lines or output.out.broken)
         ):
-            output.warn(f"Then:  uscdr {RESUME}")
+            output.warn(f"Then: uscdr {RESUME}")
     return int(ending.code)

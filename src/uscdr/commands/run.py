@@ -1,4 +1,4 @@
-"""From a request to a run: lock, journal, plan, conduct, and an honest end."""
+"""Turns a request into a run: lock, lease, journal, plan, steps, outcome."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest, RunLease, Waiting
 from uscdr.wiring import adapters
 from uscdr.wiring.past_runs import beside_unfinished, refuse_beside_unfinished
+from uscdr.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,17 +42,17 @@ if TYPE_CHECKING:
     from uscdr.shared.team import Team
     from uscdr.wiring.context import RunContext
 
-# What a journal says of a run that is taken up again: asked and found in the shapes that the steps rely on.
+# Validates what a resumed run's journal records: the request, and the results that later steps read.
 
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 _BESIDE = ("key", "confirm", "dry_run")
-"""What the first line holds beside the request itself."""
+"""What the journal's first line records besides the request."""
 
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """What a run was begun with: the request, the key of its target, and the phrase that was given."""
+    """What a run began with: the request, the key of its target, and the confirmation phrase."""
 
     request: Request
     key: str
@@ -59,9 +60,9 @@ class RecordedRequest:
 
 
 def asked(first: Mapping[str, Any], journal: Path) -> RecordedRequest:
-    """Of a journal's first event. Raises ForeignJournal for a wish that this uscdr does not know."""
+    """Read a journal's first event. Raises ForeignJournal for a request that this version does not know."""
     if runs.begun_at(journal.parent.name) is None:
-        raise ForeignJournal(journal, "its directory's name is no run's id")
+        raise ForeignJournal(journal, "the name of its directory is not a run's id")
     said = dict(first["request"])
     key, confirm, _ = (said.pop(name, None) for name in _BESIDE)
     known = {field.name for field in fields(Request)}
@@ -79,7 +80,7 @@ def asked(first: Mapping[str, Any], journal: Path) -> RecordedRequest:
 
 
 def _require_ours(steps: Sequence[BoundStep], history: History, journal: Path) -> None:
-    """Every recorded result is of the kind that its step gives. Raises ForeignJournal naming the step."""
+    """Check that every recorded result has its step's type. Raises ForeignJournal, which names the step."""
     for bound in steps:
         recorded = history.results.get(bound.step.id)
         if not recorded:
@@ -93,38 +94,38 @@ def _require_ours(steps: Sequence[BoundStep], history: History, journal: Path) -
 
 
 LEFT = "infra.left"
-SHUT = "maintenance mode"
+MAINTENANCE = "maintenance mode"
 
 
 def _scenario_of(context: RunContext) -> Scenario:
-    """What the job carries out. Raises BadInput when scenarios.yaml has no such scenario."""
+    """The scenario of the request. Raises BadInput when scenarios.yaml does not have it."""
     scenarios = context.target.config.scenarios
     if context.request.scenario not in scenarios:
         raise BadInput(
             f"scenarios.yaml has no scenario “{context.request.scenario}”.",
-            next_action=f"It has: {', '.join(scenarios)}.",
+            next_action=f"Add it, or run one of: {', '.join(scenarios)}.",
         )
     return scenarios[context.request.scenario]
 
 
 def first_line(context: RunContext, asked: Mapping[str, Any]) -> RunStarted:
-    """What the journal begins with; `asked` is what stood on the command line."""
-    place, who = context.target, Operator.of(context.env)
+    """The journal's first event; `asked` is what the command line said."""
+    target, who = context.target, Operator.of(context.env)
     return RunStarted(
         scenario=context.request.scenario,
-        target=place.name,
-        app=place.services.heroku.app,
-        request={**asked, "key": place.key},
+        target=target.name,
+        app=target.services.heroku.app,
+        request={**asked, "key": target.key},
         version=__version__,
         user=who.user,
         host=who.host,
-        scenario_digest=place.digest,
-        rto_seconds=place.config.objectives.rto,
-        rpo_seconds=place.config.objectives.rpo,
+        scenario_digest=target.digest,
+        rto_seconds=target.config.objectives.rto,
+        rpo_seconds=target.config.objectives.rpo,
     )
 
 
-def _charter(context: RunContext) -> RunInfo:
+def _run_info(context: RunContext) -> RunInfo:
     asked = {**asdict(context.request), "confirm": context.confirm, "dry_run": context.dry_run}
     begun = first_line(context, asked)
     if (single := OPERATIONS.get(context.request.scenario)) is not None:
@@ -139,8 +140,8 @@ def _steps(context: RunContext, deps: Adapters) -> list[BoundStep]:
 
 
 def begin(context: RunContext, team: Team | None = None) -> Outcome:
-    """A new run: lock and lease (not for a dry run), journal, conduct."""
-    _charter(context)  # before anything is made
+    """Start a new run: take lock and lease (not for a dry run), create the journal, run the steps."""
+    _run_info(context)  # raises for an unknown scenario before anything is created
     with ExitStack() as stack:
         if context.dry_run:
             return _conduct(context, stack.enter_context(_new_journal(context)), History())
@@ -159,7 +160,7 @@ def begin(context: RunContext, team: Team | None = None) -> Outcome:
 def resume(
     context: RunContext, path: Path, team: Team | None = None, *, take_over: bool = False
 ) -> Outcome:  # fmt: skip
-    """Take a run up again where its journal ends; with `take_over` from whatever machine had it."""
+    """Resume a run where its journal ends; with `take_over`, also a run that another machine owns."""
     context = _swept(context)
     with ExitStack() as stack:
         stack.enter_context(_lock(context))
@@ -177,12 +178,15 @@ def resume(
 
 
 def _swept(context: RunContext) -> RunContext:
-    """What killed processes left is removed, before a lock may refuse; what is still there is said in the run."""
+    """Remove what killed processes left, before the lock may refuse; the run reports what could not be removed."""
     return replace(context, left=cleanup.sweep(context.state, context.target.scratch))
 
 
 def _as_it_stands(context: RunContext, before: Path, journal: Journal) -> RunContext:
-    """The context, if there is something to do. What was confirmed before its write failed elsewhere counts no more."""
+    """The context without a spent confirmation. Raises BadInput when the run is finished.
+
+    A confirmation is spent when another machine sent the confirmed write and it failed.
+    """
     if not runs.RunSummary.of(journal).resumable:
         raise BadInput(f"Run {context.run} is finished.", next_action=f"See: uscdr runs show {context.run}")
     moved_on = len(journal.records) > len(Journal.read(before).records)
@@ -190,7 +194,7 @@ def _as_it_stands(context: RunContext, before: Path, journal: Journal) -> RunCon
 
 
 def _onlookers(context: RunContext) -> Bus:
-    """What is shown before the run is this process's."""
+    """Shows what happens before this process owns the run; nothing of it is journalled."""
     bus = Bus(context.run, Redactor())
     for viewer in context.viewers:
         bus.add_viewer(viewer)
@@ -206,13 +210,13 @@ def _message(context: RunContext) -> str:
     return f"{RunKind(context.request.scenario).command} (run {context.run})"
 
 
-def _wish(context: RunContext) -> LeaseRequest:
+def _lease_request(context: RunContext) -> LeaseRequest:
     return LeaseRequest(context.target.key, context.run, Operator.of(context.env), _message(context))
 
 
 @contextmanager
 def _lock(context: RunContext) -> Iterator[None]:
-    """The lock of this machine, without which nothing is sent."""
+    """Hold this machine's lock; without it no write is sent."""
     with (
         lock.HeldLock.hold(context.state, context.target.key, Operator.of(context.env), _message(context)) as held,
         context.guard.of(held.check),
@@ -222,9 +226,12 @@ def _lock(context: RunContext) -> Iterator[None]:
 
 @contextmanager
 def _claim(context: RunContext, team: Team, *, take_over: bool = False) -> Iterator[RunLease]:
-    """The team's lease, without which nothing is sent."""
+    """Hold the team's lease; without it no write is sent."""
     patience = Waiting.of(context.asker, context.stop, _onlookers(context), take_over=take_over)
-    with team.claim(context.state, _wish(context), patience) as claim, context.guard.of(claim.leave, claim.lasts):
+    with (
+        team.claim(context.state, _lease_request(context), patience) as claim,
+        context.guard.of(claim.leave, claim.lasts),
+    ):
         yield claim
 
 
@@ -248,7 +255,7 @@ def _conduct(
         deps.require_inputs()
         bus = _bus(context, ledger, len(journal.records) if journal else 0)
         run = Run(
-            _charter(context), bus, Gate(context.asker, context.confirm, send_again=context.send_again), context.stop,
+            _run_info(context), bus, Gate(context.asker, context.confirm, send_again=context.send_again), context.stop,
             left=lambda: _left_over(deps, own) if RunKind(context.request.scenario).recovers else {},
             tasks=lambda: (*way_back(Journal.read(own).events()), *shut_out(Journal.read(own).events())),
         )  # fmt: skip
@@ -268,7 +275,7 @@ def _conduct(
 
 
 def _bus(context: RunContext, ledger: EventSink, records: int) -> Bus:
-    """The run's stream of events: first to the journal, then to the viewers; waits of adapters are told on it."""
+    """The run's event bus: first the journal, then the viewers. Adapters report their waits on it."""
     bus = Bus(context.run, context.redactor, first_seq=records)
     context.waits.bus = bus
     context.guard.tell = lambda words: bus.emit(Note(level="warning", text=words))
@@ -283,53 +290,56 @@ def _to_know(
 ) -> Iterator[str]:
     """What the operator must know before the run begins."""
     if journal is not None and journal.torn_bytes:
-        yield f"The journal's last line was cut off ({journal.torn_bytes} bytes) and is dropped: the step looks."
+        yield (
+            f"The journal's last line was incomplete ({plural(journal.torn_bytes, 'byte')}), and uscdr dropped it. "
+            "The step looks at the provider again."
+        )
     if aside is not None:
-        yield f"Lines that only this machine had, after another took the run over, are kept in {aside}."
+        yield f"Another machine took the run over. The lines that only this machine had are in {aside}."
     yield from context.left
     for doubt in deps.kit.doubts if deps.kit else ():
-        yield f"{doubt.message} What is shown of the kit is what is sealed in it."
+        yield f"{doubt.message} uscdr uses the kit's sealed manifest."
     if journal and journal.records and journal.records[0]["event"]["scenario_digest"] != context.target.digest:
-        yield "scenarios.yaml was changed since this run was begun."
+        yield "scenarios.yaml has changed since this run began."
     if beside:
         yield beside
 
 
 def _beside(context: RunContext) -> str:
-    """What a dry run says before it plans what would be refused: an unfinished run comes first."""
+    """Why the real run would be refused beside an unfinished one: a dry run says it before its plan."""
     if context.request.anew or not RunKind(context.request.scenario).recovers:
         return ""
     refusal = beside_unfinished(context.state, context.target.key)
-    return f"{refusal.message} So a new one is refused, also with the phrase. {refusal.next_action}" if refusal else ""
+    return f"{refusal.message} uscdr refuses a new run until then. {refusal.next_action}" if refusal else ""
 
 
 def _for_people(journal: Path) -> dict[str, str]:
-    """What a rebuilt place lacks and only people can give it, as its last step found."""
+    """What the rebuilt application lacks and only people can add, as its last step found."""
     found = Fold.of(Journal.read(journal).records).result(LEFT)
     told = {"not brought back": found.get("lost") or (), "names": found.get("told") or ()}
     return {what: "; ".join(map(str, words)) for what, words in told.items() if words}
 
 
 def _left_over(deps: Adapters, journal: Path) -> dict[str, str]:
-    """What state was left behind, and what lets users in again where nothing was overwritten yet."""
+    """The state in which the application was left, and how to let users in if nothing was overwritten yet."""
     left = _left_behind(deps) | _for_people(journal)
-    again = reopen_command(Journal.read(journal).events(), _normal(deps, left)) if SHUT in left else ""
+    again = reopen_command(Journal.read(journal).events(), _normal(deps, left)) if MAINTENANCE in left else ""
     return left | ({"to let them in instead of going on": again} if again else {})
 
 
 def _normal(deps: Adapters, left: Mapping[str, str]) -> dict[str, int]:
-    """Of what is stopped now: what an earlier run recorded before that, else what the configuration says."""
+    """The normal quantity of each stopped process type: as an earlier run recorded it, else as configured."""
     known = deps.memory.formation if any(deps.memory.formation.values()) else deps.config.app.formation
     return {kind: known.get(kind, 1) for kind in left.get("stopped", "").split(", ") if kind}
 
 
 def _left_behind(deps: Adapters) -> dict[str, str]:
-    """What state the application was left in, as far as the platform says; of a new place, the old one's too."""
+    """The application's state as the platform shows it; beside a new application also the old one's."""
     try:
-        left = _shut(deps, deps.old_app) if deps.app != deps.old_app else {}
+        left = _old_application(deps, deps.old_app) if deps.app != deps.old_app else {}
         return left | _left(deps)
     except (ProviderError, Interrupted) as error:
-        return {"state of the application": f"not known ({error.message})"}
+        return {"state of the application": f"unknown ({error.message})"}
 
 
 def _left(deps: Adapters) -> dict[str, str]:
@@ -340,7 +350,7 @@ def _left(deps: Adapters) -> dict[str, str]:
         if new:
             return {}
         raise
-    left = {SHUT: "ON: users are blocked"} if app.maintenance else {}
+    left = {MAINTENANCE: "ON: users cannot use the application"} if app.maintenance else {}
     normal = {**deps.config.app.formation, **deps.memory.formation} if new else deps.memory.formation
     stopped = [entry.type for entry in deps.platform.formation(deps.app)
                if not entry.quantity and normal.get(entry.type, 0 if new else 1)]  # fmt: skip
@@ -349,10 +359,10 @@ def _left(deps: Adapters) -> dict[str, str]:
     return left
 
 
-def _shut(deps: Adapters, app: str) -> dict[str, str]:
-    """The old application beside a new one, while it shuts users out."""
+def _old_application(deps: Adapters, app: str) -> dict[str, str]:
+    """The old application beside a new one, if it is in maintenance mode."""
     try:
-        shut = deps.platform.app(app).maintenance
+        closed = deps.platform.app(app).maintenance
     except (NotFound, CredentialsRefused):
         return {}
-    return {"old application": f"{app} is in maintenance mode and blocks users"} if shut else {}
+    return {"old application": f"{app} is in maintenance mode: users cannot use it"} if closed else {}

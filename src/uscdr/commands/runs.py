@@ -1,4 +1,4 @@
-"""Runs by their journals: a list that loads nothing heavy and answers on a struggling machine; one as a report."""
+"""Lists runs and reports one, from their journals. The list imports little, so it works on an overloaded machine."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def show_runs(output: Output) -> None:
-    """Every run, oldest first, on stdout."""
+    """Print every run on stdout, oldest first."""
     rows = [asdict(summary) for summary in runs.LocalRuns(Directories(os.environ).state).summaries()]
-    show_table(rows, output, plain=True, empty="No run yet.")
+    show_table(rows, output, plain=True, empty="No runs yet.")
 
 
 def newest(wanted: str | None) -> Path:
@@ -33,13 +33,13 @@ def newest(wanted: str | None) -> Path:
         return runs.LocalRuns(state()).find(wanted)
     every = list(runs.LocalRuns(state()).journals())
     if not every:
-        raise BadInput("There is no run on this machine yet.", next_action="Begin with: uscdr recover db --dry-run")
+        raise BadInput("This machine has no runs yet.", next_action="Start with: uscdr recover db --dry-run")
     return every[-1]
 
 
 @dataclass(frozen=True)
 class LoadedReport:
-    """A journal folded into a report; with a `damage` only what stands before it."""
+    """A journal as a report; with a `damage`, only the lines before it."""
 
     report: RunReport
     journal: Journal
@@ -47,12 +47,13 @@ class LoadedReport:
 
 
 def load(path: Path, output: Output) -> LoadedReport:
-    """Fold the journal at `path`, as far as it can be read, and say so. Raises JournalError when nothing can."""
+    """Read the journal at `path`; warn when only its beginning is readable. Raises JournalError when none of it is."""
     from uscdr.report.objectives import build
 
     journal = Journal.salvage(path)
     if journal.damage is not None:
         if not journal.records:
             raise journal.damage
-        output.warn(f"Only what stands before a damage is shown: {plural(len(journal.records), 'line')}.")
+        read = plural(len(journal.records), "line")
+        output.warn(f"The journal is damaged. This shows only what comes before the damage: {read}.")
     return LoadedReport(build(journal.records, last_hash=journal.last_hash), journal, journal.damage)

@@ -1,4 +1,4 @@
-"""A verification as a run: its journal, its world, its end, and the baseline that it may leave."""
+"""Runs checks as a run of its own: its journal, its result, and the baseline that it may save."""
 
 from __future__ import annotations
 
@@ -42,57 +42,57 @@ if TYPE_CHECKING:
     from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
-# What a verification is to do, and how it ended.
+# A verification's options and its outcome.
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What `uscdr verify` or `uscdr watch` is to do. Times in seconds."""
+    """What `uscdr verify` or `uscdr watch` checks, and for how long. Times in seconds."""
 
-    wish: CheckRequest
+    request: CheckRequest
     answers: Mapping[str, bool] = field(default_factory=dict)
-    """Given in advance to the questions of manual checks, by name."""
+    """Answers to manual checks from the command line, by name of the check."""
     save_baseline: bool = False
     deadline: float = DEADLINE
-    """For all checks of a round together."""
+    """Time limit for all checks of a round together."""
     lasting: float = 0.0
-    """watch: no round begins later than that; 0 means one round."""
+    """watch: no round begins after this time; 0 means one round."""
     every: float = 0.0
-    """watch: from the beginning of one round to that of the next."""
+    """watch: time from the beginning of one round to the beginning of the next."""
 
 
 @dataclass(frozen=True)
 class _Round:
-    """One round's end."""
+    """The result of one round."""
 
     results: tuple[Result, ...]
     finished: ChecksFinished
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
-        """By check."""
+        """The verdict of each check, by name."""
         return {one.check.name: one.finding.verdict for one in self.results}
 
     @property
     def failing(self) -> tuple[str, ...]:
-        """Checks that did not pass."""
+        """Names of the checks that did not pass."""
         return tuple(name for name, verdict in self.verdicts.items() if verdict != "pass")
 
 
 @dataclass(frozen=True)
 class _Verified:
-    """The last round that ended, and what a person must be told."""
+    """The last finished round, and the error to show."""
 
     last: _Round | None
     error: UscdrError | None
 
     @property
     def code(self) -> ExitCode:
-        """How the process ends."""
+        """The process's exit code."""
         return self.error.exit_code if self.error else ExitCode.DONE
 
 
-# One round of checks after the other, told on the bus.
+# Runs the rounds of checks one after the other and reports them on the event bus.
 
 
 STEP = "verify"
@@ -100,7 +100,7 @@ YES, NO, LATER = "yes", "no", "later"
 
 
 class _Rounds:
-    """The rounds of one verification. `last` is the newest that ended."""
+    """The rounds of one verification. `last` is the newest finished round."""
 
     def __init__(self, wanted: Verification, selection: CheckSelection, context: RunContext, bus: Bus) -> None:
         self._wanted = wanted
@@ -110,7 +110,7 @@ class _Rounds:
         self.last: _Round | None = None
 
     def all(self, world: Callable[[], AbstractContextManager[CheckContext]]) -> _Round:
-        """Every round; returns the last one. Raises Interrupted when the operator stops it."""
+        """Run every round and return the last one. Raises Interrupted when the operator stops it."""
         end = time.monotonic() + self._wanted.lasting
         number = 1
         while True:
@@ -148,7 +148,7 @@ class _Rounds:
         return _Round(tuple(results), finished)
 
     def _results(self, world: CheckContext) -> Iterator[Result]:
-        """Those that look first, beside each other; then questions; then those that write, one by one."""
+        """First the checks that only read, in parallel; then the questions; then the checks that write, one by one."""
         checks = self._selection.checks
         looking = [c for c in checks if not c.spec.writes and not isinstance(c.spec, ManualCheck)]
         stop = self._context.stop.event
@@ -168,7 +168,7 @@ class _Rounds:
         self._bus.emit(StepProgress(step=STEP, note=check.name))
 
     def _answer(self, check: Check, spec: ManualCheck) -> Finding:
-        """What the operator says; without a terminal nothing is answered, unless it was given with the command."""
+        """The operator's answer, from --answer or the terminal; `not checked` without either."""
         given = self._wanted.answers.get(check.name)
         try:
             answer = {True: YES, False: NO}[given] if given is not None else self._asked(spec)
@@ -176,7 +176,7 @@ class _Rounds:
             return Finding("not checked", f"nobody answered: {spec.question}")
         how = "given with --answer" if given is not None else self._context.asker.manner
         if answer == LATER:
-            return Finding("not checked", f"left for later by the operator: {spec.question}")
+            return Finding("not checked", f"the operator will answer later: {spec.question}")
         return Finding("pass" if answer == YES else "fail", f"answered {answer} ({how}): {spec.question}")
 
     def _asked(self, spec: ManualCheck) -> str:
@@ -199,7 +199,7 @@ class _Rounds:
 
 
 def _told(result: Result) -> CheckFinished:
-    """One check's end as an event."""
+    """The result of one check as an event."""
     check, finding = result.check, result.finding
     return CheckFinished(
         step=STEP,
@@ -215,9 +215,9 @@ MOST_NAMED = 6
 
 
 def _verify(context: RunContext, wanted: Verification) -> _Verified:
-    """Run the checks that were wished for. Every verdict is in the journal before it is shown.
+    """Run the requested checks. Every verdict is in the journal before it is shown.
 
-    Raises BadInput before anything is asked: an unknown list or name, an answer to no question, a baseline of a part.
+    Raises BadInput before any check runs: an unknown list or check, an answer without a question, a partial baseline.
     """
     selection = _chosen(context, wanted)
     with ExitStack() as stack:
@@ -232,12 +232,12 @@ def _verify(context: RunContext, wanted: Verification) -> _Verified:
         rounds = _Rounds(wanted, selection, context, bus)
         error: UscdrError | None = None
         try:
-            last = rounds.all(lambda: deps.open_world("writes" if wanted.wish.allow_writes else "forms"))
+            last = rounds.all(lambda: deps.open_world("writes" if wanted.request.allow_writes else "forms"))
             error = _complaint(last)
             if wanted.save_baseline and error is None:
                 _baseline(context, last).save(context.state)
         except Interrupted:
-            error = Interrupted("Interrupted before all was looked at.", next_action="Look again: uscdr verify all")
+            error = Interrupted("Interrupted before every check ran.", next_action="Check again: uscdr verify all")
         except UscdrError as raised:
             error = raised
         bus.emit(_last_line(rounds.last, error, wanted))
@@ -245,26 +245,28 @@ def _verify(context: RunContext, wanted: Verification) -> _Verified:
 
 
 def _chosen(context: RunContext, wanted: Verification) -> CheckSelection:
-    """The checks of the wish. Raises BadInput as `verify` does."""
-    selection = CheckSelection.of(context.target.config, wanted.wish)
+    """The requested checks. Raises BadInput as `_verify` says."""
+    selection = CheckSelection.of(context.target.config, wanted.request)
     questions = {check.name for check in selection.checks if check.kind == "manual"}
     if unknown := wanted.answers.keys() - questions:
         raise BadInput(
-            f"No question that would be asked is called “{min(unknown)}”.",
-            next_action=f"Questions: {', '.join(sorted(questions)) or 'none'}.",
+            f"--answer names “{min(unknown)}”, which is not one of the questions of this verification.",
+            next_action=f"Answer one of: {', '.join(sorted(questions))}."
+            if questions
+            else "Leave --answer out: this verification has no questions.",
         )
-    if wanted.save_baseline and (wanted.wish.which != ALL or wanted.wish.patterns):
+    if wanted.save_baseline and (wanted.request.which != ALL or wanted.request.patterns):
         raise BadInput(
-            "A baseline is made of all checks.", next_action="uscdr verify all --save-baseline, without names"
+            "A baseline needs all checks, not a selection.", next_action="Run: uscdr verify all --save-baseline"
         )
     if not selection.checks:
-        raise BadInput("Nothing is left to check.", next_action="See: uscdr verify --list")
+        raise BadInput("The selection contains no check.", next_action="To list the checks: uscdr verify --list")
     return selection
 
 
 def _asked(wanted: Verification) -> dict[str, Any]:
-    wish = {**asdict(wanted.wish), "patterns": list(wanted.wish.patterns), "answers": dict(wanted.answers)}
-    return {**wish, "every": wanted.every, "lasting": wanted.lasting}
+    asked = {**asdict(wanted.request), "patterns": list(wanted.request.patterns), "answers": dict(wanted.answers)}
+    return {**asked, "every": wanted.every, "lasting": wanted.lasting}
 
 
 def _last_line(last: _Round | None, error: UscdrError | None, wanted: Verification) -> RunFinished:
@@ -275,7 +277,7 @@ def _last_line(last: _Round | None, error: UscdrError | None, wanted: Verificati
     if last and last.finished.skipped_manual:
         words += " Questions to a person were skipped (--skip-manual)."
     if wanted.save_baseline:
-        words += " The baseline was saved."
+        words += " uscdr saved the baseline."
     return RunFinished(outcome="done", exit_code=int(ExitCode.DONE), summary=words)
 
 
@@ -288,7 +290,7 @@ def _complaint(last: _Round) -> CheckFailed | None:
     return CheckFailed(
         f"{len(failing)} of {len(last.results)} checks did not pass: {named}.",
         why=f"{failing[0]}: {first.finding.evidence}.",
-        next_action="Each names what was seen. What is lost or broken is brought back by: uscdr recover --help",
+        next_action="See the evidence of each check above. To choose a recovery: uscdr recover --help",
     )
 
 
@@ -297,20 +299,20 @@ def _baseline(context: RunContext, last: _Round) -> Baseline:
     return Baseline(key=context.target.key, taken_at=datetime.now(UTC), run=context.run, checks=kept)
 
 
-# What `verify` and `watch` share: from options to a run, its result and its files.
+# What `verify` and `watch` share: options, the run, its result and its files.
 
 
 ANSWERS = {"yes": True, "no": False}
 
 
 def duration(option: str, text: str) -> float:
-    """`5m` as seconds, more than none. Raises BadInput."""
+    """`5m` as seconds, more than 0. Raises BadInput."""
     try:
         found = seconds(text)
     except ValueError as error:
         raise BadInput(f"{option} is “{text}”.", next_action=f"{error}.".capitalize()) from None
     if found <= 0:
-        raise BadInput(f"{option} is no time at all.", next_action="Write for example 5m.")
+        raise BadInput(f"{option} must be more than 0.", next_action=f"Pass a duration, for example: {option} 5m")
     return found
 
 
@@ -320,14 +322,16 @@ def answers_of(given: Sequence[str]) -> dict[str, bool]:
     for text in given:
         name, _, answer = text.partition("=")
         if answer not in ANSWERS or name in found:
-            raise BadInput(f"--answer “{text}” is no answer.", next_action="Write NAME=yes or NAME=no, each name once.")
+            raise BadInput(
+                f"“{text}” is not a valid --answer.", next_action="Pass NAME=yes or NAME=no, and each name once."
+            )
         found[name] = ANSWERS[answer]
     return found
 
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """What stands on the command line of `verify` or `watch`."""
+    """The command-line options of `verify` or `watch`."""
 
     scenario: str
     wanted: Verification
@@ -339,14 +343,17 @@ class VerifyOptions:
         """Raises BadInput for a file whose directory does not exist."""
         for path in filter(None, (self.junit, self.markdown)):
             if not path.absolute().parent.is_dir():
-                raise BadInput(f"{path}: there is no such directory.", next_action="Make it, or name another file.")
+                raise BadInput(
+                    f"The directory of {path} does not exist.",
+                    next_action=f"Create it: mkdir -p {path.parent}. Or pass another file.",
+                )
 
 
 def carry_out(target: Target, output: Output, asked: VerifyOptions) -> int:
-    """A verification; its exit code."""
+    """Run a verification and show its result; return its exit code."""
     target = _of_app(target, asked.app)
     run = runs.new_run_id(asked.scenario.partition(" ")[0])
-    if asked.wanted.wish.allow_writes or asked.wanted.save_baseline:
+    if asked.wanted.request.allow_writes or asked.wanted.save_baseline:
         clear_up(output, target.scratch)
     with process(output, state(), os.environ) as this:
         verified = _verify(this.on(target, Request(asked.scenario), run, dry_run=True), asked.wanted)
@@ -356,9 +363,11 @@ def carry_out(target: Target, output: Output, asked: VerifyOptions) -> int:
 
 
 def _of_app(target: Target, app: str | None) -> Target:
-    """The same target, but another application of it, at its own address. Raises BadInput for what is no name."""
+    """The target with the application `app`, at its own address. Raises BadInput for an invalid name."""
     if app is not None and not APP.fullmatch(app):
-        raise BadInput(f"“{app}” is no application's name.", next_action="Name it as the platform does: usc-pis")
+        raise BadInput(
+            f"“{app}” is not a valid application name.", next_action="Pass the name on the platform: --app usc-pis"
+        )
     return target.of_app(app)
 
 

@@ -1,4 +1,4 @@
-"""What the database held in its healthy state, and how it differs after the recovery. Counts and digests only."""
+"""The database's content in its healthy state, and the difference after the recovery. Only counts and digests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Losses:
-    """One table that has not the rows it had before the disaster."""
+    """One table whose number of rows differs from before the disaster."""
 
     table: str
     before: int
@@ -30,20 +30,20 @@ class Comparison:
 
 @dataclass(frozen=True)
 class TableContents:
-    """Every table's rows and digest, volatile tables left out; none when it was not asked."""
+    """Rows and digest of every table except volatile ones; empty when the database was not read."""
 
     tables: tuple[TableDigest, ...] = ()
     by_release: frozenset[str] = frozenset()
-    """Those whose rows every release writes anew."""
+    """Names of the tables whose rows every release rewrites."""
 
     @property
     def rows(self) -> int:
-        """Rows of all tables."""
+        """The number of rows of all tables."""
         return sum(table.rows for table in self.tables)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows by table."""
+        """The number of rows of each table."""
         return {table.name: table.rows for table in self.tables}
 
 
@@ -56,7 +56,7 @@ def content(deps: Adapters) -> TableContents:
 
 
 def losses(before: TableContents, after: TableContents) -> tuple[Losses, ...]:
-    """Tables whose number of rows is another one."""
+    """The tables whose number of rows has changed."""
     now = after.counts
     return tuple(
         Losses(table, count, now.get(table, 0))
@@ -66,12 +66,12 @@ def losses(before: TableContents, after: TableContents) -> tuple[Losses, ...]:
 
 
 def same_rows(before: TableContents, after: TableContents) -> Comparison:
-    """Whether every row is as it was; what a release phase writes itself, by number."""
+    """Whether every row is as before; tables that a release rewrites are compared by number of rows."""
     now, there = {table.name: table for table in after.tables}, before.tables
     changed = [table.name for table in there if table.name not in now or not _same(table, now[table.name], before)]
-    words = f"{len(there) - len(changed)} of {len(there)} tables are as they were"
-    words += f"; not: {', '.join(changed)}" if changed else ""
-    return Comparison("every row is as it was", bool(there) and not changed, words)
+    words = f"{len(there) - len(changed)} of {len(there)} tables are the same as before"
+    words += f"; different: {', '.join(changed)}" if changed else ""
+    return Comparison("every row is the same as before", bool(there) and not changed, words)
 
 
 def _same(then: TableDigest, now: TableDigest, before: TableContents) -> bool:

@@ -1,4 +1,4 @@
-"""What one kind of disaster adds to the life of a drill."""
+"""The disasters of drills: for each its damage, the request of its recovery, and what it compares afterwards."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from uscdr.models.transfers import TransferState
 from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.backup_inventory import Inventory
+from uscdr.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,53 +36,53 @@ class Aftermath:
     after: TableContents
     report: RunReport
     writes: list[dict[str, Any]]
-    """What the providers received in between."""
+    """The writes that the providers received during the recovery, from the sandbox's audit log."""
 
 
 class Disaster(ABC):
-    """One scenario's damage, its recovery's request, and what must hold afterwards."""
+    """One scenario's damage, the request of its recovery, and what must hold afterwards."""
 
     scenario: ClassVar[str]
     path: ClassVar[str]
-    """The control of the sandbox that does the damage."""
+    """The path of the sandbox's control that does the damage."""
 
     def __init__(self, how: str) -> None:
         self.how = how
         self.identity: Path | None = None
-        """The private key that the recovery needs, if it needs one."""
+        """The identity file that the recovery needs, if any."""
 
     @abstractmethod
     def prepare(self, stage: Stage) -> None:
-        """Before the damage: keep what a clinic would have kept."""
+        """Before the damage: create what a clinic would have, such as a kit."""
 
     def damage(self, stage: Stage) -> dict[str, Any]:
-        """Do it; what was done."""
+        """Do the damage; return what the sandbox did."""
         body = {"how": self.how, "app": stage.target.services.heroku.app}
         done: dict[str, Any] = stage.control("POST", self.path, body)
         return done
 
     @abstractmethod
     def request(self) -> Request:
-        """What the operator asks for."""
+        """The request of the recovery."""
 
     @abstractmethod
     def judge(self, stage: Stage, seen: Aftermath) -> tuple[Comparison, ...]:
-        """Compare with the healthy state. Only asked when the recovery says that it is done."""
+        """Compare with the healthy state. Called only when the recovery ended as done."""
 
 
-# Which writes the providers received that no line of the plan announced.
+# Finds writes that the providers received and the plan did not announce.
 
 
 HOLE = re.compile(r"…|\{[a-z]+\}")
-"""What a plan leaves open: an id that is only known later, a resource type."""
+"""Placeholders in a plan's calls, such as an id that is not known yet or a resource type."""
 BLOB = "/source-blobs/"
-"""Where `POST /sources` says that the archive goes."""
+"""The path to which `POST /sources` sends the archive."""
 DNS, HEROKU = "dns", "heroku"
 ACCEPTED = 400
 
 
 def of(writes: Iterable[dict[str, Any]], method: str, path: str) -> list[dict[str, Any]]:
-    """Those of that method whose path fits the pattern and that the provider accepted."""
+    """The accepted writes with this method whose path matches the pattern."""
     return [one for one in writes if one["method"] == method and fnmatchcase(one["path"], path) and _accepted(one)]
 
 
@@ -90,13 +91,13 @@ def _accepted(write: dict[str, Any]) -> bool:
 
 
 def planned_calls(events: Iterable[dict[str, Any]]) -> tuple[Call, ...]:
-    """Every call that the plans of a journal show."""
+    """Every call in the plans of a journal."""
     plans = (event for event in events if event["kind"] == "plan.ready")
     return tuple(Call.model_validate(call) for plan in plans for step in plan["steps"] for call in step["calls"])
 
 
 def beyond(writes: Iterable[dict[str, Any]], planned: Sequence[Call]) -> tuple[str, ...]:
-    """`provider METHOD path` of every write that fits no planned call."""
+    """`provider METHOD path` of every write that matches no planned call."""
     announced = [call for call in planned if call.writes]
     strange = [one for one in writes if not any(_fits(one, call) for call in announced)]
     return tuple(dict.fromkeys(f"{one['provider']} {one['method']} {one['path']}" for one in strange))
@@ -105,90 +106,94 @@ def beyond(writes: Iterable[dict[str, Any]], planned: Sequence[Call]) -> tuple[s
 def _fits(write: dict[str, Any], call: Call) -> bool:
     if write["provider"] != call.provider:
         return False
-    if call.provider == DNS:  # a plan names records, a server is sent messages
+    if call.provider == DNS:  # a plan names records, but the audit log shows DNS messages
         return True
     method, _, rest = call.request.partition(" ")
     path = HOLE.sub("*", rest.partition(" ")[0])
     if path == "/sources" and write["method"] == "PUT" and write["path"].startswith(BLOB):
         return True
-    # the media service's paths begin with its version and the cloud
+    # paths of the media service begin with the API version and the cloud
     return bool(write["method"] == method) and fnmatchcase(
         write["path"], path if call.provider == "heroku" else f"*{path}"
     )
 
 
-# A database disaster: one proven backup is restored, once.
+# A database disaster: the recovery restores one proven backup, once.
 
 
 BACKUP = "b001"
 
 
 class DatabaseDisaster(Disaster):
-    """What was written after the backup is lost; all else is there."""
+    """Rows written after the backup are lost; all other rows must be back."""
 
     scenario, path = "db", "break"
 
     def prepare(self, stage: Stage) -> None:
-        """The sandbox has its backup from the beginning."""
+        """Nothing to do: the sandbox starts with a backup."""
 
     def request(self) -> Request:
         """The backup of the healthy state."""
         return Request("db", BACKUP)
 
     def judge(self, stage: Stage, seen: Aftermath) -> tuple[Comparison, ...]:
-        """One restore, and every row of the backup."""
-        stage.output.say("Comparing with the backup")
+        """Exactly one restore, and every row of the backup."""
+        stage.output.say("Comparing the database with the backup")
         sent = len(of(seen.writes, "POST", "*/restores"))
         wanted, there = seen.report.data.rows_backup, seen.after.rows
-        words = f"{there} rows, {wanted} in the backup"
+        words = f"{plural(there, 'row')}, {'unknown' if wanted is None else f'{wanted:,}'} in the backup"
         return (
-            Comparison("one restore was sent", sent == 1, f"{sent}"),
-            Comparison("every row of the backup is back", wanted is not None and there == wanted, words),
+            Comparison("uscdr sent one restore", sent == 1, f"{sent} sent"),
+            Comparison("every row of the backup is in the database", wanted is not None and there == wanted, words),
         )
 
 
-# An application disaster: its code or config is bad, its data are not.
+# An application disaster: the code or the config is bad, but the data are intact.
 
 
 OK = 200
 MIGRATED = frozenset({"django_migrations"})
-"""A migration adds its own row here, and may add columns elsewhere."""
+"""A migration adds its own row to this table, and may add columns to others."""
 
 
 class ApplicationDisaster(Disaster):
-    """Pages must answer again, with the data untouched."""
+    """Pages must answer again, and the data must be unchanged."""
 
     scenario, path = "app", "break/app"
 
     def prepare(self, stage: Stage) -> None:
-        """Releases and source are there from the beginning."""
+        """Nothing to do: the sandbox starts with releases and source."""
 
     def request(self) -> Request:
-        """Whatever is judged right."""
+        """A recovery in which uscdr chooses the fix."""
         return Request("app")
 
     def judge(self, stage: Stage, seen: Aftermath) -> tuple[Comparison, ...]:
-        """Answers, rows, and no second rollback or build."""
+        """The page answers, the rows are the same, and there is no second rollback or build."""
         rollbacks, builds = (len(of(seen.writes, "POST", f"/apps/*/{kind}")) for kind in ("releases", "builds"))
         return (
             _answers(stage, self.request()),
             _data(seen.before, seen.after, migrated=self.how == "missing-migration"),
-            Comparison("at most one rollback and one build", max(rollbacks, builds) <= 1, f"{rollbacks} and {builds}"),
+            Comparison(
+                "uscdr sent at most one rollback and one build",
+                max(rollbacks, builds) <= 1,
+                f"{plural(rollbacks, 'rollback')}, {plural(builds, 'build')}",
+            ),
         )
 
 
 def _answers(stage: Stage, request: Request) -> Comparison:
-    """The first page, asked once more after the recovery."""
+    """Whether the home page answers after the recovery."""
     try:
         with stage.look(request) as deps, deps.world() as world:
             status = world.website().ask("GET", "/").status
     except ProviderError as error:
-        return Comparison("the first page answers", holds=False, evidence=error.message)
-    return Comparison("the first page answers", status == OK, f"status {status}")
+        return Comparison("the home page answers", holds=False, evidence=error.message)
+    return Comparison("the home page answers", status == OK, f"status {status}")
 
 
 def _data(before: TableContents, after: TableContents, *, migrated: bool) -> Comparison:
-    """Where a migration was due, columns may be new: then rows are counted, else compared by content."""
+    """Compare rows by content; if a migration was due, which may add columns, only by number."""
     if not migrated:
         return same_rows(before, after)
     now = after.counts
@@ -196,15 +201,17 @@ def _data(before: TableContents, after: TableContents, *, migrated: bool) -> Com
     grown = {table for table, rows in before.counts.items() if now.get(table, 0) > rows} - MIGRATED
     changed = [*fewer, *sorted(grown)]
     return Comparison(
-        "no row is lost or added", bool(now) and not changed, f"{after.rows} rows" + "".join(f"; {n}" for n in changed)
+        "no row is lost or added",
+        bool(now) and not changed,
+        plural(after.rows, "row") + (f"; different: {', '.join(changed)}" if changed else ""),
     )
 
 
-# A media disaster: files are gone or overwritten, and every byte must come back.
+# A media disaster: files are deleted or overwritten, and the recovery must restore every byte.
 
 
 class MediaDisaster(Disaster):
-    """Two files in three are damaged; a kit of the healthy state has what the service's own backup lacks."""
+    """Two of three files are damaged; a kit of the healthy state has the files that the service's backup lacks."""
 
     scenario, path = "media", "break/media"
 
@@ -214,22 +221,22 @@ class MediaDisaster(Disaster):
         self.identity, self._kit = kit.identity, kit.name
 
     def request(self) -> Request:
-        """The service's own backup first, the kit for the rest."""
+        """Restore from the service's own backup first, then from the kit."""
         return Request("media", kit=self._kit)
 
     def judge(self, stage: Stage, seen: Aftermath) -> tuple[Comparison, ...]:
-        """Every file by the MD5 of its bytes as they are delivered now; the rows are not touched."""
+        """Compare the MD5 of every delivered file, and every row."""
         return (_files_are_back(stage), same_rows(seen.before, seen.after))
 
 
 def _files_are_back(stage: Stage) -> Comparison:
-    """Fetch every file that the service held in the beginning, and hash it."""
+    """Download every file that the service had at the start, and compare its MD5."""
     seeded = {(one["resource_type"], one["public_id"]): one["md5"] for one in stage.control("GET", "media/truth")}
     with stage.look(Request("media")) as deps:
         found = _digests(deps)
     wrong = sum(found.get(key) != md5 for key, md5 in seeded.items())
-    words = f"{len(seeded) - wrong} of {len(seeded)} files have the bytes they had"
-    return Comparison("every file is as it was", bool(seeded) and not wrong, words)
+    words = f"{len(seeded) - wrong} of {len(seeded)} files have the same bytes"
+    return Comparison("every file is the same as before", bool(seeded) and not wrong, words)
 
 
 def _digests(deps: Adapters) -> dict[tuple[str, str], str]:
@@ -245,11 +252,11 @@ def _digests(deps: Adapters) -> dict[tuple[str, str], str]:
     return {(one.key.resource_type, one.key.public_id): digest(number, one) for number, one in enumerate(there)}
 
 
-# The loss of everything at the platform: a new application from the kit, and the hostname leads to it.
+# An infrastructure disaster: the recovery builds a new application from the kit and points the hostname at it.
 
 
 class InfrastructureDisaster(Disaster):
-    """Application, database and every backup of the platform are gone; a kit is somewhere else."""
+    """The application, or its database with every backup on the platform, is deleted; a kit is elsewhere."""
 
     scenario, path = "infra", "break/infra"
 
@@ -260,11 +267,11 @@ class InfrastructureDisaster(Disaster):
         self._app = stage.target.config.recovery.app
 
     def request(self) -> Request:
-        """A new application from the kit."""
+        """Build a new application from the kit."""
         return Request("infra", app=self._app, kit=self._kit)
 
     def judge(self, stage: Stage, seen: Aftermath) -> tuple[Comparison, ...]:
-        """Rows, files, encrypted columns, hostname; one application and one build."""
+        """Compare rows, files, encrypted columns and hostname; expect one application and one build."""
         apps, builds = (len(of(seen.writes, "POST", path)) for path in ("/apps", f"/apps/{self._app}/builds"))
         with stage.look(self.request(), self.identity) as deps:
             found = (_encrypted(deps), _hostname(deps))
@@ -272,60 +279,72 @@ class InfrastructureDisaster(Disaster):
             same_rows(seen.before, seen.after),
             *found,
             _files_are_back(stage),
-            Comparison("one application and one build", (apps, builds) == (1, 1), f"{apps} and {builds}"),
+            Comparison(
+                "uscdr created one application and one build",
+                (apps, builds) == (1, 1),
+                f"{plural(apps, 'application')}, {plural(builds, 'build')}",
+            ),
         )
 
 
 def _encrypted(deps: Adapters) -> Comparison:
-    """The key that the new place has opens what the old one wrote."""
+    """Whether the new application's key decrypts what the old application wrote."""
     recovery = deps.config.recovery
     key = deps.platform.config_vars(deps.app).get(recovery.encryption_key_variable)
     if key is None:
         return Comparison(
-            "encrypted columns can be read", holds=False, evidence=f"there is no {recovery.encryption_key_variable}"
+            "the key decrypts the encrypted columns",
+            holds=False,
+            evidence=f"the application has no config var {recovery.encryption_key_variable}",
         )
     results = deps.database().canary(recovery.canaries, key)
     words = "; ".join(f"{one.table}.{one.column}: {one.matching} of {one.sampled}" for one in results)
-    return Comparison("encrypted columns can be read", all(one.fits for one in results) and bool(results), words)
-
-
-def _hostname(deps: Adapters) -> Comparison:
-    """Every authoritative server names the new application's own target."""
-    names = deps.services.dns.hostnames if deps.services.dns else ()
-    if deps.dns is None or not names:
-        return Comparison("the hostname leads to it", holds=False, evidence="no hostname is configured")
-    targets = {one.hostname: one.cname for one in deps.provisioning.domains(deps.app)}
-    led = [name for name in names if _leads(deps, name, targets.get(name) or "")]
     return Comparison(
-        "the hostname leads to it", len(led) == len(names), f"{len(led)} of {len(names)}: {', '.join(names)}"
+        "the key decrypts the encrypted columns", all(one.fits for one in results) and bool(results), words
     )
 
 
-def _leads(deps: Adapters, name: str, target: str) -> bool:
+def _hostname(deps: Adapters) -> Comparison:
+    """Whether every authoritative name server points the hostnames at the new application."""
+    names = deps.services.dns.hostnames if deps.services.dns else ()
+    if deps.dns is None or not names:
+        return Comparison(
+            "the hostname points at the new application", holds=False, evidence="no hostname is configured"
+        )
+    targets = {one.hostname: one.cname for one in deps.provisioning.domains(deps.app)}
+    pointing = [name for name in names if _points_at(deps, name, targets.get(name) or "")]
+    return Comparison(
+        "the hostname points at the new application",
+        len(pointing) == len(names),
+        f"{len(pointing)} of {len(names)}: {', '.join(names)}",
+    )
+
+
+def _points_at(deps: Adapters, name: str, target: str) -> bool:
     return deps.dns is not None and bool(target) and Pointing.seen(deps.dns.verifier, name, target).at_target
 
 
-# A disaster of the backups alone: nothing schedules them, the last one failed, and no copy is off the platform.
+# A backups disaster: there is no schedule, the last backup failed, and there is no copy off the platform.
 
 
 UNSCHEDULED, FAILED = ("stopped", "schedule-gone"), ("stopped", "captures-fail")
-"""Which kinds of damage take the schedule away, and which make the last backup fail."""
+"""The kinds of damage that delete the schedule, and the kinds that make the last backup fail."""
 LIMIT = 300.0
-"""Seconds that a backup of the sandbox may take to fail."""
+"""Seconds within which a backup of the sandbox must fail."""
 
 
 class BackupsDisaster(Disaster):
-    """Backups are made, copied and shown to restore again; the data were never touched."""
+    """The recovery must schedule, capture, copy and prove backups; the data must stay unchanged."""
 
     scenario, path = "backups", "break/service"
 
     def prepare(self, stage: Stage) -> None:
-        """A key pair, as an operator has one; there is no copy yet."""
+        """Create a key pair, as an operator has one; there is no copy yet."""
         self._readers, self.identity = key_pair(stage.home / "identity.txt")
         self._safe = str(stage.home / "safe")
 
     def damage(self, stage: Stage) -> dict[str, Any]:
-        """What `how` says; the backup fails at the platform, in the middle of its work."""
+        """Do what `how` says; the platform starts the backup and then fails it."""
         done: dict[str, Any] = {"how": self.how}
         if self.how in UNSCHEDULED:
             body = {"how": "schedule-gone", "app": stage.target.services.heroku.app}
@@ -335,25 +354,25 @@ class BackupsDisaster(Disaster):
         return {**done, "how": self.how}
 
     def request(self) -> Request:
-        """Into a vault that is empty so far."""
+        """Copy into a store that is still empty."""
         return Request("backups", to=self._safe, recipients=(self._readers,))
 
     def judge(self, stage: Stage, seen: Aftermath) -> tuple[Comparison, ...]:
-        """The rows, what was sent, and the copy itself against what the platform has."""
+        """Compare the rows, the writes, and the copy with the platform's backup."""
         scheduled, captured = (len(of(seen.writes, "POST", f"*/{kind}")) for kind in ("transfer-schedules", "backups"))
         wanted = int(self.how in UNSCHEDULED)
         with stage.look(self.request(), self.identity) as deps:
             found = (_scheduled(deps), _copied(deps), _proven(deps))
         return (
             same_rows(seen.before, seen.after),
-            Comparison("nothing was sent twice", (scheduled, captured) == (wanted, 1),
-                    f"{scheduled} schedules of {wanted}, {captured} captures of 1"),
+            Comparison("uscdr sent nothing twice", (scheduled, captured) == (wanted, 1),
+                    f"schedules: {scheduled} of {wanted}; captures: {captured} of 1"),
             *found,
         )  # fmt: skip
 
 
 def _fail_one(stage: Stage) -> str:
-    """Begin a backup that the platform will not finish; its name."""
+    """Start a backup that the platform fails; return its name."""
     stage.control("POST", "faults", {"kind": "transfer-fails", "method": "POST", "path": "*/backups"})
     with stage.open(Request("backups"), "disaster", dry_run=False) as deps:
         attachment = deps.attachment()
@@ -364,18 +383,21 @@ def _fail_one(stage: Stage) -> str:
             deps.stop,
         )  # fmt: skip
     if ended.state is not TransferState.FAILED:
-        raise MachineError(f"The drill's backup {ended.name} should have failed, and is {ended.state.value}.")
+        raise MachineError(
+            f"The drill expected the backup {ended.name} to fail, but its state is {ended.state.value}.",
+            next_action="Run the drill again: uscdr drill backups",
+        )
     return ended.name
 
 
 def _scheduled(deps: Adapters) -> Comparison:
     there = Inventory.take(deps).schedules
-    return Comparison("a daily backup is scheduled", bool(there), f"{len(there)} scheduled")
+    return Comparison("the platform schedules a daily backup", bool(there), plural(len(there), "schedule"))
 
 
 def _copied(deps: Adapters) -> Comparison:
-    """The copy is opened with its key, and compared with what the platform sends for the same backup."""
-    name, known, vault = "the copy is the platform's backup", Inventory.take(deps), deps.vault
+    """Decrypt the copy and compare it with the platform's download of the same backup."""
+    name, known, vault = "the copy has the same bytes as the platform's backup", Inventory.take(deps), deps.vault
     entry = next((one for one in reversed(known.entries) if one.copies and one.transfer), None)
     if entry is None or entry.transfer is None:
         return Comparison(name, holds=False, evidence="there is no copy")
@@ -386,10 +408,10 @@ def _copied(deps: Adapters) -> Comparison:
             same = path.read_bytes() == (deps.work / "platform.dump").read_bytes()
     except UscdrError as error:
         return Comparison(name, holds=False, evidence=error.message)
-    return Comparison(name, same, f"{entry.name}, SHA-256 {got.sha256[:16]}…, opened with its key")
+    return Comparison(name, same, f"{entry.name}, SHA-256 {got.sha256[:16]}…, decrypted")
 
 
 def _proven(deps: Adapters) -> Comparison:
     good = [one for one in Inventory.take(deps).proven if one.copies]
     grade = good[-1].proof.grade if good and good[-1].proof else Grade.NONE
-    return Comparison("the copy is proven to the last grade", grade is Grade.DECRYPTS, f"{grade}")
+    return Comparison("the copy has the highest grade of proof", grade is Grade.DECRYPTS, f"{grade}")

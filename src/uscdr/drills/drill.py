@@ -1,4 +1,4 @@
-"""The life of every drill: baseline, break, recover, compare with the baseline, report."""
+"""Runs a drill: record the baseline, break, recover, compare with the baseline, report."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from uscdr.report.model import PhaseReport, RunReport
     from uscdr.ui.console import Output
 
-# What a drill gives: the recovery's report and, since the healthy state is known, the true loss.
+# The result of a drill: the recovery's report and, because the healthy state is known, the real loss.
 
 
 @dataclass(frozen=True)
 class Drill:
-    """A finished drill. Rows leave volatile tables out; `writes` are those of the recovery."""
+    """A finished drill. Row numbers exclude volatile tables; `writes` counts the recovery's writes."""
 
     scenario: str
     how: str
@@ -54,26 +54,26 @@ class Drill:
     restores: int
     writes: int
     beyond: tuple[str, ...]
-    """Writes that no line of the plan announced."""
+    """Writes that the plan did not announce."""
     findings: tuple[Comparison, ...]
-    """Comparisons with the healthy state; none when the recovery did not end as done."""
+    """Comparisons with the healthy state; empty when the recovery did not end as done."""
     journal: str
     report: RunReport
 
     @property
     def rows_lost(self) -> int:
-        """Rows of the healthy state that are gone for good."""
+        """Rows of the healthy state that the recovery did not restore."""
         return sum(max(0, loss.before - loss.after) for loss in self.losses)
 
     @property
     def sound(self) -> bool:
-        """Whether the recovery is done, all is as it was, and nothing was written that the plan did not announce."""
+        """Whether the recovery is done, every comparison holds, and the plan announced every write."""
         compared = bool(self.findings) and all(finding.holds for finding in self.findings)
         return self.report.outcome == "done" and compared and not self.beyond
 
 
 def _drill_summary(drill: Drill, directory: Path) -> str:
-    """The figures for the screen."""
+    """The summary for the screen."""
     report = drill.report
     verdict = "passed" if drill.sound else "FAILED"
     return "\n".join(
@@ -91,13 +91,13 @@ def _drill_summary(drill: Drill, directory: Path) -> str:
 
 def _rows(drill: Drill) -> str:
     if not drill.findings:
-        return f"{drill.rows_before:,} before the disaster; not counted afterwards, the recovery is not done"
+        return f"{drill.rows_before:,} before the disaster; not counted afterwards, because the recovery is not done"
     words = f"{drill.rows_before:,} before the disaster, {drill.rows_after:,} after the recovery"
     return f"{words}, {drill.rows_lost:,} lost"
 
 
 def _drill_markdown(drill: Drill) -> str:
-    """The whole report: the drill's own figures, then the recovery's."""
+    """The whole report: the drill's numbers, then the recovery's report."""
     lines = [f"# Drill: {drill.scenario}, {drill.how}", "", _drill_figures(drill), ""]
     lines += _table(("compared with the healthy state", "holds", "evidence"), [
         (one.name, "yes" if one.holds else "**no**", one.evidence) for one in drill.findings
@@ -122,25 +122,25 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _drill_figures(drill: Drill) -> str:
-    """One paragraph of figures."""
+    """One paragraph of numbers."""
     return (
         f"{drill.patients:,} synthetic patients. Rows: {_rows(drill)}. Writes sent to the providers: {drill.writes}; "
-        f"beyond the plan: {'; '.join(drill.beyond) or 'none'}. Verdict: {'passed' if drill.sound else 'failed'}."
+        f"not in the plan: {'; '.join(drill.beyond) or 'none'}. Verdict: {'passed' if drill.sound else 'failed'}."
     )
 
 
 def _drill_json(drill: Drill) -> str:
-    """The same as JSON."""
+    """The report as JSON."""
     data = {name: value for name, value in asdict(drill).items() if name != "report"}
     data |= {"rows_lost": drill.rows_lost, "sound": drill.sound, "recovery": json.loads(drill.report.to_json())}
     return json.dumps(data, ensure_ascii=False, default=str)
 
 
-# The report of a drill, as files and on the screen.
+# Writes the report of a drill to files and to the screen.
 
 
 def _publish(done: Drill, summary: str, directory: Path, output: Output) -> None:
-    """Write Markdown and JSON, then the result on stdout. Raises MachineError when they cannot be written."""
+    """Write Markdown and JSON files, then the result on stdout. Raises MachineError when a file cannot be written."""
     data = _drill_json(done)
     _write(directory, f"drill-{done.scenario}.md", _drill_markdown(done))
     _write(directory, f"drill-{done.scenario}.json", data)
@@ -148,8 +148,8 @@ def _publish(done: Drill, summary: str, directory: Path, output: Output) -> None
 
 
 def _write(directory: Path, name: str, text: str) -> None:
-    fix = "Name another place with --report; the run itself is in: uscdr runs report"
-    with disk_errors(f"The report could not be written to {directory}.", fix):
+    fix = "Pass another directory with --report. For the report of the run: uscdr runs report"
+    with disk_errors(f"uscdr could not write the report to {directory}.", fix):
         directory.mkdir(parents=True, exist_ok=True)
     write_whole(directory / name, f"{text}\n".encode(), fix)
 
@@ -165,7 +165,7 @@ DISASTERS: dict[str, type[Disaster]] = {
 
 @dataclass(frozen=True)
 class _DrillOutcome:
-    """What became of one disaster, before the sandbox is gone."""
+    """The result of one disaster, collected before the sandbox is removed."""
 
     ending: Outcome
     before: TableContents
@@ -176,10 +176,10 @@ class _DrillOutcome:
 
 
 def drill(scenario: str, request: DrillRequest, output: Output) -> int:
-    """The exit code of the recovery, or 1 when what it left is not what was lost."""
+    """Run a drill; return the recovery's exit code, or 1 when the recovery is done but a comparison does not hold."""
     run = runs.new_run_id(scenario)
-    with stage(request, output) as place:
-        outcome = _carry_out(DISASTERS[scenario](request.how), place, run)
+    with stage(request, output) as sandbox:
+        outcome = _carry_out(DISASTERS[scenario](request.how), sandbox, run)
     done = _account(scenario, request, run, outcome)
     _publish(done, _drill_summary(done, request.report), request.report, output)
     if outcome.ending.error is not None:
@@ -187,23 +187,23 @@ def drill(scenario: str, request: DrillRequest, output: Output) -> int:
     return int(outcome.ending.code) or (0 if done.sound else int(ExitCode.CHECK_FAILED))
 
 
-def _carry_out(disaster: Disaster, place: Stage, run: str) -> _DrillOutcome:
-    disaster.prepare(place)
-    with place.look(Request(disaster.scenario)) as deps:
+def _carry_out(disaster: Disaster, sandbox: Stage, run: str) -> _DrillOutcome:
+    disaster.prepare(sandbox)
+    with sandbox.look(Request(disaster.scenario)) as deps:
         before = content(deps)
-    place.output.say(f"Breaking {disaster.scenario}: {place.request.how}")
-    damage, mark = disaster.damage(place), place.mark()
+    sandbox.output.say(f"Damaging {disaster.scenario}: {sandbox.request.how}")
+    damage, mark = disaster.damage(sandbox), sandbox.mark()
     request = disaster.request()
-    ending = place.recover(request, run, disaster.identity)
-    writes = place.writes(mark)
+    ending = sandbox.recover(request, run, disaster.identity)
+    writes = sandbox.writes(mark)
     if ending.code is not ExitCode.DONE:
         return _DrillOutcome(ending, before, damage, writes)
-    with place.look(request, disaster.identity) as deps:
+    with sandbox.look(request, disaster.identity) as deps:
         after = content(deps)
-    journal = Journal.read(place.request.state / "runs" / run / NAME)
+    journal = Journal.read(sandbox.request.state / "runs" / run / NAME)
     report = build(journal.records, last_hash=journal.last_hash)
     return _DrillOutcome(
-        ending, before, damage, writes, after, disaster.judge(place, Aftermath(before, after, report, writes))
+        ending, before, damage, writes, after, disaster.judge(sandbox, Aftermath(before, after, report, writes))
     )
 
 

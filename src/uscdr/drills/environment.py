@@ -1,4 +1,4 @@
-"""Where a drill takes place: a sandbox of its own, asked by wiring that cannot write."""
+"""The sandbox of a drill, and the adapters with which the drill reads it and recovers it."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from uscdr.wiring.target import Target
 
 TOKENS = ("HEROKU_API_KEY", "USCDR_CLOUDFLARE_TOKEN", "USCDR_DNS_KEY")
-"""Of the environment: what is meant for real providers stays out of a drill."""
+"""Environment variables for real providers; a drill does not pass them on."""
 
 
 @dataclass(frozen=True)
 class DrillRequest:
-    """What to rehearse: the damage, the number of patients; where the report and the journal go."""
+    """What to rehearse: the damage and the number of patients; the directories of the report and the state."""
 
     how: str
     patients: int
@@ -51,25 +51,25 @@ class DrillRequest:
 
 
 class Unattended:
-    """Confirms in a drill: what is destroyed is a sandbox made for it."""
+    """Confirms everything in a drill, which can destroy only its own sandbox."""
 
     interactive = True
     manner = "the drill"
 
     def confirm_phrase(self, facts: Mapping[str, str], phrase: str) -> bool:
-        """Always: the facts are in the journal."""
+        """Always true; the journal has the facts."""
         del facts, phrase
         return True
 
     def choose(self, question: str, options: tuple[str, ...]) -> str:
-        """Begin; a lost write that cannot be found ends the drill."""
+        """Choose `begin` if it is offered, else the last option; so a write of unknown outcome ends the drill."""
         del question
         return "begin" if "begin" in options else options[-1]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A running sandbox in `home`, and this process's words about it."""
+    """A running sandbox in `home`, and the output of this process."""
 
     home: Path
     request: DrillRequest
@@ -78,7 +78,7 @@ class Stage:
 
     @property
     def directory(self) -> StateDir:
-        """The sandbox's own directory."""
+        """The sandbox's state directory."""
         return StateDir(self.home / SANDBOX)
 
     @property
@@ -87,40 +87,40 @@ class Stage:
         return find_target(load_config(self.request.config, os.environ), "sandbox", self.env)
 
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - any JSON
-        """A call to the sandbox's own controls, which no provider has and no audit shows."""
+        """Call the sandbox's controls, which no provider has; the audit log does not show the call."""
         return client.ask(self.directory, method, path, dict(body) if body else None)
 
     @contextmanager
     def look(self, request: Request, identity: Path | None = None) -> Iterator[Adapters]:
-        """The ports of the application that `request` is about, read-only by construction."""
+        """Read-only adapters of the application of `request`."""
         with self.open(request, "baseline", dry_run=True, identity=identity) as deps:
             yield deps
 
     @contextmanager
     def open(self, request: Request, run: str, *, dry_run: bool, identity: Path | None = None) -> Iterator[Adapters]:
-        """The adapters of the application that `request` is about."""
+        """Adapters of the application of `request`."""
         with process(self.output, self.request.state, os.environ, asker=Unattended()) as this:
             context = this.on(self.target, request, run, dry_run=dry_run, identity=identity)
             with adapters.opened(context) as deps:
                 yield deps
 
     def recover(self, request: Request, run: str, identity: Path | None) -> Outcome:
-        """Carry the scenario out, confirmed by nobody."""
+        """Run the recovery without asking a person."""
         with process(self.output, self.request.state, os.environ, asker=Unattended()) as this:
             return wiring.begin(this.on(self.target, request, run, dry_run=False, identity=identity))
 
     def writes(self, since: int = 0) -> list[dict[str, Any]]:
-        """What the providers received that changes something, after the first `since` requests."""
+        """The writes that the providers received after the first `since` requests."""
         return [one for one in list(audit.read(self.directory.audit))[since:] if one["write"]]
 
     def mark(self) -> int:
-        """How many requests the providers received so far."""
+        """The number of requests that the providers have received."""
         return len(list(audit.read(self.directory.audit)))
 
 
 @contextmanager
 def stage(request: DrillRequest, output: Output) -> Iterator[Stage]:
-    """A sandbox that is gone at the end whatever happens, with all that was kept beside it."""
+    """A sandbox that is always removed at the end, with all files of the drill."""
     for words in sweep(request.state):
         output.warn(words)
     with workplace(request.state, f"drill-{secrets.token_hex(4)}") as home, _sandbox(home, request, output) as made:
@@ -139,39 +139,38 @@ def _sandbox(home: Path, request: DrillRequest, output: Output) -> Iterator[Stag
             launch.down(made.directory, output.say)
 
 
-# The kit of a drill: a key pair made for it, and `uscdr kit build` as an operator gives the command.
+# Builds the kit of a drill: a new key pair, and the command `uscdr kit build` that an operator would use.
 
 
 LIMIT = 1800.0
-"""Seconds that a kit of a drill may take."""
+"""Seconds that the build of a drill's kit may take."""
 
 
 @dataclass(frozen=True)
 class Kit:
-    """A finished kit: its name for `--kit`, and the file with the key that opens it."""
+    """A finished kit: its reference for `--kit`, and its identity file."""
 
     name: str
     identity: Path
 
 
 def build(stage: Stage) -> Kit:
-    """Build one of the data as they are, in the stage's own directory. Raises MachineError when that fails."""
+    """Build a kit of the current data in the drill's directory. Raises MachineError when the build fails."""
     stage.output.say("Building an escape kit of the healthy state")
-    place = private_directory(stage.home / "kits")
+    store = private_directory(stage.home / "kits")
     public, identity = key_pair(stage.home / "identity.txt")
-    done = _give(stage, ("kit", "build", "--capture", "--to", str(place), "--json"), {"USCDR_KIT_RECIPIENTS": public})
+    done = _give(stage, ("kit", "build", "--capture", "--to", str(store), "--json"), {"USCDR_KIT_RECIPIENTS": public})
     card, lacks = _made(done)
     for one in lacks:
-        stage.output.say(f"Not in the kit, and said so: {one}")
-    return Kit(f"{place}:{card}", identity)
+        stage.output.say(f"The kit does not contain: {one}")
+    return Kit(f"{store}:{card}", identity)
 
 
 def _made(done: subprocess.CompletedProcess[str]) -> tuple[str, tuple[str, ...]]:
-    """The id of the kit that `kit build --json` made, and what it says that the kit does not cover.
+    """The id of the kit that `kit build --json` made, and the gaps that the kit lists.
 
-    A kit that names what it does not cover, as a second database, is what an operator has; the comparison after the
-    recovery shows whether anything is lost that nobody named. Raises MachineError when there is no kit, or a whole part
-    of it is missing.
+    Listed gaps, such as a second database, do not end the drill: the comparison after the recovery shows any other
+    loss. Raises MachineError when there is no kit, or when a whole part of it is missing.
     """
     document = _document(done.stdout) if done.returncode in (ExitCode.DONE, ExitCode.CHECK_FAILED) else {}
     missing = [part["name"] for part in document.get("parts", []) if part["state"] == "missing"]
@@ -180,22 +179,22 @@ def _made(done: subprocess.CompletedProcess[str]) -> tuple[str, tuple[str, ...]]
         lines = done.stderr.splitlines()
         said = next((line for line in lines if line.startswith("Error:")), lines[-1] if lines else "")
         raise MachineError(
-            f"The drill's kit could not be built (exit code {done.returncode}).",
+            f"The drill could not build its kit (exit code {done.returncode}).",
             why="; ".join(gaps) if missing else said,
-            next_action="Try it on a sandbox: uscdr sandbox up; uscdr --target sandbox kit build",
+            next_action="Build a kit in a sandbox: uscdr sandbox up && uscdr --target sandbox kit build",
         )
     return document["kit"], gaps
 
 
 def _document(text: str) -> dict[str, Any]:
-    """The last line, which tells of the kit; empty when nothing does."""
+    """The last JSON line if it describes a kit, otherwise empty."""
     lines = [line for line in text.splitlines() if line.startswith("{")]
     found: dict[str, Any] = json.loads(lines[-1]) if lines else {}
     return found if "kit" in found else {}
 
 
 def _give(stage: Stage, command: Sequence[str], more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """A command to the sandbox, with nobody at its standard input."""
+    """Run a uscdr command on the sandbox, with an empty standard input."""
     config = ("--config", str(stage.request.config)) if stage.request.config else ()
     words = [sys.executable, "-P", "-m", "uscdr", *config, "--target", "sandbox", *command]
     try:
@@ -204,11 +203,14 @@ def _give(stage: Stage, command: Sequence[str], more: Mapping[str, str]) -> subp
             timeout=LIMIT,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise MachineError(f"The drill's kit was not finished after {duration(LIMIT)}.") from error
+        raise MachineError(
+            f"The build of the drill's kit did not finish within {duration(LIMIT)}.",
+            next_action="Run the drill again with fewer patients: --patients 50",
+        ) from error
 
 
 def key_pair(path: Path) -> tuple[str, Path]:
-    """The public half, and a 0600 file with the private one. Raises MachineError without the extra `vault`."""
+    """Create a key pair: the public key, and a 0600 file with the private one. Raises MissingExtra."""
     try:
         pair = importlib.import_module("pyrage").x25519.Identity.generate()
     except ImportError as error:

@@ -18,7 +18,7 @@ from uscdr.store.encryption import WrongIdentity
 if TYPE_CHECKING:
     from uscdr.store.store import Store
 
-# Parses a reference to a kit: `newest`, an id or its beginning, a store, or both as `PLACE:ID`.
+# Parses a reference to a kit: `newest`, an id or its beginning, a store, or both as `STORE:ID`.
 
 
 NEWEST = "newest"
@@ -58,7 +58,7 @@ def _id(place: str | None, kit: str) -> KitReference:
 
 
 def _place(text: str) -> KitReference:
-    """The newest kit of a store, or one kit by its path: `PLACE/kits/ID`."""
+    """The newest kit of a store, or one kit by its path: `STORE/kits/ID`."""
     path = PurePosixPath(text.rstrip("/"))
     if path.parent.name != KITS or not _is_id(path.name):
         return KitReference(text, None)
@@ -68,7 +68,7 @@ def _place(text: str) -> KitReference:
 
 def _nothing() -> BadInput:
     return BadInput(
-        "The name of the kit is empty.", next_action="Use newest, an id (uscdr kit list), or PLACE:ID: s3://safe:newest"
+        "The name of the kit is empty.", next_action="Use newest, an id (uscdr kit list), or STORE:ID: s3://safe:newest"
     )
 
 

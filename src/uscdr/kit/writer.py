@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 _AGAIN = (
-    "Free disk space or name another store (--to PLACE), and build again. Media in the store are not downloaded again."
+    "Free disk space or name another store (--to STORE), and build again. Media in the store are not downloaded again."
 )
 
 

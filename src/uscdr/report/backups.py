@@ -1,4 +1,4 @@
-"""Backups in words: the list, the RPO with its arithmetic, and the result of a proof."""
+"""Shows backups: the list, the RPO with its calculation, and the result of a proof."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def show_backups(graded: Sequence[tuple[BackupEntry, Judgement]], at: datetime, output: Output, *, empty: str) -> None:
-    """The list, oldest first, on stdout; `empty` if there is none."""
+    """Print the list on stdout, oldest first; print `empty` for an empty list."""
     row = _backup_record if output.json_lines else _row
     show_table([row(entry, verdict, at) for entry, verdict in graded], output, empty=empty)
 
@@ -68,7 +68,7 @@ def _since_proof(entry: BackupEntry, at: datetime) -> float:
 
 
 def show_rpo(standing: RpoState, output: Output) -> None:
-    """One object with --json, else the arithmetic in words."""
+    """Print one object with --json, otherwise the calculation as text."""
     if output.json_lines:
         output.record({**standing.model_dump(mode="json"), "words": list(_lines(standing))})
         return
@@ -77,21 +77,21 @@ def show_rpo(standing: RpoState, output: Output) -> None:
 
 
 def _lines(seen: RpoState) -> Iterator[str]:
-    """The arithmetic in words."""
+    """The calculation as text."""
     limit = f"objective {duration(seen.objective)}"
     named = f" ({seen.proven})" if seen.proven else ""
-    yield f"newest proven copy off the platform: {_old(seen.proven_age)}{named}, {limit}: " + _verdict(
+    yield f"Newest proven copy off the platform: {_old(seen.proven_age)}{named}, {limit}: " + _verdict(
         seen.proven_age, seen.objective
     )
-    yield f"newest copy off the platform: {_old(seen.copy_age)}; newest backup anywhere: {_old(seen.newest_age)}"
+    yield f"Newest copy off the platform: {_old(seen.copy_age)}; newest backup anywhere: {_old(seen.newest_age)}"
     if seen.largest_gap is not None:
         gap = seen.largest_gap
-        yield f"largest gap in the last 7 days: {duration(gap.seconds)}, {moment(gap.begin)} to {moment(gap.end)}"
+        yield f"Largest gap in the last 7 days: {duration(gap.seconds)}, {moment(gap.begin)} to {moment(gap.end)}"
     yield _schedule(seen, limit)
     if seen.day_gap is not None:
         yield (
-            f"in the last 24 h: at most {duration(seen.day_gap)} between backups "
-            f"+ {duration(seen.capture)} for one = up to {duration(seen.day_gap + seen.capture)}, {limit}: "
+            f"In the last 24 h: at most {duration(seen.day_gap)} between backups "
+            f"+ {duration(seen.capture)} for a capture = up to {duration(seen.day_gap + seen.capture)}, {limit}: "
             + _verdict(seen.day_gap + seen.capture, seen.objective)
         )
     yield _next(seen)
@@ -99,9 +99,9 @@ def _lines(seen: RpoState) -> Iterator[str]:
 
 
 def _schedule(seen: RpoState, limit: str) -> str:
-    """The largest loss with the platform's schedule alone."""
+    """The largest possible loss with the platform's schedule alone."""
     if not seen.schedules:
-        return f"the platform schedules no backup, {limit}: missed by the platform alone"
+        return f"The platform has no backup schedule, {limit}: missed by the platform alone"
     if seen.schedule_gap is None:
         return f"{', '.join(seen.schedules)}: this machine does not know the time zone"
     worst = seen.schedule_gap + seen.capture
@@ -112,21 +112,23 @@ def _schedule(seen: RpoState, limit: str) -> str:
 
 
 def _next(seen: RpoState) -> str:
-    due = "a proven copy is due now"
+    due = "A proven copy is due now"
     if seen.due is not None and seen.due > seen.at:
-        due = f"the next proven copy is due by {moment(seen.due)}, in {duration((seen.due - seen.at).total_seconds())}"
+        due = f"The next proven copy is due by {moment(seen.due)}, in {duration((seen.due - seen.at).total_seconds())}"
     if seen.next_scheduled is None:
-        return f"{due}; the platform's next backup: none is scheduled"
+        return f"{due}; next backup of the platform: none is scheduled"
     wait = duration((seen.next_scheduled - seen.at).total_seconds())
-    return f"{due}; the platform's next backup: {moment(seen.next_scheduled)}, in {wait}"
+    return f"{due}; next backup of the platform: {moment(seen.next_scheduled)}, in {wait}"
 
 
 def _why(seen: RpoState) -> str:
     if seen.proven_age is None:
-        return "there is no proven copy off the platform (uscdr backup pull, uscdr backup prove)"
+        return "there is no proven copy off the platform. Next: uscdr backup pull && uscdr backup prove"
     if seen.proven_age > seen.objective:
-        return "the newest proven copy is too old (uscdr backup capture, pull, prove)"
-    return "backups are too rare (uscdr backup schedule prints a cron line for more)"
+        return (
+            "the newest proven copy is too old. Next: uscdr backup capture && uscdr backup pull && uscdr backup prove"
+        )
+    return "the gaps between backups are too long. For a cron line that meets the RPO: uscdr backup schedule"
 
 
 def _old(seconds: float | None) -> str:
@@ -138,7 +140,7 @@ def _verdict(seconds: float | None, objective: float) -> str:
 
 
 def show_proof(proof: ProofDocument, name: str | None, output: Output) -> None:
-    """Grade and SHA-256 first, then the findings; the whole document with --json."""
+    """Print the grade and the SHA-256 first, then the findings; with --json the whole document."""
     if output.json_lines:
         output.record({**proof.model_dump(mode="json"), "document": name})
         return
@@ -172,16 +174,16 @@ def _source(proof: ProofDocument) -> str:
     if proof.source == "vault":
         return f"from the copy {proof.copy_id}"
     if proof.copy_id:
-        return f"from the platform; the copy {proof.copy_id} is intact and has the same bytes, but was not decrypted"
-    return "from the platform; there is no copy elsewhere"
+        return f"from the platform; the copy {proof.copy_id} has the same bytes, but uscdr did not decrypt it"
+    return "from the platform; there is no copy off the platform"
 
 
 def _key(proof: ProofDocument) -> str:
     canary = proof.canary
     if canary.verdict != "pass":
         return f"{'DOES NOT FIT' if canary.wrong else 'NOT TRIED' if not canary.columns else 'NOT SHOWN'}: {canary.why}"
-    words = f"reads {canary.matching} of {canary.sampled} sampled values in {plural(canary.columns, 'column')}"
-    return words + (f"; {plural(canary.unencrypted, 'value')} in plain text only" if canary.unencrypted else "")
+    words = f"decrypts {canary.matching} of {canary.sampled} sampled values in {plural(canary.columns, 'column')}"
+    return words + (f"; {plural(canary.unencrypted, 'value')} only in plain text" if canary.unencrypted else "")
 
 
 def _migrations(found: MigrationsVerdict) -> str:
@@ -189,8 +191,8 @@ def _migrations(found: MigrationsVerdict) -> str:
         return f"NOT COMPARED: {found.why}"
     words = []
     if found.ahead:
-        words.append(f"{len(found.ahead)} that {found.against} does not know: {first_of(found.ahead)}")
+        words.append(f"{len(found.ahead)} unknown to {found.against}: {first_of(found.ahead)}")
     if found.pending:
         named = first_of(found.pending)
-        words.append(f"{len(found.pending)} of {found.against} would be applied after a restore: {named}")
-    return "; ".join(words) or f"those of {found.against}"
+        words.append(f"{len(found.pending)} of {found.against} pending after a restore: {named}")
+    return "; ".join(words) or f"the same as in {found.against}"

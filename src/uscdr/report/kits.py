@@ -1,4 +1,4 @@
-"""A kit in words: after its build, and after a check."""
+"""Shows a kit after its build and after a check."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ if TYPE_CHECKING:
     from uscdr.ui.console import Output
 
 
-def show_built(built: Built, place: str, output: Output) -> None:
-    """The parts with their gaps, and where the kit is."""
+def show_built(built: Built, store: str, output: Output) -> None:
+    """Print the parts with their gaps, and the store of the kit."""
     card, manifest = built.card, built.manifest
     if output.json_lines:
         facts = card.model_dump(mode="json", include={"kit", "complete", "objects", "bytes", "manifest_sha256", "dump"})
-        output.record({**facts, "place": place, "parts": _records(manifest)})
+        output.record({**facts, "place": store, "parts": _records(manifest)})
         return
     show_table([_row(part) for part in manifest.parts], output)
     for line in _gaps(manifest):
         output.result(line)
     verdict = "complete" if card.complete else "INCOMPLETE"
-    output.result(f"{card.kit}: {verdict}, {plural(card.objects, 'object')}, {size(card.bytes)}, in {place}")
+    output.result(f"{card.kit}: {verdict}, {plural(card.objects, 'object')}, {size(card.bytes)}, in {store}")
     if card.dump is not None and not card.dump.shown:
-        output.warn(f"{card.dump.worth}. It may not restore.")
-    output.say("Store a copy apart from this machine and the platform. Print its card: uscdr kit card --html")
+        output.warn(f"{card.dump.worth}. The dump may fail to restore.")
+    output.say(
+        "Keep a copy of the kit away from this machine and the platform. To print its card: uscdr kit card --html"
+    )
 
 
 def show_examination(found: Examination, fresh: Freshness, minimum: int | None, output: Output) -> None:
-    """The parts with their gaps, the damage, the consequences of missing parts, and the freshness."""
+    """Print the parts with their gaps, the damage, the consequences of missing parts, and the freshness."""
     if output.json_lines:
         enough = None if minimum is None else fresh.score >= minimum
         output.record({**_record(found), "freshness": fresh.model_dump(mode="json"), "fresh_enough": enough})
@@ -59,9 +61,9 @@ def _reason(one: Reason) -> dict[str, object]:
 
 
 def _freshness(fresh: Freshness, minimum: int | None) -> str:
-    unknown = f", {fresh.unknown} more depend on unknown answers" if fresh.unknown else ""
+    unknown = f", {fresh.unknown} more unknown" if fresh.unknown else ""
     verdict = "" if minimum is None or fresh.score >= minimum else f": BELOW THE MINIMUM of {minimum}"
-    return f"freshness: {fresh.score} of 100 points{unknown}{verdict}"
+    return f"Freshness: {fresh.score} of 100 points{unknown}{verdict}"
 
 
 def _age(at: datetime) -> str:
@@ -79,7 +81,7 @@ def _verdict(found: Examination) -> str:
             f"{whole} by its card, all checksums match ({count} by its card); "
             "NOT CHECKED: the contents (pass --identity FILE)"
         )
-    return f"{whole}, every object decrypted ({count})"
+    return f"{whole}, uscdr decrypted every object ({count})"
 
 
 def _record(found: Examination) -> Mapping[str, object]:
@@ -115,4 +117,4 @@ def _gaps(manifest: Manifest) -> list[str]:
 def _losses(manifest: Manifest) -> list[str]:
     """The consequences of missing parts for a rebuild."""
     absent = [part.name for part in manifest.parts if part.state in ("missing", "left out")]
-    return [f"this kit cannot rebuild {name}: {LOST[name]}" for name in absent]
+    return [f"This kit cannot rebuild {name}: {LOST[name]}" for name in absent]

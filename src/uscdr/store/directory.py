@@ -146,5 +146,5 @@ def _unwritable(path: Path, error: OSError) -> NoReturn:
     raise MachineError(
         f"uscdr cannot write {path}.",
         why=error.strerror or type(error).__name__,
-        next_action="Free disk space, fix the permissions, or name another store (--to PLACE). Then run it again.",
+        next_action="Free disk space, fix the permissions, or name another store (--to STORE). Then run it again.",
     ) from error

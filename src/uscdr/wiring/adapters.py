@@ -1,4 +1,4 @@
-"""The adapters of one run's target: each is made, and its library loaded, when it is first asked for."""
+"""The adapters of one run's target. Each is created, and its library imported, on first use."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ if TYPE_CHECKING:
 STATEMENT_TIMEOUT = 600.0
 GIT_TIMEOUT = 600.0
 """Seconds."""
-ASKED_LATER = "a later step of the recovery asks"
-"""A recovery's proof does not wait for the source repository: its migrations are compared after the restore."""
+ASKED_LATER = "a later step of the recovery compares them"
+"""A recovery's proof does not wait for the source repository: a step after the restore compares its migrations."""
 GITHUB, GITHUB_PAGE = "github.com", "https://www.githubstatus.com"
 
 
 class TargetAdapters(Adapters):
-    """The adapters of one run's target; those of a dry run cannot write, whatever is asked of them.
+    """The adapters of one run's target; in a dry run they are read-only.
 
-    A context manager: what was opened is closed at its end. `work` is the run's private directory; `copies` may change
-    where copies of backups are kept.
+    A context manager: it closes what it opened. `work` is the run's private directory; `copies` may change the access
+    to the store of copies.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class TargetAdapters(Adapters):
     @cached_property
     @override
     def pages(self) -> dict[str, ServiceStatus]:
-        """By the provider's name; a repository elsewhere than on GitHub has a page only when one is configured."""
+        """By the provider's name. A repository that is not on GitHub has a page only if one is configured."""
         from uscdr.providers.http.client import trust
         from uscdr.providers.http.transport import open_client
         from uscdr.providers.probes.status_pages import STATUSPAGE, StatusPage
@@ -209,9 +209,9 @@ class TargetAdapters(Adapters):
 
     @cached_property
     def scratch(self) -> Scratch:
-        """For proofs: the packaged server, or the one that the operator named."""
+        """The server for proofs: the packaged one, or the one that the operator named."""
         made = self._own_scratch() if self.context.target.scratch else self._packaged_scratch()
-        self._stack.callback(made.close)  # a server that was prepared and never needed
+        self._stack.callback(made.close)  # also a server that was prepared and never used
         return made
 
     def _packaged_scratch(self) -> LocalScratch:
@@ -227,10 +227,10 @@ class TargetAdapters(Adapters):
             return [one for one in values if one.get_secret_value().startswith(("postgres://", "postgresql://"))]
 
         named = self.context.target.scratch
-        assert named is not None  # noqa: S101 - `scratch` asks
+        assert named is not None  # noqa: S101 - `scratch` has checked it
         return OwnScratch(named, production, place=self.work, stop=self.stop.event)
 
-    # Proofs of backups, and what earlier looks found.
+    # Proofs of backups, and what earlier runs found.
 
     @cached_property
     @override
@@ -250,7 +250,7 @@ class TargetAdapters(Adapters):
 
     @cached_property
     def _code(self) -> Code:
-        """The migrations of the code that is deployed, or why they are not known."""
+        """The migrations of the deployed code, or why they are unknown."""
         from uscdr.backups.proving import Code
         from uscdr.models.heroku import Build
 
@@ -262,7 +262,7 @@ class TargetAdapters(Adapters):
             running = next((one for one in self.platform.releases(self.old_app) if one.current), None)
             commit = Build.commit_of(running.slug_id, self.deploys.builds(self.old_app)) if running else ""
             if not commit:
-                return Code(why="the platform does not tell which commit is deployed")
+                return Code(why="the platform does not say which commit is deployed")
             return Code(commit[:12], self.source.archive(commit, self.work))
         except (ProviderError, MachineError) as error:
             return Code(why=f"the code is not available: {error.message}")
@@ -285,7 +285,7 @@ class TargetAdapters(Adapters):
 
         try:
             addon = self.platform.database(self.old_app, self.services.heroku.database).addon_id
-        except ProviderError:  # an application that is gone has none
+        except ProviderError:  # a deleted application has none
             addon = ""
         return earlier(self.context, Scope(self.old_app, addon, self.memory.damaged), self.memory.is_undone)
 
@@ -358,14 +358,14 @@ class TargetAdapters(Adapters):
 def opened(
     context: RunContext, copies: Callable[[CopiesAccess], CopiesAccess] = lambda usual: usual
 ) -> Iterator[TargetAdapters]:
-    """Everything a run works with, and its private directory; all gone at the end. `copies` as of TargetAdapters."""
+    """The adapters of a run and its private directory; both are closed at the end. `copies` as in TargetAdapters."""
     with cleanup.workplace(context.state, context.run) as work, TargetAdapters(context, work, copies) as adapters:
         yield adapters
 
 
 @contextmanager
 def local_scratch(directory: Path, stop: threading.Event) -> Iterator[Scratch]:
-    """The packaged server alone: for a proof that asks no platform."""
+    """Only the packaged server: for a proof that does not ask the platform."""
     from uscdr.providers.postgres.scratch import LocalScratch
 
     proving = LocalScratch(directory, stop=stop)

@@ -1,4 +1,4 @@
-"""One run's context: what it is to do, on which target, and the process that works on it."""
+"""The context of one run: its request, its target, and the process that carries it out."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ if TYPE_CHECKING:
 
 
 class WaitReporter:
-    """Says that an adapter waits before it asks again, once there is a stream of events to say it on."""
+    """Reports an adapter's waits and the clock difference on the event bus, once there is one."""
 
     def __init__(self) -> None:
         self.bus: Bus | None = None
 
     def __call__(self, wait: Wait) -> None:
-        """Tell of one wait."""
+        """Report one wait."""
         if self.bus is not None:
             from uscdr.models.events import Note
 
             words = (
-                f"attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}); again in {duration(wait.seconds)}"
+                f"Attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}). Retry in {duration(wait.seconds)}."
             )
             self.bus.emit(Note(level="warning", text=words))
 
     def clock(self, ahead: float) -> None:
-        """Tell that the platform's clock and this machine's differ by more than goes without a word."""
+        """Warn that the platform's clock and this machine's differ by too much; `ahead` in seconds."""
         if self.bus is not None:
             from uscdr.models.events import Note
 
             side = "ahead of" if ahead > 0 else "behind"
             words = (
-                f"The platform's clock is {duration(abs(ahead))} {side} this machine's. uscdr calculates ages by this "
-                "machine's clock: check which of them is wrong."
+                f"The platform's clock is {duration(abs(ahead))} {side} this machine's clock. uscdr calculates ages "
+                "with this machine's clock. Find out which one is wrong: timedatectl status"
             )
             self.bus.emit(Note(level="warning", text=words))
 
 
 @dataclass(frozen=True)
 class Process:
-    """This process: where it keeps state, its environment, how it asks and shows, and who may forbid its writes."""
+    """This process: its state directory, environment, prompts and viewers, and the guard that can forbid its writes."""
 
     state: Path
     env: Mapping[str, str]
@@ -67,13 +67,13 @@ class Process:
     stop: Stop
     guard: WriteGuard = field(default_factory=WriteGuard)
     left: Sequence[str] = ()
-    """What killed processes left and could not be removed, in words."""
+    """Sentences about what killed processes left and could not be removed."""
 
     def on(
         self, target: Target, request: Request, run: str, *, dry_run: bool, confirm: str | None = None,
         identity: Path | None = None, send_again: bool = False,
     ) -> RunContext:  # fmt: skip
-        """This process at work on one run of a target."""
+        """The context of one run of a target in this process."""
         own: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(Process)}
         return RunContext(
             **own, target=target, request=request, run=run, dry_run=dry_run, confirm=confirm, identity=identity,
@@ -83,26 +83,26 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext(Process):
-    """One process's work on one run."""
+    """What one run works with in this process."""
 
     target: Target
     request: Request
     run: str
-    """Its id."""
+    """The run's id."""
     dry_run: bool
     confirm: str | None = None
-    """The phrase that was given."""
+    """The confirmation phrase from the command line."""
     identity: Path | None = None
-    """The private key of an escape kit, when the environment does not name it."""
+    """The identity file of an escape kit, when the environment does not name it."""
     send_again: bool = False
-    """The operator has seen that the write which an earlier process sent did not happen."""
+    """The operator has checked that the write of an earlier process had no effect."""
     redactor: Redactor = field(default_factory=Redactor)
-    """Knows every secret of the target, and those that adapters find."""
+    """Knows every secret of the target and the secrets that adapters find."""
     waits: WaitReporter = field(default_factory=WaitReporter)
 
 
 def known_secrets(target: Target, env: Mapping[str, str]) -> Redactor:
-    """A redactor that knows every secret of the target, and those of stores, which stand in the environment."""
+    """A redactor that knows every secret of the target, and the secrets of stores from the environment."""
     redactor = Redactor()
     redactor.register("HEROKU_API_KEY", target.token.get_secret_value())
     if target.account is not None:

@@ -1,4 +1,4 @@
-"""What earlier looks at a database found: the baseline of `verify`, and the proofs of its backups."""
+"""Earlier states of a database: the baseline of `verify`, and the proofs of its backups."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 BASELINE = "the baseline"
 PROVEN_FOR = timedelta(days=14)
-"""Proofs are made often; a baseline counts until somebody saves another."""
+"""How long a proof counts. Proofs are frequent; a baseline counts until the operator saves a new one."""
 
 
 def earlier(context: RunContext, of: Scope, undone: Callable[[datetime], bool]) -> Earlier:
-    """What can be read of it: a vault or a baseline that cannot is none. `undone` states were replaced by a restore."""
+    """The earlier states that are readable; an unreadable store or baseline adds none.
+
+    `undone` says whether a restore has replaced the state of that time.
+    """
     baseline, proofs = _baseline(context), tuple(_proofs(context, of))
     whole = (one for one in proofs if one.counts and one.sound and one.transfer_id not in of.damaged)
     states = [_proven(one) for one in whole if not undone(one.taken_at)]
@@ -47,7 +50,7 @@ def _baseline(context: RunContext) -> Baseline | None:
 
 
 def _proofs(context: RunContext, of: Scope) -> Iterator[ProofDocument]:
-    """Of this database, one for each dump."""
+    """The proofs of this database's backups, one for each dump."""
     try:
         found = Proofs(open_store(None, context.target.config, context.state, context.env)).all()
     except (UscdrError, OSError):

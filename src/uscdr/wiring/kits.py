@@ -1,4 +1,4 @@
-"""Where escape kits are, the one that a run works from, and what is open for building and comparing one."""
+"""Finds the store of escape kits, opens the kit of a run, and opens the media service for a build or a comparison."""
 
 from __future__ import annotations
 
@@ -30,86 +30,86 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class KitLocations:
-    """Where kits are: as named, as configured (`kit.to`, asked for only then), or in the state directory."""
+    """Where kits are: the named store, the configured one (`kit.to`, read on demand), or the state directory."""
 
     configured: Callable[[], str | None]
     state: Path
     env: Mapping[str, str]
 
     def store(self, named: str | None) -> Store:
-        """Raises BadInput for what is no place."""
+        """The store, named or configured. Raises BadInput for an invalid one."""
         return location.open_store(named or self.configured() or str(self.state / "vault"), self.env)
 
-    def find(self, wanted: str | None, place: str | None = None, of: KitOwner | None = None) -> tuple[Store, str]:
-        """The kit of that name, and its store; None means the newest one, `of` whose. Raises BadInput."""
+    def find(self, wanted: str | None, to: str | None = None, of: KitOwner | None = None) -> tuple[Store, str]:
+        """The store and the id of a kit; None means the newest kit, with `of` that owner's. Raises BadInput."""
         named = KitReference.parse(wanted) if wanted is not None else KitReference(None, None)
-        if named.place is not None and place is not None:
-            raise BadInput("The place is named twice.", next_action="Name it once: PLACE:ID, or ID and --to PLACE")
-        store = self.store(named.place or place)
+        if named.place is not None and to is not None:
+            raise BadInput("The command names the store twice.", next_action="Pass either STORE:ID or ID --to STORE")
+        store = self.store(named.place or to)
         return store, find(store, named.kit, of)
 
 
 def open_kit(context: RunContext, work: Path) -> KitReader | None:
-    """The kit that was asked for; None without one. Raises BadInput as `pinned` and `identity_file` do."""
+    """The kit of the request; None without one. Raises BadInput as `pinned` and `identity_file` do."""
     wanted = context.request.kit
     if wanted is None:
         return None
     store, kit = KitLocations(lambda: context.target.config.kit.to, context.state, context.env).find(wanted)
     keys = Identity.read(identity_file(context.identity, context.env))
-    place = private_directory(work / "kit")
-    reader = KitReader(ReadOnlyStore(store), kit, keys, place, lambda _: context.stop.check())
-    _refuse_unsaid(reader, KitOwner(context.target.services.heroku.app, context.target.identity))
+    scratch = private_directory(work / "kit")
+    reader = KitReader(ReadOnlyStore(store), kit, keys, scratch, lambda _: context.stop.check())
+    _refuse_other_owner(reader, KitOwner(context.target.services.heroku.app, context.target.identity))
     return reader
 
 
-def _refuse_unsaid(kit: KitReader, of: KitOwner) -> None:
-    """Without a card the newest kit of a place was taken for this application's before anything told whose it is."""
+def _refuse_other_owner(kit: KitReader, of: KitOwner) -> None:
+    """Refuse another application's kit that has no card: `find` selects by cards. Raises BadInput."""
     manifest = kit.manifest
     if not kit.card_read and KitOwner(manifest.app, manifest.identity) != of:
         raise BadInput(
-            f"{kit.kit} is the kit of {manifest.app} ({manifest.target}), and its card is not there to say so.",
-            next_action="Name the kit that is meant: uscdr kit list, then --kit ID",
+            f"The kit {kit.kit} belongs to another application, {manifest.app} ({manifest.target}). It has no card.",
+            next_action="List the kits with uscdr kit list, then pass the right one: --kit ID",
         )
 
 
 def pinned(wanted: str, target: Target, state: Path, env: Mapping[str, str] | None = None) -> str:
-    """`newest` of this place, an id, its beginning, or one of these after a directory or bucket, as `PLACE:ID`.
+    """A kit reference (`newest`, an id, its beginning, or `STORE:ID`) as a complete `STORE:ID`.
 
-    A resumed run works from the kit it was begun with, whatever was built since and wherever it is resumed from.
+    So a resumed run uses the kit it began with, even after newer builds and from another directory.
     Raises BadInput when there is no such kit.
     """
-    places = KitLocations(lambda: target.config.kit.to, state, os.environ if env is None else env)
-    store, kit = places.find(wanted, of=KitOwner(target.services.heroku.app, target.identity))
+    locations = KitLocations(lambda: target.config.kit.to, state, os.environ if env is None else env)
+    store, kit = locations.find(wanted, of=KitOwner(target.services.heroku.app, target.identity))
     return f"{store.place}:{kit}"
 
 
 def identity_file(given: Path | None, env: Mapping[str, str]) -> Path:
-    """Where the private key is. Raises BadInput when nobody says."""
+    """The path of the identity file. Raises BadInput when neither option nor environment names it."""
     named = given or env.get(IDENTITY)
     if not named:
         raise BadInput(
-            "A kit cannot be opened without its identity.",
-            next_action=f"Name the file with the private key: {IDENTITY}=PATH, or --identity PATH",
+            "uscdr cannot open a kit without the identity file.",
+            next_action=f"Pass the file with the private key: --identity FILE, or set {IDENTITY}=FILE",
         )
     return Path(named)
 
 
 def ill_kept(identity: Path, env: Mapping[str, str]) -> tuple[str, ...]:
-    """What is wrong with where a private key is kept, each with its cure."""
+    """Warnings about where an identity file is kept, each with its fix."""
     from uscdr.providers.source.git import published
 
     return tuple(filter(None, (exposure(identity), published(identity, env))))
 
 
 def media_of(deps: Adapters) -> Media | Absent:
-    """The configured cloud."""
+    """The configured media service, or why there is none."""
     if deps.media is None:
         return Absent("scenarios.yaml has no `cloudinary` for this target.")
     return _opened(deps.media.open_old)
 
 
 def _opened(open_port: Callable[[], T]) -> T | Absent:
-    """The port; without credentials the reason why not."""
+    """The port, or why it could not be opened."""
     try:
         return open_port()
     except UscdrError as error:

@@ -1,4 +1,4 @@
-"""The media service of a place: which cloud, whose credentials, which copies."""
+"""Opens the media service of a target: its cloud, credentials and copies of files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Clouds:
-    """Opens clouds of one target, each at most once; `stack` closes them."""
+    """Opens the clouds of one target, each at most once; `stack` closes them."""
 
     def __init__(self, context: RunContext, adapters: Adapters, stack: ExitStack) -> None:
         self._context = context
@@ -40,25 +40,25 @@ class Clouds:
         self._stack = stack
         self._open: dict[str, CloudinaryMedia] = {}
 
-    def access(self, target: CloudinaryTarget) -> MediaAccess:
-        """What steps are given."""
+    def access(self, service: CloudinaryTarget) -> MediaAccess:
+        """The media access of the steps."""
         wanted = self._context.request.cloud
         page = self._stack.enter_context(
             open_client(
-                target.status_url, provider="cloudinary", verify=trust(self._context.target.ca_file), read_only=True
+                service.status_url, provider="cloudinary", verify=trust(self._context.target.ca_file), read_only=True
             )
         )
         return MediaAccess(
-            open_old=lambda: self.open(target, target.cloud),
-            open_new=(lambda: self.open(target, wanted)) if wanted and wanted != target.cloud else None,
+            open_old=lambda: self.open(service, service.cloud),
+            open_new=(lambda: self.open(service, wanted)) if wanted and wanted != service.cloud else None,
             status=StatusPage(page, STATUSPAGE, service="Cloudinary"),
             files=self._files(),
-            account=lambda: self._account(wanted or target.cloud),
+            account=lambda: self._account(wanted or service.cloud),
             book=MediaCache(window=self._window()),
         )
 
     def _window(self) -> Window | None:
-        """From the moment that the operator named to the beginning of the run, which its id tells."""
+        """From --replaced-since to the beginning of the run, which the run's id records."""
         since = self._context.request.replaced_since
         if since is None:
             return None
@@ -69,14 +69,14 @@ class Clouds:
         folder = self._context.request.files
         return FolderFiles(Path(folder), self._context.target.config.media) if folder else self._adapters.kit
 
-    def open(self, target: CloudinaryTarget, cloud: str) -> Media:
-        """The cloud of that name. Raises BadInput when no credentials for it are to be had."""
+    def open(self, service: CloudinaryTarget, cloud: str) -> Media:
+        """The cloud of that name. Raises BadInput when no credentials for it are available."""
         if cloud not in self._open:
             account = self._account(cloud)
             self._context.redactor.register(SECRET, account.api_secret.get_secret_value())
             self._open[cloud] = self._stack.enter_context(
                 CloudinaryMedia(
-                    account, api_url=target.api_url, delivery_url=target.delivery_url,
+                    account, api_url=service.api_url, delivery_url=service.delivery_url,
                     ca_file=self._context.target.ca_file, read_only=self._context.dry_run,
                     stop=self._context.stop.event, on_wait=self._context.waits, leave=self._context.guard,
                 )
@@ -88,8 +88,8 @@ class Clouds:
         found = given or _in_config(cloud, self._config_vars()) or _in_config(cloud, self._kit_vars())
         if found is None:
             raise BadInput(
-                f"There are no credentials for the Cloudinary cloud “{cloud}”.",
-                why=f"Neither the environment nor the application's config ({CLOUD}={cloud}) nor a kit has them.",
+                f"uscdr has no credentials for the Cloudinary cloud “{cloud}”.",
+                why=f"They are not in the environment, in the application's config ({CLOUD}={cloud}) or in a kit.",
                 next_action="Set USCDR_CLOUDINARY_CLOUD, USCDR_CLOUDINARY_KEY and USCDR_CLOUDINARY_SECRET.",
             )
         return found
@@ -98,7 +98,7 @@ class Clouds:
         try:
             return self._adapters.platform.config_vars(self._context.target.services.heroku.app)
         except ProviderError:
-            return {}  # the application may be gone; the kit is asked next
+            return {}  # the application may not exist; `_account` then looks in the kit
 
     def _kit_vars(self) -> Mapping[str, SecretStr]:
         kit = self._adapters.kit
@@ -114,14 +114,17 @@ def _in_config(cloud: str, values: Mapping[str, SecretStr]) -> MediaAccount | No
 
 
 def _moment(text: str) -> datetime:
-    """`2026-11-23T10:00Z` as an aware time, UTC where no zone is named. Raises BadInput."""
+    """`2026-11-23T10:00Z` as an aware time, UTC if the text has no time zone. Raises BadInput."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise BadInput(
-            f"“{text}” is no moment.", next_action="Write it as 2026-11-23T10:00Z, in UTC: --replaced-since"
+            f"“{text}” is not a valid time.", next_action="Pass a time in UTC: --replaced-since 2026-11-23T10:00Z"
         ) from None
     whole = found if found.tzinfo else found.replace(tzinfo=UTC)
     if not is_ours(whole):
-        raise BadInput(f"“{text}” is none of our times.", next_action="Write it as 2026-11-23T10:00Z, in UTC")
+        raise BadInput(
+            f"“{text}” is too far in the past or the future.",
+            next_action="Pass a time in UTC: --replaced-since 2026-11-23T10:00Z",
+        )
     return whole

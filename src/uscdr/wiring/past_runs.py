@@ -1,4 +1,4 @@
-"""What earlier runs recorded of a target: this machine's, and those of the team that it has copies of."""
+"""What earlier runs on a target recorded: this machine's runs, and the team's runs that it has copies of."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 OWN_MEDIA = ("media.restore_backups", "media.upload")
 STOPS = ("heroku.stop", "infra.stop_old")
-"""Steps whose results say what ran before it was stopped."""
+"""Steps whose results record the formation before the stop."""
 
 
 class _Told(BaseModel):
-    """What is asked of a recorded result or baseline; the rest of it is for others."""
+    """The fields that we read of a recorded result or baseline; ignores the others."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -52,7 +52,7 @@ T = TypeVar("T", bound=_Told)
 
 
 def _told(kind: type[T], recorded: object) -> T:
-    """What stands there of it; nothing when it is of another shape."""
+    """The recorded fields; defaults when the record has another shape."""
     try:
         return kind.model_validate(recorded)
     except ValidationError:
@@ -60,9 +60,9 @@ def _told(kind: type[T], recorded: object) -> T:
 
 
 def remember(state: Path, key: str) -> PastRuns:
-    """What earlier runs on this target recorded: the formation, and captures of damaged states.
+    """What earlier runs on this target recorded: the formation, captures of damaged states, and more.
 
-    Of a journal that is damaged what stands before the damage is as true as ever.
+    Of a damaged journal it uses the lines before the damage.
     """
     formation: dict[str, int] = {}
     damaged: set[str] = set()
@@ -88,7 +88,7 @@ def remember(state: Path, key: str) -> PastRuns:
 
 
 def _undone(journal: Journal) -> Iterator[tuple[datetime, datetime]]:
-    """From the moment that the restored backup stands for to the end of its restore."""
+    """From the time of the restored backup to the end of its restore."""
     chosen: datetime | None = None
     for record in journal.records:
         event = record["event"]
@@ -106,7 +106,7 @@ def _name(event: Mapping[str, Any]) -> str:
 
 
 def _recoveries(paths: Iterable[Path], key: str) -> Iterator[Journal]:
-    """Those of this target, and those that do not tell theirs; without single writes, of which cron makes many."""
+    """Journals of this target and journals without a target. Skips single writes, because cron makes many."""
     for path in paths:
         if _is_single_write(path):
             continue
@@ -117,12 +117,12 @@ def _recoveries(paths: Iterable[Path], key: str) -> Iterator[Journal]:
 
 
 def _is_single_write(path: Path) -> bool:
-    """Whether the run's id is that of a single write, whose journal no other run needs."""
+    """Whether the run is a single write; no other run needs its journal."""
     return any(f"-{scenario}-" in path.parent.name for scenario in OPERATIONS)
 
 
 def _own_media(journal: Journal) -> Iterator[tuple[float, float]]:
-    """From when to when this run put media files back, in seconds since 1970; a cut-off one counts to its last word."""
+    """When this run restored media files: begin and end, in seconds since 1970. A torn run ends with its last line."""
     begun: dict[str, float] = {}
     last = 0.0
     for record in journal.records:
@@ -140,15 +140,15 @@ def _records(told: _Switched) -> tuple[tuple[RecordSet | None, RecordSet], ...]:
 
 
 def refuse_beside_unfinished(state: Path, key: str) -> None:
-    """A run that changed something and did not end must be resumed, or set aside in words. Raises Declined."""
+    """Raises Declined when an earlier run changed the target and did not finish: resume it, or pass --new."""
     if refusal := beside_unfinished(state, key):
         raise refusal
 
 
 def beside_unfinished(state: Path, key: str) -> Declined | None:
-    """Why no other run may begin on this target now; None when one may.
+    """Why no new run may begin on this target now; None when one may.
 
-    One whose journal cannot be read is unfinished, also when it does not even tell of which target it was.
+    A run with an unreadable journal counts as unfinished, even when the journal does not name its target.
     """
     for found in _recoveries(reversed(list(runs.LocalRuns(state).journals())), key):
         summary = runs.RunSummary.of(found)
@@ -166,17 +166,18 @@ def beside_unfinished(state: Path, key: str) -> Declined | None:
 def _unreadable(summary: runs.RunSummary, damage: JournalError) -> Declined:
     whose = "on this target" if summary.target != runs.UNKNOWN else "perhaps on this target"
     return Declined(
-        f"The journal of run {summary.run}, {whose}, cannot be read to its end: what it changed is not known.",
+        f"The journal of run {summary.run} ({whose}) is damaged: uscdr does not know all that the run changed.",
         why=f"{damage.message} {damage.why}".strip(),
-        next_action=f"What can be read of it: uscdr runs show {summary.run}. See at the provider what was done. "
-        "Then, to leave it and begin anew: --new",
+        next_action=f"See the readable part: uscdr runs show {summary.run}. Check at the provider what changed. "
+        "Then, to start a new run instead: --new",
     )
 
 
 def _unfinished(summary: runs.RunSummary, *, elsewhere: bool) -> Declined:
-    how = f"{summary.run} --take-over (of {summary.user})" if elsewhere else ""
+    command = f"uscdr runs resume {summary.run} --take-over" if elsewhere else "uscdr runs resume"
+    owner = f"{summary.user} began it on another machine. " if elsewhere else ""
     return Declined(
         f"Run {summary.run} on this target changed something and is not finished ({summary.state}).",
-        why=f"It was at step “{summary.step}”; it remembers what runs normally and what was restored.",
-        next_action=f"Go on with it: {f'uscdr runs resume {how}'.strip()}. To leave it and begin anew: --new",
+        why=f"{owner}It stopped at step “{summary.step}”. Its journal records the formation and the restores.",
+        next_action=f"Resume it: {command}. To start a new run instead: --new",
     )

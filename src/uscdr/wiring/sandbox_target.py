@@ -1,4 +1,4 @@
-"""The running sandbox as a target: its contract becomes addresses, credentials and what its application has."""
+"""The running sandbox as a target: reads addresses and credentials from the sandbox's contract file."""
 
 from __future__ import annotations
 
@@ -26,34 +26,33 @@ if TYPE_CHECKING:
     from uscdr.scenarios.loader import LoadedConfig
 
 _DIRECTORY_OF_ITS_OWN, _OTHERS_WRITE = 0o077, 0o022
-"""The modes that its directory, and the contract itself, must not have."""
+"""Permission bits that the sandbox's directory, and the contract file, must not have."""
 ADAPTERS = ("rfc2136", "cloudflare", "manual")
-"""How the sandbox's domain may be edited."""
+"""DNS adapters of the sandbox."""
 STEADY = "10"
-"""Seconds for which its dynos must have been up at the end of a recovery."""
+"""Seconds for which the dynos must stay up at the end of a recovery."""
 Facts = Mapping[str, Any]
 
 
 def _sandbox_file(env: Mapping[str, str]) -> Path:
-    """Where a running sandbox says how it is reached."""
+    """The contract file, in which a running sandbox writes its addresses."""
     return Directories(env).state / SANDBOX / "sandbox.json"
 
 
 def _require_own(contract: Path) -> None:
-    """It says where credentials go: only this user can have written it. Raises BadInput."""
+    """The contract says where credentials go: only this user may be able to write it. Raises BadInput."""
     for path, open_to_all in ((contract.parent, _DIRECTORY_OF_ITS_OWN), (contract, _OTHERS_WRITE)):
         found = path.stat()
         if found.st_uid != os.geteuid() or found.st_mode & open_to_all:
             raise BadInput(
-                f"{path} may have been written by somebody else, and says where the sandbox is.",
-                why=f"Its owner is uid {found.st_uid}, its mode {stat.S_IMODE(found.st_mode):o}.",
-                next_action="Name a state directory of your own (USCDR_STATE_DIR) and start a sandbox: "
-                "uscdr sandbox up",
+                f"Another user may have written {path}, which holds the sandbox's addresses.",
+                why=f"Its owner is uid {found.st_uid}, and its mode is {stat.S_IMODE(found.st_mode):o}.",
+                next_action="Set USCDR_STATE_DIR to a directory of your own, then: uscdr sandbox up",
             )
 
 
 def sandbox_target(loaded: LoadedConfig, env: Mapping[str, str]) -> Target:
-    """The running sandbox. Raises BadInput when none runs, or when its contract may be somebody else's."""
+    """The running sandbox. Raises BadInput when none runs, or when another user may have written its contract."""
     facts = read_contract(_sandbox_file(env).parent)
     if facts is None:
         raise BadInput("No sandbox is running.", next_action="Start one: uscdr sandbox up")
@@ -62,16 +61,16 @@ def sandbox_target(loaded: LoadedConfig, env: Mapping[str, str]) -> Target:
         return target_of(loaded, env, facts)
     except (ValueError, LookupError, TypeError, AttributeError):
         raise BadInput(
-            f"{_sandbox_file(env)} is not what a sandbox writes there: how it is reached is not known.",
-            next_action="End it, and start it anew: uscdr sandbox down, uscdr sandbox up",
+            f"{_sandbox_file(env)} is not a valid contract of a sandbox.",
+            next_action="Restart the sandbox: uscdr sandbox down && uscdr sandbox up",
         ) from None
 
 
 def target_of(loaded: LoadedConfig, env: Mapping[str, str], facts: Facts) -> Target:
-    """The place that `facts` describe. Raises LookupError, TypeError or ValueError when they do not.
+    """The target that `facts` describe. Raises LookupError, TypeError or ValueError for invalid facts.
 
-    An application that is not the clinic is asked what its operator's own file says, and without one only what holds
-    for any. A check that needs an account and has none says so.
+    For an application other than the clinic, the checks come from the operator's own scenarios.yaml; without one, only
+    checks that suit every Django application run.
     """
     _require_loopback(facts)
     account, config = _account(facts), loaded.config
@@ -84,7 +83,7 @@ def target_of(loaded: LoadedConfig, env: Mapping[str, str], facts: Facts) -> Tar
     given = env.get("HEROKU_API_KEY")
     return Target(
         name=SANDBOX,
-        services=_target(facts, env, whole=known),
+        services=_services(facts, env, whole=known),
         config=config,
         digest=loaded.digest,
         token=SecretStr(given or facts["heroku"]["token"]),
@@ -98,7 +97,7 @@ def target_of(loaded: LoadedConfig, env: Mapping[str, str], facts: Facts) -> Tar
 
 
 def _require_loopback(facts: Facts) -> None:
-    """A sandbox is on this machine: what says otherwise is none, and is told nothing. Raises ValueError."""
+    """A sandbox runs on this machine: no credentials go to a contract with other hosts. Raises ValueError."""
     dns = facts["dns"]
     hosts = [urlsplit(one).hostname or "" for one in _addresses(facts)]
     hosts += [dns["server"], *(one.rpartition(":")[0].strip("[]") for one in dns["name_servers"])]
@@ -108,7 +107,7 @@ def _require_loopback(facts: Facts) -> None:
 
 
 def _addresses(node: object) -> Iterator[str]:
-    """Every URL of a contract's."""
+    """Every URL in a contract."""
     if isinstance(node, str) and node.startswith(("http://", "https://")):
         yield node
     elif isinstance(node, Mapping):
@@ -119,13 +118,13 @@ def _addresses(node: object) -> Iterator[str]:
             yield from _addresses(one)
 
 
-def _target(facts: Facts, env: Mapping[str, str], *, whole: bool) -> TargetConfig:
-    """With media service and domain, if it is known what the application has there."""
+def _services(facts: Facts, env: Mapping[str, str], *, whole: bool) -> TargetConfig:
+    """The services of the target; media and DNS only if `whole`, because only then their content is known."""
     heroku, media = facts["heroku"], facts["cloudinary"]
     return TargetConfig(
         heroku=HerokuTarget(
             app=heroku["app"], api_url=heroku["api_url"], data_url=heroku["data_url"], status_url=heroku["status_url"],
-            steady=_steady(env),  # type: ignore[arg-type]  # read as it stands in scenarios.yaml
+            steady=_steady(env),  # type: ignore[arg-type]  # the same text as in scenarios.yaml
         ),
         cloudinary=CloudinaryTarget(
             cloud=media["cloud"], api_url=media["api_url"], delivery_url=media["delivery_url"],
@@ -134,16 +133,19 @@ def _target(facts: Facts, env: Mapping[str, str], *, whole: bool) -> TargetConfi
         dns=_dns(facts["dns"], env) if whole else None,
         web=facts["web_url"],
         mail=_mail(facts),
-        tls_server=_tls(facts),  # type: ignore[arg-type]  # read as it stands in scenarios.yaml
+        tls_server=_tls(facts),  # type: ignore[arg-type]  # the same text as in scenarios.yaml
         ca_file=facts["ca_file"],
     )  # fmt: skip
 
 
 def _steady(env: Mapping[str, str]) -> str:
-    """As the environment says, in whole seconds; dynos of the sandbox start faster than the platform's."""
+    """The time from the environment, as `10s`; the default is short, because the sandbox's dynos start fast."""
     seconds = env.get("USCDR_SANDBOX_STEADY") or STEADY
     if not seconds.isdecimal():
-        raise BadInput(f"USCDR_SANDBOX_STEADY is “{seconds}”.", next_action="Whole seconds, such as 10.")
+        raise BadInput(
+            f"USCDR_SANDBOX_STEADY is “{seconds}”, which is not a number of seconds.",
+            next_action="Set whole seconds: export USCDR_SANDBOX_STEADY=10",
+        )
     return f"{seconds}s"
 
 
@@ -152,15 +154,18 @@ def _tls(facts: Facts) -> str | None:
 
 
 def _mail(facts: Facts) -> MailTarget:
-    """The sandbox's own; one that tells of none is asked itself, so that nobody outside ever is."""
+    """The sandbox's token endpoint; without one the sandbox's API, so that no real mail provider is called."""
     return MailTarget(token_url=facts.get("mail", {}).get("token_url") or facts["heroku"]["api_url"])
 
 
 def _dns(facts: Facts, env: Mapping[str, str]) -> DnsTarget:
-    """Edited as the environment says, by dynamic update otherwise."""
+    """The DNS zone, with the adapter from the environment or dynamic update."""
     adapter = env.get("USCDR_SANDBOX_DNS") or "rfc2136"
     if adapter not in ADAPTERS:
-        raise BadInput(f"USCDR_SANDBOX_DNS is “{adapter}”.", next_action=f"One of: {', '.join(ADAPTERS)}.")
+        raise BadInput(
+            f"USCDR_SANDBOX_DNS is “{adapter}”, which is not a DNS adapter.",
+            next_action=f"Set one of: {', '.join(ADAPTERS)}.",
+        )
     return DnsTarget(
         adapter=adapter,  # type: ignore[arg-type]  # one of ADAPTERS
         zone=facts["zone"],
@@ -193,7 +198,7 @@ def _account(facts: Facts) -> CheckAccount | None:
 
 
 def _any_django_application(config: Config) -> Config:
-    """What still holds for an application that is not the clinic: its migrations are there, its pages answer."""
+    """A configuration for any Django application: only check that migrations are recorded and pages answer."""
     from uscdr.checks.kinds.http import HttpCheck
 
     application = config.app.model_copy(

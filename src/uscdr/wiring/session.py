@@ -1,4 +1,4 @@
-"""This process as a run sees it: its output, its questions, its signals."""
+"""This process as a run sees it: output, prompts and signals."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 CAUSES = {
     signal.SIGINT: "by the operator",
     signal.SIGQUIT: "by the operator",
-    signal.SIGTERM: "by a request to end (SIGTERM)",
-    signal.SIGHUP: "by the end of the session: its terminal is gone (SIGHUP)",
+    signal.SIGTERM: "by a termination request (SIGTERM)",
+    signal.SIGHUP: "by the end of the terminal session (SIGHUP)",
 }
 """Signals that ask a run to stop, and how the journal names them."""
 AT_ONCE = (signal.SIGINT, signal.SIGQUIT)
-"""Those of which a second one leaves at once."""
+"""Signals that end the process at once when they arrive a second time."""
 OUTLASTS = (signal.SIGHUP, signal.SIGQUIT)
-"""Those that stay ignored when they were from the beginning: `nohup uscdr …` shall outlive its terminal."""
+"""Signals that stay ignored if they were ignored at the start: `nohup uscdr …` must outlive its terminal."""
 
 
 @contextmanager
 def process(
     output: Output, state: Path, env: Mapping[str, str], *, asker: Asker | None = None, stdout: bool = True
 ) -> Iterator[Process]:
-    """This process at work. The first Ctrl-C asks the run to stop, the second one leaves.
+    """This process with prompts, viewers and signal handlers. A first Ctrl-C asks the run to stop, a second one exits.
 
-    With an `asker` nobody is asked, and the plan is not shown. Without `stdout` neither plan nor events go there: it
-    belongs to the command's result.
+    An `asker` replaces the prompts, and then the plan is not shown. Without `stdout`, neither plan nor events go to
+    stdout, which belongs to the command's result.
     """
     from uscdr.ui.viewers import open_viewers
 
@@ -66,7 +66,7 @@ def process(
 
 @contextmanager
 def looking(output: Output, state: Path, env: Mapping[str, str]) -> Iterator[Process]:
-    """This process when it keeps no journal: there is no run to show. The first Ctrl-C asks it to stop."""
+    """This process without a journal and without viewers. A first Ctrl-C asks it to stop."""
     stop, prompter = Stop(), Prompter(output, still=nullcontext)
     with _stopping(stop):
         yield Process(
@@ -88,7 +88,7 @@ def _prime(viewers: Sequence[RunViewer], history: Sequence[Stamped]) -> None:
 
 
 class _PlanShown:
-    """Shows the plan where it belongs: on stdout, unless the events go there."""
+    """Shows the plan on stdout, unless the events go there."""
 
     def __init__(self, output: Output, viewers: Sequence[RunViewer]) -> None:
         self._output = output
@@ -121,7 +121,7 @@ def _stopping(stop: Stop) -> Iterator[None]:
 
 @contextmanager
 def _suspending(viewers: Sequence[RunViewer]) -> Iterator[None]:
-    """Ctrl-Z gives the terminal back as a shell expects it, and takes it again afterwards."""
+    """Make Ctrl-Z restore the terminal for the shell, and SIGCONT take it again."""
 
     def suspend(number: int, frame: FrameType | None) -> None:
         del frame

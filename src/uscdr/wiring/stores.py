@@ -1,4 +1,4 @@
-"""The place of backups' copies: its store, who can open them, and what a pull and a proof work with."""
+"""The store of backup copies, the keys that encrypt and decrypt them, and what a pull and a proof work with."""
 
 from __future__ import annotations
 
@@ -42,34 +42,34 @@ def settings(config: Config) -> VaultSettings:
     return config.vault
 
 
-def open_store(place: str | None, config: Config, state: Path, env: Mapping[str, str]) -> Store:
-    """Where copies are: as named, as configured for copies or for kits, or in the state directory."""
-    return location.open_store(place or settings(config).to or config.kit.to or str(state / "vault"), env)
+def open_store(to: str | None, config: Config, state: Path, env: Mapping[str, str]) -> Store:
+    """The store of copies: the named one, the one configured for copies or for kits, or the state directory."""
+    return location.open_store(to or settings(config).to or config.kit.to or str(state / "vault"), env)
 
 
 def standing_recipients(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Of the environment, separated by commas or lines: SSH keys hold spaces."""
+    """The recipients in the environment, separated by commas or newlines, because SSH keys contain spaces."""
     return tuple(part for part in re.split(r"[,\n]", env.get(RECIPIENTS, "")) if part.strip())
 
 
 def keyring_for(
     given: tuple[str, ...], passphrase_file: Path | None, config: Config, env: Mapping[str, str]
 ) -> Keyring:
-    """Who will be able to open copies. Raises BadInput when nobody would."""
+    """The recipients and the passphrase of new copies. Raises BadInput when there is neither."""
     texts = given or standing_recipients(env) or settings(config).recipients or config.kit.recipients
     file = _passphrase_file(passphrase_file, env)
     passphrase = read_passphrase(file) if file else None
     if not texts and passphrase is None:
         raise BadInput(
-            "Nobody could open the copy: there is neither a recipient nor a passphrase.",
-            next_action=f"Give a public key (--recipient age1…, {RECIPIENTS}, `vault: {{recipients: […]}}` in "
-            f"scenarios.yaml), or the file of a passphrase ({PASSPHRASE_FILE}).",
+            "uscdr cannot encrypt the copy: there is neither a recipient nor a passphrase.",
+            next_action=f"Pass a public key: --recipient age1…, {RECIPIENTS}, or `vault: {{recipients: […]}}` in "
+            f"scenarios.yaml. Or set {PASSPHRASE_FILE} to a passphrase file.",
         )
     return Keyring(Recipient.read(texts) if texts else (), passphrase)
 
 
 def reading_keys(identity: Path | None, passphrase_file: Path | None, env: Mapping[str, str]) -> Keys:
-    """What is at hand to open copies; nothing is no error."""
+    """The keys that can decrypt copies; perhaps none."""
     named = identity or env.get(IDENTITY)
     file = _passphrase_file(passphrase_file, env)
     return Keys(Identity.read(Path(named)) if named else (), read_passphrase(file) if file else None)
@@ -81,7 +81,7 @@ def _passphrase_file(given: Path | None, env: Mapping[str, str]) -> Path | None:
 
 
 def _download(context: RunContext, link: SignedUrl, stop: threading.Event) -> AbstractContextManager[IncomingDump]:
-    """Begin to download a backup, as a stream."""
+    """Start the download of a backup as a stream."""
     from uscdr.providers.heroku.download import open_stream
     from uscdr.providers.http.client import trust
 
@@ -89,7 +89,7 @@ def _download(context: RunContext, link: SignedUrl, stop: threading.Event) -> Ab
 
 
 def decode(dump: Path) -> Decoded:
-    """`pg_restore -l`. Raises CheckFailed when the dump does not decode."""
+    """List the dump with `pg_restore -l`. Raises CheckFailed when pg_restore cannot read it."""
     from uscdr.providers.postgres.archive import Archive
 
     found = Archive.read(dump, None)
@@ -101,7 +101,7 @@ def _version(tool: Tool) -> str:
 
 
 def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store]) -> Keep:
-    """Keeps the proofs that a recovery makes with those of `uscdr backup prove`."""
+    """Stores a recovery's proofs beside the proofs of `uscdr backup prove`."""
 
     def keep(source: DumpSource, got: Download, shown: ProofResult, asked: Questions) -> None:
         attachment = platform.database(heroku.app, heroku.database)
@@ -115,7 +115,7 @@ def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store]
 
 
 def fresh_proof(context: RunContext) -> Callable[[str], ProofDocument | None]:
-    """By a dump's SHA-256: a young proof in the vault. A vault that cannot be read has none to offer."""
+    """Finds a fresh proof by a dump's SHA-256; None when there is none, or when the store is unreadable."""
 
     def look(sha256: str) -> ProofDocument | None:
         config = context.target.config
@@ -128,11 +128,11 @@ def fresh_proof(context: RunContext) -> Callable[[str], ProofDocument | None]:
     return look
 
 
-# The place of backups' copies as the steps of a scenario are given it.
+# The store of backup copies in the form that the steps of a scenario use.
 
 
 def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> CopiesAccess:
-    """Opened when it is first asked for: most scenarios never do."""
+    """The access to copies. It opens the store on first use, because most scenarios do not need it."""
     config, to = context.target.config, context.request.to
 
     @cache
@@ -141,7 +141,7 @@ def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> Copies
         return ReadOnlyStore(found) if context.dry_run else found
 
     def keyring() -> Keyring | None:
-        # a resumed run has its request from JSON
+        # a resumed run reads its request from JSON, which has lists
         given = tuple(context.request.recipients)
         return keyring_for(given, None, config, context.env) if given or _named(context) else None
 
@@ -159,7 +159,7 @@ def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> Copies
 
 
 def _named(context: RunContext) -> bool:
-    """Whether configuration or environment name anybody who could open a copy."""
+    """Whether configuration or environment name a recipient or a passphrase file."""
     config, env = context.target.config, context.env
     standing = settings(config).recipients or config.kit.recipients
     return bool(standing or env.get(RECIPIENTS, "").strip() or env.get(PASSPHRASE_FILE))

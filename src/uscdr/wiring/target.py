@@ -31,17 +31,17 @@ class Target:
     account: CheckAccount | None
     ca_file: Path | None
     media_accounts: Mapping[str, MediaAccount] = field(default_factory=dict)
-    """Cloud -> credentials that were given; others are in the application's config or in a kit."""
+    """Cloud -> credentials from the environment; the application's config or a kit may have others."""
     dns_key: SecretStr | None = None
     identity: str = ""
-    """Of a sandbox: tells it from every other one, also from those before it. Of a platform its address is enough."""
+    """A unique id of a sandbox, because sandboxes share names and addresses; empty for a real platform."""
     token_note: str = ""
-    """What is wrong with the place where the token was found."""
+    """A warning about the source of the token; empty if there is none."""
     scratch: SecretStr | None = None
-    """The URL of a PostgreSQL server of the operator's own, for proofs."""
+    """The URL of the operator's own PostgreSQL server for proofs."""
 
     def of_app(self, app: str | None) -> Target:
-        """The same target with another application, which is reached at its own address; None for the target's own."""
+        """The same target with the application `app`, at its own web address; None keeps the target's application."""
         if app is None:
             return self
         heroku = self.services.heroku.model_copy(update={"app": app})
@@ -49,12 +49,12 @@ class Target:
 
     @property
     def key(self) -> str:
-        """What lock, memory and baseline are for: two names of the same application are one target."""
+        """The key of locks, past runs and baselines: two target names of one application have the same key."""
         return f"{self.services.heroku.api_url} {self.services.heroku.app} {self.identity}".rstrip()
 
 
 def given_account(env: Mapping[str, str]) -> CheckAccount | None:
-    """The check account that the environment names: a token, or an e-mail with its password."""
+    """The check account from the environment: a token, or an e-mail address and a password."""
     token = env.get("USCDR_CHECK_TOKEN")
     email, password = env.get("USCDR_CHECK_EMAIL", ""), env.get("USCDR_CHECK_PASSWORD", "")
     if not token and not (email and password):

@@ -1,4 +1,4 @@
-"""The target that a command line names: found when it is asked for, with credentials from the environment."""
+"""Finds the target that a command line names, with credentials from the environment."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from uscdr.scenarios.loader import LoadedConfig
 
 _SECRET_FILES = ("USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE")
-"""Variables that name files with secrets."""
+"""Environment variables that name secret files."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """The configuration and the target that stand on the command line. `warn` is told what is wrong with them."""
+    """The configuration and the target that the command line names. Calls `warn` with every warning about them."""
 
     warn: Callable[[str], None]
     config: Path | None = None
     name: str | None = None
     scratch: str | None = None
-    """The server for a proof, as the command itself names it."""
+    """The URL of the server for proofs from the command line."""
 
     def find(self, name: str | None = None, *, lazily: bool = False) -> Target:
-        """The target of that name, else the one of the command line; `lazily` as of `loaded`.
+        """The target `name`, else the target of the command line; `lazily` as in `loaded`.
 
         Raises BadInput, ConfigError or CredentialsRefused.
         """
@@ -50,9 +50,9 @@ class Targets:
         return with_scratch(found, self.scratch, os.environ)
 
     def loaded(self, *, lazily: bool = False) -> LoadedConfig:
-        """The configuration; one that decides where things go is named first of all. Raises ConfigError.
+        """The configuration; warns first when an unexpected file decides the targets. Raises ConfigError.
 
-        `lazily`, for what only shows: checks and steps are validated when they are asked for, and not before.
+        With `lazily`, for commands that only show, checks and steps are validated on first use.
         """
         from uscdr.scenarios.config_file import load_config, notice
 
@@ -76,7 +76,7 @@ def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) 
     services = loaded.config.targets.get(chosen)
     if services is None:
         known = ", ".join([*loaded.config.targets, SANDBOX])
-        raise BadInput(f"There is no target “{chosen}” in {loaded.path}.", next_action=f"Targets: {known}.")
+        raise BadInput(f"{loaded.path} has no target “{chosen}”.", next_action=f"Pass --target with one of: {known}.")
     token = find_token(env)
     return Target(
         chosen, services, loaded.config, loaded.digest, token.value, token.source, given_account(env),
@@ -86,7 +86,7 @@ def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) 
 
 
 def with_scratch(target: Target, given: str | None, env: Mapping[str, str]) -> Target:
-    """The same with the server for proofs that the command or the environment names. Raises BadInput."""
+    """The target with the proof server that the command or the environment names. Raises BadInput."""
     text = given if given is not None else env.get(SCRATCH) or None
     if text is None:
         return target
@@ -96,7 +96,7 @@ def with_scratch(target: Target, given: str | None, env: Mapping[str, str]) -> T
 
 
 def _media_accounts(env: Mapping[str, str]) -> dict[str, MediaAccount]:
-    """One cloud's credentials from the environment."""
+    """The credentials of one cloud from the environment."""
     cloud, key, secret = (env.get(f"USCDR_CLOUDINARY_{part}") for part in ("CLOUD", "KEY", "SECRET"))
     if not (cloud and key and secret):
         return {}
@@ -118,6 +118,6 @@ def _only(config: Config) -> str:
     if len(config.targets) == 1:
         return next(iter(config.targets))
     raise BadInput(
-        "Several targets are configured and none was named.",
-        next_action="Name one with --target: " + ", ".join([*config.targets, SANDBOX]),
+        "scenarios.yaml has several targets, and the command names none.",
+        next_action=f"Pass --target with one of: {', '.join([*config.targets, SANDBOX])}.",
     )

@@ -150,7 +150,7 @@ def test_the_list_shows_platform_and_vault_together(clinic: Clinic, capsys: Capt
     clinic.world.dark = True
     assert main.run(["backup", "list"]) == 3
     shown = capsys.readouterr()
-    assert "only copies are known" in shown.err
+    assert "lists only the copies" in shown.err
     assert "b001" in shown.out
     assert "a002" not in shown.out
 
@@ -194,7 +194,7 @@ def test_no_schedule_is_a_finding_and_nothing_is_made_unasked(
 ) -> None:
     sent = unscheduled(monkeypatch, lost=False, arrives=True)
     assert main.run(["backup", "schedule"]) == 1
-    assert "NO schedule" in capsys.readouterr().out
+    assert "Platform schedule: NONE" in capsys.readouterr().out
     assert sent == []
 
 
@@ -259,5 +259,5 @@ def test_a_copy_that_came_while_pruning_waited_for_its_turn_changes_the_plan(
 
 def test_nobody_could_open_it_is_bad_input_before_anything_is_asked(clinic: Clinic, capsys: Captured) -> None:
     assert main.run(["backup", "pull"]) == 2
-    assert "Nobody could open the copy" in capsys.readouterr().err
+    assert "uscdr cannot encrypt the copy" in capsys.readouterr().err
     assert not clinic.world.calls

@@ -273,7 +273,7 @@ def test_a_directory_that_is_gone_is_named_as_the_cause(state: Path, tmp_path: P
         f"mkdir '{tmp_path}/gone' && cd '{tmp_path}/gone' && rmdir '{tmp_path}/gone'; uscdr kit list --to safe"
     )
     assert done.returncode == 3
-    assert "The directory that this command was given in is gone." in done.stderr
+    assert "The working directory no longer exists." in done.stderr
 
 
 def test_signals_that_a_parent_ignored_or_blocked_are_heard(state: Path) -> None:

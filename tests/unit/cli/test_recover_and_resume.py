@@ -139,7 +139,7 @@ def test_what_can_be_read_of_a_damaged_journal_is_shown(shell: Shell) -> None:
         assert "damaged at line 6" in err
     writes = list(shell.run.world.writes)
     code, _, err = shell.type("recover", "db", "--confirm", "x")
-    assert (code, "cannot be read to its end" in err, "--new" in err) == (4, True, True)
+    assert (code, "is damaged: uscdr does not know" in err, "--new" in err) == (4, True, True)
     assert shell.run.world.writes == writes
 
 

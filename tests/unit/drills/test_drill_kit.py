@@ -35,7 +35,7 @@ def test_a_kit_that_names_what_it_does_not_cover_is_used_and_the_gap_is_told() -
 
 
 def test_a_kit_without_a_part_ends_the_drill_with_the_reason() -> None:
-    with pytest.raises(MachineError, match="could not be built") as caught:
+    with pytest.raises(MachineError, match="could not build its kit") as caught:
         _made(ended(1, [part("missing", {"what": "dump", "why": "The dump does not restore."})]))
     assert "The dump does not restore." in caught.value.why
 

@@ -22,7 +22,7 @@ from uscdr.ui.screen import frame
 from uscdr.ui.sentences import sentences
 from uscdr.ui.text import _bare
 
-LOCKED_OUT = "maintenance mode: ON: users are blocked"
+LOCKED_OUT = "maintenance mode: ON: users cannot use the application"
 
 
 class Somebody(Person):

@@ -99,7 +99,7 @@ def test_no_recovery_begins_beside_it_but_on_purpose(quick: Path, damage: str) -
     DAMAGES[damage](run.journal_path)
     before = list(run.world.writes)
     again = Rehearsal(quick, run.world)
-    with pytest.raises(Declined, match="cannot be read to its end"):
+    with pytest.raises(Declined, match="is damaged: uscdr does not know"):
         again.begin()
     assert run.world.writes == before
     assert [one.run for one in runs.LocalRuns(quick).summaries()] == [run.run]
@@ -170,7 +170,7 @@ def test_a_copy_of_the_teams_that_cannot_be_read_stands_in_the_way(quick: Path) 
     run.journal_path.rename(copy)
     flip(3)(copy)
     assert [one.state for one in runs.LocalRuns(quick).summaries()] == ["damaged"]
-    with pytest.raises(Declined, match="cannot be read to its end"):
+    with pytest.raises(Declined, match="is damaged: uscdr does not know"):
         refuse_beside_unfinished(quick, KEY)
 
 

@@ -140,9 +140,9 @@ def test_what_a_card_says_is_called_unchecked(shop: Workshop, capsys: Captured) 
     assert main.run(["kit", "list", "--to", "vault"]) == 0
     shown = capsys.readouterr()
     assert "complete by its card" in shown.out
-    assert "By their cards, not checked" in shown.err
+    assert "This is what the cards say" in shown.err
     assert main.run(["kit", "card", "--to", "vault"]) == 0
-    assert "By its card, not checked" in capsys.readouterr().err
+    assert "This is what the card says" in capsys.readouterr().err
     assert main.run(["kit", "list", *identity(shop)]) == 0
     shown = capsys.readouterr()
     assert "by its card" not in shown.out

@@ -50,7 +50,7 @@ def test_with_the_identity_parts_and_ages_are_listed_and_nothing_else(
     monkeypatch.setenv("USCDR_AGE_IDENTITY", str(shop.identity_file))
     assert main.run(["kit", "check", built.card.kit[:16], "--to", "vault"]) == 0
     shown = capsys.readouterr()
-    assert "every object decrypted" in shown.out
+    assert "decrypted every object" in shown.out
     assert all(part in shown.out for part in ("app", "config", "dns", "dump", "source", "media"))
     assert not any(canary in shown.out + shown.err for canary in (SECRET, PATIENT, "canary-file"))
     assert list(shop.work.iterdir()) == []
@@ -98,7 +98,7 @@ def test_what_is_missing_costs_exit_1_and_says_what_cannot_be_rebuilt(shop: Work
     assert "INCOMPLETE by its card" in capsys.readouterr().out
     assert main.run(["kit", "check", "--to", "vault", "--identity", str(shop.identity_file)]) == 1
     shown = capsys.readouterr().out
-    assert "this kit cannot rebuild config" in shown
+    assert "This kit cannot rebuild config" in shown
     assert "forbidden" in shown
 
 

@@ -133,7 +133,7 @@ def test_a_contract_that_others_could_have_written_is_refused(of: str, mode: int
     path.write_text(json.dumps({**FACTS, "pid": 1, "pid_started": "1"}))
     path.chmod(0o600)
     (directory if of == "directory" else path).chmod(mode)
-    with pytest.raises(BadInput, match="may have been written by somebody else"):
+    with pytest.raises(BadInput, match="Another user may have written"):
         find_target(load(packaged()), SANDBOX, {"USCDR_STATE_DIR": str(tmp_path)})
     directory.chmod(0o700)
     path.chmod(0o600)

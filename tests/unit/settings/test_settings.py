@@ -128,7 +128,7 @@ def test_a_target_that_is_not_there_is_named_with_those_that_are() -> None:
     two = loaded.config.model_copy(
         update={"targets": {**loaded.config.targets, "staging": loaded.config.targets["production"]}}
     )
-    with pytest.raises(BadInput, match="Several targets"):
+    with pytest.raises(BadInput, match="several targets"):
         find_target(type(loaded)(two, loaded.path, loaded.digest), None, {})
 
 

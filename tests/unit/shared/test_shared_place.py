@@ -160,4 +160,4 @@ def test_the_list_of_runs_looks_at_the_team_with_options_and_without(
     monkeypatch.setenv("USCDR_STATE_DIR", str(tmp_path))
     monkeypatch.setenv("USCDR_SHARED", str(tmp_path / "unmounted"))
     assert main.run(["runs", "list", *options]) == 0
-    assert "as old as the last look" in capsys.readouterr().err
+    assert "may be out of date" in capsys.readouterr().err

@@ -219,7 +219,7 @@ def test_of_a_place_that_lives_everything_is_stopped_before_anything_starts(quic
     held = next(one["result"]["holds"] for one in run.events("step.succeeded") if one["step"] == "old_place")
     assert any("heroku-postgresql" in one for one in held)
     assert run.events("run.finished")[-1]["left"] == {
-        "old application": "usc-pis is in maintenance mode and blocks users"
+        "old application": "usc-pis is in maintenance mode: users cannot use it"
     }
 
 

@@ -260,6 +260,6 @@ def test_a_card_that_is_not_the_kits_is_said_before_anything_is_confirmed(quick:
     run.kit.doubts = (ObjectLost("card.json", "card.json does not belong to this kit: made 2020.", next_action=""),)
     run.begin(dry_run=True)
     said = [event["text"] for event in run.events("note")]
-    assert [text for text in said if "does not belong to this kit" in text and "sealed in it" in text], said
+    assert [text for text in said if "does not belong to this kit" in text and "sealed manifest" in text], said
     plan = run.events("plan.ready")[-1]
     assert "the kit is 3 h" in json.dumps(plan)
