@@ -22,7 +22,7 @@ PassphraseOption = Annotated[
 
 @app.command("list")
 def list_backups(context: typer.Context, *, to: StoreOption = None, as_json: JsonOption = False) -> None:
-    """List every backup, on the platform and off it: age, size, where it is, and how well it is proven."""
+    """List every backup, on and off the platform. Show age, size, where it is, and how well it is proven."""
     from uscdr.commands import backup as backups
 
     given = options(context)
@@ -40,7 +40,7 @@ def capture(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Capture a backup now, wait until it is complete, and print its name on stdout."""
+    """Capture a backup and wait until it is complete. Print its name on stdout."""
     from uscdr.commands import backup_schedule
 
     given = options(context)
@@ -60,7 +60,7 @@ def pull(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy a backup off the platform and encrypt it on the way. Skip a backup that has a copy already."""
+    """Copy a backup off the platform, encrypted. Skip a backup that already has a copy."""
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.PullOptions(backup, to, tuple(recipient or ()), passphrase_file)
@@ -117,7 +117,7 @@ def schedule(
     to: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the platform's daily schedules, and a cron line that meets the RPO. Exit 1 if there is no schedule."""
+    """Show the backup schedules of the platform. Print a cron line that meets the RPO. Exit 1 without a schedule."""
     from uscdr.commands import backup_schedule
 
     given = options(context)
@@ -133,7 +133,7 @@ def prune(
     confirm: Annotated[str | None, typer.Option(help="Phrase that the dry run prints.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which copies retention removes; with --confirm, remove them. Keep the newest proven copy always."""
+    """Show which copies retention removes. With --confirm, remove them, but never the newest proven copy."""
     from uscdr.commands import backup_copies
 
     given = options(context)

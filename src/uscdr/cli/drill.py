@@ -40,7 +40,7 @@ def db(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Damage the database, recover it, and compare it with its healthy state."""
+    """Damage the database and recover it. Compare it with its healthy state."""
     _drill(context, "db", how, patients, report, as_json=as_json)
 
 
@@ -53,7 +53,7 @@ def application(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Break the application (release, config or migration), recover it, and compare the data."""
+    """Break the application and recover it. Compare the data with the healthy state."""
     _drill(context, "app", how, patients, report, as_json=as_json)
 
 
@@ -66,7 +66,7 @@ def media(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Delete or overwrite media files, restore them from the service's backup and a kit, and compare every file."""
+    """Damage media files and restore them. Use the service's backup and a kit. Compare every file."""
     _drill(context, "media", how, patients, report, as_json=as_json)
 
 
@@ -79,7 +79,7 @@ def infra(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the application or its database, rebuild it from a kit, and compare data and files."""
+    """Delete the application and rebuild it from a kit. Compare data and files."""
     _drill(context, "infra", how, patients, report, as_json=as_json)
 
 

@@ -62,7 +62,7 @@ def build(
     scratch: Scratch = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Collect all parts, prove the dump, encrypt and store them. Exit 1 if a part is incomplete."""
+    """Build a kit: collect, prove, encrypt and store. Exit 1 if a part is incomplete."""
     from uscdr.commands import kit_build
 
     wanted = kit_build.BuildOptions(
@@ -90,7 +90,7 @@ def check(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check whether a kit is intact and complete enough for a rebuild. Needs network only to read the kit's store."""
+    """Check that a kit is intact and complete. It needs network access only to read the kit's store."""
     from uscdr.commands import kit as kitcheck
     from uscdr.commands import kit_list
 

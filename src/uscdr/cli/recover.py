@@ -66,7 +66,7 @@ def application(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Roll back, migrate or deploy from source after an application failure."""
+    """Roll back, migrate or deploy after an application failure."""
     from uscdr.scenarios.adapters import Request
 
     request = Request("app", release=release, ref=ref, anew=new)
@@ -92,7 +92,7 @@ def media(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Restore lost media files from Cloudinary's backup, then from a kit or a directory."""
+    """Restore lost media files. Use Cloudinary's backup first, then a kit or a directory."""
     from uscdr.scenarios.adapters import Request
     from uscdr.settings import user_path
 
@@ -124,7 +124,7 @@ def infra(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild everything in a new application, from the old application or from a kit."""
+    """Rebuild everything in a new application. Use the old application or a kit."""
     from uscdr.commands import recover as conduct
     from uscdr.scenarios.adapters import Request
 
@@ -150,7 +150,7 @@ def backups(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Schedule, capture, copy and prove a backup when backups fail or are not scheduled; check the RPO."""
+    """Schedule, capture, copy and prove a backup. Use it when backups fail or are not scheduled. Check the RPO."""
     from uscdr.commands.recover import lasting
     from uscdr.scenarios.adapters import Request
 

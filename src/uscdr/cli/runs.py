@@ -89,7 +89,7 @@ def resume(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Resume an interrupted run. It looks first and repeats no finished step."""
+    """Resume an interrupted run. Check the provider first, and repeat no finished step."""
     from uscdr.commands import recover
 
     asked = recover.ResumeOptions(

@@ -128,7 +128,7 @@ def status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def env(*, state: StateOption = None, as_json: JsonOption = False) -> None:
-    """Print environment variables that point the official clients at the sandbox. Use it with eval."""
+    """Print environment variables for the sandbox. With eval, the official clients use the sandbox."""
     from uscdr.sandbox import client, describe
 
     directory = _state(state)
@@ -153,7 +153,7 @@ def break_(
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Damage the database, the application, the infrastructure, the media files or a service of the sandbox."""
+    """Damage a part of the sandbox. Choose db, app, infra, media or service."""
     from uscdr.errors import BadInput
     from uscdr.sandbox import client, describe
 

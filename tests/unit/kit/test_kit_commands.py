@@ -38,7 +38,7 @@ def test_a_path_is_enough(shop: Workshop, capsys: Captured) -> None:
     assert main.run(["kit", "check", str(path)]) == 0
     shown = capsys.readouterr().out
     assert "all checksums match" in shown
-    assert "NOT CHECKED: what is inside" in shown
+    assert "NOT CHECKED: the contents" in shown
     assert main.run(["kit", "card", str(path)]) == 0
     assert built.card.manifest_sha256 in capsys.readouterr().out
 
