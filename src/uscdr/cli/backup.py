@@ -11,11 +11,15 @@ from uscdr.cli.options import Scratch, options
 
 app = typer.Typer(no_args_is_help=True, help="List, capture, copy, prove and prune backups of the database.")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
-StoreOption = Annotated[str | None, typer.Option("--to", help="Store of the copies: a directory or a bucket.")]
+StoreOption = Annotated[
+    str | None, typer.Option("--to", metavar="STORE", help="Store of the copies: a directory or a bucket.")
+]
 PassphraseOption = Annotated[
     Path | None,
     typer.Option(
-        "--passphrase-file", help="File with the passphrase of the copies; or set $USCDR_VAULT_PASSPHRASE_FILE."
+        "--passphrase-file",
+        metavar="FILE",
+        help="File with the passphrase of the copies; or set $USCDR_VAULT_PASSPHRASE_FILE.",
     ),
 ]
 
@@ -53,10 +57,12 @@ def pull(
     context: typer.Context,
     *,
     backup: Annotated[
-        str, typer.Option(help="Name of the backup on the platform, such as b012, or newest.")
+        str, typer.Option(metavar="BACKUP", help="Name of the backup on the platform, such as b012, or newest.")
     ] = "newest",
     to: StoreOption = None,
-    recipient: Annotated[list[str] | None, typer.Option(help="Public key, age1… or ssh-…; repeat for more.")] = None,
+    recipient: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="Public key, age1… or ssh-…; repeat for more.")
+    ] = None,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,11 +85,13 @@ def prove(
     *,
     to: StoreOption = None,
     identity: Annotated[
-        Path | None, typer.Option(help="Identity file: an age or SSH private key; or set $USCDR_AGE_IDENTITY.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Identity file: an age or SSH private key; or set $USCDR_AGE_IDENTITY."),
     ] = None,
     passphrase_file: PassphraseOption = None,
     kit: Annotated[
-        str | None, typer.Option(help="Escape kit that has the encryption key, if the application is unavailable.")
+        str | None,
+        typer.Option(metavar="KIT", help="Escape kit that has the encryption key, if the application is unavailable."),
     ] = None,
     scratch: Scratch = None,
     as_json: JsonOption = False,
@@ -130,7 +138,7 @@ def prune(
     context: typer.Context,
     *,
     to: StoreOption = None,
-    confirm: Annotated[str | None, typer.Option(help="Phrase that the dry run prints.")] = None,
+    confirm: Annotated[str | None, typer.Option(metavar="PHRASE", help="Phrase that the dry run prints.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show which copies retention removes. With --confirm, remove them, but never the newest proven copy."""

@@ -10,7 +10,7 @@ import typer
 from uscdr.cli.options import options
 from uscdr.commands.housekeeping import state
 
-app = typer.Typer(no_args_is_help=True, help="Rehearse a recovery in a new sandbox, which is removed afterwards.")
+app = typer.Typer(no_args_is_help=True, help="Rehearse a recovery in a sandbox of its own.")
 
 KINDS = {
     "db": ("drop-table", "delete-rows", "truncate", "scramble-text", "wrong-data-load", "unreachable"),
@@ -20,14 +20,16 @@ KINDS = {
     "backups": ("stopped", "schedule-gone", "captures-fail"),
 }
 """Kinds of damage that a recovery can repair. A failure that only the provider can repair is not a drill."""
-Patients = Annotated[int, typer.Option(min=1, help="Number of synthetic patients.")]
-Report = Annotated[Path, typer.Option(help="Directory for the reports (Markdown and JSON).")]
+Patients = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Number of synthetic patients.")]
+Report = Annotated[Path, typer.Option(metavar="DIR", help="Directory for the reports (Markdown and JSON).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
 REPORTS = Path("reports")
 
 
 def _how(scenario: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(help=f"Kind of damage: {', '.join(KINDS[scenario])}.")
+    option: typer.models.OptionInfo = typer.Option(
+        metavar="KIND", help=f"Kind of damage: {', '.join(KINDS[scenario])}."
+    )
     return option
 
 
@@ -79,7 +81,7 @@ def infra(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the application and rebuild it from a kit. Compare data and files."""
+    """Delete the application or its database. Rebuild it from a kit. Compare data and files."""
     _drill(context, "infra", how, patients, report, as_json=as_json)
 
 

@@ -12,7 +12,7 @@ from uscdr.cli.options import Scratch, options
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Build and check the escape kit: everything that a rebuild needs, encrypted, off the platform.",
+    help="Build, check and restore escape kits for a rebuild.",
 )
 
 
@@ -35,16 +35,20 @@ class Exportable(StrEnum):
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
-StoreOption = Annotated[str | None, typer.Option("--to", help="Store of the kits: a directory or a bucket.")]
+StoreOption = Annotated[
+    str | None, typer.Option("--to", metavar="STORE", help="Store of the kits: a directory or a bucket.")
+]
 IdentityOption = Annotated[
     Path | None,
-    typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="Identity file: an age or SSH private key."),
+    typer.Option(
+        "--identity", envvar="USCDR_AGE_IDENTITY", metavar="FILE", help="Identity file: an age or SSH private key."
+    ),
 ]
 KitArgument = Annotated[
     str | None,
     typer.Argument(metavar="[KIT]", help="Id or its beginning, newest, STORE:ID or a path; default: newest."),
 ]
-KitOption = Annotated[str | None, typer.Option("--kit", help="The kit as an option, as in `recover`.")]
+KitOption = Annotated[str | None, typer.Option("--kit", metavar="KIT", help="The kit as an option, as in `recover`.")]
 
 
 @app.command()
@@ -52,9 +56,13 @@ def build(
     context: typer.Context,
     *,
     to: StoreOption = None,
-    recipient: Annotated[list[str] | None, typer.Option(help="Public key, age1… or ssh-…; repeat for more.")] = None,
+    recipient: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="Public key, age1… or ssh-…; repeat for more.")
+    ] = None,
     without: Annotated[list[Omission] | None, typer.Option(help="Leave this part out; repeat for more.")] = None,
-    backup: Annotated[str | None, typer.Option(help="Backup to include, such as b012; default: the newest.")] = None,
+    backup: Annotated[
+        str | None, typer.Option(metavar="BACKUP", help="Backup to include, such as b012; default: the newest.")
+    ] = None,
     capture: Annotated[bool, typer.Option("--capture", help="Capture a new backup first.")] = False,
     unproven: Annotated[
         bool, typer.Option("--unproven", help="Include the dump without a restore that proves it.")
@@ -86,7 +94,7 @@ def check(
         bool, typer.Option("--restore", help="Also restore its dump on this machine, with the kit's key and code.")
     ] = False,
     minimum: Annotated[
-        int | None, typer.Option(min=0, max=100, help="Exit 1 if the kit has fewer freshness points.")
+        int | None, typer.Option(min=0, max=100, metavar="POINTS", help="Exit 1 if the kit has fewer freshness points.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -107,7 +115,10 @@ def list_kits(
     *,
     to: StoreOption = None,
     identity: Annotated[
-        Path | None, typer.Option("--identity", help="Identity file: check the sealed manifests, not only the cards.")
+        Path | None,
+        typer.Option(
+            "--identity", metavar="FILE", help="Identity file: check the sealed manifests, not only the cards."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -144,7 +155,9 @@ def restore(
     context: typer.Context,
     kit: KitArgument = None,
     *,
-    into: Annotated[Path, typer.Option(help="Directory for the files; existing files are not overwritten.")],
+    into: Annotated[
+        Path, typer.Option(metavar="DIR", help="Directory for the files; existing files are not overwritten.")
+    ],
     kit_option: KitOption = None,
     part: Annotated[list[Exportable] | None, typer.Option(help="Restore only this part; repeat for more.")] = None,
     to: StoreOption = None,

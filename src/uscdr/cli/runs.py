@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="List, show and resume runs, from their journals.")
 RunArgument = Annotated[
-    str | None, typer.Argument(help="Id of a run or its beginning; default: the newest run that fits.")
+    str | None, typer.Argument(metavar="[RUN]", help="Id of a run or its beginning; default: the newest run that fits.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 
@@ -71,10 +71,16 @@ def resume(
     context: typer.Context,
     run: RunArgument = None,
     *,
-    confirm: Annotated[str | None, typer.Option(help="Confirmation phrase, if the run waits for it.")] = None,
+    confirm: Annotated[
+        str | None, typer.Option(metavar="PHRASE", help="Confirmation phrase, if the run waits for it.")
+    ] = None,
     identity: Annotated[
         Path | None,
-        typer.Option(envvar="USCDR_AGE_IDENTITY", help="Identity file: the kit's private key, if the run uses a kit."),
+        typer.Option(
+            envvar="USCDR_AGE_IDENTITY",
+            metavar="FILE",
+            help="Identity file: the kit's private key, if the run uses a kit.",
+        ),
     ] = None,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Resume here a run that another machine began (USCDR_SHARED).")
