@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, options
+from uscdr.cli.options import Scratch, examples, options
 
 app = typer.Typer(no_args_is_help=True, help="List, capture, copy, prove and prune backups of the database.")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
@@ -52,7 +52,7 @@ def capture(
     backup_schedule.capture(given.targets(output).find(), output, to, evict=evict)
 
 
-@app.command()
+@app.command(epilog=examples("backup pull", "backup pull --backup b012 --to s3://safe --recipient age1…"))
 def pull(
     context: typer.Context,
     *,
@@ -75,7 +75,7 @@ def pull(
     backup_copies.pull(given.targets(output).find(), output, wanted)
 
 
-@app.command()
+@app.command(epilog=examples("backup prove", "backup prove b011 b012 --identity key.txt"))
 def prove(
     context: typer.Context,
     backup: Annotated[
@@ -105,7 +105,7 @@ def prove(
     raise typer.Exit(backup_copies.prove(given.targets(output, scratch).find(), output, wanted))
 
 
-@app.command()
+@app.command(epilog=examples("backup status", "backup status --to s3://safe --json"))
 def status(context: typer.Context, *, to: StoreOption = None, as_json: JsonOption = False) -> None:
     """Show whether the backups meet the RPO now. Exit 1 if they do not; run it from cron."""
     from uscdr.commands import backup as backups
@@ -133,7 +133,7 @@ def schedule(
     raise typer.Exit(backup_schedule.schedule(given.targets(output).find(), output, to, apply=apply))
 
 
-@app.command()
+@app.command(epilog=examples("backup prune", "backup prune --confirm PHRASE"))
 def prune(
     context: typer.Context,
     *,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import options
+from uscdr.cli.options import examples, options
 from uscdr.commands.housekeeping import state
 
 app = typer.Typer(no_args_is_help=True, help="Rehearse a recovery in a sandbox of its own.")
@@ -33,7 +33,7 @@ def _how(scenario: str) -> typer.models.OptionInfo:
     return option
 
 
-@app.command()
+@app.command(epilog=examples("drill db", "drill db --how delete-rows --patients 50 --report reports"))
 def db(
     context: typer.Context,
     *,

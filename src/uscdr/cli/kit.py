@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, options
+from uscdr.cli.options import Scratch, examples, options
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,7 +51,7 @@ KitArgument = Annotated[
 KitOption = Annotated[str | None, typer.Option("--kit", metavar="KIT", help="The kit as an option, as in `recover`.")]
 
 
-@app.command()
+@app.command(epilog=examples("kit build --recipient age1…", "kit build --capture --to s3://safe"))
 def build(
     context: typer.Context,
     *,
@@ -81,7 +81,9 @@ def build(
     raise typer.Exit(kit_build.build_kit(given.targets(output, scratch).find(), output, wanted))
 
 
-@app.command()
+@app.command(
+    epilog=examples("kit check", "kit check newest --restore --identity key.txt", "kit check --online --minimum 80")
+)
 def check(
     context: typer.Context,
     kit: KitArgument = None,
@@ -150,7 +152,11 @@ def card(
     kit_list.show_card(given.targets(output), output, wanted, html=html)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "kit restore --into files --identity key.txt", "kit restore newest --part dump --into files --identity key.txt"
+    )
+)
 def restore(
     context: typer.Context,
     kit: KitArgument = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, options
+from uscdr.cli.options import Scratch, examples, options
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
@@ -33,7 +33,9 @@ Backup = Annotated[
 ]
 
 
-@app.command()
+@app.command(
+    epilog=examples("recover db --dry-run", "recover db --backup b001", "recover db --backup b001 --confirm PHRASE")
+)
 def db(
     context: typer.Context,
     *,
@@ -60,7 +62,7 @@ def db(
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, scratch=scratch)
 
 
-@app.command("app")
+@app.command("app", epilog=examples("recover app --dry-run", "recover app --release v12"))
 def application(
     context: typer.Context,
     *,
@@ -81,7 +83,7 @@ def application(
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=examples("recover media --dry-run", "recover media --kit newest --identity key.txt"))
 def media(
     context: typer.Context,
     *,
@@ -117,7 +119,9 @@ def media(
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
 
 
-@app.command()
+@app.command(
+    epilog=examples("recover infra --dry-run", "recover infra --app usc-pis-recovery --kit newest --identity key.txt")
+)
 def infra(
     context: typer.Context,
     *,
@@ -148,7 +152,7 @@ def infra(
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity, scratch=scratch)
 
 
-@app.command()
+@app.command(epilog=examples("recover backups --dry-run", "recover backups --to s3://safe --recipient age1…"))
 def backups(
     context: typer.Context,
     *,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.options import options
+from uscdr.cli.options import examples, options
 
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
@@ -66,7 +66,7 @@ def report(context: typer.Context, run: RunArgument = None, *, as_json: JsonOpti
         raise loaded.damage
 
 
-@app.command()
+@app.command(epilog=examples("runs resume", "runs resume RUN --take-over", "runs resume --confirm PHRASE"))
 def resume(
     context: typer.Context,
     run: RunArgument = None,

@@ -32,6 +32,26 @@ _PROVIDERS = (
     "broker (its commands), or all."
 )
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
+_Seed = Annotated[
+    int, typer.Option(metavar="NUMBER", help="Seed of the synthetic data; the same seed gives the same data.")
+]
+_AppSource = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Directory of another Django application, instead of the clinic.")
+]
+_EnvFile = Annotated[Path | None, typer.Option(metavar="FILE", help="File with NAME=value lines for the config vars.")]
+_Procfile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Procfile to use instead of the application's own.")
+]
+_BackupAge = Annotated[
+    str, typer.Option(metavar="DURATION", help="Age of the backup b001, such as 90s, 30m, 3h or 2d.")
+]
+_UrlLifetime = Annotated[float, typer.Option(metavar="SECONDS", help="Seconds for which a backup's URL is valid.")]
+_DnsTtl = Annotated[int, typer.Option(min=1, metavar="SECONDS", help="TTL of the hostname's alias, in seconds.")]
+_DnsLag = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Seconds by which the second name server is behind.")
+]
+_Assets = Annotated[int, typer.Option(metavar="NUMBER", help="Number of extra media files, of about 20 kB each.")]
+_Plain = Annotated[bool, typer.Option("--plain", help="Leave out the extras of a real account; see docs/sandbox.md.")]
 
 
 def _state(directory: Path | None) -> StateDir:
@@ -66,38 +86,18 @@ def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: A
 def up(
     *,
     patients: Annotated[int, typer.Option(metavar="NUMBER", help="Number of synthetic patients.")] = 200,
-    seed: Annotated[
-        int, typer.Option(metavar="NUMBER", help="Seed of the synthetic data; the same seed gives the same data.")
-    ] = 1,
-    app_source: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Directory of another Django application, instead of the clinic.")
-    ] = None,
+    seed: _Seed = 1,
+    app_source: _AppSource = None,
     python: Annotated[Path | None, typer.Option(metavar="FILE", help="Python interpreter of that application.")] = None,
-    env_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File with NAME=value lines for the config vars.")
-    ] = None,
-    procfile: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Procfile to use instead of the application's own.")
-    ] = None,
-    backup_age: Annotated[
-        str, typer.Option(metavar="DURATION", help="Age of the backup b001, such as 90s, 30m, 3h or 2d.")
-    ] = "0s",
+    env_file: _EnvFile = None,
+    procfile: _Procfile = None,
+    backup_age: _BackupAge = "0s",
     keep: Annotated[int, typer.Option(metavar="NUMBER", help="Number of manual backups that the platform keeps.")] = 5,
-    url_lifetime: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Seconds for which a backup's URL is valid.")
-    ] = 3600.0,
-    dns_ttl: Annotated[
-        int, typer.Option(min=1, metavar="SECONDS", help="TTL of the hostname's alias, in seconds.")
-    ] = 5,
-    dns_lag: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Seconds by which the second name server is behind.")
-    ] = 0.3,
-    assets: Annotated[
-        int, typer.Option(metavar="NUMBER", help="Number of extra media files, of about 20 kB each.")
-    ] = 0,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Leave out the extras of a real account; see docs/sandbox.md.")
-    ] = False,
+    url_lifetime: _UrlLifetime = 3600.0,
+    dns_ttl: _DnsTtl = 5,
+    dns_lag: _DnsLag = 0.3,
+    assets: _Assets = 0,
+    plain: _Plain = False,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
