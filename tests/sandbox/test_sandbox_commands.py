@@ -55,7 +55,7 @@ def test_faults_are_added_listed_and_cleared(live: Live) -> None:
     assert "503-html  heroku GET /apps/*  call 2, count for ever, applied 0 of 0 seen" in listed
     assert live.api.get(f"/apps/{live.app}").status_code == 200
     assert live.api.get(f"/apps/{live.app}").status_code == 503
-    assert _run(live, "fault", "clear").stdout == "1 faults removed\n"
+    assert _run(live, "fault", "clear").stdout == "1 fault removed\n"
     assert live.api.get(f"/apps/{live.app}").status_code == 200
     assert "slow:SECONDS" in CliRunner().invoke(app, ["fault", "kinds"]).stdout
 

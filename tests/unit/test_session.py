@@ -40,8 +40,8 @@ def under_way(state: Path, *ignored: signal.Signals) -> Iterator[Stop]:
     [
         (signal.SIGINT, "Interrupted by the operator."),
         (signal.SIGQUIT, "Interrupted by the operator."),
-        (signal.SIGTERM, "Interrupted by a request to end (SIGTERM)."),
-        (signal.SIGHUP, "Interrupted by the end of the session: its terminal is gone (SIGHUP)."),
+        (signal.SIGTERM, "Interrupted by a termination request (SIGTERM)."),
+        (signal.SIGHUP, "Interrupted by the end of the terminal session (SIGHUP)."),
     ],
 )
 def test_what_asked_a_run_to_stop_is_named(tmp_path: Path, number: signal.Signals, cause: str) -> None:
@@ -59,7 +59,7 @@ def test_an_interruption_elsewhere_gets_the_cause_and_the_first_cause_stays(tmp_
         signal.raise_signal(signal.SIGHUP)
         signal.raise_signal(signal.SIGTERM)
         told = stop.told(Interrupted("Interrupted during the download."))
-    assert told == "Interrupted during the download (by the end of the session: its terminal is gone (SIGHUP))."
+    assert told == "Interrupted during the download (by the end of the terminal session (SIGHUP))."
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])

@@ -7,22 +7,26 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, options
+from uscdr.cli.options import Scratch, examples, options
 
 app = typer.Typer(no_args_is_help=True, help="List, capture, copy, prove and prune backups of the database.")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
-StoreOption = Annotated[str | None, typer.Option("--to", help="Store of the copies: a directory or a bucket.")]
+StoreOption = Annotated[
+    str | None, typer.Option("--to", metavar="STORE", help="Store of the copies: a directory or a bucket.")
+]
 PassphraseOption = Annotated[
     Path | None,
     typer.Option(
-        "--passphrase-file", help="File with the passphrase of the copies; or set $USCDR_VAULT_PASSPHRASE_FILE."
+        "--passphrase-file",
+        metavar="FILE",
+        help="File with the passphrase of the copies; or set $USCDR_VAULT_PASSPHRASE_FILE.",
     ),
 ]
 
 
 @app.command("list")
 def list_backups(context: typer.Context, *, to: StoreOption = None, as_json: JsonOption = False) -> None:
-    """List every backup, on the platform and off it: age, size, where it is, and how well it is proven."""
+    """List every backup, on and off the platform. Show age, size, where it is, and how well it is proven."""
     from uscdr.commands import backup as backups
 
     given = options(context)
@@ -40,7 +44,7 @@ def capture(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Capture a backup now, wait until it is complete, and print its name on stdout."""
+    """Capture a backup and wait until it is complete. Print its name on stdout."""
     from uscdr.commands import backup_schedule
 
     given = options(context)
@@ -48,19 +52,21 @@ def capture(
     backup_schedule.capture(given.targets(output).find(), output, to, evict=evict)
 
 
-@app.command()
+@app.command(epilog=examples("backup pull", "backup pull --backup b012 --to s3://safe --recipient age1…"))
 def pull(
     context: typer.Context,
     *,
     backup: Annotated[
-        str, typer.Option(help="Name of the backup on the platform, such as b012, or newest.")
+        str, typer.Option(metavar="BACKUP", help="Name of the backup on the platform, such as b012, or newest.")
     ] = "newest",
     to: StoreOption = None,
-    recipient: Annotated[list[str] | None, typer.Option(help="Public key, age1… or ssh-…; repeat for more.")] = None,
+    recipient: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="Public key, age1… or ssh-…; repeat for more.")
+    ] = None,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy a backup off the platform and encrypt it on the way. Skip a backup that has a copy already."""
+    """Copy a backup off the platform, encrypted. Skip a backup that already has a copy."""
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.PullOptions(backup, to, tuple(recipient or ()), passphrase_file)
@@ -69,7 +75,7 @@ def pull(
     backup_copies.pull(given.targets(output).find(), output, wanted)
 
 
-@app.command()
+@app.command(epilog=examples("backup prove", "backup prove b011 b012 --identity key.txt"))
 def prove(
     context: typer.Context,
     backup: Annotated[
@@ -79,11 +85,13 @@ def prove(
     *,
     to: StoreOption = None,
     identity: Annotated[
-        Path | None, typer.Option(help="Identity file: an age or SSH private key; or set $USCDR_AGE_IDENTITY.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Identity file: an age or SSH private key; or set $USCDR_AGE_IDENTITY."),
     ] = None,
     passphrase_file: PassphraseOption = None,
     kit: Annotated[
-        str | None, typer.Option(help="Escape kit that has the encryption key, if the application is unavailable.")
+        str | None,
+        typer.Option(metavar="KIT", help="Escape kit that has the encryption key, if the application is unavailable."),
     ] = None,
     scratch: Scratch = None,
     as_json: JsonOption = False,
@@ -97,7 +105,7 @@ def prove(
     raise typer.Exit(backup_copies.prove(given.targets(output, scratch).find(), output, wanted))
 
 
-@app.command()
+@app.command(epilog=examples("backup status", "backup status --to s3://safe --json"))
 def status(context: typer.Context, *, to: StoreOption = None, as_json: JsonOption = False) -> None:
     """Show whether the backups meet the RPO now. Exit 1 if they do not; run it from cron."""
     from uscdr.commands import backup as backups
@@ -117,7 +125,7 @@ def schedule(
     to: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the platform's daily schedules, and a cron line that meets the RPO. Exit 1 if there is no schedule."""
+    """Show the backup schedules of the platform. Print a cron line that meets the RPO. Exit 1 without a schedule."""
     from uscdr.commands import backup_schedule
 
     given = options(context)
@@ -125,15 +133,15 @@ def schedule(
     raise typer.Exit(backup_schedule.schedule(given.targets(output).find(), output, to, apply=apply))
 
 
-@app.command()
+@app.command(epilog=examples("backup prune", "backup prune --confirm PHRASE"))
 def prune(
     context: typer.Context,
     *,
     to: StoreOption = None,
-    confirm: Annotated[str | None, typer.Option(help="Phrase that the dry run prints.")] = None,
+    confirm: Annotated[str | None, typer.Option(metavar="PHRASE", help="Phrase that the dry run prints.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which copies retention removes; with --confirm, remove them. Keep the newest proven copy always."""
+    """Show which copies retention removes. With --confirm, remove them, but never the newest proven copy."""
     from uscdr.commands import backup_copies
 
     given = options(context)

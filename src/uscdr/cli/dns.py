@@ -23,7 +23,7 @@ def rollback(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Restore the DNS records that the last `recover infra` on this target changed, if nobody changed them since."""
+    """Restore the previous DNS records. Undo the last `recover infra` on this target, if nobody changed them since."""
     from uscdr.scenarios.adapters import Request
 
     carry_out(context, Request("dns", anew=new), confirm=confirm, dry_run=dry_run, as_json=as_json)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import options
+from uscdr.cli.options import examples, options
 from uscdr.commands.housekeeping import state
 
-app = typer.Typer(no_args_is_help=True, help="Rehearse a recovery in a new sandbox, which is removed afterwards.")
+app = typer.Typer(no_args_is_help=True, help="Rehearse a recovery in a sandbox of its own.")
 
 KINDS = {
     "db": ("drop-table", "delete-rows", "truncate", "scramble-text", "wrong-data-load", "unreachable"),
@@ -20,18 +20,20 @@ KINDS = {
     "backups": ("stopped", "schedule-gone", "captures-fail"),
 }
 """Kinds of damage that a recovery can repair. A failure that only the provider can repair is not a drill."""
-Patients = Annotated[int, typer.Option(min=1, help="Number of synthetic patients.")]
-Report = Annotated[Path, typer.Option(help="Directory for the reports (Markdown and JSON).")]
+Patients = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Number of synthetic patients.")]
+Report = Annotated[Path, typer.Option(metavar="DIR", help="Directory for the reports (Markdown and JSON).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
 REPORTS = Path("reports")
 
 
 def _how(scenario: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(help=f"Kind of damage: {', '.join(KINDS[scenario])}.")
+    option: typer.models.OptionInfo = typer.Option(
+        metavar="KIND", help=f"Kind of damage: {', '.join(KINDS[scenario])}."
+    )
     return option
 
 
-@app.command()
+@app.command(epilog=examples("drill db", "drill db --how delete-rows --patients 50 --report reports"))
 def db(
     context: typer.Context,
     *,
@@ -40,7 +42,7 @@ def db(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Damage the database, recover it, and compare it with its healthy state."""
+    """Damage the database and recover it. Compare it with its healthy state."""
     _drill(context, "db", how, patients, report, as_json=as_json)
 
 
@@ -53,7 +55,7 @@ def application(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Break the application (release, config or migration), recover it, and compare the data."""
+    """Break the application and recover it. Compare the data with the healthy state."""
     _drill(context, "app", how, patients, report, as_json=as_json)
 
 
@@ -66,7 +68,7 @@ def media(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Delete or overwrite media files, restore them from the service's backup and a kit, and compare every file."""
+    """Damage media files and restore them. Use the service's backup and a kit. Compare every file."""
     _drill(context, "media", how, patients, report, as_json=as_json)
 
 
@@ -79,7 +81,7 @@ def infra(
     report: Report = REPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the application or its database, rebuild it from a kit, and compare data and files."""
+    """Delete the application or its database. Rebuild it from a kit. Compare data and files."""
     _drill(context, "infra", how, patients, report, as_json=as_json)
 
 

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, options
+from uscdr.cli.options import Scratch, examples, options
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Build and check the escape kit: everything that a rebuild needs, encrypted, off the platform.",
+    help="Build, check and restore escape kits for a rebuild.",
 )
 
 
@@ -35,26 +35,34 @@ class Exportable(StrEnum):
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
-StoreOption = Annotated[str | None, typer.Option("--to", help="Store of the kits: a directory or a bucket.")]
+StoreOption = Annotated[
+    str | None, typer.Option("--to", metavar="STORE", help="Store of the kits: a directory or a bucket.")
+]
 IdentityOption = Annotated[
     Path | None,
-    typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="Identity file: an age or SSH private key."),
+    typer.Option(
+        "--identity", envvar="USCDR_AGE_IDENTITY", metavar="FILE", help="Identity file: an age or SSH private key."
+    ),
 ]
 KitArgument = Annotated[
     str | None,
     typer.Argument(metavar="[KIT]", help="Id or its beginning, newest, STORE:ID or a path; default: newest."),
 ]
-KitOption = Annotated[str | None, typer.Option("--kit", help="The kit as an option, as in `recover`.")]
+KitOption = Annotated[str | None, typer.Option("--kit", metavar="KIT", help="The kit as an option, as in `recover`.")]
 
 
-@app.command()
+@app.command(epilog=examples("kit build --recipient age1…", "kit build --capture --to s3://safe"))
 def build(
     context: typer.Context,
     *,
     to: StoreOption = None,
-    recipient: Annotated[list[str] | None, typer.Option(help="Public key, age1… or ssh-…; repeat for more.")] = None,
+    recipient: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="Public key, age1… or ssh-…; repeat for more.")
+    ] = None,
     without: Annotated[list[Omission] | None, typer.Option(help="Leave this part out; repeat for more.")] = None,
-    backup: Annotated[str | None, typer.Option(help="Backup to include, such as b012; default: the newest.")] = None,
+    backup: Annotated[
+        str | None, typer.Option(metavar="BACKUP", help="Backup to include, such as b012; default: the newest.")
+    ] = None,
     capture: Annotated[bool, typer.Option("--capture", help="Capture a new backup first.")] = False,
     unproven: Annotated[
         bool, typer.Option("--unproven", help="Include the dump without a restore that proves it.")
@@ -62,7 +70,7 @@ def build(
     scratch: Scratch = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Collect all parts, prove the dump, encrypt and store them. Exit 1 if a part is incomplete."""
+    """Build a kit: collect, prove, encrypt and store. Exit 1 if a part is incomplete."""
     from uscdr.commands import kit_build
 
     wanted = kit_build.BuildOptions(
@@ -73,7 +81,9 @@ def build(
     raise typer.Exit(kit_build.build_kit(given.targets(output, scratch).find(), output, wanted))
 
 
-@app.command()
+@app.command(
+    epilog=examples("kit check", "kit check newest --restore --identity key.txt", "kit check --online --minimum 80")
+)
 def check(
     context: typer.Context,
     kit: KitArgument = None,
@@ -86,11 +96,11 @@ def check(
         bool, typer.Option("--restore", help="Also restore its dump on this machine, with the kit's key and code.")
     ] = False,
     minimum: Annotated[
-        int | None, typer.Option(min=0, max=100, help="Exit 1 if the kit has fewer freshness points.")
+        int | None, typer.Option(min=0, max=100, metavar="POINTS", help="Exit 1 if the kit has fewer freshness points.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check whether a kit is intact and complete enough for a rebuild. Needs network only to read the kit's store."""
+    """Check that a kit is intact and complete. It needs network access only to read the kit's store."""
     from uscdr.commands import kit as kitcheck
     from uscdr.commands import kit_list
 
@@ -107,7 +117,10 @@ def list_kits(
     *,
     to: StoreOption = None,
     identity: Annotated[
-        Path | None, typer.Option("--identity", help="Identity file: check the sealed manifests, not only the cards.")
+        Path | None,
+        typer.Option(
+            "--identity", metavar="FILE", help="Identity file: check the sealed manifests, not only the cards."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -139,12 +152,18 @@ def card(
     kit_list.show_card(given.targets(output), output, wanted, html=html)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "kit restore --into files --identity key.txt", "kit restore newest --part dump --into files --identity key.txt"
+    )
+)
 def restore(
     context: typer.Context,
     kit: KitArgument = None,
     *,
-    into: Annotated[Path, typer.Option(help="Directory for the files; existing files are not overwritten.")],
+    into: Annotated[
+        Path, typer.Option(metavar="DIR", help="Directory for the files; existing files are not overwritten.")
+    ],
     kit_option: KitOption = None,
     part: Annotated[list[Exportable] | None, typer.Option(help="Restore only this part; repeat for more.")] = None,
     to: StoreOption = None,

@@ -308,15 +308,19 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer passes it by positio
 def root(
     context: typer.Context,
     *,
-    config: Annotated[Path | None, typer.Option(help="Path of scenarios.yaml.")] = None,
-    target: Annotated[str | None, typer.Option(help="Target of scenarios.yaml, or `sandbox`.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Path of scenarios.yaml.")] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="TARGET", help="Target of scenarios.yaml, or `sandbox`.")
+    ] = None,
     json_lines: Annotated[
         bool, typer.Option("--json", help="Print results or events as JSON lines on stdout.")
     ] = False,
     quiet: Annotated[bool, typer.Option(help="Print only results, warnings and errors.")] = False,
     verbose: Annotated[bool, typer.Option(help="Print more details.")] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="Print without colour.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """The global options, which come before the command."""
     del version

@@ -46,6 +46,11 @@ def options(context: typer.Context) -> GlobalOptions:
     return found if isinstance(found, GlobalOptions) else GlobalOptions()
 
 
+def examples(*commands: str) -> str:
+    """The end of a command's help: commands that the operator can paste."""
+    return "\n".join(("\b", "EXAMPLES", *(f"  uscdr {command}" for command in commands)))
+
+
 Scratch = Annotated[
     str | None,
     typer.Option(

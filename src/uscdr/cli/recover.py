@@ -7,26 +7,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, options
+from uscdr.cli.options import Scratch, examples, options
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
 
-app = typer.Typer(no_args_is_help=True, help="Show the plan of a recovery, ask for a typed confirmation, and recover.")
+app = typer.Typer(no_args_is_help=True, help="Plan a recovery, ask for confirmation, and recover.")
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check, prove and plan; change nothing.")]
-Confirm = Annotated[str | None, typer.Option(help="Phrase that the dry run prints.")]
+Confirm = Annotated[str | None, typer.Option(metavar="PHRASE", help="Phrase that the dry run prints.")]
 New = Annotated[bool, typer.Option("--new", help="Start a new run although an earlier run is not finished.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
-Ref = Annotated[str | None, typer.Option(help="Branch, tag or commit to deploy; default: app.source.ref.")]
-Kit = Annotated[str | None, typer.Option(help="Escape kit: its id, `newest`, or STORE:ID.")]
-IdentityFile = Annotated[
-    Path | None, typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", help="Identity file: the kit's private key.")
+Ref = Annotated[
+    str | None, typer.Option(metavar="REF", help="Branch, tag or commit to deploy; default: app.source.ref.")
 ]
-Backup = Annotated[str | None, typer.Option(help="Backup such as b001 or a002; default: the newest usable one.")]
+Kit = Annotated[str | None, typer.Option(metavar="KIT", help="Escape kit: its id, `newest`, or STORE:ID.")]
+IdentityFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--identity", envvar="USCDR_AGE_IDENTITY", metavar="FILE", help="Identity file: the kit's private key."
+    ),
+]
+Backup = Annotated[
+    str | None, typer.Option(metavar="BACKUP", help="Backup such as b001 or a002; default: the newest usable one.")
+]
 
 
-@app.command()
+@app.command(
+    epilog=examples("recover db --dry-run", "recover db --backup b001", "recover db --backup b001 --confirm PHRASE")
+)
 def db(
     context: typer.Context,
     *,
@@ -53,12 +62,13 @@ def db(
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, scratch=scratch)
 
 
-@app.command("app")
+@app.command("app", epilog=examples("recover app --dry-run", "recover app --release v12"))
 def application(
     context: typer.Context,
     *,
     release: Annotated[
-        str | None, typer.Option(help="Roll back to this release, such as v12; default: uscdr chooses.")
+        str | None,
+        typer.Option(metavar="RELEASE", help="Roll back to this release, such as v12; default: uscdr chooses."),
     ] = None,
     ref: Ref = None,
     dry_run: DryRun = False,
@@ -66,21 +76,26 @@ def application(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Roll back, migrate or deploy from source after an application failure."""
+    """Roll back, migrate or deploy after an application failure."""
     from uscdr.scenarios.adapters import Request
 
     request = Request("app", release=release, ref=ref, anew=new)
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=examples("recover media --dry-run", "recover media --kit newest --identity key.txt"))
 def media(
     context: typer.Context,
     *,
-    files: Annotated[Path | None, typer.Option("--from", help="Directory with copies of the files.")] = None,
-    cloud: Annotated[str | None, typer.Option(help="Restore all files into this other cloud.")] = None,
+    files: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Directory with copies of the files.")
+    ] = None,
+    cloud: Annotated[str | None, typer.Option(metavar="CLOUD", help="Restore all files into this other cloud.")] = None,
     replaced_since: Annotated[
-        str | None, typer.Option(help="Treat files replaced since this time, such as 2026-11-23T10:00Z, as damaged.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Treat files replaced since this time, such as 2026-11-23T10:00Z, as damaged."
+        ),
     ] = None,
     accept_replaced: Annotated[
         bool, typer.Option("--accept-replaced", help="Accept replaced files that uscdr cannot compare with a copy.")
@@ -92,7 +107,7 @@ def media(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Restore lost media files from Cloudinary's backup, then from a kit or a directory."""
+    """Restore lost media files. Use Cloudinary's backup first, then a kit or a directory."""
     from uscdr.scenarios.adapters import Request
     from uscdr.settings import user_path
 
@@ -104,12 +119,14 @@ def media(
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
 
 
-@app.command()
+@app.command(
+    epilog=examples("recover infra --dry-run", "recover infra --app usc-pis-recovery --kit newest --identity key.txt")
+)
 def infra(
     context: typer.Context,
     *,
     app_name: Annotated[
-        str | None, typer.Option("--app", help="Name of the new application; default: recovery.app.")
+        str | None, typer.Option("--app", metavar="APP", help="Name of the new application; default: recovery.app.")
     ] = None,
     in_place: Annotated[
         bool, typer.Option("--in-place-if-possible", help="Rebuild in the old application if it still exists.")
@@ -124,7 +141,7 @@ def infra(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild everything in a new application, from the old application or from a kit."""
+    """Rebuild everything in a new application. Use the old application or a kit."""
     from uscdr.commands import recover as conduct
     from uscdr.scenarios.adapters import Request
 
@@ -135,12 +152,16 @@ def infra(
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity, scratch=scratch)
 
 
-@app.command()
+@app.command(epilog=examples("recover backups --dry-run", "recover backups --to s3://safe --recipient age1…"))
 def backups(
     context: typer.Context,
     *,
-    to: Annotated[str | None, typer.Option(help="Store of the copies: a directory or a bucket.")] = None,
-    recipient: Annotated[list[str] | None, typer.Option(help="Public key, age1… or ssh-…; repeat for more.")] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="STORE", help="Store of the copies: a directory or a bucket.")
+    ] = None,
+    recipient: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="Public key, age1… or ssh-…; repeat for more.")
+    ] = None,
     identity: IdentityFile = None,
     evict: Annotated[
         bool, typer.Option("--evict", help="Capture even if the platform then drops the newest proven backup.")
@@ -150,7 +171,7 @@ def backups(
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
-    """Schedule, capture, copy and prove a backup when backups fail or are not scheduled; check the RPO."""
+    """Schedule, capture, copy and prove a backup. Use it when backups fail or are not scheduled. Check the RPO."""
     from uscdr.commands.recover import lasting
     from uscdr.scenarios.adapters import Request
 

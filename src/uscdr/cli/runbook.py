@@ -11,7 +11,9 @@ from uscdr.cli.options import options
 
 def runbook(
     context: typer.Context,
-    scenario: Annotated[str | None, typer.Argument(help="Scenario: db, app, media, infra, …; default: all.")] = None,
+    scenario: Annotated[
+        str | None, typer.Argument(metavar="[SCENARIO]", help="Scenario: db, app, media, infra, …; default: all.")
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
 ) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.options import options
+from uscdr.cli.options import examples, options
 
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
 
 app = typer.Typer(no_args_is_help=True, help="List, show and resume runs, from their journals.")
 RunArgument = Annotated[
-    str | None, typer.Argument(help="Id of a run or its beginning; default: the newest run that fits.")
+    str | None, typer.Argument(metavar="[RUN]", help="Id of a run or its beginning; default: the newest run that fits.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 
@@ -66,15 +66,21 @@ def report(context: typer.Context, run: RunArgument = None, *, as_json: JsonOpti
         raise loaded.damage
 
 
-@app.command()
+@app.command(epilog=examples("runs resume", "runs resume RUN --take-over", "runs resume --confirm PHRASE"))
 def resume(
     context: typer.Context,
     run: RunArgument = None,
     *,
-    confirm: Annotated[str | None, typer.Option(help="Confirmation phrase, if the run waits for it.")] = None,
+    confirm: Annotated[
+        str | None, typer.Option(metavar="PHRASE", help="Confirmation phrase, if the run waits for it.")
+    ] = None,
     identity: Annotated[
         Path | None,
-        typer.Option(envvar="USCDR_AGE_IDENTITY", help="Identity file: the kit's private key, if the run uses a kit."),
+        typer.Option(
+            envvar="USCDR_AGE_IDENTITY",
+            metavar="FILE",
+            help="Identity file: the kit's private key, if the run uses a kit.",
+        ),
     ] = None,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Resume here a run that another machine began (USCDR_SHARED).")
@@ -89,7 +95,7 @@ def resume(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Resume an interrupted run. It looks first and repeats no finished step."""
+    """Resume an interrupted run. Check the provider first, and repeat no finished step."""
     from uscdr.commands import recover
 
     asked = recover.ResumeOptions(

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Emulate the providers on this mach
 fault = typer.Typer(no_args_is_help=True, help="Make provider calls fail.")
 app.add_typer(fault, name="fault")
 
-StateOption = Annotated[Path | None, typer.Option("--state", help="State directory of the sandbox.")]
+StateOption = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="State directory of the sandbox.")]
 _DAMAGES = {
     "db": "drop-table, delete-rows, truncate, scramble-text, wrong-data-load, unreachable",
     "app": "bad-release, crashed-web, failing-release-phase, lost-config, missing-migration",
@@ -32,6 +32,26 @@ _PROVIDERS = (
     "broker (its commands), or all."
 )
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
+_Seed = Annotated[
+    int, typer.Option(metavar="NUMBER", help="Seed of the synthetic data; the same seed gives the same data.")
+]
+_AppSource = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Directory of another Django application, instead of the clinic.")
+]
+_EnvFile = Annotated[Path | None, typer.Option(metavar="FILE", help="File with NAME=value lines for the config vars.")]
+_Procfile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Procfile to use instead of the application's own.")
+]
+_BackupAge = Annotated[
+    str, typer.Option(metavar="DURATION", help="Age of the backup b001, such as 90s, 30m, 3h or 2d.")
+]
+_UrlLifetime = Annotated[float, typer.Option(metavar="SECONDS", help="Seconds for which a backup's URL is valid.")]
+_DnsTtl = Annotated[int, typer.Option(min=1, metavar="SECONDS", help="TTL of the hostname's alias, in seconds.")]
+_DnsLag = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Seconds by which the second name server is behind.")
+]
+_Assets = Annotated[int, typer.Option(metavar="NUMBER", help="Number of extra media files, of about 20 kB each.")]
+_Plain = Annotated[bool, typer.Option("--plain", help="Leave out the extras of a real account; see docs/sandbox.md.")]
 
 
 def _state(directory: Path | None) -> StateDir:
@@ -65,23 +85,19 @@ def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: A
 @app.command()
 def up(
     *,
-    patients: Annotated[int, typer.Option(help="Number of synthetic patients.")] = 200,
-    seed: Annotated[int, typer.Option(help="Seed of the synthetic data; the same seed gives the same data.")] = 1,
-    app_source: Annotated[
-        Path | None, typer.Option(help="Directory of another Django application, instead of the clinic.")
-    ] = None,
-    python: Annotated[Path | None, typer.Option(help="Python interpreter of that application.")] = None,
-    env_file: Annotated[Path | None, typer.Option(help="File with NAME=value lines for the config vars.")] = None,
-    procfile: Annotated[Path | None, typer.Option(help="Procfile to use instead of the application's own.")] = None,
-    backup_age: Annotated[str, typer.Option(help="Age of the backup b001, such as 90s, 30m, 3h or 2d.")] = "0s",
-    keep: Annotated[int, typer.Option(help="Number of manual backups that the platform keeps.")] = 5,
-    url_lifetime: Annotated[float, typer.Option(help="Seconds for which a backup's URL is valid.")] = 3600.0,
-    dns_ttl: Annotated[int, typer.Option(min=1, help="TTL of the hostname's alias, in seconds.")] = 5,
-    dns_lag: Annotated[float, typer.Option(min=0, help="Seconds by which the second name server is behind.")] = 0.3,
-    assets: Annotated[int, typer.Option(help="Number of extra media files, of about 20 kB each.")] = 0,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Leave out the extras of a real account; see docs/sandbox.md.")
-    ] = False,
+    patients: Annotated[int, typer.Option(metavar="NUMBER", help="Number of synthetic patients.")] = 200,
+    seed: _Seed = 1,
+    app_source: _AppSource = None,
+    python: Annotated[Path | None, typer.Option(metavar="FILE", help="Python interpreter of that application.")] = None,
+    env_file: _EnvFile = None,
+    procfile: _Procfile = None,
+    backup_age: _BackupAge = "0s",
+    keep: Annotated[int, typer.Option(metavar="NUMBER", help="Number of manual backups that the platform keeps.")] = 5,
+    url_lifetime: _UrlLifetime = 3600.0,
+    dns_ttl: _DnsTtl = 5,
+    dns_lag: _DnsLag = 0.3,
+    assets: _Assets = 0,
+    plain: _Plain = False,
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -128,7 +144,7 @@ def status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def env(*, state: StateOption = None, as_json: JsonOption = False) -> None:
-    """Print environment variables that point the official clients at the sandbox. Use it with eval."""
+    """Print environment variables for the sandbox. With eval, the official clients use the sandbox."""
     from uscdr.sandbox import client, describe
 
     directory = _state(state)
@@ -138,11 +154,13 @@ def env(*, state: StateOption = None, as_json: JsonOption = False) -> None:
 
 @app.command("break")
 def break_(
-    what: Annotated[str, typer.Argument(help=f"What to damage: {', '.join(_DAMAGES)}.")],
+    what: Annotated[str, typer.Argument(metavar="PART", help=f"Part to damage: {', '.join(_DAMAGES)}.")],
     *,
-    how: Annotated[str, typer.Option(help=_HOW)],
-    app_name: Annotated[str, typer.Option("--app", help="Application to damage.")] = "usc-pis",
-    variable: Annotated[str, typer.Option(help="lost-config: config var to remove. Default: ALLOWED_HOSTS.")] = "",
+    how: Annotated[str, typer.Option(metavar="KIND", help=_HOW)],
+    app_name: Annotated[str, typer.Option("--app", metavar="APP", help="Application to damage.")] = "usc-pis",
+    variable: Annotated[
+        str, typer.Option(metavar="NAME", help="lost-config: config var to remove. Default: ALLOWED_HOSTS.")
+    ] = "",
     domain_held: Annotated[
         bool, typer.Option("--domain-held", help="app-gone: another application holds the hostnames.")
     ] = False,
@@ -153,7 +171,7 @@ def break_(
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Damage the database, the application, the infrastructure, the media files or a service of the sandbox."""
+    """Damage a part of the sandbox. Choose db, app, infra, media or service."""
     from uscdr.errors import BadInput
     from uscdr.sandbox import client, describe
 
@@ -166,13 +184,15 @@ def break_(
 
 @fault.command("add")
 def fault_add(
-    kind: Annotated[str, typer.Argument(help="Kind of fault; `uscdr sandbox fault kinds` lists them.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="FAULT", help="Kind of fault; `uscdr sandbox fault kinds` lists them.")
+    ],
     *,
-    method: Annotated[str, typer.Option(help="HTTP method, or *.")] = "*",
-    path: Annotated[str, typer.Option(help="Path with * and ? as wildcards.")] = "*",
-    call: Annotated[int, typer.Option(help="Number of the first matching call that fails.")] = 1,
-    count: Annotated[int, typer.Option(help="How many calls fail; 0: all further calls.")] = 1,
-    provider: Annotated[str, typer.Option(help=_PROVIDERS)] = "heroku",
+    method: Annotated[str, typer.Option(metavar="METHOD", help="HTTP method, or *.")] = "*",
+    path: Annotated[str, typer.Option(metavar="PATTERN", help="Path with * and ? as wildcards.")] = "*",
+    call: Annotated[int, typer.Option(metavar="NUMBER", help="Number of the first matching call that fails.")] = 1,
+    count: Annotated[int, typer.Option(metavar="NUMBER", help="How many calls fail; 0: all further calls.")] = 1,
+    provider: Annotated[str, typer.Option(metavar="PROVIDER", help=_PROVIDERS)] = "heroku",
     state: StateOption = None,
     as_json: JsonOption = False,
 ) -> None:

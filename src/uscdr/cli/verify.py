@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from uscdr.scenarios.config import Config
     from uscdr.ui.console import Output
 
-Which = Annotated[str, typer.Argument(help="Checklist: all, db, app or integration.")]
+Which = Annotated[str, typer.Argument(metavar="[CHECKLIST]", help="Checklist: all, db, app or integration.")]
 Names = Annotated[
-    list[str] | None, typer.Argument(help="Names of checks; * and ? match; separate them with spaces or commas.")
+    list[str] | None,
+    typer.Argument(metavar="[CHECK]…", help="Names of checks; * and ? match; separate them with spaces or commas."),
 ]
 SkipManual = Annotated[bool, typer.Option("--skip-manual", help="Skip the questions to a person; the result says so.")]
 Answer = Annotated[
-    list[str] | None, typer.Option(help="Answer a question in advance: NAME=yes or NAME=no; repeat for more.")
+    list[str] | None,
+    typer.Option(metavar="ANSWER", help="Answer a question in advance: NAME=yes or NAME=no; repeat for more."),
 ]
 App = Annotated[
-    str | None, typer.Option(help="Check another application, for example the one that `recover infra` created.")
+    str | None,
+    typer.Option(metavar="APP", help="Check another application, for example the one that `recover infra` created."),
 ]
-Junit = Annotated[Path | None, typer.Option(help="Write the result as JUnit XML.")]
-Markdown = Annotated[Path | None, typer.Option(help="Write the result as Markdown.")]
+Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML.")]
+Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as Markdown.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 
 
@@ -47,7 +50,9 @@ def verify(
     skip_manual: SkipManual = False,
     answer: Answer = None,
     app: App = None,
-    deadline: Annotated[str, typer.Option(help="Time limit for all checks together, such as 90s or 5m.")] = "5m",
+    deadline: Annotated[
+        str, typer.Option(metavar="DURATION", help="Time limit for all checks together, such as 90s or 5m.")
+    ] = "5m",
     junit: Junit = None,
     markdown: Markdown = None,
     as_json: AsJson = False,
@@ -101,8 +106,10 @@ def watch(
     which: Which = "all",
     check: Names = None,
     *,
-    lasting: Annotated[str, typer.Option("--for", help="How long to repeat, such as 24h.")] = "24h",
-    every: Annotated[str, typer.Option(help="Time from one round to the next, such as 10m.")] = "10m",
+    lasting: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long to repeat, such as 24h.")] = "24h",
+    every: Annotated[
+        str, typer.Option(metavar="DURATION", help="Time from one round to the next, such as 10m.")
+    ] = "10m",
     app: App = None,
     junit: Junit = None,
     markdown: Markdown = None,

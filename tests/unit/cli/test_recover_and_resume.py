@@ -92,7 +92,7 @@ def test_a_target_that_is_another_application_now_is_refused(shell: Shell, quick
     (quick / "other.yaml").write_text(text)
     code, _, err = shell.type("--config", "other.yaml", "runs", "resume")
     assert code == 2
-    assert "another application" in err
+    assert "no longer the application" in err
     assert shell.run.world.writes == writes
 
 
@@ -135,7 +135,7 @@ def test_what_can_be_read_of_a_damaged_journal_is_shown(shell: Shell) -> None:
     for command in ("show", "report"):
         code, out, err = shell.type("runs", command, path.parent.name)
         assert (code, "usc-pis" in out) == (3, True)
-        assert "Only what stands before a damage is shown: 5 lines" in err
+        assert "only what comes before the damage: 5 lines" in err
         assert "damaged at line 6" in err
     writes = list(shell.run.world.writes)
     code, _, err = shell.type("recover", "db", "--confirm", "x")
