@@ -42,7 +42,7 @@ def test_daily_backups_miss_four_hours_with_the_arithmetic_even_right_after_one(
     assert seen.worst == 24 * 3600 + 300
     words = "\n".join(_lines(seen))
     assert "daily at 02:00 UTC + 5 min for the capture = up to 24 h 05 min, objective 4 h: missed" in words
-    assert "RPO MISSED: backups are too rare" in words
+    assert "RPO MISSED: the gaps between backups are too long" in words
 
 
 def test_captures_every_three_hours_meet_it_whatever_the_platform_schedules() -> None:
