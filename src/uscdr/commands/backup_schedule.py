@@ -49,9 +49,8 @@ def schedule(target: Target, output: Output, to: str | None, *, apply: bool) -> 
         if apply and not found:
             made = bool(operate(target, output, Request("schedule"))["created"])
             found = work.deps.backups.schedules(addon)
-        _tell(
-            work, found, work.store.place if to else None, made=made
-        )  # cron runs in another directory, so the store must be explicit
+        named = work.store.place if to else None  # cron runs in another directory: the store must be explicit
+        _tell(work, found, named, made=made)
     return int(ExitCode.DONE if found else ExitCode.CHECK_FAILED)
 
 
