@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import re
@@ -12,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -95,7 +96,15 @@ def main() -> None:
         code = int(ExitCode.INTERRUPTED)
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # only the interpreter's shutdown is left
-    sys.exit(code)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process. Without another thread, skip taking apart every module: a sixth of a short command's time."""
+    if threading.active_count() > 1:
+        sys.exit(code)
+    atexit._run_exitfuncs()  # noqa: SLF001 - what `sys.exit` would call first
+    os._exit(code)
 
 
 def _delivered(code: int, arguments: Sequence[str]) -> int:

@@ -144,7 +144,7 @@ def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> d
     if not _is_whole(line):
         raise _damage(path, place, "the checksum of the line is wrong")
     try:
-        record = json.loads(line)
+        record = json.loads(line.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         raise _damage(path, place, "the line is not JSON") from None
     if not isinstance(record, dict) or not isinstance(record.get("event"), dict):
