@@ -149,7 +149,7 @@ def test_a_backup_of_broken_data_ends_with_exit_1_and_the_older_copy(desk: Desk,
     said = recover(desk, "--confirm", phrase(desk), code=1).stderr
     assert "is NOT proven." in said
     assert "patients are there" in said
-    assert "Rely on b003, the newest proven backup" in said
+    assert "Until then, rely on b003, the newest proven backup" in said
     assert f"(copy {recovered['id']})" in said
     ends = [event for event in journal(desk) if event["kind"] == "run.finished"]
     assert ends[-1]["exit_code"] == 1

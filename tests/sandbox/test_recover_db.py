@@ -158,7 +158,7 @@ def test_without_a_terminal_and_without_the_phrase_nothing_is_changed(desk: Desk
     refused = desk.call(*RECOVER, code=4)
     assert "--dry-run" in refused.stderr
     wrong = desk.call(*RECOVER, "--confirm", "postgresql-x of usc-pis: 1 rows", code=4)
-    assert "does not fit" in wrong.stderr
+    assert "does not match" in wrong.stderr
     assert desk.writes() == before
 
 

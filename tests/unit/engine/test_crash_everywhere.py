@@ -38,7 +38,7 @@ def test_a_torn_last_line_is_dropped_said_and_made_good(whole: Rehearsal, quick:
     data = run.journal_path.read_bytes()
     run.journal_path.write_bytes(data[:-20])
     assert judged(run, run.resume(), whole) == []
-    assert any("cut off" in note["text"] for note in run.events("note"))
+    assert any("last line was incomplete" in note["text"] for note in run.events("note"))
 
 
 def judged(run: Rehearsal, ending: object, whole: Rehearsal) -> list[str]:
