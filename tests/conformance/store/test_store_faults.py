@@ -125,7 +125,7 @@ def test_an_outcome_that_cannot_be_looked_at_is_unknown(
     lost = LOST["end of the copy"] if large else (b"PUT", b"/notes/x")
     with Proxy(s3_port, Cuts(answers_to=lost, then_dead=True)) as proxy:
         store = bucket.through(proxy.port).open()
-        with pytest.raises(OutcomeUnknown, match="is not known"):
+        with pytest.raises(OutcomeUnknown, match="did not confirm that it stored"):
             store.create(NAME, file_of(tmp_path)) if large else store.put_once("notes/x", b"mine")
     stored = bucket.open().size(NAME if large else "notes/x")
     assert stored == (LARGE if large else 4)  # it had arrived
