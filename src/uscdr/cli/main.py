@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import re
 import resource
@@ -37,9 +36,6 @@ KEPT = frozenset({"PGPASSWORD", "PGPASSFILE"})
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """Signals that by default end a process at once, without the removal of its scratch files."""
 
-SELDOM = (100_000, 20, 20)
-"""Thresholds of the garbage collector. The defaults cost a short command a tenth of its time."""
-
 NEEDED = (signal.SIGCHLD, signal.SIGALRM)
 """If SIGCHLD is ignored, every child's exit code reads as 0; SIGALRM limits the time of a write."""
 
@@ -47,7 +43,6 @@ NEEDED = (signal.SIGCHLD, signal.SIGALRM)
 def prepare() -> None:
     """Set streams, signals, umask and limits. Signals that were ignored at the start (`nohup`) stay ignored."""
     STANDARD.install()
-    gc.set_threshold(*SELDOM)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # the search for plugins takes time; we have none
     os.umask(PRIVATE)
     for name in DIRECTORIES:

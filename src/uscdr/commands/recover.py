@@ -250,7 +250,7 @@ def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> i
         raise ending.error  # not even its first line was written
     journal = Journal.read(path)
     if not output.json_lines or output.out.broken:
-        output.say(summarise(build(journal.records, last_hash=journal.last_hash), journal=str(journal.path)))
+        output.say(summarise(build(journal.stamped, last_hash=journal.last_hash), journal=str(journal.path)))
     _warn_behind(team, output)
     if ending.error is not None:
         output.error(ending.error)

@@ -189,7 +189,7 @@ def _as_it_stands(context: RunContext, before: Path, journal: Journal) -> RunCon
     """
     if not runs.RunSummary.of(journal).resumable:
         raise BadInput(f"Run {context.run} is finished.", next_action=f"See: uscdr runs show {context.run}")
-    moved_on = len(journal.records) > len(Journal.read(before).records)
+    moved_on = len(journal.lines) > len(Journal.read(before).lines)
     return replace(context, confirm=None) if moved_on and History.of(journal.records).spent else context
 
 
@@ -253,7 +253,7 @@ def _conduct(
     own = context.state / "runs" / context.run / NAME
     with adapters.opened(context) as deps:
         deps.require_inputs()
-        bus = _bus(context, ledger, len(journal.records) if journal else 0)
+        bus = _bus(context, ledger, len(journal.lines) if journal else 0)
         run = Run(
             _run_info(context), bus, Gate(context.asker, context.confirm, send_again=context.send_again), context.stop,
             left=lambda: _left_over(deps, own) if RunKind(context.request.scenario).recovers else {},
@@ -262,15 +262,15 @@ def _conduct(
         steps = _steps(context, deps)
         if journal is not None:
             _require_ours(steps, history, journal.path)
-        run.announce(resumed=bool(journal and journal.records))
+        run.announce(resumed=bool(journal and journal.lines))
         beside = _beside(context) if context.dry_run else ""
         for words in _to_know(context, deps, journal, aside, beside):
             bus.emit(Note(level="warning", text=words))
         if context.dry_run:
             return run.rehearse(steps, beside=beside)
         return run.run(
-            steps, history, shortfall=lambda: shortfall(Fold.of(Journal.read(own).records)),
-            proviso=lambda: held_back(Fold.of(Journal.read(own).records)),
+            steps, history, shortfall=lambda: shortfall(Fold.of(Journal.read(own).stamped)),
+            proviso=lambda: held_back(Fold.of(Journal.read(own).stamped)),
         )  # fmt: skip
 
 
@@ -315,7 +315,7 @@ def _beside(context: RunContext) -> str:
 
 def _for_people(journal: Path) -> dict[str, str]:
     """What the rebuilt application lacks and only people can add, as its last step found."""
-    found = Fold.of(Journal.read(journal).records).result(LEFT)
+    found = Fold.of(Journal.read(journal).stamped).result(LEFT)
     told = {"not brought back": found.get("lost") or (), "names": found.get("told") or ()}
     return {what: "; ".join(map(str, words)) for what, words in told.items() if words}
 

@@ -52,8 +52,8 @@ def load(path: Path, output: Output) -> LoadedReport:
 
     journal = Journal.salvage(path)
     if journal.damage is not None:
-        if not journal.records:
+        if not journal.lines:
             raise journal.damage
-        read = plural(len(journal.records), "line")
+        read = plural(len(journal.lines), "line")
         output.warn(f"The journal is damaged. This shows only what comes before the damage: {read}.")
-    return LoadedReport(build(journal.records, last_hash=journal.last_hash), journal, journal.damage)
+    return LoadedReport(build(journal.stamped, last_hash=journal.last_hash), journal, journal.damage)

@@ -380,7 +380,7 @@ def _show(verified: _Verified, output: Output) -> None:
 
 def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
     journal = Journal.read(state() / "runs" / run / NAME)
-    report = build(journal.records, last_hash=journal.last_hash)
+    report = build(journal.stamped, last_hash=journal.last_hash)
     for path, text in ((junit, to_junit), (markdown, to_markdown)):
         if path is not None:
             _write(path, text(report))

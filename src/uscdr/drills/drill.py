@@ -201,7 +201,7 @@ def _carry_out(disaster: Disaster, sandbox: Stage, run: str) -> _DrillOutcome:
     with sandbox.look(request, disaster.identity) as deps:
         after = content(deps)
     journal = Journal.read(sandbox.request.state / "runs" / run / NAME)
-    report = build(journal.records, last_hash=journal.last_hash)
+    report = build(journal.stamped, last_hash=journal.last_hash)
     return _DrillOutcome(
         ending, before, damage, writes, after, disaster.judge(sandbox, Aftermath(before, after, report, writes))
     )
@@ -223,5 +223,5 @@ def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutc
         beyond=unplanned,
         findings=outcome.findings,
         journal=str(journal.path),
-        report=build(journal.records, last_hash=journal.last_hash),
+        report=build(journal.stamped, last_hash=journal.last_hash),
     )

@@ -11,7 +11,8 @@ import json
 import re
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uscdr import files
 from uscdr.errors import ExitCode, JournalError
@@ -19,6 +20,8 @@ from uscdr.errors import ExitCode, JournalError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from uscdr.models.events import Stamped
 
 # The line format: one JSON object per line, with the SHA-256 of the previous line and its own checksum.
 
@@ -68,17 +71,53 @@ class ForeignJournal(JournalError):
         )
 
 
-@dataclass(frozen=True)
-class Journal:
-    """A journal that was read: its records in order, and the state needed to append to it."""
+class _Place(NamedTuple):
+    """Where a line is: its journal and run, its number from 1, and the byte where it begins."""
 
     path: Path
-    records: tuple[dict[str, Any], ...]
+    run: str
+    number: int
+    offset: int
+
+    def damage(self, what: str) -> JournalError:
+        """Something changed the line."""
+        return JournalError(
+            f"The journal {self.path} is damaged at line {self.number} (byte {self.offset}): {what}.",
+            why="Somebody edited the file, or the disk lost data.",
+            next_action=f"Keep the file as evidence. {_LOOK.format(run=self.run)}",
+        )
+
+
+class _Line(NamedTuple):
+    """One line without its newline, and its event. `odd`: an argument in it has bytes that are not UTF-8."""
+
+    text: bytes
+    found: Stamped
+    odd: bool
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The payload with the defaults of all fields."""
+        whole: dict[str, Any] = self.found.event.model_dump(mode="json")
+        return {**whole, **_decoded(self.text)["event"]} if self.odd else whole
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The line, decoded, with that payload."""
+        return {**_decoded(self.text), "event": self.event}
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A journal that was read: its lines in order, and the state needed to append to it."""
+
+    path: Path
+    lines: tuple[_Line, ...]
     good_bytes: int
     torn_bytes: int
     last_hash: str
     damage: JournalError | None = None
-    """Why the lines after `records` are unreadable; None for an intact journal."""
+    """Why the lines after `lines` are unreadable; None for an intact journal."""
 
     @classmethod
     def read(cls, path: Path) -> Journal:
@@ -99,18 +138,28 @@ class Journal:
         except OSError as error:
             return cls(path, (), 0, 0, FIRST, _unreadable(path, error.strerror or type(error).__name__))
         end = data.rfind(b"\n") + 1
-        records: list[dict[str, Any]] = []
-        previous, offset = FIRST, 0
+        lines: list[_Line] = []
+        run, previous, offset = path.parent.name, FIRST, 0
         for number, line in enumerate(data[:end].split(b"\n")[:-1], start=1):
             try:
-                records.append(_record(path, line, previous, (number, offset)))
+                lines.append(_line(_Place(path, run, number, offset), line, previous))
             except JournalError as error:
-                return cls(path, tuple(records), offset, 0, previous, error)
+                return cls(path, tuple(lines), offset, 0, previous, error)
             previous, offset = line_hash(line), offset + len(line) + 1
-        damage = None if records else _unreadable(path, "The file is empty, or has only a part of its first line.")
+        damage = None if lines else _unreadable(path, "The file is empty, or has only a part of its first line.")
         if _is_whole(data[end:-1]):
-            damage = _damage(path, (len(records) + 1, end), "something overwrote the end of the line")
-        return cls(path, tuple(records), end, len(data) - end, previous, damage)
+            damage = _Place(path, run, len(lines) + 1, end).damage("something overwrote the end of the line")
+        return cls(path, tuple(lines), end, len(data) - end, previous, damage)
+
+    @cached_property
+    def records(self) -> tuple[dict[str, Any], ...]:
+        """The lines, decoded, with the defaults of all fields."""
+        return tuple(line.record for line in self.lines)
+
+    @property
+    def stamped(self) -> Iterator[Stamped | Mapping[str, Any]]:
+        """The events with their envelopes, in order; a line with an odd argument as its record."""
+        return (line.record if line.odd else line.found for line in self.lines)
 
     @property
     def run(self) -> str:
@@ -124,7 +173,7 @@ class Journal:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The payloads, in order."""
-        return (record["event"] for record in self.records)
+        return (line.event for line in self.lines)
 
     @property
     def request(self) -> Mapping[str, Any]:
@@ -139,43 +188,55 @@ class Journal:
         return f"{begun[-1]['user']} on {begun[-1]['host']}" if begun else "another machine"
 
 
-def _record(path: Path, line: bytes, previous: str, place: tuple[int, int]) -> dict[str, Any]:
-    number, offset = place
+def _line(place: _Place, line: bytes, previous: str) -> _Line:
+    """One line of the chain. Raises JournalError."""
     if not _is_whole(line):
-        raise _damage(path, place, "the checksum of the line is wrong")
+        raise place.damage("the checksum of the line is wrong")
+    odd, clean = _LONELY in line, line
+    if odd or not line.startswith(b'{"prev":"%s",' % previous.encode()):  # else it is as `encode` writes it
+        record = _chained(place, line, previous)
+        clean = json.dumps(record, ensure_ascii=False).encode(errors="replace") if odd else line
+    found = _stamped(place, clean, line, previous)
+    if found.seq != place.number - 1:
+        raise place.damage(f"its sequence number is {found.seq} instead of {place.number - 1}")
+    return _Line(line, found, odd)
+
+
+def _decoded(line: bytes) -> Any:  # noqa: ANN401 - any JSON
+    return json.loads(line.decode("utf-8", "surrogatepass"))
+
+
+def _chained(place: _Place, line: bytes, previous: str) -> dict[str, Any]:
+    """The line as JSON, in its place in the chain. Raises JournalError."""
     try:
-        record = json.loads(line.decode("utf-8", "surrogatepass"))
+        record = _decoded(line)
     except (ValueError, RecursionError):
-        raise _damage(path, place, "the line is not JSON") from None
+        raise place.damage("the line is not JSON") from None
     if not isinstance(record, dict) or not isinstance(record.get("event"), dict):
-        raise _damage(path, place, "the line is not a journal record")
+        raise place.damage("the line is not a journal record")
     if record.get("prev") != previous:
-        raise _damage(path, place, "the hash of the line before does not match")
-    if record.get("seq") != number - 1:
-        raise _damage(
-            path, (number, offset), f"its sequence number is {record.get('seq')!r:.20} instead of {number - 1}"
-        )
-    return {**record, "event": _shaped(path, line, record, number)}
+        raise place.damage("the hash of the line before does not match")
+    return record
 
 
-def _shaped(path: Path, line: bytes, record: dict[str, Any], number: int) -> dict[str, Any]:
-    """The event with the defaults of all fields. Imported here: listing no runs needs no models."""
+def _stamped(place: _Place, clean: bytes, line: bytes, previous: str) -> Stamped:
+    """The line's event. Imported here: listing no runs needs no models. Raises ForeignJournal."""
     from pydantic import ValidationError
 
     from uscdr.models.events import Stamped
 
-    clean = line if _LONELY not in line else json.dumps(record, ensure_ascii=False).encode(errors="replace")
+    path, number = place.path, place.number
     try:
         found = Stamped.model_validate_json(clean, strict=True)
     except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise ForeignJournal(path, f"line {number}: {place or 'not JSON'}") from None
-    if found.run != path.parent.name:
+        _chained(place, line, previous)  # damage is named first
+        field = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
+        raise ForeignJournal(path, f"line {number}: {field or 'not JSON'}") from None
+    if found.run != place.run:
         raise ForeignJournal(path, f"line {number} belongs to run {found.run}")
     if (number == 1) != (found.event.kind == "run.started"):
         raise ForeignJournal(path, f"line {number}: {found.event.kind}")
-    whole: dict[str, Any] = found.event.model_dump(mode="json")
-    return whole if clean is line else {**whole, **record["event"]}
+    return found
 
 
 _LOOK = (
@@ -187,15 +248,6 @@ _LOOK = (
 def _unreadable(path: Path, why: str) -> JournalError:
     return JournalError(
         f"uscdr cannot read the journal {path}.", why=why, next_action=_LOOK.format(run=path.parent.name)
-    )
-
-
-def _damage(path: Path, place: tuple[int, int], what: str) -> JournalError:
-    number, offset = place
-    return JournalError(
-        f"The journal {path} is damaged at line {number} (byte {offset}): {what}.",
-        why="Somebody edited the file, or the disk lost data.",
-        next_action=f"Keep the file as evidence. {_LOOK.format(run=path.parent.name)}",
     )
 
 

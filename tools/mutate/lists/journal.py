@@ -59,9 +59,7 @@ JOURNAL = (
     _line(
         "hash", 'if record.get("prev") != previous:', 'if record.get("prev") is None:', "a changed line is not noticed"
     ),
-    _line(
-        "number", 'if record.get("seq") != number - 1:', 'if record.get("seq") is None:', "a lost line is not noticed"
-    ),
+    _line("number", "if found.seq != place.number - 1:", "if found.seq is None:", "a lost line is not noticed"),
     _line(
         "sum",
         'ending is not None and int(ending["sum"], 16) == zlib.crc32(line[: ending.start()])',
@@ -70,7 +68,7 @@ JOURNAL = (
     ),
     _line(
         "other-run",
-        "if found.run != path.parent.name:",
+        "if found.run != place.run:",
         "if not found.run:",
         "a journal of another run is read",
         _UNREADABLE,
