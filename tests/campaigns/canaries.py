@@ -82,9 +82,12 @@ class Watch:
                     self._check(pid, what)
 
     def _check(self, pid: int, what: str) -> None:
+        comm = Path(f"/proc/{pid}/comm")
         try:
+            name = comm.read_text().strip()
             data = Path(f"/proc/{pid}/{what}").read_bytes()
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            if comm.read_text().strip() != name:  # a child that became its own program meanwhile: looked at again
+                return
         except OSError:
             return
         self.hits.update(f"{what} of {name}: {canary}" for canary in self._canaries.found(data))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, examples, options
+from uscdr.cli.options import Scratch, examples, targets_and_output
 
 app = typer.Typer(no_args_is_help=True, help="List, capture, copy, prove and prune backups of the database.")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
@@ -29,9 +29,8 @@ def list_backups(context: typer.Context, *, to: StoreOption = None, as_json: Jso
     """List every backup, on and off the platform. Show age, size, where it is, and how well it is proven."""
     from uscdr.commands import backup as backups
 
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    backups.show(given.targets(output).find(lazily=True), output, to)
+    targets, output = targets_and_output(context, as_json=as_json)
+    backups.show(targets.find(lazily=True), output, to)
 
 
 @app.command()
@@ -47,9 +46,8 @@ def capture(
     """Capture a backup and wait until it is complete. Print its name on stdout."""
     from uscdr.commands import backup_schedule
 
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    backup_schedule.capture(given.targets(output).find(), output, to, evict=evict)
+    targets, output = targets_and_output(context, as_json=as_json)
+    backup_schedule.capture(targets.find(), output, to, evict=evict)
 
 
 @app.command(epilog=examples("backup pull", "backup pull --backup b012 --to s3://safe --recipient age1…"))
@@ -70,9 +68,8 @@ def pull(
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.PullOptions(backup, to, tuple(recipient or ()), passphrase_file)
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    backup_copies.pull(given.targets(output).find(), output, wanted)
+    targets, output = targets_and_output(context, as_json=as_json)
+    backup_copies.pull(targets.find(), output, wanted)
 
 
 @app.command(epilog=examples("backup prove", "backup prove b011 b012 --identity key.txt"))
@@ -100,9 +97,8 @@ def prove(
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.ProveOptions(tuple(backup or ("newest",)), to, identity, passphrase_file, kit)
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    raise typer.Exit(backup_copies.prove(given.targets(output, scratch).find(), output, wanted))
+    targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
+    raise typer.Exit(backup_copies.prove(targets.find(), output, wanted))
 
 
 @app.command(epilog=examples("backup status", "backup status --to s3://safe --json"))
@@ -110,9 +106,8 @@ def status(context: typer.Context, *, to: StoreOption = None, as_json: JsonOptio
     """Show whether the backups meet the RPO now. Exit 1 if they do not; run it from cron."""
     from uscdr.commands import backup as backups
 
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    raise typer.Exit(backups.status(given.targets(output).find(lazily=True), output, to))
+    targets, output = targets_and_output(context, as_json=as_json)
+    raise typer.Exit(backups.status(targets.find(lazily=True), output, to))
 
 
 @app.command()
@@ -128,9 +123,8 @@ def schedule(
     """Show the backup schedules of the platform. Print a cron line that meets the RPO. Exit 1 without a schedule."""
     from uscdr.commands import backup_schedule
 
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    raise typer.Exit(backup_schedule.schedule(given.targets(output).find(), output, to, apply=apply))
+    targets, output = targets_and_output(context, as_json=as_json)
+    raise typer.Exit(backup_schedule.schedule(targets.find(), output, to, apply=apply))
 
 
 @app.command(epilog=examples("backup prune", "backup prune --confirm PHRASE"))
@@ -144,6 +138,5 @@ def prune(
     """Show which copies retention removes. With --confirm, remove them, but never the newest proven copy."""
     from uscdr.commands import backup_copies
 
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    backup_copies.prune(given.targets(output).find(), output, to, confirm)
+    targets, output = targets_and_output(context, as_json=as_json)
+    backup_copies.prune(targets.find(), output, to, confirm)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import examples, options
+from uscdr.cli.options import examples, targets_and_output
 from uscdr.commands.housekeeping import state
 
 app = typer.Typer(no_args_is_help=True, help="Rehearse a recovery in a sandbox of its own.")
@@ -26,76 +26,31 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON o
 REPORTS = Path("reports")
 
 
-def _how(scenario: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(
-        metavar="KIND", help=f"Kind of damage: {', '.join(KINDS[scenario])}."
-    )
-    return option
+def _command(scenario: str, words: str, *sample: str) -> None:
+    """Adds `uscdr drill SCENARIO`; `words` are its help. Its first kind of damage is the default."""
+    kinds = KINDS[scenario]
+
+    def run(
+        context: typer.Context,
+        *,
+        how: str = typer.Option(kinds[0], metavar="KIND", help=f"Kind of damage: {', '.join(kinds)}."),
+        patients: Patients = 200,
+        report: Report = REPORTS,
+        as_json: AsJson = False,
+    ) -> None:
+        _drill(context, scenario, how, patients, report, as_json=as_json)
+
+    app.command(scenario, help=words, epilog=examples(*sample) if sample else None)(run)
 
 
-@app.command(epilog=examples("drill db", "drill db --how delete-rows --patients 50 --report reports"))
-def db(
-    context: typer.Context,
-    *,
-    how: Annotated[str, _how("db")] = "drop-table",
-    patients: Patients = 200,
-    report: Report = REPORTS,
-    as_json: AsJson = False,
-) -> None:
-    """Damage the database and recover it. Compare it with its healthy state."""
-    _drill(context, "db", how, patients, report, as_json=as_json)
-
-
-@app.command("app")
-def application(
-    context: typer.Context,
-    *,
-    how: Annotated[str, _how("app")] = "bad-release",
-    patients: Patients = 200,
-    report: Report = REPORTS,
-    as_json: AsJson = False,
-) -> None:
-    """Break the application and recover it. Compare the data with the healthy state."""
-    _drill(context, "app", how, patients, report, as_json=as_json)
-
-
-@app.command()
-def media(
-    context: typer.Context,
-    *,
-    how: Annotated[str, _how("media")] = "deleted",
-    patients: Patients = 200,
-    report: Report = REPORTS,
-    as_json: AsJson = False,
-) -> None:
-    """Damage media files and restore them. Use the service's backup and a kit. Compare every file."""
-    _drill(context, "media", how, patients, report, as_json=as_json)
-
-
-@app.command()
-def infra(
-    context: typer.Context,
-    *,
-    how: Annotated[str, _how("infra")] = "app-gone",
-    patients: Patients = 200,
-    report: Report = REPORTS,
-    as_json: AsJson = False,
-) -> None:
-    """Delete the application or its database. Rebuild it from a kit. Compare data and files."""
-    _drill(context, "infra", how, patients, report, as_json=as_json)
-
-
-@app.command()
-def backups(
-    context: typer.Context,
-    *,
-    how: Annotated[str, _how("backups")] = "stopped",
-    patients: Patients = 200,
-    report: Report = REPORTS,
-    as_json: AsJson = False,
-) -> None:
-    """Stop the backups, then schedule, capture, copy and prove one."""
-    _drill(context, "backups", how, patients, report, as_json=as_json)
+_command(
+    "db", "Damage the database and recover it. Compare it with its healthy state.",
+    "drill db", "drill db --how delete-rows --patients 50 --report reports",
+)  # fmt: skip
+_command("app", "Break the application and recover it. Compare the data with the healthy state.")
+_command("media", "Damage media files and restore them. Use the service's backup and a kit. Compare every file.")
+_command("infra", "Delete the application or its database. Rebuild it from a kit. Compare data and files.")
+_command("backups", "Stop the backups, then schedule, capture, copy and prove one.")
 
 
 def _drill(context: typer.Context, scenario: str, how: str, patients: int, report: Path, *, as_json: bool) -> None:
@@ -108,8 +63,7 @@ def _drill(context: typer.Context, scenario: str, how: str, patients: int, repor
             f"The drill {scenario} does not know the damage “{how}”.",
             next_action=f"Pass --how with one of: {', '.join(KINDS[scenario])}.",
         )
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    given.targets(output).loaded()  # an invalid configuration ends the drill before it starts anything
-    request = DrillRequest(how, patients, report, state(), given.config)
+    targets, output = targets_and_output(context, as_json=as_json)
+    targets.loaded()  # an invalid configuration ends the drill before it starts anything
+    request = DrillRequest(how, patients, report, state(), targets.config)
     raise typer.Exit(drill(scenario, request, output))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, examples, options
+from uscdr.cli.options import Scratch, examples, targets_and_output
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -76,9 +76,8 @@ def build(
     wanted = kit_build.BuildOptions(
         to, tuple(recipient or ()), frozenset(one.value for one in without or ()), backup, capture, unproven
     )
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    raise typer.Exit(kit_build.build_kit(given.targets(output, scratch).find(), output, wanted))
+    targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
+    raise typer.Exit(kit_build.build_kit(targets.find(), output, wanted))
 
 
 @app.command(
@@ -106,9 +105,8 @@ def check(
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
     asked = kitcheck.CheckOptions(wanted, online=online, restore=restore, minimum=minimum)
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    raise typer.Exit(kitcheck.check_kit(given.targets(output), output, asked))
+    targets, output = targets_and_output(context, as_json=as_json)
+    raise typer.Exit(kitcheck.check_kit(targets, output, asked))
 
 
 @app.command("list")
@@ -127,9 +125,8 @@ def list_kits(
     """List every kit, oldest first."""
     from uscdr.commands import kit_list
 
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    kit_list.list_kits(given.targets(output), output, to, identity)
+    targets, output = targets_and_output(context, as_json=as_json)
+    kit_list.list_kits(targets, output, to, identity)
 
 
 @app.command()
@@ -147,9 +144,8 @@ def card(
     from uscdr.commands import kit_list
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    kit_list.show_card(given.targets(output), output, wanted, html=html)
+    targets, output = targets_and_output(context, as_json=as_json)
+    kit_list.show_card(targets, output, wanted, html=html)
 
 
 @app.command(
@@ -175,6 +171,5 @@ def restore(
     from uscdr.commands import kit_list
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    kitrestore.restore(given.targets(output), output, wanted, tuple(one.value for one in part or ()), into)
+    targets, output = targets_and_output(context, as_json=as_json)
+    kitrestore.restore(targets, output, wanted, tuple(one.value for one in part or ()), into)

@@ -46,6 +46,15 @@ def options(context: typer.Context) -> GlobalOptions:
     return found if isinstance(found, GlobalOptions) else GlobalOptions()
 
 
+def targets_and_output(
+    context: typer.Context, *, as_json: bool, scratch: str | None = None
+) -> tuple[Targets, Output]:  # fmt: skip
+    """What a command works on and where its words go; both options are the command's own."""
+    given = options(context)
+    output = given.output(json_lines=as_json)
+    return given.targets(output, scratch), output
+
+
 def examples(*commands: str) -> str:
     """The end of a command's help: commands that the operator can paste."""
     return "\n".join(("\b", "EXAMPLES", *(f"  uscdr {command}" for command in commands)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, examples, options
+from uscdr.cli.options import Scratch, examples, targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
@@ -145,9 +145,8 @@ def infra(
     from uscdr.commands import recover as conduct
     from uscdr.scenarios.adapters import Request
 
-    given = options(context)
-    output = given.output()
-    name = conduct.new_application(given.targets(output).find(), output, app_name, in_place=in_place)
+    targets, output = targets_and_output(context, as_json=False)
+    name = conduct.new_application(targets.find(), output, app_name, in_place=in_place)
     request = Request("infra", backup, ref=ref, app=name, kit=kit, anew=new)
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity, scratch=scratch)
 
@@ -194,6 +193,5 @@ def carry_out(
     from uscdr.commands import recover as conduct
 
     asked = conduct.RecoverOptions(request, confirm=confirm, dry_run=dry_run, identity=identity)
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    raise typer.Exit(conduct.recover(given.targets(output, scratch).find(), output, asked))
+    targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
+    raise typer.Exit(conduct.recover(targets.find(), output, asked))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import options
+from uscdr.cli.options import targets_and_output
 
 
 def runbook(
@@ -20,9 +20,8 @@ def runbook(
     """Print the runbook. It needs no network, no credentials and no healthy platform."""
     from uscdr.report.runbook import Runbook
 
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    found = Runbook(given.targets(output).loaded(lazily=True).config, scenario)
+    targets, output = targets_and_output(context, as_json=as_json)
+    found = Runbook(targets.loaded(lazily=True).config, scenario)
     if output.json_lines:
         for row in found.rows():
             output.record(row)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.options import examples, options
+from uscdr.cli.options import examples, options, targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
@@ -101,9 +101,8 @@ def resume(
     asked = recover.ResumeOptions(
         run, confirm, identity, take_over=take_over, without_shared=without_shared, send_again=send_again
     )
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    raise typer.Exit(recover.resume(given.targets(output), output, asked))
+    targets, output = targets_and_output(context, as_json=as_json)
+    raise typer.Exit(recover.resume(targets, output, asked))
 
 
 def _look_around(output: Output) -> None:

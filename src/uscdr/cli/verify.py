@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.options import options
+from uscdr.cli.options import targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.scenarios.checks import CheckRequest
@@ -60,11 +60,10 @@ def verify(
     """Run the runbook's checklists. Change nothing, unless --allow-writes is given."""
     from uscdr.scenarios.checks import CheckRequest
 
-    given = options(context)
-    output = given.output(json_lines=as_json)
+    targets, output = targets_and_output(context, as_json=as_json)
     request = CheckRequest(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
     if list_only:
-        show_list(given.targets(output).loaded(lazily=True).config, output, request)
+        show_list(targets.loaded(lazily=True).config, output, request)
         return
     from uscdr.commands.verify import Verification, VerifyOptions, answers_of, carry_out, duration
 
@@ -72,7 +71,7 @@ def verify(
         request, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
     )
     asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown)
-    raise typer.Exit(carry_out(given.targets(output).find(), output, asked))
+    raise typer.Exit(carry_out(targets.find(), output, asked))
 
 
 def show_list(config: Config, output: Output, request: CheckRequest) -> None:
@@ -125,6 +124,5 @@ def watch(
         every=duration("--every", every),
     )
     asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown)
-    given = options(context)
-    output = given.output(json_lines=as_json)
-    raise typer.Exit(carry_out(given.targets(output).find(), output, asked))
+    targets, output = targets_and_output(context, as_json=as_json)
+    raise typer.Exit(carry_out(targets.find(), output, asked))
