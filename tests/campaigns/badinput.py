@@ -94,11 +94,7 @@ def options() -> list[Case]:
     for name, text in hostile.items():
         bad = (1, BAD, FAILED, DECLINED)
         cases += [
-            Case(
-                f"--backup {name}",
-                (*_TARGETED, "recover", "db", f"--backup={text}", "--dry-run"),
-                bad,
-            ),
+            Case(f"--backup {name}", (*_TARGETED, "recover", "db", f"--backup={text}", "--dry-run"), bad),
             Case(f"--confirm {name}", (*RECOVER, f"--confirm={text}"), (DECLINED, BAD)),
             Case(f"--target {name}", (f"--target={text}", "recover", "db", "--dry-run"), (BAD, FAILED)),
             Case(f"--config {name}", (f"--config={text}", "runbook"), (BAD, FAILED)),

@@ -191,11 +191,7 @@ def _forged(marks: Path, bait: Path) -> Iterator[Hostile]:
         forge=more("TABLE", b"ALTER ROLE CURRENT_USER SUPERUSER;\nCREATE ROLE x SUPERUSER LOGIN;\n" + program),
         restores=False,
     )
-    yield Hostile(
-        "settings for those who come later",
-        forge=more("TABLE", _FOR_LATER),
-        restores=False,
-    )
+    yield Hostile("settings for those who come later", forge=more("TABLE", _FOR_LATER), restores=False)
     yield Hostile(
         "another locale of its database",
         forge=more("DATABASE", b"CREATE DATABASE x WITH TEMPLATE = template0 LOCALE = 'C' LC_CTYPE = 'C''; " + program),

@@ -56,10 +56,7 @@ class Desk:
 
     def api(self, path: str, method: str = "GET") -> Any:
         heroku = self.contract["heroku"]
-        headers = {
-            "Authorization": f"Bearer {heroku['token']}",
-            "Accept": "application/vnd.heroku+json; version=3",
-        }
+        headers = {"Authorization": f"Bearer {heroku['token']}", "Accept": "application/vnd.heroku+json; version=3"}
         return httpx.request(method, heroku["api_url"] + path, headers=headers, trust_env=False).json()
 
     def writes(self) -> list[str]:

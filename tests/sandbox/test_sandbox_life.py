@@ -118,9 +118,7 @@ def test_down_stops_one_that_is_still_starting(tmp_path: Path) -> None:
         "launch.up(StateDir(Path(sys.argv[1])), UpRequest(app_source=sys.argv[2]), print)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(state.root), str(source)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [sys.executable, "-c", code, str(state.root), str(source)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as starting:
         until(lambda: list(Ledger(state.processes).entries()))
         with pytest.raises(MachineError, match="Another command"):

@@ -39,10 +39,7 @@ def killer(record: int, moment: str) -> Callable[[int, str], None]:
 
 
 def wrong_ends(
-    at: Iterable[Moment],
-    make: Callable[[str], R],
-    begin: Callable[[R], Outcome | None],
-    end: Callable[[R], list[str]],
+    at: Iterable[Moment], make: Callable[[str], R], begin: Callable[[R], Outcome | None], end: Callable[[R], list[str]]
 ) -> list[object]:
     """Where the end was wrong. `end` resumes a run and says what is wrong then; `make` takes a directory's name."""
     wrong: list[object] = []

@@ -15,14 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from uscdr import __version__
 from uscdr.backups.manifest import FORMAT
-from uscdr.backups.proofs import (
-    CanaryVerdict,
-    Grade,
-    ProofDocument,
-    ProvenInvariant,
-    TriedColumn,
-    demands_digest,
-)
+from uscdr.backups.proofs import CanaryVerdict, Grade, ProofDocument, ProvenInvariant, TriedColumn, demands_digest
 from uscdr.errors import CheckFailed
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.providers.ports.progress import Progress

@@ -10,10 +10,7 @@ import typer
 
 from uscdr.cli.options import Scratch, examples, targets_and_output
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Build, check and restore escape kits for a rebuild.",
-)
+app = typer.Typer(no_args_is_help=True, help="Build, check and restore escape kits for a rebuild.")
 
 
 class Omission(StrEnum):

@@ -46,8 +46,7 @@ def db(
         bool, typer.Option("--without-safety-capture", help="Do not capture the damaged database before the restore.")
     ] = False,
     give_access_back: Annotated[
-        bool,
-        typer.Option("--give-access-back", help="Keep access as in the backup, even if it was revoked since."),
+        bool, typer.Option("--give-access-back", help="Keep access as in the backup, even if it was revoked since.")
     ] = False,
     scratch: Scratch = None,
     new: New = False,

@@ -199,14 +199,7 @@ def fault_add(
     """Make matching calls fail."""
     from uscdr.sandbox import client, describe
 
-    body = {
-        "kind": kind,
-        "method": method,
-        "path": path,
-        "call": call,
-        "count": count,
-        "provider": provider,
-    }
+    body = {"kind": kind, "method": method, "path": path, "call": call, "count": count, "provider": provider}
     document = client.ask(_state(state), "POST", "faults", body)
     _show(document, as_json=as_json, lines=describe.faults([document]))
 

@@ -143,10 +143,7 @@ def restore(targets: Targets, output: Output, wanted: KitChoice, parts: Sequence
     warn_exposed(output, wanted.identity)
     clear_up(output)
     speech, once = ConsoleReporter(output), tuple(dict.fromkeys(parts))
-    with (
-        process(output, state(), os.environ) as this,
-        workplace(state(), runs.new_run_id("kit")) as scratch,
-    ):
+    with process(output, state(), os.environ) as this, workplace(state(), runs.new_run_id("kit")) as scratch:
 
         def step(part: PartName, number: int, total: int) -> None:
             _check(this.stop)

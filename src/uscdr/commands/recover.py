@@ -203,8 +203,7 @@ def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dic
     first = next(journal.events())
     if runs.RunSummary.of(journal).only_looks:
         raise BadInput(
-            f"Run {journal.run} was a check. uscdr does not resume checks.",
-            next_action="Check again: uscdr verify all",
+            f"Run {journal.run} was a check. uscdr does not resume checks.", next_action="Check again: uscdr verify all"
         )
     if not runs.RunSummary.of(journal).resumable:
         raise BadInput(f"Run {journal.run} is finished.", next_action=f"See: uscdr runs show {journal.run}")

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uscdr.engine.reconcile import Reconciler
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
 from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
-from uscdr.models.events import (
-    GateAnswered,
-    GateAsked,
-    StepFailed,
-    StepSkipped,
-    StepStarted,
-    StepSucceeded,
-)
+from uscdr.models.events import GateAnswered, GateAsked, StepFailed, StepSkipped, StepStarted, StepSucceeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

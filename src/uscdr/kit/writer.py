@@ -12,18 +12,7 @@ from typing import IO, TYPE_CHECKING
 from uscdr.files import disk_errors
 from uscdr.kit.card import Checksums, Printing
 from uscdr.kit.content import MediaEntry, size_of
-from uscdr.kit.manifest import (
-    CARD,
-    CARD_PAGE,
-    CARD_TEXT,
-    KITS,
-    MANIFEST,
-    SUMS,
-    Card,
-    Manifest,
-    PartName,
-    StoredObject,
-)
+from uscdr.kit.manifest import CARD, CARD_PAGE, CARD_TEXT, KITS, MANIFEST, SUMS, Card, Manifest, PartName, StoredObject
 from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Recipient, Sealed, Watch, seal
 

@@ -218,10 +218,7 @@ class MigrationsVerdict(Fact):
         """Every difference between the two, in words, the worst first."""
         found = (
             ("recorded as applied, but missing in the database", self.lacking),
-            (
-                "required column unknown to the deployed code, which cannot save rows in that table",
-                self.unfillable,
-            ),
+            ("required column unknown to the deployed code, which cannot save rows in that table", self.unfillable),
             *((words, ("",)) for words in self.stuck),
             (f"{_migrations(self.pending)} pending", self.pending),
             (f"{_migrations(self.ahead)} applied but unknown to the deployed code", self.ahead),
@@ -294,10 +291,7 @@ def _files_judged(
     if not code.steps:
         return {}
     chain = _Chain(code.steps, code.replaces or {}, done, pending)
-    found = {
-        "disordered": chain.disordered(),
-        "runs_code": tuple(one.name for one in chain.to_do if one.runs_code),
-    }
+    found = {"disordered": chain.disordered(), "runs_code": tuple(one.name for one in chain.to_do if one.runs_code)}
     if columns is None:
         return found
     before, whole = schema.SchemaState.after(chain.behind), schema.SchemaState.after((*chain.behind, *chain.to_do))

@@ -235,12 +235,7 @@ class LocalPostgres:
 
 
 def _bring_up(
-    directory: Path,
-    wanted: Cluster,
-    *,
-    tls: TlsFiles | None,
-    parameters: Mapping[str, str],
-    guard: Guard | None,
+    directory: Path, wanted: Cluster, *, tls: TlsFiles | None, parameters: Mapping[str, str], guard: Guard | None
 ) -> LocalPostgres:
     cluster = clusters.Cluster.prepare(wanted.home, wanted.binaries, wanted.sockets)
     password = secrets.token_urlsafe(24)

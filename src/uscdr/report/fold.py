@@ -98,12 +98,7 @@ class Fold:
 
     def _finish(self, event: ev.RunFinished, at: datetime) -> None:
         self.finished, self.finished_at = event, at
-        ended = {
-            "ended_at": at,
-            "outcome": event.outcome,
-            "exit_code": event.exit_code,
-            "summary": event.summary,
-        }
+        ended = {"ended_at": at, "outcome": event.outcome, "exit_code": event.exit_code, "summary": event.summary}
         if self.attempts:
             self.attempts[-1] = self.attempts[-1].model_copy(update=ended)
 

@@ -296,12 +296,7 @@ def _cut_off(report: RunReport) -> list[str]:
     if one is None:
         return []
     found = [f"- **{_say(check.verdict)}** {_say(f'{check.check}: {check.evidence}')}" for check in one.not_passed]
-    return [
-        "",
-        f"Round {one.number} stopped early: {one.progress}. The tables above do not include it.",
-        "",
-        *found,
-    ]
+    return ["", f"Round {one.number} stopped early: {one.progress}. The tables above do not include it.", "", *found]
 
 
 def _lasted(report: RunReport) -> float:

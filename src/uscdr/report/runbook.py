@@ -86,12 +86,7 @@ def _promises(config: Config) -> str:
 
 def _scenario(config: Config, name: str, scenario: Scenario) -> str:
     budget = ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in scenario.budget.items())
-    lines = [
-        f"## {name}: {scenario.title}",
-        "",
-        f"Budget: {budget}. With uscdr: {_tool(name)}. By hand:",
-        "",
-    ]
+    lines = [f"## {name}: {scenario.title}", "", f"Budget: {budget}. With uscdr: {_tool(name)}. By hand:", ""]
     for number, row in enumerate(_rows(config, scenario), start=1):
         lines.append(f"{number}. **{row['title']}** ({row['phase']}, {row['effect']})")
         lines += [f"   - `{command}`" for command in row["manual"]]

@@ -105,11 +105,7 @@ async def _fill(parts: Parts, source: Source, request: UpRequest, tell: Progress
             deploy.fill_clinic(core, app, request, manage), deploy.redeploy(core, app, history.commits[-1])
         )
         await deploy.add_uploads(core, app, request.assets)
-        contract["check_account"] = {
-            "email": account.email,
-            "password": account.password,
-            "token": account.token,
-        }
+        contract["check_account"] = {"email": account.email, "password": account.password, "token": account.token}
     tell.stage("Capturing the first backup, b001")
     await deploy.first_backup(core, app, request)
     if not request.app_source:

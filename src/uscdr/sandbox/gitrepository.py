@@ -181,10 +181,7 @@ async def _git(arguments: Sequence[str], environment: Mapping[str, str]) -> byte
 
 
 async def _spawn(
-    arguments: Sequence[str],
-    body: IO[bytes] | int,
-    environment: Mapping[str, str],
-    inherited: Sequence[int] = (),
+    arguments: Sequence[str], body: IO[bytes] | int, environment: Mapping[str, str], inherited: Sequence[int] = ()
 ) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         "git",

@@ -160,13 +160,7 @@ class DetachedProcess(_Command):
 
 
 async def spawn(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    cwd: Path,
-    tty: bool = True,
-    lines: int = 24,
-    columns: int = 80,
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, tty: bool = True, lines: int = 24, columns: int = 80
 ) -> PtyProcess:
     """Starts `argv` with exactly the environment `env` for an attached client.
 
@@ -196,13 +190,7 @@ async def _spawn_on_pipes(argv: Sequence[str], *, env: Mapping[str, str], cwd: P
     our_output, their_output = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=their_input,
-            stdout=their_output,
-            stderr=their_output,
-            env=env,
-            cwd=cwd,
-            start_new_session=True,
+            *argv, stdin=their_input, stdout=their_output, stderr=their_output, env=env, cwd=cwd, start_new_session=True
         )
     except OSError:
         for descriptor in (their_input, our_input, our_output, their_output):

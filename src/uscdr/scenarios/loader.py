@@ -119,9 +119,7 @@ class _ConfigText:
         first = next((one for one in found if one.detail["type"] == "extra_forbidden"), found[0])
         more = f" ({plural(len(found) - 1, 'more error')})" if len(found) > 1 else ""
         raise self.wrong(
-            first.location,
-            f"{first}{more}.",
-            "Fix it. The scenarios.yaml in the sources of uscdr shows every field.",
+            first.location, f"{first}{more}.", "Fix it. The scenarios.yaml in the sources of uscdr shows every field."
         ) from None
 
 
@@ -327,9 +325,7 @@ def _check_parameters(source: _ConfigText, at: Location, step: AnyStep, entry: S
         raise source.wrong((*at, "with", *detail["loc"]), f"{_Invalid((), detail, step.params)}.") from None
     if (reason := _forbidden(params)) is not None:
         raise source.wrong(
-            (*at, "with", "instruction"),
-            reason,
-            "Take the command out of the instruction; a follow-up may warn of it.",
+            (*at, "with", "instruction"), reason, "Take the command out of the instruction; a follow-up may warn of it."
         )
 
 

@@ -168,9 +168,7 @@ def _need_credentials(kind: _Kind, env: Mapping[str, str]) -> None:
     if not any(all(env.get(name) for name in names) for names in kind.one_of):
         wanted = "; or ".join(" and ".join(names) for names in kind.one_of)
         raise BadInput(
-            "The environment has no credentials for the bucket.",
-            why=f"uscdr needs {wanted}.",
-            next_action=kind.hint,
+            "The environment has no credentials for the bucket.", why=f"uscdr needs {wanted}.", next_action=kind.hint
         )
 
 

@@ -13,11 +13,7 @@ import pytest
 from media_under_test import CloudUnderTest
 
 ROOT = Path(__file__).parents[3]
-APP = {
-    "Procfile": "web: python -m http.server --bind 127.0.0.1 $PORT\n",
-    "requirements.txt": "",
-    "index.html": "hello",
-}
+APP = {"Procfile": "web: python -m http.server --bind 127.0.0.1 $PORT\n", "requirements.txt": "", "index.html": "hello"}
 
 
 def _uscdr(*arguments: str, state: Path) -> str:

@@ -88,17 +88,11 @@ def ignore(done: int, total: int | None) -> None:
 
 @pytest.mark.parametrize(
     ("script", "lack"),
-    [
-        (FOLDED, "lacks ICU (collation case_insensitive)"),
-        (BUILT_IN, "lacks ICU (collation de-x-icu)"),
-    ],
+    [(FOLDED, "lacks ICU (collation case_insensitive)"), (BUILT_IN, "lacks ICU (collation de-x-icu)")],
 )
 def test_collations_of_icu(debian: Debian, tmp_path: Path, script: str, lack: str) -> None:
     dump = debian.dump(tmp_path / "d", script)
-    with (
-        pytest.raises(MachineError) as lacking,
-        LocalScratch(tmp_path / "scratch").restore(dump, ignore),
-    ):
+    with pytest.raises(MachineError) as lacking, LocalScratch(tmp_path / "scratch").restore(dump, ignore):
         pytest.fail("restored without ICU")
     assert lacking.value.message == f"This machine's PostgreSQL {lack}."
     assert lacking.value.next_action.startswith(

@@ -12,15 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.backups.rpo import (
-    STEPS,
-    Point,
-    Rhythm,
-    RpoState,
-    _command,
-    _upcoming,
-    wheels,
-)
+from uscdr.backups.rpo import STEPS, Point, Rhythm, RpoState, _command, _upcoming, wheels
 from uscdr.models.heroku import Schedule
 from uscdr.report.backups import _lines
 

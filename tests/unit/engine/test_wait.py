@@ -97,8 +97,7 @@ def test_failed_looks_with_one_answer_between_are_no_end(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
-    [CredentialsRefused("no", provider="p"), NotFound("gone", provider="p"), AnswerLost("lost", provider="p")],
+    "error", [CredentialsRefused("no", provider="p"), NotFound("gone", provider="p"), AnswerLost("lost", provider="p")]
 )
 def test_what_cannot_mend_itself_is_unknown_at_once(clock: Clock, error: Exception) -> None:
     with pytest.raises(OutcomeUnknown):

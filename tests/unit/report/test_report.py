@@ -268,10 +268,7 @@ def test_the_summary_stays_short_with_much_to_say() -> None:
     assert text.endswith("Journal: /j\nReport: /r")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(None, "not known"), (303, "5 min 03 s")],
-)
+@pytest.mark.parametrize(("seconds", "words"), [(None, "not known"), (303, "5 min 03 s")])
 def test_spans(seconds: float | None, words: str) -> None:
     assert span(seconds) == words
 

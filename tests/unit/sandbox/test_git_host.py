@@ -171,8 +171,7 @@ def test_large_push_and_clone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("app", "password", "message"),
-    [("usc-pis", "wrong", "Authentication failed"), ("other", "token", "not found")],
+    ("app", "password", "message"), [("usc-pis", "wrong", "Authentication failed"), ("other", "token", "not found")]
 )
 def test_who_may_not_is_told(tmp_path: Path, app: str, password: str, message: str) -> None:
     builds = Builds()

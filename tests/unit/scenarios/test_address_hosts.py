@@ -9,8 +9,7 @@ from uscdr.scenarios.config_targets import HerokuTarget
 
 
 @pytest.mark.parametrize(
-    "host",
-    ["a..b", "-a", "a" * 64, "x." * 130 + "y", "xn--a", "xn--", "*", ",", ".", "a|b", "[v1.x]", "[::1", "%41"],
+    "host", ["a..b", "-a", "a" * 64, "x." * 130 + "y", "xn--a", "xn--", "*", ",", ".", "a|b", "[v1.x]", "[::1", "%41"]
 )
 def test_a_host_that_no_resolver_takes_is_refused(host: str) -> None:
     with pytest.raises(ValidationError):

@@ -91,10 +91,7 @@ def test_a_dyno_of_another_size_than_its_process_type_has_not_restarted_yet(worl
     world.releases = [release(12, current=True)]
     sized = (ProcessType(type="web", quantity=1, size="Standard-2X"),)
     for size, reached in (("Basic", False), ("standard-2x", True), ("", True)):
-        with (
-            shown(world, dyno("web", 12, size=size)),
-            mock.patch.object(FakePlatform, "formation", return_value=sized),
-        ):
+        with shown(world, dyno("web", 12, size=size)), mock.patch.object(FakePlatform, "formation", return_value=sized):
             assert InForce.look(place(world)).reached is reached
 
 

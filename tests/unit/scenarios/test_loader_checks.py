@@ -175,10 +175,7 @@ def test_what_is_empty_and_says_something_is_taken(tmp_path: Path, check: str) -
     assert "bad" in load(path).config.checks
 
 
-WRITING = (
-    "{kind: session}",
-    "{kind: canary, path: /a/, upload: file, remove: '/a/{id}/'}",
-)
+WRITING = ("{kind: session}", "{kind: canary, path: /a/, upload: file, remove: '/a/{id}/'}")
 
 
 @pytest.mark.parametrize("check", WRITING)

@@ -157,12 +157,7 @@ CASES: list[tuple[str, Callable[[str], str], str, list[str]]] = [
         ["finite"],
     ),
     ("an invariant that cannot fail", lambda s: s + "invariants:\n  - {name: a, sql: SELECT 1}\n", "15:5", ["equals"]),
-    (
-        "a check that writes",
-        lambda s: s + "checks: {a: {kind: http, path: /, method: POST}}\n",
-        "14:",
-        ["POST"],
-    ),
+    ("a check that writes", lambda s: s + "checks: {a: {kind: http, path: /, method: POST}}\n", "14:", ["POST"]),
     (
         "unknown kind of media",
         lambda s: s + "media: {references: [{column: a.b, resource_type: pdf}]}\n",

@@ -67,11 +67,7 @@ JOURNAL = (
         "damage of the last line is not noticed",
     ),
     _line(
-        "other-run",
-        "if found.run != place.run:",
-        "if not found.run:",
-        "a journal of another run is read",
-        _UNREADABLE,
+        "other-run", "if found.run != place.run:", "if not found.run:", "a journal of another run is read", _UNREADABLE
     ),
     _line(
         "first",

@@ -66,9 +66,7 @@ def _access(source: JsonObject) -> Access | None:
 def _rule(body: object) -> AccessRule:
     source = JsonObject.of(body)
     return AccessRule(
-        access_type=source.text("access_type"),
-        start=source.optional_text("start"),
-        end=source.optional_text("end"),
+        access_type=source.text("access_type"), start=source.optional_text("start"), end=source.optional_text("end")
     )
 
 

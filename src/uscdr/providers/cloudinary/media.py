@@ -157,11 +157,7 @@ class CloudinaryMedia:
         found: dict[AssetKey, Asset] = {}
         for kind, batch in _alike(keys, LOOKUP_BATCH):
             path = ("resources", kind.resource_type, kind.delivery)
-            params = {
-                "public_ids": [key.public_id for key in batch],
-                "max_results": LOOKUP_BATCH,
-                **DESCRIBED,
-            }
+            params = {"public_ids": [key.public_id for key in batch], "max_results": LOOKUP_BATCH, **DESCRIBED}
             ask = CloudinaryCall("look up named files", "GET", "/" + "/".join(path), path, params)
             rows, _ = self._client.ask(ask, lambda body: decode.page(body, secure=self._secure))
             found |= {row.key: row for row in rows}

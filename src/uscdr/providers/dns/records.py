@@ -103,8 +103,7 @@ def _rdata(record_type: RecordType, value: str) -> dns.rdata.Rdata:
         return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(record_type), text)
     except dns.exception.DNSException:
         raise BadInput(
-            f"{value!r} is not a valid value for a record of type {record_type}.",
-            next_action="Correct the value.",
+            f"{value!r} is not a valid value for a record of type {record_type}.", next_action="Correct the value."
         ) from None
 
 

@@ -101,11 +101,7 @@ _ID_BY_STATUS: Mapping[int, str] = {
     429: "rate_limit",
 }
 
-_RESOURCES: Mapping[str, str] = {
-    "add_on": "add-on",
-    "add_on attachment": "add-on attachment",
-    "ps": "dyno",
-}
+_RESOURCES: Mapping[str, str] = {"add_on": "add-on", "add_on attachment": "add-on attachment", "ps": "dyno"}
 
 
 def _refusal(reply: Reply, call: HttpCall) -> ProviderError:

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uscdr.models.heroku import (
-    AddOn,
-    App,
-    Attachment,
-    Release,
-)
+from uscdr.models.heroku import AddOn, App, Attachment, Release
 from uscdr.providers.http.json import JsonObject, ShapeError, about, items
 
 if TYPE_CHECKING:

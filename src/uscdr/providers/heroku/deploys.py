@@ -46,11 +46,7 @@ def _start(client: HerokuClient, app: str, archive: SourceArchive) -> Build:
     """
     put_url, get_url = client.patience.call(lambda: _address(client), writes=False)
     client.patience.call(lambda: _upload(client, put_url, archive), writes=True)
-    blob = {
-        "url": get_url.get_secret_value(),
-        "version": archive.commit,
-        "checksum": f"{CHECKSUM}{archive.sha256}",
-    }
+    blob = {"url": get_url.get_secret_value(), "version": archive.commit, "checksum": f"{CHECKSUM}{archive.sha256}"}
     path, body = f"/apps/{segment(app)}/builds", {"source_blob": blob}
     ask = HerokuCall("start a build", "POST", path, writes=True, body=body, hide=(get_url, put_url))
     return client.ask(ask, _build)

@@ -99,10 +99,7 @@ class ClientOptions(TypedDict, total=False):
 def patience(wiring: ClientOptions) -> RetryingCaller:
     """How the client waits between attempts."""
     return RetryingCaller(
-        policy=wiring.get("policy"),
-        stop=wiring.get("stop"),
-        on_wait=wiring.get("on_wait"),
-        sleep=wiring.get("sleep"),
+        policy=wiring.get("policy"), stop=wiring.get("stop"), on_wait=wiring.get("on_wait"), sleep=wiring.get("sleep")
     )
 
 

@@ -128,10 +128,7 @@ class AnswerReading:
 
 def may_pass(status: int) -> bool:
     """Whether a retry of the same request may succeed."""
-    return httpx.codes.is_server_error(status) or status in (
-        httpx.codes.REQUEST_TIMEOUT,
-        httpx.codes.TOO_MANY_REQUESTS,
-    )
+    return httpx.codes.is_server_error(status) or status in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS)
 
 
 def _where(reply: Reply, call: HttpCall) -> str:

@@ -99,12 +99,7 @@ def keys(connection: Connection, table: Table, buckets: Sequence[int] | None = N
         "SELECT string_agg(key || ' ' || print, ',') FROM"
         " (SELECT {key}::text AS key,"
         " ('x' || left(md5(ROW({row})::text), 8))::bit(32)::int AS print FROM {table} AS t WHERE {where}) AS rows"
-    ).format(
-        key=expression,
-        row=row,
-        table=table.rows(),
-        where=_in_buckets(connection, table, buckets),
-    )
+    ).format(key=expression, row=row, table=table.rows(), where=_in_buckets(connection, table, buckets))
     found: str | None = connection.execute(query).fetchall()[0][0]
     pairs = [pair.split(" ") for pair in found.split(",")] if found else []
     order: Callable[[str], int | str] = int if column.type in _INTEGERS else str

@@ -27,15 +27,7 @@ from uscdr.models.postgres import (
     UniqueKey,
     Unread,
 )
-from uscdr.providers.postgres import (
-    canary,
-    content,
-    integrity,
-    invariants,
-    passwords,
-    reading,
-    references,
-)
+from uscdr.providers.postgres import canary, content, integrity, invariants, passwords, reading, references
 from uscdr.providers.postgres.access import AccessSession
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.content import read_in_parallel

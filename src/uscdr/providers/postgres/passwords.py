@@ -100,13 +100,7 @@ def _scrypt(password: str, parts: list[str]) -> str:
     if int(lanes) > _MOST_LANES:
         raise ValueError
     made = hashlib.scrypt(
-        password.encode(),
-        salt=salt.encode(),
-        n=int(cost),
-        r=int(size),
-        p=int(lanes),
-        maxmem=_MOST_MEMORY,
-        dklen=64,
+        password.encode(), salt=salt.encode(), n=int(cost), r=int(size), p=int(lanes), maxmem=_MOST_MEMORY, dklen=64
     )
     return _base64(made)
 

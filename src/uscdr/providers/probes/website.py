@@ -35,12 +35,7 @@ class ApplicationWebsite:
     """
 
     def __init__(
-        self,
-        address: str,
-        *,
-        ca_file: Path | None = None,
-        read_only: bool,
-        empty_posts: frozenset[str] = frozenset(),
+        self, address: str, *, ca_file: Path | None = None, read_only: bool, empty_posts: frozenset[str] = frozenset()
     ) -> None:
         self._address = address
         self._client = open_client(

@@ -148,12 +148,7 @@ async def _hosting(
 
 
 async def _serve(
-    core: Core,
-    state: StateDir,
-    files: pki.Pki,
-    servers: tuple[HttpServer, ...],
-    audit: AuditLog,
-    stack: AsyncExitStack,
+    core: Core, state: StateDir, files: pki.Pki, servers: tuple[HttpServer, ...], audit: AuditLog, stack: AsyncExitStack
 ) -> tuple[Core, Doors]:
     """Open everything to callers; the core then knows where its repositories are."""
     pushes = Pushes(core, audit)

@@ -70,12 +70,7 @@ async def contents(source: Path, target: Path) -> Path | None:
 
 
 async def restore(
-    connection: dict[str, str],
-    source: Path,
-    progress: Progress,
-    *,
-    part: float = 1.0,
-    listing: Path | None = None,
+    connection: dict[str, str], source: Path, progress: Progress, *, part: float = 1.0, listing: Path | None = None
 ) -> Outcome:
     """Load a dump, or what `listing` names of it, into an empty database as the role that `connection` names.
 

@@ -26,13 +26,7 @@ class ProcessGroup:
 
     @classmethod
     async def start(
-        cls,
-        command: str,
-        *,
-        cwd: Path,
-        env: dict[str, str],
-        ledger: processes.Ledger,
-        line: Callable[[str], None],
+        cls, command: str, *, cwd: Path, env: dict[str, str], ledger: processes.Ledger, line: Callable[[str], None]
     ) -> ProcessGroup:
         """Run a shell command; `line` gets each line of stdout and stderr together."""
         process = await asyncio.create_subprocess_exec(

@@ -260,8 +260,7 @@ def _keyed(match: re.Match[str], old: ServiceAddress, new: ServiceAddress) -> st
 
 
 _PART = re.compile(
-    r"(?P<stem>\w+?)_?(HOST(NAME)?|SERVER|PORT|USER(NAME)?|(DB)?NAME|DATABASE|DB|PASS(WORD)?|PWD)",
-    re.IGNORECASE,
+    r"(?P<stem>\w+?)_?(HOST(NAME)?|SERVER|PORT|USER(NAME)?|(DB)?NAME|DATABASE|DB|PASS(WORD)?|PWD)", re.IGNORECASE
 )
 NOT_EXACT = "an address of {} that cannot be rewritten exactly"
 NOT_MADE = "of {}, which is not ordered again"

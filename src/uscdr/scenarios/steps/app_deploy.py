@@ -160,10 +160,7 @@ class Redeploy(ScenarioStep[_RedeploySeen, Redeployed]):
     title = "Deploy from source"
     effect = Effect.FINDABLE
     says_when_sent = True
-    sends = (
-        writes("POST", "/sources"),
-        writes("POST", "/apps/{app}/builds"),
-    )
+    sends = (writes("POST", "/sources"), writes("POST", "/apps/{app}/builds"))
     manual = ("git push https://git.heroku.com/{app}.git $REF:main",)
     gives = Redeployed
     needs = (AppSeen, Remedy, VerifiedData)

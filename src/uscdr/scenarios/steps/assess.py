@@ -244,10 +244,7 @@ class BackupsLook(ScenarioStep[BackupsSeen, BackupsSeen]):
     default_id = "backups"
     phase = ASSESS
     effect = Effect.READ
-    manual = (
-        "heroku pg:backups --app {app}",
-        "heroku pg:backups:schedules --app {app}",
-    )
+    manual = ("heroku pg:backups --app {app}", "heroku pg:backups:schedules --app {app}")
     gives = BackupsSeen
     fresh_for = FRESH
 
@@ -257,8 +254,7 @@ class BackupsLook(ScenarioStep[BackupsSeen, BackupsSeen]):
         transfers = self._deps.backups.transfers(attachment)
         schedules = self._deps.backups.schedules(attachment.addon_id)
         return BackupsSeen(
-            backups=backup_lines(transfers, self._deps.memory.damaged),
-            schedules=tuple(one.words for one in schedules),
+            backups=backup_lines(transfers, self._deps.memory.damaged), schedules=tuple(one.words for one in schedules)
         )
 
     @override

@@ -22,12 +22,7 @@ from uscdr.scenarios.results.db import (
 from uscdr.scenarios.steps.assess import backup_line
 from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.scenarios.steps.choose import Choice
-from uscdr.scenarios.steps.transfers import (
-    TransfersSeen,
-    find,
-    follow,
-    otherwise,
-)
+from uscdr.scenarios.steps.transfers import TransfersSeen, find, follow, otherwise
 from uscdr.words import size
 
 if TYPE_CHECKING:

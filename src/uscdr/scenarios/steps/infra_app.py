@@ -142,8 +142,7 @@ class CreateApp(ScenarioStep[_AppSeenNow, AppMade]):
             return Action("blocked", f"The name {name} belongs to another account. {ANOTHER_NAME}")
         if seen.exists and view.get(InfraDecision) is not None:
             return Action(
-                "blocked",
-                f"Somebody else has created {name} meanwhile, so uscdr does not touch it. {ANOTHER_NAME}",
+                "blocked", f"Somebody else has created {name} meanwhile, so uscdr does not touch it. {ANOTHER_NAME}"
             )
         where = f" in {scope.region or 'the default region'}" if scope else ""
         return Action("change", f"create {name}{where}", calls)

@@ -50,10 +50,7 @@ class InfraDeploy(ScenarioStep[_DeploySeen, Redeployed]):
     title = "Deploy the code"
     effect = Effect.FINDABLE
     says_when_sent = True
-    sends = (
-        writes("POST", "/sources"),
-        writes("POST", "/apps/{new_app}/builds"),
-    )
+    sends = (writes("POST", "/sources"), writes("POST", "/apps/{new_app}/builds"))
     manual = ("git push https://git.heroku.com/{new_app}.git $COMMIT:refs/heads/main",)
     gives = Redeployed
     needs = (InfraSeen, Compared, ConfigSet)

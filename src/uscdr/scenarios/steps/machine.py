@@ -211,8 +211,7 @@ def _lacking(room: Room, needed: int, purpose: str, advice: str) -> list[UscdrEr
     verb = "need" if " and " in purpose else "needs"
     return [
         MachineError(
-            f"{room.place} has {size(room.free)} free; {purpose} {verb} about {size(needed)}.",
-            next_action=advice,
+            f"{room.place} has {size(room.free)} free; {purpose} {verb} about {size(needed)}.", next_action=advice
         )
     ]
 

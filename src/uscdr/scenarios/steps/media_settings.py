@@ -43,10 +43,7 @@ class MediaSettingsStep(MediaStep[_SettingsSeen, MediaSettingsSet]):
     title = "Set the media config vars"
     default_id = "media_settings"
     effect = Effect.IDEMPOTENT
-    sends = (
-        writes("PATCH", "/apps/{app}/config-vars"),
-        reads("GET", "/apps/{app}/releases"),
-    )
+    sends = (writes("PATCH", "/apps/{app}/config-vars"), reads("GET", "/apps/{app}/releases"))
     manual = (
         "heroku config:set USE_CLOUDINARY=True CLOUDINARY_CLOUD_NAME=$CLOUD $KEY_AND_SECRET --app {app}",
         "# only for another cloud; CLOUDINARY_API_KEY=… and CLOUDINARY_API_SECRET=… in the SAME call",

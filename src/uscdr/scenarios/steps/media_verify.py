@@ -153,10 +153,7 @@ def _problems(seen: MediaVerified) -> list[str]:
         (seen.wrong, "with wrong bytes"),
         (seen.undelivered, "listed, but not delivered, or delivered to people without access"),
         (seen.misopened, "with another access setting than in the copy"),
-        (
-            seen.laid_open,
-            "that should be restricted, but are PUBLIC under the same name (delivery type upload)",
-        ),
+        (seen.laid_open, "that should be restricted, but are PUBLIC under the same name (delivery type upload)"),
     )
     return [f"{plural(number, 'file')} {what}" for number, what in parts if number]
 

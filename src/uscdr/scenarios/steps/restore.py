@@ -28,13 +28,7 @@ from uscdr.scenarios.results.db import (
 )
 from uscdr.scenarios.steps.access import keep
 from uscdr.scenarios.steps.base import ScenarioStep, writes
-from uscdr.scenarios.steps.transfers import (
-    Mark,
-    TransfersSeen,
-    find,
-    follow,
-    otherwise,
-)
+from uscdr.scenarios.steps.transfers import Mark, TransfersSeen, find, follow, otherwise
 from uscdr.words import HOUR, duration, first_of, hours, moment
 
 if TYPE_CHECKING:

@@ -144,10 +144,7 @@ ODD = "(in the future, or before the year 1)"
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (
-            "UPDATE record SET created_at = '2026-11-23 09:00Z'",
-            "older than in the baseline: record.created_at by 25 h",
-        ),
+        ("UPDATE record SET created_at = '2026-11-23 09:00Z'", "older than in the baseline: record.created_at by 25 h"),
         ("TRUNCATE record", "no time left in record.created_at"),
         ("DROP TABLE record", "no time left in record.created_at"),
         (

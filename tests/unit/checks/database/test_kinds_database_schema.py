@@ -97,12 +97,7 @@ def test_fewer_foreign_keys_than_there_must_be(place: Place) -> None:
     [
         ("SELECT 1", CODE, "pass", "3 migrations of the code, all applied; none ahead of it"),
         ("SELECT 1", (*CODE, "patients.0008_delete"), "fail", "1 migration pending: patients.0008_delete"),
-        (
-            "SELECT 1",
-            CODE[:2],
-            "pass",
-            "2 migrations of the code, all applied; none ahead of it",
-        ),
+        ("SELECT 1", CODE[:2], "pass", "2 migrations of the code, all applied; none ahead of it"),
         (
             "SELECT 1",
             ("patients.0001_initial", "records.0001_initial"),
@@ -206,10 +201,7 @@ def test_migrations_against_the_baseline(place: Place, change: str, verdict: str
 def test_a_librarys_migration_that_is_gone_is_seen_with_the_baseline(place: Place) -> None:
     place.keep(MIGRATIONS)
     place.run("DELETE FROM django_migrations WHERE app = 'auth'")
-    assert place.ask(MIGRATIONS) == (
-        "fail",
-        "1 migration of the baseline no longer applied: auth.0001_initial",
-    )
+    assert place.ask(MIGRATIONS) == ("fail", "1 migration of the baseline no longer applied: auth.0001_initial")
 
 
 def expecting(place: Place, *wanted: dict[str, Any]) -> tuple[str, str]:

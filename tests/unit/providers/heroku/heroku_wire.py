@@ -170,10 +170,7 @@ def connect(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[Con
     with contextlib.ExitStack() as stack:
 
         def start(
-            url: str = "https://api.heroku.com",
-            data_url: str | None = None,
-            silent_after: float = 10.0,
-            **options: Any,
+            url: str = "https://api.heroku.com", data_url: str | None = None, silent_after: float = 10.0, **options: Any
         ) -> HerokuClient:
             for name in ("TIMEOUT", "WRITE_TIMEOUT"):
                 monkeypatch.setattr(transport, name, httpx.Timeout(silent_after, connect=10.0))

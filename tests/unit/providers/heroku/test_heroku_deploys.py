@@ -84,11 +84,7 @@ def test_a_build_is_an_upload_then_a_build_of_it(peer: StartPeer, connect: Conne
     assert not {"content-type", "authorization", "transfer-encoding"} & put.headers.keys()
     assert server.requests[1].path == "/apps/app/builds"
     assert server.requests[1].json() == {
-        "source_blob": {
-            "url": f"{storage.url}/get?sig=2",
-            "version": "c" * 40,
-            "checksum": f"SHA256:{archive.sha256}",
-        }
+        "source_blob": {"url": f"{storage.url}/get?sig=2", "version": "c" * 40, "checksum": f"SHA256:{archive.sha256}"}
     }
     assert recorded == [("POST", "/sources", True), ("PUT", "/put", True), ("POST", "/apps/app/builds", True)]
 

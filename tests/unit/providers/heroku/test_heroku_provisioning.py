@@ -104,11 +104,7 @@ def test_an_addon_is_ordered_and_not_waited_for(peer: StartPeer, connect: Connec
     made = port.create_addon("recovery", "heroku-postgresql:essential-0", name="pg-1")
     assert (made.state, made.plan) == ("provisioning", "heroku-postgresql:essential-0")
     assert port.addon("recovery", "pg-1") == made
-    assert server.requests[0].json() == {
-        "plan": "heroku-postgresql:essential-0",
-        "confirm": "recovery",
-        "name": "pg-1",
-    }
+    assert server.requests[0].json() == {"plan": "heroku-postgresql:essential-0", "confirm": "recovery", "name": "pg-1"}
     assert server.requests[1].path == "/apps/recovery/addons/pg-1"
 
 

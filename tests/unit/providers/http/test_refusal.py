@@ -57,8 +57,7 @@ def test_a_page_in_answer_to_a_write_leaves_it_in_doubt(who: str, status: int) -
 
 @pytest.mark.parametrize("who", OWN)
 @pytest.mark.parametrize(
-    ("status", "again"),
-    [(302, False), (400, False), (404, False), (408, True), (409, False), (500, True), (502, True)],
+    ("status", "again"), [(302, False), (400, False), (404, False), (408, True), (409, False), (500, True), (502, True)]
 )
 def test_a_page_in_answer_to_a_read_tells_nothing(who: str, status: int, again: bool) -> None:
     error = OWN[who][0](answered(status, HTML), READ)

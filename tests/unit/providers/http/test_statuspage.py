@@ -23,10 +23,7 @@ def page(client: httpx.Client) -> StatusPage:
 def body(indicator: str, component: str) -> dict[str, object]:
     return {
         "status": {"indicator": indicator, "description": "words"},
-        "components": [
-            {"name": "Upload API", "status": component},
-            {"name": "Admin API", "status": "operational"},
-        ],
+        "components": [{"name": "Upload API", "status": component}, {"name": "Admin API", "status": "operational"}],
         "incidents": [{"name": "Elevated errors", "status": "investigating"}],
     }
 

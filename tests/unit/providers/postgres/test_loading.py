@@ -134,8 +134,5 @@ def test_rows_that_look_like_a_script(owned: Owned, new_database: Any, tmp_path:
     names = ["tricks", "empty"]
     assert owned.digests(names) == clinic.adapter().digests(names)
     source = "SELECT prosrc FROM pg_proc WHERE proname = 'odd'"
-    with (
-        psycopg.connect(clinic.server.dsn(clinic.name)) as one,
-        psycopg.connect(owned.url.get_secret_value()) as two,
-    ):
+    with psycopg.connect(clinic.server.dsn(clinic.name)) as one, psycopg.connect(owned.url.get_secret_value()) as two:
         assert one.execute(source).fetchall() == two.execute(source).fetchall()

@@ -10,13 +10,7 @@ import pytest
 from live_target import Owned, ignore, loader, whole
 from pydantic import SecretStr
 
-from uscdr.errors import (
-    CheckFailed,
-    CredentialsRefused,
-    MachineError,
-    ProviderError,
-    WriteRefused,
-)
+from uscdr.errors import CheckFailed, CredentialsRefused, MachineError, ProviderError, WriteRefused
 
 
 def test_read_only_wiring_starts_nothing(tmp_path: Path) -> None:

@@ -66,11 +66,7 @@ def test_a_failing_query_does_not_spoil_the_next(clinic: Any) -> None:
         Invariant(name="good", sql="SELECT count(*) FROM generate_series(1, 300000)", equals="300000"),
     ]
     results = clinic.adapter().invariants(wanted)
-    assert [(result.name, result.holds) for result in results] == [
-        ("bad", None),
-        ("settings", None),
-        ("good", True),
-    ]
+    assert [(result.name, result.holds) for result in results] == [("bad", None), ("settings", None), ("good", True)]
 
 
 def test_the_time_is_the_querys_own(clinic: Any) -> None:

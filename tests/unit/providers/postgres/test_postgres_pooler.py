@@ -26,8 +26,7 @@ class Deaf:
 
 
 @pytest.mark.parametrize(
-    "ignored",
-    [b", READ ONLY", b"SET LOCAL statement_timeout = '[0-9]+'", b"SET LOCAL lock_timeout = '[0-9]+'"],
+    "ignored", [b", READ ONLY", b"SET LOCAL statement_timeout = '[0-9]+'", b"SET LOCAL lock_timeout = '[0-9]+'"]
 )
 def test_nothing_is_read_where_the_settings_do_not_take(clinic: Any, ignored: bytes) -> None:
     link = clinic.adapter()._link

@@ -120,10 +120,7 @@ def test_our_own_sessions_are_not_others(clinic: Any) -> None:
 
 
 def test_sessions_are_ended(clinic: Any) -> None:
-    with (
-        psycopg.connect(clinic.server.dsn(clinic.name)) as one,
-        psycopg.connect(clinic.server.dsn(clinic.name)) as two,
-    ):
+    with psycopg.connect(clinic.server.dsn(clinic.name)) as one, psycopg.connect(clinic.server.dsn(clinic.name)) as two:
         assert clinic.adapter(read_only=False).end_sessions() == 2
         for connection in (one, two):
             with pytest.raises(psycopg.OperationalError):

@@ -67,10 +67,7 @@ def test_stop_token_kills_the_restore(source: Any, base: Path, tmp_path: Path) -
     dump = source.slow_dump(tmp_path / "slow.dump")
     stop = threading.Event()
     began = time.monotonic()
-    with (
-        pytest.raises(Interrupted),
-        LocalScratch(base, stop=stop).restore(dump, lambda done, total: stop.set()),
-    ):
+    with pytest.raises(Interrupted), LocalScratch(base, stop=stop).restore(dump, lambda done, total: stop.set()):
         pytest.fail("the restore should have been stopped")
     assert time.monotonic() - began < 20
 

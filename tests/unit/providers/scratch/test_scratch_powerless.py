@@ -321,10 +321,7 @@ def test_a_server_that_ends_under_a_proof_is_this_machines_trouble(good: Path, b
 def test_a_process_of_the_server_that_was_killed_is_said_to_be(error: psycopg.Error, where: str) -> None:
     """The kernel ends one session for want of memory, and the server ends the others."""
     server: Any = SimpleNamespace(runs=True)
-    with (
-        pytest.raises(MachineError, match="lost one of its processes: it crashed, or was killed"),
-        _judged(server),
-    ):
+    with pytest.raises(MachineError, match="lost one of its processes: it crashed, or was killed"), _judged(server):
         raise mapped(error, where)
     with pytest.raises(ProviderError, match=r"clinic\.example"), _judged(server):
         raise mapped(error, "clinic.example")

@@ -33,11 +33,7 @@ from uscdr.providers.source.git_source import GitSource
 
 Serve = Callable[..., str]
 
-ENV = {
-    "PATH": os.environ["PATH"],
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-}
+ENV = {"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
 IDENTITY = {f"GIT_{who}_{fact}": "t@t.example" for who in ("AUTHOR", "COMMITTER") for fact in ("NAME", "EMAIL")}
 
 

@@ -87,10 +87,7 @@ def test_a_listed_danger_is_seen_before_users_are_shut_out(quick: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "words"),
     [
-        (
-            DISORDERED,
-            "InconsistentMigrationHistory: Migration admin.0001_initial is applied before its dependency",
-        ),
+        (DISORDERED, "InconsistentMigrationHistory: Migration admin.0001_initial is applied before its dependency"),
         ("CommandError: Conflicting migrations detected; multiple leaf nodes", "CommandError: Conflicting migrations"),
         ("killed", "the output gives no reason"),
     ],

@@ -363,9 +363,7 @@ def test_copies_and_proofs_of_another_database_are_named_as_such_and_count_for_n
         assert list(backup_inventory._forgotten((), left, others))
 
 
-def test_a_request_whose_answer_was_lost_is_not_found_in_a_transfer_of_another_database(
-    everywhere: Everywhere,
-) -> None:
+def test_a_request_whose_answer_was_lost_is_not_found_in_a_transfer_of_another_database(everywhere: Everywhere) -> None:
     world, kinds = everywhere.clinic.world, (TransferKind.MANUAL_BACKUP,)
     stored(world, {})
     world.start(TransferKind.MANUAL_BACKUP)

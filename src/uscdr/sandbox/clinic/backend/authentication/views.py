@@ -80,8 +80,7 @@ def complete_profile_setup(request):
     try:
         with transaction.atomic():
             Patient.objects.get_or_create(
-                user=user,
-                defaults={"first_name": user.first_name, "last_name": user.last_name, "email": user.email},
+                user=user, defaults={"first_name": user.first_name, "last_name": user.last_name, "email": user.email}
             )
             jobs.enqueue("welcome", user=user.pk)
     except (Error, ConnectionError) as error:
