@@ -1,4 +1,4 @@
-"""Formats durations, sizes, times and plurals, with one rule each; escapes foreign text.
+"""Formats durations, sizes, times and plurals, with one rule each; escapes foreign text, and reads numbers from it.
 
 A duration is rounded to the second, below one second to a tenth. From a minute on, it has its two largest
 units (days from the second day on); the rest is cut off, and a second unit of zero is left out.
@@ -6,12 +6,14 @@ units (days from the second day on); the rest is cut off, and a second unit of z
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 KILO = 1000
@@ -95,3 +97,18 @@ def escape(text: str, *, keep_newlines: bool = False) -> str:
 
 def _spelt(char: str) -> str:
     return char.encode("unicode_escape").decode()
+
+
+# Whole numbers out of foreign text: at most fifteen ASCII digits. `str.isdigit` takes `²`, `\d` takes the digits of
+# every script, and `int` takes `1_0` and refuses what is very long.
+
+
+MOST = 10**15
+_WHOLE = re.compile(r"[0-9]{1,15}")
+
+
+def whole(text: str | bytes | None) -> int | None:
+    """The number, 0 or more and below `MOST`; None for anything else."""
+    if isinstance(text, bytes):
+        text = text.decode("ascii", "replace")
+    return int(text) if text is not None and _WHOLE.fullmatch(text) else None

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from uscdr.checks.uptime import LogLine
-from uscdr.digits import whole
 from uscdr.errors import BadInput
 from uscdr.scenarios.results.app import AppSeen, ReleaseLine, Remedy
+from uscdr.words import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

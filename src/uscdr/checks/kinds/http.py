@@ -14,10 +14,10 @@ from uscdr.checks.attempts import LOGINS, AttemptLimit
 from uscdr.checks.check import Bound, CheckSpec, Provider
 from uscdr.checks.kinds.database import number
 from uscdr.checks.verdict import Finding, Measures
-from uscdr.digits import whole
 from uscdr.models.base import Duration, Fact
 from uscdr.models.data_settings import Invariant
 from uscdr.models.probes import Sending, WebAnswer
+from uscdr.words import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

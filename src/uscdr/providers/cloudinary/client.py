@@ -14,13 +14,13 @@ from urllib.parse import quote
 
 import httpx
 
-from uscdr.digits import whole
 from uscdr.errors import ConfigError
 from uscdr.models.media import MediaAccount, Quota
 from uscdr.providers.cloudinary.decode import CLOUDINARY, CREDENTIALS, PROVIDER, refusal
 from uscdr.providers.http.client import require_credentials, require_private, segment
 from uscdr.providers.http.exchange import HttpCall
 from uscdr.providers.http.json import ShapeError
+from uscdr.words import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -15,12 +15,12 @@ import dns.rcode
 import dns.rdatatype
 import dns.resolver
 
-from uscdr.digits import whole
 from uscdr.errors import ConfigError, ProviderError
 from uscdr.models.dns import NameServer
 from uscdr.providers.dns.records import wire_name
 from uscdr.providers.dns.rfc2136 import PROVIDER
 from uscdr.providers.http.outages import time_allowed
+from uscdr.words import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 import httpx
 from pydantic import SecretStr, ValidationError
 
-from uscdr.digits import whole
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.providers.http.client import BearerClient, ClientOptions, require_private
 from uscdr.providers.http.exchange import HttpCall, Pages, Reply
 from uscdr.providers.http.json import ShapeError, distinct, items
 from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal, clean
+from uscdr.words import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

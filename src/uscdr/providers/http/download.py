@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from uscdr.digits import whole
 from uscdr.errors import Interrupted, MachineError, ProviderError
 from uscdr.files import arriving
 from uscdr.providers.http.client import is_private
 from uscdr.providers.http.exchange import NetworkFailure
+from uscdr.words import whole
 
 if TYPE_CHECKING:
     import threading

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from uscdr.digits import whole
 from uscdr.errors import AnswerLost, ProviderError
 from uscdr.providers.http.json import JsonObject
 from uscdr.providers.http.outages import GIVEN_UP, answer_seconds
 from uscdr.providers.http.transport import GivenUp
+from uscdr.words import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from uscdr.digits import MOST, whole
 from uscdr.models.base import is_ours
+from uscdr.words import MOST, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from uscdr.digits import whole
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.files import opened
-from uscdr.words import escape, first_of
+from uscdr.words import escape, first_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

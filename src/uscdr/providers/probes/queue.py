@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from uscdr.digits import whole
 from uscdr.errors import BadInput, CredentialsRefused, ProviderError
 from uscdr.models.probes import QueueFacts
 from uscdr.providers.http.exchange import NetworkFailure
 from uscdr.providers.http.outages import time_allowed
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
+from uscdr.words import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from uscdr.digits import whole
 from uscdr.errors import ConfigError, CredentialsRefused, Interrupted, MachineError, NotFound, ProviderError, UscdrError
 from uscdr.providers.http.outages import Outages, time_allowed
 from uscdr.providers.http.transport import is_loopback, proxy_for
 from uscdr.settings import program, user_path
-from uscdr.words import duration
+from uscdr.words import duration, whole
 
 if TYPE_CHECKING:
     import threading

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from uscdr.digits import whole
+from uscdr.words import whole
 
 _MOST_WORDS, _LONGEST_WORD = 10_000, 1 << 20
 SECOND, THIRD = 2, 3

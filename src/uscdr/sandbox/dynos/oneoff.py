@@ -8,12 +8,12 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from uscdr.digits import whole
 from uscdr.sandbox.dynos import filesystem
 from uscdr.sandbox.dynos.dyno import Dyno
 from uscdr.sandbox.dynos.supervisor import ONE_OFF
 from uscdr.sandbox.ptyprocess import DetachedProcess, PtyProcess, spawn, spawn_detached
 from uscdr.sandbox.web.errors import ApiError
+from uscdr.words import whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from uscdr.digits import whole
+from uscdr.words import whole
 
 HEROKU, CLOUDINARY, DNS, MAIL = "heroku", "cloudinary", "dns", "mail"
 APPLICATION, BROKER = "application", "broker"

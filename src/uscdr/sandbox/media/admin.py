@@ -7,12 +7,12 @@ import binascii
 import json
 from typing import Any
 
-from uscdr.digits import whole
 from uscdr.sandbox.media import present
 from uscdr.sandbox.media.assets import RESOURCE_TYPES, Asset, Name, now
 from uscdr.sandbox.media.calls import AdminCall, Document, admin, route
 from uscdr.sandbox.media.context import words
 from uscdr.sandbox.media.errors import bad, missing
+from uscdr.words import whole
 
 DEFAULT_PAGE, LARGEST_PAGE, MOST_IDS = 10, 500, 100
 _FLAGS = ("tags", "context", "metadata")

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from uscdr.digits import whole
 from uscdr.sandbox.media.assets import RESOURCE_TYPES, Asset, Name
 from uscdr.sandbox.media.calls import API
 from uscdr.sandbox.media.errors import MediaError, missing, unauthorized
 from uscdr.sandbox.media.service import MediaService, service_of
 from uscdr.sandbox.media.signatures import check, delivery_signature
+from uscdr.words import whole
 
 _SIGNED = re.compile(r"s--([A-Za-z0-9_-]{8})--/(.*)", re.DOTALL)
 _VERSION = re.compile(r"v\d+/(.+)", re.DOTALL)

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from uscdr.digits import whole
 from uscdr.sandbox.media.errors import bad
+from uscdr.words import whole
 
 Fields = Mapping[str, Any]
 Predicate = Callable[[Fields], bool]

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from uscdr.digits import whole
 from uscdr.sandbox.media.errors import bad, unauthorized
+from uscdr.words import whole
 
 if TYPE_CHECKING:
     from uscdr.sandbox.media.accounts import Account

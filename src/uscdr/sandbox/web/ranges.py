@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from uscdr.digits import whole
 from uscdr.sandbox.web.errors import ApiError
+from uscdr.words import whole
 
 DEFAULT_PAGE, LARGEST_PAGE = 200, 1000
 SAME_AS = {"started_at": "created_at"}

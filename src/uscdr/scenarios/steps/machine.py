@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from typing_extensions import override
 
-from uscdr.digits import whole
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError, UscdrError
 from uscdr.models.base import Fact
 from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
-from uscdr.words import size
+from uscdr.words import size, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
