@@ -147,7 +147,7 @@ def _parts() -> Iterator[Bad]:
 def _transfers() -> Iterator[Bad]:
     yield Bad("it failed", fault="transfer-fails", says="failed")
     yield Bad("it never ended", fault="transfer-hangs")
-    yield Bad("the platform's file has expired", kept=False, says="is not there")
+    yield Bad("the platform's file has expired", kept=False, says="does not exist")
 
 
 def _rows() -> Iterator[Bad]:
@@ -176,7 +176,7 @@ def _contents(key: str) -> Iterator[Bad]:
     both = f"first_name = 'X', first_name_enc = pgp_sym_encrypt('X', '{key}')"
     others = f"UPDATE {MAIN[2]} SET treatment = 'x'; UPDATE {MAIN[3]} SET remarks = 'x'"
     yield Bad("three tables rewritten to one value", f"UPDATE {MAIN[1]} SET {one}; {others}")
-    yield Bad("all patients have one name", f"UPDATE {MAIN[0]} SET {both}", says="one and the same first_name")
+    yield Bad("all patients have one name", f"UPDATE {MAIN[0]} SET {both}", says="has the same first_name")
     yield Bad("all records say the same", f"UPDATE {MAIN[1]} SET {one}")
     yield Bad("what is readable is no more what is encrypted", f"UPDATE {MAIN[1]} SET diagnosis = md5(diagnosis)")
     yield Bad("all records of one patient", f"UPDATE {MAIN[1]} SET patient_id = (SELECT min(id) FROM {MAIN[0]})")
