@@ -20,7 +20,7 @@ from typing import Any
 
 import typer
 
-from uscdr.cli.main import load
+from uscdr.cli.app import load
 from uscdr.kit.manifest import KITS, MANIFEST
 
 from . import mutants_shapes as shapes

@@ -10,13 +10,8 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from importlib import import_module
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-import typer
-
-from uscdr.cli.options import GlobalOptions
 from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
 from uscdr.ui.console import STANDARD
 
@@ -128,6 +123,10 @@ def run(arguments: Sequence[str]) -> int:
                 return _print_version()
             case ["runs", "list"]:
                 return _list_runs()
+            case ["runs", "show"]:
+                return _show_run()
+            case ["runs", "show", run] if not run.startswith("-"):
+                return _show_run(run)
             case _:
                 return _dispatch(arguments)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: every failure becomes a message
@@ -139,12 +138,16 @@ def _list_runs() -> int:
     from uscdr.commands.runs import show_runs
     from uscdr.ui.console import Output
 
-    output = Output()
-    if os.environ.get("USCDR_SHARED"):
-        from uscdr.commands.recover import look_around
+    show_runs(Output())
+    return int(ExitCode.DONE)
 
-        look_around(output)
-    show_runs(output)
+
+def _show_run(run: str | None = None) -> int:
+    """Show one run, without the parser as well."""
+    from uscdr.commands.runs import show_run
+    from uscdr.ui.console import Output
+
+    show_run(run, Output())
     return int(ExitCode.DONE)
 
 
@@ -183,6 +186,7 @@ def _refuse_unreadable(arguments: Sequence[str]) -> None:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
+    from uscdr.cli.app import load
 
     try:
         code = load(arguments)(args=list(arguments), prog_name="uscdr", standalone_mode=True)
@@ -261,71 +265,3 @@ def _defect(error: BaseException) -> UscdrError:
         why="This is a bug in uscdr; what the command changed is not known.",
         next_action="See the state of the run: uscdr runs show. For the manual steps: uscdr runbook db",
     )
-
-
-# The top-level command. Subcommands import what they need when they run.
-
-
-EXITS = """\b
-EXIT STATUS
-  0 done and verified            1 a check failed or an objective was missed
-  2 bad input: nothing called    3 a provider or this machine failed: resume the run
-  4 not confirmed                5 outcome unknown: the message says what to check
-  6 another run holds the lock   130 interrupted: resume the run"""
-
-GROUPS = ("recover", "backup", "runs", "drill", "kit", "dns", "sandbox")
-"""Each is a module of this package with a Typer application `app`."""
-COMMANDS = {"runbook": "runbook", "verify": "verify", "watch": "verify"}
-"""By name: the module of this package that has a function of that name."""
-
-
-def load(arguments: Sequence[str]) -> typer.Typer:
-    """The application with the commands that the arguments name, or with all: each command costs start-up time."""
-    app = typer.Typer(
-        name="uscdr",
-        help="Recover USC-PIS: database, application, media, infrastructure and backups.",
-        epilog=EXITS,
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        add_completion=False,
-    )
-    app.callback()(root)
-    named = set(arguments) & {*GROUPS, *COMMANDS} or {*GROUPS, *COMMANDS}
-    for group in GROUPS:
-        if group in named:
-            app.add_typer(import_module(f"uscdr.cli.{group}").app, name=group)
-    for command, module in COMMANDS.items():
-        if command in named:
-            app.command(command)(getattr(import_module(f"uscdr.cli.{module}"), command))
-    return app
-
-
-def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer passes it by position
-    if wanted:
-        from uscdr import __version__
-
-        typer.echo(f"uscdr {__version__}")
-        raise typer.Exit
-
-
-def root(
-    context: typer.Context,
-    *,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Path of scenarios.yaml.")] = None,
-    target: Annotated[
-        str | None, typer.Option(metavar="TARGET", help="Target of scenarios.yaml, or `sandbox`.")
-    ] = None,
-    json_lines: Annotated[
-        bool, typer.Option("--json", help="Print results or events as JSON lines on stdout.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option(help="Print only results, warnings and errors.")] = False,
-    verbose: Annotated[bool, typer.Option(help="Print more details.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="Print without colour.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """The global options, which come before the command."""
-    del version
-    context.obj = GlobalOptions(config, target, json_lines, quiet, verbose, False if no_color else None)

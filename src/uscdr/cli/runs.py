@@ -10,7 +10,7 @@ import typer
 from uscdr.cli.options import examples, options, targets_and_output
 
 if TYPE_CHECKING:
-    from uscdr.ui.console import Output
+    pass
 
 app = typer.Typer(no_args_is_help=True, help="List, show and resume runs, from their journals.")
 RunArgument = Annotated[
@@ -24,46 +24,23 @@ def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
     """List every run, oldest first. With shared state, also list the runs of other machines."""
     from uscdr.commands.runs import show_runs
 
-    output = options(context).output(json_lines=as_json)
-    _look_around(output)
-    show_runs(output)
+    show_runs(options(context).output(json_lines=as_json))
 
 
 @app.command()
 def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
     """Show the state of a run, step by step."""
-    from uscdr.commands.runs import load, newest
-    from uscdr.report.summary import summarise
+    from uscdr.commands.runs import show_run
 
-    output = options(context).output(json_lines=as_json)
-    _look_around(output)
-    path = newest(run)
-    loaded = load(path, output)
-    if loaded.journal.is_copy:
-        output.say(f"Another machine owns this run. Last operator: {loaded.journal.operator}.")
-    if output.json_lines:
-        output.record(loaded.report.model_dump(mode="json"))
-    else:
-        output.result(summarise(loaded.report, journal=str(path)))
-    if loaded.damage is not None:
-        raise loaded.damage
+    show_run(run, options(context).output(json_lines=as_json))
 
 
 @app.command()
 def report(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
     """Print the report of a run: Markdown, or JSON with --json."""
-    from uscdr.commands.runs import load, newest
-    from uscdr.report.markdown import to_markdown
+    from uscdr.commands.runs import report_run
 
-    output = options(context).output(json_lines=as_json)
-    _look_around(output)
-    loaded = load(newest(run), output)
-    if output.json_lines:
-        output.record(loaded.report.model_dump(mode="json"))
-    else:
-        output.result(to_markdown(loaded.report))
-    if loaded.damage is not None:
-        raise loaded.damage
+    report_run(run, options(context).output(json_lines=as_json))
 
 
 @app.command(epilog=examples("runs resume", "runs resume RUN --take-over", "runs resume --confirm PHRASE"))
@@ -103,13 +80,3 @@ def resume(
     )
     targets, output = targets_and_output(context, as_json=as_json)
     raise typer.Exit(recover.resume(targets, output, asked))
-
-
-def _look_around(output: Output) -> None:
-    """Update the copies of other machines' runs, if state is shared; import nothing if it is not."""
-    import os
-
-    if os.environ.get("USCDR_SHARED"):
-        from uscdr.commands.recover import look_around
-
-        look_around(output)

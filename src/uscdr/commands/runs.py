@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.commands.housekeeping import state
-from uscdr.errors import BadInput, JournalError
+from uscdr.errors import BadInput
 from uscdr.journal import runs
 from uscdr.journal.reader import Journal
 from uscdr.settings import Directories
@@ -15,6 +15,7 @@ from uscdr.ui.tables import show_table
 from uscdr.words import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from uscdr.report.model import RunReport
@@ -22,12 +23,48 @@ if TYPE_CHECKING:
 
 
 def show_runs(output: Output) -> None:
-    """Print every run on stdout, oldest first."""
+    """Print every run on stdout, oldest first; with shared state, also those of other machines."""
+    _look_around(output)
     rows = [asdict(summary) for summary in runs.LocalRuns(Directories(os.environ).state).summaries()]
     show_table(rows, output, plain=True, empty="No runs yet.")
 
 
-def newest(wanted: str | None) -> Path:
+def show_run(wanted: str | None, output: Output) -> None:
+    """Print the state of a run on stdout, step by step. Raises the damage of its journal, after what is readable."""
+    from uscdr.report.summary import summarise
+
+    loaded = _load(wanted, output)
+    if loaded.journal.is_copy:
+        output.say(f"Another machine owns this run. Last operator: {loaded.journal.operator}.")
+    _show(loaded, output, lambda: summarise(loaded.report, journal=str(loaded.journal.path)))
+
+
+def report_run(wanted: str | None, output: Output) -> None:
+    """Print the report of a run on stdout, as Markdown. Raises as `show_run`."""
+    from uscdr.report.markdown import to_markdown
+
+    loaded = _load(wanted, output)
+    _show(loaded, output, lambda: to_markdown(loaded.report))
+
+
+def _show(loaded: _LoadedReport, output: Output, words: Callable[[], str]) -> None:
+    if output.json_lines:
+        output.record(loaded.report.model_dump(mode="json"))
+    else:
+        output.result(words())
+    if loaded.journal.damage is not None:
+        raise loaded.journal.damage
+
+
+def _look_around(output: Output) -> None:
+    """Look at the shared state, if there is one. Otherwise import nothing large."""
+    if os.environ.get("USCDR_SHARED"):
+        from uscdr.commands.recover import look_around
+
+        look_around(output)
+
+
+def _newest(wanted: str | None) -> Path:
     """The journal of run `wanted`, or of the newest run."""
     if wanted is not None:
         return runs.LocalRuns(state()).find(wanted)
@@ -38,22 +75,22 @@ def newest(wanted: str | None) -> Path:
 
 
 @dataclass(frozen=True)
-class LoadedReport:
-    """A journal as a report; with a `damage`, only the lines before it."""
+class _LoadedReport:
+    """A journal as a report; of a damaged one, only the lines before the damage."""
 
     report: RunReport
     journal: Journal
-    damage: JournalError | None
 
 
-def load(path: Path, output: Output) -> LoadedReport:
-    """Read the journal at `path`; warn when only its beginning is readable. Raises JournalError when none of it is."""
+def _load(wanted: str | None, output: Output) -> _LoadedReport:
+    """Read a run's journal; warn when only its beginning is readable. Raises JournalError when none of it is."""
     from uscdr.report.objectives import build
 
-    journal = Journal.salvage(path)
+    _look_around(output)
+    journal = Journal.salvage(_newest(wanted))
     if journal.damage is not None:
         if not journal.lines:
             raise journal.damage
         read = plural(len(journal.lines), "line")
         output.warn(f"The journal is damaged. This shows only what comes before the damage: {read}.")
-    return LoadedReport(build(journal.stamped, last_hash=journal.last_hash), journal, journal.damage)
+    return _LoadedReport(build(journal.stamped, last_hash=journal.last_hash), journal)

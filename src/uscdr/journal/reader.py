@@ -11,7 +11,7 @@ import json
 import re
 import zlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uscdr import files
@@ -20,6 +20,8 @@ from uscdr.errors import ExitCode, JournalError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from pydantic import ValidationError
 
     from uscdr.models.events import Stamped
 
@@ -219,16 +221,23 @@ def _chained(place: _Place, line: bytes, previous: str) -> dict[str, Any]:
     return record
 
 
-def _stamped(place: _Place, clean: bytes, line: bytes, previous: str) -> Stamped:
-    """The line's event. Imported here: listing no runs needs no models. Raises ForeignJournal."""
+@cache
+def _model() -> tuple[type[Stamped], type[ValidationError]]:
+    """What a line is validated by: listing no runs needs neither."""
     from pydantic import ValidationError
 
     from uscdr.models.events import Stamped
 
+    return Stamped, ValidationError
+
+
+def _stamped(place: _Place, clean: bytes, line: bytes, previous: str) -> Stamped:
+    """The line's event. Raises ForeignJournal."""
     path, number = place.path, place.number
+    model, invalid = _model()
     try:
-        found = Stamped.model_validate_json(clean, strict=True)
-    except ValidationError as error:
+        found = model.model_validate_json(clean, strict=True)
+    except invalid as error:
         _chained(place, line, previous)  # damage is named first
         field = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
         raise ForeignJournal(path, f"line {number}: {field or 'not JSON'}") from None

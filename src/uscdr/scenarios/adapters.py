@@ -318,6 +318,12 @@ class Adapters:
                 next_action="Check targets.…heroku.app in scenarios.yaml, and whose token is in use: heroku whoami",
             ) from error
 
+    def record_obstacle(self, hostname: str) -> str:
+        """Why a person must create the hostname's record; empty when it can have a CNAME. Errors as `Zone.read`."""
+        if self.dns is None:
+            return "scenarios.yaml names no zone for this target (dns:)"
+        return self.dns.zone.obstacle(hostname)
+
     def world(self) -> AbstractContextManager[CheckContext]:
         """What the checks of a recovery look at. In a dry run they send no POST."""
         return self.open_world("reads" if self.dry_run else "forms")

@@ -296,7 +296,8 @@ def loaded(*arguments: str) -> set[str]:
     before = "import atexit\natexit.register(lambda: sys.stderr.write('\\n'.join(['', *sys.modules])))"
     done = uscdr(*arguments, before=before)
     assert done.returncode == 0
-    return {line.partition(".")[0] for line in done.stderr.splitlines()}
+    names = set(done.stderr.splitlines()) - {"httpx._main"}  # a stand-in of ours
+    return {name.partition(".")[0] for name in names}
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["runs", "list"], ["--help"], ["recover", "--help"]])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from uscdr.cli.main import load
+from uscdr.cli.app import load
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])

@@ -198,7 +198,7 @@ def beginning(modules: set[str], *names: str) -> list[str]:
 
 LIBRARIES = ("psycopg", "cloudinary", "dns.", "redis", "obstore", "ruamel", "jinja2", "psutil")
 """Of the adapters; dear."""
-NETWORK = ("httpx", "tenacity", "uscdr.providers.heroku.client")
+NETWORK = ("httpcore", "tenacity", "uscdr.providers.heroku.client")
 STEPS, KINDS, SANDBOX = "uscdr.scenarios.steps", "uscdr.checks.kinds", "uscdr.sandbox"
 RUNS = ("uscdr.engine.run", "uscdr.journal.writer", "uscdr.commands.recover")
 ADAPTERS = ("uscdr.wiring.adapters", "uscdr.shared")

@@ -15,7 +15,6 @@ from uscdr.models.dns import RecordSet, Sighting
 from uscdr.models.events import Call
 from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.adapters import now
-from uscdr.scenarios.infra.names import left_for
 from uscdr.scenarios.results.db import ApplicationChecked
 from uscdr.scenarios.results.infra import DomainsBound, DomainTarget, InfraSeen, NameLeft, Switched
 from uscdr.scenarios.steps.base import ScenarioStep
@@ -221,7 +220,7 @@ class SwitchDns(_SwapDns):
         )
 
     def _swap(self, bound: DomainTarget, planned: RecordSet | None, *, shown: bool) -> _NameSwap:
-        name, why = bound.hostname, left_for(self._deps, bound.hostname)
+        name, why = bound.hostname, self._deps.record_obstacle(bound.hostname)
         if why:
             wanted = RecordSet(name=name, type="CNAME", values=(bound.target,), ttl=TTL)
             return _NameSwap(name=name, held=None, expected=None, wanted=wanted, left=why)

@@ -11,7 +11,7 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, MachineError, NotFound, ProviderError
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
-from uscdr.scenarios.infra.names import is_led
+from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.results.db import ApplicationChecked, Restored
 from uscdr.scenarios.results.infra import CertificatesSeen, DomainsBound, InfraSeen, Materials, Switched
 from uscdr.scenarios.steps.base import ScenarioStep, reads, writes
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from uscdr.checks.context import CheckContext
+    from uscdr.scenarios.adapters import Adapters
+    from uscdr.scenarios.results.infra import NameLeft
 
 
 class _PeopleAdded(Fact):
@@ -246,7 +248,7 @@ class PublicLook(ScenarioStep[_PublicSeen, _PublicSeen]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> _PublicSeen:
-        left = {one.hostname for one in view.need(Switched).left if is_led(self._deps, one) is not True}
+        left = {one.hostname for one in view.need(Switched).left if _is_led(self._deps, one) is not True}
         left |= set(view.need(CertificatesSeen).left) - {one.hostname for one in view.need(Switched).left}
         seen: dict[str, dict[str, str]] = {"good": {}, "bad": {}, "unknown": {}}
         with self._deps.world() as world:
@@ -322,7 +324,7 @@ class LeftLook(ScenarioStep[_LeftSeen, _LeftSeen]):
     @override
     def probe(self, view: View, tell: Reporter) -> _LeftSeen:
         scope, left = view.need(InfraSeen), view.need(Switched).left
-        unled = [one for one in left if is_led(self._deps, one) is not True]
+        unled = [one for one in left if _is_led(self._deps, one) is not True]
         awaited = view.get(CertificatesSeen)
         mine = {one.hostname for one in left if one not in unled} | (set(awaited.left) if awaited else set())
         certificates = self._without_certificate(mine - {one.hostname for one in unled})
@@ -363,3 +365,13 @@ class LeftLook(ScenarioStep[_LeftSeen, _LeftSeen]):
             )
             return Action("blocked", f"{words}. {told}".strip(), calls)
         return Action("read", told or "no task is left to people", calls)
+
+
+def _is_led(deps: Adapters, left: NameLeft) -> bool | None:
+    """Whether every name server leads it there, by comparing addresses; None when that is unknown."""
+    if deps.dns is None:
+        return None
+    try:
+        return Pointing.seen(deps.dns.verifier, left.hostname, left.target).at_target
+    except (ProviderError, MachineError):
+        return None

@@ -9,11 +9,11 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.models.base import aged
+from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.code import without
 from uscdr.scenarios.infra.config import AddonFate
 from uscdr.scenarios.infra.material import fetch_code
-from uscdr.scenarios.infra.names import led_nowhere, left_for
 from uscdr.scenarios.infra.services import AddonOrder, LostAddons, OldAddon, still_using
 from uscdr.scenarios.results.infra import InfraSeen, Need
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, reads
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from uscdr.kit.content import AppFacts
     from uscdr.models.dns import RecordSet
+    from uscdr.scenarios.adapters import Adapters
     from uscdr.scenarios.infra.old import OldApplication
 
 FRESH = 30.0
@@ -143,7 +144,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             "hostnames": hostnames,
             "records": records,
             "by_hand": left,
-            "nowhere": tuple(name for name in left if led_nowhere(self._deps, old, name)),
+            "nowhere": tuple(name for name in left if _led_nowhere(self._deps, old, name)),
             "zone_read": need.possible,
         }
         return fields, need
@@ -160,7 +161,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
         if not hostnames:
             return (), {}, need
         try:
-            reasons = {name: left_for(self._deps, name) for name in hostnames}
+            reasons = {name: self._deps.record_obstacle(name) for name in hostnames}
             mine = [name for name, why in reasons.items() if place is not None and not why]
             found = tuple(held for name in mine if place and (held := place.zone.read(name, "CNAME")) is not None)
         except (ProviderError, MachineError, BadInput) as error:
@@ -268,3 +269,19 @@ def _words(seen: InfraSeen) -> str:
     words += [f"NOT POSSIBLE NOW: {need.part} (needs {need.provider}: {need.why})" for need in down]
     words.append(f"{len(seen.needs) - len(down)} of {plural(len(seen.needs), 'part')} can be done")
     return "; ".join(words)
+
+
+def _led_nowhere(deps: Adapters, old: OldApplication, hostname: str) -> bool:
+    """Whether the hostname is known not to have led to the old place, so that nobody used it.
+
+    While the old place lives, the name servers decide; when it is gone, the kit does, for its target has no address.
+    """
+    target = next((one.cname for one in old.facts.domains if one.hostname == hostname), None) if old.facts else None
+    if old.answers and deps.dns is not None:
+        try:
+            seen = Pointing.seen(deps.dns.verifier, hostname, target) if target else None
+            return seen is not None and seen.at_target_or_unknown(deps.dns.verifier) is False
+        except (ProviderError, MachineError):
+            return False
+    kept = deps.kit.dns() if deps.kit is not None else None
+    return any(host.hostname == hostname and host.led is False for host in (kept.hosts if kept else ()))
