@@ -12,7 +12,6 @@ from pydantic import SecretStr
 from uscdr.errors import BadInput
 from uscdr.files import exposure
 from uscdr.settings import SCRATCH
-from uscdr.wiring.target import Target, given_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from uscdr.scenarios.config import Config
     from uscdr.scenarios.config_targets import TargetConfig
     from uscdr.scenarios.loader import LoadedConfig
+    from uscdr.wiring.target import Target
 
 _SECRET_FILES = ("USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE")
 """Environment variables that name secret files."""
@@ -72,6 +72,7 @@ def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) 
 
         return sandbox_target(loaded, env)
     from uscdr.providers.heroku.token import find_token
+    from uscdr.wiring.target import Target, given_account
 
     services = loaded.config.targets.get(chosen)
     if services is None:

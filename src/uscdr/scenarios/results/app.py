@@ -118,3 +118,28 @@ class Redeployed(Fact):
     build: str
     commit: str
     version: int | None
+
+
+class MediaVerified(Fact):
+    """Every reference checked again, a sample fetched and hashed, some delivered."""
+
+    files: int
+    present: int
+    absent: int
+    changed: int
+    sampled: int
+    hashed: int
+    """Of the sample, files compared with a known digest; the rest by size."""
+    wrong: int
+    delivered: int
+    undelivered: int
+    misopened: int = 0
+    """Files whose access differs from the copy's inventory."""
+    unreadable: tuple[str, ...] = ()
+    """Columns of the database that could not be read, and why, in words."""
+    unread: dict[str, int] = Field(default_factory=dict)
+    """As in `results.media.MediaSeen`."""
+    laid_open: int = 0
+    """Restricted files with a public file of the same name."""
+    places: tuple[str, ...] = ()
+    """Rows whose file is not what it should be, as in `MediaPlanned.unavailable`."""

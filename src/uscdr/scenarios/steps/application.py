@@ -17,8 +17,8 @@ from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.checks import ask, calls, held_back, worst_first
 from uscdr.scenarios.config import TOUCHED
 from uscdr.scenarios.releases import InForce, Releases
+from uscdr.scenarios.results.app import MediaVerified
 from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, VerifiedData, Withdrawn
-from uscdr.scenarios.results.media import MediaVerified
 from uscdr.scenarios.steps.base import ScenarioStep, StepParams, shut
 from uscdr.words import duration, first_of
 

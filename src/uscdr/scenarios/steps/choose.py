@@ -12,7 +12,6 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, Declined, ProviderError
 from uscdr.models.transfers import DAMAGED, Transfer, Whose
 from uscdr.scenarios.adapters import Adapters, Walk, now
-from uscdr.scenarios.backup_questions import encryption_key
 from uscdr.scenarios.fitness import another
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup, SafetyCapture
@@ -58,6 +57,8 @@ class Choose(ScenarioStep[ChosenBackup, ChosenBackup]):
 
     def _key_in_doubt(self) -> bool:
         """Whether the key opens none of the live rows. These may be damaged, so only the backup itself can tell."""
+        from uscdr.scenarios.backup_questions import encryption_key
+
         config = self._deps.config
         key = encryption_key(config, self._deps.platform, self._deps.old_app, self._deps.kit)
         try:

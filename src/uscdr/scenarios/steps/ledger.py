@@ -17,7 +17,6 @@ from uscdr.models.base import is_ours
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup, LedgerLine, LossLedger, Proof
 from uscdr.scenarios.steps.base import ScenarioStep, sql
-from uscdr.threads import run_all
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -129,6 +128,8 @@ def compared(
     """
     now, then = digests
     names = sorted(now.keys() | then.keys())
+    from uscdr.threads import run_all
+
     return run_all(
         [partial(_line, name, (now.get(name), then.get(name)), sides, volatile=name in volatile) for name in names],
         workers=COMPARED_AT_ONCE,

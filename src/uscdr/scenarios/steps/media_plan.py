@@ -11,8 +11,9 @@ from uscdr.models.base import Fact
 from uscdr.models.media import DELIVERIES, RESOURCE_TYPES, AssetKey
 from uscdr.scenarios.adapters import now
 from uscdr.scenarios.media.compare import FileState, MediaSurvey
+from uscdr.scenarios.results.app import MediaVerified
 from uscdr.scenarios.results.db import ApplicationChecked
-from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaSeen, MediaVerified
+from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaSeen
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, some_of
 from uscdr.words import duration, plural, size

@@ -11,7 +11,8 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.scenarios.media.compare import FileState, MediaSurvey
-from uscdr.scenarios.results.media import MediaSeen, MediaSettingsSet, MediaVerified
+from uscdr.scenarios.results.app import MediaVerified
+from uscdr.scenarios.results.media import MediaSeen, MediaSettingsSet
 from uscdr.scenarios.steps.base import StepParams
 from uscdr.scenarios.steps.media_base import MediaStep, asks, by_column, some_of
 from uscdr.words import plural
