@@ -118,44 +118,23 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; return its exit code."""
     try:
         _refuse_unreadable(arguments)
-        if list(arguments) == ["--version"]:
-            return _print_version()
-        named = any(word.startswith("-") for word in arguments)
-        return _dispatch(arguments) if named else _look(list(arguments))
+        match list(arguments):
+            case ["--version"]:
+                return _print_version()
+            case ["runs", "list"]:
+                return _list_runs()
+            case _:
+                return _dispatch(arguments)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: every failure becomes a message
         return _tell(_in_words(error), arguments)
 
 
-def _look(words: list[str]) -> int:
-    """Commands that only look, given without options: without the parser, which would take a third of their time."""
+def _list_runs() -> int:
+    """List the runs without the parser: for a machine that struggles."""
+    from uscdr.commands.runs import show_runs
     from uscdr.ui.console import Output
 
-    output = Output()
-    match words:
-        case ["runs", "list"]:
-            from uscdr.commands.runs import show_runs
-
-            show_runs(output)
-        case ["runs", "show"] | ["runs", "show", _]:
-            from uscdr.commands.runs import show_run
-
-            show_run(words[2] if words[2:] else None, output)
-        case ["runbook"] | ["runbook", _]:
-            from uscdr.report.runbook import Runbook
-            from uscdr.wiring.targets import Targets
-
-            config = Targets(output.warn_once).loaded(lazily=True).config
-            output.result(Runbook(config, words[1] if words[1:] else None).to_markdown())
-        case ["backup", "list" | "status"]:
-            from uscdr.commands import backup
-            from uscdr.wiring.targets import Targets
-
-            target = Targets(output.warn_once).find(lazily=True)
-            if words[1] == "status":
-                return backup.status(target, output, None)
-            backup.show(target, output, None)
-        case _:
-            return _dispatch(words)
+    show_runs(Output())
     return int(ExitCode.DONE)
 
 
