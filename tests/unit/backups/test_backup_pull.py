@@ -68,10 +68,21 @@ def test_a_passphrase_opens_its_copy_and_so_does_the_locked_key_beside_it(safe: 
         assert path.read_bytes() == DUMP
     pyrage = importlib.import_module("pyrage")
     locked = (safe.root / "safe" / "backups" / card.id / "identity.age").read_bytes()
-    key = encryption._decrypt_key(pyrage, locked, PASSPHRASE).decode().strip()
+    key = by_library_alone(pyrage, locked).decode().strip()
     ciphertext = (safe.root / "safe" / card.dump.path).read_bytes()
     assert pyrage.decrypt(ciphertext, [pyrage.x25519.Identity.from_str(key)]) == DUMP
     assert PASSPHRASE.get_secret_value() not in "".join(map(repr, (card, both, Keys(passphrase=PASSPHRASE))))
+
+
+def by_library_alone(pyrage: Any, locked: bytes) -> bytes:
+    """A busy machine is refused now and then: asked again, for as long as that takes."""
+    while True:
+        try:
+            opened: bytes = pyrage.passphrase.decrypt(locked, PASSPHRASE.get_secret_value())
+        except pyrage.DecryptError as error:
+            assert "Excessive work" in str(error)
+        else:
+            return opened
 
 
 class Busy:

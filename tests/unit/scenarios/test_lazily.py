@@ -215,6 +215,19 @@ OTHERS = {
     "recover db --help": (*NETWORK, *RUNS, "uscdr.scenarios.config", "uscdr.checks", "pydantic"),
 }
 """Ten commands, and what is another's."""
+OWN = {
+    "runs list": {"uscdr.commands.runs", "uscdr.journal.reader"},
+    "runs show": {"uscdr.commands.runs", "uscdr.report.summary"},
+    "runbook dns": {"uscdr.report.runbook", "uscdr.scenarios.steps.dns_switch"},
+    "runbook db": {"uscdr.report.runbook", "uscdr.scenarios.steps.restore"},
+    "verify": {"uscdr.scenarios.checks", "uscdr.checks.kinds.http"},
+    "backup list": {"uscdr.commands.backup", "uscdr.wiring.adapters"},
+    "backup status": {"uscdr.commands.backup", "uscdr.wiring.adapters"},
+    "kit list": {"uscdr.commands.kit_list", "uscdr.kit.find"},
+    "kit card": {"uscdr.cli.kit"},
+    "recover db": {"uscdr.cli.recover"},
+}
+"""And what each does use."""
 
 
 def begin_a_run(state: Path) -> None:
@@ -235,6 +248,7 @@ def test_a_command_loads_nothing_of_another(written: Callable[[str], Path], tmp_
     given = [] if command == "runs list" else ["--config", str(path)]
     found = loaded_by(*given, *words)
     assert beginning(found, *LIBRARIES, SANDBOX, *OTHERS[command]) == []
+    assert OWN[command.rpartition(" --")[0] or command] <= found
 
 
 def test_every_model_can_be_made_when_it_is_first_used() -> None:
