@@ -80,7 +80,8 @@ def by_library_alone(pyrage: Any, locked: bytes) -> bytes:
         try:
             opened: bytes = pyrage.passphrase.decrypt(locked, PASSPHRASE.get_secret_value())
         except pyrage.DecryptError as error:
-            assert "Excessive work" in str(error)
+            if "Excessive work" not in str(error):
+                raise
         else:
             return opened
 
