@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.backups.manifest import BACKUPS, CARD, MANIFEST, BackupOrigin, CopyCard, inside
@@ -287,6 +286,8 @@ def _signs(seen: _Evidence) -> Iterator[tuple[Grade, str]]:
 def _implausible(seen: _Evidence) -> str:
     if not seen.earlier:
         return "no earlier backup to compare its size with"
+    from statistics import median
+
     share = seen.size / max(1.0, median(seen.earlier))
     if SMALLEST <= share <= LARGEST:
         return ""

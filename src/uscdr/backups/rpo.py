@@ -9,7 +9,6 @@ import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -143,6 +142,8 @@ def _largest(gaps: Sequence[_Gap], since: datetime) -> _Gap | None:
 
 def _capture(made: Sequence[Point]) -> float:
     took = [(one.ready_at - one.taken_at).total_seconds() for one in made if one.ready_at is not None]
+    from statistics import median
+
     return max(0.0, median(took)) if took else 0.0
 
 

@@ -38,7 +38,6 @@ NEEDED = (signal.SIGCHLD, signal.SIGALRM)
 def prepare() -> None:
     """Set streams, signals, umask and limits. Signals that were ignored at the start (`nohup`) stay ignored."""
     STANDARD.install()
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # the search for plugins takes time; we have none
     os.umask(PRIVATE)
     for name in DIRECTORIES:
         if not os.path.isabs(os.environ.get(name, "/")):  # noqa: PTH117 - a text, perhaps empty

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -21,9 +21,6 @@ from pydantic import (
 
 from uscdr.words import duration
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 REVEAL = {"reveal": True}
 """Serialisation context that writes secrets in full: only for data that is encrypted next."""
 
@@ -34,21 +31,15 @@ class Fact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
-_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+_FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def is_ours(value: datetime) -> bool:
     """Whether the time is plausible: zone conversion and ages must not overflow."""
-    return _FIRST_YEAR <= value.year <= _LAST_YEAR
+    return _FIRST.year <= value.year < _END.year
 
 
-def _in_our_times(value: datetime) -> datetime:
-    if not is_ours(value):
-        raise ValueError(f"the year {value.year} is out of range")
-    return value
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_our_times)]
+Moment = Annotated[AwareDatetime, Field(ge=_FIRST, lt=_END)]
 """A time in a stored document: with its zone, and in a plausible range."""
 
 Span = Annotated[float, Field(ge=0, le=1e11)]

@@ -47,19 +47,19 @@ class Fold:
         """Process one event; ignores progress."""
         if stamped.seq is None:
             return
-        if self.last_at is not None:
+        if self.last_at is not None and stamped.at < self.last_at:
             self.set_back = max(self.set_back, (self.last_at - stamped.at).total_seconds())
         self.run, self.last_at = stamped.run, stamped.at
         self.numbers.append(stamped.seq)
         match stamped.event:
+            case ev.Note() as event:
+                self.notes.append(NoteReport(stamped.at, event.level, event.text))
             case ev.RunStarted() | ev.RunResumed() | ev.PlanReady() | ev.RunFinished() as event:
                 self._run(event, stamped.at)
             case ev.GateAsked() | ev.GateAnswered() as event:
                 self._gate(event, stamped.at)
             case ev.ChecksStarted() | ev.CheckFinished() | ev.ChecksFinished() as event:
                 self._check(event, stamped.at)
-            case ev.Note() as event:
-                self.notes.append(NoteReport(at=stamped.at, level=event.level, text=event.text))
             case event:
                 self._step(event, stamped.at)
 
@@ -119,7 +119,8 @@ class Fold:
                     RoundReport(number=event.round, started_at=at, baseline_at=event.baseline_at, wanted=event.checks)
                 )
             case ev.CheckFinished():
-                self._checked(CheckReport(at=at, **event.model_dump(exclude={"kind"})))
+                told = event.step, event.check, event.verdict, event.evidence
+                self._checked(CheckReport(*told, at, event.seconds, event.why))
             case ev.ChecksFinished() if self._in_round:
                 facts = event.model_dump(include={"seconds", "skipped_manual", "changed"})
                 items = tuple(ItemReport(**item.model_dump(exclude={"kind"})) for item in event.items)

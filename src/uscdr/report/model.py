@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -103,7 +104,8 @@ class GateReport(_Model):
     by: str = ""
 
 
-class CheckReport(_Model):
+@dataclass(frozen=True)
+class CheckReport:  # a watch has many
     """A verdict with its evidence; `why` explains a failure."""
 
     step: str
@@ -192,7 +194,8 @@ class RoundReport(_Model):
         return self.evidence(grave)
 
 
-class NoteReport(_Model):
+@dataclass(frozen=True)
+class NoteReport:  # a run has many
     """A message to the operator."""
 
     at: datetime

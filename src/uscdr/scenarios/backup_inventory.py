@@ -13,7 +13,6 @@ from uscdr.backups.rpo import Point, Rhythm, RpoState
 from uscdr.errors import CheckFailed, MachineError
 from uscdr.models.base import Fact
 from uscdr.models.transfers import Transfer, Transfers, Whose
-from uscdr.scenarios.backup_questions import encryption_key
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -117,6 +116,8 @@ def copies_alone(deps: Adapters, there: StoredCopies) -> tuple[BackupEntry, ...]
 
 def scope(deps: Adapters, attachment: Attachment | None) -> Scope:
     """Whose backups are listed; `attachment` is None when the platform could not be asked."""
+    from uscdr.scenarios.backup_questions import encryption_key
+
     key = encryption_key(deps.config, deps.platform, deps.app, deps.kit).fingerprint if attachment else ""
     demands = demands_digest(deps.config.invariants)
     return Scope(deps.app, attachment.addon_id if attachment else "", deps.memory.damaged, key, demands)

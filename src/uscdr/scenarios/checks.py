@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from uscdr.checks.check import Check, ManualCheck
-from uscdr.checks.kinds.http import AgreeCheck, HttpCheck
 from uscdr.checks.run import Result, look_at
 from uscdr.checks.verdict import Finding
 from uscdr.errors import BadInput, Interrupted, ProviderError
@@ -180,6 +179,8 @@ def calls(checks: Iterable[Check]) -> tuple[Call, ...]:
 
 
 def _call(one: Check) -> Call:
+    from uscdr.checks.kinds.http import HttpCheck
+
     spec = one.spec
     if isinstance(spec, HttpCheck):
         return Call(provider="app", request=f"{spec.method} {spec.path}", writes=False)
@@ -238,6 +239,8 @@ def _without_login(world: CheckContext, tell: Reporter) -> str:
 
 def _dead(result: Result) -> str:
     """Why the application behind the router counts as dead; empty while it answers."""
+    from uscdr.checks.kinds.http import HttpCheck
+
     evidence, verdict = result.finding.evidence, result.finding.verdict
     silent = verdict == "inconclusive" and not result.answered
     if isinstance(result.check.spec, HttpCheck) and (silent or any(words in evidence for words in GATEWAY_ERRORS)):
@@ -246,4 +249,6 @@ def _dead(result: Result) -> str:
 
 
 def _signs_in(one: Check) -> bool:
+    from uscdr.checks.kinds.http import AgreeCheck, HttpCheck
+
     return isinstance(one.spec, HttpCheck | AgreeCheck) and one.spec.auth

@@ -7,28 +7,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from uscdr.backups.proofs import Grade
-from uscdr.backups.proving import Decode, ProofResult, Questions
 from uscdr.errors import CheckFailed, MachineError, UscdrError
-from uscdr.models.heroku import Download
 from uscdr.scenarios.results.db import Proof
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
+    from uscdr.backups.proving import Decode, ProofResult, Questions
     from uscdr.engine.step import Reporter
     from uscdr.engine.wait import Stop
+    from uscdr.models.heroku import Download
     from uscdr.models.postgres import TableDigest, TableDigests
     from uscdr.models.transfers import Transfer
     from uscdr.providers.ports.database import Copy, Database, Scratch
     from uscdr.providers.ports.platform import Backups
     from uscdr.providers.ports.progress import Progress
+
+    Keep: TypeAlias = "Callable[[DumpSource, Download, ProofResult, Questions], None]"
+    """Saves the result of a proof, good or bad, for later runs and lists. Raises UscdrError."""
 
 
 LOOK_EVERY = 0.1
@@ -52,10 +55,6 @@ class DumpSource:
             return backups.download(backups.public_url(app, transfer.num), destination, progress)
 
         return cls(transfer.name, transfer.id, fetch, transfer.taken_at)
-
-
-Keep = Callable[[DumpSource, Download, ProofResult, Questions], None]
-"""Saves the result of a proof, good or bad, for later runs and lists. Raises UscdrError."""
 
 
 class Prover:

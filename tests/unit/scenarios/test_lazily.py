@@ -182,7 +182,8 @@ def loaded_by(*arguments: str) -> set[str]:
     """The modules that a command loads in a process of its own. No provider answers it."""
     script = (
         "import json, sys; from uscdr.cli import main; code = main.run(sys.argv[1:]);"
-        "print(json.dumps([code, *sys.modules]), file=sys.stderr)"
+        "loaded = (name for name, one in sys.modules.items() if getattr(one, '__spec__', None));"
+        "print(json.dumps([code, *loaded]), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=120, check=True

@@ -62,8 +62,8 @@ JOURNAL = (
     _line("number", "if found.seq != place.number - 1:", "if found.seq is None:", "a lost line is not noticed"),
     _line(
         "sum",
-        'ending is not None and int(ending["sum"], 16) == zlib.crc32(line[: ending.start()])',
-        "ending is not None",
+        """return ending == b',"sum":"%08x"}' % zlib.crc32(body)""",
+        """return ending.startswith(b',"sum":"') and len(body) > 0""",
         "damage of the last line is not noticed",
     ),
     _line(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import ssl
+import sys
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Required, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Required, Self, TypedDict, Unpack
 from urllib.parse import quote
 
-import httpx
+import certifi
+from typing_extensions import override
 
 from uscdr.errors import BadInput, ConfigError, CredentialsRefused
 from uscdr.files import opened
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import httpx
     from pydantic import SecretStr
 
     from uscdr.providers.http.exchange import HttpCall, Reply
@@ -32,9 +35,9 @@ def trust(ca_file: Path | None = None) -> ssl.SSLContext:
 
     Raises `ConfigError` when `ca_file` cannot be read as certificates.
     """
-    # The bundled roots first: a slim container has no system roots.
-    context = httpx.create_ssl_context(trust_env=False)
-    context.load_default_certs()
+    context = _LazyRoots(ssl.PROTOCOL_TLS_CLIENT)
+    if sys.version_info >= (3, 13):  # as Python's default context
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
     if ca_file is not None:
         try:
             with opened(ca_file):  # reading a named pipe would block
@@ -46,6 +49,28 @@ def trust(ca_file: Path | None = None) -> ssl.SSLContext:
                 next_action="Correct `ca_file` of the target, or remove it.",
             ) from error
     return context
+
+
+class _LazyRoots(ssl.SSLContext):
+    """Loads the roots, which takes time, with the first connection: http on this machine needs none."""
+
+    _loaded = False
+
+    @override
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        self._load()
+        return super().wrap_socket(*args, **options)
+
+    @override
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        self._load()
+        return super().wrap_bio(*args, **options)
+
+    def _load(self) -> None:
+        if not self._loaded:
+            self.load_verify_locations(certifi.where())  # a slim container has no system roots
+            self.load_default_certs()
+            self._loaded = True
 
 
 def is_private(url: str) -> bool:

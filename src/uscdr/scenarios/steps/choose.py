@@ -17,7 +17,6 @@ from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup, SafetyCapture
 from uscdr.scenarios.steps.base import ScenarioStep, reads
 from uscdr.scenarios.steps.prove import proven, refusal_of
-from uscdr.scenarios.walk import walk
 from uscdr.words import duration, moment, size
 
 if TYPE_CHECKING:
@@ -129,6 +128,8 @@ class Choice:
             return self
         ids = tuple(one.id for one in self.fit)
         if ids not in deps.walks:
+            from uscdr.scenarios.walk import walk
+
             deps.walks[ids] = walk(deps, owner, self.fit, tell)
         return self.after(deps.walks[ids])
 

@@ -1,5 +1,6 @@
 """Opening clients: roots, proxies, private addresses."""
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,19 @@ from uscdr.providers.http.transport import proxy_for
 def test_a_private_authority_is_trusted_beside_the_public_ones(tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(path))
-    public, both = trust().cert_store_stats()["x509_ca"], trust(path).cert_store_stats()["x509_ca"]
+    public, both = _authorities(trust()), _authorities(trust(path))
     assert public > 10
     assert both == public + 1
+
+
+def _authorities(context: ssl.SSLContext) -> int:
+    """How many the context trusts once a connection begins."""
+    context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="api.heroku.com")
+    return context.cert_store_stats()["x509_ca"]
+
+
+def test_no_roots_are_loaded_before_a_connection() -> None:
+    assert trust().cert_store_stats()["x509_ca"] == 0
 
 
 def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
