@@ -14,7 +14,7 @@ from uscdr.models.transfers import DAMAGED, Transfer, Whose, ahead, warned
 from uscdr.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from uscdr.store.store import ObjectInfo as Stored
@@ -171,8 +171,8 @@ class Scope:
     app: str
     addon_id: str = ""
     damaged: Collection[str] = ()
-    key: str = ""
-    """The fingerprint of the application's present key; empty if it is unknown."""
+    key: Callable[[], str] = str
+    """Tells the fingerprint of the application's present key; empty if it is unknown. Asked only when one differs."""
     demands: str = ""
     """The digest of the present invariants: `proofs.demands_digest`."""
 
@@ -221,8 +221,8 @@ def _counting(proof: ProofDocument | None, of: Scope) -> ProofDocument | None:
         words = "the invariants have changed since the proof"
         return proof.model_copy(update={"grade": Grade.RESTORES, "why": words})
     known = proof.canary.fingerprint
-    if of.key and known and of.key != known and proof.grade.reaches(Grade.DECRYPTS):
-        words = f"the application's key has changed since the proof (now {of.key}, then {known})"
+    if known and proof.grade.reaches(Grade.DECRYPTS) and (now := of.key()) not in ("", known):
+        words = f"the application's key has changed since the proof (now {now}, then {known})"
         return proof.model_copy(update={"grade": Grade.INVARIANTS, "why": words})
     return proof
 

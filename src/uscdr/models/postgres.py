@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # PostgreSQL messages that contain only names and may be shown; others may quote a row's values. Pure.
 
 
-_NAMES = re.compile(
-    r"^(?:(?:relation|column|table|constraint|sequence|index|type|schema|extension|role|database|trigger|function) \S+"
+_NAMES = (
+    r"(?:(?:relation|column|table|constraint|sequence|index|type|schema|extension|role|database|trigger|function) \S+"
     r"(?: of relation \S+)? (?:already exists|does not exist|contains null values|is not a table)"
     r"|column \S+ of relation \S+ (?:contains null values|already exists|does not exist)"
     r"|(?:constraint|trigger|policy|rule) \S+ (?:of|for) (?:relation|table) \S+ (?:already exists|does not exist)"
@@ -44,7 +44,7 @@ _NAMES = re.compile(
 
 def of_names(message: str) -> str:
     """The message if it contains only names of tables, columns and the like; else empty."""
-    return message if _NAMES.match(message) else ""
+    return message if re.match(_NAMES, message) else ""
 
 
 _SHOWN = 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.backups import catalog
@@ -116,9 +117,13 @@ def copies_alone(deps: Adapters, there: StoredCopies) -> tuple[BackupEntry, ...]
 
 def scope(deps: Adapters, attachment: Attachment | None) -> Scope:
     """Whose backups are listed; `attachment` is None when the platform could not be asked."""
-    from uscdr.scenarios.backup_questions import encryption_key
 
-    key = encryption_key(deps.config, deps.platform, deps.app, deps.kit).fingerprint if attachment else ""
+    @cache
+    def key() -> str:
+        from uscdr.scenarios.backup_questions import encryption_key
+
+        return encryption_key(deps.config, deps.platform, deps.app, deps.kit).fingerprint if attachment else ""
+
     demands = demands_digest(deps.config.invariants)
     return Scope(deps.app, attachment.addon_id if attachment else "", deps.memory.damaged, key, demands)
 

@@ -7,7 +7,6 @@ import os
 import shlex
 import stat
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +54,7 @@ def _compared(path: Path, *, lazily: bool) -> LoadedConfig:
 
 def packaged() -> Path:
     """The default that ships with uscdr."""
-    inside = Path(str(files("uscdr.scenarios") / "default.yaml"))
+    inside = Path(__file__).with_name("default.yaml")
     return inside if inside.is_file() else inside.parents[3] / _FILE_NAME
 
 

@@ -107,7 +107,7 @@ MOST_VALUES = 20_000
 DEEPEST = 40
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """Control characters from escapes; line feeds and tabs are allowed, since a query may have them."""
-NO_TEXT = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 """Not allowed in the text. The parser would take three more characters as line breaks that editors do not show."""
 UNSEEN_BREAKS = "\x85\u2028\u2029"
 TAG = "tag:yaml.org,2002:"

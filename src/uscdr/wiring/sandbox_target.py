@@ -13,7 +13,6 @@ from pydantic import SecretStr
 
 from uscdr.errors import BadInput
 from uscdr.models.data_settings import Invariant
-from uscdr.models.media import MediaAccount
 from uscdr.sandbox.state import read_contract
 from uscdr.scenarios.adapters import CheckAccount
 from uscdr.scenarios.config import SANDBOX, ConfigManifest, Source
@@ -22,6 +21,7 @@ from uscdr.settings import Directories, is_loopback_host
 from uscdr.wiring.target import Target, given_account
 
 if TYPE_CHECKING:
+    from uscdr.models.media import MediaAccount
     from uscdr.scenarios.config import Config
     from uscdr.scenarios.loader import LoadedConfig
 
@@ -186,6 +186,8 @@ def _sandbox_dns_key(facts: Facts, env: Mapping[str, str]) -> SecretStr | None:
 
 
 def _media_account(facts: Facts) -> MediaAccount:
+    from uscdr.models.media import MediaAccount
+
     return MediaAccount(cloud=facts["cloud"], api_key=facts["api_key"], api_secret=SecretStr(facts["api_secret"]))
 
 

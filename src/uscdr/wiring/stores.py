@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from uscdr.backups.copy import IncomingDump, Keyring, Keys, read_passphrase
 from uscdr.backups.proofs import ProofDocument, Proofs
-from uscdr.backups.proving import Decoded, ProofResult, ProofSubject, Questions
 from uscdr.errors import BadInput, UscdrError
 from uscdr.scenarios.adapters import CopiesAccess
 from uscdr.settings import Operator
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from uscdr.backups.proving import Decoded, ProofResult, Questions
     from uscdr.models.heroku import Download, SignedUrl
     from uscdr.pgserver.cluster import Tool
     from uscdr.providers.ports.database import Scratch
@@ -90,6 +90,7 @@ def _download(context: RunContext, link: SignedUrl, stop: threading.Event) -> Ab
 
 def decode(dump: Path) -> Decoded:
     """List the dump with `pg_restore -l`. Raises CheckFailed when pg_restore cannot read it."""
+    from uscdr.backups.proving import Decoded
     from uscdr.providers.postgres.archive import Archive
 
     found = Archive.read(dump, None)
@@ -104,6 +105,8 @@ def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store]
     """Stores a recovery's proofs beside the proofs of `uscdr backup prove`."""
 
     def keep(source: DumpSource, got: Download, shown: ProofResult, asked: Questions) -> None:
+        from uscdr.backups.proving import ProofSubject
+
         attachment = platform.database(heroku.app, heroku.database)
         subject = ProofSubject(
             sha256=got.sha256, size=got.size, app=heroku.app, backup=source.name, transfer_id=source.id,

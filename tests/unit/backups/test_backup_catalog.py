@@ -301,8 +301,19 @@ def test_a_proof_counts_for_its_key_and_its_rules_alone(
     one = transfer(1)
     canary = CanaryVerdict(verdict="pass", sampled=5, matching=5, fingerprint="aaa")
     safe.prove(safe.pull(one, dump(1)), canary=canary, demands="rules")
-    (found,) = Scope(APP, ADDON, (), key, demands).entries(
+    (found,) = Scope(APP, ADDON, (), lambda: key, demands).entries(
         (one,), StoredCopies.of(safe.store).copies, Proofs(safe.store)
     )
     assert found.proof is not None
     assert (found.proof.grade, found.proof.why) == (grade, why)
+
+
+def test_the_key_is_not_asked_for_without_a_proof_that_used_one(safe: Safe) -> None:
+    one = transfer(1)
+    safe.pull(one, dump(1))
+    copies, asked = StoredCopies.of(safe.store).copies, pytest.fail
+    (found,) = Scope(APP, ADDON, (), lambda: asked("the key was asked for")).entries((one,), copies, Proofs(safe.store))
+    assert found.proof is None
+    safe.prove(safe.pull(one, dump(1)), canary=CanaryVerdict(verdict="not checked"))
+    (found,) = Scope(APP, ADDON, (), lambda: asked("the key was asked for")).entries((one,), copies, Proofs(safe.store))
+    assert found.proof is not None

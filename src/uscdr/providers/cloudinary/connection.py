@@ -201,17 +201,8 @@ def _asking(sending: _Sending) -> dict[str, type[urllib3.HTTPConnectionPool]]:
             sending.awaits(self.sock)
             return super().getresponse()
 
-    class Secure(urllib3.connection.HTTPSConnection):
-        @override
-        def send(self, data: Any) -> None:
-            _connect(self)
-            with sending.asking(data):
-                super().send(data)
-
-        @override
-        def getresponse(self) -> urllib3.response.HTTPResponse:  # type: ignore[override]  # as theirs
-            sending.awaits(self.sock)
-            return super().getresponse()
+    class Secure(Plain, urllib3.connection.HTTPSConnection):
+        """The same over TLS."""
 
     class Plains(urllib3.HTTPConnectionPool):
         ConnectionCls = Plain

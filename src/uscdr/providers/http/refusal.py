@@ -150,7 +150,7 @@ _SECRETS = (
     (re.compile(r"\b(?:bearer|basic)\s+\S+", re.IGNORECASE), "[token]"),
     (re.compile(r"(\w*(?:passw|secret|token|key|signature)\w*[\"']?\s*[=:]\s*)\S+", re.IGNORECASE), r"\1[hidden]"),
     (re.compile(r"\S{41,}"), "[hidden]"),
-    (re.compile(r"[^\x20-\x7e\xa0-\uffff]+"), " "),
+    (re.compile(r"[\x00-\x1f\x7f-\x9f\U00010000-\U0010ffff]+"), " "),
 )
 
 

@@ -256,7 +256,7 @@ def test_nothing_is_begun_beside_a_running_transfer(clinic: Clinic) -> None:
 
 
 def test_a_copy_that_was_damaged_meanwhile_is_no_proof(clinic: Clinic) -> None:
-    clinic.world.faults["config_vars", 6] = "kill_before"
+    clinic.world.faults["config_vars", 1] = "kill_before"
     assert clinic.begin() is None
     path = Path(clinic.store.place) / clinic.copies()[0].dump.path
     data = path.read_bytes()
