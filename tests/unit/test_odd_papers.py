@@ -11,7 +11,7 @@ import pytest
 
 from uscdr.checks.attempts import Attempts
 from uscdr.errors import MachineError
-from uscdr.pgserver.server import _attach, reap
+from uscdr.pgserver.server import _read_record, reap
 from uscdr.shared.lease import _noted
 from uscdr.staging import CleanupNote
 
@@ -39,7 +39,7 @@ def test_what_is_no_paper_of_ours_is_passed_over(odd: str, tmp_path: Path) -> No
     server = tmp_path / "server"
     server.mkdir()
     ODD[odd](server / "server.json")
-    assert _attach(server) is None
+    assert not _read_record(server)
     reap(server)
     assert os.path.lexists(server / "server.json")
     ODD[odd](tmp_path / "lease")

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from uscdr.checks.uptime import WINDOW
+from uscdr.checks.uptime import LOG_LINES, WINDOW
 from uscdr.errors import ProviderError
 from uscdr.words import duration
 
@@ -108,8 +108,6 @@ class CheckContext:
 
 
 T = TypeVar("T")
-LOG_LINES = 1500
-"""The number of lines that the platform keeps."""
 LIMIT = 20.0
 """Seconds for one request to the platform: less than a check's limit, so that the check can name the provider."""
 

@@ -72,6 +72,8 @@ def _moment(text: str) -> datetime | None:
     return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
 
 
+LOG_LINES = 1500
+"""The number of lines that the platform keeps."""
 WINDOW = 30.0
 """Seconds for which a dyno must have been up, unless the configuration of the target has another value."""
 UP, IDLE, CRASHED = "up", "idle", "crashed"

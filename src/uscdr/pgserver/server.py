@@ -277,22 +277,6 @@ def files_under(directory: Path) -> Path:
     return directory if clusters.unprivileged() is None else _place()
 
 
-def _attach(directory: Path) -> LocalPostgres | None:
-    """Find the running server of `directory`, started by any process; None if none runs."""
-    record = _read_record(directory)
-    if not record or "pid" not in record or birth(int(record["pid"])) != record["born"]:
-        return None
-    return LocalPostgres(
-        directory=directory.resolve(),
-        home=Path(record["home"]),
-        binaries=Path(record["binaries"]),
-        host=record.get("sockets") or _LOOPBACK,
-        port=int(record["port"]),
-        pid=int(record["pid"]),
-        password=record["password"],
-    )
-
-
 def reap(directory: Path) -> None:
     """End and remove what a killed process left of the server of `directory`. Does nothing if nothing is left.
 

@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from uscdr.checks.check import Check, ManualCheck
-from uscdr.checks.run import Result, look_at
 from uscdr.checks.verdict import Finding
 from uscdr.errors import BadInput, Interrupted, ProviderError
 from uscdr.models.events import Call
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from uscdr.checks.check import CheckSpec, Provider
     from uscdr.checks.context import CheckContext
+    from uscdr.checks.run import Result
     from uscdr.checks.verdict import Verdict
     from uscdr.engine.step import Reporter
     from uscdr.scenarios.adapters import Adapters
@@ -199,6 +199,8 @@ def ask_until_dead(deps: Adapters, checks: Sequence[Check], tell: Reporter) -> I
     Checks that sign in come last, so that a dead application gets no login. A failed login is not a fault of the
     application: checks that need it are "not checked".
     """
+    from uscdr.checks.run import Result
+
     silent = ""
     with deps.world() as world:
         for one in sorted(checks, key=_signs_in):
@@ -218,6 +220,8 @@ def failing(results: Iterable[Result]) -> tuple[dict[str, str], int]:
 
 
 def _looked(deps: Adapters, world: CheckContext, checks: Sequence[Check], tell: Reporter) -> Iterator[Result]:
+    from uscdr.checks.run import look_at
+
     try:
         yield from look_at(world, checks, began=lambda one: tell.progress(f"checking {one.name}"), stop=deps.stop.event)
     except Interrupted:

@@ -7,8 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uscdr.checks.context import LOG_LINES
-from uscdr.checks.uptime import CRASHED, RUNS, DynoRestart, in_force
+from uscdr.checks.uptime import CRASHED, LOG_LINES, RUNS, DynoRestart, in_force
 from uscdr.engine.reconcile import Search
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, EffectFailed, ProviderError

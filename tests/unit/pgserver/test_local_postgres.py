@@ -13,12 +13,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from attached import attach
 
 from uscdr.errors import MachineError
 from uscdr.pgserver import cluster
 from uscdr.pgserver.cluster import TlsFiles, find_server
 from uscdr.pgserver.process import birth
-from uscdr.pgserver.server import PLACE, LocalPostgres, _attach, reap
+from uscdr.pgserver.server import PLACE, LocalPostgres, reap
 
 STARTER = """
 import sys
@@ -72,7 +73,7 @@ def test_a_socket_is_the_only_way_in_when_it_is_wanted(
         assert (sockets.stat().st_mode & 0o777) == 0o700
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(server.dsn(password="wrong"))
-        assert _attach(directory) == server
+        assert attach(directory) == server
     assert not sockets.exists()
     assert not server.home.exists()
 
@@ -118,13 +119,13 @@ def test_tls_connection_is_verified(directory: Path, tmp_path: Path) -> None:
 
 
 def test_attach_finds_the_running_server_only(directory: Path) -> None:
-    assert _attach(directory) is None
+    assert attach(directory) is None
     server = LocalPostgres.start(directory)
-    found = _attach(directory)
+    found = attach(directory)
     assert found == server
     assert ask(found, "SELECT 1") == 1
     found.stop()
-    assert _attach(directory) is None
+    assert attach(directory) is None
     found.stop()
     found.destroy()
     assert not directory.exists()
@@ -194,7 +195,7 @@ def test_terminal_interrupt_does_not_reach_it(directory: Path) -> None:
         pid = int(owner.stdout.readline().split()[0])
         os.killpg(owner.pid, signal.SIGINT)
         owner.wait()
-    found = _attach(directory)
+    found = attach(directory)
     assert found is not None
     assert found.pid == pid
     assert ask(found, "SELECT 1") == 1

@@ -15,8 +15,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from uscdr.checks.check import CheckSpec, Provider
-from uscdr.checks.context import LOG_LINES, CheckContext, Expected
-from uscdr.checks.uptime import UP, DynoRestart, DynoUptime, LogLine, in_force
+from uscdr.checks.uptime import LOG_LINES, UP, DynoRestart, DynoUptime, LogLine, in_force
 from uscdr.checks.verdict import Finding
 from uscdr.errors import ProviderError
 from uscdr.models.base import Duration
@@ -25,6 +24,7 @@ from uscdr.words import duration, first_of, moment
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from uscdr.checks.context import CheckContext, Expected
     from uscdr.models.heroku import Dyno
 
 COMING = ("starting", "idle")

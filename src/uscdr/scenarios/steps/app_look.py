@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from uscdr.checks.uptime import LOG_LINES
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.models.migrations import MigrationsVerdict
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from uscdr.models.migrations import CodeMigrations
 
 RELEASES = 30
-LOG_LINES = 1500
 FRESH = 10.0
 
 
