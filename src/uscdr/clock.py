@@ -17,6 +17,11 @@ def running() -> float:
 _BEGUN = (datetime.now(UTC), running())
 
 
+def system_time() -> datetime:
+    """The time in UTC by the system's clock: to compare with the times of providers."""
+    return datetime.now(UTC)
+
+
 def now() -> datetime:
     """The time in UTC: this process's start, plus `running` since then. Setting the system's clock changes nothing."""
     at, since = _BEGUN

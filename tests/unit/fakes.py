@@ -42,9 +42,7 @@ from uscdr.models.heroku import (
     ProcessType,
     Release,
     Schedule,
-    ServiceColor,
     SignedUrl,
-    StatusReport,
 )
 from uscdr.models.media import FileReferences, StoredReference
 from uscdr.models.postgres import (
@@ -68,7 +66,7 @@ from uscdr.models.postgres import (
     UniqueKey,
     Unread,
 )
-from uscdr.models.probes import WebAnswer
+from uscdr.models.probes import ServiceColor, StatusReport, WebAnswer
 from uscdr.models.schema import MigrationFile
 from uscdr.models.transfers import DatabaseEnd, DatabaseInfo, Transfer, TransferKind, TransferState
 from uscdr.models.trial import BEGUN, ENDED, MigrationScript, ScriptEnd

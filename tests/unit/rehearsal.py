@@ -34,6 +34,7 @@ from uscdr.backups.proving import Code, Decoded, Questions
 from uscdr.checks.context import CheckContext as Seen
 from uscdr.checks.context import Expected, Sends
 from uscdr.checks.kinds.http import HttpCheck
+from uscdr.clock import system_time
 from uscdr.commands import run as wiring
 from uscdr.engine import wait
 from uscdr.engine.run import Outcome
@@ -45,7 +46,7 @@ from uscdr.journal.writer import JournalWriter
 from uscdr.models.data_settings import CanaryColumn, Invariant
 from uscdr.models.events import Stamped
 from uscdr.providers.ports.probes import Website
-from uscdr.scenarios.adapters import Request, now
+from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_questions import encryption_key, questions_of
 from uscdr.scenarios.config import Config
 from uscdr.scenarios.config_file import packaged
@@ -69,7 +70,7 @@ def seen_by_checks(website: Website) -> Seen:
     return Seen(
         app="usc-pis", facts=nothing, expected=Expected(), website=lambda: website, token=lambda: None,
         account_email="", database=nothing, media=None, verifier=None, tls=tls, queue=nothing, mail=nothing,
-        code_migrations=lambda: None, now=now, sign_in=lambda: None,
+        code_migrations=lambda: None, now=system_time, sign_in=lambda: None,
     )  # fmt: skip
 
 

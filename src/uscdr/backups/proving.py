@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Literal
 
 from uscdr import __version__
 from uscdr.backups.manifest import FORMAT
-from uscdr.backups.proofs import CanaryVerdict, Grade, ProofDocument, ProvenInvariant, TriedColumn, demands_digest
+from uscdr.backups.proofs import Grade, ProofDocument, ProvenInvariant, demands_digest
 from uscdr.errors import CheckFailed
 from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+from uscdr.models.postgres import CanaryVerdict, TriedColumn
 from uscdr.providers.ports.progress import Progress
 from uscdr.words import plural
 

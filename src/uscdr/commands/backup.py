@@ -11,11 +11,12 @@ from uscdr.backups.catalog import BackupEntry, StoredCopies, judged
 from uscdr.backups.copy import Keys
 from uscdr.backups.proofs import Proofs
 from uscdr.backups.rpo import RpoState
+from uscdr.clock import system_time
 from uscdr.commands.housekeeping import clear_up, state
 from uscdr.errors import BadInput, ExitCode, ProviderError
 from uscdr.journal import runs
 from uscdr.report.backups import show_backups, show_rpo
-from uscdr.scenarios.adapters import Adapters, Request, now
+from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.backup_inventory import copies_alone, made, scope
 from uscdr.settings import Operator
 from uscdr.staging import noted
@@ -130,9 +131,9 @@ def show(target: Target, output: Output, to: str | None) -> None:
     """
     with desk(target, output, BackupAccess(to)) as work:
         known, unasked = work.listed()
-        graded = judged(known, now(), work.deps.config.objectives.rpo)
+        graded = judged(known, system_time(), work.deps.config.objectives.rpo)
     nothing = "No copies. The platform's backups are not known." if unasked else "No backups."
-    show_backups(graded, now(), output, empty=nothing)
+    show_backups(graded, system_time(), output, empty=nothing)
     if unasked is not None:
         raise unasked
 
@@ -140,7 +141,7 @@ def show(target: Target, output: Output, to: str | None) -> None:
 def status(target: Target, output: Output, to: str | None) -> int:
     """Print whether the backups meet the recovery point objective; return 0, or 1 when they miss it."""
     with desk(target, output, BackupAccess(to)) as work:
-        entries, attachment, at = work.entries(), work.deps.attachment(), now()
+        entries, attachment, at = work.entries(), work.deps.attachment(), system_time()
         found = made(entries, Proofs(work.store), scope(work.deps, attachment), at)
         schedules = work.deps.backups.schedules(attachment.addon_id)
         standing = RpoState.of(found, schedules, at, work.deps.config.objectives.rpo)

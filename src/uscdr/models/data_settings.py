@@ -173,6 +173,9 @@ class Retention(Fact):
     monthly: _Kept = 3
 
 
+POSTGRES, REDIS = "heroku-postgresql", "heroku-redis"
+
+
 def service_of(plan: str) -> str:
     """`heroku-postgresql:essential-0` -> `heroku-postgresql`."""
     return plan.partition(":")[0]

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from pydantic import Field, SecretStr
 
 from uscdr.models.base import Fact, Moment, RevealableSecret
-from uscdr.models.data_settings import service_of
+from uscdr.models.data_settings import POSTGRES, service_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-POSTGRES, REDIS = "heroku-postgresql", "heroku-redis"
 KEEP_DATA = (
     POSTGRES, "heroku-kafka", "jawsdb", "jawsdb-maria", "cleardb", "mongolab", "ormongo", "graphenedb", "timescale",
     "bonsai", "searchbox", "bucketeer", "cloudcube",
@@ -152,25 +151,6 @@ class SignedUrl(Fact):
 
     url: SecretStr
     expires_at: Moment | None = None
-
-
-class ServiceColor(Fact):
-    """One line of a provider's status page: `green`, `yellow`, `red`."""
-
-    system: str
-    status: str
-
-
-class StatusReport(Fact):
-    """A provider's status page now."""
-
-    systems: tuple[ServiceColor, ...] = ()
-    incidents: tuple[str, ...] = ()
-
-    @property
-    def healthy(self) -> bool:
-        """Whether every system is green; False also when nothing was listed."""
-        return bool(self.systems) and all(s.status == "green" for s in self.systems)
 
 
 class Download(Fact):

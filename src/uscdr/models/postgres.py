@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
@@ -326,3 +326,88 @@ class LeftOut(Fact):
     def words_of(cls, left_out: Sequence[LeftOut]) -> str:
         """For messages: `event trigger own (only a superuser may create one); view near (…) and 3 more`."""
         return first_of([f"{one.what} ({one.why})" for one in left_out], _SHOWN, "; ")
+
+
+# The application's key, tried on a sample of the encrypted columns.
+
+
+class TriedColumn(Fact):
+    """The result of the key on a sample of one column: numbers of values, never a value."""
+
+    table: str
+    column: str
+    sampled: int
+    wrong: int
+    """Values that did not decrypt, or to something else."""
+
+    @property
+    def shut(self) -> bool:
+        """Whether another key encrypted it: half of the sample or more fails, not just a few damaged values."""
+        return _shut(self.wrong, self.sampled)
+
+    @property
+    def words(self) -> str:
+        """The failed share of the sample, and the column."""
+        return f"{self.wrong} of {self.sampled} in {self.table}.{self.column}"
+
+
+FEWEST = 5
+"""The least sample of a table or column that can distinguish damage from another key."""
+
+
+def _shut(wrong: int, sampled: int) -> bool:
+    return sampled >= FEWEST and wrong * 2 >= sampled
+
+
+class CanaryVerdict(Fact):
+    """The result of the application's key on a sample of the encrypted columns."""
+
+    verdict: Literal["pass", "fail", "not checked"]
+    why: str = ""
+    columns: int = 0
+    sampled: int = 0
+    matching: int = 0
+    wrong: int = 0
+    """Values that did not decrypt, or to something else."""
+    unencrypted: int = 0
+    """Values that exist as plain text only."""
+    apart: int = 0
+    """Values that decrypt to something else than their plain column; too few to indicate another key."""
+    fingerprint: str = ""
+    """The fingerprint of the tried key; empty in a proof of an earlier version, or without a key."""
+    tried: tuple[TriedColumn, ...] = ()
+    """The columns with encrypted values; empty in a proof of an earlier version."""
+    missing: tuple[str, ...] = ()
+    """Configured tables and columns that do not exist, and the extension if it is missing."""
+    unread: tuple[str, ...] = ()
+    """Unreadable tables and the reasons."""
+
+    @classmethod
+    def untried(cls) -> Self:
+        """The key was not tried."""
+        return cls(verdict="not checked")
+
+    @property
+    def opens_nothing(self) -> bool:
+        """Whether these rows were encrypted with another key.
+
+        That is so if half of the sample or more fails, over all tables or in one: readable columns elsewhere do not
+        compensate for an unreadable table.
+        """
+        tables = {one.table for one in self.tried}
+        return self.wrong * 2 >= self.sampled > 0 or any(_shut(*self._of(table)) for table in tables)
+
+    @property
+    def where(self) -> str:
+        """The columns with values that do not decrypt, the worst first; empty without any, or in an old proof."""
+        bad = sorted((one for one in self.tried if one.wrong), key=lambda one: -one.wrong)
+        return first_of([one.words for one in bad])
+
+    def _of(self, table: str) -> tuple[int, int]:
+        mine = [one for one in self.tried if one.table == table]
+        return sum(one.wrong for one in mine), sum(one.sampled for one in mine)
+
+    @property
+    def tried_in_part(self) -> bool:
+        """Whether the key decrypts all existing columns, but some configured columns do not exist."""
+        return bool(self.missing and self.matching) and not self.unread

@@ -1,4 +1,4 @@
-"""The application's HTTP answers."""
+"""What an application and its services answered: HTTP, certificates, queues, status pages."""
 
 from __future__ import annotations
 
@@ -58,3 +58,22 @@ class QueueFacts(Fact):
     version: str = ""
     """Empty when the account may not read it."""
     waiting: Mapping[str, int] = Field(default_factory=dict)
+
+
+class ServiceColor(Fact):
+    """One line of a provider's status page: `green`, `yellow`, `red`."""
+
+    system: str
+    status: str
+
+
+class StatusReport(Fact):
+    """A provider's status page now."""
+
+    systems: tuple[ServiceColor, ...] = ()
+    incidents: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every system is green; False also when nothing was listed."""
+        return bool(self.systems) and all(s.status == "green" for s in self.systems)

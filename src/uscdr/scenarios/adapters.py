@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from uscdr.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from datetime import datetime
     from pathlib import Path
 
     from pydantic import SecretStr
@@ -357,8 +357,3 @@ class Adapters:
                 next_action=f"Attach the database: heroku addons:attach ADDON --as DATABASE --app {app}",
             )
         return url
-
-
-def now() -> datetime:
-    """The present, in UTC."""
-    return datetime.now(UTC)

@@ -11,8 +11,8 @@ from uscdr.backups import retention as pruning
 from uscdr.backups.copy import CopyOrder, IncomingDump, Keyring
 from uscdr.backups.manifest import BackupOrigin, CopyCard
 from uscdr.backups.retention import Eviction, Pruning
+from uscdr.clock import system_time
 from uscdr.errors import ProviderError
-from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.backup_inventory import Inventory, copies_alone
 from uscdr.words import plural
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from uscdr.engine.step import Reporter
     from uscdr.models.heroku import Attachment
     from uscdr.models.transfers import Transfer
+    from uscdr.scenarios.adapters import Adapters
 
 TELL_EVERY = 4 << 20
 """Bytes between two progress messages."""
@@ -131,5 +132,5 @@ def _worth(goes: Eviction) -> str:
 
 def prunable(deps: Adapters, there: StoredCopies) -> Pruning:
     """Of the copies in `there`. The platform is not asked."""
-    planned = pruning.Pruning.of(copies_alone(deps, there), there, deps.config.vault.retention, now())
+    planned = pruning.Pruning.of(copies_alone(deps, there), there, deps.config.vault.retention, system_time())
     return replace(planned, stays=pruning.what_stays(deps.vault.store(), planned.ids))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, MachineError, ProviderError
-from uscdr.models import heroku as provision
 from uscdr.models.migrations import CodeMigrations, Listed, MigrationsVerdict
 from uscdr.models.schema import EXISTS
 from uscdr.words import first_of
@@ -81,7 +80,9 @@ def without(lacks: Sequence[Lack]) -> str:
 
 def _commit_of(deps: Adapters, slug_id: str | None) -> str:
     """The commit that a slug was built from, as the platform's builds tell; empty when none does."""
-    return provision.Build.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
+    from uscdr.models.heroku import Build
+
+    return Build.commit_of(slug_id, deps.deploys.builds(deps.app)) if slug_id else ""
 
 
 def _wanted_ref(deps: Adapters) -> str:

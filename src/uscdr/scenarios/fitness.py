@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from uscdr.backups.loss import Earlier
-    from uscdr.backups.proofs import CanaryVerdict
     from uscdr.engine.step import View
     from uscdr.models.heroku import Release
+    from uscdr.models.postgres import CanaryVerdict
 
 
 # The next step when a backup will not do: a command that works in this state. Pure.

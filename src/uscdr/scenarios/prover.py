@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from uscdr.backups.proofs import Grade
 from uscdr.errors import CheckFailed, MachineError, UscdrError
 from uscdr.scenarios.results.db import Proof
 
@@ -259,6 +258,8 @@ class _Opened:
 
 def _refuse(source: DumpSource, shown: ProofResult) -> None:
     """Raises CheckFailed for a dump that does not restore as it was taken."""
+    from uscdr.backups.proofs import Grade
+
     if shown.refusal is not None:
         raise shown.refusal
     if not shown.grade.reaches(Grade.RESTORES):

@@ -12,6 +12,7 @@ from uscdr.checks.attempts import LOGINS, AttemptLimit, Attempts
 from uscdr.checks.baseline import Baseline
 from uscdr.checks.context import CheckContext, Expected, Once, PlatformCache, Sends
 from uscdr.checks.kinds.http import HttpCheck
+from uscdr.clock import system_time
 from uscdr.errors import BadInput
 from uscdr.models.heroku import Build
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
@@ -23,7 +24,6 @@ from uscdr.providers.probes.mail import MailProbe
 from uscdr.providers.probes.queue import QueueProbe
 from uscdr.providers.probes.tls import TlsProbe
 from uscdr.providers.probes.website import LOGIN, ApplicationWebsite
-from uscdr.scenarios.adapters import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class CheckContexts:
     @cached_property
     def attempts(self) -> Attempts:
         """Requests that the application counts, such as logins: one record for all rounds of this run."""
-        return Attempts(self.context.state, self.target.key, now)
+        return Attempts(self.context.state, self.target.key, system_time)
 
     @contextmanager
     def open(self, sends: Sends) -> Iterator[CheckContext]:
@@ -94,7 +94,7 @@ class CheckContexts:
             queue=QueueProbe(timeout=PROBE_TIMEOUT),
             mail=MailProbe(services.mail.token_url, ca_file=ca_file, timeout=PROBE_TIMEOUT),
             code_migrations=bench.code_migrations,
-            now=now,
+            now=system_time,
             baseline=Baseline.read(self.context.state, target.key),
             attempts=bench.attempts,
             work=self.adapters.work,

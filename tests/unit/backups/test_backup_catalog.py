@@ -12,11 +12,12 @@ from backup_world import ADDON, APP, NOW, Safe, dump, transfer
 from uscdr.backups import catalog, proofs
 from uscdr.backups import retention as pruning
 from uscdr.backups.catalog import BackupEntry, Scope, StoredCopies, find, judged
-from uscdr.backups.proofs import CanaryVerdict, Grade, Proofs
+from uscdr.backups.proofs import Grade, Proofs
 from uscdr.backups.retention import Eviction, Pruning
 from uscdr.backups.rpo import RpoState
 from uscdr.errors import BadInput
 from uscdr.models.data_settings import Retention
+from uscdr.models.postgres import CanaryVerdict
 from uscdr.models.transfers import Transfer, TransferKind, TransferState
 from uscdr.scenarios.backup_inventory import _forgotten, _points
 from uscdr.store.directory import LocalStore

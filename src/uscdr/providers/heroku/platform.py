@@ -10,8 +10,8 @@ import httpx
 from pydantic import SecretStr
 
 from uscdr.errors import BadInput, Conflict, NotFound, ProviderError
-from uscdr.models.data_settings import service_of
-from uscdr.models.heroku import POSTGRES, Account, AddOn, App, Attachment, Dyno, OneOffResult, ProcessType, Release
+from uscdr.models.data_settings import POSTGRES, service_of
+from uscdr.models.heroku import Account, AddOn, App, Attachment, Dyno, OneOffResult, ProcessType, Release
 from uscdr.providers.heroku import decode, one_off
 from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
 from uscdr.providers.http.client import is_private, segment

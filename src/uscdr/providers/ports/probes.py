@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from uscdr.models.heroku import StatusReport
-    from uscdr.models.probes import Certificate, QueueFacts, Sending, WebAnswer
+    from uscdr.models.probes import Certificate, QueueFacts, Sending, StatusReport, WebAnswer
 
 
 class Tls(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from uscdr.errors import ProviderError
-from uscdr.models.heroku import ServiceColor, StatusReport
+from uscdr.models.probes import ServiceColor, StatusReport
 from uscdr.providers.http.exchange import HttpCall, Reply
 from uscdr.providers.http.json import JsonObject, ShapeError, items
 from uscdr.providers.http.refusal import may_pass

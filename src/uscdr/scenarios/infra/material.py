@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from uscdr.backups.loss import DatabaseState
+from uscdr.clock import system_time
 from uscdr.errors import BadInput, MachineError, ProviderError
 from uscdr.kit.manifest import DUMP
 from uscdr.models.base import elapsed
 from uscdr.models.heroku import Download
 from uscdr.models.migrations import SourceArchive
 from uscdr.models.transfers import ahead, warned
-from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup
 from uscdr.scenarios.steps.choose import Choice
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from uscdr.kit.reader import KitReader
     from uscdr.models.transfers import Transfer
     from uscdr.providers.ports.progress import Progress
+    from uscdr.scenarios.adapters import Adapters
     from uscdr.scenarios.results.db import Proof
     from uscdr.scenarios.results.infra import InfraSeen, OldStopped
 
@@ -92,7 +93,7 @@ def _stored(deps: Adapters, view: View, settle: Settle) -> tuple[ChosenBackup | 
 
 
 def _as_kept(deps: Adapters, kit: KitReader, kept: DumpFacts) -> ChosenBackup:
-    at = now()
+    at = system_time()
     old = elapsed(kept.taken_at, at)
     return ChosenBackup(
         backup=f"{KIT}{kit.kit}", transfer_id=kept.sha256, num=0, taken_at=kept.taken_at, finished_at=None,
@@ -192,7 +193,7 @@ def not_captured(deps: Adapters, scope: InfraSeen, stopped: OldStopped | None = 
 
 def lost_since(deps: Adapters, chosen: ChosenBackup) -> str:
     """What the old application wrote since the dump, in words: the old database has it, the new one will not."""
-    since = f"since {moment(chosen.taken_at)}, {duration(elapsed(chosen.taken_at, now()))} ago"
+    since = f"since {moment(chosen.taken_at)}, {duration(elapsed(chosen.taken_at, system_time()))} ago"
     words = f"What {deps.old_app} wrote {since}, is not in {chosen.backup}"
     return f"{words}: LOST in the new application; the old database still has it. {OPEN_AGAIN}"
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from uscdr.errors import BadInput, ProviderError
-from uscdr.models.data_settings import service_of
-from uscdr.models.heroku import POSTGRES, REDIS, AddOn, AddonPlan, Attachment
+from uscdr.models.data_settings import POSTGRES, REDIS, service_of
 from uscdr.scenarios.infra.config import (
     ATTACH,
     NEW,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from uscdr.kit.content import AppFacts
+    from uscdr.models.heroku import AddOn, AddonPlan, Attachment
     from uscdr.scenarios.adapters import Adapters
     from uscdr.scenarios.infra.old import OldApplication
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from pydantic import model_validator
 
-from uscdr.backups.proofs import CanaryVerdict
 from uscdr.backups.rpo import RpoState
 from uscdr.models.base import Fact, Moment
-from uscdr.models.postgres import LeftOut
+from uscdr.models.postgres import CanaryVerdict, LeftOut
 from uscdr.scenarios.results.db import BackupLine, Captured
 
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import AliasChoices, AwareDatetime, Field
 
-from uscdr.backups.proofs import CanaryVerdict
 from uscdr.models.base import Fact, Moment
 from uscdr.models.migrations import MigrationsVerdict
-from uscdr.models.postgres import InvariantResult, LeftOut, TableDigest, Unread
+from uscdr.models.postgres import CanaryVerdict, InvariantResult, LeftOut, TableDigest, Unread
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:

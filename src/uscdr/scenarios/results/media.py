@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import AwareDatetime, Field
 
 from uscdr.models.base import Fact, Moment
-from uscdr.models.heroku import ServiceColor
 from uscdr.models.media import Quota
+from uscdr.models.probes import ServiceColor
 from uscdr.scenarios.media.repair import Effort
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from typing_extensions import override
 
 from uscdr.checks.uptime import UP, DynoRestart, DynoUptime
+from uscdr.clock import system_time
 from uscdr.engine.step import Action, Effect, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import ProviderError
-from uscdr.scenarios.adapters import Adapters, now
 from uscdr.scenarios.checks import ask, calls, held_back, worst_first
 from uscdr.scenarios.config import TOUCHED
 from uscdr.scenarios.releases import InForce, Releases
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from uscdr.models.base import Fact
     from uscdr.models.events import Call
     from uscdr.models.heroku import Dyno
+    from uscdr.scenarios.adapters import Adapters
 
 
 # The last check of the dynos: that they stay up, not only that they started.
@@ -62,7 +63,7 @@ class _Watch:
             self._read()
         begun = time.monotonic()
         self.seen = {mark: self.seen.get(mark, begun) for mark in marks}
-        return force, tuple(map(self._aged, DynoUptime.of(force.dynos, self.fallen, now(), set(force.running))))
+        return force, tuple(map(self._aged, DynoUptime.of(force.dynos, self.fallen, system_time(), set(force.running))))
 
     def _aged(self, one: DynoUptime) -> DynoUptime:
         """Up for at least as long as this process saw it: the clocks may differ, or Heroku may not report the time."""
@@ -187,7 +188,7 @@ class CheckApplication(ScenarioStep[ApplicationChecked, ApplicationChecked]):
         verdicts = Counter(one.finding.verdict for one in results)
         passed, failed = verdicts["pass"], verdicts["fail"]
         return ApplicationChecked(
-            at=now(), passed=passed, failed=failed, not_known=verdicts.total() - passed - failed,
+            at=system_time(), passed=passed, failed=failed, not_known=verdicts.total() - passed - failed,
             worst=worst_first(results), held_back=held_back(results),
             fallen=self._watched(tell) if self._last else (), left_open=_left_open(view),
         )  # fmt: skip

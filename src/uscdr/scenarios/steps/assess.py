@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import override
 
+from uscdr.clock import system_time
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import Fact
-from uscdr.models.data_settings import service_of
-from uscdr.models.heroku import POSTGRES, Attachment, ServiceColor
-from uscdr.scenarios.adapters import now
+from uscdr.models.data_settings import POSTGRES, service_of
+from uscdr.models.probes import ServiceColor
 from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, broken_invariants
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, StepParams, reads, sql
 from uscdr.scenarios.steps.choose import with_reasons
@@ -21,6 +21,7 @@ from uscdr.words import duration, plural, size
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from uscdr.models.heroku import Attachment
     from uscdr.models.transfers import DatabaseInfo, Transfer
     from uscdr.providers.ports.database import Database
     from uscdr.providers.ports.platform import Platform
@@ -284,7 +285,7 @@ def backup_line(transfer: Transfer, unfit: str) -> BackupLine:
         created_at=transfer.created_at,
         taken_at=transfer.taken_at,
         finished_at=transfer.finished_at,
-        age_seconds=transfer.age(now()),
+        age_seconds=transfer.age(system_time()),
         bytes=transfer.processed_bytes,
         warnings=transfer.warnings,
         expired=transfer.expired,

@@ -9,12 +9,12 @@ from typing_extensions import override
 from uscdr.backups import catalog, retention
 from uscdr.backups.manifest import BACKUPS, CopyCard
 from uscdr.backups.proofs import ProofDocument, Proofs, demands_digest
+from uscdr.clock import system_time
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, Outdated
 from uscdr.models.base import Fact
 from uscdr.models.events import Call
 from uscdr.models.postgres import LeftOut
-from uscdr.scenarios.adapters import now
 from uscdr.scenarios.backup_copies import copies_of, copy, copy_for, prunable
 from uscdr.scenarios.backup_inventory import Inventory
 from uscdr.scenarios.backup_proof import prove_and_keep
@@ -238,7 +238,7 @@ def _older(known: Inventory, name: str) -> str:
 
 
 def _named(entry: BackupEntry) -> str:
-    old = duration(entry.age(now()))
+    old = duration(entry.age(system_time()))
     where = f"copy {entry.copies[0].id}" if entry.copies else "on the platform only"
     return f"{entry.name}, the newest proven backup, {old} old ({where})"
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from uscdr.clock import system_time
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
 from uscdr.models.events import Call
 from uscdr.models.transfers import Transfer, TransferState
-from uscdr.scenarios.adapters import now
 from uscdr.scenarios.backup_copies import Dropped
 from uscdr.scenarios.backup_inventory import Inventory, ObjectivePart, cron_for
 from uscdr.scenarios.results.backups import BackupsVerdict, BackupSystemSeen, CopyMade, CopyProven, FailedBackup
@@ -47,7 +47,7 @@ class BackupSystemLook(ScenarioStep[BackupSystemSeen, BackupSystemSeen]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> BackupSystemSeen:
-        known, at = Inventory.take(self._deps), now()
+        known, at = Inventory.take(self._deps), system_time()
         goes, keys = Dropped.by_next_capture(self._deps, known), self._deps.vault.keyring()
         newest, proven = known.newest, known.proven
         return BackupSystemSeen(
@@ -148,7 +148,7 @@ class BackupsJudged(ScenarioStep[BackupsVerdict, BackupsVerdict]):
     @override
     def probe(self, view: View, tell: Reporter) -> BackupsVerdict:
         known, cron = Inventory.take(self._deps), cron_for(self._deps)
-        standing = known.rpo(self._deps, now())
+        standing = known.rpo(self._deps, system_time())
         parts = ObjectivePart.all_of(standing, cron)
         for one in parts:
             tell.check(one.name, one.verdict, one.evidence)

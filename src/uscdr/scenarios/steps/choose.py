@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from uscdr.clock import system_time
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, Declined, ProviderError
 from uscdr.models.transfers import DAMAGED, Transfer, Whose
-from uscdr.scenarios.adapters import Adapters, Walk, now
 from uscdr.scenarios.fitness import another
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup, SafetyCapture
@@ -21,6 +21,8 @@ from uscdr.words import duration, moment, size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+
+    from uscdr.scenarios.adapters import Adapters, Walk
 
 REPLACED = ". If a new database replaced the one of this backup, restore it by hand: heroku pg:backups:restore"
 """The advice for a backup of another add-on. After a promotion it may be the right one, but uscdr cannot tell."""
@@ -143,7 +145,7 @@ class Choice:
 
     def recorded(self, deps: Adapters) -> ChosenBackup:
         """The chosen backup as a result of this step."""
-        at, transfer = now(), self.chosen
+        at, transfer = system_time(), self.chosen
         damaged = self.is_damaged(deps)
         remarks = (*transfer.remarks(at), *self.remarks, *([DAMAGED] if damaged else []))
         return ChosenBackup(

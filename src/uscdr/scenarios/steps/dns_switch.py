@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import override
 
+from uscdr.clock import system_time
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, MachineError, ProviderError
@@ -14,7 +15,6 @@ from uscdr.models.base import Fact
 from uscdr.models.dns import RecordSet, Sighting
 from uscdr.models.events import Call
 from uscdr.providers.ports.dns import Pointing
-from uscdr.scenarios.adapters import now
 from uscdr.scenarios.results.db import ApplicationChecked
 from uscdr.scenarios.results.infra import DomainsBound, DomainTarget, InfraSeen, NameLeft, Switched
 from uscdr.scenarios.steps.base import ScenarioStep
@@ -145,10 +145,10 @@ class _SwapDns(ScenarioStep[_Swaps, Switched]):
                 continue
             for line in place.zone.instructions(swap.expected, swap.wanted):
                 tell.warn(line)
-        at = now()
+        at = system_time()
         for swap in seen.own:
             self._watch(swap, SEEN_LIMIT if place.zone.writable else BY_HAND_LIMIT, tell)
-        return _switched(seen, at, followed=now())
+        return _switched(seen, at, followed=system_time())
 
     def _watch(self, swap: _NameSwap, limit: float, tell: Reporter) -> None:
         patience = WaitLimit(f"the switch of {swap.name}", limit, f"dig +trace {swap.name} CNAME")
@@ -174,7 +174,7 @@ class _SwapDns(ScenarioStep[_Swaps, Switched]):
 
     @override
     def current(self, seen: _Swaps, view: View) -> Switched:
-        at = now()
+        at = system_time()
         return _switched(seen, at, followed=at)
 
     @override

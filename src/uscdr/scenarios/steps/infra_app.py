@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
@@ -11,12 +11,14 @@ from uscdr.engine.step import Action, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import BadInput, CheckFailed, Conflict, CredentialsRefused, EffectFailed, NotFound
 from uscdr.models.base import Fact
-from uscdr.models.data_settings import service_of
-from uscdr.models.heroku import POSTGRES, REDIS, AddOn, App
+from uscdr.models.data_settings import POSTGRES, REDIS, service_of
 from uscdr.scenarios.by_hand import in_order
 from uscdr.scenarios.results.infra import AddonReady, AppMade, DatabaseReady, InfraDecision, InfraSeen, OldStopped
 from uscdr.scenarios.steps.base import AnyStep, ScenarioStep, StepParams, writes
 from uscdr.scenarios.steps.freeze import require_stopped, stop_everything
+
+if TYPE_CHECKING:
+    from uscdr.models.heroku import AddOn, App
 
 ANOTHER_NAME = "Name another application: uscdr recover infra --app NAME --new"
 

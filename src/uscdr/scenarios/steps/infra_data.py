@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from uscdr.clock import system_time
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, NotFound, ProviderError
 from uscdr.models.base import Fact, elapsed
 from uscdr.models.transfers import Transfers, Whose
-from uscdr.scenarios.adapters import now
 from uscdr.scenarios.infra.material import (
     CAPTURED,
     KIT,
@@ -203,7 +203,7 @@ class InfraLoad(ScenarioStep[_LoadSeen, Restored]):
             raise CheckFailed(
                 "The loaded database does not answer.", why=error.message, next_action="uscdr runs resume"
             ) from error
-        return f"{result.backup} is loaded, {size(size_now)} at {moment(now())}{_without(result)}"
+        return f"{result.backup} is loaded, {size(size_now)} at {moment(system_time())}{_without(result)}"
 
 
 def _same(live: tuple[TableDigest, ...], proven: tuple[TableDigest, ...]) -> bool:
@@ -327,7 +327,7 @@ class ChooseLast(ScenarioStep[ChosenBackup, ChosenBackup]):
         if not view.need(OldStopped).answers or view.need(InfraSeen).in_place:
             return chosen
         tell.warn(lost_since(self._deps, chosen))
-        age = elapsed(chosen.taken_at, now())
+        age = elapsed(chosen.taken_at, system_time())
         met = age <= self._deps.config.objectives.rpo
         return chosen.model_copy(update={"age_seconds": age, "rpo_met": met})
 

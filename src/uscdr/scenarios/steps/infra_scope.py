@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from uscdr.clock import system_time
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CredentialsRefused, MachineError, NotFound, ProviderError
 from uscdr.models.base import aged
 from uscdr.providers.ports.dns import Pointing
-from uscdr.scenarios.adapters import now
 from uscdr.scenarios.code import without
 from uscdr.scenarios.infra.config import AddonFate
 from uscdr.scenarios.infra.material import fetch_code
@@ -69,7 +69,7 @@ class InfraScope(ScenarioStep[InfraSeen, InfraSeen]):
             rows_there=self._rows_there(old),
             knows=old.origin,
             kit=kit.kit if kit else "",
-            kit_old=aged(kit.manifest.created_at, now()) if kit else "",
+            kit_old=aged(kit.manifest.created_at, system_time()) if kit else "",
             formation=self._formation(old),
             buildpacks=(facts.buildpacks if facts else ()) or self._deps.config.recovery.buildpacks,
             by_hand_after=() if self._deps.request.app is None or facts is None else facts.by_hand(),

@@ -19,8 +19,8 @@ from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, by_col
 from uscdr.words import duration, plural, size
 
 if TYPE_CHECKING:
-    from uscdr.models.heroku import StatusReport
     from uscdr.models.media import AssetKey, MediaUsage
+    from uscdr.models.probes import StatusReport
 
 
 class MediaLook(MediaStep[MediaSeen, MediaSeen]):

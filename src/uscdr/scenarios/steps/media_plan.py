@@ -6,10 +6,10 @@ from collections import Counter
 
 from typing_extensions import override
 
+from uscdr.clock import system_time
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.models.base import Fact
 from uscdr.models.media import DELIVERIES, RESOURCE_TYPES, AssetKey
-from uscdr.scenarios.adapters import now
 from uscdr.scenarios.media.compare import FileState, MediaSurvey
 from uscdr.scenarios.results.app import MediaVerified
 from uscdr.scenarios.results.db import ApplicationChecked
@@ -53,7 +53,7 @@ class MediaRepairs(MediaStep[MediaPlanned, MediaPlanned]):
                 listed=[listed[kind, delivery] for kind in RESOURCE_TYPES for delivery in DELIVERIES],
                 searched=[sum(listed[kind, one] for one in DELIVERIES) for kind in RESOURCE_TYPES],
                 quota=cloud.quota,
-                now=now(),
+                now=system_time(),
             ),
         )
 

@@ -16,7 +16,7 @@ from uscdr.scenarios.steps.base import DOWNLOADS, RESTORED_BY_HAND, ScenarioStep
 from uscdr.words import first_of, plural, size
 
 if TYPE_CHECKING:
-    from uscdr.backups.proofs import CanaryVerdict
+    from uscdr.models.postgres import CanaryVerdict
     from uscdr.scenarios.adapters import Adapters
 
 KEY_FITS = "the application's key fits"

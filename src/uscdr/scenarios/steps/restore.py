@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from uscdr.clock import system_time
 from uscdr.engine.gate import AT_LEAST, UNKNOWN
 from uscdr.engine.step import Action, BlastRadius, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed, NotFound
 from uscdr.models.access import AccessBack
 from uscdr.models.base import elapsed
 from uscdr.models.transfers import Transfer, TransferKind, Transfers, TransferState
-from uscdr.scenarios.adapters import now
 from uscdr.scenarios.fitness import another
 from uscdr.scenarios.results.db import (
     ApplicationChecked,
@@ -107,7 +107,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
     @override
     def blast(self, seen: _RestoreSeen, view: View) -> BlastRadius:
         chosen, ledger = view.need(ChosenBackup), view.get(LossLedger)
-        old = elapsed(chosen.taken_at, now())
+        old = elapsed(chosen.taken_at, system_time())
         here, there = _amounts(ledger, view)
         lost = None if ledger is None else _seconds_lost(ledger, chosen)
         hours_lost = UNKNOWN if ledger is None else "unknown" if lost is None else hours(lost)

@@ -270,7 +270,7 @@ def test_old_answers_live_for_their_ttl_after_the_last_server_followed(
         followed[at] = names.seen == names.held
         return at
 
-    monkeypatch.setattr("uscdr.scenarios.steps.dns_switch.now", clock)
+    monkeypatch.setattr("uscdr.scenarios.steps.dns_switch.system_time", clock)
     assert ended(run.begin()) == (DONE, "")
     result = next(one["result"] for one in run.events("step.succeeded") if one["step"] == "switch")
     assert followed[datetime.fromisoformat(result["old_answers_until"]) - timedelta(seconds=OLD.ttl)]
