@@ -172,7 +172,7 @@ class Scope:
     addon_id: str = ""
     damaged: Collection[str] = ()
     key: Callable[[], str] = str
-    """Tells the fingerprint of the application's present key; empty if it is unknown. Asked only when one differs."""
+    """Tells the fingerprint of the application's present key, empty if unknown; asked only for a proof with a key."""
     demands: str = ""
     """The digest of the present invariants: `proofs.demands_digest`."""
 

@@ -109,7 +109,7 @@ def up(state: StateDir, request: UpRequest, tell: Tell, tie: Lifeline | None = N
         if lock is None:
             return _existing(state, wanted, tell)
         if state.daemon.exists():
-            tell("Clearing away what a former sandbox left")
+            tell("Removing leftovers of an earlier sandbox")
             clear(state, keep={"lock"})
             state.prepare()
         write_private(state.request, wanted.document())

@@ -1,5 +1,6 @@
 """Opening clients: roots, proxies, private addresses."""
 
+import socket
 import ssl
 from pathlib import Path
 
@@ -23,6 +24,12 @@ def _authorities(context: ssl.SSLContext) -> int:
     """How many the context trusts once a connection begins."""
     context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="api.heroku.com")
     return context.cert_store_stats()["x509_ca"]
+
+
+def test_a_connection_over_a_socket_trusts_them_too() -> None:
+    context = trust()
+    with socket.socket() as plain, context.wrap_socket(plain, server_hostname="api.heroku.com"):
+        assert context.cert_store_stats()["x509_ca"] > 10
 
 
 def test_no_roots_are_loaded_before_a_connection() -> None:
