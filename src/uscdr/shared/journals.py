@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from uscdr import files as reading
 from uscdr.errors import CheckFailed, Declined, JournalError, LockHeld, MachineError, OutcomeUnknown, UscdrError
 from uscdr.files import disk_errors, private_directory, write_whole
-from uscdr.journal.reader import COPY, LARGEST, NAME, Journal, encode
+from uscdr.journal.chain import encode
+from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
 from uscdr.journal.runs import SHARED, WRITE_EFFECTS, is_elsewhere
 from uscdr.models.events import Payload, RunResumed, Stamped, StepSending, StepSettled, StepStarted
 from uscdr.store.store import NameTaken
