@@ -169,12 +169,21 @@ class Ledger:
         with turn(self.directory / LOCK, f"uscdr cannot write the journal of the incident {self.incident}."):
             events = [self._enveloped(entry) for entry in entries]
             try:
-                self._flush(events)
+                self._flush(lambda: events)
             except (MachineError, OutcomeUnknown) as error:
                 if isinstance(error, JournalError) or self.shelf is None or _has_intent(entries):
                     raise
                 self._keep(events)
                 self.warn(f"The team cannot see this yet: {error.message} The next uscdr incident command shares it.")
+
+    def keep(self, entry: Entry) -> None:
+        """Keep one entry durably on this machine; the next `append` puts it into the chain.
+
+        For answers of a batch, which come faster than a shared state takes them. Raises MachineError.
+        """
+        private_directory(self.directory)
+        with turn(self.directory / LOCK, f"uscdr cannot write the journal of the incident {self.incident}."):
+            self._keep([self._enveloped(entry)])
 
     def sync(self) -> None:
         """Take over the team's lines and share those that wait. Raises as `append`; does nothing alone."""
@@ -182,7 +191,24 @@ class Ledger:
             return
         private_directory(self.directory)
         with turn(self.directory / LOCK, f"uscdr cannot write the journal of the incident {self.incident}."):
-            self._flush([])
+            self._flush(list)
+
+    def decide(self, decision: Callable[[tuple[Recorded, ...]], Sequence[Entry]]) -> Sequence[Entry]:
+        """Append what `decision` makes of all records, which no other writer can change meanwhile; returns it.
+
+        Raises as `append`, and never lets an entry wait: another operator may decide the same.
+        """
+        private_directory(self.directory)
+        made: Sequence[Entry] = ()
+
+        def events() -> Sequence[dict[str, Any]]:
+            nonlocal made
+            made = decision(self.records())
+            return [self._enveloped(entry) for entry in made]
+
+        with turn(self.directory / LOCK, f"uscdr cannot write the journal of the incident {self.incident}."):
+            self._flush(events)
+        return made
 
     def _enveloped(self, entry: Entry) -> dict[str, Any]:
         event = INCIDENT_ENTRY.validate_python(self.redact(entry.model_dump(mode="json")))
@@ -191,11 +217,11 @@ class Ledger:
             "event": event.model_dump(mode="json"),
         }  # fmt: skip
 
-    def _flush(self, events: Sequence[dict[str, Any]]) -> None:
+    def _flush(self, events: Callable[[], Sequence[dict[str, Any]]]) -> None:
         """Append what waits, then `events`; again after other writers' lines if they were faster."""
         for _ in range(_TRIES):
             self._meet()
-            wanted = [*self._not_shared_yet(), *events]
+            wanted = [*self._not_shared_yet(), *events()]
             if not wanted:
                 self._forget_waiting()
                 return

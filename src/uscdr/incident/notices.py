@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from jinja2.sandbox import SandboxedEnvironment
 
-    from uscdr.models.incidents import Group, Stage
+    from uscdr.models.incidents import Readers, Stage
 
 SUBJECT = "Subject: "
 LONGEST_SUBJECT, LONGEST_TEXT = 200, 8000
@@ -59,14 +59,14 @@ class Draft:
     text: str
 
 
-def composed(stage: Stage, group: Group, facts: NoticeFacts, own: Path) -> Draft:
+def composed(stage: Stage, readers: Readers, facts: NoticeFacts, own: Path) -> Draft:
     """The text by the template `GROUP-STAGE.txt.j2` in `own`, or else by the packaged one.
 
     Raises BadInput for a template that is wrong, with its file and line.
     """
     from jinja2 import TemplateError, TemplateSyntaxError, UndefinedError
 
-    name = f"{group}-{stage}.txt.j2"
+    name = f"{readers}-{stage}.txt.j2"
     try:
         text = _environment(own).get_template(name).render(**asdict(facts))
     except TemplateSyntaxError as error:

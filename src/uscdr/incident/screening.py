@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SECRETS = {
     "a private key": r"AGE-SECRET-KEY-|-----BEGIN [A-Z ]*PRIVATE KEY",
     "an address with a password": r"[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@",
-    "an access token": r"\b(?:HRKU-|gh[pousr]_|github_pat_|glpat-|xox[abprs]-|sk_(?:live|test)_|SG\.|A[KS]IA)[\w.-]{8,}",
+    "an access token": r"\b(?:HRKU-|gh[pousr]_|github_pat_|glpat-|xox[abprs]-|sk_(?:live|test)_|SG\.|AKIA)[\w.-]{8,}",
     "a signed token": r"\beyJ[\w-]{8,}\.[\w-]{8,}",
     "the address of a webhook": r"hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/",
     "a key in the form of a UUID": r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",

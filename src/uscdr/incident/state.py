@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from uscdr.models.incidents import ActionState, Group, Recorded, Stage
+    from uscdr.models.incidents import ActionState, Readers, Recorded, Stage
 
 DeliveryState = Literal["sending", "sent", "failed", "refused", "in doubt", "not sent"]
 """`sending`: the intent has no answer, so the message may have arrived. `refused`: repeating would not help."""
@@ -41,7 +41,7 @@ class NoticeRecord:
 
     id: str
     stage: Stage
-    group: Group
+    readers: Readers
     subject: str
     text: str
     channels: tuple[str, ...]
@@ -80,11 +80,11 @@ class TimelineLine:
 
 @dataclass(frozen=True)
 class Told:
-    """A group was told: by a notice that arrived, or in another way."""
+    """The team or users were told: by a notice that arrived, or in another way."""
 
     at: datetime
     stage: Stage
-    group: Group
+    readers: Readers
     how: str
 
 
@@ -107,7 +107,7 @@ class ActionRecord:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReviewAnswer:
     """The answer to a question of the review, or the reason why it is waived."""
 
     question: str
@@ -135,7 +135,7 @@ class Incident:
     notices: dict[str, NoticeRecord] = field(default_factory=dict)
     given: list[Told] = field(default_factory=list)
     actions: dict[str, ActionRecord] = field(default_factory=dict)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, ReviewAnswer] = field(default_factory=dict)
     notes: list[TimelineLine] = field(default_factory=list)
     resolved_at: datetime | None = None
     """When a person or a run said that service is restored."""
@@ -162,9 +162,9 @@ class Incident:
 
     @property
     def told(self) -> list[Told]:
-        """When which group was told, oldest first."""
+        """When who was told, oldest first."""
         arrived = [
-            Told(notice.reached, notice.stage, notice.group, f"notice {notice.id}")
+            Told(notice.reached, notice.stage, notice.readers, f"notice {notice.id}")
             for notice in self.notices.values()
             if notice.reached
         ]
@@ -216,11 +216,11 @@ def _take(incident: Incident, record: Recorded) -> None:
         case entries.NoticePrepared() as event:
             _prepare(incident, event, record)
         case entries.NoticeGiven() as event:
-            incident.given.append(Told(record.at, event.stage, event.group, event.how))
+            incident.given.append(Told(record.at, event.stage, event.readers, event.how))
         case entries.ActionAdded() | entries.ActionChanged() as event:
             _act(incident, event, record)
         case entries.ReviewAnswered() as event:
-            answer = Answer(event.question, event.answer, event.waived, _by(record), record.at)
+            answer = ReviewAnswer(event.question, event.answer, event.waived, _by(record), record.at)
             incident.answers[event.question] = answer
         case entries.IncidentResolved() as event:
             incident.resolved_at, incident.restored_at = record.at, event.restored_at
@@ -243,7 +243,7 @@ def _change(incident: Incident, event: entries.IncidentChanged) -> None:
 
 
 def _prepare(incident: Incident, event: entries.NoticePrepared, record: Recorded) -> None:
-    facts = event.model_dump(include={"stage", "group", "subject", "text", "channels", "recipients"})
+    facts = event.model_dump(include={"stage", "readers", "subject", "text", "channels", "recipients"})
     incident.notices[event.notice] = NoticeRecord(id=event.notice, at=record.at, by=_by(record), **facts)
 
 

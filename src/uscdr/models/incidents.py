@@ -15,8 +15,8 @@ Severity = Literal["critical", "major", "minor"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "major", "minor")
 Stage = Literal["first", "update", "completion"]
 """Of a notice: the first one, an update during the recovery, or the notice that service is restored."""
-Group = Literal["internal", "users"]
-GROUPS: tuple[Group, ...] = ("internal", "users")
+Readers = Literal["internal", "users"]
+READERS: tuple[Readers, ...] = ("internal", "users")
 """Internal: the team and the stakeholders. Users: everybody with an account."""
 ActionState = Literal["open", "done", "dropped"]
 
@@ -89,7 +89,7 @@ class NoticePrepared(Entry):
     notice: str
     """Its number in the incident: `n1`."""
     stage: Stage
-    group: Group
+    readers: Readers
     subject: str
     text: str
     channels: tuple[str, ...]
@@ -154,7 +154,7 @@ class NoticeGiven(Entry):
 
     kind: Literal["notice.given"] = "notice.given"
     stage: Stage
-    group: Group
+    readers: Readers
     how: str
 
 

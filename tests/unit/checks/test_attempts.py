@@ -11,13 +11,13 @@ from typing import Any, cast
 import pytest
 
 import uscdr.checks.attempts as module
+from uscdr import files
 from uscdr.checks.attempts import LOGINS, AttemptLimit, Attempts
 from uscdr.checks.check import Check
 from uscdr.checks.context import CheckContext
 from uscdr.checks.kinds.http import HttpCheck
 from uscdr.checks.run import look_at
 from uscdr.checks.verdict import Finding
-from uscdr import files
 from uscdr.errors import MachineError, ProviderError, RateLimited
 from uscdr.models.probes import WebAnswer
 
