@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from ledgers import INCIDENT, T0, Clock, ledger, opened
 
-from tests.unit.incident.ledgers import INCIDENT, T0, Clock, ledger, opened
 from uscdr.errors import JournalError, MachineError
 from uscdr.incident.ledger import IncidentJournal, incidents_here
 from uscdr.incident.state import folded

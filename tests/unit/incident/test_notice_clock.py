@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from tests.unit.incident.ledgers import INCIDENT, T0, opened
+from ledgers import INCIDENT, T0, opened
+
 from uscdr.incident.notice_clock import NoticeDue, notices_due
 from uscdr.incident.state import Incident, folded
 from uscdr.models.incidents import (
