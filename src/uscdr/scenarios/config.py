@@ -23,6 +23,7 @@ from uscdr.models.data_settings import (
     TableText,
     service_of,
 )
+from uscdr.scenarios.config_incident import Communication, IncidentSettings
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
 
 
@@ -317,6 +318,8 @@ class Config(Fact):
     app: ApplicationConfig
     targets: Annotated[dict[TargetName, TargetConfig], Field(min_length=1)]
     contacts: tuple[Contact, ...] = ()
+    communication: Communication = Field(default_factory=Communication)
+    incident: IncidentSettings = Field(default_factory=IncidentSettings)
     config: ConfigManifest = Field(default_factory=ConfigManifest)
     access: AccessTables | None = None
     """Where the application keeps who has access."""
