@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,7 +30,7 @@ Readers = Annotated[str | None, typer.Option("--to", metavar="READERS", help="On
 
 def _target(context: typer.Context, *, as_json: bool) -> tuple[Target, Output]:
     targets, output = targets_and_output(context, as_json=as_json)
-    return targets.find(), output
+    return replace(targets, remind=lambda _: None).find(), output  # the command itself says it
 
 
 @app.command(

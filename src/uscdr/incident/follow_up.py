@@ -108,7 +108,8 @@ def _not_told(incident: Incident) -> Iterator[str]:
     for due in notices_due(incident):
         yield f"the {STAGE_WORDS[due.stage]} to {whom(due.readers)} is missing (uscdr incident notify)"
     for notice, one in incident.doubtful:
-        yield f"notice {notice.id} may have arrived over {one.channel} (uscdr incident settle {notice.id} {one.channel})"
+        settle = f"uscdr incident settle {notice.id} {one.channel}"
+        yield f"notice {notice.id} may have arrived over {one.channel} ({settle})"
 
 
 def _not_done(incident: Incident) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from uscdr.incident.state import TimelineLine
+from uscdr.incident.state import DeliveryState, TimelineLine
 from uscdr.models.base import elapsed
+from uscdr.models.incidents import OUTBOX
 from uscdr.words import duration, moment
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class IncidentTimes:
     """The first recovery's start."""
     restored_at: datetime | None
     verified_at: datetime | None
+    back_at: datetime | None = None
+    """When the RTO stops counting: a recovery's own checks passed, or else service was restored."""
 
     @property
     def counts_from(self) -> datetime:
@@ -47,12 +50,12 @@ class IncidentTimes:
 
     def words(self, now: datetime, objective: float) -> str:
         """`down for 41 min from the outage, 2026-11-28 02:10 UTC; RTO 2 h: 1 h 19 min left`."""
-        spent = self.down_for(now)
+        spent = elapsed(self.counts_from, self.back_at or now)
         left = objective - spent
         rest = f"{duration(left)} left" if left >= 0 else f"{duration(-left)} OVER"
-        if self.restored_at is not None:
+        if self.back_at is not None:
             rest = "met" if left >= 0 else f"MISSED by {duration(-left)}"
-        verb = "was down" if self.restored_at is not None else "down"
+        verb = "was down" if self.back_at is not None else "down"
         return f"{verb} for {duration(spent)} {self.basis()}; RTO {duration(objective)}: {rest}"
 
 
@@ -61,9 +64,10 @@ def times_of(incident: Incident, reports: Sequence[RunReport]) -> IncidentTimes:
     recoveries = [one for one in reports if one.recovers and not one.dry_run]
     starts = [one.started_at for one in recoveries if one.started_at]
     restored = incident.restored_at
+    checked = [one.verified_at for one in recoveries if one.verified_at and one.restored_at == restored]
     return IncidentTimes(
         incident.outage_at, incident.opened.detected_at, min(starts, default=None), restored,
-        _verified(restored, reports),
+        _verified(restored, reports), max(checked, default=restored) if restored else None,
     )  # fmt: skip
 
 
@@ -103,8 +107,9 @@ def _facts(incident: Incident) -> Iterator[TimelineLine]:
 
 def _notices(incident: Incident) -> Iterator[TimelineLine]:
     for notice in incident.notices.values():
-        counts = {state: len(notice.of(state)) for state in ("sent", "failed", "refused", "in doubt", "sending")}
-        said = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "nothing sent"
+        people = [one for one in notice.deliveries if one.channel != OUTBOX]
+        counts = {state: sum(one.state == state for one in people) for state in get_args(DeliveryState)}
+        said = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "only in a file"
         yield TimelineLine(notice.at, notice.by, f"Notice {notice.id} ({notice.stage}, {notice.readers}): {said}")
     for told in incident.given:
         yield TimelineLine(told.at, "", f"Told ({told.stage}, {told.readers}): {told.how}")
