@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uscdr.clock import system_time
-from uscdr.commands.backup import BackupAccess, desk
 from uscdr.commands.housekeeping import state, warn_exposed
 from uscdr.errors import BadInput
 from uscdr.files import whole
 from uscdr.incident.audience import HEADER, IMPORT, LIST, Audience, AudienceFiles, Gathered, Person, opened
+from uscdr.journal import runs
 from uscdr.models.base import aged
+from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config_channels import GROUPS, AudienceSettings
 from uscdr.store.encryption import Identity
 from uscdr.ui.tables import show_table
-from uscdr.wiring import stores
+from uscdr.wiring import adapters, stores
 from uscdr.wiring.kits import identity_file
+from uscdr.wiring.session import looking
 from uscdr.words import first_of, moment, plural
 
 if TYPE_CHECKING:
@@ -117,7 +119,6 @@ def remove(targets: Targets, output: Output, person: Person, identity: Path | No
 def restore(targets: Targets, output: Output, wanted: KitChoice) -> None:
     """Put the list of a kit in place of this machine's. Raises BadInput when the kit has none."""
     from uscdr.cleanup import workplace
-    from uscdr.journal import runs
     from uscdr.kit.reader import KitReader
 
     files, keys = files_of(targets), _keys(wanted.identity, output)
@@ -181,16 +182,19 @@ def _from_file(file: Path, group: Group) -> Gathered:
 
 
 def _from_database(targets: Targets, output: Output, query: str) -> Gathered:
-    """Asks in a read-only transaction."""
+    """Asks in a read-only transaction. Raises ProviderError, and BadInput where the application has no database."""
     target = targets.find()
     heroku = target.services.heroku
-    with desk(target, output, BackupAccess()) as work:
-        url = work.deps.platform.config_vars(heroku.app).get(heroku.database)
-        if url is None:
-            raise BadInput(f"The application has no {heroku.database}.", next_action="Check `database` of the target.")
-        output.say("Reading the users' addresses from the application's database.")
-        database = work.deps.open_database(url)
-        addresses = database.mail_addresses(query or AudienceSettings().users_query)
+    with looking(output, state(), os.environ) as this:
+        context = this.on(target, Request("audience"), runs.new_run_id("audience"), dry_run=True)
+        with adapters.opened(context) as deps:
+            url = deps.platform.config_vars(heroku.app).get(heroku.database)
+            if url is None:
+                raise BadInput(
+                    f"The application has no {heroku.database}.", next_action="Check `heroku.database` of the target."
+                )
+            output.say("Reading the users' addresses from the application's database.")
+            addresses = deps.open_database(url).mail_addresses(query or AudienceSettings().users_query)
     return Gathered.of_addresses(addresses, "users")
 
 

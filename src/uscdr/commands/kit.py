@@ -14,7 +14,7 @@ from uscdr.commands.kit_list import KitChoice, Opening
 from uscdr.errors import BadInput, ExitCode, Interrupted
 from uscdr.journal import runs
 from uscdr.kit.check import Deployed, Examination
-from uscdr.kit.export import NAMELESS, Extracted, extract
+from uscdr.kit.export import AUDIENCE, NAMELESS, Extracted, extract
 from uscdr.kit.freshness import Freshness, Seen
 from uscdr.kit.reader import KitReader
 from uscdr.report.backups import show_proof
@@ -184,4 +184,5 @@ def _warn(done: Sequence[Extracted], output: Output) -> None:
     if nameless:
         kept = f"{plural(nameless, 'media file')} could not keep {'its name' if nameless == 1 else 'their names'}"
         output.warn(f"{kept}. See {NAMELESS}/, where digests are the names.")
-    output.warn("These files are NOT ENCRYPTED. Delete them when you no longer need them.")
+    if any(one.part != AUDIENCE for one in done):
+        output.warn("These files are NOT ENCRYPTED. Delete them when you no longer need them.")

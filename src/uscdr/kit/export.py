@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 AUDIENCE: Literal["audience"] = "audience"
+"""The list of recipients of notices: it stays encrypted."""
 NAMELESS = "nameless"
 """The directory for media whose ids are not valid file names; they are named by a digest of the id."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")

@@ -14,10 +14,10 @@ from pydantic import SecretStr
 
 from kit_world import Workshop
 from uscdr.cli import app, main
-from uscdr.commands import audience as commands
 from uscdr.incident.audience import HEADER, LIST, Audience, AudienceFiles, Person
 from uscdr.kit.manifest import KITS
 from uscdr.store.encryption import Identity, Recipient
+from uscdr.wiring import adapters
 
 Captured = pytest.CaptureFixture[str]
 
@@ -163,9 +163,9 @@ def test_the_database_is_asked_by_the_configured_query(desk: Desk, monkeypatch: 
             platform=SimpleNamespace(config_vars=lambda _: {"DATABASE_URL": SecretStr("postgres://planted")}),
             open_database=lambda _: Database(),
         )
-        yield SimpleNamespace(deps=deps)
+        yield deps
 
-    monkeypatch.setattr(commands, "desk", opened)
+    monkeypatch.setattr(adapters, "opened", opened)
     monkeypatch.setenv("HEROKU_API_KEY", "HRKU-11111111-2222-3333-4444-555555555555")
     shown = desk.call("import")
     assert "left out 1 entry without a usable address" in shown
