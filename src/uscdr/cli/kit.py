@@ -29,6 +29,7 @@ class Exportable(StrEnum):
     DUMP = "dump"
     SOURCE = "source"
     MEDIA = "media"
+    AUDIENCE = "audience"
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]

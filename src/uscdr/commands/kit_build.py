@@ -11,20 +11,23 @@ from uscdr.commands.housekeeping import clear_up, state
 from uscdr.commands.kit_list import contacts_of
 from uscdr.commands.recover import check_form
 from uscdr.errors import BadInput, ExitCode, UscdrError
+from uscdr.incident.audience import AudienceFiles
 from uscdr.journal import runs
 from uscdr.kit.build import Built, build
 from uscdr.kit.collect.sources import Absent, BuildRequest, ProofShelf, Sources
 from uscdr.report.kits import show_built
 from uscdr.scenarios.adapters import Request
-from uscdr.store.encryption import Recipient
 from uscdr.ui.console import ConsoleReporter
 from uscdr.wiring import adapters, stores
 from uscdr.wiring.kits import KitLocations, media_of
 from uscdr.wiring.session import process
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uscdr.backups.proofs import ProofDocument
     from uscdr.kit.manifest import PartName
+    from uscdr.store.encryption import Recipient
     from uscdr.store.store import Store
     from uscdr.ui.console import Output
     from uscdr.wiring.adapters import TargetAdapters
@@ -54,7 +57,7 @@ class BuildOptions:
 
 def build_kit(target: Target, output: Output, wanted: BuildOptions) -> int:
     """Build a kit and print its parts; return 1 when the kit is incomplete."""
-    to = Recipient.read(wanted.recipients or stores.standing_recipients(os.environ) or target.config.kit.recipients)
+    to = stores.kit_recipients(wanted.recipients, target.config, os.environ)
     store = KitLocations(lambda: target.config.kit.to, state(), os.environ).store(wanted.to)
     backup = backups.take(target, output)["name"] if wanted.capture else wanted.backup
     clear_up(output, target.scratch)
@@ -106,7 +109,14 @@ def _request(target: Target, wanted: BuildOptions, backup: str | None) -> BuildR
         expected_tables=config.app.expected_tables,
         contacts=contacts_of(config),
         rpo=config.objectives.rpo,
+        audience=_audience(target),
     )
+
+
+def _audience(target: Target) -> Path | None:
+    """The encrypted list of recipients of notices, where there is one."""
+    files = AudienceFiles.of(state(), os.environ, sandbox=bool(target.identity))
+    return files.path if files.present else None
 
 
 def _sources(deps: TargetAdapters, shelf: ProofShelf) -> Sources:
