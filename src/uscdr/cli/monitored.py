@@ -17,15 +17,45 @@ from uscdr.monitoring.observed import Observed
 from uscdr.monitoring.ping import Pinger
 from uscdr.settings import PING
 
+MONITOR = "uscdr.monitor"
+"""The key of the command's Monitor among the context's values."""
+
+
+def _read(context: typer.Context, ping: str | None) -> str | None:
+    """Ping the start as soon as the option is read, before the others: a mistake in those is reported, too."""
+    if ping is not None:
+        from pydantic import SecretStr
+
+        from uscdr.providers.probes.heartbeat import HttpHeartbeat
+
+        service = HttpHeartbeat(SecretStr(ping))
+        monitor = _monitor(context)
+        monitor.pinger = Pinger(service, monitor.warn)
+        monitor.pinger.begun()
+    return ping
+
+
+def _monitor(context: typer.Context) -> Monitor:
+    """The command's one. From the first call on the exit code is reported."""
+    known = context.meta.get(MONITOR)
+    if isinstance(known, Monitor):
+        return known
+    made = Monitor(Observed(context.command_path.partition(" ")[2]), options(context).output().warn)
+    AT_END.append(made.ended)
+    context.meta[MONITOR] = made
+    return made
+
+
 Ping = Annotated[
     str | None,
     typer.Option(
-        "--ping", envvar=PING, show_envvar=False, metavar="URL",
+        "--ping", envvar=PING, show_envvar=False, is_eager=True, callback=_read, metavar="URL",
         help="Address to call at the start and the end, as healthchecks.io expects; safer in $USCDR_PING.",
     ),
 ]  # fmt: skip
 Metrics = Annotated[
-    Path | None, typer.Option("--metrics", metavar="FILE", help="Write metrics for Prometheus into a file of this command's own.")
+    Path | None,
+    typer.Option("--metrics", metavar="FILE", help="Write metrics for Prometheus; give each command its own file."),
 ]
 SEEN, OURS = "seen", (("ping", Ping), ("metrics", Metrics))
 """The parameter that a command takes to say what it found, and the options that every such command gets."""
@@ -43,8 +73,12 @@ def monitored(*may_know: str) -> Callable[[Command], Command]:
 
         @wraps(command)
         def run(context: typer.Context, *, ping: str | None, metrics: Path | None, **given: object) -> None:
-            seen = Observed(context.command_path.partition(" ")[2], frozenset(may_know))
-            _watch(context, seen, ping, metrics)
+            seen = Observed("")  # nobody asks
+            if ping is not None or metrics is not None:
+                monitor = _monitor(context)
+                seen = monitor.seen
+                seen.may_know = frozenset(may_know)
+                monitor.measure(metrics)
             command(context, **given, **({SEEN: seen} if SEEN in signature.parameters else {}))
 
         more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
@@ -54,18 +88,3 @@ def monitored(*may_know: str) -> Callable[[Command], Command]:
         return run
 
     return around
-
-
-def _watch(context: typer.Context, seen: Observed, ping: str | None, metrics: Path | None) -> None:
-    """Report the start now, and the end when the exit code is certain. Raises BadInput."""
-    if ping is None and metrics is None:
-        return
-    monitor = Monitor(seen, options(context).output().warn)
-    if ping is not None:
-        from pydantic import SecretStr
-
-        from uscdr.providers.probes.heartbeat import HttpHeartbeat
-
-        monitor.pinger = Pinger(HttpHeartbeat(SecretStr(ping)), monitor.warn)
-    AT_END.append(monitor.ended)
-    monitor.begin(metrics)

@@ -30,10 +30,8 @@ class Monitor:
     pinger: Pinger | None = None
     file: Path | None = None
 
-    def begin(self, file: Path | None) -> None:
-        """Report the start. Raises BadInput for a `file` that cannot be replaced."""
-        if self.pinger is not None:
-            self.pinger.begun()
+    def measure(self, file: Path | None) -> None:
+        """Write the metrics into `file`. Raises BadInput for one that cannot be replaced."""
         if file is not None:
             self.file = _replaceable(file)
             self.seen.save = self._save

@@ -132,7 +132,7 @@ def test_whatever_ends_the_command_is_told(
     [
         ("verify", "--deadline", "soon"), ("verify", "everything"), ("watch", "--every", "0s"),
         ("kit", "build", "--capture", "--backup", "b001"), ("backup", "pull", "--recipient", "nobody"),
-        ("--target", "nowhere", "backup", "status"),
+        ("--target", "nowhere", "backup", "status"), ("kit", "build", "--without", "nothing"),
     ],
 )  # fmt: skip
 def test_bad_input_is_told(service: PingService, arguments: tuple[str, ...]) -> None:
@@ -249,6 +249,29 @@ def test_the_redactor_knows_the_address(quick: Path, service: PingService) -> No
     assert redactor.text(f"see {service.url}") == "see [USCDR_PING]"
 
 
+def test_a_mistake_that_the_parser_finds_is_told_where_the_variable_has_the_address(
+    service: PingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USCDR_PING", service.url)
+    assert ended("kit", "build", "--without", "nothing") == 2
+    assert service.parts == ["/start", "/2"]
+    assert ended("kit", "build", "--help") == 0
+    assert len(service.heard) == 2, "help is no run of the command"
+
+
+def test_ctrl_c_during_the_last_ping_changes_no_exit_code(capsys: Captured) -> None:
+    told: list[int] = []
+
+    def interrupted(code: int) -> None:
+        told.append(code)
+        raise KeyboardInterrupt
+
+    AT_END[:] = [interrupted, interrupted]
+    main._report(1, [])
+    assert told == [1, 1]
+    assert "Interrupted." in capsys.readouterr().err
+
+
 PROGRAM = """
 import sys, threading
 from uscdr.commands import backup
@@ -261,6 +284,16 @@ backup.status = status
 from uscdr.cli.main import main
 main()
 """
+
+
+def test_a_command_that_tells_nobody_loads_nothing_for_it() -> None:
+    heavy = ("prometheus_client", "uscdr.monitoring.metrics", "uscdr.monitoring.past", "uscdr.providers.probes")
+    program = (
+        "import sys; from uscdr.cli import main; code = main.run(['verify', '--list', *sys.argv[1:]]); "
+        f"print('loaded', [name for name in {heavy} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr == "loaded []\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

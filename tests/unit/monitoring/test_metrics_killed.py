@@ -14,7 +14,7 @@ from pathlib import Path
 from uscdr.monitoring.monitor import Monitor
 from uscdr.monitoring.observed import CHECKS, Observed
 seen = Observed("watch " + "x" * 5000, frozenset({CHECKS}), "production", "usc-pis", verdicts=("pass",) * 40)
-Monitor(seen, print).begin(Path(sys.argv[1]))
+Monitor(seen, print).measure(Path(sys.argv[1]))
 seen.save()
 print("written", flush=True)
 while True:
