@@ -9,6 +9,7 @@ import typer
 
 from uscdr.cli.audience import IdentityOption
 from uscdr.cli.audience import app as audience
+from uscdr.cli.monitored import monitored
 from uscdr.cli.options import examples, options, targets_and_output
 
 if TYPE_CHECKING:
@@ -223,6 +224,7 @@ def review(
 
 
 @app.command()
+@monitored()
 def check(context: typer.Context, *, as_json: AsJson = False) -> None:
     """For cron: exit with 1 if a notice or an action is overdue, or a message is in doubt."""
     from uscdr.commands.incident import check as work

@@ -17,7 +17,7 @@ from uscdr.incident.facts import notice_facts
 from uscdr.incident.notice_clock import STAGE_WORDS, notices_due, whom
 from uscdr.incident.notices import composed
 from uscdr.incident.screening import Screening
-from uscdr.incident.state import QUEUED
+from uscdr.incident.state import QUEUED, UNKNOWN_FATE
 from uscdr.models.incidents import OUTBOX, NoticeGiven, NoticePrepared, NoticeSettled
 from uscdr.scenarios.config_channels import SmtpSettings
 from uscdr.settings import Directories
@@ -115,7 +115,7 @@ def _wanted(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> lis
         return [(asked.stage, one) for one in ([asked.readers] if asked.readers else list(READ_BY))]
     due = [one for one in notices_due(incident) if asked.readers in (None, one.readers)]
     now = desk.now
-    offered = [one for one in due if one.is_offered(now)] or (due if asked.readers else [])
+    offered = [one for one in due if one.is_offered(now) and not is_under_way(incident, one.stage, one.readers)]
     if not offered:
         later = "; ".join(one.words(now) for one in due)
         desk.output.say(
@@ -154,10 +154,12 @@ class NoticeDesk:
     def draft(self, incident: Incident, stage: Stage, readers: Readers, asked: NotifyOptions) -> Draft:
         """The text, checked for secrets and patients' data. Raises BadInput."""
         desk, config = self._desk, self._desk.target.config
+        message = clean(desk, "--message", asked.message) if asked.message else ""
+        summary = clean(desk, "--summary", asked.summary) if asked.summary else ""
         reports = desk.reports(incident)
         facts = notice_facts(
             incident, desk.times(incident), reports, desk.now, service=config.app.name,
-            contact=config.communication.contact, impact="", message=asked.message, summary=asked.summary,
+            contact=config.communication.contact, impact="", message=message, summary=summary,
         )  # fmt: skip
         draft = composed(stage, readers, facts, Directories(os.environ).config / TEMPLATES)
         ours = (incident.id, config.communication.contact, *(one.how for one in config.contacts))
@@ -192,7 +194,9 @@ class NoticeDesk:
         routes = {
             name: route for name, route in self._routes(incident, notice.readers).items() if name in notice.channels
         }
-        sender = Delivery(self._desk.ledger(incident.id), notice, incident.severity, stopped=self._stopped)
+        sender = Delivery(
+            self._desk.ledger(incident.id), notice, incident.severity, now=lambda: self._desk.now, stopped=self._stopped
+        )
         report = sender.over(routes)
         waiting = {name: why for name, why in self._without.items() if name in notice.channels}
         report = replace(report, failed={**report.failed, **waiting})
@@ -274,6 +278,13 @@ class NoticeDesk:
             raise Declined(
                 "You did not confirm the notice. Nothing was sent.", next_action="Change its text: --message"
             )
+
+
+def is_under_way(incident: Incident, stage: Stage, readers: Readers) -> bool:
+    """Whether such a notice was written and has not arrived: it waits or is in doubt, and is not written anew."""
+    told = [one for one in incident.notices.values() if (one.stage, one.readers) == (stage, readers)]
+    newest = told[-1] if told else None
+    return newest is not None and newest.reached is None and (_waits(newest) or bool(newest.of(*UNKNOWN_FATE)))
 
 
 def _waits(notice: NoticeRecord) -> bool:

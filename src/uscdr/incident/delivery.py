@@ -24,6 +24,7 @@ from uscdr.errors import (
 from uscdr.incident.state import QUEUED, UNKNOWN_FATE, folded
 from uscdr.models.incidents import OUTBOX, NoticeDoubted, NoticeFailed, NoticeSending, NoticeSent
 from uscdr.providers.ports.notices import ADDRESS_REFUSED, Letter
+from uscdr.words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -105,6 +106,7 @@ class Delivery:
 
     def _over(self, name: str, route: Route) -> None:
         wanted = [one for one in _once(route.recipients) if self._may_be_sent(name, one)]
+        self._say_what_waits(name)
         size = max(1, route.batch)
         for first in range(0, len(wanted), size):
             if self._stopped():
@@ -115,6 +117,13 @@ class Delivery:
                 return
             if part and not self._send_all(name, route.channel, part):
                 return
+
+    def _say_what_waits(self, name: str) -> None:
+        """The time from which a message is tried again that is not tried now."""
+        times = [one.retry_at for one in self._notice.of(*QUEUED) if one.channel == name and one.retry_at]
+        later = [at for at in times if at > self._now()]
+        if later:
+            self._failed[name] = f"It is tried again from {moment(min(later))} on."
 
     def _is_full(self, name: str) -> bool:
         return self._failed.get(name) == FULL
