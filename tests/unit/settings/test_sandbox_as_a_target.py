@@ -74,9 +74,13 @@ def test_a_drill_never_writes_the_page_that_users_read(facts: Mapping[str, Any],
     assert (page.url if page else "") == (facts["web_space"]["page_url"] if "web_space" in facts else "")
 
 
+@pytest.mark.parametrize("identity", ["4f2a9c", ""])
 @pytest.mark.parametrize("wrong", [{"to": "s3://usc-pis-status"}, {"url": "https://status.example/m.html"}])
-def test_a_sandboxes_page_elsewhere_is_not_opened(wrong: dict[str, str]) -> None:
-    target = target_of(load(packaged()), {}, {**FACTS, "web_space": SPACE})
+def test_a_page_elsewhere_is_not_opened_for_a_platform_on_this_machine(wrong: dict[str, str], identity: str) -> None:
+    """Whether it is the built-in target, or one of a file that names the sandbox's addresses."""
+    target = replace(target_of(load(packaged()), {}, {**FACTS, "web_space": SPACE}), identity=identity, ca_file=None)
+    with page_access(target, {}) as opened:
+        assert opened is not None
     page = {"url": SPACE["page_url"], "to": SPACE["directory"], **wrong}
     elsewhere = target.config.model_copy(update={"maintenance_page": MaintenancePage.model_validate(page)})
     with pytest.raises(BadInput, match="outside this machine"), page_access(replace(target, config=elsewhere), {}):
