@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.commands.housekeeping import state
 from uscdr.commands.incident_desk import IncidentDesk, OpeningFacts
+from uscdr.commands.incident_page import page_goes_back
 from uscdr.errors import BadInput, CheckFailed, ExitCode
 from uscdr.incident.follow_up import actions_after, overdue, unfinished
 from uscdr.incident.notice_clock import notices_due
@@ -181,6 +182,7 @@ def resolved(desk: IncidentDesk, incident: Incident, restored: datetime, summary
     found = incident
     if incident.restored_at != restored or summary:
         found = desk.append(incident, IncidentResolved(restored_at=restored, summary=summary))
+        page_goes_back(desk)
     tasks = [(text, "the runbook") for text in desk.target.config.incident.follow_up]
     for report in desk.reports(found):
         tasks += [(text, f"run {report.run}") for text in report.follow_up]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uscdr.commands.housekeeping import state
 from uscdr.commands.incident import clean
 from uscdr.commands.incident_desk import IncidentDesk
+from uscdr.commands.incident_page import PAGE, PageChannel
 from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode, UscdrError
 from uscdr.incident.audience import IMPORT, AudienceFiles
 from uscdr.incident.delivery import Delivery, DeliveryReport, Recipient, Route
@@ -170,7 +171,7 @@ class NoticeDesk:
         self, incident: Incident, stage: Stage, readers: Readers, draft: Draft, asked: NotifyOptions
     ) -> bool:  # fmt: skip
         """Show the text, ask, send. Returns whether something did not arrive. Raises Declined."""
-        output, routes = self._desk.output, self._routes(incident, readers)
+        output, routes = self._desk.output, self._routes(incident, stage, readers)
         self._show(stage, readers, draft, routes)
         if asked.show:
             return False
@@ -192,7 +193,9 @@ class NoticeDesk:
     def send(self, incident: Incident, notice: NoticeRecord) -> DeliveryReport:
         """Send a confirmed notice to everybody who surely has not got it, and say what became of it."""
         routes = {
-            name: route for name, route in self._routes(incident, notice.readers).items() if name in notice.channels
+            name: route
+            for name, route in self._routes(incident, notice.stage, notice.readers).items()
+            if name in notice.channels
         }
         sender = Delivery(
             self._desk.ledger(incident.id), notice, incident.severity, now=lambda: self._desk.now, stopped=self._stopped
@@ -213,7 +216,7 @@ class NoticeDesk:
                 trouble = bool(report.failed or report.doubtful) or trouble
         return trouble
 
-    def _routes(self, incident: Incident, readers: Readers) -> dict[str, Route]:
+    def _routes(self, incident: Incident, stage: Stage, readers: Readers) -> dict[str, Route]:
         """The channels that reach these readers, and the file that is always written."""
         desk = self._desk
         settings = {name: one for name, one in desk.target.config.communication.channels.items()
@@ -223,7 +226,10 @@ class NoticeDesk:
             ca_file=desk.target.ca_file,
         )  # fmt: skip
         routes = {name: self._route(name, channel, settings.get(name), readers) for name, channel in made.items()}
-        return {name: route for name, route in routes.items() if route is not None}
+        found = {name: route for name, route in routes.items() if route is not None}
+        if readers == "users" and stage != "completion" and desk.target.config.maintenance_page is not None:
+            found[PAGE] = Route(PageChannel(desk, incident))
+        return found
 
     def _route(
         self, name: str, channel: Channel, settings: ChannelSettings | None, readers: Readers

@@ -86,6 +86,7 @@ def _contract(parts: Parts, app: App, request: UpRequest, manage: str) -> dict[s
         "tls": {"host": "127.0.0.1", "port": parts.doors.tls_port},
         "dns": core.hosting.contract(parts.doors.records_url, parts.doors.secure_records_url),
         "cloudinary": core.media.contract(),
+        "web_space": core.web_space.contract(),
         "check_account": None,
         "manage": manage,
         "patients": request.patients,

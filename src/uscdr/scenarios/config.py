@@ -24,6 +24,7 @@ from uscdr.models.data_settings import (
     service_of,
 )
 from uscdr.scenarios.config_incident import Communication, IncidentSettings
+from uscdr.scenarios.config_page import MaintenancePage
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
 
 
@@ -327,6 +328,8 @@ class Config(Fact):
     kit: KitSettings = Field(default_factory=KitSettings)
     vault: VaultSettings = Field(default_factory=VaultSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
+    maintenance_page: MaintenancePage | None = None
+    """Where notices for users are shown; None: the platform's own bare page."""
     invariants: tuple[Annotated[Invariant, AfterValidator(_bounded)], ...] = ()
     checks: SkipValidation[Mapping[str, CheckSpec]] = Field(default_factory=dict)
     """By name. The loader validates them when one is first used."""

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,25 @@ def chatting(chat: Chat) -> Iterator[Chat]:
         thread.start()
         try:
             yield chat
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def web_space(directory: Path) -> Iterator[str]:
+    """A web server of the operator's own for that directory; its address."""
+    directory.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(directory))) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()
@@ -296,3 +316,27 @@ def test_down_again_reopens_the_clock(world: World) -> None:
     assert "(down, " in world.call("update", "--down-again", "errors again")
     world.pass_by(minutes=26)
     assert "update to the team overdue" in world.call("check", code=1)
+
+
+def test_the_maintenance_page_shows_each_notice_to_users_and_then_goes_back(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "config" / "uscdr" / "scenarios.yaml"
+    with web_space(tmp_path / "web") as address:
+        settings = f'maintenance_page: {{url: "{address}/down.html", to: {tmp_path}/web/down.html, cache_seconds: 0}}\n'
+        config.write_text(config.read_text() + settings)
+        page = tmp_path / "web" / "down.html"
+        opened(world)
+        world.call("notify", "--send", "--to", "internal")
+        assert not page.exists()
+        world.call("update", "--expected", "03:25-03:40")
+        world.call("notify", "--send", "--to", "users")
+        assert "is temporarily unavailable" in page.read_text()
+        assert "03:25" in page.read_text()
+        world.pass_by(minutes=31)
+        world.call("notify", "--send", "--to", "users", "--message", "A disk is replaced.")
+        assert "A disk is replaced." in page.read_text()
+        world.call("resolve")
+        assert "unavailable" not in page.read_text()
+        assert "A disk" not in page.read_text()
+        normal = page.read_text()
+        world.call("notify", "--send")
+        assert page.read_text() == normal

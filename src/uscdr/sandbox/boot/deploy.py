@@ -22,6 +22,7 @@ from uscdr.sandbox.media.accounts import CLOUDS
 from uscdr.sandbox.platform import addons, apps, domains
 from uscdr.sandbox.platform.dynos import scale
 from uscdr.sandbox.platform.plans import choose
+from uscdr.sandbox.router import MAINTENANCE_PAGE
 from uscdr.sandbox.world.apps import App
 from uscdr.sandbox.world.entities import Addon, FormationEntry, LogDrain
 
@@ -72,9 +73,9 @@ async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> 
         if not request.plain:
             await furnishing.surround(core, app)
     domains.own(core, app, HOSTNAME)
-    config: dict[str, str] = {}
+    config = {MAINTENANCE_PAGE: core.web_space.page_url}
     if not request.app_source:
-        config = clinic_config(app) | core.media.config() | core.mail_account.config(core.mail.address)
+        config |= clinic_config(app) | core.media.config() | core.mail_account.config(core.mail.address)
         app.drains.append(LogDrain(LOG_DRAIN))
     apps.set_config(core, app, {**config, **source.environment})
     if source.needs_node:
