@@ -41,6 +41,8 @@ OPENS: dict[str, Severity] = {"db": "critical", "app": "critical", "infra": "cri
 """Recoveries of an outage, and how severe it is until somebody says more; others join an open incident."""
 LOOK_SECONDS = 5.0
 """Between two looks at the incident's journal, to which others append."""
+RETRY_SECONDS = 60.0
+"""Between two attempts to send what a service did not accept."""
 
 
 def joined(target: Target, output: Output, request: Request) -> Request:
@@ -161,6 +163,7 @@ class NoticeSender:
         self._desk = IncidentDesk(target, quiet)
         self._incident = incident
         self._over = threading.Event()
+        self._retried_at = -RETRY_SECONDS
         self._thread = threading.Thread(target=self._work, name="uscdr-notices", daemon=True)
         self.trouble: list[str] = []
         """Why notices were not sent, each once."""
@@ -188,7 +191,9 @@ class NoticeSender:
             if found is None:
                 return
             post = NoticeDesk(self._desk, stopped=self._over.is_set)
-            post.retry(found)
+            if time.monotonic() - self._retried_at >= RETRY_SECONDS:
+                self._retried_at = time.monotonic()
+                post.retry(found)
             for due in notices_due(found):
                 if due.is_offered(clock.system_time()) and not is_under_way(found, due.stage, due.readers):
                     asked = NotifyOptions(due.readers, due.stage, send=True)

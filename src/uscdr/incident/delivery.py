@@ -12,15 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from uscdr import clock
-from uscdr.errors import (
-    AnswerLost,
-    BadInput,
-    CredentialsRefused,
-    MachineError,
-    OutcomeUnknown,
-    ProviderError,
-    RateLimited,
-)
+from uscdr.errors import AnswerLost, BadInput, MachineError, OutcomeUnknown, ProviderError, RateLimited
 from uscdr.incident.state import QUEUED, UNKNOWN_FATE, folded
 from uscdr.models.incidents import OUTBOX, NoticeDoubted, NoticeFailed, NoticeSending, NoticeSent
 from uscdr.providers.ports.notices import ADDRESS_REFUSED, Letter
@@ -34,8 +26,6 @@ if TYPE_CHECKING:
     from uscdr.models.incidents import Entry, Recorded
     from uscdr.providers.ports.notices import Channel
 
-RETRY_AFTER = timedelta(minutes=1)
-"""Before a message is tried again that a service did not accept."""
 NOT_TRIED = "not sent: the channel stopped before it"
 HOUR = timedelta(hours=1)
 FULL = "The limit of messages in an hour is reached."
@@ -176,7 +166,7 @@ class Delivery:
             self._doubtful[name] = self._doubtful.get(name, 0) + 1
             return NoticeDoubted(notice=self._notice.id, channel=name, recipient=recipient.digest, reason=error.message)
         except RateLimited as error:
-            return self._failure(name, recipient, error.message, after=error.retry_after)
+            return self._failure(name, recipient, error.message, error.retry_after)
         except (ProviderError, MachineError, BadInput) as error:
             return self._refusal(name, recipient, error)
         self._sent += 1
@@ -194,15 +184,13 @@ class Delivery:
             return NoticeFailed(
                 notice=self._notice.id, channel=name, recipient=recipient.digest, reason=error.message, final=True
             )
-        return self._failure(name, recipient, error.message, stays=isinstance(error, CredentialsRefused))
+        return self._failure(name, recipient, error.message)
 
-    def _failure(
-        self, name: str, recipient: Recipient, reason: str, *, after: float | None = None, stays: bool = False
-    ) -> Entry:
+    def _failure(self, name: str, recipient: Recipient, reason: str, after: float | None = None) -> Entry:
+        """Surely not accepted: it waits, for `after` seconds if the service says so."""
         if reason is not NOT_TRIED:
             self._failed[name] = reason
-        wait = RETRY_AFTER if after is None else timedelta(seconds=after)
-        at = None if stays or reason is NOT_TRIED else self._now() + wait
+        at = None if after is None else self._now() + timedelta(seconds=after)
         return NoticeFailed(
             notice=self._notice.id, channel=name, recipient=recipient.digest, reason=reason, retry_at=at
         )

