@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from uscdr.engine.gate import Gate
     from uscdr.engine.history import History
-    from uscdr.engine.plan import Planned
+    from uscdr.engine.plan import Forecaster, Planned
     from uscdr.engine.wait import Stop
     from uscdr.events import Bus
     from uscdr.models.base import Fact
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 class Runner:
     """Runs the steps of one plan, in order, at most once each."""
 
-    def __init__(self, bus: Bus, gate: Gate, stop: Stop, history: History) -> None:
+    def __init__(
+        self, bus: Bus, gate: Gate, stop: Stop, history: History, forecaster: Forecaster | None = None
+    ) -> None:
         self._bus = bus
         self._gate = gate
         self._stop = stop
         self._history = history
+        self._forecaster = forecaster
         self._reconciler = Reconciler(bus, gate)
         self._guarding = True
         self._cautions: list[str] = []
@@ -168,7 +171,7 @@ class Runner:
 
     def _ask(self, bound: BoundStep, seen: Fact, action: Action, view: View) -> None:
         if bound.step.destructive and bound.step.id not in self._history.confirmed:
-            blast, step, name = self._warned(bound.step.blast(seen, view)), bound.step.id, bound.step.name
+            blast, step, name = self._told(bound.step.blast(seen, view), bound), bound.step.id, bound.step.name
             self._bus.emit(GateAsked(step=step, name=name, facts=dict(blast.facts), phrase=blast.phrases[0]))
             how = self._gate.confirm(blast)
             self._bus.emit(GateAnswered(step=step, name=name, confirmed=True, by=how))
@@ -176,11 +179,11 @@ class Runner:
             self._gate.begin(action.summary, self._cautions)
         self.began = True
 
-    def _warned(self, blast: BlastRadius) -> BlastRadius:
-        """With the warnings of earlier steps, if this is the first question."""
-        if self.began or not self._cautions:
-            return blast
-        return replace(blast, facts={"warning": " ".join(self._cautions), **blast.facts})
+    def _told(self, blast: BlastRadius, bound: BoundStep) -> BlastRadius:
+        """With the forecast, and with the warnings of earlier steps if this is the first question."""
+        expected = self._forecaster.at_decision(bound.step.id) if self._forecaster else {}
+        warned = {} if self.began or not self._cautions else {"warning": " ".join(self._cautions)}
+        return replace(blast, facts={**warned, **blast.facts, **expected})
 
     def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:
         attempt = self._history.attempts.get(bound.step.id, 0) + 1

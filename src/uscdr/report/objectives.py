@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from uscdr.models.base import elapsed
 from uscdr.models.runs import RunKind
+from uscdr.report.durations import waited
 from uscdr.report.fold import Fold
 from uscdr.report.model import (
     DataReport,
+    ForecastReport,
     Integrity,
     ObjectiveReport,
     PhaseReport,
@@ -27,7 +29,7 @@ from uscdr.words import first_of, moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from uscdr.models.events import Stamped
+    from uscdr.models.events import PlannedStep, Stamped
 
 DOORS, CHECKED = "heroku.maintenance", "app.check"
 """The steps after which users can work again: the application is open and checked."""
@@ -109,7 +111,7 @@ def _achieved(target: float, seconds: float, basis: str) -> ObjectiveReport:
 
 def _service_back(fold: Fold) -> tuple[datetime | None, str]:
     planned = fold.plan.steps if fold.plan else ()
-    opening = {step.id for step in planned if step.params.get("enabled") is False}
+    opening = {step.id for step in planned if _opens(step)}
     doors = [step for step in fold.named(DOORS) if step.id in opening]
     marks = [*doors, *fold.named(CHECKED)] or [fold.steps[step.id] for step in planned]
     missing = [step.title for step in marks if not _reached(step, doors)]
@@ -117,6 +119,38 @@ def _service_back(fold: Fold) -> tuple[datetime | None, str]:
         return None, f"not done: {', '.join(missing) or 'the plan has no steps'}"
     ended_at, title = max((step.ended_at, step.title) for step in marks if step.ended_at)
     return ended_at, f"until: {title}"
+
+
+def _opens(step: PlannedStep) -> bool:
+    return step.params.get("enabled") is False
+
+
+def brings_back(step: PlannedStep) -> bool:
+    """Whether the service is back only after this step: it opens the application, or checks it."""
+    return step.name == CHECKED or (step.name == DOORS and _opens(step))
+
+
+def rto_since(fold: Fold) -> datetime | None:
+    """From when on the RTO counts: the start of the run; None while that is not recorded."""
+    return fold.started_at
+
+
+def _forecast(fold: Fold) -> ForecastReport | None:
+    """The forecast of the plan against the time that was needed; None without a forecast."""
+    made = fold.plan.forecast if fold.plan else None
+    told = made.steps[0].to_back if made and made.steps else None
+    if made is None or told is None:
+        return None
+    report = ForecastReport(low_seconds=told.low, high_seconds=told.high, basis=made.basis)
+    back, why = _service_back(fold)
+    if back is None:
+        return report.model_copy(update={"why": "dry run" if fold.plan and fold.plan.dry_run else why})
+    waiting = waited(fold, back)
+    took = max(0.0, elapsed(made.made_at, back) - waiting)
+    verdict = "sooner" if took < told.low else "later" if took > told.high else "within"
+    if sum(attempt.started_at <= back for attempt in fold.attempts) > 1:
+        verdict, why = "not known", "the run was interrupted and resumed"
+    return report.model_copy(update={"took_seconds": took, "waited_seconds": waiting, "verdict": verdict, "why": why})
 
 
 def _reached(step: StepReport, doors: list[StepReport]) -> bool:
@@ -248,6 +282,7 @@ def _report(fold: Fold, last_hash: str) -> RunReport:
         plan_digest=plan.digest if plan else "",
         rto=_recovery_time(fold),
         rpo=_recovery_point(fold),
+        forecast=_forecast(fold),
         data=_data_facts(fold),
         phases=_phases(fold),
         steps=tuple(fold.steps.values()),
