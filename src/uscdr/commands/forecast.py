@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from uscdr import clock
+from uscdr.engine.plan import LATE
 from uscdr.errors import JournalError
 from uscdr.journal.reader import Journal
 from uscdr.journal.runs import LocalRuns
@@ -84,7 +85,7 @@ class RecordedForecaster:
         back = forecast.window(now, step, back=True)
         warning = forecast.warning(now, step)
         facts: dict[str, Any] = {"service expected back": f"{back.words} ({forecast.basis})" if back else ""}
-        return {name: words for name, words in (facts | {"RTO": warning}).items() if words}
+        return {name: words for name, words in (facts | {LATE: warning}).items() if words}
 
     def _since(self) -> datetime | None:
         fold = self._fold()

@@ -21,6 +21,10 @@ LATER = "checked when its turn comes"
 """What the plan says of a step that is not probed yet."""
 
 
+LATE = "RTO"
+"""The fact of a forecast that says that the objective will be missed."""
+
+
 @dataclass(frozen=True)
 class Planned:
     """One step, what its probe saw and what it would do; `seen` is None when the step must wait."""
@@ -77,7 +81,7 @@ class Forecaster(Protocol):
         ...
 
     def at_decision(self, step: str) -> Mapping[str, str]:
-        """Facts for the question before the step with this id: name -> words; empty when nothing is expected."""
+        """Facts for the question before the step with this id: name -> words; `LATE` only if it is to be feared."""
         ...
 
 

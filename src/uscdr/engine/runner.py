@@ -6,13 +6,14 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from uscdr.engine.plan import LATE
 from uscdr.engine.reconcile import Reconciler
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
 from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
 from uscdr.models.events import GateAnswered, GateAsked, StepFailed, StepSkipped, StepStarted, StepSucceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from uscdr.engine.gate import Gate
     from uscdr.engine.history import History
@@ -176,14 +177,22 @@ class Runner:
             how = self._gate.confirm(blast)
             self._bus.emit(GateAnswered(step=step, name=name, confirmed=True, by=how))
         elif not self.began:
-            self._gate.begin(action.summary, self._cautions)
+            self._gate.begin(action.summary, (*self._cautions, *self._late(bound)))
         self.began = True
 
     def _told(self, blast: BlastRadius, bound: BoundStep) -> BlastRadius:
         """With the forecast, and with the warnings of earlier steps if this is the first question."""
-        expected = self._forecaster.at_decision(bound.step.id) if self._forecaster else {}
+        expected = self._expected(bound)
         warned = {} if self.began or not self._cautions else {"warning": " ".join(self._cautions)}
         return replace(blast, facts={**warned, **blast.facts, **expected})
+
+    def _expected(self, bound: BoundStep) -> Mapping[str, str]:
+        return self._forecaster.at_decision(bound.step.id) if self._forecaster else {}
+
+    def _late(self, bound: BoundStep) -> tuple[str, ...]:
+        """The warning that an objective will be missed, if one is to be expected."""
+        words = self._expected(bound).get(LATE)
+        return (words,) if words else ()
 
     def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:
         attempt = self._history.attempts.get(bound.step.id, 0) + 1

@@ -116,11 +116,15 @@ def first_change(fold: Fold) -> StepReport | None:
 
 
 def _worked(fold: Fold, step: StepReport, first: StepReport | None) -> float:
-    if step is first and step.started_at and step.ended_at:
-        return elapsed(step.started_at, step.ended_at)
+    whole = step.seconds or 0.0
+    acted = elapsed(step.started_at, step.ended_at) if step.started_at and step.ended_at else whole
+    if step is first:
+        return acted
     asked = [gate for gate in fold.gates if gate.step == step.id and gate.answered_at]
-    waiting = elapsed(asked[-1].asked_at, asked[-1].answered_at) if asked and asked[-1].answered_at else 0.0
-    return max(0.0, (step.seconds or 0.0) - waiting)
+    if not asked or not asked[-1].answered_at:
+        return whole
+    # a machine that slept during the question counted that in the gate's times only
+    return max(whole - elapsed(asked[-1].asked_at, asked[-1].answered_at), min(whole, acted))
 
 
 def waited(fold: Fold, until: datetime) -> float:

@@ -115,6 +115,7 @@ def test_a_missed_objective_is_said_at_the_question(tmp_path: Path) -> None:
     run.config = run.config.model_copy(update={"objectives": objectives})
     run.begin()
     assert "will probably be missed" in run.events("gate.asked")[-1]["facts"]["RTO"]
+    assert "will probably be missed" in run.person.questions[0]
 
 
 def test_a_resumed_run_still_has_its_forecast_at_the_question(tmp_path: Path) -> None:

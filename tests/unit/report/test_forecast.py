@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorded_runs import BACK, BYTES, DATABASE, STEPS, T0, USUAL, Recorded, noisy, plan
-from uscdr.models.events import Stamped
+from recorded_runs import BYTES, DATABASE, STEPS, T0, USUAL, Recorded, noisy, plan
+from uscdr.models.events import Stamped, StepSucceeded
 from uscdr.models.forecast import RunForecast, StepForecast
 from uscdr.report.durations import EarlierRun, waited
 from uscdr.report.fold import Fold
@@ -96,6 +96,18 @@ def test_a_question_is_not_a_duration() -> None:
     assert waited(slow.fold(), slow.events()[-1].at) == pytest.approx(2700)
     given_before = Recorded(3, confirm="restore it")
     assert past(given_before) == past(quick)
+
+
+def test_a_machine_that_slept_during_the_question_took_no_less() -> None:
+    """The step's own clock stood still, that of the events did not."""
+    events = Recorded(1, asked=1800).events()
+    for number, item in enumerate(events):
+        if isinstance(item.event, StepSucceeded) and item.event.step == "restore":
+            slept = item.event.model_copy(update={"seconds": USUAL["restore"] + 5})
+            events[number] = item.model_copy(update={"event": slept})
+    found = EarlierRun.of(Fold.of(events))
+    assert found is not None
+    assert found.steps["backup.restore", "restore"].turn == pytest.approx(USUAL["restore"])
 
 
 def test_what_is_no_duration_does_not_count() -> None:
@@ -265,4 +277,3 @@ def test_the_report_holds_forecast_and_truth() -> None:
     assert failed.took_seconds is None
     assert "not done: " in failed.words
     assert build(Recorded(20).events()).forecast is None
-    assert BACK == "check"
