@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from uscdr.models.forecast import RunForecast
     from uscdr.wiring.context import RunContext
 
-MOST_RUNS = 50
-"""The newest journals of a scenario that are read: each takes a few milliseconds."""
+MOST_RUNS, MOST_READ = 50, 100
+"""The newest runs that count, and the journals that are read to find them: each takes up to 5 ms."""
 
 
 def earlier_runs(state: Path, scenario: str, key: str, *, but: str = "") -> list[EarlierRun]:
@@ -41,7 +42,7 @@ def earlier_runs(state: Path, scenario: str, key: str, *, but: str = "") -> list
     except JournalError:
         return []
     named = [path for path in reversed(paths) if f"-{scenario}-" in path.parent.name and path.parent.name != but]
-    return list(_read(named[:MOST_RUNS], scenario, key))
+    return list(islice(_read(named[:MOST_READ], scenario, key), MOST_RUNS))
 
 
 def _read(paths: list[Path], scenario: str, key: str) -> Iterator[EarlierRun]:
@@ -66,9 +67,9 @@ class RecordedForecaster:
         self._own = own
 
     def of_plan(self, event: PlanReady, plan: Plan) -> RunForecast | None:
-        """The forecast of a plan; None for a run without objectives."""
+        """The forecast of a plan; None for a run without objectives, and for a plan that cannot run."""
         scenario = self._context.request.scenario
-        if not RunKind(scenario).recovers:
+        if not RunKind(scenario).recovers or plan.blocked:
             return None
         target, now = self._context.target, clock.now()
         past = earlier_runs(self._context.state, scenario, target.key, but=self._context.run)

@@ -73,6 +73,8 @@ class StepForecast(_Forecast):
     id: str
     count: Count = 0
     """Successful executions in earlier runs."""
+    skipped: bool = False
+    """Whether earlier runs reached the step and did not need it."""
     seconds: Estimate | None = None
     """The step's own duration; None without an earlier execution."""
     scaled: bool = False
@@ -84,9 +86,9 @@ class StepForecast(_Forecast):
 
     @property
     def words(self) -> str:
-        """`p50 4 min, p90 6 min (12 earlier runs)`, `3 earlier runs: 2 min to 5 min`, or `no earlier run`."""
+        """`p50 4 min, p90 6 min (12 earlier runs)`, `3 earlier runs: 2 min to 5 min`, or that there is no figure."""
         if self.seconds is None:
-            return "no earlier run"
+            return "not needed in earlier runs" if self.skipped else "no earlier run"
         scaled = ", scaled to this size" if self.scaled else ""
         runs = plural(self.count, "earlier run")
         if self.count < ENOUGH:

@@ -119,7 +119,7 @@ def _worked(fold: Fold, step: StepReport, first: StepReport | None) -> float:
     whole = step.seconds or 0.0
     acted = elapsed(step.started_at, step.ended_at) if step.started_at and step.ended_at else whole
     if step is first:
-        return acted
+        return min(whole, acted)
     asked = [gate for gate in fold.gates if gate.step == step.id and gate.answered_at]
     if not asked or not asked[-1].answered_at:
         return whole

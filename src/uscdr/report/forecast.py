@@ -56,11 +56,12 @@ class Outset:
 def foresee(outset: Outset, past: Sequence[EarlierRun]) -> RunForecast:
     """The forecast of a plan from earlier runs, in any order. With `runs` 0 when they say nothing of its steps."""
     table = [_Column.of(step, past, outset.sizes) for step in outset.steps]
-    known = sum(any(column.turns[run] is not None for column in table) for run in range(len(past)))
+    telling = [column for column in table if column.needed and not column.unknown]
+    known = sum(any(column.turns[run] is not None for column in telling) for run in range(len(past)))
     base = RunForecast(
         made_at=outset.made_at, rto_since=outset.rto_since, rto_seconds=outset.rto_seconds, runs=known
     )  # fmt: skip
-    if not known or not table:
+    if not known:
         return base.model_copy(update={"runs": 0})
     last = max((index for index, step in enumerate(outset.steps) if brings_back(step)), default=len(table) - 1)
     whole = _totals(table)
@@ -111,6 +112,13 @@ class _Column:
     scaled: bool
     unknown: bool
     """Whether it may take time, and no earlier run says how much."""
+    skipped: bool = False
+    """Whether an earlier run did not need it."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether the plan may need the step."""
+        return self.step.action not in ("noop", "skip")
 
     @classmethod
     def of(cls, step: PlannedStep, past: Sequence[EarlierRun], sizes: Mapping[str, float]) -> _Column:
@@ -124,8 +132,12 @@ class _Column:
         usual = _median(sorted(durations)) if durations and step.action == "change" else None
         turns = tuple(usual if one and one.skipped and usual is not None else now for one, now in pairs)
         changed = any(one and now is not None and now != one.turn for one, now in pairs)
-        silent = all(turn is None for turn in turns)
-        return cls(step, tuple(durations), (0.0,) * len(past) if silent else turns, scaled=changed, unknown=silent)
+        # a step that this plan needs, and no earlier run did, takes more than finding that out
+        silent = all(turn is None for turn in turns) or (step.action == "change" and not durations)
+        return cls(
+            step, tuple(durations), (0.0,) * len(past) if silent else turns, scaled=changed, unknown=silent,
+            skipped=any(one is not None and one.skipped for one in seen),
+        )  # fmt: skip
 
 
 def _fitted(time: StepTime | None, before: float | None, now: float | None) -> float | None:
@@ -139,6 +151,7 @@ def _step(table: Sequence[_Column], index: int, last: int) -> StepForecast:
     return StepForecast(
         id=column.step.id,
         count=len(column.durations),
+        skipped=column.skipped,
         seconds=estimate(column.durations),
         scaled=column.scaled,
         to_back=_end(table[index : last + 1]) if index <= last else None,

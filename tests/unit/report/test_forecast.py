@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recorded_runs import BYTES, DATABASE, STEPS, T0, USUAL, Recorded, noisy, plan
 from uscdr.models.events import Stamped, StepSucceeded
 from uscdr.models.forecast import RunForecast, StepForecast
-from uscdr.report.durations import EarlierRun, waited
+from uscdr.report.durations import EarlierRun, StepTime, waited
 from uscdr.report.fold import Fold
 from uscdr.report.forecast import FLOOR, Outset, estimate, foresee, scaled
 from uscdr.report.objectives import build
@@ -53,6 +53,14 @@ def test_without_an_earlier_run_there_is_no_figure() -> None:
     assert (forecast.runs, forecast.steps) == (0, ())
     assert forecast.expected(T0, ALL[0]) == ["Expected: not known, no earlier run of this scenario on this target"]
     assert forecast.warning(T0 + timedelta(days=1), ALL[0]) == ""
+
+
+def test_runs_of_other_steps_say_nothing() -> None:
+    run = Recorded(1)
+    others = EarlierRun({("other.step", "other"): StepTime(5.0)}, {})
+    assert foresee(Outset(plan().steps, T0, T0, 7200), [others]).runs == 0
+    assert foresee(Outset(plan().steps, T0, T0, 7200), [others, *past(run)]).runs == 1
+    assert foresee(Outset((), T0, T0, 7200), past(run)).runs == 0
 
 
 def test_two_runs_show_the_least_and_the_most() -> None:
@@ -119,7 +127,7 @@ def test_what_is_no_duration_does_not_count() -> None:
     )
     forecast = of_runs(*runs)
     assert step(forecast, "restore").count == 0
-    assert step(forecast, "restore").words == "no earlier run"
+    assert step(forecast, "restore").words == "not needed in earlier runs"
     assert step(forecast, "prove").count == 3
     assert step(forecast, "check").count == 2
     again = [*Recorded(5).events()]
@@ -145,8 +153,9 @@ def test_a_step_that_no_run_has_is_named_and_left_out() -> None:
 def test_a_step_that_was_never_necessary_costs_the_time_of_its_look() -> None:
     runs = [Recorded(n, skipped=("migrate",)) for n in range(12)]
     unknown, needed = of_runs(*runs), of_runs(*runs, Recorded(13), migrate="change")
-    assert step(unknown, "migrate").words == "no earlier run"
+    assert step(unknown, "migrate").words == "not needed in earlier runs"
     assert unknown.unknown == ()
+    assert of_runs(*runs, migrate="change").unknown == ("Migrate",)
     assert step(unknown, ALL[0]).to_end.low == pytest.approx(sum(USUAL.values()))
     assert step(needed, "migrate").count == 1
     skips = of_runs(*runs, migrate="noop")
