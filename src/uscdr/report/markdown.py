@@ -44,6 +44,7 @@ def _run(report: RunReport) -> Iterator[list[str]]:
 
 def _summary(report: RunReport) -> list[str]:
     dry = " (dry run: nothing was changed)" if report.dry_run else ""
+    told = [f"**Forecast:** {_say(report.forecast.words)}"] if report.forecast else []
     left = [f"**State left:** {_say(name)}: {_say(state)}" for name, state in report.left.items()]
     facts = [
         f"**Outcome:** {report.outcome}{dry}. {_say(report.summary)}",
@@ -51,6 +52,7 @@ def _summary(report: RunReport) -> list[str]:
         f"**Who:** {_say(report.operator)}, uscdr {_say(report.version)}",
         f"**When:** {_at(report.started_at)} to {_at(report.ended_at)}",
         f"**Attempts:** {_attempts(report)}",
+        *told,
         *left,
     ]
     what = f"{report.scenario or 'run'} recovery" if report.recovers else report.scenario
