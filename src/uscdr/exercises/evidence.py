@@ -71,23 +71,26 @@ class KnownFacts:
 
     def _drills(self, scenario: str, today: date) -> Iterator[Occurrence]:
         """The sound drills of a scenario; a later one that did not pass puts the earlier ones in doubt."""
-        failed = ""
+        failed, now = "", self._present(scenario)
         for record in reversed([one for one in self.log.drills if one.scenario == scenario]):
             day = self._day(record)
             if day > today:
                 continue
             if record.sound:
-                yield Occurrence(day, f"drill {scenario}", failed or "; ".join(self._changes(record)))
+                yield Occurrence(day, f"drill {scenario}", failed or _doubt(now, record))
             else:
                 failed = failed or f"the drill {scenario} of {day} did not pass"
 
-    def _changes(self, record: DrillRecord) -> Iterator[str]:
+    def _present(self, scenario: str) -> Basis | str:
+        """What a drill would show now, or why nobody can tell. Without a record nobody asks."""
+        if not any(one.scenario == scenario for one in self.log.drills):
+            return ""
         try:
-            yield from Basis.of(self.config, record.scenario).changes(record)
+            return Basis.of(self.config, scenario)
         except KeyError:
-            yield f"scenarios.yaml has no scenario {record.scenario} any more"
+            return f"scenarios.yaml has no scenario {scenario} any more"
         except BadInput as error:
-            yield f"scenarios.yaml has a mistake: {error.message}"
+            return f"scenarios.yaml has a mistake: {error.message}"
 
     def _attested(self, exercise: Exercise) -> Iterator[Occurrence]:
         """By name; a communication exercise is also done by any communication drill."""
@@ -97,6 +100,10 @@ class KnownFacts:
 
     def _day(self, record: DrillRecord) -> date:
         return record.ended_at.astimezone(self.zone).date()
+
+
+def _doubt(now: Basis | str, record: DrillRecord) -> str:
+    return now if isinstance(now, str) else "; ".join(now.changes(record))
 
 
 def _newest(found: Iterable[Occurrence], today: date) -> ExerciseEvidence:

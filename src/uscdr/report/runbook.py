@@ -131,7 +131,8 @@ def _contacts(config: Config) -> str:
 
 def _supplies(config: Config) -> Iterator[str]:
     if config.supplies:
-        lines = (f"- {one.title}: {one.where or 'UNKNOWN: write `where` it is'}" for one in config.supplies)
+        unknown = "UNKNOWN: add `where` to supplies in scenarios.yaml"
+        lines = (f"- {one.title}: {one.where or unknown}" for one in config.supplies)
         yield "\n".join(("## Emergency supplies", "", *lines))
 
 

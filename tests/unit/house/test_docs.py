@@ -118,7 +118,7 @@ def layers() -> list[set[str]]:
     """The rooms, highest first, as the imports are checked."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     rows = next(one["layers"] for one in contracts if one["type"] == "layers")
-    return [{name.strip() for name in row.split("|")} for row in rows]
+    return [{name.strip(" ()") for name in row.split("|")} for row in rows]
 
 
 def test_the_picture_shows_the_rooms_in_their_rows() -> None:

@@ -53,6 +53,7 @@ class LinkProbe:
         with open_client(url, provider=PROVIDER, verify=self._verify, read_only=True) as client:
             client.timeout = httpx.Timeout(self._timeout)
             status, there = _sent(client, "HEAD", url)
+            client.cookies.clear()
             return _sent(client, "GET", url) if status in NO_HEAD else (status, there)
 
 
