@@ -237,6 +237,29 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
+TURN_SECONDS, TURN_INTERVAL = 10.0, 0.05
+"""The longest wait for another process's short piece of work, and the interval between two looks."""
+
+
+@contextmanager
+def turn(path: Path, refused: str) -> Iterator[None]:
+    """Hold the lock file `path` for a short piece of work.
+
+    Raises MachineError (`refused` is its message) if another process holds it too long: it is suspended.
+    """
+    descriptor = open_lock(path)
+    try:
+        end = time.monotonic() + TURN_SECONDS
+        while not try_lock(descriptor):
+            if time.monotonic() >= end:
+                why = f"Another uscdr process holds {path} and does not release it."
+                raise MachineError(refused, why=why, next_action=f"Find the process: fuser {path}")
+            time.sleep(TURN_INTERVAL)  # an interval between two looks
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_at(descriptor: int, path: Path) -> bool:
     """Whether an open file is still the one that has the name `path`."""
     mine = os.fstat(descriptor)

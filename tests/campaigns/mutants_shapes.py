@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from uscdr.journal import reader
+from uscdr.journal import chain
 
 Document = Any
 ODD: tuple[Any, ...] = (
@@ -152,11 +152,11 @@ def as_json(document: Document, chance: random.Random) -> bytes:
 
 def rechained(records: list[Document]) -> bytes:
     """A journal's lines with right hashes and checksums, whatever they say."""
-    previous, lines = reader.FIRST, b""
+    previous, lines = chain.FIRST, b""
     for record in records:
         told = {name: value for name, value in record.items() if name not in ("prev", "sum")}
-        line = reader.encode(told, previous)
-        previous, lines = reader.line_hash(line), lines + line
+        line = chain.encode(told, previous)
+        previous, lines = chain.line_hash(line), lines + line
     return lines
 
 

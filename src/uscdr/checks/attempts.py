@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from pydantic import Field
 
 from uscdr.checks.verdict import Finding
-from uscdr.errors import MachineError, ProviderError, RateLimited
-from uscdr.files import PRIVATE_FILE, disk_errors, open_lock, private_directory, try_lock, whole, write_whole
+from uscdr.errors import ProviderError, RateLimited
+from uscdr.files import PRIVATE_FILE, disk_errors, private_directory, turn, whole, write_whole
 from uscdr.models.base import Duration, Fact
 from uscdr.words import duration, moment
 
@@ -33,7 +32,6 @@ REFUSED = "sign-in"
 TO_THE_MINUTE = timedelta(seconds=59)
 """Added to a time that is shown to the minute, so that a retry at that minute is not too early."""
 UNTIL = "until="
-TURN_SECONDS, TURN_INTERVAL = 10.0, 0.05
 T = TypeVar("T")
 UNREADABLE = "uscdr cannot count its earlier requests to the application."
 
@@ -177,24 +175,8 @@ class Attempts:
     def _turn(self) -> Iterator[None]:
         """Lock the record, so that two checks or processes do not both use the last attempt."""
         private_directory(self._path.parent)
-        with self._lock:
-            descriptor = open_lock(self._path.with_suffix(".lock"))
-            try:
-                self._wait_for(descriptor)
-                yield
-            finally:
-                os.close(descriptor)
-
-    def _wait_for(self, descriptor: int) -> None:
-        """Raises MachineError if another process holds the record too long: it is suspended."""
-        end = time.monotonic() + TURN_SECONDS
-        while not try_lock(descriptor):
-            if time.monotonic() >= end:
-                raise MachineError(
-                    UNREADABLE, why="Another uscdr process holds the record of requests and does not release it.",
-                    next_action=f"Find the process: fuser {self._path.with_suffix('.lock')}",
-                )  # fmt: skip
-            time.sleep(TURN_INTERVAL)  # an interval between two looks
+        with self._lock, turn(self._path.with_suffix(".lock"), UNREADABLE):
+            yield
 
     def _lines(self) -> list[_Line]:
         with disk_errors(UNREADABLE):

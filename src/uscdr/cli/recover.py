@@ -17,6 +17,12 @@ app = typer.Typer(no_args_is_help=True, help="Plan a recovery, ask for confirmat
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check, prove and plan; change nothing.")]
 Confirm = Annotated[str | None, typer.Option(metavar="PHRASE", help="Phrase that the dry run prints.")]
 New = Annotated[bool, typer.Option("--new", help="Start a new run although an earlier run is not finished.")]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="When the outage began (UTC): 02:10, 40m ago or ISO 8601; the RTO counts from it."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 Ref = Annotated[
     str | None, typer.Option(metavar="REF", help="Branch, tag or commit to deploy; default: app.source.ref.")
@@ -49,6 +55,7 @@ def db(
         bool, typer.Option("--give-access-back", help="Keep access as in the backup, even if it was revoked since.")
     ] = False,
     scratch: Scratch = None,
+    since: Since = None,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,8 +63,9 @@ def db(
     from uscdr.scenarios.adapters import Request
 
     request = Request(
-        "db", backup, safety_capture=not without_safety_capture, give_access_back=give_access_back, anew=new
-    )
+        "db", backup, safety_capture=not without_safety_capture, give_access_back=give_access_back, since=since,
+        anew=new,
+    )  # fmt: skip
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, scratch=scratch)
 
 
@@ -72,13 +80,14 @@ def application(
     ref: Ref = None,
     dry_run: DryRun = False,
     confirm: Confirm = None,
+    since: Since = None,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
     """Roll back, migrate or deploy after an application failure."""
     from uscdr.scenarios.adapters import Request
 
-    request = Request("app", release=release, ref=ref, anew=new)
+    request = Request("app", release=release, ref=ref, since=since, anew=new)
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
 
 
@@ -103,6 +112,7 @@ def media(
     identity: IdentityFile = None,
     dry_run: DryRun = False,
     confirm: Confirm = None,
+    since: Since = None,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
@@ -112,7 +122,7 @@ def media(
 
     folder = str(user_path(files).absolute()) if files else None
     request = Request(
-        "media", cloud=cloud, files=folder, kit=kit, anew=new,
+        "media", cloud=cloud, files=folder, kit=kit, since=since, anew=new,
         replaced_since=replaced_since, accept_replaced=accept_replaced,
     )  # fmt: skip
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
@@ -137,6 +147,7 @@ def infra(
     scratch: Scratch = None,
     dry_run: DryRun = False,
     confirm: Confirm = None,
+    since: Since = None,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
@@ -146,7 +157,7 @@ def infra(
 
     targets, output = targets_and_output(context, as_json=False)
     name = conduct.new_application(targets.find(), output, app_name, in_place=in_place)
-    request = Request("infra", backup, ref=ref, app=name, kit=kit, anew=new)
+    request = Request("infra", backup, ref=ref, app=name, kit=kit, since=since, anew=new)
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity, scratch=scratch)
 
 
@@ -166,6 +177,7 @@ def backups(
     ] = False,
     dry_run: DryRun = False,
     confirm: Confirm = None,
+    since: Since = None,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
@@ -174,7 +186,7 @@ def backups(
     from uscdr.scenarios.adapters import Request
 
     store, readers = lasting(to, tuple(recipient or ()))
-    request = Request("backups", to=store, recipients=readers, evict=evict, anew=new)
+    request = Request("backups", to=store, recipients=readers, evict=evict, since=since, anew=new)
     carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from uscdr import clock
 from uscdr.cleanup import sweep
 from uscdr.commands import run as runner
 from uscdr.commands.housekeeping import state, warn_exposed
@@ -22,6 +23,7 @@ from uscdr.scenarios.adapters import Request
 from uscdr.settings import user_path
 from uscdr.shared.team import VARIABLE, Team
 from uscdr.store import encryption, location
+from uscdr.typed_time import past_typed
 from uscdr.wiring import adapters
 from uscdr.wiring.kits import identity_file, pinned
 from uscdr.wiring.session import process
@@ -29,6 +31,7 @@ from uscdr.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from uscdr.engine.run import Outcome
@@ -88,6 +91,13 @@ class RecoverOptions:
         if self.request.ref is not None:
             check(self.request.ref)
 
+    def dated(self, now: datetime) -> RecoverOptions:
+        """The same with the time of the outage in UTC. Raises BadInput."""
+        since = self.request.since
+        if since is None:
+            return self
+        return replace(self, request=replace(self.request, since=past_typed(since, now, "--since").isoformat()))
+
 
 @dataclass(frozen=True)
 class ResumeOptions:
@@ -138,6 +148,7 @@ def _answers(context: RunContext) -> bool:
 
 def recover(target: Target, output: Output, asked: RecoverOptions) -> int:
     """Start a new run; return its exit code."""
+    asked = asked.dated(clock.system_time())
     run, request = runs.new_run_id(asked.request.scenario), _with_kit(asked, target)
     warn_exposed(output, asked.identity)
     team = None if asked.dry_run else Team.open(os.environ)

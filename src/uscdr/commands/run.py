@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -122,6 +123,8 @@ def first_line(context: RunContext, asked: Mapping[str, Any]) -> RunStarted:
         scenario_digest=target.digest,
         rto_seconds=target.config.objectives.rto,
         rpo_seconds=target.config.objectives.rpo,
+        outage_at=datetime.fromisoformat(context.request.since) if context.request.since else None,
+        incident=context.request.incident,
     )
 
 

@@ -6,15 +6,14 @@ types of their fields. `Journal.salvage` also returns the lines before a damage.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import zlib
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uscdr import files
 from uscdr.errors import ExitCode, JournalError
+from uscdr.journal.chain import FIRST, LinePlace, decoded, is_whole, line_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,32 +22,6 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
     from uscdr.models.events import Stamped
-
-# The line format: one JSON object per line, with the SHA-256 of the previous line and its own checksum.
-
-
-FIRST = "0" * 64
-"""The first line has this in place of a hash."""
-_ENDING = len(',"sum":"01234567"}')
-
-
-def encode(record: dict[str, Any], previous: str) -> bytes:
-    """The line for `record`, newline included."""
-    text = json.dumps({"prev": previous, **record}, ensure_ascii=False, separators=(",", ":"))
-    body = text.removesuffix("}").encode(errors="backslashreplace")  # an argument may contain bytes that are not UTF-8
-    return body + b',"sum":"%08x"}\n' % zlib.crc32(body)
-
-
-def _is_whole(line: bytes) -> bool:
-    """Whether the checksum of `line`, without its newline, is correct."""
-    body, ending = line[:-_ENDING], line[-_ENDING:]
-    return ending == b',"sum":"%08x"}' % zlib.crc32(body)
-
-
-def line_hash(line: bytes) -> str:
-    """The hash that the next line must contain."""
-    return hashlib.sha256(line.rstrip(b"\n")).hexdigest()
-
 
 NAME = "journal.jsonl"
 COPY = "copy.jsonl"
@@ -72,23 +45,6 @@ class ForeignJournal(JournalError):
         )
 
 
-class _Place(NamedTuple):
-    """Where a line is: its journal and run, its number from 1, and the byte where it begins."""
-
-    path: Path
-    run: str
-    number: int
-    offset: int
-
-    def damage(self, what: str) -> JournalError:
-        """Something changed the line."""
-        return JournalError(
-            f"The journal {self.path} is damaged at line {self.number} (byte {self.offset}): {what}.",
-            why="Somebody edited the file, or the disk lost data.",
-            next_action=f"Keep the file as evidence. {_LOOK.format(run=self.run)}",
-        )
-
-
 class _Line(NamedTuple):
     """One line without its newline, and its event. `odd`: an argument in it has bytes that are not UTF-8."""
 
@@ -100,12 +56,12 @@ class _Line(NamedTuple):
     def event(self) -> dict[str, Any]:
         """The payload with the defaults of all fields."""
         whole: dict[str, Any] = self.found.event.model_dump(mode="json")
-        return {**whole, **_decoded(self.text)["event"]} if self.odd else whole
+        return {**whole, **decoded(self.text)["event"]} if self.odd else whole
 
     @property
     def record(self) -> dict[str, Any]:
         """The line, decoded, with that payload."""
-        return {**_decoded(self.text), "event": self.event}
+        return {**decoded(self.text), "event": self.event}
 
 
 @dataclass(frozen=True)
@@ -141,15 +97,16 @@ class Journal:
         end = data.rfind(b"\n") + 1
         lines: list[_Line] = []
         run, previous, offset = path.parent.name, FIRST, 0
+        advice = _LOOK.format(run=run)
         for number, line in enumerate(data[:end].split(b"\n")[:-1], start=1):
             try:
-                lines.append(_line(_Place(path, run, number, offset), line, previous))
+                lines.append(_line(LinePlace(path, run, number, offset, advice), line, previous))
             except JournalError as error:
                 return cls(path, tuple(lines), offset, 0, previous, error)
             previous, offset = line_hash(line), offset + len(line) + 1
         damage = None if lines else _unreadable(path, "The file is empty, or has only a part of its first line.")
-        if _is_whole(data[end:-1]):
-            damage = _Place(path, run, len(lines) + 1, end).damage("something overwrote the end of the line")
+        if is_whole(data[end:-1]):
+            damage = LinePlace(path, run, len(lines) + 1, end, advice).damage("something overwrote the end of the line")
         return cls(path, tuple(lines), end, len(data) - end, previous, damage)
 
     @cached_property
@@ -189,35 +146,16 @@ class Journal:
         return f"{begun[-1]['user']} on {begun[-1]['host']}" if begun else "another machine"
 
 
-def _line(place: _Place, line: bytes, previous: str) -> _Line:
+def _line(place: LinePlace, line: bytes, previous: str) -> _Line:
     """One line of the chain. Raises JournalError."""
-    if not _is_whole(line):
-        raise place.damage("the checksum of the line is wrong")
+    place.require_whole(line)
     odd, clean = _LONELY in line, line
     if odd or not line.startswith(b'{"prev":"%s",' % previous.encode()):  # else it is as `encode` writes it
-        record = _chained(place, line, previous)
+        record = place.chained(line, previous)
         clean = json.dumps(record, ensure_ascii=False).encode(errors="replace") if odd else line
     found = _stamped(place, clean, line, previous)
-    if found.seq != place.number - 1:
-        raise place.damage(f"its sequence number is {found.seq} instead of {place.number - 1}")
+    place.require_number(found.seq)
     return _Line(line, found, odd)
-
-
-def _decoded(line: bytes) -> Any:  # noqa: ANN401 - any JSON
-    return json.loads(line.decode("utf-8", "surrogatepass"))
-
-
-def _chained(place: _Place, line: bytes, previous: str) -> dict[str, Any]:
-    """The line as JSON, in its place in the chain. Raises JournalError."""
-    try:
-        record = _decoded(line)
-    except (ValueError, RecursionError):
-        raise place.damage("the line is not JSON") from None
-    if not isinstance(record, dict) or not isinstance(record.get("event"), dict):
-        raise place.damage("the line is not a journal record")
-    if record.get("prev") != previous:
-        raise place.damage("the hash of the line before does not match")
-    return record
 
 
 @cache
@@ -231,14 +169,14 @@ def _model() -> tuple[Callable[..., Stamped], type[ValidationError]]:
     return Stamped.__pydantic_validator__.validate_json, ValidationError
 
 
-def _stamped(place: _Place, clean: bytes, line: bytes, previous: str) -> Stamped:
+def _stamped(place: LinePlace, clean: bytes, line: bytes, previous: str) -> Stamped:
     """The line's event. Raises ForeignJournal."""
     path, number = place.path, place.number
     validate, invalid = _model()
     try:
         found = validate(clean, strict=True)
     except invalid as error:
-        _chained(place, line, previous)  # damage is named first
+        place.chained(line, previous)  # damage is named first
         field = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
         raise ForeignJournal(path, f"line {number}: {field or 'not JSON'}") from None
     if found.run != place.run:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 from uscdr.errors import JournalError
 from uscdr.files import PRIVATE_FILE, private_directory, sync
-from uscdr.journal.reader import FIRST, NAME, Journal, encode, line_hash
+from uscdr.journal.chain import FIRST, encode, line_hash
+from uscdr.journal.reader import NAME, Journal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from uscdr.models.base import Count, Moment, Span
+from uscdr.words import duration, moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class Event(BaseModel):
@@ -70,6 +74,22 @@ class RunStarted(Event):
     scenario_digest: str
     rto_seconds: Span
     rpo_seconds: Span
+    outage_at: Moment | None = None
+    """When the outage began, by the operator: the RTO counts from then; None: from the start of the run."""
+    incident: str = ""
+    """The incident that the run belongs to; empty if none."""
+
+    def counts_from(self, started: datetime) -> datetime:
+        """The time from which the RTO counts; `started` is the start of the run."""
+        return self.outage_at or started
+
+    def rto_basis(self) -> str:
+        """What the RTO counts from, in words."""
+        return f"from the outage, {moment(self.outage_at)}" if self.outage_at else "from the start of the run"
+
+    def rto_words(self, spent: float) -> str:
+        """The RTO, what it counts from, and the seconds of it that have passed, in words."""
+        return f"RTO {duration(self.rto_seconds)} {self.rto_basis()}: {duration(spent)} have passed"
 
 
 class RunResumed(Event):

@@ -74,7 +74,7 @@ def _texts(value: object) -> list[str]:
 
 
 def _recovery_time(fold: Fold) -> ObjectiveReport:
-    """Seconds from the start of the run until service was restored, compared with the RTO.
+    """Seconds from the outage, or else from the start of the run, until service was restored, compared with the RTO.
 
     Service is restored when the application was opened and all its checks succeeded. In a scenario without these steps
     it is restored when the last step succeeded. Otherwise the time is unknown, and the RTO is missed once the last
@@ -91,11 +91,12 @@ def _recovery_time(fold: Fold) -> ObjectiveReport:
     back, basis = _service_back(fold)
     if fold.set_back > _CLOCKS_APART:
         return _not_achieved(target, "not known", f"a clock was set back by {span(fold.set_back)} during the run")
+    begun = fold.begun.counts_from(fold.started_at)
     if back is None:
-        late = fold.last_at is not None and (fold.last_at - fold.started_at).total_seconds() > target
+        late = fold.last_at is not None and (fold.last_at - begun).total_seconds() > target
         return _not_achieved(target, "missed" if late else "not known", basis)
-    since = f"from the start of the run, {moment(fold.started_at)}, {basis}"
-    return _achieved(target, (back - fold.started_at).total_seconds(), since)
+    since = fold.begun.rto_basis() + ("" if fold.begun.outage_at else f", {moment(fold.started_at)}")
+    return _achieved(target, (back - begun).total_seconds(), f"{since}, {basis}")
 
 
 def _not_achieved(target: float, verdict: Verdict, basis: str) -> ObjectiveReport:

@@ -81,6 +81,10 @@ class Request:
     """backups: public keys of those who can open copies; default: as configured."""
     evict: bool = False
     """backups: capture even if the platform then drops the newest proven backup."""
+    since: str | None = None
+    """When the outage began (ISO 8601, UTC); the RTO counts from then."""
+    incident: str = ""
+    """The incident that the run belongs to."""
 
 
 @dataclass(frozen=True)

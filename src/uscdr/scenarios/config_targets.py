@@ -146,6 +146,10 @@ def _server(value: object) -> tuple[str, int]:
     return match["host"], int(match["port"])
 
 
+HostPort = Annotated[tuple[str, int], BeforeValidator(_server)]
+"""Written as `host:port`."""
+
+
 class TargetConfig(Fact):
     """One installation that can be recovered."""
 
@@ -155,6 +159,6 @@ class TargetConfig(Fact):
     web: Annotated[Address | None, Destination()] = None
     """The address to check the application at; default: what the platform says."""
     mail: MailTarget = Field(default_factory=MailTarget)
-    tls_server: Annotated[Annotated[tuple[str, int], BeforeValidator(_server)] | None, Destination()] = None
+    tls_server: Annotated[HostPort | None, Destination()] = None
     """`host:port` that serves the hostnames' certificates, where they do not resolve: tests and sandboxes."""
     ca_file: Annotated[str | None, Destination()] = None

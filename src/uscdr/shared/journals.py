@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from uscdr import files as reading
 from uscdr.errors import CheckFailed, Declined, JournalError, LockHeld, MachineError, OutcomeUnknown, UscdrError
 from uscdr.files import disk_errors, private_directory, write_whole
-from uscdr.journal.reader import COPY, LARGEST, NAME, Journal, encode
+from uscdr.journal.chain import encode
+from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
 from uscdr.journal.runs import SHARED, WRITE_EFFECTS, is_elsewhere
 from uscdr.models.events import Payload, RunResumed, Stamped, StepSending, StepSettled, StepStarted
 from uscdr.store.store import NameTaken
@@ -35,34 +36,41 @@ if TYPE_CHECKING:
 RUNS = "runs"
 READERS = 8
 """Pieces that are read in parallel."""
-_NAME = re.compile(rf"{RUNS}/(?P<run>\d{{8}}T\d{{6}}Z-[a-z0-9_-]+-[0-9a-f]{{6}})/(?P<first>\d{{8}})\.jsonl")
-"""Run ids that may become a path of this machine. Other people can write into the store."""
+_NAME = re.compile(
+    r"(?P<room>[a-z]+)/(?P<run>\d{8}T\d{6}Z-[a-z0-9_-]+-[0-9a-f]{6})/(?P<first>\d{8})\.jsonl"
+)  # fmt: skip
+"""Ids that may become a path of this machine. Other people can write into the store."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some lines of a run's journal; `first` is the number of the first one, from 0."""
+    """Some lines of a journal; `first` is the number of the first one, from 0."""
 
     run: str
     first: int
+    room: str = RUNS
 
     @property
     def name(self) -> str:
         """The object's name in the store."""
-        return f"{RUNS}/{self.run}/{self.first:08d}.jsonl"
+        return f"{self.room}/{self.run}/{self.first:08d}.jsonl"
 
 
 @dataclass(frozen=True)
 class JournalStore:
-    """All journals of the team. Every method raises MachineError and OutcomeUnknown as the store does."""
+    """All journals of the team, of runs or of another kind (`room`).
+
+    Every method raises MachineError and OutcomeUnknown as the store does.
+    """
 
     store: Store
+    room: str = RUNS
 
     def pieces(self, run: str | None = None) -> tuple[Piece, ...]:
-        """The pieces of one run or of all runs, in order."""
-        names = self.store.names(RUNS if run is None else f"{RUNS}/{run}")
+        """The pieces of one journal or of all, in order."""
+        names = self.store.names(self.room if run is None else f"{self.room}/{run}")
         found = (_NAME.fullmatch(name) for name in names)
-        return tuple(Piece(match["run"], int(match["first"])) for match in found if match)
+        return tuple(Piece(match["run"], int(match["first"]), self.room) for match in found if match)
 
     def lines(self, pieces: Sequence[Piece]) -> list[bytes]:
         """The content of each piece."""

@@ -268,10 +268,11 @@ class Board:
         return self.steps.get(step_id)
 
     def elapsed(self, now: datetime) -> float:
-        """Seconds on the recovery clock: from the start of the run to its end, or to `now`."""
+        """Seconds on the recovery clock: from the outage, else from the start of the run, to its end, or to `now`."""
         if self.started is None:
             return 0.0
-        return max(0.0, ((self.finished_at or now) - self.started).total_seconds())
+        begun = self.begun.counts_from(self.started) if self.begun else self.started
+        return max(0.0, ((self.finished_at or now) - begun).total_seconds())
 
     def still_needed(self, now: datetime) -> float:
         """Seconds left in the budgets of the unfinished phases."""

@@ -19,11 +19,11 @@ NAMES = 9
 """Columns for the names on the left of a step's facts."""
 
 
-def show_plan(plan: PlanReady, output: Output) -> None:
+def show_plan(plan: PlanReady, output: Output, *, passed: str = "") -> None:
     """Show `plan` on stdout, or on stderr if stdout is closed: as text, or with --json as one object.
 
     Wraps sentences at the width of a terminal, and not in a pipe. Never wraps calls and commands, so that they can be
-    copied.
+    copied. `passed` says how much of the RTO has passed.
     """
     if output.json_lines:
         output.record(plan.model_dump(mode="json"))
@@ -31,13 +31,13 @@ def show_plan(plan: PlanReady, output: Output) -> None:
     stream = output.err if output.out.absent else output.out
     width = stream.width if stream.is_tty else None
     color = output.color_on(stream)
-    stream.offer("\n".join(painted(spans, color=color) for spans in _plan_lines(plan, width)) + "\n")
+    stream.offer("\n".join(painted(spans, color=color) for spans in _plan_lines(plan, width, passed)) + "\n")
 
 
-def _plan_lines(plan: PlanReady, width: int | None) -> list[Line]:
+def _plan_lines(plan: PlanReady, width: int | None, passed: str = "") -> list[Line]:
     """The plan as lines; sentences are wrapped at `width` columns, if given."""
     numbered = list(enumerate(plan.steps, start=1))
-    lines = _head(plan)
+    lines = [*_head(plan), *([line(passed)] if passed else [])]
     for phase, steps in groupby(numbered, key=lambda item: item[1].phase):
         budget = plan.budgets.get(phase)
         lines += [(), line(Span(phase, "title"), Span(f"  budget {duration(budget)}" if budget else "", "dim"))]

@@ -73,6 +73,11 @@ def _clock(board: Board, begun: RunStarted, now: datetime, width: int) -> list[L
     rest = f"{duration(left)} left" if left >= 0 else f"{duration(-left)} OVER"
     words = _named("Clock", Span(f"{clock(spent)} of {duration(objective)}", tone))
     lines = [words, _named("", Span(rest, tone))] if width < NARROW else [(*words, Span(", "), Span(rest, tone))]
+    basis = begun.rto_basis()
+    if sum(cells(span.text) for span in lines[-1]) + cells(basis) < width:
+        lines[-1] = (*lines[-1], Span(f" {basis}", "dim"))
+    else:
+        lines += _wrapped("", basis, "dim", width)
     needed = board.still_needed(now)
     if not board.finished and needed > left >= 0:
         lines += _wrapped("", f"AT RISK: the remaining budgets add up to {duration(needed)}", "warn", width)

@@ -132,7 +132,10 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
             first = Sentence(line(head, f": run {board.run} by {who}"))
             if not board.recovers:
                 return [first]
-            goal = f"service back within {duration(event.rto_seconds)}, at most {duration(event.rpo_seconds)} lost"
+            goal = (
+                f"service back within {duration(event.rto_seconds)} {event.rto_basis()}, "
+                f"at most {duration(event.rpo_seconds)} lost"
+            )
             return [first, Sentence(line(f"objective: {goal}"))]
         case ev.RunResumed():
             return [

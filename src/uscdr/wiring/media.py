@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, ProviderError
 from uscdr.journal import runs
-from uscdr.models.base import is_ours
 from uscdr.models.media import CLOUD, KEY, SECRET, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http.client import trust
@@ -18,6 +17,7 @@ from uscdr.scenarios.adapters import MediaAccess
 from uscdr.scenarios.media.compare import Window
 from uscdr.scenarios.media.copies import FolderFiles, MediaFiles
 from uscdr.scenarios.media.repair import MediaCache
+from uscdr.typed_time import moment_typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,7 @@ class Clouds:
         if since is None:
             return None
         begun = runs.begun_at(self._context.run) or datetime.now(UTC)
-        return Window(int(_moment(since).timestamp()), int(begun.timestamp()))
+        return Window(int(moment_typed(since, "--replaced-since").timestamp()), int(begun.timestamp()))
 
     def _files(self) -> MediaFiles | None:
         folder = self._context.request.files
@@ -111,20 +111,3 @@ def _in_config(cloud: str, values: Mapping[str, SecretStr]) -> MediaAccount | No
     if named is None or key is None or secret is None or named.get_secret_value() != cloud:
         return None
     return MediaAccount(cloud=cloud, api_key=key.get_secret_value(), api_secret=secret)
-
-
-def _moment(text: str) -> datetime:
-    """`2026-11-23T10:00Z` as an aware time, UTC if the text has no time zone. Raises BadInput."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(
-            f"“{text}” is not a valid time.", next_action="Pass a time in UTC: --replaced-since 2026-11-23T10:00Z"
-        ) from None
-    whole = found if found.tzinfo else found.replace(tzinfo=UTC)
-    if not is_ours(whole):
-        raise BadInput(
-            f"“{text}” is too far in the past or the future.",
-            next_action="Pass a time in UTC: --replaced-since 2026-11-23T10:00Z",
-        )
-    return whole

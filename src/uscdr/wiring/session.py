@@ -91,17 +91,23 @@ class _PlanShown:
     """Shows the plan on stdout, unless the events go there."""
 
     def __init__(self, output: Output, viewers: Sequence[RunViewer]) -> None:
+        from uscdr.ui.board import Board
+
         self._output = output
         self._viewers = viewers
+        self._board = Board()
 
     def __call__(self, stamped: Stamped) -> None:
         from uscdr.models.events import PlanReady
         from uscdr.ui.planview import show_plan
 
         event = stamped.event
+        self._board.apply(stamped)
         if isinstance(event, PlanReady) and not self._output.json_lines:
+            begun = self._board.begun if self._board.recovers else None
+            passed = begun.rto_words(self._board.elapsed(stamped.at)) if begun else ""
             with _still(self._viewers):
-                show_plan(event, self._output)
+                show_plan(event, self._output, passed=passed)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 import uscdr.checks.attempts as module
+from uscdr import files
 from uscdr.checks.attempts import LOGINS, AttemptLimit, Attempts
 from uscdr.checks.check import Check
 from uscdr.checks.context import CheckContext
@@ -321,9 +322,9 @@ def test_what_cannot_be_counted_is_not_sent(tmp_path: Path) -> None:
 def test_a_book_that_a_stopped_process_keeps_is_not_waited_for_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(files, "TURN_SECONDS", 0.0)
     book, sent = Attempts(tmp_path, "clinic", Clock()), list[str]()
-    monkeypatch.setattr(module, "try_lock", lambda descriptor: False)
+    monkeypatch.setattr(files, "try_lock", lambda descriptor: False)
     with pytest.raises(MachineError, match="cannot count") as refused:
         book.count("/login/", LIMIT, lambda: sent.append("one") or Finding("pass", ""))  # type: ignore[func-returns-value]
     assert "another uscdr process" in refused.value.why.lower()

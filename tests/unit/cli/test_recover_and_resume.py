@@ -10,7 +10,7 @@ import pytest
 from fakes import Killed
 from rehearsal import Rehearsal
 from uscdr.cli import main
-from uscdr.journal import reader, runs
+from uscdr.journal import chain, runs
 from uscdr.models.transfers import TransferState
 
 
@@ -148,10 +148,10 @@ def odd(path: Path, kind: str, **said: object) -> None:
     records = [json.loads(line) for line in path.read_bytes().splitlines()]
     changed = next(one for one in reversed(records) if one["event"]["kind"] == kind)
     changed["event"].update(said)
-    previous, data = reader.FIRST, b""
+    previous, data = chain.FIRST, b""
     for record in records:
-        line = reader.encode({name: value for name, value in record.items() if name not in ("prev", "sum")}, previous)
-        previous, data = reader.line_hash(line), data + line
+        line = chain.encode({name: value for name, value in record.items() if name not in ("prev", "sum")}, previous)
+        previous, data = chain.line_hash(line), data + line
     path.write_bytes(data)
 
 

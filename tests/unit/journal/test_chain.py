@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uscdr.errors import ExitCode, JournalError, MachineError
-from uscdr.journal import reader as chain
-from uscdr.journal import writer
-from uscdr.journal.reader import FIRST, ForeignJournal, Journal
+from uscdr.journal import chain, writer
+from uscdr.journal.chain import FIRST
+from uscdr.journal.reader import ForeignJournal, Journal
 from uscdr.models.events import Note, RunStarted, Stamped
 
 

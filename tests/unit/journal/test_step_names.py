@@ -15,7 +15,8 @@ from fakes import Killed
 from rehearsal import Rehearsal
 from uscdr.errors import ExitCode
 from uscdr.journal import runs
-from uscdr.journal.reader import BY_ID, FIRST, Journal, encode, line_hash
+from uscdr.journal.chain import FIRST, encode, line_hash
+from uscdr.journal.reader import BY_ID, Journal
 from uscdr.report.markdown import to_markdown
 from uscdr.report.model import RunReport
 from uscdr.report.objectives import build

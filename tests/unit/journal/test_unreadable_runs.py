@@ -14,8 +14,7 @@ import pytest
 from fakes import Killed
 from rehearsal import Rehearsal
 from uscdr.errors import BadInput, Declined, ExitCode, JournalError
-from uscdr.journal import reader as chain
-from uscdr.journal import runs
+from uscdr.journal import chain, runs
 from uscdr.journal.reader import Journal
 from uscdr.scenarios.adapters import Request
 from uscdr.wiring.past_runs import refuse_beside_unfinished, remember

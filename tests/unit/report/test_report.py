@@ -24,7 +24,7 @@ def journal(name: str) -> list[ev.Stamped]:
     return [ev.Stamped.model_validate_json(line) for line in (EVENTS / f"{name}.jsonl").read_text().splitlines()]
 
 
-def run(*timed: Timed, rto: float = 7200, rpo: float = 14400) -> RunReport:
+def run(*timed: Timed, rto: float = 7200, rpo: float = 14400, outage_at: datetime | None = None) -> RunReport:
     """The report of a run begun at 0 s with these events at their seconds."""
     begun = ev.RunStarted(
         scenario="db",
@@ -37,6 +37,7 @@ def run(*timed: Timed, rto: float = 7200, rpo: float = 14400) -> RunReport:
         scenario_digest="d",
         rto_seconds=rto,
         rpo_seconds=rpo,
+        outage_at=outage_at,
     )
     events = [(0.0, begun), *timed]
     return build(
@@ -298,3 +299,31 @@ def test_rows_whose_time_of_writing_nobody_knows_bound_the_loss(
     report = run((1, planned("choose", "ledger")), (2, chosen), (3, ledger), rpo=600)
     assert report.rpo.words == words
     assert (report.rpo.verdict == "missed") == (last == "02:20")
+
+
+RESTORED: tuple[Timed, ...] = (
+    (1, planned("maintenance_off", "check_app")),
+    (2, started("maintenance_off")), (3, done("maintenance_off")),
+    (4, started("check_app")), (600, done("check_app")), (601, finished()),
+)  # fmt: skip
+
+
+def test_the_rto_counts_from_the_outage_if_the_operator_said_when_it_began() -> None:
+    outage = T0 - timedelta(minutes=40)
+    met, missed = run(*RESTORED, outage_at=outage), run(*RESTORED, outage_at=outage, rto=49 * 60)
+    assert met.rto.achieved_seconds == 40 * 60 + 600
+    assert "from the outage, 2026-11-23 01:30 UTC" in met.rto.words
+    assert (met.rto.verdict, missed.rto.verdict) == ("met", "missed")
+    assert run(*RESTORED, rto=49 * 60).rto.verdict == "met"
+
+
+def test_without_an_outage_the_rto_says_that_it_counts_from_the_start_of_the_run() -> None:
+    found = run(*RESTORED)
+    assert found.rto.achieved_seconds == 600
+    assert "from the start of the run, 2026-11-23 02:10 UTC" in found.rto.words
+
+
+def test_an_outage_makes_an_unfinished_run_late_sooner() -> None:
+    unfinished = RESTORED[:3]
+    assert run(*unfinished).rto.verdict == "not known"
+    assert run(*unfinished, outage_at=T0 - timedelta(hours=2)).rto.verdict == "missed"

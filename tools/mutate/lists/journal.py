@@ -59,7 +59,7 @@ JOURNAL = (
     _line(
         "hash", 'if record.get("prev") != previous:', 'if record.get("prev") is None:', "a changed line is not noticed"
     ),
-    _line("number", "if found.seq != place.number - 1:", "if found.seq is None:", "a lost line is not noticed"),
+    _line("number", "if seq != self.number - 1:", "if seq is None:", "a lost line is not noticed"),
     _line(
         "sum",
         """return ending == b',"sum":"%08x"}' % zlib.crc32(body)""",
@@ -75,7 +75,7 @@ JOURNAL = (
         '(number == 1) < (found.event.kind == "run.started")',
         "a journal without its beginning is whole",
     ),
-    _line("line-end", "if _is_whole(data[end:-1]):", "if not data:", "an overwritten end of a line is called torn"),
+    _line("line-end", "if is_whole(data[end:-1]):", "if not data:", "an overwritten end of a line is called torn"),
 )
 
 RUNS = (

@@ -46,7 +46,7 @@ LOOK_FIRST = "It may have taken effect. Check at the provider before you repeat 
 
 @dataclass(frozen=True)
 class HttpCall:
-    """One request: `what` describes it for messages (`start a backup`); `path` contains no secret."""
+    """One request: `what` describes it for messages (`start a backup`); `path` contains no secret, or has a `shown`."""
 
     what: str
     method: str
@@ -57,6 +57,13 @@ class HttpCall:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     hide: tuple[SecretStr, ...] = ()
     """Secrets in the request; a provider may echo them."""
+    shown: str = ""
+    """What messages show instead of a path that is a secret itself."""
+
+    @property
+    def named(self) -> str:
+        """Method and path for messages, without the query, which may contain a signature."""
+        return f"{self.method} {self.shown or self.path.partition('?')[0]}"
 
     def send(self, client: httpx.Client, *, provider: str) -> Reply:
         """Send the request once and read the whole answer.
@@ -76,7 +83,7 @@ class HttpCall:
             failure = NetworkFailure(error)
             # `from None`: the cause may quote what the peer sent.
             raise self.unanswered(
-                provider=provider, why=f"{self.method} {self.path}: {failure.words}.",
+                provider=provider, why=f"{self.named}: {failure.words}.",
                 never_arrived=failure.never_arrived, final=failure.will_not_pass, untrusted=failure.is_untrusted,
             ) from None  # fmt: skip
 

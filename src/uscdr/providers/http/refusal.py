@@ -132,9 +132,9 @@ def may_pass(status: int) -> bool:
 
 
 def _where(reply: Reply, call: HttpCall) -> str:
-    """`GET /ping answered 503, request abc`; without the query, which may contain a signature."""
+    """`GET /ping answered 503, request abc`."""
     request = f", request {reply.request_id}" if reply.request_id else ""
-    return f"{call.method} {call.path.partition('?')[0]} answered {reply.status}{request}"
+    return f"{call.named} answered {reply.status}{request}"
 
 
 def _nature(reply: Reply) -> str:

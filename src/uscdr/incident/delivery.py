@@ -1,0 +1,192 @@
+"""Sends a notice at most once to each recipient on each channel: the intent is recorded before, the answer after.
+
+An intent without an answer (the process died, the answer was lost) is in doubt and is not sent again until a person
+says whether the message arrived. A message that was surely not accepted waits, and the next command tries again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from uscdr import clock
+from uscdr.errors import (
+    AnswerLost,
+    BadInput,
+    CredentialsRefused,
+    MachineError,
+    OutcomeUnknown,
+    ProviderError,
+    RateLimited,
+)
+from uscdr.incident.state import QUEUED, folded
+from uscdr.models.incidents import NoticeDoubted, NoticeFailed, NoticeSending, NoticeSent
+from uscdr.providers.ports.notices import ADDRESS_REFUSED, Letter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from uscdr.incident.ledger import Ledger
+    from uscdr.incident.state import NoticeRecord
+    from uscdr.models.incidents import Entry, Recorded
+    from uscdr.providers.ports.notices import Channel
+
+RETRY_AFTER = timedelta(minutes=1)
+"""Before a message is tried again that a service did not accept."""
+NOT_TRIED = "not sent: the channel stopped before it"
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One place for a notice: an address and its keyed digest; both empty for a channel with a place of its own."""
+
+    digest: str = ""
+    address: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Route:
+    """A channel, whom it reaches, and how many messages are sent between two intents."""
+
+    channel: Channel
+    recipients: Sequence[Recipient] = (Recipient(),)
+    batch: int = 1
+
+
+@dataclass(frozen=True)
+class DeliveryReport:
+    """What became of the messages of one notice, by channel: counts of each state after this attempt."""
+
+    sent: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Channel -> why messages wait there."""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Channel -> number of addresses that were refused for good."""
+    doubtful: Mapping[str, int] = field(default_factory=dict)
+    """Channel -> number of messages that may have arrived."""
+
+
+class Delivery:
+    """Sends one notice over its routes; every step is in the incident's journal."""
+
+    def __init__(
+        self, ledger: Ledger, notice: NoticeRecord, severity: str = "", *,
+        now: Callable[[], datetime] = clock.system_time, stopped: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        self._ledger = ledger
+        self._notice = notice
+        self._severity = severity
+        self._now = now
+        self._stopped = stopped
+        self._sent = 0
+        self._failed: dict[str, str] = {}
+        self._refused: dict[str, int] = {}
+        self._doubtful: dict[str, int] = {}
+
+    def over(self, routes: Mapping[str, Route]) -> DeliveryReport:
+        """Send to everybody who surely has not got it, and whose time to retry has come.
+
+        Raises MachineError where an intent cannot be recorded: then nothing more is sent.
+        """
+        for name, route in routes.items():
+            try:
+                self._over(name, route)
+            finally:
+                route.channel.close()
+        return DeliveryReport(self._sent, self._failed, self._refused, self._doubtful)
+
+    def _over(self, name: str, route: Route) -> None:
+        wanted = [one for one in _once(route.recipients) if self._may_be_sent(name, one)]
+        size = max(1, route.batch)
+        for first in range(0, len(wanted), size):
+            if self._stopped():
+                self._failed[name] = "the operator stopped; the rest waits"
+                return
+            part = self._intend(name, wanted[first : first + size])
+            if part and not self._send_all(name, route.channel, part):
+                return
+
+    def _intend(self, name: str, part: Sequence[Recipient]) -> Sequence[Recipient]:
+        """Record the intent for those whom nobody else of the team serves meanwhile; returns them."""
+        taken: list[Recipient] = []
+
+        def decision(records: Iterable[Recorded]) -> Sequence[Entry]:
+            notice = folded(records).notices.get(self._notice.id, self._notice)
+            taken[:] = [one for one in part if self._may_be_sent(name, one, notice)]
+            digests = tuple(one.digest for one in taken)
+            return [NoticeSending(notice=self._notice.id, channel=name, recipients=digests)] if taken else []
+
+        self._ledger.decide(decision)
+        return taken
+
+    def _may_be_sent(self, name: str, recipient: Recipient, notice: NoticeRecord | None = None) -> bool:
+        known = (notice or self._notice).find(name, recipient.digest)
+        if known is None:
+            return True
+        return known.state in QUEUED and (known.retry_at is None or known.retry_at <= self._now())
+
+    def _send_all(self, name: str, channel: Channel, part: Sequence[Recipient]) -> bool:
+        """Send to each of `part`, whose intent is recorded; false where the channel takes nothing more now."""
+        goes_on = True
+        for recipient in part:
+            answer = self._send(name, channel, recipient) if goes_on else self._failure(name, recipient, NOT_TRIED)
+            self._ledger.keep(answer)
+            goes_on = goes_on and not _stops(answer)
+        self._ledger.append()
+        return goes_on
+
+    def _send(self, name: str, channel: Channel, recipient: Recipient) -> Entry:
+        letter = Letter(self._letter_id(name, recipient), self._notice.subject, self._notice.text, self._severity)
+        try:
+            receipt = channel.send(letter, recipient.address)
+        except (AnswerLost, OutcomeUnknown) as error:
+            self._doubtful[name] = self._doubtful.get(name, 0) + 1
+            return NoticeDoubted(notice=self._notice.id, channel=name, recipient=recipient.digest, reason=error.message)
+        except RateLimited as error:
+            return self._failure(name, recipient, error.message, after=error.retry_after)
+        except (ProviderError, MachineError, BadInput) as error:
+            return self._refusal(name, recipient, error)
+        self._sent += 1
+        return NoticeSent(notice=self._notice.id, channel=name, recipient=recipient.digest, receipt=receipt)
+
+    def _letter_id(self, name: str, recipient: Recipient) -> str:
+        told = f"{self._ledger.incident} {self._notice.id} {name} {recipient.digest}"
+        return f"{self._notice.id}-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+
+    def _refusal(self, name: str, recipient: Recipient, error: ProviderError | MachineError | BadInput) -> Entry:
+        """A definite refusal: of this address for good, or of the channel for now."""
+        if isinstance(error, ProviderError) and error.error_id == ADDRESS_REFUSED and not error.retryable:
+            self._refused[name] = self._refused.get(name, 0) + 1
+            return NoticeFailed(
+                notice=self._notice.id, channel=name, recipient=recipient.digest, reason=error.message, final=True
+            )
+        return self._failure(name, recipient, error.message, stays=isinstance(error, CredentialsRefused))
+
+    def _failure(
+        self, name: str, recipient: Recipient, reason: str, *, after: float | None = None, stays: bool = False
+    ) -> Entry:
+        if reason is not NOT_TRIED:
+            self._failed[name] = reason
+        wait = RETRY_AFTER if after is None else timedelta(seconds=after)
+        at = None if stays or reason is NOT_TRIED else self._now() + wait
+        return NoticeFailed(
+            notice=self._notice.id, channel=name, recipient=recipient.digest, reason=reason, retry_at=at
+        )
+
+
+def _once(recipients: Iterable[Recipient]) -> list[Recipient]:
+    """Each address once: somebody may be in two lists."""
+    return list({one.digest: one for one in recipients}.values())
+
+
+def _stops(answer: Entry) -> bool:
+    """Whether the channel takes nothing more now: it failed, other than for this one address."""
+    match answer:
+        case NoticeFailed():
+            return not answer.final
+        case NoticeDoubted():
+            return True
+        case _:
+            return False
