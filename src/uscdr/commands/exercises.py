@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from uscdr.backups.catalog import Scope
 from uscdr.backups.proofs import Proofs, demands_digest
@@ -15,6 +14,7 @@ from uscdr.errors import BadInput, ExitCode, UscdrError
 from uscdr.exercises import records
 from uscdr.exercises.attest import attested
 from uscdr.exercises.evidence import KnownFacts
+from uscdr.exercises.periods import zone_of
 from uscdr.exercises.readiness import findings, reviewed
 from uscdr.exercises.records import AttestedRecord, DrillRecord
 from uscdr.exercises.standing import of_all
@@ -27,7 +27,7 @@ from uscdr.words import duration, first_of, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime, tzinfo
+    from datetime import date, datetime
     from pathlib import Path
 
     from uscdr.backups.proofs import ProofDocument
@@ -65,8 +65,7 @@ def due(targets: Targets, output: Output, calendar: Path | None) -> int:
             f"{loaded.path} lists no exercises.",
             next_action="Add the section `exercises`. The packaged scenarios.yaml shows one: see docs/exercises.md",
         )
-    app, zone = application_of(loaded, targets.name, os.environ), zone_of(config)
-    known = known_facts(config, app, zone, state())
+    known = known_facts(config, application_of(loaded, targets.name, os.environ), state())
     report = report_on(known, now)
     _show(report, output)
     if calendar is not None:
@@ -75,23 +74,15 @@ def due(targets: Targets, output: Output, calendar: Path | None) -> int:
     return int(report.code)
 
 
-def zone_of(config: Config) -> ZoneInfo:
-    """The time zone of the target, in which days begin and end: `recovery.backup_timezone`. Raises BadInput."""
-    name = config.recovery.backup_timezone
-    try:
-        return ZoneInfo(name)
-    except (LookupError, ValueError, OSError):
-        raise BadInput(
-            f"recovery.backup_timezone “{name}” is not a time zone.",
-            next_action="Write a name of the IANA database in scenarios.yaml, such as Asia/Manila.",
-        ) from None
+def known_facts(config: Config, of: tuple[str, str], directory: Path) -> KnownFacts:
+    """The records of a state directory, and the proofs of the backups of the application `of` (`application_of`).
 
-
-def known_facts(config: Config, app: str, zone: tzinfo, directory: Path) -> KnownFacts:
-    """The records of a state directory, and the proofs of the application's backups. Raises MachineError."""
-    log = records.read(records.store_of(directory))
+    Raises MachineError.
+    """
+    zone, log, (app, identity) = zone_of(config), records.read(records.store_of(directory)), of
     proofs, unread = _proofs(config, directory)
-    return KnownFacts(config, zone, log, proofs, unread, Scope(app, demands=demands_digest(config.invariants)))
+    scope = Scope(app, demands=demands_digest(config.invariants))
+    return KnownFacts(config, zone, log, proofs, unread, scope, identity)
 
 
 def _proofs(config: Config, directory: Path) -> tuple[tuple[ProofDocument, ...] | None, str]:
@@ -199,7 +190,7 @@ def _line(one: DrillRecord | AttestedRecord) -> dict[str, object]:
 def record(targets: Targets, output: Output, given: Attestation) -> None:
     """Write what a person attests. Raises BadInput for what cannot be attested, MachineError."""
     config = targets.loaded(lazily=True).config
-    made = attested(config, given, str(Operator.of(os.environ)), system_time(), zone_of(config))
+    made = attested(config, given, str(Operator.of(os.environ)), system_time())
     path = records.keep(records.store_of(state()), made)
     if output.json_lines:
         output.record({"path": path, **made.model_dump(mode="json")})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from uscdr import __version__
 from uscdr.errors import BadInput
+from uscdr.exercises.periods import zone_of
 from uscdr.exercises.records import AttestedRecord, Evidence
 from uscdr.files import whole
 from uscdr.models.placeholders import is_placeholder
@@ -17,7 +18,7 @@ from uscdr.settings import user_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime, tzinfo
+    from datetime import datetime
     from pathlib import Path
 
     from uscdr.exercises.records import AttestedKind
@@ -44,8 +45,8 @@ class Attestation:
     evidence: tuple[str, ...] = ()
 
 
-def attested(config: Config, given: Attestation, operator: str, now: datetime, zone: tzinfo) -> AttestedRecord:
-    """The record of an attestation. Raises BadInput for anything that cannot be attested so."""
+def attested(config: Config, given: Attestation, operator: str, now: datetime) -> AttestedRecord:
+    """The record of an attestation, for `records.keep`. Raises BadInput for anything that cannot be attested so."""
     kind = _kind(config, given.name)
     attendees = tuple(_person(one, "--attendee") for one in given.attendees)
     if kind == "training" and not attendees:
@@ -57,7 +58,7 @@ def attested(config: Config, given: Attestation, operator: str, now: datetime, z
         kind=kind,
         name=given.name,
         by=_person(given.by, "--by"),
-        on=_day(given.on, now.astimezone(zone).date()),
+        on=_day(given.on, now.astimezone(zone_of(config)).date()),
         note=_short(given.note, "--note"),
         attendees=attendees,
         evidence=tuple(map(_evidence, given.evidence)),
@@ -66,6 +67,18 @@ def attested(config: Config, given: Attestation, operator: str, now: datetime, z
         operator=operator,
         uscdr=__version__,
     )
+
+
+def communicated(config: Config, name: str, operator: str, now: datetime, *, note: str = "") -> AttestedRecord:
+    """The record of a communication drill that passed, for `records.keep`: exercises `done_by: communication` are done.
+
+    `name` says which drill it was, such as `comms`; `operator` ran it.
+    """
+    return AttestedRecord(
+        kind="communication", name=name, by=operator, on=now.astimezone(zone_of(config)).date(), note=note,
+        document=config.document.version if config.document else "", written_at=now, operator=operator,
+        uscdr=__version__,
+    )  # fmt: skip
 
 
 def names(config: Config) -> tuple[str, ...]:

@@ -53,6 +53,8 @@ class KnownFacts:
     proofs: tuple[ProofDocument, ...] | None = ()
     unread: str = ""
     scope: Scope = field(default_factory=lambda: Scope(""))
+    identity: str = ""
+    """Of the target if it is a sandbox, whose proofs say nothing of the platform's backups; else empty."""
 
     def of(self, exercise: Exercise, today: date) -> ExerciseEvidence:
         """The evidence for an exercise. What is dated after today counts for nothing."""
@@ -64,9 +66,11 @@ class KnownFacts:
 
     def _proofs(self) -> Iterator[Occurrence]:
         for proof in self.proofs or ():
-            if self.scope.owns(proof) and proof.sound:
+            if self.scope.owns(proof) and proof.sound and proof.identity in (None, self.identity):
                 judged = counting(proof, self.scope) or proof
                 doubt = "" if judged.sound else judged.why
+                if proof.identity is None:
+                    doubt = "it does not say whether the backup is one of a sandbox"
                 yield Occurrence(proof.proven_at.astimezone(self.zone).date(), f"proof of {proof.backup}", doubt)
 
     def _drills(self, scenario: str, today: date) -> Iterator[Occurrence]:

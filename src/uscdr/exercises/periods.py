@@ -1,4 +1,7 @@
-"""Calendar periods: months, quarters and years of plain dates. No clock and no time zone: callers give local dates."""
+"""Calendar periods: months, quarters and years of plain dates, and the time zone in which days begin and end.
+
+There is no clock here: callers give local dates.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,31 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from uscdr.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from uscdr.scenarios.config import Config
     from uscdr.scenarios.config_exercises import Every
 
 MONTHS: Mapping[Every, int] = {"monthly": 1, "quarterly": 3, "yearly": 12}
 """Months in a period."""
 YEAR = 12
+
+
+def zone_of(config: Config) -> ZoneInfo:
+    """The time zone of the target: `recovery.backup_timezone`. Raises BadInput for an unknown one."""
+    name = config.recovery.backup_timezone
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        raise BadInput(
+            f"recovery.backup_timezone “{name}” is not a time zone.",
+            next_action="Write a name of the IANA database in scenarios.yaml, such as Asia/Manila.",
+        ) from None
 
 
 @dataclass(frozen=True, order=True)

@@ -83,14 +83,18 @@ def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) 
     )  # fmt: skip
 
 
-def application_of(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) -> str:
-    """The application of the target called `name`, or of the only one. Needs no credentials. Raises BadInput."""
+def application_of(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) -> tuple[str, str]:
+    """The application of the target called `name`, or of the only one, and its identity if it is a sandbox's.
+
+    Needs no credentials. Raises BadInput.
+    """
     from uscdr.scenarios.config import SANDBOX
 
     chosen = name or env.get("USCDR_TARGET") or _only(loaded.config)
     if chosen == SANDBOX:
-        return find_target(loaded, chosen, env).services.heroku.app
-    return _services(loaded, chosen).heroku.app
+        found = find_target(loaded, chosen, env)
+        return found.services.heroku.app, found.identity
+    return _services(loaded, chosen).heroku.app, ""
 
 
 def _services(loaded: LoadedConfig, chosen: str) -> TargetConfig:

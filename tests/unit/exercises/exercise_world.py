@@ -54,7 +54,7 @@ def proof(proven: str | datetime, **changes: Any) -> ProofDocument:
     facts: dict[str, Any] = {
         "format": 1, "sha256": "0" * 64, "bytes": 1, "app": "usc-pis", "backup": "b001", "transfer_id": "t",
         "taken_at": moment, "proven_at": moment, "seconds": 1.0, "source": "vault", "grade": Grade.INVARIANTS,
-        "uscdr": "0", "demands": demands_digest(CONFIG.invariants),
+        "uscdr": "0", "demands": demands_digest(CONFIG.invariants), "identity": "",
     }  # fmt: skip
     return ProofDocument(**{**facts, **changes})
 

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exercise_world import CONFIG, MANILA, at_noon, day
+from exercise_world import CONFIG, at_noon, day, exercise, known
 
 from uscdr.errors import BadInput
-from uscdr.exercises.attest import Attestation, attested, names
+from uscdr.exercises.attest import Attestation, attested, communicated, names
 from uscdr.exercises.records import AttestedRecord
 
 NOW = at_noon("2026-11-20")
 
 
 def recorded(name: str, by: str = "Ada Reyes", **more: Any) -> AttestedRecord:
-    return attested(CONFIG, Attestation(name, by, **more), "ada on host", NOW, MANILA)
+    return attested(CONFIG, Attestation(name, by, **more), "ada on host", NOW)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_everything_that_may_be_recorded_can_be() -> None:
 def test_today_is_the_targets_day() -> None:
     late = at_noon("2026-11-20").replace(hour=16, minute=30)  # half past midnight in Manila
     given = Attestation("contacts-review", "Ada")
-    assert attested(CONFIG, given, "", late, MANILA).on == day("2026-11-21")
+    assert attested(CONFIG, given, "", late).on == day("2026-11-21")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,13 @@ def test_it_is_refused_and_says_what_to_do(given: dict[str, Any], words: str, fo
         recorded(**{"name": "contacts-review", **given})
     assert words in refused.value.message
     assert following in refused.value.next_action
+
+
+def test_a_communication_drill_does_what_asks_for_communication() -> None:
+    record = communicated(CONFIG, "comms", "ada on host", NOW, note="All five channels answered.")
+    assert (record.kind, record.on) == ("communication", day("2026-11-20"))
+    seen = known(record).of(exercise("monthly", "communication"), day("2026-11-20"))
+    assert seen.counting is not None
 
 
 def test_evidence_is_a_text_or_a_file_by_its_digest(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from uscdr.cli import main
 from uscdr.commands.links import look_at_links
 from uscdr.errors import ExitCode
 from uscdr.models.probes import LinkAnswer
@@ -143,3 +145,28 @@ def test_the_dead_page_of_the_runbook_is_named_as_dead() -> None:
     assert "has no such page" in found.note
     assert [one.kind for one in CONFIG.links].count("monitoring") == 4
     assert len(CONFIG.links) == 7
+
+
+SMALL = """\
+version: 1
+objectives: {rpo: 4h, rto: 2h}
+app: {name: usc-pis}
+targets: {production: {heroku: {app: usc-pis}}}
+scenarios: {dns: {title: Domain, budget: {assess: 10m, recover: 60m}, steps: [{use: dns.rollback}]}}
+"""
+
+
+def test_the_runbook_opens_its_links_only_when_it_is_asked_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[tuple[str, str, Any]] = []
+    path = tmp_path / "named.yaml"
+    with serving(heard) as base:
+        path.write_text(f"{SMALL}links: [{{title: Good, url: '{base}/good'}}, {{title: Gone, url: '{base}/gone'}}]\n")
+        assert main.run(["--config", str(path), "runbook"]) == ExitCode.DONE
+        assert heard == []
+        assert f"- Gone: {base}/gone\n" in capsys.readouterr().out
+        assert main.run(["--config", str(path), "runbook", "--online"]) == ExitCode.CHECK_FAILED
+    said = capsys.readouterr().out
+    assert "- Good: alive (200)\n- Gone: dead (404)\n" in said
+    assert {path for _, path, _ in heard} == {"/good", "/gone"}
