@@ -26,7 +26,7 @@ def test_a_drill_of_total_loss_compares_rows_files_keys_and_hostname_and_leaves_
         "the key decrypts the encrypted columns",
         "the hostname points at the new application",
         "every file is the same as before",
-        "one application and one build",
+        "uscdr created one application and one build",
     }
     assert (facts["beyond"], facts["rows_lost"]) == ([], 0)
     assert facts["recovery"]["rto"]["verdict"] == "met"
