@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
     from uscdr.wiring.targets import Targets
 
 
@@ -37,7 +39,18 @@ class GlobalOptions:
         """Finds the configuration and the target; `scratch` is the command's own --scratch."""
         from uscdr.wiring.targets import Targets
 
-        return Targets(output.warn_once, self.config, self.target, scratch)
+        return Targets(output.warn_once, self.config, self.target, scratch, lambda found: _remind(found, output))
+
+
+def _remind(target: Target, output: Output) -> None:
+    """One line on stderr while an incident is open on the target. Costs nothing if this machine knows no incident."""
+    from uscdr.settings import Directories
+
+    if (Directories(os.environ).state / "incidents").exists():
+        from uscdr.commands.incident_follow import reminder
+
+        if words := reminder(target):
+            output.warn_once(words)
 
 
 def options(context: typer.Context) -> GlobalOptions:

@@ -23,6 +23,9 @@ Since = Annotated[
         metavar="TIME", help="When the outage began (UTC): 02:10, 40m ago or ISO 8601; the RTO counts from it."
     ),
 ]
+SendNotices = Annotated[
+    bool, typer.Option("--send-notices", help="Send the notices of the incident that are due, without asking.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 Ref = Annotated[
     str | None, typer.Option(metavar="REF", help="Branch, tag or commit to deploy; default: app.source.ref.")
@@ -56,6 +59,7 @@ def db(
     ] = False,
     scratch: Scratch = None,
     since: Since = None,
+    send_notices: SendNotices = False,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +70,9 @@ def db(
         "db", backup, safety_capture=not without_safety_capture, give_access_back=give_access_back, since=since,
         anew=new,
     )  # fmt: skip
-    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, scratch=scratch)
+    carry_out(
+        context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, scratch=scratch, send_notices=send_notices
+    )
 
 
 @app.command("app", epilog=examples("recover app --dry-run", "recover app --release v12"))
@@ -81,6 +87,7 @@ def application(
     dry_run: DryRun = False,
     confirm: Confirm = None,
     since: Since = None,
+    send_notices: SendNotices = False,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
@@ -88,7 +95,7 @@ def application(
     from uscdr.scenarios.adapters import Request
 
     request = Request("app", release=release, ref=ref, since=since, anew=new)
-    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json)
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, send_notices=send_notices)
 
 
 @app.command(epilog=examples("recover media --dry-run", "recover media --kit newest --identity key.txt"))
@@ -113,6 +120,7 @@ def media(
     dry_run: DryRun = False,
     confirm: Confirm = None,
     since: Since = None,
+    send_notices: SendNotices = False,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
@@ -125,7 +133,15 @@ def media(
         "media", cloud=cloud, files=folder, kit=kit, since=since, anew=new,
         replaced_since=replaced_since, accept_replaced=accept_replaced,
     )  # fmt: skip
-    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
+    carry_out(
+        context,
+        request,
+        confirm=confirm,
+        dry_run=dry_run,
+        as_json=as_json,
+        identity=identity,
+        send_notices=send_notices,
+    )
 
 
 @app.command(
@@ -148,6 +164,7 @@ def infra(
     dry_run: DryRun = False,
     confirm: Confirm = None,
     since: Since = None,
+    send_notices: SendNotices = False,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
@@ -158,7 +175,16 @@ def infra(
     targets, output = targets_and_output(context, as_json=False)
     name = conduct.new_application(targets.find(), output, app_name, in_place=in_place)
     request = Request("infra", backup, ref=ref, app=name, kit=kit, since=since, anew=new)
-    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity, scratch=scratch)
+    carry_out(
+        context,
+        request,
+        confirm=confirm,
+        dry_run=dry_run,
+        as_json=as_json,
+        identity=identity,
+        scratch=scratch,
+        send_notices=send_notices,
+    )
 
 
 @app.command(epilog=examples("recover backups --dry-run", "recover backups --to s3://safe --recipient age1…"))
@@ -178,6 +204,7 @@ def backups(
     dry_run: DryRun = False,
     confirm: Confirm = None,
     since: Since = None,
+    send_notices: SendNotices = False,
     new: New = False,
     as_json: AsJson = False,
 ) -> None:
@@ -187,7 +214,15 @@ def backups(
 
     store, readers = lasting(to, tuple(recipient or ()))
     request = Request("backups", to=store, recipients=readers, evict=evict, since=since, anew=new)
-    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, identity=identity)
+    carry_out(
+        context,
+        request,
+        confirm=confirm,
+        dry_run=dry_run,
+        as_json=as_json,
+        identity=identity,
+        send_notices=send_notices,
+    )
 
 
 def carry_out(
@@ -199,10 +234,13 @@ def carry_out(
     as_json: bool,
     identity: Path | None = None,
     scratch: str | None = None,
+    send_notices: bool = False,
 ) -> None:
     """Run the request and exit with its exit code."""
     from uscdr.commands import recover as conduct
 
-    asked = conduct.RecoverOptions(request, confirm=confirm, dry_run=dry_run, identity=identity)
+    asked = conduct.RecoverOptions(
+        request, confirm=confirm, dry_run=dry_run, identity=identity, send_notices=send_notices
+    )
     targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
     raise typer.Exit(conduct.recover(targets.find(), output, asked))

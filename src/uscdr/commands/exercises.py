@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ExerciseReport:
+class _ExerciseReport:
     """What is due on a day, and what is wrong with the document."""
 
     today: date
@@ -66,7 +66,7 @@ def due(targets: Targets, output: Output, calendar: Path | None) -> int:
             next_action="Add the section `exercises`. The packaged scenarios.yaml shows one: see docs/exercises.md",
         )
     known = known_facts(config, application_of(loaded, targets.name, os.environ), state())
-    report = report_on(known, now)
+    report = _report_on(known, now)
     _show(report, output)
     if calendar is not None:
         _write_calendar(calendar, report, known, now)
@@ -95,14 +95,14 @@ def _proofs(config: Config, directory: Path) -> tuple[tuple[ProofDocument, ...] 
         return None, error.reason
 
 
-def report_on(known: KnownFacts, now: datetime) -> ExerciseReport:
+def _report_on(known: KnownFacts, now: datetime) -> _ExerciseReport:
     """The report of the day that it is at `now` in the target's time zone."""
     today = now.astimezone(known.zone).date()
     found = findings(known.config, known.log.attested, today)
-    return ExerciseReport(today, of_all(known, today), found, known.log.refused)
+    return _ExerciseReport(today, of_all(known, today), found, known.log.refused)
 
 
-def _show(report: ExerciseReport, output: Output) -> None:
+def _show(report: _ExerciseReport, output: Output) -> None:
     if output.json_lines:
         _show_json(report, output)
         return
@@ -117,7 +117,7 @@ def _show(report: ExerciseReport, output: Output) -> None:
     output.say(_tally(report.standings))
 
 
-def _show_json(report: ExerciseReport, output: Output) -> None:
+def _show_json(report: _ExerciseReport, output: Output) -> None:
     for one in report.standings:
         exercise = one.exercise
         output.record({
@@ -150,7 +150,7 @@ def _tally(standings: Sequence[ExerciseStanding]) -> str:
     return ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) + "."
 
 
-def _write_calendar(path: Path, report: ExerciseReport, known: KnownFacts, now: datetime) -> None:
+def _write_calendar(path: Path, report: _ExerciseReport, known: KnownFacts, now: datetime) -> None:
     from uscdr.exercises.ics import calendar
 
     document = known.config.document

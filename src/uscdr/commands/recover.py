@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from uscdr import clock
 from uscdr.cleanup import sweep
 from uscdr.commands import run as runner
 from uscdr.commands.housekeeping import state, warn_exposed
+from uscdr.commands.incident_desk import IncidentDesk
+from uscdr.commands.incident_follow import NoticeSender, RunFollower, joined
 from uscdr.engine.history import History
 from uscdr.errors import BadInput, CredentialsRefused, JournalError, MachineError, NotFound
 from uscdr.journal import runs
@@ -31,12 +35,11 @@ from uscdr.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from pathlib import Path
 
     from uscdr.engine.run import Outcome
     from uscdr.ui.console import Output
-    from uscdr.wiring.context import RunContext
+    from uscdr.wiring.context import Process, RunContext
     from uscdr.wiring.target import Target
     from uscdr.wiring.targets import Targets
 
@@ -83,6 +86,8 @@ class RecoverOptions:
     confirm: str | None
     dry_run: bool
     identity: Path | None = None
+    send_notices: bool = False
+    """Send the notices that are due without asking."""
 
     def __post_init__(self) -> None:
         """Raises BadInput for a malformed release, backup, cloud or ref."""
@@ -97,6 +102,11 @@ class RecoverOptions:
         if since is None:
             return self
         return replace(self, request=replace(self.request, since=past_typed(since, now, "--since").isoformat()))
+
+
+def _tell_trouble(sender: NoticeSender, output: Output) -> None:
+    for why in sender.trouble:
+        output.warn(f"A notice was not sent: {why}")
 
 
 @dataclass(frozen=True)
@@ -149,15 +159,33 @@ def _answers(context: RunContext) -> bool:
 def recover(target: Target, output: Output, asked: RecoverOptions) -> int:
     """Start a new run; return its exit code."""
     asked = asked.dated(clock.system_time())
-    run, request = runs.new_run_id(asked.request.scenario), _with_kit(asked, target)
+    run, request = runs.new_run_id(asked.request.scenario), joined(target, output, _with_kit(asked, target))
     warn_exposed(output, asked.identity)
     team = None if asked.dry_run else Team.open(os.environ)
     if asked.dry_run:
         look_around(output)
-    with process(output, state(), os.environ) as this:
+    with ExitStack() as stack:
+        this = stack.enter_context(process(output, state(), os.environ))
+        if not asked.dry_run:
+            this = _following(stack, this, target, output, run, request, send=asked.send_notices)
         context = this.on(target, request, run, dry_run=asked.dry_run, confirm=asked.confirm, identity=asked.identity)
         ending = runner.begin(context, team)
     return _farewell(ending, run, output, team)
+
+
+def _following(
+    stack: ExitStack, this: Process, target: Target, output: Output, run: str, request: Request, *, send: bool
+) -> Process:  # fmt: skip
+    """The process of a run that belongs to an incident."""
+    if not request.incident:
+        return this
+    title = target.config.scenarios[request.scenario].title
+    since = datetime.fromisoformat(request.since) if request.since else None
+    follower = RunFollower(IncidentDesk(target, output), run, request, title, since)
+    if send:
+        sender = stack.enter_context(NoticeSender(target, request.incident))
+        stack.callback(_tell_trouble, sender, output)
+    return this.followed(follower, follower.prime, follower.reminders)
 
 
 def operate(target: Target, output: Output, request: Request, *, phrase: str | None = None) -> dict[str, Any]:
@@ -200,7 +228,9 @@ def resume(targets: Targets, output: Output, asked: ResumeOptions) -> int:
     target = _same_target(targets.find(first["target"]), begun.key)
     warn_exposed(output, asked.identity)
     confirmed = None if History.of(journal.records).spent else begun.confirm
-    with process(output, state(), os.environ) as this:
+    with ExitStack() as stack:
+        this = stack.enter_context(process(output, state(), os.environ))
+        this = _following(stack, this, target, output, journal.run, begun.request, send=False)
         context = this.on(
             target, begun.request, journal.run, dry_run=False, confirm=asked.confirm or confirmed,
             identity=asked.identity, send_again=asked.send_again,

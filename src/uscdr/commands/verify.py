@@ -355,11 +355,22 @@ def carry_out(target: Target, output: Output, asked: VerifyOptions) -> int:
     run = runs.new_run_id(asked.scenario.partition(" ")[0])
     if asked.wanted.request.allow_writes or asked.wanted.save_baseline:
         clear_up(output, target.scratch)
-    with process(output, state(), os.environ) as this:
-        verified = _verify(this.on(target, Request(asked.scenario), run, dry_run=True), asked.wanted)
+    try:
+        with process(output, state(), os.environ) as this:
+            verified = _verify(this.on(target, Request(asked.scenario), run, dry_run=True), asked.wanted)
+    finally:
+        _link(target, output, run, asked.scenario)
     _show(verified, output)
     _files(run, asked.junit, asked.markdown)
     return int(verified.code)
+
+
+def _link(target: Target, output: Output, run: str, scenario: str) -> None:
+    """Let the run belong to the open incident of the target; loads nothing if this machine knows no incident."""
+    if (state() / "incidents").exists() and (state() / "runs" / run / NAME).exists():
+        from uscdr.commands.incident_follow import link
+
+        link(target, output, run, scenario)
 
 
 def _of_app(target: Target, app: str | None) -> Target:

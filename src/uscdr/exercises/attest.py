@@ -81,7 +81,7 @@ def communicated(config: Config, name: str, operator: str, now: datetime, *, not
     )  # fmt: skip
 
 
-def names(config: Config) -> tuple[str, ...]:
+def _names(config: Config) -> tuple[str, ...]:
     """What a person may record, in the order of scenarios.yaml."""
     exercises = (one.name for one in config.exercises if one.done_by in _KINDS)
     approval = (APPROVAL,) if config.document else ()
@@ -89,7 +89,7 @@ def names(config: Config) -> tuple[str, ...]:
 
 
 def _kind(config: Config, name: str) -> AttestedKind:
-    if name not in names(config):
+    if name not in _names(config):
         shown = next((one for one in config.exercises if one.name == name), None)
         raise _must_be_shown(shown) if shown else _unknown(config, name)
     if name == APPROVAL:
@@ -99,7 +99,7 @@ def _kind(config: Config, name: str) -> AttestedKind:
 
 
 def _unknown(config: Config, name: str) -> BadInput:
-    known = ", ".join(names(config)) or "nothing: scenarios.yaml has no exercises"
+    known = ", ".join(_names(config)) or "nothing: scenarios.yaml has no exercises"
     return BadInput(f"There is no exercise “{name}” to record.", next_action=f"Record one of: {known}")
 
 

@@ -57,7 +57,7 @@ def reviewed(document: DocumentControl, records: Iterable[AttestedRecord]) -> Re
     return ReviewState(last.on, after(last.on, document.review), last.by)
 
 
-def approver(document: DocumentControl, records: Iterable[AttestedRecord]) -> str:
+def _approver(document: DocumentControl, records: Iterable[AttestedRecord]) -> str:
     """Who approved this version, by a record or by scenarios.yaml; empty for nobody or a placeholder."""
     recorded = [one for one in records if one.kind == "approval" and one.document == document.version]
     if recorded:
@@ -86,7 +86,7 @@ def _document(
             f"uscdr drill record {name} --by WHO" if name else "Change document.next_review in scenarios.yaml.",
             overdue=True,
         )
-    if not approver(document, records):
+    if not _approver(document, records):
         said = f" (approved_by: {document.approved_by})" if document.approved_by.strip() else ""
         yield ReadinessFinding(
             "approval",

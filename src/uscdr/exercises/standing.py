@@ -60,7 +60,7 @@ class ExerciseStanding:
 def of_all(known: KnownFacts, today: date) -> tuple[ExerciseStanding, ...]:
     """Every exercise of scenarios.yaml, then every supply, in their order."""
     return tuple(
-        judged(one, known.of(one, today), today, required_since(one, known.config)) for one in _all(known.config)
+        judged(one, known.of(one, today), today, _required_since(one, known.config)) for one in _all(known.config)
     )
 
 
@@ -68,7 +68,7 @@ def _all(config: Config) -> Iterable[Exercise]:
     return (*config.exercises, *(one.exercise for one in config.supplies))
 
 
-def required_since(exercise: Exercise, config: Config) -> date | None:
+def _required_since(exercise: Exercise, config: Config) -> date | None:
     """Since when it is required; None when scenarios.yaml does not say."""
     return exercise.since or (config.document.in_force if config.document else None)
 

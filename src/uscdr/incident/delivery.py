@@ -22,7 +22,7 @@ from uscdr.errors import (
     RateLimited,
 )
 from uscdr.incident.state import QUEUED, folded
-from uscdr.models.incidents import NoticeDoubted, NoticeFailed, NoticeSending, NoticeSent
+from uscdr.models.incidents import OUTBOX, NoticeDoubted, NoticeFailed, NoticeSending, NoticeSent
 from uscdr.providers.ports.notices import ADDRESS_REFUSED, Letter
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class DeliveryReport:
     """What became of the messages of one notice, by channel: counts of each state after this attempt."""
 
     sent: int = 0
+    written: int = 0
+    """Of these, into files of this machine."""
     failed: Mapping[str, str] = field(default_factory=dict)
     """Channel -> why messages wait there."""
     refused: Mapping[str, int] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Delivery:
         self._severity = severity
         self._now = now
         self._stopped = stopped
-        self._sent = 0
+        self._sent = self._written = 0
         self._failed: dict[str, str] = {}
         self._refused: dict[str, int] = {}
         self._doubtful: dict[str, int] = {}
@@ -95,7 +97,7 @@ class Delivery:
                 self._over(name, route)
             finally:
                 route.channel.close()
-        return DeliveryReport(self._sent, self._failed, self._refused, self._doubtful)
+        return DeliveryReport(self._sent, self._written, self._failed, self._refused, self._doubtful)
 
     def _over(self, name: str, route: Route) -> None:
         wanted = [one for one in _once(route.recipients) if self._may_be_sent(name, one)]
@@ -149,6 +151,7 @@ class Delivery:
         except (ProviderError, MachineError, BadInput) as error:
             return self._refusal(name, recipient, error)
         self._sent += 1
+        self._written += name == OUTBOX
         return NoticeSent(notice=self._notice.id, channel=name, recipient=recipient.digest, receipt=receipt)
 
     def _letter_id(self, name: str, recipient: Recipient) -> str:

@@ -52,8 +52,9 @@ class NoticeRecord:
 
     @property
     def reached(self) -> datetime | None:
-        """When the first message surely arrived; None if none did."""
-        return min((one.at for one in self.deliveries if one.state == "sent"), default=None)
+        """When the first message surely arrived at people; None if none did."""
+        told = (one.at for one in self.deliveries if one.state == "sent" and one.channel != entries.OUTBOX)
+        return min(told, default=None)
 
     def of(self, *states: DeliveryState) -> tuple[Delivery, ...]:
         """The deliveries in these states."""

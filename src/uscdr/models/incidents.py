@@ -18,6 +18,8 @@ Stage = Literal["first", "update", "completion"]
 Readers = Literal["internal", "users"]
 READERS: tuple[Readers, ...] = ("internal", "users")
 """Internal: the team and the stakeholders. Users: everybody with an account."""
+OUTBOX = "outbox"
+"""The channel that is always there: files on this machine. Nobody is told by a file alone."""
 ActionState = Literal["open", "done", "dropped"]
 
 

@@ -224,11 +224,9 @@ def _checks_summary(report: RunReport) -> list[str]:
 
 
 def _verdict(report: RunReport) -> str:
-    one, later = report.round, report.cut_off
-    if one is None or one.ended_at is None:
+    if report.round is None or report.round.ended_at is None:
         return "no result"
-    whole = bool(one.items) and all(item.verdict == "pass" for item in one.items)
-    return "passed" if whole and not one.not_passed and not (later and later.not_passed) else "NOT PASSED"
+    return "passed" if report.passed else "NOT PASSED"
 
 
 def _unended(one: RoundReport) -> str:

@@ -296,6 +296,10 @@ class RunReport(_Model):
     summary: str
     dry_run: bool
     plan_digest: str
+    restored_at: datetime | None = None
+    """When the application was opened to users again; None if that did not happen or is not this run's work."""
+    verified_at: datetime | None = None
+    """When its checks had passed after that."""
     rto: ObjectiveReport
     rpo: ObjectiveReport
     data: DataReport
@@ -320,6 +324,15 @@ class RunReport(_Model):
     def recovers(self) -> bool:
         """Whether the objectives apply to the run."""
         return RunKind(self.scenario).recovers
+
+    @property
+    def passed(self) -> bool:
+        """Whether the newest round of checks is complete and everything in it passed."""
+        one, later = self.round, self.cut_off
+        if one is None or one.ended_at is None:
+            return False
+        whole = bool(one.items) and all(item.verdict == "pass" for item in one.items)
+        return whole and not one.not_passed and not (later and later.not_passed)
 
     @property
     def round(self) -> RoundReport | None:

@@ -108,10 +108,25 @@ def _achieved(target: float, seconds: float, basis: str) -> ObjectiveReport:
     return ObjectiveReport(target_seconds=target, achieved_seconds=seconds, verdict=verdict, basis=basis)
 
 
-def _service_back(fold: Fold) -> tuple[datetime | None, str]:
+def _service_times(fold: Fold) -> dict[str, datetime | None]:
+    """When a recovery opened the application again, and when its checks had passed."""
+    recovers = (
+        fold.begun is not None and RunKind(fold.begun.scenario).recovers and not (fold.plan and fold.plan.dry_run)
+    )
+    verified = _service_back(fold)[0] if recovers else None
+    opened = [step.ended_at for step in _doors(fold) if step.ended_at and _reached(step, _doors(fold))]
+    return {"restored_at": max(opened, default=verified) if recovers else None, "verified_at": verified}
+
+
+def _doors(fold: Fold) -> list[StepReport]:
+    """The steps that open the application to users."""
     planned = fold.plan.steps if fold.plan else ()
     opening = {step.id for step in planned if step.params.get("enabled") is False}
-    doors = [step for step in fold.named(DOORS) if step.id in opening]
+    return [step for step in fold.named(DOORS) if step.id in opening]
+
+
+def _service_back(fold: Fold) -> tuple[datetime | None, str]:
+    planned, doors = (fold.plan.steps if fold.plan else ()), _doors(fold)
     marks = [*doors, *fold.named(CHECKED)] or [fold.steps[step.id] for step in planned]
     missing = [step.title for step in marks if not _reached(step, doors)]
     if missing or not marks:
@@ -246,6 +261,7 @@ def _report(fold: Fold, last_hash: str) -> RunReport:
         exit_code=end.exit_code if end else None,
         summary=end.summary if end else "The journal has no outcome.",
         dry_run=plan.dry_run if plan else False,
+        **_service_times(fold),
         plan_digest=plan.digest if plan else "",
         rto=_recovery_time(fold),
         rpo=_recovery_point(fold),

@@ -26,6 +26,7 @@ from uscdr.models.data_settings import (
 from uscdr.models.placeholders import reaches_nobody
 from uscdr.scenarios.config_document import BusinessImpact, DocumentControl, ReferenceLink
 from uscdr.scenarios.config_exercises import Exercise, Supply, require_unique
+from uscdr.scenarios.config_incident import Communication, IncidentSettings
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
 
 
@@ -333,6 +334,8 @@ class Config(Fact):
     """What must be at hand in an emergency."""
     document: DocumentControl | None = None
     links: tuple[ReferenceLink, ...] = ()
+    communication: Communication = Field(default_factory=Communication)
+    incident: IncidentSettings = Field(default_factory=IncidentSettings)
     config: ConfigManifest = Field(default_factory=ConfigManifest)
     access: AccessTables | None = None
     """Where the application keeps who has access."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from typing import Literal
 
 from uscdr.models import events as ev
 from uscdr.models.runs import NO_BASELINE, RunKind
 from uscdr.words import moment
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 State = Literal["fail", "inconclusive", "cut off", "running", "not checked", "waiting", "pass"]
 BEGUN = "verify"
@@ -102,6 +101,8 @@ class CheckBoard:
         self.started, self.over_at, self.finished, self._begins_told = at, None, None, False
 
 
+Reminders = Callable[[datetime], list[str]]
+"""What the operator is to be reminded of at a moment, in sentences; must be fast."""
 Status = Literal["planned", "running", "done", "skipped", "not begun", "failed", "unknown"]
 """`not begun`: the step ended before it sent anything, for example when the operator declined a question."""
 
@@ -211,6 +212,7 @@ class Board:
         self.checks = CheckBoard()
         self.finished: ev.RunFinished | None = None
         self.finished_at: datetime | None = None
+        self.reminders: Reminders = lambda _: []
 
     def apply(self, stamped: ev.Stamped) -> None:
         """Process one event."""

@@ -28,7 +28,14 @@ def frame(board: Board, now: datetime, width: int, height: int) -> list[Line]:
     """The screen as at most `height` lines of at most `width` columns; drops the least important lines first."""
     if board.only_looks:
         return _check_frame(board, now, width, height)
-    core = [*headline(board, now, width), (), *_phases(board, now, width), (), *_now(board, now, width)]
+    core = [
+        *headline(board, now, width),
+        *_reminders(board, now, width),
+        (),
+        *_phases(board, now, width),
+        (),
+        *_now(board, now, width),
+    ]
     changed, news = _changed(board), _later(board, width) if board.finished else _news(board)
     room = height - len(core)
     lines = core + _section(changed, room)
@@ -82,6 +89,10 @@ def _clock(board: Board, begun: RunStarted, now: datetime, width: int) -> list[L
     if not board.finished and needed > left >= 0:
         lines += _wrapped("", f"AT RISK: the remaining budgets add up to {duration(needed)}", "warn", width)
     return lines
+
+
+def _reminders(board: Board, now: datetime, width: int) -> list[Line]:
+    return [spans for text in board.reminders(now) for spans in _wrapped("Notice", text, "warn", width)]
 
 
 def _phases(board: Board, now: datetime, width: int) -> list[Line]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from uscdr.clock import now as present
 from uscdr.models.events import CheckFinished, RunFinished, Stamped, StepProgress
-from uscdr.ui.board import Board
+from uscdr.ui.board import Board, Reminders
 from uscdr.ui.console import environment
 from uscdr.ui.screen import frame, headline
 from uscdr.ui.sentences import progress_words, sentences
@@ -46,6 +46,10 @@ class RunViewer(Protocol):
         """Give the terminal to the shell inside this context. A signal may enter it at any moment."""
         ...
 
+    def remind(self, reminders: Reminders) -> None:
+        """Show what the operator is to be reminded of, whenever there is something."""
+        ...
+
     def close(self) -> None:
         """Release the terminal."""
         ...
@@ -66,6 +70,8 @@ def open_viewers(output: Output, *, stdout: bool = True) -> tuple[RunViewer, ...
 
 PROGRESS_EVERY = 5.0
 """Seconds without output after which progress is shown again."""
+REMIND_EVERY = 300.0
+"""Seconds between two lines of reminders."""
 PROGRESS_STEP = 10
 """Percent after which progress is shown again."""
 
@@ -77,6 +83,11 @@ class _PlainViewer:
         self._output = output
         self._board = Board()
         self._told: tuple[str, float, int] = ("", 0.0, 0)
+        self._reminded = -REMIND_EVERY
+
+    def remind(self, reminders: Reminders) -> None:
+        """Write a line at intervals while there is something."""
+        self._board.reminders = reminders
 
     def prime(self, history: Iterable[Stamped]) -> None:
         """Take in a resumed run's earlier events without showing them."""
@@ -86,6 +97,7 @@ class _PlainViewer:
     def __call__(self, stamped: Stamped) -> None:
         """Show one event. Raises OSError when stderr is closed."""
         self._board.apply(stamped)
+        self._remind(stamped)
         if isinstance(stamped.event, StepProgress):
             if not self._board.only_looks:  # the start of a check gets no line
                 self._progress(stamped.event, stamped)
@@ -105,6 +117,13 @@ class _PlainViewer:
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def _remind(self, stamped: Stamped) -> None:
+        if stamped.mono - self._reminded < REMIND_EVERY:
+            return
+        for text in self._board.reminders(stamped.at):
+            self._reminded = stamped.mono
+            self._write(Sentence(line(Span("NOTICE ", "warn"), text), "loud"), stamped)
 
     def _progress(self, event: StepProgress, stamped: Stamped) -> None:
         progress = self._board.progress
@@ -145,6 +164,9 @@ class _JsonLinesViewer:
     def __call__(self, stamped: Stamped) -> None:
         """Write one event: `run`, `seq` (null for progress), `at`, `mono`, `event`."""
         self._stream.write_json(stamped.model_dump(mode="json"))
+
+    def remind(self, reminders: Reminders) -> None:
+        """Does nothing: a program asks `uscdr incident status --json`."""
 
     def prime(self, history: Iterable[Stamped]) -> None:
         """Does nothing: earlier events of a resumed run are in the journal."""
@@ -196,6 +218,10 @@ class _LiveViewer:
         self._turn = threading.RLock()
         self._stop = threading.Event()
         self._timer = threading.Thread(target=self._tick, name="uscdr-screen", daemon=True)
+
+    def remind(self, reminders: Reminders) -> None:
+        """Show it below the clock."""
+        self._board.reminders = reminders
 
     def prime(self, history: Iterable[Stamped]) -> None:
         """Process a resumed run's earlier events without showing them."""

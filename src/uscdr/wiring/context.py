@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from uscdr.models.events import Stamped
     from uscdr.providers.http.retry import Wait
     from uscdr.scenarios.adapters import Request
+    from uscdr.ui.board import Reminders
     from uscdr.wiring.target import Target
 
 
@@ -66,8 +67,22 @@ class Process:
     prime: Callable[[Sequence[Stamped]], None]
     stop: Stop
     guard: WriteGuard = field(default_factory=WriteGuard)
+    remind: Callable[[Reminders], None] = field(default=lambda _: None)
+    """Gives the screens what to remind the operator of."""
     left: Sequence[str] = ()
     """Sentences about what killed processes left and could not be removed."""
+
+    def followed(
+        self, viewer: Viewer, prime: Callable[[Sequence[Stamped]], None], reminders: Reminders
+    ) -> Process:  # fmt: skip
+        """The same with one more viewer, which also sees a resumed run's earlier events, and its reminders."""
+        self.remind(reminders)
+
+        def both(history: Sequence[Stamped]) -> None:
+            self.prime(history)
+            prime(history)
+
+        return replace(self, viewers=(*self.viewers, viewer), prime=both)
 
     def on(
         self, target: Target, request: Request, run: str, *, dry_run: bool, confirm: str | None = None,

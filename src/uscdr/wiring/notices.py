@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from uscdr.errors import CredentialsRefused, UscdrError
+from uscdr.models.incidents import OUTBOX
 from uscdr.settings import user_path
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from uscdr.providers.ports.notices import Channel, Letter
     from uscdr.redaction import Redactor
     from uscdr.scenarios.config_channels import ChannelSettings, SmtpSettings, StatusFileSettings
-
-OUTBOX = "outbox"
-"""The name of the channel that is always there."""
 
 
 class UnusableChannel:

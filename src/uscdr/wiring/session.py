@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from uscdr.engine.gate import Asker
     from uscdr.models.events import Stamped
+    from uscdr.ui.board import Reminders
     from uscdr.ui.console import Output
     from uscdr.ui.viewers import RunViewer
 
@@ -61,6 +62,7 @@ def process(
             viewers=(*viewers, *shown),
             prime=lambda history: _prime(viewers, history),
             stop=stop,
+            remind=lambda reminders: _remind(viewers, reminders),
         )
 
 
@@ -85,6 +87,11 @@ def _still(viewers: Sequence[RunViewer]) -> Iterator[None]:
 def _prime(viewers: Sequence[RunViewer], history: Sequence[Stamped]) -> None:
     for viewer in viewers:
         viewer.prime(history)
+
+
+def _remind(viewers: Sequence[RunViewer], reminders: Reminders) -> None:
+    for viewer in viewers:
+        viewer.remind(reminders)
 
 
 class _PlanShown:

@@ -35,6 +35,8 @@ class Targets:
     name: str | None = None
     scratch: str | None = None
     """The URL of the server for proofs from the command line."""
+    remind: Callable[[Target], None] = lambda _: None
+    """Says what the operator must know about the target that was found."""
 
     def find(self, name: str | None = None, *, lazily: bool = False) -> Target:
         """The target `name`, else the target of the command line; `lazily` as in `loaded`.
@@ -47,6 +49,7 @@ class Targets:
         for file in filter(None, map(os.environ.get, _SECRET_FILES)):
             if words := exposure(Path(file)):
                 self.warn(f"Warning: {words}")
+        self.remind(found)
         return with_scratch(found, self.scratch, os.environ)
 
     def loaded(self, *, lazily: bool = False) -> LoadedConfig:

@@ -10,7 +10,7 @@ import pytest
 from exercise_world import CONFIG, at_noon, day, exercise, known
 
 from uscdr.errors import BadInput
-from uscdr.exercises.attest import Attestation, attested, communicated, names
+from uscdr.exercises.attest import Attestation, _names, attested, communicated
 from uscdr.exercises.records import AttestedRecord
 
 NOW = at_noon("2026-11-20")
@@ -37,8 +37,8 @@ def test_a_record_has_its_kind_its_day_and_the_documents_version(name: str, kind
 
 
 def test_everything_that_may_be_recorded_can_be() -> None:
-    assert len(names(CONFIG)) == 11
-    for name in names(CONFIG):
+    assert len(_names(CONFIG)) == 11
+    for name in _names(CONFIG):
         assert recorded(name, attendees=("Ben Cruz",)).name == name
 
 

@@ -11,11 +11,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from scripted_mail import Script, serving
 from uscdr.errors import CredentialsRefused, WriteRefused
 from uscdr.models.base import Destination
+from uscdr.models.incidents import OUTBOX
 from uscdr.providers.notices.smtp import SmtpChannel
 from uscdr.providers.ports.notices import Channel, Letter
 from uscdr.redaction import Redactor
 from uscdr.scenarios.config_channels import ChannelSettings
-from uscdr.wiring.notices import OUTBOX, UnusableChannel, channels
+from uscdr.wiring.notices import UnusableChannel, channels
 
 LETTER = Letter("inc1-1", "USC-PIS is down", "We are working on it.")
 MAIL = {"kind": "smtp", "audience": ["team", "users"], "server": "mail.usc.example:587", "sender": "a@USC.example"}

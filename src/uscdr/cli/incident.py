@@ -1,0 +1,249 @@
+"""`uscdr incident`: what happened and when, who is told, what is left to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uscdr.cli.options import examples, options, targets_and_output
+
+if TYPE_CHECKING:
+    from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
+
+app = typer.Typer(no_args_is_help=True, help="Record an outage, tell people in time, and follow it up.")
+
+Id = Annotated[
+    str | None,
+    typer.Option("--incident", metavar="ID", help="Incident (a unique part of its id); default: the open one."),
+]
+IdArgument = Annotated[str | None, typer.Argument(metavar="[ID]", help="Incident; default: the open one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help="When the outage began: 02:10 (UTC), 40m (ago) or ISO 8601.")
+]
+Severity = Annotated[str, typer.Option(metavar="SEVERITY", help="critical, major or minor.")]
+Readers = Annotated[str | None, typer.Option("--to", metavar="READERS", help="Only to: internal or users.")]
+
+
+def _target(context: typer.Context, *, as_json: bool) -> tuple[Target, Output]:
+    targets, output = targets_and_output(context, as_json=as_json)
+    return replace(targets, remind=lambda _: None).find(), output  # the command itself says it
+
+
+@app.command(
+    "open", epilog=examples('incident open --since 02:10 --what "the database is damaged" --severity critical')
+)
+def open_(
+    context: typer.Context,
+    *,
+    what: Annotated[str, typer.Option(metavar="TEXT", help="What happened, in one sentence.")],
+    severity: Severity = "critical",
+    since: Since = None,
+    detected: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When somebody noticed it; default: now.")
+    ] = None,
+    lead: Annotated[str, typer.Option(metavar="NAME", help="Who leads the recovery.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Open an incident. From now on its clocks run, and runs on the target belong to it."""
+    from uscdr.commands import incident
+
+    target, output = _target(context, as_json=as_json)
+    asked = incident.OpenOptions(what, severity, since, detected, lead)
+    raise typer.Exit(incident.open_incident(target, output, asked))
+
+
+@app.command()
+def status(context: typer.Context, incident: IdArgument = None, *, as_json: AsJson = False) -> None:
+    """Show an incident: clocks, notices that are due, doubts, actions, the last lines of its timeline."""
+    from uscdr.commands.incident import show_incident
+
+    raise typer.Exit(show_incident(*_target(context, as_json=as_json), incident))
+
+
+@app.command(epilog=examples('incident note "the platform confirms a failed disk"'))
+def note(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="One line, without keys and patients' data.")],
+    *,
+    incident: Id = None,
+) -> None:
+    """Add a line to the timeline."""
+    from uscdr.commands.incident import note as write
+
+    raise typer.Exit(write(*_target(context, as_json=False), incident, text))
+
+
+@app.command(epilog=examples("incident update --expected 03:25-03:40", 'incident update --down-again "errors again"'))
+def update(
+    context: typer.Context,
+    *,
+    incident: Id = None,
+    what: Annotated[str | None, typer.Option(metavar="TEXT", help="What happened, as it is known now.")] = None,
+    severity: Annotated[str | None, typer.Option(metavar="SEVERITY", help="critical, major or minor.")] = None,
+    since: Since = None,
+    expected: Annotated[
+        str | None, typer.Option(metavar="TIMES", help="When service is expected back: 03:25-03:40 (UTC) or 45m.")
+    ] = None,
+    lead: Annotated[str | None, typer.Option(metavar="NAME", help="Who leads the recovery from now on.")] = None,
+    down_again: Annotated[
+        str | None, typer.Option("--down-again", metavar="TEXT", help="Service is down again, and why.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is known. To tell people: uscdr incident notify."""
+    from uscdr.commands import incident as work
+
+    asked = work.ChangeOptions(what, severity, since, expected, lead, down_again)
+    raise typer.Exit(work.change(*_target(context, as_json=as_json), incident, asked))
+
+
+@app.command(
+    epilog=examples(
+        "incident notify", "incident notify --to users --show", 'incident notify --by-hand "called the head nurse"',
+        "incident notify --stage update --send",
+    )
+)  # fmt: skip
+def notify(
+    context: typer.Context,
+    *,
+    incident: Id = None,
+    to: Readers = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="first, update or completion; default: what is due.")
+    ] = None,
+    message: Annotated[str, typer.Option(metavar="TEXT", help="A sentence of your own for the notice.")] = "",
+    summary: Annotated[str, typer.Option(metavar="TEXT", help="What happened, in words for users.")] = "",
+    by_hand: Annotated[
+        str, typer.Option("--by-hand", metavar="HOW", help="Record that people were told otherwise, and how.")
+    ] = "",
+    show: Annotated[bool, typer.Option("--show", help="Show the text; send nothing.")] = False,
+    send: Annotated[bool, typer.Option("--send", help="Send without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the notices that are due, ask, and send them. Retry those that a service did not accept."""
+    from uscdr.commands import incident_notices as work
+
+    asked = work.NotifyOptions(
+        work.readers_of(to), work.stage_of(stage), message, summary, by_hand, send=send, show=show
+    )
+    raise typer.Exit(work.notify(*_target(context, as_json=as_json), incident, asked))
+
+
+@app.command(epilog=examples("incident settle n1 chat sent", "incident settle n1 mail not-sent"))
+def settle(
+    context: typer.Context,
+    notice: Annotated[str, typer.Argument(metavar="NOTICE", help="Such as n1.")],
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="As in scenarios.yaml.")],
+    answer: Annotated[str, typer.Argument(metavar="ANSWER", help="sent or not-sent.")],
+    *,
+    incident: Id = None,
+) -> None:
+    """Say whether a message of unknown outcome arrived. One that did not is sent again by the next notify."""
+    from uscdr.commands import incident_notices as work
+
+    arrived = work.answer_of(answer)
+    raise typer.Exit(work.settle(*_target(context, as_json=False), incident, notice, channel, arrived=arrived))
+
+
+@app.command(epilog=examples("incident resolve", 'incident resolve --at 03:31 --summary "a failed disk"'))
+def resolve(
+    context: typer.Context,
+    *,
+    incident: Id = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When service was restored; default: as the runs say, or now.")
+    ] = None,
+    summary: Annotated[str, typer.Option(metavar="TEXT", help="What happened, in words for users.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Record that service is restored. The follow-ups become actions with a time."""
+    from uscdr.commands.incident import resolve as work
+
+    raise typer.Exit(work(*_target(context, as_json=as_json), incident, at, summary))
+
+
+@app.command(
+    epilog=examples(
+        "incident actions", "incident actions --assign a3 --owner Ben", 'incident actions --done a3 --evidence "run …"',
+        'incident actions --add "Within a week: alert on failed backups" --owner Ada',
+    )
+)  # fmt: skip
+def actions(
+    context: typer.Context,
+    *,
+    incident: Id = None,
+    add: Annotated[str | None, typer.Option(metavar="TEXT", help="A new action; `Within 24 h: …` dates it.")] = None,
+    done: Annotated[list[str] | None, typer.Option(metavar="ACTION", help="It is done; repeat for more.")] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="ACTION", help="It is not needed; needs --evidence; repeat for more.")
+    ] = None,
+    assign: Annotated[
+        list[str] | None, typer.Option(metavar="ACTION", help="Change its owner or time; repeat for more.")
+    ] = None,
+    owner: Annotated[str | None, typer.Option(metavar="NAME", help="Who does it.")] = None,
+    due: Annotated[str | None, typer.Option(metavar="TIME", help="Until when: 2026-12-05 or ISO 8601.")] = None,
+    evidence: Annotated[str | None, typer.Option(metavar="TEXT", help="What shows it, or why it is dropped.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the follow-ups with owner, time and state, or change them."""
+    from uscdr.commands import incident_review as work
+
+    asked = work.ActionOptions(
+        add, tuple(done or ()), tuple(drop or ()), tuple(assign or ()), owner, due, evidence
+    )  # fmt: skip
+    raise typer.Exit(work.actions(*_target(context, as_json=as_json), incident, asked))
+
+
+@app.command(epilog=examples("incident review", 'incident review --answer root-cause="a failed disk"'))
+def review(
+    context: typer.Context,
+    *,
+    incident: Id = None,
+    answer: Annotated[
+        list[str] | None, typer.Option(metavar="ID=TEXT", help="Answer a question; repeat for more.")
+    ] = None,
+    waive: Annotated[
+        list[str] | None, typer.Option(metavar="ID=REASON", help="Waive a question, and why; repeat for more.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer the questions of the review. At a terminal uscdr asks those that are open."""
+    from uscdr.commands import incident_review as work
+
+    asked = work.ReviewOptions(tuple(answer or ()), tuple(waive or ()))
+    raise typer.Exit(work.review(*_target(context, as_json=as_json), incident, asked))
+
+
+@app.command()
+def check(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """For cron: exit with 1 if a notice or an action is overdue, or a message is in doubt."""
+    from uscdr.commands.incident import check as work
+
+    raise typer.Exit(work(*_target(context, as_json=as_json)))
+
+
+@app.command()
+def close(
+    context: typer.Context,
+    *,
+    incident: Id = None,
+    duplicate_of: Annotated[
+        str | None, typer.Option("--duplicate-of", metavar="ID", help="Close it as a duplicate of another incident.")
+    ] = None,
+) -> None:
+    """Close an incident. Refused, with a list, while something is open."""
+    from uscdr.commands.incident import close as work
+
+    raise typer.Exit(work(*_target(context, as_json=False), incident, duplicate_of))
+
+
+@app.command("list")
+def list_(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the incidents that this machine knows."""
+    from uscdr.commands.incident import show_incidents
+
+    show_incidents(options(context).output(json_lines=as_json))

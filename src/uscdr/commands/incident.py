@@ -1,0 +1,314 @@
+"""What `uscdr incident` does: open, show, note, change, resolve, close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from uscdr.commands.housekeeping import state
+from uscdr.commands.incident_desk import IncidentDesk, OpeningFacts
+from uscdr.errors import BadInput, CheckFailed, ExitCode
+from uscdr.incident.follow_up import actions_after, overdue, unfinished
+from uscdr.incident.notice_clock import notices_due
+from uscdr.incident.open_incidents import known_incidents, open_incidents
+from uscdr.incident.screening import Screening
+from uscdr.incident.times import timeline
+from uscdr.models.incidents import (
+    SEVERITIES,
+    IncidentChanged,
+    IncidentClosed,
+    IncidentReopened,
+    IncidentResolved,
+    NoteWritten,
+)
+from uscdr.typed_time import past_typed
+from uscdr.words import duration, moment, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from uscdr.incident.state import Incident
+    from uscdr.models.incidents import Severity
+    from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
+
+LONGEST_TEXT = 2000
+SHOWN_LINES = 12
+
+
+@dataclass(frozen=True)
+class OpenOptions:
+    """The options of `incident open`."""
+
+    what: str
+    severity: str = "critical"
+    since: str | None = None
+    detected: str | None = None
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class ChangeOptions:
+    """The options of `incident update`; None leaves a fact as it is."""
+
+    what: str | None = None
+    severity: str | None = None
+    since: str | None = None
+    expected: str | None = None
+    lead: str | None = None
+    down_again: str | None = None
+
+
+def severity_of(text: str) -> Severity:
+    """One of the known severities. Raises BadInput."""
+    for known in SEVERITIES:
+        if text == known:
+            return known
+    raise BadInput(f"“{text}” is not a severity.", next_action=f"Pass one of: {', '.join(SEVERITIES)}.")
+
+
+def clean(desk: IncidentDesk, option: str, text: str) -> str:
+    """A text of a person, without secrets and patients' data. Raises BadInput that does not repeat it."""
+    words = " ".join(text.split())
+    if not words or len(words) > LONGEST_TEXT:
+        raise BadInput(f"{option} needs a text of 1 to {LONGEST_TEXT:,} characters.")
+    found = Screening(desk.redactor.text).findings("", words)
+    if found:
+        raise BadInput(
+            f"uscdr does not write this {option}: it has {', '.join(sorted({one.kind for one in found}))}.",
+            why="The journal of an incident must not have secrets or patients' data.",
+            next_action="Say it in other words, without keys, numbers of persons, names and diagnoses.",
+        )
+    return words
+
+
+def open_incident(target: Target, output: Output, asked: OpenOptions) -> int:
+    """Open an incident: from now on the clocks run."""
+    desk = IncidentDesk(target, output)
+    desk.refresh()
+    known = open_incidents(state(), target.key)
+    if known:
+        raise BadInput(
+            f"The incident {known[0].id} is open on this target: {known[0].what}.",
+            next_action='See: uscdr incident status. To add what you know: uscdr incident note "…"',
+        )
+    now = desk.now
+    facts = OpeningFacts(
+        what=clean(desk, "--what", asked.what), severity=severity_of(asked.severity),
+        outage_at=past_typed(asked.since, now, "--since") if asked.since else None,
+        detected_at=past_typed(asked.detected, now, "--detected") if asked.detected else now,
+        lead=clean(desk, "--lead", asked.lead) if asked.lead else "",
+    )  # fmt: skip
+    if facts.outage_at and facts.outage_at > facts.detected_at:
+        raise BadInput(
+            "The outage began after it was detected.", next_action="Correct --since or --detected: both are UTC."
+        )
+    _show(desk, desk.open(facts), output)
+    return int(ExitCode.DONE)
+
+
+def show_incident(target: Target, output: Output, wanted: str | None) -> int:
+    """Print the state of an incident: clocks, notices, actions, the last lines of its timeline."""
+    desk = IncidentDesk(target, output)
+    _show(desk, desk.attach_watches(desk.find(wanted)), output)
+    return int(ExitCode.DONE)
+
+
+def note(target: Target, output: Output, wanted: str | None, text: str) -> int:
+    """Add a line to the timeline."""
+    desk = IncidentDesk(target, output)
+    found = desk.append(desk.find(wanted), NoteWritten(text=clean(desk, "note", text)))
+    output.say(f"Noted in {found.id}.")
+    return int(ExitCode.DONE)
+
+
+def change(target: Target, output: Output, wanted: str | None, asked: ChangeOptions) -> int:
+    """Change what is known: since when, how severe, when service is expected back, who leads."""
+    desk = IncidentDesk(target, output)
+    found = desk.find(wanted)
+    now = desk.now
+    expected = _expected(asked.expected, now) if asked.expected else (None, None)
+    changed = IncidentChanged(
+        what=clean(desk, "--what", asked.what) if asked.what else None,
+        severity=severity_of(asked.severity) if asked.severity else None,
+        outage_at=past_typed(asked.since, now, "--since") if asked.since else None,
+        expected_from=expected[0], expected_until=expected[1],
+        lead=clean(desk, "--lead", asked.lead) if asked.lead else None,
+    )  # fmt: skip
+    entries: list[Any] = [] if changed == IncidentChanged() else [changed]
+    if asked.down_again:
+        entries.append(IncidentReopened(why=clean(desk, "--down-again", asked.down_again)))
+    if not entries:
+        raise BadInput("Nothing to change.", next_action="Pass at least one option, see: uscdr incident update --help")
+    _show(desk, desk.append(found, *entries), output)
+    return int(ExitCode.DONE)
+
+
+def _expected(text: str, now: datetime) -> tuple[datetime, datetime]:
+    """`03:25-03:40` (UTC), one time, or a duration from now."""
+    from datetime import timedelta
+
+    from uscdr.models.base import DURATION, seconds
+
+    first, _, last = text.partition("-")
+    if DURATION.fullmatch(text):
+        until = now + timedelta(seconds=seconds(text))
+        return until, until
+    day = timedelta(days=1)
+    begin, end = (past_typed(one, now + day, "--expected") for one in (first, last or first))
+    if end < begin:
+        end += day
+    if end < now:
+        raise BadInput("The expected time is over.", next_action="Pass a time in UTC: --expected 03:25-03:40, or 45m")
+    return begin, end
+
+
+def resolve(target: Target, output: Output, wanted: str | None, at: str | None, summary: str) -> int:
+    """Record that service is restored; the follow-ups become actions."""
+    desk = IncidentDesk(target, output)
+    found = desk.find(wanted)
+    restored = past_typed(at, desk.now, "--at") if at else _restored_by_runs(desk, found) or desk.now
+    if restored < found.opened.detected_at and (found.outage_at is None or restored < found.outage_at):
+        raise BadInput("Service was not restored before the outage.", next_action="Correct --at: it is UTC.")
+    words = clean(desk, "--summary", summary) if summary else ""
+    _show(desk, resolved(desk, found, restored, words), output)
+    return int(ExitCode.DONE)
+
+
+def resolved(desk: IncidentDesk, incident: Incident, restored: datetime, summary: str = "") -> Incident:
+    """The incident with its restoration and the actions that follow; the same if that is recorded already."""
+    found = incident
+    if incident.restored_at != restored or summary:
+        found = desk.append(incident, IncidentResolved(restored_at=restored, summary=summary))
+    tasks = [(text, "the runbook") for text in desk.target.config.incident.follow_up]
+    for report in desk.reports(found):
+        tasks += [(text, f"run {report.run}") for text in report.follow_up]
+    return desk.append(found, *actions_after(found, tasks, restored))
+
+
+def _restored_by_runs(desk: IncidentDesk, incident: Incident) -> datetime | None:
+    """When the incident's recoveries restored service; None if none did."""
+    return max((one.restored_at for one in desk.reports(incident) if one.restored_at), default=None)
+
+
+def close(target: Target, output: Output, wanted: str | None, duplicate_of: str | None) -> int:
+    """Close an incident of which nothing is open, or one that is another one's duplicate."""
+    desk = IncidentDesk(target, output)
+    found = desk.attach_watches(desk.find(wanted))
+    if not found.is_open:
+        raise BadInput(f"The incident {found.id} is closed.", next_action=f"See: uscdr incident report {found.id}")
+    if duplicate_of:
+        text = f"Closed as a duplicate of {desk.find(duplicate_of).id}"
+        desk.append(found, NoteWritten(text=text), IncidentClosed())
+        output.say(f"{text}.")
+        return int(ExitCode.DONE)
+    left = unfinished(found, desk.target.config.incident.review)
+    if left:
+        raise CheckFailed(
+            f"The incident {found.id} cannot be closed: {plural(len(left), 'thing is', 'things are')} open.",
+            why="\n".join(left),
+            next_action="Finish or waive each of them; then: uscdr incident close",
+        )
+    desk.append(found, IncidentClosed())
+    output.say(f"The incident {found.id} is closed. Its report: uscdr incident report {found.id}")
+    return int(ExitCode.DONE)
+
+
+def check(target: Target, output: Output) -> int:
+    """For cron: exit code 1 if something is overdue on this target, or in doubt."""
+    desk = IncidentDesk(target, output)
+    desk.refresh()
+    late: list[str] = []
+    for one in open_incidents(state(), target.key):
+        found = desk.attach_watches(one)
+        doubts = [f"notice {notice.id} may have arrived over {each.channel}" for notice, each in found.doubtful]
+        late += [f"{found.id}: {words}" for words in (*overdue(found, desk.now), *dict.fromkeys(doubts))]
+    if output.json_lines:
+        output.record({"overdue": late})
+    else:
+        output.result("\n".join(late) or "Nothing is overdue.")
+    return int(ExitCode.CHECK_FAILED if late else ExitCode.DONE)
+
+
+def show_incidents(output: Output) -> None:
+    """Print every incident that this machine knows, newest last."""
+    found = list(known_incidents(state()))
+    if output.json_lines:
+        for one in found:
+            output.record(_facts(one))
+        return
+    rows = [f"{one.id}  {_condition(one):<8}  {one.severity:<8}  {one.opened.app} ({one.opened.target}): {one.what}"
+            for one in found]  # fmt: skip
+    output.result("\n".join(rows) or "No incident is known on this machine.")
+
+
+def _condition(incident: Incident) -> str:
+    if not incident.is_open:
+        return "closed"
+    return "down" if incident.is_down else "restored"
+
+
+def _facts(incident: Incident) -> dict[str, Any]:
+    return {
+        "incident": incident.id, "state": _condition(incident), "what": incident.what, "severity": incident.severity,
+        "target": incident.opened.target, "app": incident.opened.app, "outage_at": incident.outage_at,
+        "detected_at": incident.opened.detected_at, "restored_at": incident.restored_at,
+        "closed_at": incident.closed_at, "runs": list(incident.runs),
+    }  # fmt: skip
+
+
+def _show(desk: IncidentDesk, incident: Incident, output: Output) -> None:
+    now, reports = desk.now, desk.reports(incident)
+    times = desk.times(incident)
+    due = [one.words(now) for one in notices_due(incident)]
+    late = overdue(incident, now)
+    if output.json_lines:
+        facts = _facts(incident) | {
+            "verified_at": times.verified_at, "down_seconds": times.down_for(now), "counts_from": times.basis(),
+            "due": due, "overdue": late, "unfinished": unfinished(incident, desk.target.config.incident.review),
+        }  # fmt: skip
+        output.record(facts)
+        return
+    lines = [
+        f"Incident {incident.id} ({_condition(incident)}, {incident.severity}): {incident.what}",
+        f"Clock: {times.words(now, incident.opened.rto_seconds)}",
+        *_time_lines(incident, now),
+        *([f"Lead: {incident.lead}"] if incident.lead else []),
+        *[f"{'OVERDUE' if one in late else 'Due'}: {one}" for one in due],
+        *[f"OVERDUE: {one}" for one in late if one not in due],
+        *_doubts(incident),
+        *_actions(incident),
+        *_last(timeline(incident, reports)),
+    ]
+    output.result("\n".join(lines))
+
+
+def _time_lines(incident: Incident, now: datetime) -> list[str]:
+    expected = incident.expected
+    lines = [f"Detected: {moment(incident.opened.detected_at)}"]
+    if incident.is_down and expected:
+        until = duration(abs((expected[1] - now).total_seconds()))
+        late = f"{until} ago" if expected[1] < now else f"in {until}"
+        lines.append(f"Expected back: {moment(expected[0])} to {moment(expected[1])} ({late} at the latest)")
+    elif incident.is_down:
+        lines.append("Expected back: not known yet (uscdr incident update --expected 03:25-03:40)")
+    return lines
+
+
+def _doubts(incident: Incident) -> list[str]:
+    named = dict.fromkeys((notice.id, one.channel) for notice, one in incident.doubtful)
+    return [f"IN DOUBT: notice {one} over {channel}: uscdr incident settle {one} {channel}" for one, channel in named]
+
+
+def _actions(incident: Incident) -> list[str]:
+    states = [one.state for one in incident.actions.values()]
+    if not states:
+        return []
+    return [f"Actions: {states.count('open')} open, {states.count('done')} done, {states.count('dropped')} dropped"]
+
+
+def _last(lines: Sequence[Any]) -> list[str]:
+    shown = lines[-SHOWN_LINES:]
+    more = [f"  … {len(lines) - len(shown)} earlier lines in the report"] if len(lines) > len(shown) else []
+    return ["Timeline (UTC):", *more, *(f"  {one.at:%m-%d %H:%M}  {one.text}" for one in shown)]

@@ -1,0 +1,154 @@
+"""What commands about incidents work with: the target, the team, the ledger and the reports of its runs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from uscdr import __version__, clock
+from uscdr.commands.housekeeping import state
+from uscdr.errors import JournalError, MachineError, OutcomeUnknown
+from uscdr.incident.follow_up import watches_done
+from uscdr.incident.ledger import ROOM, IncidentJournal, Ledger, find_incident, new_incident_id
+from uscdr.incident.open_incidents import refresh_incidents, the_open_one
+from uscdr.incident.state import folded
+from uscdr.incident.times import IncidentTimes, times_of
+from uscdr.journal.reader import Journal
+from uscdr.journal.runs import LocalRuns
+from uscdr.models.incidents import IncidentOpened
+from uscdr.report.objectives import build
+from uscdr.scenarios.config import SANDBOX
+from uscdr.settings import Operator
+from uscdr.shared.journals import JournalStore
+from uscdr.shared.team import Team
+from uscdr.wiring.context import known_secrets
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from uscdr.incident.state import Incident
+    from uscdr.models.incidents import Entry, Severity
+    from uscdr.redaction import Redactor
+    from uscdr.report.model import RunReport
+    from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
+
+
+@dataclass(frozen=True)
+class OpeningFacts:
+    """What is known when an incident is opened."""
+
+    what: str
+    severity: Severity
+    outage_at: datetime | None
+    detected_at: datetime
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class IncidentDesk:
+    """One target's incidents, as this machine and the team know them."""
+
+    target: Target
+    output: Output
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Knows every secret of the target and of the channels."""
+        return known_secrets(self.target, os.environ)
+
+    @cached_property
+    def shelf(self) -> JournalStore | None:
+        """The team's incidents; None for an operator alone."""
+        team = Team.open(os.environ)
+        return JournalStore(team.shelf.store, ROOM) if team else None
+
+    @property
+    def now(self) -> datetime:
+        """The time by the system's clock."""
+        return clock.system_time()
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether the target is a sandbox: nothing leaves this machine then."""
+        return self.target.name == SANDBOX or bool(self.target.identity)
+
+    def ledger(self, incident: str) -> Ledger:
+        """The journal of one incident."""
+        return Ledger(
+            state(),
+            incident,
+            Operator.of(os.environ),
+            self.shelf,
+            redact=self.redactor.data,
+            warn=self.output.warn_once,
+        )
+
+    def refresh(self) -> None:
+        """Take over the team's entries; warn and go on with what is here if the shared state is unreachable."""
+        if self.shelf is None:
+            return
+        try:
+            refresh_incidents(state(), self.shelf, self.ledger)
+        except (MachineError, OutcomeUnknown) as error:
+            self.output.warn_once(f"The incidents shown here may be out of date. {error.message}")
+
+    def find(self, wanted: str | None) -> Incident:
+        """The incident `wanted`, else the open one of the target. Raises BadInput and JournalError."""
+        self.refresh()
+        if wanted is None:
+            return self.current(the_open_one(state(), self.target.key).id)
+        return self.current(IncidentJournal.read(find_incident(state(), wanted)).incident)
+
+    def current(self, incident: str) -> Incident:
+        """The incident with everything that is recorded now. Raises JournalError."""
+        return folded(self.ledger(incident).records())
+
+    def open(self, facts: OpeningFacts, incident: str | None = None) -> Incident:
+        """Begin the journal of a new incident."""
+        rules, objectives = self.target.config.communication, self.target.config.objectives
+        ledger = self.ledger(incident or new_incident_id())
+        ledger.append(
+            IncidentOpened(
+                what=facts.what, severity=facts.severity, target=self.target.name,
+                app=self.target.services.heroku.app, key=self.target.key, outage_at=facts.outage_at,
+                detected_at=facts.detected_at, rto_seconds=objectives.rto, rpo_seconds=objectives.rpo,
+                first_seconds=rules.first, update_seconds=rules.every, completion_seconds=rules.completion,
+                rehearsal=self.rehearsal, lead=facts.lead, version=__version__,
+            )
+        )  # fmt: skip
+        return self.current(ledger.incident)
+
+    def append(self, incident: Incident, *entries: Entry) -> Incident:
+        """Append the entries; returns the incident as it is then."""
+        if entries:
+            self.ledger(incident.id).append(*entries)
+        return self.current(incident.id)
+
+    def reports(self, incident: Incident) -> tuple[RunReport, ...]:
+        """The reports of its runs that this machine can read, in the order in which they were linked."""
+        paths = {path.parent.name: path for path in LocalRuns(state()).journals()}
+        journals = [Journal.salvage(paths[run]) for run in incident.runs if run in paths]
+        return tuple(build(one.stamped, last_hash=one.last_hash) for one in journals if one.lines)
+
+    def require_whole(self, incident: Incident) -> None:
+        """Check every journal of the incident. Raises JournalError that names the place of the first damage."""
+        IncidentJournal.read(self.ledger(incident.id).path)
+        paths = {path.parent.name: path for path in LocalRuns(state()).journals()}
+        for run in incident.runs:
+            if run not in paths:
+                raise JournalError(
+                    f"The journal of run {run}, which belongs to this incident, is not on this machine.",
+                    next_action="Make the report where the run was made, or set USCDR_SHARED: uscdr runs list",
+                )
+            Journal.read(paths[run])
+
+    def times(self, incident: Incident) -> IncidentTimes:
+        """The incident's times."""
+        return times_of(incident, self.reports(incident))
+
+    def attach_watches(self, incident: Incident) -> Incident:
+        """End the action that asks for a watch where one lasted long enough."""
+        return self.append(incident, *watches_done(incident, self.reports(incident)))

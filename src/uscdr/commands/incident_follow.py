@@ -1,0 +1,205 @@
+"""A recovery and its incident: the run opens one or joins the open one, reminds of notices, and says when it is over.
+
+Nothing of this stops a recovery: what fails here is a warning.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
+
+from uscdr import clock
+from uscdr.commands.housekeeping import state
+from uscdr.commands.incident import resolved
+from uscdr.commands.incident_desk import IncidentDesk, OpeningFacts
+from uscdr.errors import UscdrError
+from uscdr.incident.follow_up import overdue
+from uscdr.incident.ledger import new_incident_id
+from uscdr.incident.notice_clock import notices_due
+from uscdr.incident.open_incidents import open_incidents
+from uscdr.incident.times import times_of
+from uscdr.journal.runs import WRITE_EFFECTS
+from uscdr.models.events import RunFinished, StepStarted
+from uscdr.models.incidents import IncidentChanged, RunLinked
+from uscdr.report.objectives import build
+from uscdr.ui.console import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from uscdr.incident.state import Incident
+    from uscdr.models.events import Stamped
+    from uscdr.models.incidents import Severity
+    from uscdr.scenarios.adapters import Request
+    from uscdr.wiring.target import Target
+
+OPENS: dict[str, Severity] = {"db": "critical", "app": "critical", "infra": "critical", "media": "major"}
+"""Recoveries of an outage, and how severe it is until somebody says more; others join an open incident."""
+LOOK_SECONDS = 5.0
+"""Between two looks at the incident's journal, to which others append."""
+
+
+def joined(target: Target, output: Output, request: Request) -> Request:
+    """The request with its incident: the open one of the target, or the id of one that the run will open.
+
+    The outage that the incident knows is the run's, unless the command line says another one.
+    """
+    desk = IncidentDesk(target, output)
+    desk.refresh()
+    known = _newest(target)
+    if known is None:
+        return replace(request, incident=new_incident_id() if request.scenario in OPENS else "")
+    since = request.since or (known.outage_at.isoformat() if known.outage_at else None)
+    return replace(request, incident=known.id, since=since)
+
+
+def _newest(target: Target) -> Incident | None:
+    return next(reversed(open_incidents(state(), target.key)), None)
+
+
+def link(target: Target, output: Output, run: str, scenario: str) -> None:
+    """Let a verification or a watch belong to the open incident of the target, if there is one."""
+    try:
+        known = _newest(target)
+        if known is not None:
+            IncidentDesk(target, output).append(known, RunLinked(run=run, scenario=scenario))
+    except UscdrError as error:
+        output.warn_once(f"This run is not linked to the incident: {error.message}")
+
+
+def reminder(target: Target) -> str:
+    """The open incident of the target in one line: its clock, and what is overdue; empty without one."""
+    try:
+        known = _newest(target)
+        if known is None:
+            return ""
+        now = clock.system_time()
+        words = times_of(known, ()).words(now, known.opened.rto_seconds)
+        late = overdue(known, now)
+    except UscdrError as error:
+        return f"uscdr cannot read an incident: {error.message} See: uscdr incident list"
+    more = f" OVERDUE: {late[0]}" + (f" and {len(late) - 1} more." if len(late) > 1 else ".") if late else ""
+    return f"Incident {known.id} is open: {words}.{more} See: uscdr incident status"
+
+
+@dataclass
+class RunFollower:
+    """Watches the events of one recovery. `outage_at`: as the command line says."""
+
+    desk: IncidentDesk
+    run: str
+    request: Request
+    title: str
+    outage_at: datetime | None
+    _linked: bool = False
+    _seen: list[Stamped] = field(default_factory=list)
+    _read_at: float = -LOOK_SECONDS
+    _known: Incident | None = None
+
+    def __call__(self, stamped: Stamped) -> None:
+        """Take one event; the first write of the run opens or joins the incident."""
+        if stamped.seq is not None:
+            self._seen.append(stamped)
+        try:
+            match stamped.event:
+                case StepStarted() as event if event.effect in WRITE_EFFECTS and not self._linked:
+                    self._begin(stamped.at)
+                case RunFinished() as end if end.outcome == "done" and self._linked:
+                    self._end()
+        except UscdrError as error:
+            self.desk.output.warn_once(f"The incident is not up to date: {error.message}")
+
+    def prime(self, history: Sequence[Stamped]) -> None:
+        """Take in a resumed run's earlier events."""
+        for stamped in history:
+            self._seen.append(stamped)
+            event = stamped.event
+            self._linked = self._linked or (isinstance(event, StepStarted) and event.effect in WRITE_EFFECTS)
+
+    def _begin(self, at: datetime) -> None:
+        self._linked = True
+        found = next((one for one in open_incidents(state(), self.desk.target.key)
+                      if one.id == self.request.incident), None)  # fmt: skip
+        if found is None:
+            severity = OPENS.get(self.request.scenario, "major")
+            facts = OpeningFacts(f"{self.title} (opened by the recovery)", severity, self.outage_at, at)
+            found = self.desk.open(facts, self.request.incident)
+        if self.outage_at is not None and found.outage_at is None:
+            self.desk.append(found, IncidentChanged(outage_at=self.outage_at))
+        self.desk.append(found, RunLinked(run=self.run, scenario=self.request.scenario))
+
+    def _end(self) -> None:
+        """The restoration, as the run proved it, and its follow-ups."""
+        restored = build(self._seen).restored_at
+        if restored is not None:
+            resolved(self.desk, self.desk.current(self.request.incident), restored)
+
+    def reminders(self, now: datetime) -> list[str]:
+        """What is due or overdue, in words; looks at the journal every few seconds. Never raises UscdrError."""
+        if not self._linked:
+            return []
+        if time.monotonic() - self._read_at >= LOOK_SECONDS:
+            self._read_at = time.monotonic()
+            try:
+                self._known = self.desk.current(self.request.incident)
+            except UscdrError:
+                return []
+        due = notices_due(self._known) if self._known else ()
+        shown = [one.words(now) for one in due if one.is_offered(now)]
+        return [f"{'; '.join(shown)}. In another terminal: uscdr incident notify"] if shown else []
+
+
+class NoticeSender:
+    """Sends the notices that are due, without asking, beside a running recovery (`--send-notices`)."""
+
+    def __init__(self, target: Target, incident: str) -> None:
+        quiet = Output(quiet=True, stdout=io.StringIO(), stderr=io.StringIO())
+        self._desk = IncidentDesk(target, quiet)
+        self._incident = incident
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="uscdr-notices", daemon=True)
+        self.trouble: list[str] = []
+        """Why notices were not sent, each once."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._send()
+
+    def _work(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            self._send()
+
+    def _send(self) -> None:
+        from uscdr.commands.incident_notices import NoticeDesk, NotifyOptions
+
+        try:
+            found = next(
+                (one for one in open_incidents(state(), self._desk.target.key) if one.id == self._incident), None
+            )
+            if found is None:
+                return
+            post = NoticeDesk(self._desk, stopped=self._over.is_set)
+            post.retry(found)
+            for due in notices_due(found):
+                if due.is_offered(clock.system_time()) and not _was_tried(found, due.stage, due.readers):
+                    asked = NotifyOptions(due.readers, due.stage, send=True)
+                    draft = post.draft(self._desk.current(found.id), due.stage, due.readers, asked)
+                    post.offer(self._desk.current(found.id), due.stage, due.readers, draft, asked)
+        except UscdrError as error:
+            if error.message not in self.trouble:
+                self.trouble.append(error.message)
+
+
+def _was_tried(incident: Incident, stage: str, readers: str) -> bool:
+    """Whether such a notice waits or is in doubt: it is retried, and not written anew."""
+    told = [one for one in incident.notices.values() if (one.stage, one.readers) == (stage, readers)]
+    return bool(told) and told[-1].reached is None

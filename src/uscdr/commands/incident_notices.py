@@ -1,0 +1,265 @@
+"""What `uscdr incident notify` and `settle` do: compose, show, confirm, send; ask about what is in doubt."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from uscdr.commands.housekeeping import state
+from uscdr.commands.incident import clean
+from uscdr.commands.incident_desk import IncidentDesk
+from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode
+from uscdr.incident.delivery import Delivery, DeliveryReport, Recipient, Route
+from uscdr.incident.facts import notice_facts
+from uscdr.incident.notice_clock import STAGE_WORDS, notices_due, whom
+from uscdr.incident.notices import composed
+from uscdr.incident.screening import Screening
+from uscdr.incident.state import QUEUED
+from uscdr.models.incidents import OUTBOX, NoticeGiven, NoticePrepared, NoticeSettled
+from uscdr.settings import Directories
+from uscdr.ui.prompts import Prompter
+from uscdr.wiring.notices import channels
+from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from uscdr.incident.notices import Draft
+    from uscdr.incident.state import Incident, NoticeRecord
+    from uscdr.models.incidents import Readers, Stage
+    from uscdr.scenarios.config_channels import ChannelSettings
+    from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
+
+SEND, STOP = "send", "stop"
+READ_BY: Mapping[Readers, frozenset[str]] = {
+    "internal": frozenset({"team", "stakeholders"}),
+    "users": frozenset({"users"}),
+}
+"""Whom a channel must serve to carry a notice to these readers."""
+TEMPLATES = "templates"
+"""The directory of the operator's own templates, in the configuration directory."""
+
+
+@dataclass(frozen=True)
+class NotifyOptions:
+    """The options of `incident notify`."""
+
+    readers: Readers | None = None
+    stage: Stage | None = None
+    message: str = ""
+    summary: str = ""
+    by_hand: str = ""
+    """How people were told otherwise; nothing is sent then."""
+    send: bool = False
+    """Send without asking."""
+    show: bool = False
+    """Show the text and send nothing."""
+
+
+def readers_of(text: str | None) -> Readers | None:
+    """Whom a notice is for. Raises BadInput."""
+    for known in READ_BY:
+        if text == known:
+            return known
+    if text is None:
+        return None
+    raise BadInput(f"“{text}” are no readers of notices.", next_action=f"Pass --to with one of: {', '.join(READ_BY)}.")
+
+
+def stage_of(text: str | None) -> Stage | None:
+    """Which notice of an incident. Raises BadInput."""
+    for known in STAGE_WORDS:
+        if text == known:
+            return known
+    if text is None:
+        return None
+    raise BadInput(f"“{text}” is not a stage.", next_action=f"Pass --stage with one of: {', '.join(STAGE_WORDS)}.")
+
+
+def answer_of(text: str) -> bool:
+    """Whether a message arrived: `sent` or `not-sent`. Raises BadInput."""
+    if text not in ("sent", "not-sent"):
+        raise BadInput(f"“{text}” is not an answer.", next_action="Pass sent or not-sent.")
+    return text == "sent"
+
+
+def notify(target: Target, output: Output, wanted: str | None, asked: NotifyOptions) -> int:
+    """Send the notices that are due, or the named one; retry those that wait."""
+    desk = IncidentDesk(target, output)
+    found = desk.find(wanted)
+    if asked.by_hand:
+        return _told_by_hand(desk, found, asked)
+    post = NoticeDesk(desk)
+    trouble = post.retry(found)
+    for stage, readers in _wanted(desk, found, asked):
+        draft = post.draft(desk.current(found.id), stage, readers, asked)
+        trouble = post.offer(desk.current(found.id), stage, readers, draft, asked) or trouble
+    return int(ExitCode.FAILED if trouble else ExitCode.DONE)
+
+
+def _wanted(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> list[tuple[Stage, Readers]]:
+    """The notices to send: the named one, else every one that is due now."""
+    if asked.stage is not None:
+        return [(asked.stage, one) for one in ([asked.readers] if asked.readers else list(READ_BY))]
+    due = [one for one in notices_due(incident) if asked.readers in (None, one.readers)]
+    now = desk.now
+    offered = [one for one in due if one.is_offered(now)] or (due if asked.readers else [])
+    if not offered:
+        later = "; ".join(one.words(now) for one in due)
+        desk.output.say(
+            f"No notice is due now{f': {later}' if later else ''}. To send one: uscdr incident notify --stage update"
+        )
+    return [(one.stage, one.readers) for one in offered]
+
+
+def _told_by_hand(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> int:
+    how = clean(desk, "--by-hand", asked.by_hand)
+    due = [one for one in notices_due(incident) if asked.readers in (None, one.readers)]
+    if asked.stage is not None:
+        told = [(asked.stage, asked.readers or "internal")]
+    else:
+        told = [(one.stage, one.readers) for one in due]
+    if not told:
+        raise BadInput("No notice is due.", next_action="Name what you told: --stage update --to internal")
+    desk.append(incident, *(NoticeGiven(stage=stage, readers=readers, how=how) for stage, readers in told))
+    desk.output.say("; ".join(f"recorded: {STAGE_WORDS[stage]} to {whom(readers)}" for stage, readers in told) + ".")
+    return int(ExitCode.DONE)
+
+
+class NoticeDesk:
+    """Composes, shows and sends the notices of one target's incidents."""
+
+    def __init__(self, desk: IncidentDesk, *, stopped: Callable[[], bool] = lambda: False) -> None:
+        self._desk = desk
+        self._stopped = stopped
+        self._prompter = Prompter(desk.output)
+
+    def draft(self, incident: Incident, stage: Stage, readers: Readers, asked: NotifyOptions) -> Draft:
+        """The text, checked for secrets and patients' data. Raises BadInput."""
+        desk, config = self._desk, self._desk.target.config
+        reports = desk.reports(incident)
+        facts = notice_facts(
+            incident, desk.times(incident), reports, desk.now, service=config.app.name,
+            contact=config.communication.contact, impact="", message=asked.message, summary=asked.summary,
+        )  # fmt: skip
+        draft = composed(stage, readers, facts, Directories(os.environ).config / TEMPLATES)
+        ours = (incident.id, config.communication.contact, *(one.how for one in config.contacts))
+        Screening(desk.redactor.text, allowed=ours).require_clean(draft.subject, draft.text)
+        return draft
+
+    def offer(
+        self, incident: Incident, stage: Stage, readers: Readers, draft: Draft, asked: NotifyOptions
+    ) -> bool:  # fmt: skip
+        """Show the text, ask, send. Returns whether something did not arrive. Raises Declined."""
+        output, routes = self._desk.output, self._routes(incident, readers)
+        self._show(stage, readers, draft, routes)
+        if asked.show:
+            return False
+        if not asked.send:
+            self._confirm(stage, readers, routes)
+        prepared = NoticePrepared(
+            notice=incident.next_notice, stage=stage, readers=readers, subject=draft.subject, text=draft.text,
+            channels=tuple(routes), recipients=sum(len(route.recipients) for route in routes.values()),
+        )  # fmt: skip
+        found = self._desk.append(incident, prepared)
+        report = self.send(found, found.notices[prepared.notice])
+        if set(routes) == {OUTBOX}:
+            output.warn(
+                f"No channel reaches {whom(readers)}: the notice is only in a file. Tell them, then: "
+                f'uscdr incident notify --to {readers} --by-hand "by telephone"'
+            )
+        return bool(report.failed or report.refused or report.doubtful)
+
+    def send(self, incident: Incident, notice: NoticeRecord) -> DeliveryReport:
+        """Send a confirmed notice to everybody who surely has not got it, and say what became of it."""
+        routes = {
+            name: route for name, route in self._routes(incident, notice.readers).items() if name in notice.channels
+        }
+        sender = Delivery(self._desk.ledger(incident.id), notice, incident.severity, stopped=self._stopped)
+        report = sender.over(routes)
+        _say(self._desk.output, notice, report)
+        return report
+
+    def retry(self, incident: Incident) -> bool:
+        """Send what waits of the newest notice to each group; an older text would be out of date."""
+        trouble = False
+        for readers in READ_BY:
+            of_group = [one for one in incident.notices.values() if one.readers == readers]
+            if of_group and of_group[-1].of(*QUEUED):
+                report = self.send(incident, of_group[-1])
+                trouble = bool(report.failed or report.doubtful) or trouble
+        return trouble
+
+    def _routes(self, incident: Incident, readers: Readers) -> dict[str, Route]:
+        """The channels that reach these readers, and the file that is always written."""
+        desk = self._desk
+        settings = {name: one for name, one in desk.target.config.communication.channels.items()
+                    if READ_BY[readers] & set(one.audience)}  # fmt: skip
+        made = channels(
+            settings, os.environ, state(), desk.redactor, incident=incident.id, loopback_only=desk.rehearsal,
+            ca_file=desk.target.ca_file,
+        )  # fmt: skip
+        return {name: Route(channel, *_reach(settings.get(name))) for name, channel in made.items()}
+
+    def _show(self, stage: Stage, readers: Readers, draft: Draft, routes: Mapping[str, Route]) -> None:
+        output = self._desk.output
+        if output.json_lines:
+            output.record({"stage": stage, "readers": readers, "subject": draft.subject, "text": draft.text,
+                           "channels": list(routes)})  # fmt: skip
+            return
+        people = sum(len(route.recipients) for name, route in routes.items() if name != OUTBOX)
+        over = ", ".join(name for name in routes if name != OUTBOX) or "no channel (a file only)"
+        output.result(f"--- {STAGE_WORDS[stage]} to {whom(readers)}: over {over} ({plural(people, 'message')})")
+        output.result(f"Subject: {draft.subject}\n\n{draft.text}---")
+
+    def _confirm(self, stage: Stage, readers: Readers, routes: Mapping[str, Route]) -> None:
+        if not self._prompter.interactive:
+            raise Declined(
+                f"The {STAGE_WORDS[stage]} to {whom(readers)} was not sent: nobody could confirm it.",
+                why="There is no terminal to ask.",
+                next_action="Read the text above. To send it: uscdr incident notify --send",
+            )
+        over = ", ".join(routes)
+        if self._prompter.choose(f"Send this notice over {over}?", (SEND, STOP)) != SEND:
+            raise Declined(
+                "You did not confirm the notice. Nothing was sent.", next_action="Change its text: --message"
+            )
+
+
+def _reach(settings: ChannelSettings | None) -> tuple[Sequence[Recipient], int]:
+    """The recipients of a channel and the size of a batch; a chat, a page or a file has a place of its own."""
+    del settings
+    return (Recipient(),), 1
+
+
+def _say(output: Output, notice: NoticeRecord, report: DeliveryReport) -> None:
+    """What became of the messages, in words."""
+    told = report.sent - report.written
+    output.say(f"Notice {notice.id}: {plural(told, 'message')} accepted, and written into the outbox.")
+    for name, why in report.failed.items():
+        output.warn(f"Notice {notice.id} waits for {name}: {why} The next uscdr incident notify tries again.")
+    for name, count in report.refused.items():
+        output.warn(f"{name} refused {plural(count, 'address', 'addresses')} for good.")
+    for name in report.doubtful:
+        output.warn(
+            f"IN DOUBT: notice {notice.id} may have arrived over {name}. uscdr does not send it again. Look there, "
+            f"then: uscdr incident settle {notice.id} {name} sent (or: not-sent)"
+        )
+
+
+def settle(target: Target, output: Output, wanted: str | None, notice: str, channel: str, *, arrived: bool) -> int:
+    """Record a person's answer about messages that may have arrived; those that did not are sent next time."""
+    desk = IncidentDesk(target, output)
+    found = desk.find(wanted)
+    doubtful = [one for known, one in found.doubtful if (known.id, one.channel) == (notice, channel)]
+    if not doubtful:
+        raise CheckFailed(
+            f"Nothing is in doubt about notice {notice} over {channel}.", next_action="See: uscdr incident status"
+        )
+    decision = "sent" if arrived else "not sent"
+    desk.append(found, *(NoticeSettled.model_validate({"notice": notice, "channel": channel, "recipient": one.recipient,
+                                                       "decision": decision}) for one in doubtful))  # fmt: skip
+    output.say(f"Recorded: {plural(len(doubtful), 'message')} {'arrived' if arrived else 'did not arrive'}.")
+    return int(ExitCode.DONE)

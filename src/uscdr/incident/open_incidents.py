@@ -1,0 +1,73 @@
+"""The incidents that this machine knows, and the open one of a target; brings the team's up to date."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uscdr.errors import BadInput, JournalError
+from uscdr.incident.ledger import LARGEST, ROOM, IncidentJournal, Ledger, incidents_here
+from uscdr.incident.state import folded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from uscdr.incident.state import Incident
+    from uscdr.shared.journals import JournalStore
+
+_CLOSING = b'"event":{"kind":"incident.closed"'
+_TAIL = 1 << 12
+
+
+def known_incidents(state: Path) -> Iterator[Incident]:
+    """Every incident, oldest first; of a damaged journal the readable part. Raises JournalError for the directory."""
+    for path in incidents_here(state):
+        found = IncidentJournal.salvage(path)
+        if found.records:
+            yield folded(sorted(found.records, key=lambda record: record.at))
+
+
+def open_incidents(state: Path, key: str | None = None) -> list[Incident]:
+    """Those that are not closed, of one target or of all; reads no journal that ends with the closing."""
+    paths = (path for path in incidents_here(state) if not _ends_closed(path))
+    found = (IncidentJournal.salvage(path) for path in paths)
+    known = (folded(sorted(one.records, key=lambda record: record.at)) for one in found if one.records)
+    return [one for one in known if one.is_open and key in (None, one.opened.key)]
+
+
+def _ends_closed(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _TAIL))
+            last = file.read(_TAIL).rstrip(b"\n").rpartition(b"\n")[2]
+    except OSError:
+        return False
+    return size <= LARGEST and _CLOSING in last
+
+
+def the_open_one(state: Path, key: str) -> Incident:
+    """The open incident of the target. Raises BadInput if there is none, or more than one."""
+    found = open_incidents(state, key)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise BadInput("No incident is open on this target.", next_action='Open one: uscdr incident open --what "…"')
+    raise BadInput(
+        f"{len(found)} incidents are open on this target: {', '.join(one.id for one in found)}.",
+        why="Two operators opened one at the same time.",
+        next_action="Close the one that you do not need: uscdr incident close --incident ID --duplicate-of ID",
+    )
+
+
+def refresh_incidents(state: Path, shelf: JournalStore, ledger: Callable[[str], Ledger]) -> None:
+    """Take over what the team wrote into its incidents. Raises MachineError and OutcomeUnknown."""
+    newest = {piece.run: piece.first for piece in shelf.pieces()}
+    for incident, last in newest.items():
+        path = state / ROOM / incident / "journal.jsonl"
+        try:
+            known = len(IncidentJournal.read(path).records) if path.exists() else 0
+        except JournalError:
+            continue  # its own command says so
+        if known <= last:
+            ledger(incident).sync()
