@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from uscdr.monitoring.observed import Observed
     from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
 
 
 def state() -> Path:
@@ -27,6 +29,12 @@ def clear_up(output: Output, scratch: SecretStr | None = None) -> None:
 
     for words in sweep(state(), scratch):
         output.warn(words)
+
+
+def observe_target(target: Target, seen: Observed) -> None:
+    """Tell monitoring which target the command works on."""
+    seen.target, seen.app, seen.key = target.name, target.services.heroku.app, target.key
+    seen.objective = target.config.objectives.rpo
 
 
 def warn_exposed(output: Output, *secrets: Path | None) -> None:

@@ -77,14 +77,8 @@ class IncidentDesk:
 
     def ledger(self, incident: str) -> Ledger:
         """The journal of one incident."""
-        return Ledger(
-            state(),
-            incident,
-            Operator.of(os.environ),
-            self.shelf,
-            redact=self.redactor.data,
-            warn=self.output.warn_once,
-        )
+        who, warn = Operator.of(os.environ), self.output.warn_once
+        return Ledger(state(), incident, who, self.shelf, lambda: self.now, self.redactor.data, warn)
 
     def refresh(self) -> None:
         """Take over the team's entries; warn and go on with what is here if the shared state is unreachable."""

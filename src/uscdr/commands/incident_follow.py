@@ -179,7 +179,7 @@ class NoticeSender:
             self._send()
 
     def _send(self) -> None:
-        from uscdr.commands.incident_notices import NoticeDesk, NotifyOptions
+        from uscdr.commands.incident_notices import NoticeDesk, NotifyOptions, is_under_way
 
         try:
             found = next(
@@ -190,16 +190,10 @@ class NoticeSender:
             post = NoticeDesk(self._desk, stopped=self._over.is_set)
             post.retry(found)
             for due in notices_due(found):
-                if due.is_offered(clock.system_time()) and not _was_tried(found, due.stage, due.readers):
+                if due.is_offered(clock.system_time()) and not is_under_way(found, due.stage, due.readers):
                     asked = NotifyOptions(due.readers, due.stage, send=True)
                     draft = post.draft(self._desk.current(found.id), due.stage, due.readers, asked)
                     post.offer(self._desk.current(found.id), due.stage, due.readers, draft, asked)
         except UscdrError as error:
             if error.message not in self.trouble:
                 self.trouble.append(error.message)
-
-
-def _was_tried(incident: Incident, stage: str, readers: str) -> bool:
-    """Whether such a notice waits or is in doubt: it is retried, and not written anew."""
-    told = [one for one in incident.notices.values() if (one.stage, one.readers) == (stage, readers)]
-    return bool(told) and told[-1].reached is None

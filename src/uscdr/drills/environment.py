@@ -21,6 +21,7 @@ from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.lifeline import lifeline
 from uscdr.sandbox.state import StateDir
 from uscdr.scenarios.config_file import load_config
+from uscdr.settings import PING
 from uscdr.wiring import adapters
 from uscdr.wiring.session import process
 from uscdr.wiring.targets import find_target
@@ -129,7 +130,7 @@ def stage(request: DrillRequest, output: Output) -> Iterator[Stage]:
 
 @contextmanager
 def _sandbox(home: Path, request: DrillRequest, output: Output) -> Iterator[Stage]:
-    env = {name: value for name, value in os.environ.items() if name not in TOKENS}
+    env = {name: value for name, value in os.environ.items() if name not in (*TOKENS, PING)}
     made = Stage(home, request, {**env, "USCDR_STATE_DIR": str(home)}, output)
     with lifeline() as line:
         try:

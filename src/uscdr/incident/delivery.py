@@ -21,21 +21,24 @@ from uscdr.errors import (
     ProviderError,
     RateLimited,
 )
-from uscdr.incident.state import QUEUED, folded
+from uscdr.incident.state import QUEUED, UNKNOWN_FATE, folded
 from uscdr.models.incidents import OUTBOX, NoticeDoubted, NoticeFailed, NoticeSending, NoticeSent
 from uscdr.providers.ports.notices import ADDRESS_REFUSED, Letter
+from uscdr.words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from uscdr.incident.ledger import Ledger
-    from uscdr.incident.state import NoticeRecord
+    from uscdr.incident.state import Incident, NoticeRecord
     from uscdr.models.incidents import Entry, Recorded
     from uscdr.providers.ports.notices import Channel
 
 RETRY_AFTER = timedelta(minutes=1)
 """Before a message is tried again that a service did not accept."""
 NOT_TRIED = "not sent: the channel stopped before it"
+HOUR = timedelta(hours=1)
+FULL = "The limit of messages in an hour is reached."
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Route:
     channel: Channel
     recipients: Sequence[Recipient] = (Recipient(),)
     batch: int = 1
+    per_hour: int = 0
+    """The most messages that the service takes in an hour; 0: no limit."""
 
 
 @dataclass(frozen=True)
@@ -101,27 +106,51 @@ class Delivery:
 
     def _over(self, name: str, route: Route) -> None:
         wanted = [one for one in _once(route.recipients) if self._may_be_sent(name, one)]
+        self._say_what_waits(name)
         size = max(1, route.batch)
         for first in range(0, len(wanted), size):
             if self._stopped():
                 self._failed[name] = "the operator stopped; the rest waits"
                 return
-            part = self._intend(name, wanted[first : first + size])
+            part = self._intend(name, wanted[first : first + size], route.per_hour)
+            if self._is_full(name):
+                return
             if part and not self._send_all(name, route.channel, part):
                 return
 
-    def _intend(self, name: str, part: Sequence[Recipient]) -> Sequence[Recipient]:
+    def _say_what_waits(self, name: str) -> None:
+        """The time from which a message is tried again that is not tried now."""
+        times = [one.retry_at for one in self._notice.of(*QUEUED) if one.channel == name and one.retry_at]
+        later = [at for at in times if at > self._now()]
+        if later:
+            self._failed[name] = f"It is tried again from {moment(min(later))} on."
+
+    def _is_full(self, name: str) -> bool:
+        return self._failed.get(name) == FULL
+
+    def _intend(self, name: str, part: Sequence[Recipient], per_hour: int) -> Sequence[Recipient]:
         """Record the intent for those whom nobody else of the team serves meanwhile; returns them."""
         taken: list[Recipient] = []
 
         def decision(records: Iterable[Recorded]) -> Sequence[Entry]:
-            notice = folded(records).notices.get(self._notice.id, self._notice)
-            taken[:] = [one for one in part if self._may_be_sent(name, one, notice)]
+            found = folded(records)
+            notice = found.notices.get(self._notice.id, self._notice)
+            free = [one for one in part if self._may_be_sent(name, one, notice)]
+            room = per_hour - self._in_the_last_hour(name, found) if per_hour else len(free)
+            taken[:] = free[: max(0, room)]
+            if free and not taken:
+                self._failed[name] = FULL
             digests = tuple(one.digest for one in taken)
             return [NoticeSending(notice=self._notice.id, channel=name, recipients=digests)] if taken else []
 
         self._ledger.decide(decision)
         return taken
+
+    def _in_the_last_hour(self, name: str, incident: Incident) -> int:
+        """Messages of all notices that the channel took, or may have taken."""
+        since = self._now() - HOUR
+        taken = (one for notice in incident.notices.values() for one in notice.of("sent", *UNKNOWN_FATE))
+        return sum(one.channel == name and one.at > since for one in taken)
 
     def _may_be_sent(self, name: str, recipient: Recipient, notice: NoticeRecord | None = None) -> bool:
         known = (notice or self._notice).find(name, recipient.digest)

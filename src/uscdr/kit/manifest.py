@@ -26,6 +26,8 @@ CARD, CARD_TEXT, CARD_PAGE = "card.json", "card.txt", "card.html"
 
 PartName = Literal["app", "config", "dns", "dump", "source", "media"]
 PARTS: tuple[PartName, ...] = ("app", "config", "dns", "dump", "source", "media")
+ObjectKind = PartName | Literal["audience"]
+"""Of a stored object. The list of recipients of notices is no part that a rebuild needs; a kit may lack it."""
 PartState = Literal["complete", "partial", "missing", "left out"]
 
 
@@ -39,7 +41,7 @@ class KitGap(Fact):
 class StoredObject(Fact):
     """One encrypted object. `path` is its name in the store; `sha256` and `size` are of the ciphertext."""
 
-    kind: PartName
+    kind: ObjectKind
     name: str
     """Its plain name: `config.json`, `database.dump`, `source.tar.gz`."""
     path: str

@@ -20,7 +20,7 @@ from uscdr.store.store import ReadOnlyStore, Store
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from uscdr.backups.proving import Decoded, ProofResult, Questions
@@ -50,6 +50,14 @@ def open_store(to: str | None, config: Config, state: Path, env: Mapping[str, st
 def standing_recipients(env: Mapping[str, str]) -> tuple[str, ...]:
     """The recipients in the environment, separated by commas or newlines, because SSH keys contain spaces."""
     return tuple(part for part in re.split(r"[,\n]", env.get(RECIPIENTS, "")) if part.strip())
+
+
+def kit_recipients(given: Sequence[str], config: Config, env: Mapping[str, str]) -> tuple[Recipient, ...]:
+    """Who can open kits, and the list of recipients of notices: named, in the environment, or configured.
+
+    Raises BadInput when nobody is named, or a key is none.
+    """
+    return Recipient.read(given or standing_recipients(env) or config.kit.recipients)
 
 
 def keyring_for(

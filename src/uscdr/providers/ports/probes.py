@@ -107,6 +107,17 @@ class Machine(Protocol):
         ...
 
 
+class Heartbeat(Protocol):
+    """A monitoring service that expects to hear of each run of a command, such as healthchecks.io."""
+
+    def tell(self, part: str) -> None:
+        """Call the address of this check, with `/part` after its path; an empty `part` calls the address itself.
+
+        Takes a few seconds at most. Raises ProviderError, whose texts name the service's host only.
+        """
+        ...
+
+
 # Public pages: the providers' status and the application itself. Errors as in `platform`.
 
 
