@@ -17,7 +17,7 @@ from uscdr.exercises.evidence import KnownFacts
 from uscdr.exercises.periods import zone_of
 from uscdr.exercises.readiness import findings, reviewed
 from uscdr.exercises.records import AttestedRecord, DrillRecord
-from uscdr.exercises.standing import of_all
+from uscdr.exercises.standing import State, of_all
 from uscdr.files import publish
 from uscdr.settings import Operator
 from uscdr.ui.tables import show_table
@@ -110,9 +110,9 @@ def _show(report: _ExerciseReport, output: Output) -> None:
     lines = [f"Finding: {one.message}" for one in report.findings] + [error.message for error in report.refused]
     if lines:
         output.result("\n".join(("", *lines)))
-    todo = dict.fromkeys(
-        (*(one.do for one in report.standings if one.state != "done"), *(one.do for one in report.findings))
-    )
+    owed = (one.do for one in report.standings if one.state is not State.DONE)
+    lacking = (one.do for one in report.findings)
+    todo = dict.fromkeys((*owed, *lacking, *(error.next_action for error in report.refused)))
     output.say("\n".join(("", "To do:", *(f"  {one}" for one in todo))) if todo else "Nothing is due.")
     output.say(_tally(report.standings))
 

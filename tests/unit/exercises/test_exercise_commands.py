@@ -133,6 +133,7 @@ def test_a_changed_record_is_named_and_ends_with_1(
         assert main.run([*given(), "drill", command]) == ExitCode.CHECK_FAILED, command
         said = capsys.readouterr()
         assert path in said.out + said.err
+        assert "move it out of the directory" in said.err
     main.run([*given(), "drill", "due", "--json"])
     assert [one["message"].count(path) for one in lines(capsys.readouterr().out) if one["kind"] == "refused"] == [1]
 
