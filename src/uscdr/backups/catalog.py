@@ -208,12 +208,12 @@ def _entry(
     ordered = tuple(sorted(cards, key=lambda card: card.made_at, reverse=True))
     number = transfer.id if transfer else ordered[0].origin.transfer_id
     of_bytes = (proofs.of(card.dump.plain_sha256) for card in ordered) if proofs else ()
-    proof = _counting(next(filter(None, of_bytes), None) or shown.get(number), of)
+    proof = counting(next(filter(None, of_bytes), None) or shown.get(number), of)
     known = Whose.OURS if not ordered or of.owns(ordered[0].origin) else Whose.OTHER
     return BackupEntry(transfer, ordered, proof, number in of.damaged, transfer.whose if transfer else known)
 
 
-def _counting(proof: ProofDocument | None, of: Scope) -> ProofDocument | None:
+def counting(proof: ProofDocument | None, of: Scope) -> ProofDocument | None:
     """A proof counts only for the key and the invariants that it was made with."""
     if proof is None:
         return None

@@ -1,4 +1,4 @@
-"""`uscdr drill`: cause a disaster in a sandbox, recover it, and report times and losses."""
+"""`uscdr drill`: cause a disaster in a sandbox, recover it, report times and losses; the calendar of exercises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 from uscdr.cli.options import examples, targets_and_output
 from uscdr.commands.housekeeping import state
 
-app = typer.Typer(no_args_is_help=True, help="Rehearse a recovery in a sandbox of its own.")
+app = typer.Typer(
+    no_args_is_help=True, help="Rehearse a recovery in a sandbox of its own, and keep the calendar of exercises."
+)
 
 KINDS = {
     "db": ("drop-table", "delete-rows", "truncate", "scramble-text", "wrong-data-load", "unreachable"),
@@ -51,6 +53,74 @@ _command("app", "Break the application and recover it. Compare the data with the
 _command("media", "Damage media files and restore them. Use the service's backup and a kit. Compare every file.")
 _command("infra", "Delete the application or its database. Rebuild it from a kit. Compare data and files.")
 _command("backups", "Stop the backups, then schedule, capture, copy and prove one.")
+
+
+@app.command(epilog=examples("drill due", "drill due --ics exercises.ics", "drill due --json"))
+def due(
+    context: typer.Context,
+    *,
+    ics: Annotated[
+        Path | None, typer.Option("--ics", metavar="FILE", help="Also write the calendar as an iCalendar file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
+) -> None:
+    """Show which exercises, reviews and supplies are done, due, stale or overdue. Exit 1 if one is overdue.
+
+    It reads scenarios.yaml, the records in the state directory and the proofs in the store of copies.
+    """
+    from uscdr.commands import exercises
+
+    targets, output = targets_and_output(context, as_json=as_json)
+    raise typer.Exit(exercises.due(targets, output, ics))
+
+
+@app.command("list")
+def list_records(
+    context: typer.Context,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
+) -> None:
+    """List the recorded drills and what people recorded, oldest first. Exit 1 if a record is damaged."""
+    from uscdr.commands import exercises
+
+    _, output = targets_and_output(context, as_json=as_json)
+    raise typer.Exit(exercises.show_records(output))
+
+
+@app.command(
+    epilog=examples(
+        'drill record contacts-review --by "Ada Reyes"',
+        'drill record staff-training --by "Ada Reyes" --attendee "Ben Cruz" --attendee "Cora Lim"',
+        'drill record third-party-recovery --by "Ada Reyes" --on 2026-11-20 --evidence report.pdf',
+    )
+)
+def record(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Exercise or supply of scenarios.yaml, or document-approval.")
+    ],
+    *,
+    by: Annotated[str, typer.Option(metavar="WHO", help="Name of the person who did it.")],
+    on: Annotated[str | None, typer.Option(metavar="DATE", help="Day it was done, YYYY-MM-DD; default: today.")] = None,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="A note; no secrets, no patients' data.")] = "",
+    attendee: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Person who took part; repeat for more.")
+    ] = None,
+    evidence: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT|FILE", help="A file, of which the SHA-256 is kept, or a text such as an address; repeat."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON on stdout.")] = False,
+) -> None:
+    """Record a review, a training, an approval or a supply that is at hand. Drills and proofs record themselves."""
+    from uscdr.commands import exercises
+    from uscdr.exercises.attest import Attestation
+
+    targets, output = targets_and_output(context, as_json=as_json)
+    given = Attestation(name, by, on, note, tuple(attendee or ()), tuple(evidence or ()))
+    exercises.record(targets, output, given)
 
 
 def _drill(context: typer.Context, scenario: str, how: str, patients: int, report: Path, *, as_json: bool) -> None:

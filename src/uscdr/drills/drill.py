@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from uscdr import __version__
+from uscdr.clock import system_time
 from uscdr.drills.baseline import Comparison, Losses, TableContents, content, losses
 from uscdr.drills.disasters import (
     Aftermath,
@@ -21,16 +24,21 @@ from uscdr.drills.disasters import (
 )
 from uscdr.drills.environment import DrillRequest, Stage, stage
 from uscdr.errors import ExitCode
+from uscdr.exercises.basis import Basis
+from uscdr.exercises.records import DrillRecord, keep, store_of
 from uscdr.files import disk_errors, write_whole
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.config_file import load_config
+from uscdr.settings import Operator
 from uscdr.words import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from uscdr.engine.run import Outcome
@@ -177,14 +185,42 @@ class _DrillOutcome:
 
 def drill(scenario: str, request: DrillRequest, output: Output) -> int:
     """Run a drill; return the recovery's exit code, or 1 when the recovery is done but a comparison does not hold."""
-    run = runs.new_run_id(scenario)
+    run, begun = runs.new_run_id(scenario), system_time()
+    basis = Basis.of(load_config(request.config, os.environ).config, scenario)
     with stage(request, output) as sandbox:
         outcome = _carry_out(DISASTERS[scenario](request.how), sandbox, run)
     done = _account(scenario, request, run, outcome)
+    code = int(outcome.ending.code) or (0 if done.sound else int(ExitCode.CHECK_FAILED))
+    path = keep(store_of(request.state), _record(done, code, basis, begun))
     _publish(done, _drill_summary(done, request.report), request.report, output)
+    output.say(f"Recorded: {path}. What is due: uscdr drill due")
     if outcome.ending.error is not None:
         output.error(outcome.ending.error)
-    return int(outcome.ending.code) or (0 if done.sound else int(ExitCode.CHECK_FAILED))
+    return code
+
+
+def _record(done: Drill, code: int, basis: Basis, begun: datetime) -> DrillRecord:
+    """The drill as evidence for the calendar of exercises."""
+    report = done.report
+    return DrillRecord(
+        scenario=done.scenario,
+        how=done.how,
+        patients=done.patients,
+        sound=done.sound,
+        exit_code=code,
+        rto_seconds=report.rto.achieved_seconds,
+        rto_verdict=report.rto.verdict,
+        rpo_seconds=report.rpo.achieved_seconds,
+        rpo_verdict=report.rpo.verdict,
+        started_at=begun,
+        ended_at=system_time(),
+        run=report.run,
+        by=str(Operator.of(os.environ)),
+        uscdr=__version__,
+        steps=basis.steps,
+        configuration=basis.configuration,
+        recovery_code=basis.recovery_code,
+    )
 
 
 def _carry_out(disaster: Disaster, sandbox: Stage, run: str) -> _DrillOutcome:

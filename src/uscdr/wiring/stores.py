@@ -109,8 +109,8 @@ def _version(tool: Tool) -> str:
     return ".".join(map(str, tool.version))
 
 
-def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store]) -> Keep:
-    """Stores a recovery's proofs beside the proofs of `uscdr backup prove`."""
+def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store], *, identity: str) -> Keep:
+    """Stores a recovery's proofs beside the proofs of `uscdr backup prove`; `identity` as `Target` has it."""
 
     def keep(source: DumpSource, got: Download, shown: ProofResult, asked: Questions) -> None:
         from uscdr.backups.proving import ProofSubject
@@ -119,6 +119,7 @@ def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store]
         subject = ProofSubject(
             sha256=got.sha256, size=got.size, app=heroku.app, backup=source.name, transfer_id=source.id,
             taken_at=source.taken_at or datetime.now(UTC), source="platform", addon_id=attachment.addon_id,
+            identity=identity,
         )  # fmt: skip
         shown.document(subject, asked).keep(store())
 
@@ -166,6 +167,7 @@ def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> Copies
         decode=decode,
         scratch=scratch,
         turn=lambda message, say: WriterQueue(Operator.of(context.env), context.stop.pause, say).turn(store(), message),
+        identity=context.target.identity,
     )
 
 

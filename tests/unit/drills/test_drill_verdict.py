@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -13,12 +14,15 @@ from typer.testing import CliRunner
 from rehearsal import Rehearsal
 from uscdr.cli import drill as commands
 from uscdr.drills.baseline import Comparison, TableContents, losses, same_rows
-from uscdr.drills.drill import Drill, _drill_json, _drill_markdown, _drill_summary
+from uscdr.drills.drill import DISASTERS, Drill, _drill_json, _drill_markdown, _drill_summary, _record
 from uscdr.errors import BadInput, ExitCode
+from uscdr.exercises.basis import Basis
+from uscdr.exercises.records import keep, read, store_of
 from uscdr.journal.reader import Journal
 from uscdr.models.postgres import TableDigest
 from uscdr.report.model import Outcome
 from uscdr.report.objectives import build
+from uscdr.scenarios.config_exercises import DrillName
 
 HOLDS, BROKEN = Comparison("rows", holds=True, evidence="3 of 3"), Comparison("files", holds=False, evidence="2 of 3")
 
@@ -95,6 +99,24 @@ def test_content_is_compared_by_digest_and_what_a_release_phase_writes_by_number
     assert not same_rows(TableContents(), before).holds
 
 
+@pytest.mark.parametrize(("changes", "code", "sound"), [({}, 0, True), ({"findings": (HOLDS, BROKEN)}, 1, False)])
+def test_a_drill_is_recorded_with_what_it_showed(
+    finished: Drill, changes: dict[str, Any], code: int, sound: bool, tmp_path: Path
+) -> None:
+    begun = datetime(2026, 11, 20, 4, tzinfo=UTC)
+    record = _record(replace(finished, **changes), code, Basis("steps", "configuration", 7), begun)
+    path = keep(store_of(tmp_path), record)
+    assert Path(path).is_file()
+    assert read(store_of(tmp_path)).drills == (record,)
+    assert (record.scenario, record.how, record.patients, record.sound, record.exit_code) == (
+        "db", "drop-table", 40, sound, code,
+    )  # fmt: skip
+    assert (record.steps, record.configuration, record.recovery_code) == ("steps", "configuration", 7)
+    assert (record.rto_verdict, record.rto_seconds) == ("met", finished.report.rto.achieved_seconds)
+    assert record.started_at == begun < record.ended_at
+    assert record.run == finished.report.run
+
+
 def test_losses_are_tables_with_another_number_of_rows(finished: Drill) -> None:
     before, after = (
         TableContents((table("a", 3), table("b", 2), table("c", 1))),
@@ -113,3 +135,7 @@ def test_an_unknown_damage_is_bad_input_and_nothing_is_made(
     assert isinstance(result.exception, BadInput)
     assert "meteor" in result.exception.message
     assert not (tmp_path / "state").exists()
+
+
+def test_the_calendar_knows_every_drill() -> None:
+    assert set(get_args(DrillName)) == set(DISASTERS) == set(commands.KINDS)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from uscdr.models.probes import Certificate, QueueFacts, Sending, StatusReport, WebAnswer
+    from uscdr.models.probes import Certificate, LinkAnswer, QueueFacts, Sending, StatusReport, WebAnswer
 
 
 class Tls(Protocol):
@@ -126,6 +126,14 @@ class ServiceStatus(Protocol):
 
     def current(self) -> StatusReport:
         """The colour of each system and the open incidents now."""
+        ...
+
+
+class Links(Protocol):
+    """Public pages that the runbook names."""
+
+    def look(self, url: str) -> LinkAnswer:
+        """Ask for the page and follow its redirects. Sends no credentials. A page without an answer is no error."""
         ...
 
 
