@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uscdr.drills.faults import Reaction, Sign
 from uscdr.errors import ExitCode
 from uscdr.models import events as ev
+from uscdr.scenarios.steps.media_restore import ANSWER_LOST
 from uscdr.wiring.context import RETRIED
 from uscdr.words import duration
 
@@ -156,6 +157,8 @@ def _retried(one: Stamped, fault: PlannedFault, strike: Strike, seen: Observed) 
 def _settled(one: Stamped, fault: PlannedFault, strike: Strike, seen: Observed) -> str:
     del fault, strike, seen
     event = one.event
+    if isinstance(event, ev.Note) and event.text.startswith(ANSWER_LOST):
+        return f"note: {event.text}"
     if not isinstance(event, ev.StepSettled):
         return ""
     return f"step {event.step} settled: {event.found} ({event.decision})"

@@ -15,6 +15,7 @@ from uscdr.errors import ExitCode
 from uscdr.models import events as ev
 from uscdr.models.events import Stamped
 from uscdr.providers.http.retry import Wait
+from uscdr.scenarios.steps.media_restore import ANSWER_LOST
 from uscdr.wiring.context import WaitReporter
 
 START = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
@@ -72,6 +73,7 @@ STOPPED = Ending(ExitCode.FAILED, START + timedelta(seconds=20), "Heroku refused
     [
         (Sign.RETRIED, retry()),
         (Sign.SETTLED, SETTLED),
+        (Sign.SETTLED, ev.Note(level="warning", text=f"{ANSWER_LOST} 3 of 3 files are back.")),
         (Sign.REFUSED, REFUSED),
         (Sign.REFUSED, RUN_REFUSED),
         (Sign.BROKEN, CUT),

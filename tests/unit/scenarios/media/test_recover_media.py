@@ -232,6 +232,8 @@ def test_a_lost_answer_is_settled_by_looking(run: MediaRun, tmp_path: Path, call
     assert run.cloud.contents() == before
     assert len(run.cloud.uploads) == len(set(run.cloud.uploads)) == 6
     assert len(run.cloud.restores) == len(set(run.cloud.restores)) == 6
+    back = {"lost_before": "0 of 6 files are back", "lost_after": "6 of 6 files are back"}[kind]
+    assert (back in journal(run)) is (call == "media_restore")
 
 
 @pytest.mark.parametrize("moment", ["kill_before", "kill_after"])
