@@ -73,7 +73,7 @@ STOPPED = Ending(ExitCode.FAILED, START + timedelta(seconds=20), "Heroku refused
     [
         (Sign.RETRIED, retry()),
         (Sign.SETTLED, SETTLED),
-        (Sign.SETTLED, ev.Note(level="warning", text=f"{ANSWER_LOST} 3 of 3 files are back.")),
+        (Sign.SETTLED, ev.Note(level="warning", text=f"{ANSWER_LOST} Back: 3 of 3 files.")),
         (Sign.REFUSED, REFUSED),
         (Sign.REFUSED, RUN_REFUSED),
         (Sign.BROKEN, CUT),

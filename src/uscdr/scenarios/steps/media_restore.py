@@ -155,7 +155,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
                 return (*found, *self.allowed(partial(self.cloud().restore, batch.keys, batch.versions), tell))
             except AnswerLost:
                 there = self._back_now(batch, tell)
-                tell.warn(f"{ANSWER_LOST} {len(there):,} of {plural(len(batch.keys), 'file')} are back.")
+                tell.warn(f"{ANSWER_LOST} Back: {len(there):,} of {plural(len(batch.keys), 'file')}.")
                 found += there.values()
                 batch = batch.without(there)
             if not batch.keys:
