@@ -25,7 +25,7 @@ from uscdr.errors import ExitCode
 from uscdr.files import disk_errors, write_whole
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal
-from uscdr.report.markdown import to_markdown
+from uscdr.report.markdown import literal, to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
 from uscdr.words import duration
@@ -139,10 +139,10 @@ def _drill_markdown(drill: Drill) -> str:
 
 def _fault_row(one: FaultScore) -> tuple[str, ...]:
     after = "" if one.seconds is None else duration(one.seconds)
-    seen = one.evidence or ("**not detected**" if one.struck else "")
+    seen = literal(one.evidence) or ("**not detected**" if one.struck else "")
     verdict = one.verdict if one.handled else f"**{one.verdict}**"
-    cells = (f"{one.name}: {one.what}", one.expected, one.struck, seen, after, one.outcome, verdict)
-    return tuple(cell.replace("|", "\\|") for cell in cells)
+    what, struck = literal(f"{one.name}: {one.what}"), literal(one.struck)
+    return what, one.expected, struck, seen, after, literal(one.outcome), verdict
 
 
 def _phase(phase: PhaseReport) -> tuple[str, ...]:
