@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.cleanup import SANDBOX, sweep, workplace
 from uscdr.commands import run as wiring
+from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import ExitCode, MachineError, MissingExtra
 from uscdr.files import new_file, private_directory
+from uscdr.journal.reader import NAME
 from uscdr.sandbox import audit, client, launch
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.lifeline import lifeline
 from uscdr.sandbox.state import StateDir
+from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config_file import load_config
 from uscdr.settings import PING
 from uscdr.wiring import adapters
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.engine.run import Outcome
-    from uscdr.scenarios.adapters import Adapters, Request
+    from uscdr.models.transfers import Transfer
+    from uscdr.scenarios.adapters import Adapters
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
@@ -49,6 +53,8 @@ class DrillRequest:
     report: Path
     state: Path
     config: Path | None
+    surprise: int | None = None
+    """The seed by which the sandbox misbehaves during the recovery; None for a sandbox that works."""
 
 
 class Unattended:
@@ -110,9 +116,19 @@ class Stage:
         with process(self.output, self.request.state, os.environ, asker=Unattended()) as this:
             return wiring.begin(this.on(self.target, request, run, dry_run=False, identity=identity))
 
+    def resume(self, request: Request, run: str, identity: Path | None) -> Outcome:
+        """Resume the recovery where its journal ends, without asking a person."""
+        with process(self.output, self.request.state, os.environ, asker=Unattended()) as this:
+            context = this.on(self.target, request, run, dry_run=False, identity=identity)
+            return wiring.resume(context, self.request.state / "runs" / run / NAME)
+
     def writes(self, since: int = 0) -> list[dict[str, Any]]:
         """The writes that the providers received after the first `since` requests."""
-        return [one for one in list(audit.read(self.directory.audit))[since:] if one["write"]]
+        return [one for one in self.requests(since) if one["write"]]
+
+    def requests(self, since: int) -> list[dict[str, Any]]:
+        """What the providers received after the first `since` requests."""
+        return list(audit.read(self.directory.audit))[since:]
 
     def mark(self) -> int:
         """The number of requests that the providers have received."""
@@ -138,6 +154,22 @@ def _sandbox(home: Path, request: DrillRequest, output: Output) -> Iterator[Stag
             yield made
         finally:
             launch.down(made.directory, output.say)
+
+
+LONGEST_CAPTURE = 300.0
+"""Seconds within which a backup of the sandbox must end."""
+
+
+def capture(stage: Stage, run: str) -> Transfer:
+    """Take a backup of the sandbox's database, and wait until it has ended, well or not."""
+    with stage.open(Request("backups"), run, dry_run=False) as deps:
+        attachment = deps.attachment()
+        begun = deps.backups.capture(attachment.addon_id)
+        patience = WaitLimit(f"the backup {begun.name}", LONGEST_CAPTURE, "uscdr sandbox status")
+        return until(
+            lambda: deps.backups.transfer(attachment.owner_app_name, begun.id), lambda one: one.ended, patience,
+            deps.stop,
+        )  # fmt: skip
 
 
 # Builds the kit of a drill: a new key pair, and the command `uscdr kit build` that an operator would use.

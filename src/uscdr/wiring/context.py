@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from uscdr.wiring.target import Target
 
 
+RETRIED = "Attempt "
+"""How the note of a failed attempt begins that is followed by another one."""
+
+
 class WaitReporter:
     """Reports an adapter's waits and the clock difference on the event bus, once there is one."""
 
@@ -38,7 +42,7 @@ class WaitReporter:
             from uscdr.models.events import Note
 
             words = (
-                f"Attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}). Retry in {duration(wait.seconds)}."
+                f"{RETRIED}{wait.attempt} of {wait.attempts} failed ({wait.reason}). Retry in {duration(wait.seconds)}."
             )
             self.bus.emit(Note(level="warning", text=words))
 

@@ -30,6 +30,8 @@ from uscdr.wiring.stores import copies_access
 
 Captured = pytest.CaptureFixture[str]
 FOR_CRON = {
+    ("drill", "due"),
+    ("incident", "check"),
     ("verify",), ("watch",), ("kit", "build"), *(("backup", name) for name in ("capture", "pull", "prove", "status"))
 }  # fmt: skip
 

@@ -15,6 +15,8 @@ from rehearsal import Rehearsal
 from uscdr.cli import drill as commands
 from uscdr.drills.baseline import Comparison, TableContents, losses, same_rows
 from uscdr.drills.drill import DISASTERS, Drill, _drill_json, _drill_markdown, _drill_summary, _record
+from uscdr.drills.scoring import FaultScore
+from uscdr.drills.surprise import Surprise
 from uscdr.errors import BadInput, ExitCode
 from uscdr.exercises.basis import Basis
 from uscdr.exercises.records import keep, read, store_of
@@ -78,6 +80,44 @@ def test_any_other_drill_fails_and_says_why(finished: Drill, changes: dict[str, 
     for finding in drill.findings:
         assert finding.name in words
     assert all(one in words for one in drill.beyond)
+
+
+def with_faults(drill: Drill, *verdicts: str, recovers: bool = True, **changes: Any) -> Drill:
+    """The drill with a fault for each of `handled`, `FAILED` and `did not strike`."""
+    scored = tuple(
+        FaultScore(
+            "lost poll", "a read | breaks off", "survive", "" if verdict == "did not strike" else "GET /apps",
+            detected=verdict == "handled", evidence="note" if verdict == "handled" else "",
+            seconds=0.5 if verdict == "handled" else None, right=verdict == "handled", outcome="as expected",
+        )
+        for verdict in verdicts
+    )  # fmt: skip
+    assert [one.verdict for one in scored] == list(verdicts)
+    return with_outcome(drill, surprise=Surprise(7, scored, recovers), **changes)
+
+
+def test_a_drill_with_faults_passes_if_each_that_struck_was_handled(finished: Drill) -> None:
+    for verdicts in (("handled",), ("did not strike",), ("handled", "did not strike")):
+        assert with_faults(finished, *verdicts).sound
+    failed = with_faults(finished, "handled", "FAILED")
+    assert not failed.sound
+    words = _drill_summary(failed, Path("reports"))
+    assert "Surprise: seed 7" in words
+    assert "Fault FAILED: lost poll (a read | breaks off); NOT DETECTED" in words
+    facts = json.loads(_drill_json(failed))["surprise"]
+    assert (facts["seed"], facts["handled"]) == (7, False)
+    assert [one["verdict"] for one in facts["faults"]] == ["handled", "FAILED"]
+    page = _drill_markdown(failed)
+    assert "| lost poll: a read \\| breaks off | survive | GET /apps | **not detected** |" in page
+
+
+def test_a_drill_that_a_fault_must_stop_needs_no_recovery_and_any_other_does(finished: Drill) -> None:
+    stopped: dict[str, Any] = {"outcome": "failed", "findings": ()}
+    assert with_faults(finished, "handled", recovers=False, **stopped).sound
+    assert not with_faults(finished, "FAILED", recovers=False, **stopped).sound
+    assert not with_faults(finished, "handled", recovers=False, beyond=("heroku DELETE /apps/a",), **stopped).sound
+    assert not with_faults(finished, "handled", **stopped).sound
+    assert not with_faults(finished, "handled", findings=(BROKEN,)).sound
 
 
 def test_rows_that_were_not_counted_afterwards_are_not_called_lost(finished: Drill) -> None:
