@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from uscdr.backups.catalog import BackupEntry, StoredCopies, find
 from uscdr.commands.backup import BackupAccess, BackupTools, desk
 from uscdr.commands.housekeeping import observe_target, warn_exposed
-from uscdr.commands.recover import lasting, operate
+from uscdr.commands.operate import operate
+from uscdr.commands.option_forms import lasting
 from uscdr.errors import BadInput, CheckFailed, ExitCode
 from uscdr.report.backups import show_proof
 from uscdr.scenarios.adapters import Request

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uscdr.backups.rpo import Rhythm, wheels
 from uscdr.commands.backup import BackupAccess, desk
 from uscdr.commands.housekeeping import observe_target
-from uscdr.commands.recover import lasting, operate
+from uscdr.commands.operate import operate
+from uscdr.commands.option_forms import lasting
 from uscdr.errors import ExitCode
 from uscdr.installation import origin
 from uscdr.scenarios.adapters import Request

@@ -8,12 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uscdr.commands.housekeeping import state
-from uscdr.commands.incident import clean
 from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.commands.incident_page import PAGE, PageChannel
 from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode, UscdrError
 from uscdr.incident.audience import IMPORT, AudienceFiles
-from uscdr.incident.delivery import Delivery, DeliveryReport, Recipient, Route
+from uscdr.incident.delivery import Addressee, DeliveryReport, Dispatch, Route
 from uscdr.incident.facts import notice_facts
 from uscdr.incident.notice_clock import STAGE_WORDS, notices_due, whom
 from uscdr.incident.notices import composed
@@ -126,7 +125,7 @@ def _wanted(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> lis
 
 
 def _told_by_hand(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> int:
-    how = clean(desk, "--by-hand", asked.by_hand)
+    how = desk.clean("--by-hand", asked.by_hand)
     due = [one for one in notices_due(incident) if asked.readers in (None, one.readers)]
     if asked.stage is not None:
         told = [(asked.stage, asked.readers or "internal")]
@@ -155,8 +154,8 @@ class NoticeDesk:
     def draft(self, incident: Incident, stage: Stage, readers: Readers, asked: NotifyOptions) -> Draft:
         """The text, checked for secrets and patients' data. Raises BadInput."""
         desk, config = self._desk, self._desk.target.config
-        message = clean(desk, "--message", asked.message) if asked.message else ""
-        summary = clean(desk, "--summary", asked.summary) if asked.summary else ""
+        message = desk.clean("--message", asked.message) if asked.message else ""
+        summary = desk.clean("--summary", asked.summary) if asked.summary else ""
         reports = desk.reports(incident)
         facts = notice_facts(
             incident, desk.times(incident), reports, desk.now, service=config.app.name,
@@ -197,7 +196,7 @@ class NoticeDesk:
             for name, route in self._routes(incident, notice.stage, notice.readers).items()
             if name in notice.channels
         }
-        sender = Delivery(
+        sender = Dispatch(
             self._desk.ledger(incident.id), notice, incident.severity, now=lambda: self._desk.now, stopped=self._stopped
         )
         report = sender.over(routes)
@@ -246,7 +245,7 @@ class NoticeDesk:
             self._without[name] = f"{error.message} {error.next_action}"
             return None
         people = audience.recipients(*(group for group in settings.audience if group in READ_BY[readers]))
-        to = [Recipient(audience.digest(one.address), one.address) for one in people]
+        to = [Addressee(audience.digest(one.address), one.address) for one in people]
         return Route(channel, to, settings.batch, settings.per_hour)
 
     @cached_property

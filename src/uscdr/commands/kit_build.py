@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uscdr.commands import backup_schedule as backups
 from uscdr.commands.housekeeping import clear_up, observe_target, state
 from uscdr.commands.kit_list import contacts_of
-from uscdr.commands.recover import check_form
+from uscdr.commands.option_forms import check_form
 from uscdr.errors import BadInput, ExitCode, UscdrError
 from uscdr.incident.audience import AudienceFiles
 from uscdr.journal import runs

@@ -46,7 +46,7 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Observed:
+class DrillTrace:
     """What happened in a surprise drill, from the journal, the sandbox's audit log and the exit codes."""
 
     events: Sequence[Stamped]
@@ -99,18 +99,18 @@ class FaultScore:
         return f"{self.verdict}: {self.name} ({self.what}); {seen}; {self.outcome}"
 
 
-def scores(faults: Sequence[PlannedFault], seen: Observed) -> tuple[FaultScore, ...]:
+def scores(faults: Sequence[PlannedFault], seen: DrillTrace) -> tuple[FaultScore, ...]:
     """The score of each fault, in the order of the plan."""
     struck = [one for one in faults if one.name in seen.strikes]
     return tuple(_score(one, struck, seen) for one in faults)
 
 
-def recovery_expected(faults: Sequence[PlannedFault], seen: Observed) -> bool:
+def recovery_expected(faults: Sequence[PlannedFault], seen: DrillTrace) -> bool:
     """Whether the drill must end with a recovered application: no fault that struck stops uscdr for good."""
     return not any(one.expected is Reaction.STOP for one in faults if one.name in seen.strikes)
 
 
-def _score(fault: PlannedFault, struck: Sequence[PlannedFault], seen: Observed) -> FaultScore:
+def _score(fault: PlannedFault, struck: Sequence[PlannedFault], seen: DrillTrace) -> FaultScore:
     strike = seen.strikes.get(fault.name)
     plain = (fault.name, fault.what, fault.expected.value)
     if strike is None:
@@ -128,7 +128,7 @@ def _score(fault: PlannedFault, struck: Sequence[PlannedFault], seen: Observed) 
     )
 
 
-def _as_expected(seen: Observed) -> str:
+def _as_expected(seen: DrillTrace) -> str:
     codes = ", then ".join(str(int(one.code)) for one in seen.endings)
     return f"as expected (exit code {codes})"
 
@@ -136,7 +136,7 @@ def _as_expected(seen: Observed) -> str:
 # Evidence of a detection: the first event at or after the first effect that only this kind of fault explains.
 
 
-def _detection(fault: PlannedFault, strike: Strike, seen: Observed) -> tuple[datetime, str] | None:
+def _detection(fault: PlannedFault, strike: Strike, seen: DrillTrace) -> tuple[datetime, str] | None:
     """When, and which event; None if nothing shows that uscdr noticed."""
     if fault.sign is Sign.LOCKED:
         told = (one for one in seen.endings if one.code is ExitCode.LOCKED)
@@ -147,14 +147,14 @@ def _detection(fault: PlannedFault, strike: Strike, seen: Observed) -> tuple[dat
     return next(((at, evidence) for at, evidence in found if evidence), None)
 
 
-def _retried(one: Stamped, fault: PlannedFault, strike: Strike, seen: Observed) -> str:
+def _retried(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace) -> str:
     del fault, strike, seen
     event = one.event
     is_retry = isinstance(event, ev.Note) and event.level == "warning" and event.text.startswith(RETRIED)
     return f"note: {event.text}" if is_retry and isinstance(event, ev.Note) else ""
 
 
-def _settled(one: Stamped, fault: PlannedFault, strike: Strike, seen: Observed) -> str:
+def _settled(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace) -> str:
     del fault, strike, seen
     event = one.event
     if isinstance(event, ev.Note) and event.text.startswith(ANSWER_LOST):
@@ -164,7 +164,7 @@ def _settled(one: Stamped, fault: PlannedFault, strike: Strike, seen: Observed) 
     return f"step {event.step} settled: {event.found} ({event.decision})"
 
 
-def _lasted(one: Stamped, fault: PlannedFault, strike: Strike, seen: Observed) -> str:
+def _lasted(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace) -> str:
     """The step during which the answer was late, if its duration in the journal shows the delay."""
     event = one.event
     if not isinstance(event, ev.StepSucceeded) or event.seconds < fault.delay:
@@ -174,7 +174,7 @@ def _lasted(one: Stamped, fault: PlannedFault, strike: Strike, seen: Observed) -
     return f"step {event.step} lasted {duration(event.seconds)}" if during else ""
 
 
-def _passed_over(one: Stamped, fault: PlannedFault, strike: Strike, seen: Observed) -> str:
+def _passed_over(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace) -> str:
     del fault, strike
     said = next((words for words in _left_aside(one.event) if words.startswith(f"{seen.bad_backup} (")), "")
     return f"passed over {said}" if said and seen.bad_backup else ""
@@ -190,12 +190,12 @@ def _left_aside(event: ev.Event) -> Iterator[str]:
                 yield step.summary.partition("passed over: ")[2]
 
 
-def _refused(one: Stamped, fault: PlannedFault, strike: Strike, seen: Observed) -> str:
+def _refused(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace) -> str:
     del fault, strike, seen
     return _failure_with(one.event, "refused")
 
 
-def _broken(one: Stamped, fault: PlannedFault, strike: Strike, seen: Observed) -> str:
+def _broken(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace) -> str:
     del fault, strike, seen
     return _failure_with(one.event, "download")
 
@@ -209,7 +209,7 @@ def _failure_with(event: ev.Event, word: str) -> str:
     return ""
 
 
-_SIGNS: Mapping[Sign, Callable[[Stamped, PlannedFault, Strike, Observed], str]] = {
+_SIGNS: Mapping[Sign, Callable[[Stamped, PlannedFault, Strike, DrillTrace], str]] = {
     Sign.RETRIED: _retried,
     Sign.SETTLED: _settled,
     Sign.LASTED: _lasted,
@@ -222,7 +222,7 @@ _SIGNS: Mapping[Sign, Callable[[Stamped, PlannedFault, Strike, Observed], str]] 
 # The outcome: what is wrong with it, in words.
 
 
-def _complaints(fault: PlannedFault, struck: Sequence[PlannedFault], seen: Observed) -> Iterator[str]:
+def _complaints(fault: PlannedFault, struck: Sequence[PlannedFault], seen: DrillTrace) -> Iterator[str]:
     strictest = next((one for one in struck if one.expected.stops), None)
     if strictest is None:
         yield from _not_survived(seen, attempts=1)
@@ -236,7 +236,7 @@ def _complaints(fault: PlannedFault, struck: Sequence[PlannedFault], seen: Obser
         yield f"uscdr chose the bad backup {seen.bad_backup}"
 
 
-def _not_survived(seen: Observed, *, attempts: int) -> Iterator[str]:
+def _not_survived(seen: DrillTrace, *, attempts: int) -> Iterator[str]:
     last = seen.endings[-1]
     if last.code is not ExitCode.DONE:
         yield f"the recovery ended with exit code {int(last.code)}: {last.message}"
@@ -246,7 +246,7 @@ def _not_survived(seen: Observed, *, attempts: int) -> Iterator[str]:
         yield "a comparison with the healthy state does not hold"
 
 
-def _not_stopped(fault: PlannedFault, seen: Observed) -> Iterator[str]:
+def _not_stopped(fault: PlannedFault, seen: DrillTrace) -> Iterator[str]:
     first = seen.endings[0]
     if first.code not in fault.codes:
         wanted = " or ".join(str(int(code)) for code in fault.codes)

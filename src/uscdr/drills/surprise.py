@@ -13,7 +13,7 @@ from uscdr.drills.baseline import Comparison, TableContents, content, same_rows
 from uscdr.drills.colleague import colleague
 from uscdr.drills.environment import capture
 from uscdr.drills.faults import PlannedFault, Reaction, faults_of
-from uscdr.drills.scoring import Ending, FaultScore, Observed, Strike, recovery_expected, scores
+from uscdr.drills.scoring import DrillTrace, Ending, FaultScore, Strike, recovery_expected, scores
 from uscdr.engine.run import Outcome
 from uscdr.errors import BadInput, ExitCode, LockHeld, MachineError, ProviderError
 from uscdr.models.transfers import TransferState
@@ -169,7 +169,7 @@ class Trouble:
         if seed is None:
             return None
         events = [line.found for line in journal.lines] if journal else []
-        seen = Observed(
+        seen = DrillTrace(
             events, self.strikes, tuple(self.endings), self.destroyed, self.bad, compared=bool(held) and all(held)
         )
         return Surprise(seed, scores(self.faults, seen), recovery_expected(self.faults, seen))

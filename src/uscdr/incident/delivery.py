@@ -32,7 +32,7 @@ FULL = "The limit of messages in an hour is reached."
 
 
 @dataclass(frozen=True)
-class Recipient:
+class Addressee:
     """One place for a notice: an address and its keyed digest; both empty for a channel with a place of its own."""
 
     digest: str = ""
@@ -44,7 +44,7 @@ class Route:
     """A channel, whom it reaches, and how many messages are sent between two intents."""
 
     channel: Channel
-    recipients: Sequence[Recipient] = (Recipient(),)
+    recipients: Sequence[Addressee] = (Addressee(),)
     batch: int = 1
     per_hour: int = 0
     """The most messages that the service takes in an hour; 0: no limit."""
@@ -65,7 +65,7 @@ class DeliveryReport:
     """Channel -> number of messages that may have arrived."""
 
 
-class Delivery:
+class Dispatch:
     """Sends one notice over its routes; every step is in the incident's journal."""
 
     def __init__(
@@ -118,9 +118,9 @@ class Delivery:
     def _is_full(self, name: str) -> bool:
         return self._failed.get(name) == FULL
 
-    def _intend(self, name: str, part: Sequence[Recipient], per_hour: int) -> Sequence[Recipient]:
+    def _intend(self, name: str, part: Sequence[Addressee], per_hour: int) -> Sequence[Addressee]:
         """Record the intent for those whom nobody else of the team serves meanwhile; returns them."""
-        taken: list[Recipient] = []
+        taken: list[Addressee] = []
 
         def decision(records: Iterable[Recorded]) -> Sequence[Entry]:
             found = folded(records)
@@ -142,13 +142,13 @@ class Delivery:
         taken = (one for notice in incident.notices.values() for one in notice.of("sent", *UNKNOWN_FATE))
         return sum(one.channel == name and one.at > since for one in taken)
 
-    def _may_be_sent(self, name: str, recipient: Recipient, notice: NoticeRecord | None = None) -> bool:
+    def _may_be_sent(self, name: str, recipient: Addressee, notice: NoticeRecord | None = None) -> bool:
         known = (notice or self._notice).find(name, recipient.digest)
         if known is None:
             return True
         return known.state in QUEUED and (known.retry_at is None or known.retry_at <= self._now())
 
-    def _send_all(self, name: str, channel: Channel, part: Sequence[Recipient]) -> bool:
+    def _send_all(self, name: str, channel: Channel, part: Sequence[Addressee]) -> bool:
         """Send to each of `part`, whose intent is recorded; false where the channel takes nothing more now."""
         goes_on = True
         for recipient in part:
@@ -158,7 +158,7 @@ class Delivery:
         self._ledger.append()
         return goes_on
 
-    def _send(self, name: str, channel: Channel, recipient: Recipient) -> Entry:
+    def _send(self, name: str, channel: Channel, recipient: Addressee) -> Entry:
         letter = Letter(self._letter_id(name, recipient), self._notice.subject, self._notice.text, self._severity)
         try:
             receipt = channel.send(letter, recipient.address)
@@ -173,11 +173,11 @@ class Delivery:
         self._written += name == OUTBOX
         return NoticeSent(notice=self._notice.id, channel=name, recipient=recipient.digest, receipt=receipt)
 
-    def _letter_id(self, name: str, recipient: Recipient) -> str:
+    def _letter_id(self, name: str, recipient: Addressee) -> str:
         told = f"{self._ledger.incident} {self._notice.id} {name} {recipient.digest}"
         return f"{self._notice.id}-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
 
-    def _refusal(self, name: str, recipient: Recipient, error: ProviderError | MachineError | BadInput) -> Entry:
+    def _refusal(self, name: str, recipient: Addressee, error: ProviderError | MachineError | BadInput) -> Entry:
         """A definite refusal: of this address for good, or of the channel for now."""
         if isinstance(error, ProviderError) and error.error_id == ADDRESS_REFUSED and not error.retryable:
             self._refused[name] = self._refused.get(name, 0) + 1
@@ -186,7 +186,7 @@ class Delivery:
             )
         return self._failure(name, recipient, error.message)
 
-    def _failure(self, name: str, recipient: Recipient, reason: str, after: float | None = None) -> Entry:
+    def _failure(self, name: str, recipient: Addressee, reason: str, after: float | None = None) -> Entry:
         """Surely not accepted: it waits, for `after` seconds if the service says so."""
         if reason is not NOT_TRIED:
             self._failed[name] = reason
@@ -196,7 +196,7 @@ class Delivery:
         )
 
 
-def _once(recipients: Iterable[Recipient]) -> list[Recipient]:
+def _once(recipients: Iterable[Addressee]) -> list[Addressee]:
     """Each address once: somebody may be in two lists."""
     return list({one.digest: one for one in recipients}.values())
 

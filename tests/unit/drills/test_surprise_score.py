@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from uscdr.drills.faults import BAD_BACKUPS, FaultRule, PlannedFault, Reaction, Sign
-from uscdr.drills.scoring import Ending, FaultScore, Observed, Strike, recovery_expected, scores
+from uscdr.drills.scoring import DrillTrace, Ending, FaultScore, Strike, recovery_expected, scores
 from uscdr.errors import ExitCode
 from uscdr.models import events as ev
 from uscdr.models.events import Stamped
@@ -30,12 +30,12 @@ def fault(sign: Sign, expected: Reaction = Reaction.SURVIVE, **more: Any) -> Pla
     return PlannedFault("it", "what it does", expected, sign, FaultRule("500", "GET", "*"), **more)
 
 
-def observed(*events: Stamped, strike: float | None = 10, **more: Any) -> Observed:
+def observed(*events: Stamped, strike: float | None = 10, **more: Any) -> DrillTrace:
     strikes = {} if strike is None else {"it": Strike(START + timedelta(seconds=strike), "GET /a", 2)}
-    return Observed(**{"events": events, "strikes": strikes, "endings": (DONE,), "compared": True, **more})
+    return DrillTrace(**{"events": events, "strikes": strikes, "endings": (DONE,), "compared": True, **more})
 
 
-def score(planned: PlannedFault, seen: Observed) -> FaultScore:
+def score(planned: PlannedFault, seen: DrillTrace) -> FaultScore:
     (one,) = scores((planned,), seen)
     return one
 

@@ -9,14 +9,14 @@ import pytest
 from ledgers import Clock, ledger, opened
 
 from uscdr.errors import AnswerLost, CredentialsRefused, MachineError, ProviderError, RateLimited
-from uscdr.incident.delivery import Delivery, DeliveryReport, Recipient, Route
+from uscdr.incident.delivery import Addressee, DeliveryReport, Dispatch, Route
 from uscdr.incident.ledger import Ledger
 from uscdr.incident.state import folded
 from uscdr.models.incidents import NoticePrepared, NoticeSettled
 from uscdr.providers.ports.notices import ADDRESS_REFUSED, Letter
 
 Answer = Callable[[], str]
-PEOPLE = tuple(Recipient(f"digest{number}", f"p{number}@clinic.example") for number in range(5))
+PEOPLE = tuple(Addressee(f"digest{number}", f"p{number}@clinic.example") for number in range(5))
 
 
 class Channel:
@@ -60,7 +60,7 @@ def book(tmp_path: Path, clock: Clock) -> Ledger:
 
 def send(book: Ledger, clock: Clock, **routes: Route) -> DeliveryReport:
     notice = folded(book.records()).notices["n1"]
-    return Delivery(book, notice, now=clock).over(routes)
+    return Dispatch(book, notice, now=clock).over(routes)
 
 
 def states(book: Ledger) -> dict[tuple[str, str], str]:
@@ -68,7 +68,7 @@ def states(book: Ledger) -> dict[tuple[str, str], str]:
     return {(one.channel, one.recipient): one.state for one in notice.deliveries}
 
 
-def mail(channel: Channel, people: Sequence[Recipient] = PEOPLE, batch: int = 2) -> Route:
+def mail(channel: Channel, people: Sequence[Addressee] = PEOPLE, batch: int = 2) -> Route:
     return Route(channel, people, batch)
 
 
@@ -184,7 +184,7 @@ def test_two_operators_at_once_send_it_once(tmp_path: Path) -> None:
     both = Channel()
     stale = folded(ben.records()).notices["n1"]
     send(ada, clock, mail=mail(both))
-    Delivery(ben, stale, now=clock).over({"mail": mail(both)})
+    Dispatch(ben, stale, now=clock).over({"mail": mail(both)})
     assert len(both.letters) == 5
 
 
