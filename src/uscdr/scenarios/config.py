@@ -23,6 +23,7 @@ from uscdr.models.data_settings import (
     TableText,
     service_of,
 )
+from uscdr.scenarios.config_masking import MaskingSettings
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
 
 
@@ -324,6 +325,7 @@ class Config(Fact):
     kit: KitSettings = Field(default_factory=KitSettings)
     vault: VaultSettings = Field(default_factory=VaultSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
+    masking: MaskingSettings = Field(default_factory=MaskingSettings)
     invariants: tuple[Annotated[Invariant, AfterValidator(_bounded)], ...] = ()
     checks: SkipValidation[Mapping[str, CheckSpec]] = Field(default_factory=dict)
     """By name. The loader validates them when one is first used."""
