@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from uscdr.drills.own_data import DrillData
     from uscdr.engine.run import Outcome
     from uscdr.report.model import PhaseReport, RunReport
     from uscdr.ui.console import Output
@@ -59,6 +60,13 @@ class Drill:
     """Comparisons with the healthy state; empty when the recovery did not end as done."""
     journal: str
     report: RunReport
+    data: DrillData | None = None
+    """The masked copy of the operator's own database, if that was damaged and not the clinic's."""
+
+    @property
+    def of(self) -> str:
+        """Whose data it was, in a few words."""
+        return f"a copy of {self.data.backup}" if self.data else f"{self.patients:,} patients"
 
     @property
     def rows_lost(self) -> int:
@@ -78,7 +86,8 @@ def _drill_summary(drill: Drill, directory: Path) -> str:
     verdict = "passed" if drill.sound else "FAILED"
     return "\n".join(
         [
-            f"Drill {drill.scenario} ({drill.how}, {drill.patients:,} patients): {verdict}",
+            f"Drill {drill.scenario} ({drill.how}, {drill.of}): {verdict}",
+            *([f"Data: {drill.data.words}"] if drill.data else []),
             f"Achieved RTO: {report.rto.words}",
             f"Achieved RPO: {report.rpo.words}",
             f"Rows: {_rows(drill)}",
@@ -106,7 +115,19 @@ def _drill_markdown(drill: Drill) -> str:
     if drill.findings:
         lost = [(loss.table, f"{loss.before:,}", f"{loss.after:,}") for loss in drill.losses]
         lines += _table(("table", "before the disaster", "after the recovery"), lost)
+    lines += _masking(drill.data) if drill.data else []
     return "\n".join([*lines, to_markdown(drill.report)])
+
+
+def _masking(data: DrillData) -> list[str]:
+    """Every column by its rule, and how many rows its table has; never a value."""
+    done = data.masked
+    lines = [f"The drill used {data.words}. The copy stays as it is; the sandbox never held its own values.", ""]
+    lines += _table(("column", "rule", "why", "rows"), [
+        (f"{one.table}.{one.column}", one.rule, one.why or "by its type", f"{done.rows[one.table]:,}")
+        for one in sorted(done.columns, key=lambda one: (one.rule == "keep", one.table))
+    ])  # fmt: skip
+    return lines + _table(("not in the drill's database",), [(one,) for one in done.left_out])
 
 
 def _phase(phase: PhaseReport) -> tuple[str, ...]:
@@ -123,15 +144,17 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _drill_figures(drill: Drill) -> str:
     """One paragraph of numbers."""
+    whose = f"Data: {drill.data.words}" if drill.data else f"{drill.patients:,} synthetic patients"
     return (
-        f"{drill.patients:,} synthetic patients. Rows: {_rows(drill)}. Writes sent to the providers: {drill.writes}; "
+        f"{whose}. Rows: {_rows(drill)}. Writes sent to the providers: {drill.writes}; "
         f"not in the plan: {'; '.join(drill.beyond) or 'none'}. Verdict: {'passed' if drill.sound else 'failed'}."
     )
 
 
 def _drill_json(drill: Drill) -> str:
     """The report as JSON."""
-    data = {name: value for name, value in asdict(drill).items() if name != "report"}
+    data = {name: value for name, value in asdict(drill).items() if name not in ("report", "data")}
+    data |= {"data": drill.data.document()} if drill.data else {}
     data |= {"rows_lost": drill.rows_lost, "sound": drill.sound, "recovery": json.loads(drill.report.to_json())}
     return json.dumps(data, ensure_ascii=False, default=str)
 
@@ -171,6 +194,7 @@ class _DrillOutcome:
     before: TableContents
     damage: dict[str, Any]
     writes: list[dict[str, Any]]
+    data: DrillData | None = None
     after: TableContents = field(default_factory=TableContents)
     findings: tuple[Comparison, ...] = ()
 
@@ -197,14 +221,15 @@ def _carry_out(disaster: Disaster, sandbox: Stage, run: str) -> _DrillOutcome:
     ending = sandbox.recover(request, run, disaster.identity)
     writes = sandbox.writes(mark)
     if ending.code is not ExitCode.DONE:
-        return _DrillOutcome(ending, before, damage, writes)
+        return _DrillOutcome(ending, before, damage, writes, sandbox.data)
     with sandbox.look(request, disaster.identity) as deps:
         after = content(deps)
     journal = Journal.read(sandbox.request.state / "runs" / run / NAME)
     report = build(journal.stamped, last_hash=journal.last_hash)
     return _DrillOutcome(
-        ending, before, damage, writes, after, disaster.judge(sandbox, Aftermath(before, after, report, writes))
-    )
+        ending, before, damage, writes, sandbox.data, after,
+        disaster.judge(sandbox, Aftermath(before, after, report, writes)),
+    )  # fmt: skip
 
 
 def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutcome) -> Drill:
@@ -224,4 +249,5 @@ def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutc
         findings=outcome.findings,
         journal=str(journal.path),
         report=build(journal.stamped, last_hash=journal.last_hash),
+        data=outcome.data,
     )

@@ -9,11 +9,12 @@ import secrets
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from uscdr.cleanup import SANDBOX, sweep, workplace
 from uscdr.commands import run as wiring
+from uscdr.drills.own_data import prepare
 from uscdr.errors import ExitCode, MachineError, MissingExtra
 from uscdr.files import new_file, private_directory
 from uscdr.sandbox import audit, client, launch
@@ -30,24 +31,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from uscdr.drills.own_data import DrillData, OwnRequest, OwnStage
     from uscdr.engine.run import Outcome
     from uscdr.scenarios.adapters import Adapters, Request
+    from uscdr.scenarios.loader import LoadedConfig
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
 TOKENS = ("HEROKU_API_KEY", "USCDR_CLOUDFLARE_TOKEN", "USCDR_DNS_KEY")
 """Environment variables for real providers; a drill does not pass them on."""
+ACCOUNT = ("USCDR_CHECK_TOKEN", "USCDR_CHECK_EMAIL", "USCDR_CHECK_PASSWORD")
+"""Those of the real check account, which a drill with the operator's own code does not use."""
 
 
 @dataclass(frozen=True)
 class DrillRequest:
-    """What to rehearse: the damage and the number of patients; the directories of the report and the state."""
+    """What to rehearse: the damage and the number of patients; the directories of the report and the state.
+
+    `own`: with a copy of the operator's database and the operator's code, in place of the clinic.
+    """
 
     how: str
     patients: int
     report: Path
     state: Path
     config: Path | None
+    own: OwnRequest | None = None
+
+    @property
+    def loaded(self) -> LoadedConfig:
+        """The configuration of the drill; for the operator's own application it counts in full. Raises ConfigError."""
+        found = load_config(self.config, os.environ)
+        return replace(found, own=True) if self.own else found
 
 
 class Unattended:
@@ -69,12 +84,13 @@ class Unattended:
 
 @dataclass(frozen=True)
 class Stage:
-    """A running sandbox in `home`, and the output of this process."""
+    """A running sandbox in `home`, and the output of this process. `data`: the masked copy that it holds."""
 
     home: Path
     request: DrillRequest
     env: Mapping[str, str]
     output: Output
+    data: DrillData | None = None
 
     @property
     def directory(self) -> StateDir:
@@ -84,7 +100,7 @@ class Stage:
     @property
     def target(self) -> Target:
         """The sandbox as a target."""
-        return find_target(load_config(self.request.config, os.environ), "sandbox", self.env)
+        return find_target(self.request.loaded, "sandbox", self.env)
 
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - any JSON
         """Call the sandbox's controls, which no provider has; the audit log does not show the call."""
@@ -129,14 +145,25 @@ def stage(request: DrillRequest, output: Output) -> Iterator[Stage]:
 
 @contextmanager
 def _sandbox(home: Path, request: DrillRequest, output: Output) -> Iterator[Stage]:
-    env = {name: value for name, value in os.environ.items() if name not in TOKENS}
-    made = Stage(home, request, {**env, "USCDR_STATE_DIR": str(home)}, output)
+    own = prepare(home, request.state, request.own, request.loaded.config, output.say) if request.own else None
+    env = {name: value for name, value in os.environ.items() if name not in (*TOKENS, *(ACCOUNT if own else ()))}
+    env |= {"USCDR_CHECK_EMAIL": own.login, "USCDR_CHECK_PASSWORD": own.password} if own and own.login else {}
+    made = Stage(home, request, {**env, "USCDR_STATE_DIR": str(home)}, output, own.data if own else None)
     with lifeline() as line:
         try:
-            launch.up(made.directory, UpRequest(patients=request.patients), output.say, line)
+            launch.up(made.directory, _wanted(request, own), output.say, line)
             yield made
         finally:
             launch.down(made.directory, output.say)
+
+
+def _wanted(request: DrillRequest, own: OwnStage | None) -> UpRequest:
+    if own is None:
+        return UpRequest(patients=request.patients)
+    return UpRequest(
+        app_source=str(own.code.tree), python=str(own.code.python), env_file=str(own.env_file), dump=str(own.dump),
+        broker=own.broker,
+    )  # fmt: skip
 
 
 # Builds the kit of a drill: a new key pair, and the command `uscdr kit build` that an operator would use.

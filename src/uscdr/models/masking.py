@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models.base import Fact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pydantic import SecretStr
 
@@ -21,7 +20,7 @@ Rule = Literal["name", "email", "phone", "text", "date", "number", "json", "null
 `name`, `email`: others of that kind. `phone`, `text`: as many characters, letters for letters and digits for digits.
 `date`: moved by days, the same for all rows of a person. `number`: at most as large. `json`: the same structure.
 """
-ENCRYPTED = "encrypted"
+ENCRYPTED: Literal["encrypted"] = "encrypted"
 """Instead of a rule: the column is encrypted again, from its masked plain counterpart, with the drill's own key."""
 
 

@@ -54,7 +54,7 @@ SELECT k FROM (
 WHERE k ~ '^[A-Za-z_][A-Za-z0-9_-]{{0,62}}$'
 GROUP BY k HAVING count(*) > 1 AND count(*) * 10 >= (SELECT count({column}) FROM ONLY {table} t)
 """
-"""Names that several rows share, one in ten at least: the application's own. A name of a single row may be a person's."""
+"""Names that several rows share, one in ten at least, are the application's own; any other may be a person's."""
 
 
 def mask(connection: Connection, rules: MaskingRules, user: DrillUser | None) -> MaskedDatabase:
@@ -204,7 +204,7 @@ class _Masking:
             return self._encrypted(one)
         if one.group in self._maps and one.rule not in ("null", "empty"):
             look = sql.SQL("(SELECT m.new FROM {} AS m WHERE m.old = {}::text)::{}::{}")
-            names = (sql.SQL(name) for name in (one.column.base, one.column.cast))  # type: ignore[arg-type]
+            names = (sql.SQL(name) for name in (one.column.base, one.column.cast))
             return look.format(self._maps[one.group], expressions.own(one.column.name), *names)
         known = self._known_names(one) if one.rule == "json" and not one.column.many else []
         return expressions.masked(one, known)
@@ -236,20 +236,20 @@ class _Masking:
         guilty = alone or [one for one in wanted if one.column.name in named] or list(wanted)
         words = first_of([f"{one.column.words} (rule {one.rule})" for one in guilty])
         constraint = f" the constraint {error.diag.constraint_name}" if error.diag.constraint_name else " its type"
+        first = guilty[0].column
         return CheckFailed(
             f"A masked row of {table} breaks{constraint}: {words}.",
             why="The rule gives values that the database does not accept.",
-            next_action=f"Choose another rule in `masking.columns` of scenarios.yaml, such as {guilty[0].column.words}: "
-            f"{'null' if guilty[0].column.nullable else 'keep'}",
+            next_action="Choose another rule in `masking.columns` of scenarios.yaml, such as "
+            f"{first.words}: {'null' if first.nullable else 'keep'}",
         )
 
     def _fits(self, table: TableName, one: PlannedMask) -> bool:
         import psycopg
 
         try:
-            with self.connection.transaction():
+            with self.connection.transaction(force_rollback=True):
                 self._update(table, [one])
-                raise psycopg.Rollback  # noqa: TRY301 - the column was only tried
         except psycopg.Error:
             return False
         return True

@@ -74,7 +74,7 @@ def _type(name: str) -> sql.SQL:
     """A type as `format_type` prints it, which quotes what must be quoted."""
     from psycopg import sql
 
-    return sql.SQL(name)  # type: ignore[arg-type]  # from the server's catalogue
+    return sql.SQL(name)
 
 
 def of_text(rule: Rule, value: sql.Composable, salt: str, longest: int | None) -> sql.Composed:
@@ -94,7 +94,7 @@ def _value(one: PlannedMask, value: sql.Composable, known: list[str]) -> sql.Com
 
     kind, rule = one.column.kind, one.rule
     if kind == "text" and rule not in ("keep", "null", ENCRYPTED):
-        return of_text(rule, value, "", one.column.longest)  # type: ignore[arg-type]  # a rule for texts
+        return of_text(rule, value, "", one.column.longest)
     if rule == "empty":
         return sql.SQL({"json": "'{{}}'", "bytes": "''", "search": "''"}[kind]).format()
     if rule == "json":
@@ -102,7 +102,7 @@ def _value(one: PlannedMask, value: sql.Composable, known: list[str]) -> sql.Com
     if rule == "number":
         return sql.SQL("pg_temp.mask_number(({})::numeric)").format(value)
     template = _BY_KIND[kind]
-    return sql.SQL(template).format(v=value, days=days(one))  # type: ignore[arg-type]  # one of the texts below
+    return sql.SQL(template).format(v=value, days=days(one))
 
 
 _BY_KIND = {

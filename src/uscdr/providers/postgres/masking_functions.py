@@ -9,31 +9,27 @@ from __future__ import annotations
 KEY = "uscdr.mask"
 """The session's setting that holds the key."""
 _WORDS = (
-    "amet ante arcu augue bibendum blandit commodo congue cras cursus dapibus diam dictum dolor donec egestas elit enim"
-    " erat eros est etiam facilisis felis fermentum fusce gravida hac iaculis integer ipsum justo lacinia lacus laoreet"
-    " lectus leo ligula lorem luctus magna massa mattis mauris metus mollis morbi nam nec neque nibh nisi nulla nunc odio"
-    " orci ornare pede porta proin purus quam risus"
-).split()
+    "amet,ante,arcu,augue,bibendum,blandit,commodo,congue,cras,cursus,dapibus,diam,dictum,dolor,donec,egestas,"
+    "elit,enim,erat,eros,est,etiam,facilisis,felis,fermentum,fusce,gravida,hac,iaculis,integer,ipsum,justo,"
+    "lacinia,lacus,laoreet,lectus,leo,ligula,lorem,luctus,magna,massa,mattis,mauris,metus,mollis,morbi,nam,nec,"
+    "neque,nibh,nisi,nulla,nunc,odio,orci,ornare,pede,porta,proin,purus,quam,risus,rutrum"
+)
 _NAMES = (
-    "Alder Amber Arden Aspen Avery Bailey Blake Briar Brook Cameron Carey Casey Cedar Clay Corin Dale Darcy Devon Drew"
-    " Eden Ellis Ember Fern Finley Flint Frost Gale Glenn Hadley Harley Haven Hazel Heath Hollis Indigo Ivory Jade Jordan"
-    " Juniper Kelby Kerry Lake Lane Larkin Linden Logan Marlow Merle Morgan Noel Oakley Onyx Parker Peyton Quill Quinn"
-    " Reese River Robin Rowan Sage Sky Tatum Vale"
-).split()
+    "Alder,Amber,Arden,Aspen,Avery,Bailey,Blake,Briar,Brook,Cameron,Carey,Casey,Cedar,Clay,Corin,Dale,Darcy,"
+    "Devon,Drew,Eden,Ellis,Ember,Fern,Finley,Flint,Frost,Gale,Glenn,Hadley,Harley,Haven,Hazel,Heath,Hollis,"
+    "Indigo,Ivory,Jade,Jordan,Juniper,Kelby,Kerry,Lake,Lane,Larkin,Linden,Logan,Marlow,Merle,Morgan,Noel,"
+    "Oakley,Onyx,Parker,Peyton,Quill,Quinn,Reese,River,Robin,Rowan,Sage,Sky,Tatum,Vale"
+)
 PLACEHOLDER_HOST = "example.invalid"
 FIRST_DAYS, DAYS = 30, 365
 """Dates move into the past by at least the first, and by less than both together: a time in the future is a finding."""
 
 
-def _array(words: list[str]) -> str:
-    return "ARRAY['" + "','".join(words[:64]) + "']"
-
-
-FUNCTIONS: tuple[str, ...] = (
+_TEMPLATES = (
     # as many random bytes as asked for, by key, value and salt
-    f"""
+    """
 CREATE FUNCTION pg_temp.mask_bytes(v text, salt text, size int) RETURNS bytea LANGUAGE sql STRICT AS $$
-    SELECT string_agg(sha256(convert_to(concat(current_setting('{KEY}'), salt, ':', i, ':', v), 'UTF8')), ''::bytea
+    SELECT string_agg(sha256(convert_to(concat(current_setting('<KEY>'), salt, ':', i, ':', v), 'UTF8')), ''::bytea
                       ORDER BY i)
     FROM generate_series(0, size / 32) i $$""",
     # letters for letters, digits for digits; spaces and punctuation stay
@@ -47,14 +43,14 @@ CREATE FUNCTION pg_temp.mask_shape(v text, salt text) RETURNS text LANGUAGE sql 
     FROM (SELECT pg_temp.mask_bytes(v, salt, length(v)) AS b OFFSET 0) s,
          unnest(string_to_array(v, NULL)) WITH ORDINALITY u (c, o) $$""",
     # a long text is nearly as long afterwards, in other words
-    f"""
+    """
 CREATE FUNCTION pg_temp.mask_filler(v text, salt text) RETURNS text LANGUAGE sql STRICT AS $$
-    SELECT left(string_agg(({_array(_WORDS)})[1 + get_byte(b, i) % 64], ' ' ORDER BY i), length(v))
+    SELECT left(string_agg(('{<WORDS>}'::text[])[1 + get_byte(b, i) % 64], ' ' ORDER BY i), length(v))
     FROM (SELECT pg_temp.mask_bytes(v, salt, length(v) / 6) AS b OFFSET 0) s, generate_series(0, length(v) / 6) i $$""",
-    f"""
+    """
 CREATE FUNCTION pg_temp.mask_email(v text, salt text, longest int) RETURNS text LANGUAGE sql STRICT AS $$
     SELECT CASE WHEN v = '' THEN v ELSE concat('u', left(encode(pg_temp.mask_bytes(v, salt, 0), 'hex'),
-        greatest(1, least(16, longest - {len(PLACEHOLDER_HOST) + 2}))), '@{PLACEHOLDER_HOST}') END $$""",
+        greatest(1, least(16, longest - length('<HOST>') - 2))), '@<HOST>') END $$""",
     """
 CREATE FUNCTION pg_temp.mask_text(v text, salt text, longest int) RETURNS text LANGUAGE sql STRICT AS $$
     SELECT CASE
@@ -63,15 +59,15 @@ CREATE FUNCTION pg_temp.mask_text(v text, salt text, longest int) RETURNS text L
         WHEN length(v) <= 200 THEN pg_temp.mask_shape(v, salt)
         ELSE pg_temp.mask_filler(v, salt) END $$""",
     # as many names as there were words; a second try, where values must differ, adds letters of its own
-    f"""
+    """
 CREATE FUNCTION pg_temp.mask_name(v text, salt text, longest int) RETURNS text LANGUAGE sql STRICT AS $$
     SELECT CASE WHEN v = '' THEN v ELSE coalesce(string_agg(CASE WHEN w = '' THEN w ELSE
-        ({_array(_NAMES)})[1 + get_byte(pg_temp.mask_bytes(w, salt, 0), 0) % 64] END, ' ' ORDER BY o), '')
+        ('{<NAMES>}'::text[])[1 + get_byte(pg_temp.mask_bytes(w, salt, 0), 0) % 64] END, ' ' ORDER BY o), '')
         || CASE WHEN salt = '' THEN '' ELSE ' ' || left(encode(pg_temp.mask_bytes(v, salt, 0), 'hex'), 6) END END
     FROM regexp_split_to_table(v, '[[:space:]]+') WITH ORDINALITY u (w, o) $$""",
-    f"""
+    """
 CREATE FUNCTION pg_temp.mask_days(person text) RETURNS int LANGUAGE sql STRICT AS $$
-    SELECT {FIRST_DAYS} + (get_byte(b, 0) * 256 + get_byte(b, 1)) % {DAYS}
+    SELECT <FIRST> + (get_byte(b, 0) * 256 + get_byte(b, 1)) % <DAYS>
     FROM (SELECT pg_temp.mask_bytes(person, 'days', 0) AS b OFFSET 0) s $$""",
     # between a half and the whole of it, so that it fits wherever the first one did
     """
@@ -109,4 +105,17 @@ BEGIN
     END CASE;
 END $$""",
 )
+
+
+def _filled(template: str) -> str:
+    parts = {
+        "KEY": KEY, "WORDS": _WORDS, "NAMES": _NAMES, "HOST": PLACEHOLDER_HOST, "FIRST": str(FIRST_DAYS),
+        "DAYS": str(DAYS),
+    }  # fmt: skip
+    for name, value in parts.items():
+        template = template.replace(f"<{name}>", value)
+    return template
+
+
+FUNCTIONS: tuple[str, ...] = tuple(map(_filled, _TEMPLATES))
 """Statements that make them, in order. Of JSON objects the names in `known` stay."""

@@ -1,7 +1,7 @@
 """Decides for each column of a copy by which rule it is masked. What is not known to be harmless is masked, or refused.
 
-What stays by itself: numbers and truth values, keys that are no text, words of an enumeration or of a CHECK, the columns
-of `access.roles`, short codes that many rows share, and the tables that Django itself needs.
+What stays by itself: numbers and truth values, keys that are no text, words of an enumeration or of a CHECK, the
+columns of `access.roles`, short codes that many rows share, and the tables that Django itself needs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput
 from uscdr.models.data_settings import ColumnName, TableName
-from uscdr.models.masking import ENCRYPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,7 +97,7 @@ class MaskPlanner:
         canary = next((one for one in self.rules.canaries if _is_encrypted(one, column)), None)
         person = self._person(column)
         if said is None and canary is not None:
-            return PlannedMask(column, ENCRYPTED, "from its masked plain counterpart", plain=canary.plain)
+            return PlannedMask(column, "encrypted", "from its masked plain counterpart", plain=canary.plain)
         if said is None:
             rule, why = self._default(column, group)
             return PlannedMask(column, rule, why, group, person=person)
@@ -129,18 +128,21 @@ class MaskPlanner:
             return "Django's own"
         if column.kind == "plain":
             return "a number, a truth value or a word of an enumeration"
-        if column.kind in ("uuid", "date") and (column.divides or group is not None):
-            return "a key"
-        if column.kind == "uuid" and column.primary:
-            return "a key"
-        if column.kind != "text" or column.many:
-            return ""
+        if column.kind == "date":
+            return "a key" if column.divides or group is not None else ""
+        if column.kind == "uuid":
+            return "a key" if column.divides or column.primary or group is not None else ""
+        return self._fixed_words(column, group) if column.kind == "text" and not column.many else ""
+
+    def _fixed_words(self, column: MaskColumn, group: int | None) -> str:
+        """Why a text is one of the application's own words, and nobody's; empty when it may be somebody's."""
         if str(ColumnName(column.of, column.name)) in self.rules.fixed:
             return "words of the application"
         if column.listed:
             return "a CHECK lists its words"
-        may = group is None and not column.unique and column.longest is not None and column.longest <= SHORT_CODE
-        return "codes that many rows share" if may and not _TELLING.search(column.name) and self.codes(column) else ""
+        short = group is None and not column.unique and column.longest is not None and column.longest <= SHORT_CODE
+        may = short and not _TELLING.search(column.name)
+        return "codes that many rows share" if may and self.codes(column) else ""
 
     def _person(self, column: MaskColumn) -> str:
         """The column that names the person of a row: the one that is said, or a reference to a person's table."""
@@ -150,9 +152,10 @@ class MaskPlanner:
         by_spot = {one.spot: one for one in self.catalog.columns}
         for one in self.catalog.references:
             target, own = by_spot.get(one.target), by_spot.get(one.column)
-            if one.alone and own and target and one.column[0] == column.spot[0]:
-                if self.rules.persons.get(str(target.of)) == target.name:
-                    return own.name
+            if not (one.alone and own and target) or one.column[0] != column.spot[0]:
+                continue
+            if self.rules.persons.get(str(target.of)) == target.name:
+                return own.name
         return ""
 
     def _unknown(self) -> Iterator[str]:
