@@ -31,6 +31,8 @@ from uscdr.store.directory import LocalStore
 from uscdr.store.encryption import Recipient
 
 PEOPLE = 50
+FRONT = {"patients": {"minimum": PEOPLE}, "mail": "ConnectionRefusedError", "web": "URLError"}
+"""What the first page says in a drill: no mail and no request gets out."""
 MARKS = (b"uasimira", b"zwiebelfisch", b"f00dcafe")
 """Each planted value has one of them; nothing else has."""
 KEY = "the operator's own key of encrypted columns"
@@ -216,7 +218,8 @@ def make(root: Path, mail_port: int) -> OwnPlace:
 def _write_code(code: Path, mail_port: int) -> None:
     files = {
         "Procfile": PROCFILE, "manage.py": MANAGE, "requirements.txt": "django\nclipboard-of-the-ward\n",
-        "wardsite/__init__.py": "", "wardsite/settings.py": SETTINGS.format(mail_port=mail_port), "wardsite/wsgi.py": WSGI,
+        "wardsite/__init__.py": "", "wardsite/settings.py": SETTINGS.format(mail_port=mail_port),
+        "wardsite/wsgi.py": WSGI,
         "ward/__init__.py": "", "ward/urls.py": URLS, "ward/migrations/__init__.py": "",
         "ward/migrations/0001_initial.py": MIGRATION,
     }  # fmt: skip
@@ -249,13 +252,14 @@ def _fill(server: LocalPostgres) -> dict[str, int]:
 
 def _add(connection: psycopg.Connection, number: int, of: dict[str, str]) -> None:
     role = "NURSE" if number % 2 else "DOCTOR"
-    connection.execute("INSERT INTO ward_account (email, password, is_active, is_superuser, role) VALUES"
-                       " (%s, 'pbkdf2_sha256$1$x$y', true, %s, %s)", [f"staff-{of['email']}", number == 3, role])  # fmt: skip
+    account = "INSERT INTO ward_account (email, password, is_active, is_superuser, role) VALUES (%s, 'x', true, %s, %s)"
+    connection.execute(account, [f"staff-{of['email']}", number == 3, role])
     connection.execute("INSERT INTO ward_token VALUES (%s, %s)", [of["token"], number + 1])
     form = f'{{"why": "{of["diagnosis"]}", "{of["email"]}": 1, "phone": 639170000{number:03}}}'
     connection.execute(
         "INSERT INTO ward_patient (name, name_enc, email, born, form, tags, created_at) VALUES"
-        " (%(name)s::text, pgp_sym_encrypt(%(name)s::text, %(key)s), %(email)s, '1990-01-01', %(form)s, ARRAY[%(diagnosis)s::text], now())",
+        " (%(name)s::text, pgp_sym_encrypt(%(name)s::text, %(key)s), %(email)s, '1990-01-01', %(form)s,"
+        " ARRAY[%(diagnosis)s::text], now())",
         {**of, "key": KEY, "form": form},
     )
     long = " ".join(f"{of['name']} {of['diagnosis']} {of['token']} {turn}" for turn in range(200))
@@ -286,7 +290,7 @@ def _write_config(root: Path) -> None:
     }  # fmt: skip
     document["masking"] = {"columns": {"ward_patient.tags": "text"}, "persons": {"ward_patient": "id"}}
     document["checks"] = {
-        "front": {"kind": "http", "path": "/", "json": {"patients": {"minimum": PEOPLE}}},
+        "front": {"kind": "http", "path": "/", "json": FRONT},
         "signed-in": {"kind": "http", "path": "/me/", "auth": True, "json": {"role": {"filled": True}}},
         "decrypts": {"kind": "decrypt"},
     }

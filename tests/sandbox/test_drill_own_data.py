@@ -1,4 +1,4 @@
-"""A drill with a copy of the operator's own database and the operator's own code: what it finds, and what it never has."""
+"""A drill with a copy of the operator's own database and the operator's code: what it finds, and what it never has."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from uscdr.drills import drill as drills
 from uscdr.drills.environment import DrillRequest, Stage
 from uscdr.drills.own_data import OwnRequest
 from uscdr.pgserver.cluster import Tool
+from uscdr.scenarios.adapters import Request
 from uscdr.ui.console import Output
 
 
@@ -95,7 +96,7 @@ class Look:
 
 
 def sandbox_config(sandbox: Stage) -> dict[str, str]:
-    with sandbox.look(drills.Request("db")) as deps:
+    with sandbox.look(Request("db")) as deps:
         return {name: value.get_secret_value() for name, value in deps.platform.config_vars(deps.app).items()}
 
 

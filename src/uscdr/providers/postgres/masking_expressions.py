@@ -111,9 +111,9 @@ _BY_KIND = {
     "uuid": "pg_catalog.encode(pg_catalog.substr(pg_temp.mask_bytes({v}::text, 'uuid', 0), 1, 16), 'hex')",
     "bytes": "pg_catalog.substr(pg_temp.mask_bytes(pg_catalog.encode({v}, 'hex'), 'bytes', pg_catalog.length({v})), 1,"
     " pg_catalog.length({v}))",
-    "address": "pg_catalog.concat('10.', pg_catalog.get_byte(pg_temp.mask_bytes({v}::text, 'a', 0), 0), '.',"
-    " pg_catalog.get_byte(pg_temp.mask_bytes({v}::text, 'a', 0), 1), '.',"
-    " pg_catalog.get_byte(pg_temp.mask_bytes({v}::text, 'a', 0), 2))",
+    "address": "('10.' || pg_catalog.get_byte(pg_temp.mask_bytes({v}::text, 'a', 0), 0) || '.'"
+    " || pg_catalog.get_byte(pg_temp.mask_bytes({v}::text, 'a', 0), 1) || '.'"
+    " || pg_catalog.get_byte(pg_temp.mask_bytes({v}::text, 'a', 0), 2))",
 }
 
 

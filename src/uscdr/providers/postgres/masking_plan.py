@@ -87,9 +87,7 @@ class MaskPlanner:
         """Raises BadInput: a rule that does not fit its column, or a type that no rule is known for."""
         groups = _groups(self.catalog)
         decided = [self._of(column, groups.get(column.spot)) for column in self.catalog.columns]
-        by_group = _strictest(decided)
-        columns = tuple(replace(one, rule=by_group[one.group].rule, why=by_group[one.group].why)
-                        if one.group in by_group else one for one in decided)  # fmt: skip
+        columns = tuple(_agreed(decided))
         return MaskPlan(columns, tuple(sorted(self._unknown())))
 
     def _of(self, column: MaskColumn, group: int | None) -> PlannedMask:
@@ -240,11 +238,12 @@ def _shared(spot: Spot, catalog: MaskCatalog) -> bool:
     return refers or (column.kind == "text" and column.unique and not column.many)
 
 
-def _strictest(decided: Sequence[PlannedMask]) -> dict[int | None, PlannedMask]:
-    """One rule for each group: what scenarios.yaml says of one of its columns, else the one of its unique column."""
-    found: dict[int | None, PlannedMask] = {}
-    order = sorted(decided, key=lambda one: (one.why != SAID, not one.column.unique))
-    for one in order:
-        if one.group is not None:
-            found.setdefault(one.group, one)
-    return found
+def _agreed(decided: Sequence[PlannedMask]) -> Iterator[PlannedMask]:
+    """One rule for each group: what scenarios.yaml says of one of its columns, else that of its unique column."""
+    leaders: dict[int | None, PlannedMask] = {}
+    for one in sorted(decided, key=lambda one: (one.why != SAID, not one.column.unique)):
+        leaders.setdefault(one.group, one)
+    for one in decided:
+        leader = leaders[one.group]
+        follows = one.group is not None and (leader.why == SAID or one.column.kind == "text")
+        yield replace(one, rule=leader.rule, why=leader.why) if follows else one

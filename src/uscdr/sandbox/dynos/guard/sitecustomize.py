@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a directory of PYTHONPATH, and no package
 """Loaded by the interpreter of an operator's code in a drill: refuses every connection but to the sandbox's servers.
 
 It runs in whatever Python the operator has, before the code, and cannot be taken away by it. Nothing of uscdr is
@@ -29,4 +30,5 @@ def _is_number(host: str) -> bool:
     return ":" in host or host.replace(".", "").isdigit()
 
 
-sys.addaudithook(_refuse)
+if "USCDR_SANDBOX_PORTS" in os.environ:
+    sys.addaudithook(_refuse)

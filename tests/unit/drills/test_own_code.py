@@ -1,0 +1,83 @@
+"""The operator's code in a drill: the names of its variables, none of its secrets, an interpreter that can run it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from uscdr.drills import own_code
+from uscdr.drills.own_code import OwnCode
+from uscdr.errors import BadInput
+from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_file import packaged
+from uscdr.scenarios.loader import load
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return load(packaged(), lazily=True).config
+
+
+def test_every_name_of_the_configuration_has_a_harmless_value(config: Config, tmp_path: Path) -> None:
+    found = own_code.variables(config, None, "drill-key")
+    names = {*config.config.required, *config.config.escrow} - {
+        *config.recovery.mail_variables,
+        "DATABASE_URL",
+        "REDIS_URL",
+    }
+    assert set(found) >= names
+    assert not set(found) & {*config.recovery.mail_variables, "DATABASE_URL", "REDIS_URL"}
+    assert found["PGP_ENCRYPTION_KEY"] == "drill-key"
+    assert found["SITE_URL"] == found["FRONTEND_URL"] == "http://127.0.0.1:9"
+    assert found["USE_CLOUDINARY"] == "False"
+    assert len(found["SECRET_KEY"]) > 30
+    assert own_code.variables(config, None, "k")["SECRET_KEY"] != found["SECRET_KEY"]
+
+
+def test_of_a_file_plain_settings_are_taken_and_secrets_and_addresses_are_not(config: Config, tmp_path: Path) -> None:
+    real = {
+        "PAGE_SIZE": "25", "SECRET_KEY": "real", "STRIPE_API_KEY": "real", "HOOK_URL": "https://real.example/x",
+        "PROXY": "http://real.example", "EMAIL_HOST": "smtp.real.example", "EMAIL_PORT": "587",
+        "ADMIN": "a@real.example", "GMAIL_REFRESH_TOKEN": "real", "DATABASE_URL": "postgres://real.example/x", "PGPORT": "5432",
+    }  # fmt: skip
+    file = tmp_path / "app.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in real.items()))
+    found = own_code.variables(config, file, "k")
+    assert found["PAGE_SIZE"] == "25"
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("127.0.0.1", "9")
+    assert not [name for name, value in found.items() if "real" in value]
+    assert not {"DATABASE_URL", "GMAIL_REFRESH_TOKEN"} & set(found)
+
+
+def test_an_interpreter_must_be_named_exist_and_have_django(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="needs an interpreter") as caught:
+        own_code.interpreter(None, {})
+    assert "--python" in caught.value.next_action
+    with pytest.raises(BadInput, match="not a program"):
+        own_code.interpreter(tmp_path / "python", {})
+    bare = tmp_path / "bare"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E "$@"\n')
+    bare.chmod(0o700)
+    with pytest.raises(BadInput, match="lacks the module django"):
+        own_code.interpreter(bare, {})
+    assert own_code.interpreter(Path(sys.executable), {}) == Path(sys.executable)
+
+
+def test_code_must_have_a_procfile(config: Config, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no Procfile"):
+        own_code.tree(str(tmp_path), config, tmp_path, as_it_is=True)
+    (tmp_path / "Procfile").write_text("web: true\n")
+    assert own_code.tree(str(tmp_path), config, tmp_path, as_it_is=True) == tmp_path
+
+
+def test_without_its_own_shell_the_hash_is_one_that_django_accepts(tmp_path: Path) -> None:
+    hashed = OwnCode(tmp_path, Path(sys.executable), {}).hashed("a password")
+    asks = (
+        "from django.conf import settings; settings.configure(); from django.contrib.auth.hashers import check_password"
+    )
+    asks += "; print([check_password(one, sys.argv[1]) for one in ('a password', 'another')])"
+    words = [sys.executable, "-c", f"import sys; {asks}", hashed]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "[True, False]\n"
