@@ -39,9 +39,11 @@ def test_every_name_of_the_configuration_has_a_harmless_value(config: Config, tm
 
 def test_of_a_file_plain_settings_are_taken_and_secrets_and_addresses_are_not(config: Config, tmp_path: Path) -> None:
     real = {
-        "PAGE_SIZE": "25", "SECRET_KEY": "real", "STRIPE_API_KEY": "real", "HOOK_URL": "https://real.example/x",
+        "PAGE_SIZE": "25", "SECRET_KEY": "real",
+        "STRIPE_API_KEY": "real", "HOOK_URL": "https://real.example/x",
         "PROXY": "http://real.example", "EMAIL_HOST": "smtp.real.example", "EMAIL_PORT": "587",
-        "ADMIN": "a@real.example", "GMAIL_REFRESH_TOKEN": "real", "DATABASE_URL": "postgres://real.example/x", "PGPORT": "5432",
+        "ADMIN": "a@real.example", "GMAIL_REFRESH_TOKEN": "real",
+        "DATABASE_URL": "postgres://real.example/x", "PGPORT": "5432",
     }  # fmt: skip
     file = tmp_path / "app.env"
     file.write_text("".join(f"{name}={value}\n" for name, value in real.items()))
