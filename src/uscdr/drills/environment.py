@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.cleanup import SANDBOX, sweep, workplace
 from uscdr.commands import run as wiring
+from uscdr.commands.housekeeping import warn_exposed
 from uscdr.drills.own_data import prepare
 from uscdr.errors import ExitCode, MachineError, MissingExtra
 from uscdr.files import new_file, private_directory
@@ -145,7 +146,10 @@ def stage(request: DrillRequest, output: Output) -> Iterator[Stage]:
 
 @contextmanager
 def _sandbox(home: Path, request: DrillRequest, output: Output) -> Iterator[Stage]:
-    own = prepare(home, request.state, request.own, request.loaded.config, output.say) if request.own else None
+    own = None
+    if request.own:
+        warn_exposed(output, request.own.identity, request.own.passphrase_file)
+        own = prepare(home, request.state, request.own, request.loaded.config, output.say)
     env = {name: value for name, value in os.environ.items() if name not in (*TOKENS, *(ACCOUNT if own else ()))}
     env |= {"USCDR_CHECK_EMAIL": own.login, "USCDR_CHECK_PASSWORD": own.password} if own and own.login else {}
     made = Stage(home, request, {**env, "USCDR_STATE_DIR": str(home)}, output, own.data if own else None)

@@ -17,6 +17,8 @@ from uscdr.drills.own_code import OwnCode
 from uscdr.errors import BadInput
 from uscdr.models.data_settings import ColumnName, TableName
 from uscdr.models.masking import DrillUser, MaskingRules
+from uscdr.sandbox.boot.request import APP
+from uscdr.scenarios.config import SANDBOX
 from uscdr.wiring import stores
 from uscdr.words import first_of, moment, plural
 
@@ -130,7 +132,7 @@ def _choice(wanted: OwnRequest, config: Config, state: Path) -> _Choice:
             f"--from {wanted.copy} does not name a copy.",
             next_action=f"Write vault:newest, or vault: and a backup or copy of `uscdr backup list`: {COMMAND}",
         )
-    app = _app(wanted.target, config)
+    app = _app(wanted.target or os.environ.get("USCDR_TARGET"), config)
     store = stores.open_store(None, config, state, os.environ)
     entry = _entry(name, app, config, store)
     keys = stores.reading_keys(wanted.identity, wanted.passphrase_file, os.environ)
@@ -145,6 +147,8 @@ def _choice(wanted: OwnRequest, config: Config, state: Path) -> _Choice:
 def _app(name: str | None, config: Config) -> str:
     """The application whose database was copied. Raises BadInput."""
     targets = config.targets
+    if name == SANDBOX:
+        return APP
     if name is None and len(targets) == 1:
         return next(iter(targets.values())).heroku.app
     if name is None or name not in targets:

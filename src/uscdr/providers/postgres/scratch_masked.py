@@ -54,7 +54,8 @@ class MaskingScratch:
             with translated(_SERVER), made.bench.session() as connection:
                 done = mask(connection, self.rules, self.user)
             _dump(made.bench, target)
-            return done.model_copy(update={"left_out": tuple(f"{one.what}: {one.why}" for one in made.left_out)})
+            lacks = tuple(f"{one.what}: {one.why}" for one in made.left_out if not one.of_platform)
+            return done.model_copy(update={"left_out": lacks})
 
 
 def _let_mask(bench: Bench) -> None:
