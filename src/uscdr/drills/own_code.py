@@ -27,7 +27,7 @@ HASH_SECONDS = 120.0
 HASHED = "uscdr-hash:"
 """What stands before the password's hash in the output of the application's own interpreter."""
 ROUNDS = 600_000
-_PASSWORD = "USCDR_DRILL_PASSWORD"  # noqa: S105 - a variable's name
+_PASSWORD = "DRILL_PASSWORD"  # noqa: S105 - a variable's name
 _SHELL = f"""import os
 from django.contrib.auth.hashers import make_password
 print("{HASHED}" + make_password(os.environ["{_PASSWORD}"]))

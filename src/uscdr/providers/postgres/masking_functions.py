@@ -28,52 +28,78 @@ FIRST_DAYS, DAYS = 30, 365
 _TEMPLATES = (
     # as many random bytes as asked for, by key, value and salt
     """
-CREATE FUNCTION pg_temp.mask_bytes(v text, salt text, size int) RETURNS bytea LANGUAGE sql STRICT AS $$
-    SELECT string_agg(sha256(convert_to(concat(current_setting('<KEY>'), salt, ':', i, ':', v), 'UTF8')), ''::bytea
-                      ORDER BY i)
-    FROM generate_series(0, size / 32) i $$""",
+CREATE FUNCTION pg_temp.mask_bytes(v text, salt text, size int) RETURNS bytea LANGUAGE plpgsql STRICT AS $$
+DECLARE
+    seed text := concat(current_setting('<KEY>'), salt, ':', v, ':');
+BEGIN
+    IF size <= 32 THEN
+        RETURN sha256(convert_to(seed || '0', 'UTF8'));
+    END IF;
+    RETURN (SELECT string_agg(sha256(convert_to(seed || i, 'UTF8')), ''::bytea ORDER BY i)
+            FROM generate_series(0, (size - 1) / 32) i);
+END $$""",
     # letters for letters, digits for digits; spaces and punctuation stay
     """
-CREATE FUNCTION pg_temp.mask_shape(v text, salt text) RETURNS text LANGUAGE sql STRICT AS $$
-    SELECT coalesce(string_agg(CASE
+CREATE FUNCTION pg_temp.mask_shape(v text, salt text) RETURNS text LANGUAGE plpgsql STRICT AS $$
+BEGIN
+    RETURN (SELECT coalesce(string_agg(CASE
         WHEN ascii(c) BETWEEN 48 AND 57 THEN chr(48 + get_byte(b, (o - 1)::int) % 10)
         WHEN ascii(c) BETWEEN 65 AND 90 THEN chr(65 + get_byte(b, (o - 1)::int) % 26)
         WHEN ascii(c) < 128 AND ascii(c) NOT BETWEEN 97 AND 122 THEN c
         ELSE chr(97 + get_byte(b, (o - 1)::int) % 26) END, '' ORDER BY o), '')
     FROM (SELECT pg_temp.mask_bytes(v, salt, length(v)) AS b OFFSET 0) s,
-         unnest(string_to_array(v, NULL)) WITH ORDINALITY u (c, o) $$""",
+         unnest(string_to_array(v, NULL)) WITH ORDINALITY u (c, o));
+END $$""",
     # a long text is nearly as long afterwards, in other words
     """
-CREATE FUNCTION pg_temp.mask_filler(v text, salt text) RETURNS text LANGUAGE sql STRICT AS $$
-    SELECT left(string_agg(('{<WORDS>}'::text[])[1 + get_byte(b, i) % 64], ' ' ORDER BY i), length(v))
-    FROM (SELECT pg_temp.mask_bytes(v, salt, length(v) / 6) AS b OFFSET 0) s, generate_series(0, length(v) / 6) i $$""",
+CREATE FUNCTION pg_temp.mask_filler(v text, salt text) RETURNS text LANGUAGE plpgsql STRICT AS $$
+BEGIN
+    RETURN (SELECT left(string_agg(('{<WORDS>}'::text[])[1 + get_byte(b, i) % 64], ' ' ORDER BY i), length(v))
+    FROM (SELECT pg_temp.mask_bytes(v, salt, length(v) / 4 + 1) AS b OFFSET 0) s, generate_series(0, length(v) / 4) i);
+END $$""",
     """
-CREATE FUNCTION pg_temp.mask_email(v text, salt text, longest int) RETURNS text LANGUAGE sql STRICT AS $$
-    SELECT CASE WHEN v = '' THEN v ELSE concat('u', left(encode(pg_temp.mask_bytes(v, salt, 0), 'hex'),
-        greatest(1, least(16, longest - length('<HOST>') - 2))), '@<HOST>') END $$""",
+CREATE FUNCTION pg_temp.mask_email(v text, salt text, longest int) RETURNS text LANGUAGE plpgsql STRICT AS $$
+BEGIN
+    IF v = '' THEN
+        RETURN v;
+    END IF;
+    RETURN concat('u', left(encode(pg_temp.mask_bytes(v, salt, 0), 'hex'),
+        greatest(1, least(16, longest - length('<HOST>') - 2))), '@<HOST>');
+END $$""",
     """
-CREATE FUNCTION pg_temp.mask_text(v text, salt text, longest int) RETURNS text LANGUAGE sql STRICT AS $$
-    SELECT CASE
-        WHEN v ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$' THEN pg_temp.mask_email(v, salt, longest)
-        WHEN v ~ '^[0-9a-f]{16,}$' THEN left(encode(pg_temp.mask_bytes(v, salt, length(v)), 'hex'), length(v))
-        WHEN length(v) <= 200 THEN pg_temp.mask_shape(v, salt)
-        ELSE pg_temp.mask_filler(v, salt) END $$""",
+CREATE FUNCTION pg_temp.mask_text(v text, salt text, longest int) RETURNS text LANGUAGE plpgsql STRICT AS $$
+BEGIN
+    IF v ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$' THEN
+        RETURN pg_temp.mask_email(v, salt, longest);
+    ELSIF v ~ '^[0-9a-f]{16,}$' THEN
+        RETURN left(encode(pg_temp.mask_bytes(v, salt, length(v)), 'hex'), length(v));
+    ELSIF length(v) <= 64 THEN
+        RETURN pg_temp.mask_shape(v, salt);
+    END IF;
+    RETURN pg_temp.mask_filler(v, salt);
+END $$""",
     # as many names as there were words; a second try, where values must differ, adds letters of its own
     """
-CREATE FUNCTION pg_temp.mask_name(v text, salt text, longest int) RETURNS text LANGUAGE sql STRICT AS $$
-    SELECT CASE WHEN v = '' THEN v ELSE coalesce(string_agg(CASE WHEN w = '' THEN w ELSE
+CREATE FUNCTION pg_temp.mask_name(v text, salt text, longest int) RETURNS text LANGUAGE plpgsql STRICT AS $$
+BEGIN
+    RETURN (SELECT CASE WHEN v = '' THEN v ELSE coalesce(string_agg(CASE WHEN w = '' THEN w ELSE
         ('{<NAMES>}'::text[])[1 + get_byte(pg_temp.mask_bytes(w, salt, 0), 0) % 64] END, ' ' ORDER BY o), '')
         || CASE WHEN salt = '' THEN '' ELSE ' ' || left(encode(pg_temp.mask_bytes(v, salt, 0), 'hex'), 6) END END
-    FROM regexp_split_to_table(v, '[[:space:]]+') WITH ORDINALITY u (w, o) $$""",
+    FROM regexp_split_to_table(v, '[[:space:]]+') WITH ORDINALITY u (w, o));
+END $$""",
     """
-CREATE FUNCTION pg_temp.mask_days(person text) RETURNS int LANGUAGE sql STRICT AS $$
-    SELECT <FIRST> + (get_byte(b, 0) * 256 + get_byte(b, 1)) % <DAYS>
-    FROM (SELECT pg_temp.mask_bytes(person, 'days', 0) AS b OFFSET 0) s $$""",
+CREATE FUNCTION pg_temp.mask_days(person text) RETURNS int LANGUAGE plpgsql STRICT AS $$
+BEGIN
+    RETURN (SELECT <FIRST> + (get_byte(b, 0) * 256 + get_byte(b, 1)) % <DAYS>
+    FROM (SELECT pg_temp.mask_bytes(person, 'days', 0) AS b OFFSET 0) s);
+END $$""",
     # between a half and the whole of it, so that it fits wherever the first one did
     """
-CREATE FUNCTION pg_temp.mask_number(v numeric) RETURNS numeric LANGUAGE sql STRICT AS $$
-    SELECT v * (500 + (get_byte(b, 0) * 256 + get_byte(b, 1)) % 500) / 1000
-    FROM (SELECT pg_temp.mask_bytes(v::text, 'number', 0) AS b OFFSET 0) s $$""",
+CREATE FUNCTION pg_temp.mask_number(v numeric) RETURNS numeric LANGUAGE plpgsql STRICT AS $$
+BEGIN
+    RETURN (SELECT v * (500 + (get_byte(b, 0) * 256 + get_byte(b, 1)) % 500) / 1000
+    FROM (SELECT pg_temp.mask_bytes(v::text, 'number', 0) AS b OFFSET 0) s);
+END $$""",
     # a date in a text moves as the person's dates do
     """
 CREATE FUNCTION pg_temp.mask_leaf(v text, days int) RETURNS text LANGUAGE plpgsql STRICT AS $$

@@ -182,6 +182,13 @@ def test_the_same_text_has_the_same_mask_once_and_another_in_the_next_drill(serv
     assert seen[2] == seen[3] != seen[0]
 
 
+def test_a_text_of_any_length_has_as_many_characters_afterwards_or_nearly(server: LocalPostgres) -> None:
+    script = "CREATE TABLE t (n int, v text); INSERT INTO t SELECT g, repeat('z', g) FROM generate_series(0, 600) g"
+    with database(server, script) as connection:
+        mask(connection, rules(), None)
+        assert rows(connection, "SELECT count(*) FROM t WHERE length(v) BETWEEN n - 1 AND n AND v !~ 'zzzz'") == [601]
+
+
 def test_rules_of_the_file_win_by_column_and_by_table(server: LocalPostgres) -> None:
     script = """
         CREATE TABLE t (a text, b text, c text, d varchar(30), e int, f text);
