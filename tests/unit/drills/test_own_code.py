@@ -11,7 +11,7 @@ import pytest
 from uscdr.drills import own_code
 from uscdr.drills.own_code import OwnCode
 from uscdr.errors import BadInput
-from uscdr.scenarios.config import Config
+from uscdr.scenarios.config import Config, Source
 from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 
@@ -73,6 +73,21 @@ def test_code_must_have_a_procfile(config: Config, tmp_path: Path) -> None:
         own_code.tree(str(tmp_path), config, tmp_path, as_it_is=True)
     (tmp_path / "Procfile").write_text("web: true\n")
     assert own_code.tree(str(tmp_path), config, tmp_path, as_it_is=True) == tmp_path
+
+
+def test_of_a_repository_the_configured_commit_is_taken(config: Config, tmp_path: Path) -> None:
+    place, home = tmp_path / "repository", tmp_path / "home"
+    place.mkdir()
+    home.mkdir(mode=0o700)
+    (place / "Procfile").write_text("web: committed\n")
+    for words in (("init", "-q", "-b", "live"), ("add", "."), ("commit", "-q", "-m", "The app")):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+        subprocess.run(["git", *identity, *words], cwd=place, check=True)
+    (place / "Procfile").write_text("web: changed since\n")
+    app = config.app.model_copy(update={"source": Source(git=str(place), ref="live")})
+    found = own_code.tree(str(place), config.model_copy(update={"app": app}), home, as_it_is=False)
+    assert (found / "Procfile").read_text() == "web: committed\n"
+    assert found.is_relative_to(home)
 
 
 def test_without_its_own_shell_the_hash_is_one_that_django_accepts(tmp_path: Path) -> None:
