@@ -106,18 +106,23 @@ def interpreter(given: Path | None, env: Mapping[str, str]) -> Path:
             next_action="Make one, and name it: python3 -m venv app-venv && app-venv/bin/pip install -r "
             "requirements.txt && uscdr drill db --from vault:newest --python app-venv/bin/python",
         )
-    if not named.is_file() or not os.access(named, os.X_OK):
-        raise BadInput(
-            f"--python: {named} is not a program that can be run.",
-            next_action="Name an interpreter: uscdr drill db --from vault:newest --python app-venv/bin/python",
-        )
     python = named.absolute()  # not resolved: the place of a virtual environment's interpreter matters
-    done = subprocess.run(
-        [str(python), "-c", "import django"], stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
-    if done.returncode:
+    if not _imports_django(python):
         raise _lacking(python, "django")
     return python
+
+
+def _imports_django(python: Path) -> bool:
+    """Raises BadInput for what is no interpreter."""
+    words = [str(python), "-c", "import django"]
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=HASH_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        raise BadInput(
+            f"--python: {python} is not a Python interpreter that can be run.",
+            next_action="Name an interpreter: uscdr drill db --from vault:newest --python app-venv/bin/python",
+        ) from None
+    return done.returncode == 0
 
 
 def require_code(given: str | None, config: Config) -> str:
@@ -205,7 +210,12 @@ def _given(env_file: Path | None) -> dict[str, str]:
         raise BadInput(
             f"--env-file: there is no file {env_file}.", next_action="Name a file with NAME=value lines."
         )  # fmt: skip
-    return read_env_file(env_file)
+    try:
+        return read_env_file(env_file)
+    except (OSError, UnicodeDecodeError):
+        raise BadInput(
+            f"--env-file: {env_file} cannot be read as text.", next_action="Name a file with NAME=value lines."
+        ) from None
 
 
 def _harmless(name: str, given: str | None) -> str:

@@ -54,12 +54,22 @@ def test_of_a_file_plain_settings_are_taken_and_secrets_and_addresses_are_not(co
     assert not {"DATABASE_URL", "GMAIL_REFRESH_TOKEN"} & set(found)
 
 
+def test_a_file_of_variables_that_is_no_text_is_refused(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "app.env").write_bytes(b"A=\xff\xfe")
+    for file in (tmp_path / "app.env", tmp_path / "absent", tmp_path):
+        with pytest.raises(BadInput, match="--env-file"):
+            own_code.variables(config, file, "k")
+
+
 def test_an_interpreter_must_be_named_exist_and_have_django(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="needs an interpreter") as caught:
         own_code.interpreter(None, {})
     assert "--python" in caught.value.next_action
-    with pytest.raises(BadInput, match="not a program"):
-        own_code.interpreter(tmp_path / "python", {})
+    (tmp_path / "text").write_text("no program")
+    (tmp_path / "text").chmod(0o700)
+    for other in (tmp_path / "absent", tmp_path, tmp_path / "text"):
+        with pytest.raises(BadInput, match="not a Python interpreter"):
+            own_code.interpreter(other, {})
     bare = tmp_path / "bare"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E "$@"\n')
     bare.chmod(0o700)
