@@ -184,6 +184,7 @@ def test_the_report_says_what_was_masked_and_no_value(
     [
         (("--from", "vault:newest"), "needs a key"),
         (("--from", "vault:b009", "--identity", "identity.txt"), "There is no backup “b009”"),
+        (("--from", "kit:newest", "--identity", "identity.txt"), "There is no kit in"),
         (("--from", "somewhere", "--identity", "identity.txt"), "does not name a copy"),
         (("--from", "vault:newest", "--identity", "identity.txt"), "does not know where the application's code is"),
         (("--from", "vault:newest", "--identity", "identity.txt", "--source", "nowhere"), "no directory nowhere"),

@@ -27,7 +27,7 @@ Patients = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Number of 
 Report = Annotated[Path, typer.Option(metavar="DIR", help="Directory for the reports (Markdown and JSON).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
 REPORTS = Path("reports")
-_FROM = "Use a masked copy of your own database: vault:newest, or vault: and a backup of `uscdr backup list`."
+_FROM = "Use a masked copy of your own database: vault:newest, vault:BACKUP, kit:newest or kit:KIT."
 _SOURCE = "Your application's code: a directory, or a Git repository. Default: app.source of scenarios.yaml."
 _PYTHON = "Interpreter that has your application's requirements."
 _IDENTITY = "File with the private key that decrypts the copy."

@@ -9,32 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from uscdr.backups.catalog import Scope, StoredCopies, find
-from uscdr.backups.proofs import Proofs, demands_digest
 from uscdr.cleanup import workplace
 from uscdr.drills import own_code
 from uscdr.drills.own_code import OwnCode
-from uscdr.errors import BadInput
+from uscdr.drills.own_copy import CopyRequest, own_copy
 from uscdr.models.data_settings import ColumnName, TableName
 from uscdr.models.masking import DrillUser, MaskingRules
-from uscdr.sandbox.boot.request import APP
-from uscdr.scenarios.config import SANDBOX
-from uscdr.wiring import stores
 from uscdr.words import first_of, moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from uscdr.backups.catalog import BackupEntry
-    from uscdr.backups.copy import Keys
+    from uscdr.drills.own_copy import OwnCopy
     from uscdr.models.masking import MaskedDatabase
     from uscdr.scenarios.config import Config
-    from uscdr.store.store import Store
 
-VAULT = "vault"
 LOGIN, EMAIL = "uscdr-drill", "uscdr-drill@example.invalid"
-COMMAND = "uscdr drill db --from vault:newest --identity FILE --python PATH"
 
 
 @dataclass(frozen=True)
@@ -89,17 +80,6 @@ class OwnStage:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """All that must be there before anything is started."""
-
-    entry: BackupEntry
-    store: Store
-    keys: Keys
-    python: Path
-    source: str
-
-
 def prepare(home: Path, state: Path, wanted: OwnRequest, config: Config, say: Callable[[str], None]) -> OwnStage:
     """Make the masked dump and everything else in `home`; what is not masked is gone when this returns.
 
@@ -108,78 +88,24 @@ def prepare(home: Path, state: Path, wanted: OwnRequest, config: Config, say: Ca
         CheckFailed: the copy is damaged, or a masked row breaks a constraint.
         MachineError, ProviderError: this machine or the repository failed.
     """
-    chosen = _choice(wanted, config, state)
+    copy = own_copy(
+        CopyRequest(wanted.copy, wanted.target, wanted.identity, wanted.passphrase_file), config, state
+    )  # fmt: skip
+    source = own_code.require_code(wanted.source, config)
+    python = own_code.interpreter(wanted.python, os.environ)
     key, password = secrets.token_urlsafe(32), secrets.token_urlsafe(18)
     values = own_code.variables(config, wanted.env_file, key)
-    tree = own_code.tree(chosen.source, config, home, as_it_is=wanted.source is not None)
-    code = OwnCode(tree, chosen.python, values)
+    tree = own_code.tree(source, config, home, as_it_is=wanted.source is not None)
+    code = OwnCode(tree, python, values)
     user = _user(config, code.hashed(password)) if config.access else None
-    masked = _masked(chosen, _rules(config, key), user, (home, state), say)
-    card = chosen.entry.copies[0]
-    data = DrillData(card.id, chosen.entry.name, moment(chosen.entry.taken_at), masked)
+    masked = _masked(copy, _rules(config, key), user, (home, state), say)
+    data = DrillData(copy.id, copy.backup, moment(copy.taken_at), masked)
     say(f"The drill's data: {data.words}")
     broker = any(one.startswith("heroku-redis") for one in config.recovery.services)
     return OwnStage(
         data, home / "masked.dump", code, own_code.write_env_file(home / "config.env", values), broker,
         _login(config) if masked.signed_in else "", password,
     )  # fmt: skip
-
-
-def _choice(wanted: OwnRequest, config: Config, state: Path) -> _Choice:
-    place, _, name = wanted.copy.partition(":")
-    if place != VAULT or not name:
-        raise BadInput(
-            f"--from {wanted.copy} does not name a copy.",
-            next_action=f"Write vault:newest, or vault: and a backup or copy of `uscdr backup list`: {COMMAND}",
-        )
-    app = _app(wanted.target or os.environ.get("USCDR_TARGET"), config)
-    store = stores.open_store(None, config, state, os.environ)
-    entry = _entry(name, app, config, store)
-    keys = stores.reading_keys(wanted.identity, wanted.passphrase_file, os.environ)
-    if not keys.may_open(entry.copies[0]):
-        raise BadInput(
-            f"uscdr needs a key to decrypt the copy {entry.copies[0].id}.", next_action=f"Pass it: {COMMAND}"
-        )  # fmt: skip
-    source = own_code.require_code(wanted.source, config)
-    return _Choice(entry, store, keys, own_code.interpreter(wanted.python, os.environ), source)
-
-
-def _app(name: str | None, config: Config) -> str:
-    """The application whose database was copied. Raises BadInput."""
-    targets = config.targets
-    if name == SANDBOX:
-        return APP
-    if name is None and len(targets) == 1:
-        return next(iter(targets.values())).heroku.app
-    if name is None or name not in targets:
-        raise BadInput(
-            "The drill does not know whose database it is to use.",
-            next_action="Name a target of scenarios.yaml: "
-            f"uscdr --target {next(iter(targets))} drill db --from vault:newest",
-        )
-    return targets[name].heroku.app
-
-
-def _entry(name: str, app: str, config: Config, store: Store) -> BackupEntry:
-    """The copy of this name, or the newest proven one. Raises BadInput."""
-    scope = Scope(app, demands=demands_digest(config.invariants))
-    entries = scope.entries((), StoredCopies.of(store).copies, Proofs(store))
-    if name == "newest":
-        proven = [one for one in entries if one.proven]
-        if not proven:
-            what = plural(len(entries), "copy", "copies")
-            raise BadInput(
-                f"{store.place} has no proven copy of the database of {app} ({what}, none proven).",
-                next_action="Copy a backup and prove it: uscdr backup pull && uscdr backup prove --identity FILE",
-            )
-        return proven[-1]
-    found = find(entries, name)
-    if not found.proven:
-        raise BadInput(
-            f"The copy of {found.name} is not proven.",
-            next_action=f"Prove it: uscdr backup prove {found.name} --identity FILE",
-        )
-    return found
 
 
 def _rules(config: Config, key: str) -> MaskingRules:
@@ -207,16 +133,15 @@ def _user(config: Config, hashed: str) -> DrillUser | None:
 
 
 def _masked(
-    chosen: _Choice, rules: MaskingRules, user: DrillUser | None, places: tuple[Path, Path], say: Callable[[str], None]
+    copy: OwnCopy, rules: MaskingRules, user: DrillUser | None, places: tuple[Path, Path], say: Callable[[str], None]
 ) -> MaskedDatabase:
     """Decrypt, restore, mask and dump, in a directory of its own that is removed before this returns."""
     from uscdr.providers.postgres.scratch_masked import MaskingScratch
 
     home, state = places
-    card = chosen.entry.copies[0]
     with workplace(state, f"masking-{secrets.token_hex(4)}") as work:
-        say(f"Decrypting the copy {card.id}")
-        with chosen.keys.opened(chosen.store, card, work) as dump:
+        say(f"Decrypting the copy {copy.id}")
+        with copy.opened(work) as dump:
             say("Restoring it into a private PostgreSQL, and masking it there")
             masked = MaskingScratch(work, rules, user).masked(dump, home / "masked.dump", lambda *_: None)
     for text in masked.unknown:
