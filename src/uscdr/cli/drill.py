@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -13,6 +13,9 @@ from typing_extensions import override
 from uscdr.cli.monitored import monitored
 from uscdr.cli.options import examples, targets_and_output
 from uscdr.commands.housekeeping import state
+
+if TYPE_CHECKING:
+    from uscdr.drills.own_data import OwnRequest
 
 app = typer.Typer(
     no_args_is_help=True, help="Rehearse a recovery in a sandbox of its own, and keep the calendar of exercises."
@@ -37,6 +40,12 @@ Seed = Annotated[
     ),
 ]  # fmt: skip
 REPORTS = Path("reports")
+_FROM = "Use a masked copy of your own database: vault:newest, vault:BACKUP, kit:newest or kit:KIT."
+_SOURCE = "Your application's code: a directory, or a Git repository. Default: app.source of scenarios.yaml."
+_PYTHON = "Interpreter that has your application's requirements."
+_IDENTITY = "File with the private key that decrypts the copy."
+_PASSPHRASE = "File with the passphrase that decrypts the copy."  # noqa: S105 - a help text
+_ENV_FILE = "File with NAME=value lines for your application's settings. Secrets and addresses are replaced."
 SURPRISE, SEEDS = "--surprise", 10_000
 
 
@@ -53,7 +62,7 @@ class SeededCommand(TyperCommand):
 
 def _command(scenario: str, words: str, *sample: str) -> None:
     """Adds `uscdr drill SCENARIO`; `words` are its help. Its first kind of damage is the default."""
-    kinds = KINDS[scenario]
+    kinds, hidden = KINDS[scenario], scenario != "db"
 
     def run(
         context: typer.Context,
@@ -63,8 +72,15 @@ def _command(scenario: str, words: str, *sample: str) -> None:
         report: Report = REPORTS,
         as_json: AsJson = False,
         surprise: Seed = None,
+        copy: str = typer.Option("", "--from", metavar="COPY", hidden=hidden, help=_FROM),
+        source: str = typer.Option("", metavar="DIR|GIT", hidden=hidden, help=_SOURCE),
+        python: str = typer.Option("", metavar="PATH", hidden=hidden, help=_PYTHON),
+        identity: str = typer.Option("", metavar="FILE", hidden=hidden, help=_IDENTITY),
+        passphrase_file: str = typer.Option("", metavar="FILE", hidden=hidden, help=_PASSPHRASE),
+        env_file: str = typer.Option("", metavar="FILE", hidden=hidden, help=_ENV_FILE),
     ) -> None:
-        _drill(context, scenario, how, patients, report, as_json=as_json, surprise=surprise)
+        own = _own(context, scenario, copy, (source, python, identity, passphrase_file, env_file))
+        _drill(context, scenario, how, patients, report, as_json=as_json, surprise=surprise, own=own)
 
     app.command(scenario, help=words, epilog=examples(*sample) if sample else None, cls=SeededCommand)(run)
 
@@ -72,6 +88,7 @@ def _command(scenario: str, words: str, *sample: str) -> None:
 _command(
     "db", "Damage the database and recover it. Compare it with its healthy state.",
     "drill db", "drill db --how delete-rows --patients 50 --report reports", "drill db --surprise 7",
+    "drill db --from vault:newest --identity ~/.config/uscdr/identity.txt --python app-venv/bin/python",
 )  # fmt: skip
 _command("app", "Break the application and recover it. Compare the data with the healthy state.")
 _command("media", "Damage media files and restore them. Use the service's backup and a kit. Compare every file.")
@@ -148,8 +165,32 @@ def record(
     exercises.record(targets, output, given)
 
 
+def _own(
+    context: typer.Context, scenario: str, copy: str,
+    more: tuple[str, ...],
+) -> OwnRequest | None:  # fmt: skip
+    """What is said of the operator's own data and code; None for a drill with the clinic's. Raises BadInput."""
+    from uscdr.cli.options import options
+    from uscdr.errors import BadInput
+
+    if (copy or any(more)) and (scenario != "db" or not copy):
+        raise BadInput(
+            "Options on your own data and code are for a drill of the database with --from.",
+            next_action="uscdr drill db --from vault:newest --identity FILE --source DIR --python PATH",
+        )
+    if not copy:
+        return None
+    from uscdr.drills.own_data import OwnRequest
+
+    source, *named = more
+    python, identity, passphrase_file, env_file = (Path(one) if one else None for one in named)
+    target = options(context).target
+    return OwnRequest(copy, source or None, python, identity, passphrase_file, env_file, target)
+
+
 def _drill(
-    context: typer.Context, scenario: str, how: str, patients: int, report: Path, *, as_json: bool, surprise: int | None
+    context: typer.Context, scenario: str, how: str, patients: int, report: Path, *, as_json: bool,
+    surprise: int | None, own: OwnRequest | None,
 ) -> None:  # fmt: skip
     from uscdr.drills.drill import drill
     from uscdr.drills.environment import DrillRequest
@@ -162,5 +203,5 @@ def _drill(
         )
     targets, output = targets_and_output(context, as_json=as_json)
     targets.loaded()  # an invalid configuration ends the drill before it starts anything
-    request = DrillRequest(how, patients, report, state(), targets.config, surprise)
+    request = DrillRequest(how, patients, report, state(), targets.config, surprise, own)
     raise typer.Exit(drill(scenario, request, output))

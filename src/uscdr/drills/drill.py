@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from uscdr.drills.own_data import DrillData
     from uscdr.drills.scoring import FaultScore
     from uscdr.drills.surprise import Surprise
     from uscdr.engine.run import Outcome
@@ -73,6 +74,13 @@ class Drill:
     report: RunReport
     surprise: Surprise | None = None
     """The faults and their scores; None in a drill without faults."""
+    data: DrillData | None = None
+    """The masked copy of the operator's own database, if that was damaged and not the clinic's."""
+
+    @property
+    def of(self) -> str:
+        """Whose data it was, in a few words."""
+        return f"a copy of {self.data.backup}" if self.data else f"{self.patients:,} patients"
 
     @property
     def rows_lost(self) -> int:
@@ -100,7 +108,8 @@ def _drill_summary(drill: Drill, directory: Path) -> str:
     verdict = "passed" if drill.sound else "FAILED"
     return "\n".join(
         [
-            f"Drill {drill.scenario} ({drill.how}, {drill.patients:,} patients): {verdict}",
+            f"Drill {drill.scenario} ({drill.how}, {drill.of}): {verdict}",
+            *([f"Data: {drill.data.words}"] if drill.data else []),
             f"Achieved RTO: {report.rto.words}",
             f"Achieved RPO: {report.rpo.words}",
             f"Rows: {_rows(drill)}",
@@ -142,6 +151,7 @@ def _drill_markdown(drill: Drill) -> str:
     if drill.findings:
         lost = [(loss.table, f"{loss.before:,}", f"{loss.after:,}") for loss in drill.losses]
         lines += _table(("table", "before the disaster", "after the recovery"), lost)
+    lines += _masking(drill.data) if drill.data else []
     return "\n".join([*lines, to_markdown(drill.report)])
 
 
@@ -151,6 +161,17 @@ def _fault_row(one: FaultScore) -> tuple[str, ...]:
     verdict = one.verdict if one.handled else f"**{one.verdict}**"
     what, struck = literal(f"{one.name}: {one.what}"), literal(one.struck)
     return what, one.expected, struck, seen, after, literal(one.outcome), verdict
+
+
+def _masking(data: DrillData) -> list[str]:
+    """Every column by its rule, and how many rows its table has; never a value."""
+    done = data.masked
+    lines = [f"The drill used {data.words}. The copy stays as it is; the sandbox never held its own values.", ""]
+    lines += _table(("column", "rule", "why", "rows"), [
+        (f"{one.table}.{one.column}", one.rule, one.why or "by its type", f"{done.rows[one.table]:,}")
+        for one in sorted(done.columns, key=lambda one: (one.rule == "keep", one.table))
+    ])  # fmt: skip
+    return lines + _table(("not in the drill's database",), [(one,) for one in done.left_out])
 
 
 def _phase(phase: PhaseReport) -> tuple[str, ...]:
@@ -167,15 +188,17 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _drill_figures(drill: Drill) -> str:
     """One paragraph of numbers."""
+    whose = f"Data: {drill.data.words}" if drill.data else f"{drill.patients:,} synthetic patients"
     return (
-        f"{drill.patients:,} synthetic patients. Rows: {_rows(drill)}. Writes sent to the providers: {drill.writes}; "
+        f"{whose}. Rows: {_rows(drill)}. Writes sent to the providers: {drill.writes}; "
         f"not in the plan: {'; '.join(drill.beyond) or 'none'}. Verdict: {'passed' if drill.sound else 'failed'}."
     )
 
 
 def _drill_json(drill: Drill) -> str:
     """The report as JSON."""
-    data = {name: value for name, value in asdict(drill).items() if name != "report"}
+    data = {name: value for name, value in asdict(drill).items() if name not in ("report", "data")}
+    data |= {"data": drill.data.document()} if drill.data else {}
     if drill.surprise is not None:
         faults = [asdict(one) | {"verdict": one.verdict} for one in drill.surprise.scores]
         data["surprise"] = {"seed": drill.surprise.seed, "handled": drill.surprise.handled, "faults": faults}
@@ -218,6 +241,7 @@ class _DrillOutcome:
     before: TableContents
     damage: dict[str, Any]
     writes: list[dict[str, Any]]
+    data: DrillData | None = None
     after: TableContents = field(default_factory=TableContents)
     findings: tuple[Comparison, ...] = ()
     surprise: Surprise | None = None
@@ -288,12 +312,13 @@ def _carry_out(disaster: Disaster, sandbox: Stage, run: str) -> _DrillOutcome:
     writes = sandbox.writes(mark)
     journal = _read(sandbox.request.state, run)
     if ending.code is not ExitCode.DONE or journal is None:
-        return _DrillOutcome(ending, before, damage, writes, surprise=trouble.result(journal, ()))
+        return _DrillOutcome(ending, before, damage, writes, sandbox.data, surprise=trouble.result(journal, ()))
     with sandbox.look(request, disaster.identity) as deps:
         after = content(deps)
     report = build(journal.stamped, last_hash=journal.last_hash)
     findings = disaster.judge(sandbox, Aftermath(before, after, report, writes)) + trouble.judge(before, after)
-    return _DrillOutcome(ending, before, damage, writes, after, findings, trouble.result(journal, findings))
+    told = trouble.result(journal, findings)
+    return _DrillOutcome(ending, before, damage, writes, sandbox.data, after, findings, told)
 
 
 def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutcome) -> Drill:
@@ -314,4 +339,5 @@ def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutc
         journal=str(journal.path) if journal else "",
         report=build(journal.stamped, last_hash=journal.last_hash) if journal else build(()),
         surprise=outcome.surprise,
+        data=outcome.data,
     )

@@ -125,7 +125,8 @@ async def _serve(state: StateDir, request: UpRequest, progress: Progress, starte
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with AsyncExitStack() as stack:
         progress.stage("Starting PostgreSQL and the provider's APIs")
-        runtime = Runtime(Path(request.python or os.environ.get(PYTHON) or sys.executable))
+        interpreter = Path(request.python or os.environ.get(PYTHON) or sys.executable)
+        runtime = Runtime(interpreter, withholds=bool(request.dump))
         parts = await assemble(state, request, runtime, stack)
         control = {"url": parts.core.api_url, "secret": parts.core.secret}
         write_private(state.control, control)

@@ -27,6 +27,7 @@ from uscdr.models.placeholders import reaches_nobody
 from uscdr.scenarios.config_document import BusinessImpact, DocumentControl, ReferenceLink
 from uscdr.scenarios.config_exercises import Exercise, Supply, require_unique
 from uscdr.scenarios.config_incident import Communication, IncidentSettings
+from uscdr.scenarios.config_masking import MaskingSettings
 from uscdr.scenarios.config_page import MaintenancePage
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
 
@@ -346,6 +347,7 @@ class Config(Fact):
     media: MediaSettings = Field(default_factory=MediaSettings)
     maintenance_page: MaintenancePage | None = None
     """Where notices for users are shown; None: the platform's own bare page."""
+    masking: MaskingSettings = Field(default_factory=MaskingSettings)
     invariants: tuple[Annotated[Invariant, AfterValidator(_bounded)], ...] = ()
     checks: SkipValidation[Mapping[str, CheckSpec]] = Field(default_factory=dict)
     """By name. The loader validates them when one is first used."""
