@@ -116,6 +116,34 @@ def due(
     raise typer.Exit(exercises.due(targets, output, ics))
 
 
+@app.command(
+    "comms", epilog=examples("drill comms", 'drill comms --ack "Ada Reyes=4" --ack "Ben Cruz=9"', "drill comms --send")
+)
+def communication(
+    context: typer.Context,
+    *,
+    ack: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=MINUTES]", help="A contact who acknowledged the notice; repeat for more."),
+    ] = None,
+    send: Annotated[
+        bool, typer.Option("--send", help="Send the messages, marked as a drill, over the channels of the target.")
+    ] = False,
+    identity: Annotated[
+        Path | None,
+        typer.Option(envvar="USCDR_AGE_IDENTITY", metavar="FILE", help="Identity file that opens the recipients."),
+    ] = None,
+) -> None:
+    """Rehearse the notices of an incident. Record who acknowledged them, and when.
+
+    Without --send the messages go into files and to channels on this machine: tell people by telephone.
+    """
+    from uscdr.commands.drill_comms import CommsOptions, rehearse
+
+    targets, output = targets_and_output(context, as_json=False)
+    raise typer.Exit(rehearse(targets.find(), output, CommsOptions(tuple(ack or ()), send, identity)))
+
+
 @app.command("list")
 def list_records(
     context: typer.Context,

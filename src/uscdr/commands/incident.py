@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.commands.housekeeping import state
 from uscdr.commands.incident_desk import IncidentDesk, OpeningFacts
-from uscdr.commands.incident_page import page_goes_back
+from uscdr.commands.incident_page import page_finding, page_goes_back
 from uscdr.errors import BadInput, CheckFailed, ExitCode
+from uscdr.exercises import records
+from uscdr.exercises.periods import zone_of
+from uscdr.exercises.readiness import findings
 from uscdr.incident.follow_up import actions_after, overdue, unfinished
 from uscdr.incident.notice_clock import notices_due
 from uscdr.incident.open_incidents import known_incidents, open_incidents
@@ -89,7 +92,18 @@ def open_incident(target: Target, output: Output, asked: OpenOptions) -> int:
             "The outage began after it was detected.", next_action="Correct --since or --detected: both are UTC."
         )
     _show(desk, desk.open(facts), output)
+    _findings(desk)
     return int(ExitCode.DONE)
+
+
+def _findings(desk: IncidentDesk) -> None:
+    """What is not ready for an incident: document, contacts, the maintenance page. The incident is open by now."""
+    attested = records.read(records.store_of(state())).attested
+    today = desk.now.astimezone(zone_of(desk.target.config)).date()
+    for one in findings(desk.target.config, attested, today):
+        desk.output.warn(f"Finding: {one.message} {one.do}")
+    if words := page_finding(desk):
+        desk.output.warn(f"Finding: {words}")
 
 
 def show_incident(target: Target, output: Output, wanted: str | None) -> int:

@@ -27,6 +27,7 @@ from uscdr.shared.team import Team
 from uscdr.wiring.context import known_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from uscdr.incident.state import Incident
@@ -58,6 +59,20 @@ class IncidentDesk:
 
     target: Target
     output: Output
+    marked: str = ""
+    """A word before every subject: these notices are a drill."""
+    stays_here: bool = False
+    """Nothing leaves this machine, whatever the target is."""
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment of this process."""
+        return os.environ
+
+    @property
+    def key(self) -> str:
+        """The key of incidents: a drill's is no incident of the target."""
+        return f"{self.marked} {self.target.key}".strip()
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -77,7 +92,12 @@ class IncidentDesk:
 
     @property
     def rehearsal(self) -> bool:
-        """Whether the target is a sandbox: nothing leaves this machine then."""
+        """Whether nothing may leave this machine."""
+        return self.stays_here or self.on_sandbox
+
+    @property
+    def on_sandbox(self) -> bool:
+        """Whether the target is a sandbox, whose people are invented."""
         return self.target.name == SANDBOX or bool(self.target.identity)
 
     def ledger(self, incident: str) -> Ledger:
@@ -126,7 +146,7 @@ class IncidentDesk:
         ledger.append(
             IncidentOpened(
                 what=facts.what, severity=facts.severity, target=self.target.name,
-                app=self.target.services.heroku.app, key=self.target.key, outage_at=facts.outage_at,
+                app=self.target.services.heroku.app, key=self.key, outage_at=facts.outage_at,
                 detected_at=facts.detected_at, rto_seconds=objectives.rto, rpo_seconds=objectives.rpo,
                 first_seconds=rules.first, update_seconds=rules.every, completion_seconds=rules.completion,
                 rehearsal=self.rehearsal, lead=facts.lead, version=__version__,

@@ -15,7 +15,7 @@ from uscdr.incident.audience import IMPORT, AudienceFiles
 from uscdr.incident.delivery import Addressee, DeliveryReport, Dispatch, Route
 from uscdr.incident.facts import notice_facts
 from uscdr.incident.notice_clock import STAGE_WORDS, notices_due, whom
-from uscdr.incident.notices import composed
+from uscdr.incident.notices import Draft, composed
 from uscdr.incident.screening import Screening
 from uscdr.incident.state import QUEUED, UNKNOWN_FATE
 from uscdr.models.incidents import OUTBOX, NoticeGiven, NoticePrepared, NoticeSettled
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.incident.audience import Audience
-    from uscdr.incident.notices import Draft
     from uscdr.incident.state import Incident, NoticeRecord
     from uscdr.models.incidents import Readers, Stage
     from uscdr.providers.ports.notices import Channel
@@ -157,11 +156,14 @@ class NoticeDesk:
         message = desk.clean("--message", asked.message) if asked.message else ""
         summary = desk.clean("--summary", asked.summary) if asked.summary else ""
         reports = desk.reports(incident)
+        impact = config.impact.words if config.impact else ""
         facts = notice_facts(
             incident, desk.times(incident), reports, desk.now, service=config.app.name,
-            contact=config.communication.contact, impact="", message=message, summary=summary,
+            contact=config.communication.contact, impact=impact, message=message, summary=summary,
         )  # fmt: skip
         draft = composed(stage, readers, facts, Directories(os.environ).config / TEMPLATES)
+        if desk.marked:
+            draft = Draft(f"[{desk.marked}] {draft.subject}", f"This is a drill: nothing is wrong.\n\n{draft.text}")
         ours = (incident.id, config.communication.contact, *(one.how for one in config.contacts))
         Screening(desk.redactor.text, allowed=ours).require_clean(draft.subject, draft.text)
         return draft
@@ -182,7 +184,7 @@ class NoticeDesk:
         )  # fmt: skip
         found = self._desk.append(incident, prepared)
         report = self.send(found, found.notices[prepared.notice])
-        if set(routes) == {OUTBOX}:
+        if set(routes) == {OUTBOX} and not self._desk.marked:
             output.warn(
                 f"No channel reaches {whom(readers)}: the notice is only in a file. Tell them, then: "
                 f'uscdr incident notify --to {readers} --by-hand "by telephone"'
@@ -252,7 +254,7 @@ class NoticeDesk:
     def _audience(self) -> Audience:
         """The list of recipients. Raises BadInput without one, or without a key that opens it."""
         desk = self._desk
-        files = AudienceFiles.of(state(), os.environ, sandbox=desk.rehearsal)
+        files = AudienceFiles.of(state(), os.environ, sandbox=desk.on_sandbox)
         header = files.header()
         if header is not None and header.is_stale(desk.now):
             words = f"The list of recipients is of {moment(header.imported_at)}: people joined and left since."

@@ -6,17 +6,21 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from uscdr.commands.housekeeping import state
 from uscdr.engine.wait import Stop
 from uscdr.errors import UscdrError
 from uscdr.incident.maintenance_page import page_missing, show
+from uscdr.journal.runs import new_run_id
 from uscdr.pages.maintenance import PageNotice
+from uscdr.scenarios.adapters import Request
+from uscdr.wiring import adapters
 from uscdr.wiring.maintenance_page import page_access
+from uscdr.wiring.session import looking
 
 if TYPE_CHECKING:
     from uscdr.commands.incident_desk import IncidentDesk
     from uscdr.incident.state import Incident
     from uscdr.providers.ports.notices import Letter
-    from uscdr.providers.ports.platform import Platform
 
 PAGE = "page"
 """The name of the channel, where scenarios.yaml has a `maintenance_page`."""
@@ -64,9 +68,13 @@ def page_goes_back(desk: IncidentDesk) -> None:
         desk.output.warn(f"The maintenance page still shows a notice: {error.message} {error.next_action}")
 
 
-def page_finding(desk: IncidentDesk, platform: Platform) -> str:
+def page_finding(desk: IncidentDesk) -> str:
     """Why users would see no notice on the platform's maintenance page; empty if they would, or if nobody can say."""
+    app = desk.target.services.heroku.app
     try:
-        return page_missing(platform, desk.target.services.heroku.app, desk.target.config.maintenance_page)
-    except UscdrError:
-        return ""
+        with looking(desk.output, state(), os.environ) as this:
+            context = this.on(desk.target, Request("incident"), new_run_id("look"), dry_run=True)
+            with adapters.opened(context) as deps:
+                return page_missing(deps.platform, app, desk.target.config.maintenance_page)
+    except UscdrError as error:
+        return f"uscdr does not know whether the application has a maintenance page. {error.message}"

@@ -268,6 +268,9 @@ def _conduct(
         if journal is not None:
             _require_ours(steps, history, journal.path)
         run.announce(resumed=bool(journal and journal.lines))
+        impact = context.target.config.impact
+        if impact is not None and RunKind(context.request.scenario).recovers:
+            bus.emit(Note(level="info", text=f"Business impact of an outage: {impact.words}."))
         beside = _beside(context) if context.dry_run else ""
         for words in _to_know(context, deps, journal, aside, beside):
             bus.emit(Note(level="warning", text=words))

@@ -30,7 +30,7 @@ class Chat:
     def __init__(self) -> None:
         self.posts: list[dict[str, object]] = []
         self.answers: list[tuple[int, dict[str, str]]] = [(200, {})]
-        self.url = ""
+        self.url = self.platform = ""
 
 
 @contextmanager
@@ -47,10 +47,19 @@ def chatting(chat: Chat) -> Iterator[Chat]:
             self.end_headers()
             self.wfile.write(b"ok")
 
+        def do_GET(self) -> None:
+            """The platform's config variables: none is set."""
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        chat.platform = f"http://127.0.0.1:{server.server_address[1]}"
         chat.url = f"http://127.0.0.1:{server.server_address[1]}/hook/planted-secret"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -97,6 +106,14 @@ class World:
         assert found == code, f"{found}: {shown.err}"
         return shown.out
 
+    def drill(self, *arguments: str, code: int = 0) -> str:
+        """The same of `uscdr drill`."""
+        found = main.run(["drill", *arguments])
+        shown = self._capsys.readouterr()
+        self.err = shown.err
+        assert found == code, f"{found}: {shown.err}"
+        return shown.out
+
     def pass_by(self, **span: float) -> None:
         self.at += timedelta(**span)
 
@@ -128,6 +145,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> 
     config.mkdir(parents=True)
     with serving(Script()) as mail, chatting(Chat()) as chat:
         packaged = (Path(__file__).parents[3] / "scenarios.yaml").read_text()
+        packaged = packaged.replace("heroku: {app: usc-pis}", f'heroku: {{app: usc-pis, api_url: "{chat.platform}"}}')
         before, _, rest = packaged.partition("communication:\n")
         after = rest[rest.index("# What follows the restoration.") :]
         (config / "scenarios.yaml").write_text(before + CONFIG.format(mail=mail.port) + after)
@@ -340,3 +358,42 @@ def test_the_maintenance_page_shows_each_notice_to_users_and_then_goes_back(worl
         normal = page.read_text()
         world.call("notify", "--send")
         assert page.read_text() == normal
+
+
+CONTACTS = """contacts:
+  - {role: System Administrator, name: Ada Reyes, how: +63 32 555 0101}
+  - {role: Database Administrator, name: Ben Cruz, how: +63 32 555 0102}
+  - {role: Network Administrator}
+"""
+
+
+def test_a_drill_of_the_notices_stays_here_and_is_recorded_once_everybody_acknowledged(
+    world: World, tmp_path: Path
+) -> None:
+    world.drill("comms", code=2)
+    config = tmp_path / "config" / "uscdr" / "scenarios.yaml"
+    before, _, rest = config.read_text().partition("contacts:\n")
+    config.write_text(before + CONTACTS + rest[rest.index("\n#") :])
+    shown = world.drill("comms", "--ack", "Ada Reyes=4", code=1)
+    assert shown.count("Subject: [DRILL] ") == 6
+    assert "1 of 2 contacts acknowledged: Ada Reyes after 4 min" in shown
+    assert "Ben Cruz did not acknowledge" in world.err
+    assert "Ben Cruz acknowledged after more than 15 min" in (
+        world.drill("comms", "--ack", "Ada Reyes", "--ack", "Ben Cruz=16", code=1) + world.err
+    )
+    world.drill("comms", "--ack", "Nobody", code=2)
+    assert "communication-review" in world.drill("due", code=1)
+    world.drill("comms", "--ack", "Ada Reyes=4", "--ack", "Ben Cruz=9")
+    assert "2 of 2 contacts" in world.drill("list")
+    line = next(one for one in world.drill("due", code=1).splitlines() if "communication-review" in one)
+    assert "done" in line
+    world.call("status", code=2)
+    assert "closed" in world.call("list")
+
+
+def test_opening_names_what_is_not_ready(world: World) -> None:
+    opened(world)
+    assert "Finding: " in world.err
+    assert "contacts" in world.err
+    assert "2025-11-14" in world.err
+    assert "MAINTENANCE_PAGE_URL" in world.err
