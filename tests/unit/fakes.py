@@ -860,7 +860,7 @@ class FakeDatabase:
         self._data()
         return PasswordResult(tested=1)
 
-    def mail_addresses(self, query: str) -> tuple[str, ...]:
+    def texts(self, query: str) -> tuple[str, ...]:
         self._data()
         return ("ada@example.com",)
 

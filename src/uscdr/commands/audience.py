@@ -6,7 +6,7 @@ No address is printed: counts, dates, and lines of the operator's own file.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uscdr.clock import system_time
@@ -74,6 +74,11 @@ def import_people(targets: Targets, output: Output, wanted: ImportOptions) -> No
     source = "file" if wanted.file else "database"
     people = [*(one for one in old.people if one.group not in found.groups), *found.people] if old else found.people
     new = Audience.of(people, source, system_time(), old.key if old else None)
+    new = (
+        new.with_private(found.private)
+        if found.private
+        else new.model_copy(update={"private": old.private if old else ()})
+    )
     files.write(new, to)
     if before and old is None:
         output.warn("The list has a new key: receipts of earlier notices cannot be compared with it.")
@@ -194,10 +199,10 @@ def _from_database(targets: Targets, output: Output) -> Gathered:
                     f"The application has no {heroku.database}.", next_action="Check `heroku.database` of the target."
                 )
             output.say("Reading the users' addresses from the application's database.")
-            addresses = deps.open_database(url).mail_addresses(
-                targets.loaded().config.communication.audience.users_query
-            )
-    return Gathered.of_addresses(addresses, "users")
+            wanted, database = targets.loaded().config.communication.audience, deps.open_database(url)
+            addresses = database.texts(wanted.users_query)
+            private = tuple(text for query in wanted.private_queries for text in database.texts(query))
+    return replace(Gathered.of_addresses(addresses, "users"), private=private)
 
 
 def _old(files: AudienceFiles, identity: Path | None, output: Output) -> Audience | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from uscdr import __version__, clock
 from uscdr.commands.housekeeping import state
-from uscdr.errors import BadInput, JournalError, MachineError, OutcomeUnknown
+from uscdr.errors import BadInput, JournalError, MachineError, OutcomeUnknown, UscdrError
+from uscdr.incident.audience import IMPORT, AudienceFiles
 from uscdr.incident.follow_up import watches_done
 from uscdr.incident.ledger import ROOM, IncidentJournal, Ledger, find_incident, new_incident_id
 from uscdr.incident.open_incidents import refresh_incidents, the_open_one
@@ -24,12 +25,17 @@ from uscdr.scenarios.config import SANDBOX
 from uscdr.settings import Operator
 from uscdr.shared.journals import JournalStore
 from uscdr.shared.team import Team
+from uscdr.store.encryption import Identity
 from uscdr.wiring.context import known_secrets
+from uscdr.wiring.kits import identity_file
+from uscdr.words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
+    from uscdr.incident.audience import Audience
     from uscdr.incident.state import Incident
     from uscdr.models.incidents import Entry, Severity
     from uscdr.redaction import Redactor
@@ -63,6 +69,31 @@ class IncidentDesk:
     """A word before every subject: these notices are a drill."""
     stays_here: bool = False
     """Nothing leaves this machine, whatever the target is."""
+
+    identity: Path | None = None
+    """Opens the list of recipients, if the environment names no other key."""
+
+    @cached_property
+    def audience(self) -> Audience:
+        """The list of recipients. Raises BadInput without one, or without a key that opens it."""
+        files = AudienceFiles.of(state(), os.environ, sandbox=self.on_sandbox)
+        header = files.header()
+        if header is not None and header.is_stale(self.now):
+            words = f"The list of recipients is of {moment(header.imported_at)}: people joined and left since."
+            self.output.warn_once(f"{words} While the application works, run: {IMPORT}")
+        return files.read(Identity.read(identity_file(self.identity, os.environ)))
+
+    @cached_property
+    def screening(self) -> Screening:
+        """What no text may have: secrets, what looks like a patient's data, and words known of persons."""
+        config = self.target.config
+        allowed = (config.communication.contact, *(one.how for one in config.contacts),
+                   *(one.name for one in config.contacts))  # fmt: skip
+        try:
+            known = self.audience.is_private if self.audience.private else None
+            return Screening(self.redactor.text, known, allowed)
+        except UscdrError:
+            return Screening(self.redactor.text, None, allowed)
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -110,7 +141,7 @@ class IncidentDesk:
         words = " ".join(text.split())
         if not words or len(words) > LONGEST_TEXT:
             raise BadInput(f"{option} needs a text of 1 to {LONGEST_TEXT:,} characters.")
-        found = Screening(self.redactor.text).findings("", words)
+        found = self.screening.findings("", words)
         if found:
             raise BadInput(
                 f"uscdr does not write this {option}: it has {', '.join(sorted({one.kind for one in found}))}.",

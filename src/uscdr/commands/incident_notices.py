@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uscdr.commands.housekeeping import state
 from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.commands.incident_page import PAGE, PageChannel
 from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode, UscdrError
-from uscdr.incident.audience import IMPORT, AudienceFiles
 from uscdr.incident.delivery import Addressee, DeliveryReport, Dispatch, Route
 from uscdr.incident.facts import notice_facts
 from uscdr.incident.notice_clock import STAGE_WORDS, notices_due, whom
 from uscdr.incident.notices import Draft, composed
-from uscdr.incident.screening import Screening
 from uscdr.incident.state import QUEUED, UNKNOWN_FATE
 from uscdr.models.incidents import OUTBOX, NoticeGiven, NoticePrepared, NoticeSettled
 from uscdr.scenarios.config_channels import SmtpSettings
 from uscdr.settings import Directories
-from uscdr.store.encryption import Identity
 from uscdr.ui.prompts import Prompter
-from uscdr.wiring.kits import identity_file
 from uscdr.wiring.notices import channels
-from uscdr.words import moment, plural
+from uscdr.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from uscdr.incident.audience import Audience
     from uscdr.incident.state import Incident, NoticeRecord
     from uscdr.models.incidents import Readers, Stage
     from uscdr.providers.ports.notices import Channel
@@ -143,8 +137,7 @@ class NoticeDesk:
     def __init__(
         self, desk: IncidentDesk, identity: Path | None = None, *, stopped: Callable[[], bool] = lambda: False
     ) -> None:  # fmt: skip
-        self._desk = desk
-        self._identity = identity
+        self._desk = replace(desk, identity=identity or desk.identity)
         self._without: dict[str, str] = {}
         """Channels whose recipients are not known here, and why."""
         self._stopped = stopped
@@ -164,8 +157,13 @@ class NoticeDesk:
         draft = composed(stage, readers, facts, Directories(os.environ).config / TEMPLATES)
         if desk.marked:
             draft = Draft(f"[{desk.marked}] {draft.subject}", f"This is a drill: nothing is wrong.\n\n{draft.text}")
-        ours = (incident.id, config.communication.contact, *(one.how for one in config.contacts))
-        Screening(desk.redactor.text, allowed=ours).require_clean(draft.subject, draft.text)
+        screening = replace(desk.screening, allowed=(incident.id, incident.lead, *desk.screening.allowed))
+        if screening.is_private is None:
+            desk.output.warn_once(
+                "uscdr could not look for names of patients in the notice: it has no digests of them, or no key that "
+                "opens the list of recipients. Read the text."
+            )
+        screening.require_clean(draft.subject, draft.text)
         return draft
 
     def offer(
@@ -242,25 +240,13 @@ class NoticeDesk:
         if not isinstance(settings, SmtpSettings):
             return Route(channel)
         try:
-            audience = self._audience
+            audience = self._desk.audience
         except UscdrError as error:
             self._without[name] = f"{error.message} {error.next_action}"
             return None
         people = audience.recipients(*(group for group in settings.audience if group in READ_BY[readers]))
         to = [Addressee(audience.digest(one.address), one.address) for one in people]
         return Route(channel, to, settings.batch, settings.per_hour)
-
-    @cached_property
-    def _audience(self) -> Audience:
-        """The list of recipients. Raises BadInput without one, or without a key that opens it."""
-        desk = self._desk
-        files = AudienceFiles.of(state(), os.environ, sandbox=desk.on_sandbox)
-        header = files.header()
-        if header is not None and header.is_stale(desk.now):
-            words = f"The list of recipients is of {moment(header.imported_at)}: people joined and left since."
-            desk.output.warn_once(f"{words} While the application works, run: {IMPORT}")
-        identity = identity_file(self._identity, os.environ)
-        return files.read(Identity.read(identity))
 
     def _show(self, stage: Stage, readers: Readers, draft: Draft, routes: Mapping[str, Route]) -> None:
         output = self._desk.output

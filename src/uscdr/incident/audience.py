@@ -11,13 +11,15 @@ import hmac
 import io
 import secrets
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
 from uscdr.errors import BadInput, CheckFailed
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors, whole, write_whole
+from uscdr.incident.private_words import digests_of
 from uscdr.models.addresses import mail_address, same_mailbox
 from uscdr.models.base import REVEAL, Count, Fact, Moment, RevealableSecret, elapsed
 from uscdr.scenarios.config_channels import GROUPS, Group
@@ -38,7 +40,7 @@ STALE = 31 * DAY
 """Seconds after which a list is said to be old: people joined and left meanwhile."""
 IMPORT = "uscdr incident audience import"
 _LARGEST = 1 << 26
-_KEY, _DIGITS = 32, 16
+_KEY, _DIGITS, _WORD_DIGITS = 32, 16, 12
 _AGAIN = f"Free disk space, or make the configuration directory writable. Then run: {IMPORT}"
 
 
@@ -72,6 +74,8 @@ class Audience(Fact):
     source: str
     """Where the list came from, in words: `database` or `file`."""
     people: Annotated[tuple[Person, ...], Field(repr=False)] = ()
+    private: Annotated[tuple[str, ...], Field(repr=False)] = ()
+    """Keyed digests of names and other words that the application has of persons: no notice may have them."""
 
     @classmethod
     def of(cls, people: Iterable[Person], source: str, at: datetime, key: SecretStr | None = None) -> Self:
@@ -100,6 +104,23 @@ class Audience(Fact):
         key = base64.b64decode(self.key.get_secret_value())
         return hmac.new(key, same_mailbox(address).encode(), hashlib.sha256).hexdigest()[:_DIGITS]
 
+    def word_digest(self, phrase: str) -> str:
+        """12 hex digits that stand for a phrase in lower case."""
+        key = base64.b64decode(self.key.get_secret_value())
+        return hmac.new(key, f"word {phrase}".encode(), hashlib.sha256).hexdigest()[:_WORD_DIGITS]
+
+    def is_private(self, phrase: str) -> bool:
+        """Whether the application has this phrase of a person."""
+        return self.word_digest(phrase) in self._known_words
+
+    @cached_property
+    def _known_words(self) -> frozenset[str]:
+        return frozenset(self.private)
+
+    def with_private(self, values: Iterable[str]) -> Self:
+        """The same list that knows these values of persons."""
+        return self.model_copy(update={"private": digests_of(values, self.word_digest)})
+
     @property
     def key_id(self) -> str:
         """8 hex digits that tell two keys apart: digests of different keys cannot be compared."""
@@ -109,7 +130,8 @@ class Audience(Fact):
         """The same list with `people` instead of those in `groups`."""
         replaced = set(groups)
         kept = [one for one in self.people if one.group not in replaced]
-        return Audience.of([*kept, *people], self.source, self.imported_at, self.key)
+        made = Audience.of([*kept, *people], self.source, self.imported_at, self.key)
+        return made.model_copy(update={"private": self.private})
 
 
 class AudienceHeader(Fact):
@@ -221,6 +243,8 @@ class Gathered:
     people: tuple[Person, ...]
     unusable: int = 0
     lines: tuple[int, ...] = ()
+    private: tuple[str, ...] = field(default=(), repr=False)
+    """Values of persons from the database: only digests of them are kept."""
 
     @property
     def groups(self) -> tuple[Group, ...]:

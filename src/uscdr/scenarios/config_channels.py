@@ -102,3 +102,5 @@ class AudienceSettings(Fact):
 
     users_query: str = "SELECT email FROM authentication_user WHERE is_active AND is_verified"
     """Returns the addresses of the users who are told: one column of text."""
+    private_queries: tuple[str, ...] = ()
+    """Each returns one column of text: names, diagnoses and other values of persons that no notice may have."""

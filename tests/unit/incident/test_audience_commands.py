@@ -152,7 +152,7 @@ def test_the_database_is_asked_by_the_configured_query(desk: Desk, monkeypatch: 
     asked: list[str] = []
 
     class Database:
-        def mail_addresses(self, query: str) -> tuple[str, ...]:
+        def texts(self, query: str) -> tuple[str, ...]:
             asked.append(query)
             return (*users(2), "broken planted")
 
@@ -168,7 +168,10 @@ def test_the_database_is_asked_by_the_configured_query(desk: Desk, monkeypatch: 
     monkeypatch.setenv("HEROKU_API_KEY", "HRKU-11111111-2222-3333-4444-555555555555")
     shown = desk.call("import")
     assert "left out 1 entry without a usable address" in shown
-    assert asked == ["SELECT email FROM authentication_user WHERE is_active AND is_verified"]
+    assert asked[0] == "SELECT email FROM authentication_user WHERE is_active AND is_verified"
+    assert "SELECT DISTINCT first_name FROM patients_patient" in asked
+    assert desk.files.read(desk.keys).is_private("broken planted")
+    assert b"broken" not in desk.files.read(desk.keys).model_dump_json().encode()
     assert desk.people() == [("users", one) for one in users(2)]
     assert desk.files.read(desk.keys).source == "database"
 

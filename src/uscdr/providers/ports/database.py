@@ -171,8 +171,8 @@ class Database(Protocol):
         """
         ...
 
-    def mail_addresses(self, query: str) -> tuple[str, ...]:
-        """The rows of `query`, which returns one column of text: whom an incident tells. NULL is left out.
+    def texts(self, query: str) -> tuple[str, ...]:
+        """The rows of `query`, which returns one column of text: addresses, names. NULL is left out.
 
         Raises BadInput when it returns something else. No message contains a value.
         """

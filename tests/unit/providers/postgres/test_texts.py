@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from uscdr.errors import BadInput, ProviderError, UscdrError
-from uscdr.providers.postgres import mailing
+from uscdr.providers.postgres import texts
 
 QUERY = "SELECT email FROM account WHERE is_active ORDER BY id"
 
@@ -24,7 +24,7 @@ def kept(new_database: Any) -> Any:
 
 
 def test_one_column_of_text(kept: Any) -> None:
-    assert kept.adapter().mail_addresses(QUERY) == ("ann.planted@x.example", "bob.planted@x.example")
+    assert kept.adapter().texts(QUERY) == ("ann.planted@x.example", "bob.planted@x.example")
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_one_column_of_text(kept: Any) -> None:
 )
 def test_anything_else_is_refused_without_a_value(kept: Any, query: str, kind: type[UscdrError]) -> None:
     with pytest.raises(kind) as raised:
-        kept.adapter().mail_addresses(query)
+        kept.adapter().texts(query)
     assert "planted" not in f"{raised.value.message} {raised.value.why} {raised.value.next_action} {raised.value!r}"
-    assert len(kept.adapter().mail_addresses(QUERY)) == 2, "nothing was changed"
+    assert len(kept.adapter().texts(QUERY)) == 2, "nothing was changed"
 
 
 def test_too_many_are_refused(kept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailing, "MOST", 3)
+    monkeypatch.setattr(texts, "MOST", 3)
     with pytest.raises(BadInput, match="more than 3 rows"):
-        kept.adapter().mail_addresses("SELECT email FROM account")
+        kept.adapter().texts("SELECT email FROM account")
