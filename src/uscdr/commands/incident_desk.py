@@ -157,7 +157,7 @@ class IncidentDesk:
                 )
             journal = Journal.read(paths[run])
             reports.append(build(journal.stamped, last_hash=journal.last_hash))
-            name = f"runs/{run}/{journal.path.name}"
+            name = str(journal.path.relative_to(state()))
             heads.append(ChainHead(journal=name, events=len(journal.lines), last_hash=journal.last_hash))
         return IncidentEvidence(records, tuple(reports), tuple(heads))
 

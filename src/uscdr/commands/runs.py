@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def show_runs(output: Output) -> None:
     """Print every run on stdout, oldest first; with shared state, also those of other machines."""
-    _look_around(output)
+    refresh_team_runs(output)
     rows = [asdict(summary) for summary in runs.LocalRuns(Directories(os.environ).state).summaries()]
     show_table(rows, output, plain=True, empty="No runs yet.")
 
@@ -56,7 +56,7 @@ def _show(loaded: _LoadedReport, output: Output, words: Callable[[], str]) -> No
         raise loaded.journal.damage
 
 
-def _look_around(output: Output) -> None:
+def refresh_team_runs(output: Output) -> None:
     """Look at the shared state, if there is one. Otherwise import nothing large."""
     if os.environ.get("USCDR_SHARED"):
         from uscdr.commands.recover import look_around
@@ -86,7 +86,7 @@ def _load(wanted: str | None, output: Output) -> _LoadedReport:
     """Read a run's journal; warn when only its beginning is readable. Raises JournalError when none of it is."""
     from uscdr.report.objectives import build
 
-    _look_around(output)
+    refresh_team_runs(output)
     journal = Journal.salvage(_newest(wanted))
     if journal.damage is not None:
         if not journal.lines:

@@ -25,14 +25,14 @@ _EDGE = 1.5
 
 
 @dataclass(frozen=True)
-class TimeScale:
+class _TimeScale:
     """Times as percent of a picture's width."""
 
     begin: datetime
     end: datetime
 
     @classmethod
-    def over(cls, times: Iterable[datetime]) -> TimeScale:
+    def over(cls, times: Iterable[datetime]) -> _TimeScale:
         """From the first to the last of at least one time."""
         known = list(times)
         return cls(min(known), max(*known, min(known) + timedelta(seconds=1)))
@@ -62,7 +62,7 @@ def steps_picture(recovery: ReportedRecovery) -> Drawing | None:
         return None
     times = [at for step in begun for at in (step.started_at, step.ended_at) if at]
     times += [_first(begun, one) + timedelta(seconds=one.budget_seconds or 0.0) for one in phases]
-    scale = TimeScale.over(times)
+    scale = _TimeScale.over(times)
     made = Drawing(
         f"Steps of the recovery of {recovery.scenario} against their budgets",
         "; ".join(map(_phase_words, phases)),
@@ -90,7 +90,7 @@ def _phase_words(phase: PhaseReport) -> str:
     return f"{phase.name}: {span(phase.seconds)} {verdict} {span(phase.budget_seconds)}"
 
 
-def _phase_row(made: Drawing, scale: TimeScale, phase: PhaseReport, first: datetime, y: float) -> None:
+def _phase_row(made: Drawing, scale: _TimeScale, phase: PhaseReport, first: datetime, y: float) -> None:
     words = _phase_words(phase)
     made.text(_EDGE, y + 16, words, "start", "bold")
     x = scale.at(first)
@@ -99,11 +99,11 @@ def _phase_row(made: Drawing, scale: TimeScale, phase: PhaseReport, first: datet
         made.bar(x, y + 20, _width(scale, first, phase.budget_seconds), 14, "frame", f"budget of {words}")
 
 
-def _width(scale: TimeScale, first: datetime, seconds: float) -> float:
+def _width(scale: _TimeScale, first: datetime, seconds: float) -> float:
     return scale.at(first + timedelta(seconds=seconds)) - scale.at(first)
 
 
-def _step_row(made: Drawing, scale: TimeScale, step: ReportedStep, y: float, *, over: bool) -> None:
+def _step_row(made: Drawing, scale: _TimeScale, step: ReportedStep, y: float, *, over: bool) -> None:
     if step.started_at is None:
         return
     bad = step.status in ("failed", "unknown")
@@ -128,7 +128,7 @@ def notices_picture(report: IncidentReport) -> Drawing | None:
     if not notices:
         return None
     ends = [at for one in notices for at in (one.due_at, one.sent_at) if at]
-    scale = TimeScale.over([*(at for _, at in marks), *ends])
+    scale = _TimeScale.over([*(at for _, at in marks), *ends])
     height = TOP + ROW * (len(notices) + len(marks)) + 8
     made = Drawing("Notices against their clock", "; ".join(map(_notice_words, notices)), height)
     scale.axis(made)
@@ -152,7 +152,7 @@ def _notice_words(one: ReportedNotice) -> str:
     return f"{readers}, {stage}: {notice_verdict(one)} ({', '.join(due + sent)})"
 
 
-def _notice_row(made: Drawing, scale: TimeScale, one: ReportedNotice, y: float) -> None:
+def _notice_row(made: Drawing, scale: _TimeScale, one: ReportedNotice, y: float) -> None:
     words, bad = _notice_words(one), one.verdict in ("late", "missed", "overdue")
     made.text(_EDGE, y + 12, words, "start", "small")
     if one.due_at and one.sent_at:

@@ -64,14 +64,16 @@ class ReportSection:
     tables: tuple[ReportTable, ...] = ()
     picture: Picture = ""
     number: int = 0
+    warns: bool = False
+    """Whether it says that the report is a draft."""
 
 
 def sections(report: IncidentReport) -> Iterator[ReportSection]:
     """Everything that the report holds, what matters first."""
-    if report.draft:
-        yield _open(report)
     yield ReportSection("Summary", tables=(_table(("Fact", "Value"), _summary(report)),))
     yield ReportSection("Times and objectives", tables=(_times(report), _objectives(report)))
+    if report.draft:
+        yield _open(report)
     for number, recovery in enumerate(report.recoveries):
         yield _recovery(recovery, number)
     yield _communication(report)
@@ -117,7 +119,7 @@ def _at(at: datetime | None, none: str = UNKNOWN) -> str:
 
 def _open(report: IncidentReport) -> ReportSection:
     lines = report.unfinished or ("nothing is open; close it: uscdr incident close",)
-    return ReportSection("This is a draft: what is open", tuple(f"- {line}" for line in lines))
+    return ReportSection("This is a draft: what is open", tuple(f"- {line}" for line in lines), warns=True)
 
 
 def _summary(report: IncidentReport) -> Iterator[Sequence[str | ReportCell]]:

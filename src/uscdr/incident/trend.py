@@ -74,13 +74,13 @@ def trend_rows(points: Sequence[TrendPoint]) -> list[dict[str, object]]:
     return [
         {
             "when": moment(one.at), "kind": one.kind, "name": one.name, "scenario": one.scenario,
-            "rto": objective_words(one.rto), "rpo": objective_words(one.rpo), "incident": one.incident,
+            "rto": _objective_words(one.rto), "rpo": _objective_words(one.rpo), "incident": one.incident,
         }
         for one in points
     ]  # fmt: skip
 
 
-def objective_words(one: ObjectiveReport) -> str:
+def _objective_words(one: ObjectiveReport) -> str:
     """`met: 41 min of 2 h`, `not known`, `does not apply`."""
     if one.achieved_seconds is None:
         return one.verdict
@@ -104,8 +104,8 @@ def _values(points: Sequence[TrendPoint]) -> ReportTable:
     rows = tuple(
         (
             ReportCell(moment(one.at)), ReportCell(one.kind), ReportCell(one.name, "code"), ReportCell(one.scenario),
-            ReportCell(objective_words(one.rto), tone_of(one.rto.verdict)),
-            ReportCell(objective_words(one.rpo), tone_of(one.rpo.verdict)), ReportCell(one.incident or "-"),
+            ReportCell(_objective_words(one.rto), tone_of(one.rto.verdict)),
+            ReportCell(_objective_words(one.rpo), tone_of(one.rpo.verdict)), ReportCell(one.incident or "-"),
         )
         for one in points
     )  # fmt: skip
@@ -114,7 +114,7 @@ def _values(points: Sequence[TrendPoint]) -> ReportTable:
 
 def _picture(name: str, points: Sequence[TrendPoint], which: Callable[[TrendPoint], ObjectiveReport]) -> Drawing:
     shown = [one for one in points if which(one).verdict != "does not apply"]
-    words = "; ".join(f"{moment(one.at)}: {objective_words(which(one))}" for one in shown) or "no values"
+    words = "; ".join(f"{moment(one.at)}: {_objective_words(which(one))}" for one in shown) or "no values"
     made = Drawing(f"{name} of incidents, drills and runs against the objective", words, _TOP + _ROW * len(shown) + 8)
     made.text(50, 16, f"{name} objective", "middle", "small")
     for number, one in enumerate(shown):
@@ -123,7 +123,7 @@ def _picture(name: str, points: Sequence[TrendPoint], which: Callable[[TrendPoin
 
 
 def _point(made: Drawing, point: TrendPoint, one: ObjectiveReport, y: float) -> None:
-    words = f"{point.at:%Y-%m-%d} {point.kind} {point.scenario}: {objective_words(one)}"
+    words = f"{point.at:%Y-%m-%d} {point.kind} {point.scenario}: {_objective_words(one)}"
     made.line(50, y + 17, 50, y + 36, "goal")
     made.text(1, y + 13, words.replace(" incident incident:", " incident:"), "start", "small")
     marks: dict[str, tuple[Mark, str]] = {"met": ("dot", "good"), "missed": ("cross", "bad-line")}

@@ -34,6 +34,8 @@ from uscdr.models.incidents import (
 from uscdr.report.model import RunReport
 from uscdr.report.objectives import build
 from uscdr.scenarios.config_incident import ReviewQuestion
+from uscdr.shared.journals import JournalStore, Piece
+from uscdr.store.directory import LocalStore
 
 EVENTS = Path(__file__).parents[2] / "golden" / "events"
 EVIL = "</style><script>alert(1)</script>\"'&{{ 7 * 7 }} <img src=x onerror=alert(1)>"
@@ -151,6 +153,21 @@ def test_a_run_that_is_elsewhere_refuses_it(state: Path, capsys: Captured) -> No
     run_path(state).unlink()
     assert main.run(["incident", "report", INCIDENT]) == 3
     assert RUN in capsys.readouterr().err
+
+
+def test_another_machine_reports_from_what_the_team_shares(
+    state: Path, quick: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    shared = quick / "shared"
+    shared.mkdir(mode=0o700)
+    JournalStore(LocalStore(shared)).put(Piece(RUN, 0), run_path(state).read_bytes())
+    ledger(quick, shared=shared).append(NoteWritten(text="shared"))
+    monkeypatch.setenv("USCDR_STATE_DIR", str(quick / "ben"))
+    monkeypatch.setenv("USCDR_SHARED", str(shared))
+    assert main.run(["incident", "report", INCIDENT, "--json"]) == 0
+    heads = json.loads(capsys.readouterr().out)["chains"]
+    ends = [line_hash(path(state).read_bytes().splitlines()[-1]) for path in (incident_path, run_path)]
+    assert [one["last_hash"] for one in heads] == ends
 
 
 def test_values_stay_text_in_every_format(state: Path, tmp_path: Path) -> None:
