@@ -33,12 +33,12 @@ class Limit:
 
 
 LIMITS = {
-    "modules": Limit(380, 380),  # 300 before incident, exercises, monitoring and forecast were added
-    "names": Limit(19, 20),
+    "modules": Limit(400, 400),  # 300 before incidents, exercises, monitoring, forecasts and own-data drills were added
+    "names": Limit(20, 20),
     "doubles": Limit(0, 0),
     "circles": Limit(0, 0, everywhere=True),
     "type-circles": Limit(0, 0, everywhere=True),
-    "chain": Limit(17, 18),
+    "chain": Limit(18, 18),
     "long-modules": Limit(0, 0, everywhere=True),
     "long-functions": Limit(0, 0, everywhere=True),
 }

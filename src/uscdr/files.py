@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
+SHARED_FILE = 0o644
+"""For what other users of this machine read, such as metrics: it holds no secret."""
 OCCUPIED = ".in-use"
 DRAFT, DRAFT_SECONDS = ".new-", 60.0
 """The prefix of directories without their mark yet, and the seconds that cleanup ignores them."""
@@ -55,8 +57,8 @@ def new_file(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def arriving(path: Path) -> Iterator[BinaryIO]:
-    """A private file that gets the name `path`, durably, when the block succeeds, and is removed otherwise.
+def arriving(path: Path, *, mode: int = PRIVATE_FILE) -> Iterator[BinaryIO]:
+    """A file, private by default, that gets the name `path`, durably, when the block succeeds; else it is removed.
 
     Raises OSError; an old file of that name is then unchanged.
     """
@@ -65,6 +67,8 @@ def arriving(path: Path) -> Iterator[BinaryIO]:
         with new_file(draft) as file:
             yield file
             file.flush()
+            if mode != PRIVATE_FILE:
+                os.fchmod(file.fileno(), mode)  # whatever the umask says
             os.fsync(file.fileno())
         draft.replace(path)
         sync(path.parent)
@@ -73,13 +77,16 @@ def arriving(path: Path) -> Iterator[BinaryIO]:
             draft.unlink()
 
 
-def write_whole(path: Path, data: bytes, next_action: str = ELSEWHERE) -> None:
-    """Replace a private file atomically and durably. Raises MachineError; the old file is then unchanged."""
-    with disk_errors(f"uscdr cannot write {path}.", next_action), arriving(path) as file:
+def write_whole(path: Path, data: bytes, next_action: str = ELSEWHERE, *, mode: int = PRIVATE_FILE) -> None:
+    """Replace a file, private by default, atomically and durably.
+
+    Raises MachineError; the old file is then unchanged.
+    """
+    with disk_errors(f"uscdr cannot write {path}.", next_action), arriving(path, mode=mode) as file:
         file.write(data)
 
 
-def publish(path: Path, data: bytes, next_action: str) -> None:
+def publish(path: Path, data: bytes, next_action: str, *, mode: int = PRIVATE_FILE) -> None:
     """`write_whole` for a path from the operator: follows a link, and writes into a pipe or device.
 
     Raises MachineError.
@@ -90,7 +97,7 @@ def publish(path: Path, data: bytes, next_action: str) -> None:
             with path.open("wb") as file:
                 file.write(data)
     if not special:
-        write_whole(path.resolve(), data, next_action)
+        write_whole(path.resolve(), data, next_action, mode=mode)
 
 
 def _is_device(path: Path) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SCRATCH = "USCDR_SCRATCH"
 """The variable that names a PostgreSQL server of the operator's own, for proofs."""
+PING = "USCDR_PING"
+"""The variable with the address that a monitoring service gave for a command; it works like a password."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from . import (
     lockout,
     locks,
     mutants,
+    notices,
     orphans,
     second_app,
     streams,
@@ -107,6 +108,7 @@ LANES = (
         "good-dumps",
         "mutants",
         "config",
+        "notices",
         "suite",
     ),
 )
@@ -172,6 +174,7 @@ def _run(wanted: set[str], scale: str, seed: int) -> int:
             "good-dumps": good_dumps.run,
             "mutants": mutants.run,
             "config": hostile_config.run,
+            "notices": notices.run,
             "wire": wire.run,
             "suite": suite.run,
         }.items()

@@ -46,6 +46,7 @@ SIZES = {
     "leftovers": Size("commands killed, with or without guard and server, each with the next one", 5, 20, 77, 0.7),
     "mutants": Size("mutated configurations, journals, kits, state files and command lines", 100, 400, 2000, 0.5),
     "config": Size("ways of a hostile configuration, each with every command", 12, 120, EVERY, 0.6),
+    "notices": Size("notices of an incident, killed, refused, cut or slow", 6, 40, 200, 0.75),
     "streams": Size("streams and sessions", 8, 30, EVERY, 0.67),
     "suite": Size("of the suite's own tables, each whole", 1, EVERY, EVERY),
     "good-dumps": Size("good dumps of odd make", 8, 60, EVERY, 1),

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from uscdr.models.events import PlanReady, Stamped
+from uscdr.report.durations import EarlierRun, StepTime
+from uscdr.report.fold import Fold
+from uscdr.report.forecast import Outset, foresee
+from uscdr.report.markdown import to_markdown
+from uscdr.report.objectives import build
 from uscdr.ui.board import Board
 from uscdr.ui.console import Output
 from uscdr.ui.planview import _plan_lines
@@ -37,6 +43,52 @@ def screens(stream: list[Stamped], width: int) -> str:
             assert all(cells(line) <= width for line in lines)
             text += [f"=== after line {number}: {kind}", *lines]
     return "\n".join(text) + "\n"
+
+
+def forecast(stream: list[Stamped], runs: int, *, faster: float = 1.0, since: float = 0.0) -> list[Stamped]:
+    """The run with a forecast from earlier runs, each a little slower than the one before, beside this run's pace."""
+    steps = Fold.of(stream).steps.values()
+    paces = [faster * (0.8 + 0.03 * number) for number in range(runs)]
+    past = [EarlierRun({("", step.id): StepTime((step.seconds or 5.0) * pace) for step in steps}, {}) for pace in paces]
+
+    def told(item: Stamped) -> Stamped:
+        if not isinstance(item.event, PlanReady):
+            return item
+        outset = Outset(item.event.steps, item.at, stream[0].at - timedelta(seconds=since), 7200.0)
+        return item.model_copy(update={"event": item.event.model_copy(update={"forecast": foresee(outset, past)})})
+
+    return [told(item) for item in stream]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_live_screen_with_a_forecast(width: int, golden: Golden, replay: Replay) -> None:
+    golden(f"forecast-live-{width}.txt", screens(forecast(events(replay("good")), 12), width))
+
+
+def test_live_screen_of_a_slow_and_late_run(golden: Golden, replay: Replay) -> None:
+    golden("forecast-late-80.txt", screens(forecast(events(replay("good")), 3, faster=0.4, since=6600), 80))
+
+
+@pytest.mark.parametrize(("runs", "faster", "since"), [(12, 1.0, 0), (3, 0.4, 6600), (0, 1.0, 0)])
+def test_forecasts_in_plain_lines(runs: int, faster: float, since: float, golden: Golden, replay: Replay) -> None:
+    stderr = io.StringIO()
+    viewer = _PlainViewer(Output(stderr=stderr, stdout=io.StringIO()))
+    for stamped in forecast(events(replay("good")), runs, faster=faster, since=since):
+        viewer(stamped)
+    golden(f"forecast-{runs}-plain.txt", stderr.getvalue())
+
+
+@pytest.mark.parametrize(("runs", "since", "width"), [(12, 0, 80), (3, 6600, 80), (3, 6600, None), (0, 0, 80)])
+def test_plan_with_a_forecast(runs: int, since: float, width: int | None, golden: Golden, replay: Replay) -> None:
+    stream = forecast(events(replay("good")), runs, since=since)
+    plan = next(item.event for item in stream if isinstance(item.event, PlanReady))
+    lines = [_bare(line) for line in _plan_lines(plan, width)]
+    assert width is None or all(cells(line) <= width for line in lines if "earlier run" in line or "RTO" in line)
+    golden(f"plan-forecast-{runs}-{width or 'pipe'}.txt", "\n".join(lines) + "\n")
+
+
+def test_report_with_a_forecast(golden: Golden, replay: Replay) -> None:
+    golden("forecast-report.md", to_markdown(build(forecast(events(replay("good")), 12))))
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

@@ -162,6 +162,18 @@ def _drain_again(desk: VerifyDesk) -> None:
     desk.live.send("POST", f"/apps/{desk.live.app}/log-drains", {"url": desk.kept["drain"]}, status=201)
 
 
+def _no_page(desk: VerifyDesk) -> None:
+    _page(desk).rename(_page(desk).with_suffix(".gone"))
+
+
+def _page_again(desk: VerifyDesk) -> None:
+    _page(desk).with_suffix(".gone").rename(_page(desk))
+
+
+def _page(desk: VerifyDesk) -> Path:
+    return Path(desk.live.contract["web_space"]["directory"]) / "maintenance.html"
+
+
 def _maintenance(enabled: object) -> Callable[[VerifyDesk], None]:
     return lambda desk: desk.live.send("PATCH", f"/apps/{desk.live.app}", {"maintenance": enabled}) and None
 
@@ -229,6 +241,8 @@ DAMAGES = (
     _service("certificate-expired", "certificate"),
     Damage("two beats", lambda desk: desk.scale("beat", 2), lambda desk: desk.scale("beat", 1), ("dynos",)),
     Damage("nobody is told", _no_drain, _drain_again, ("log-goes-somewhere",)),
+    _config("no maintenance page", "MAINTENANCE_PAGE_URL", None, "maintenance-page"),
+    Damage("the maintenance page is gone", _no_page, _page_again, ("maintenance-page",)),
     Damage("the domain leads elsewhere", _elsewhere, _back_here, ("domain",)),
     Damage("the hostname is not bound", _no_domain, _domain_again, ("domain", "certificate")),
     Damage("maintenance mode", _maintenance(True), _maintenance(False), ("release", "homepage")),

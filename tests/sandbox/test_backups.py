@@ -11,18 +11,24 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from typing_extensions import override
 
 import forked
 from forked import USCDR
 from uscdr.pgserver.cluster import Tool
 
 PATIENT, VALUE = "Canarina Vaultmarker", "canary-of-a-config-value-90210"
+CHECK = "0b1c-address-of-the-check"
 PASSPHRASE = "canary passphrase of six words"
 LOOKS = {"HEROKU_API_KEY", "USCDR_CONFIG", "USCDR_TARGET", "USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE"}
 
@@ -162,6 +168,54 @@ def test_one_list_with_grades_and_the_objective_met_by_captures(desk: Desk, pull
     assert (alone["met"], alone["proven_age"]) == (False, None)
 
 
+def metrics(path: Path) -> dict[str, float]:
+    """Those without labels of their own."""
+    families = text_string_to_metric_families(path.read_text())
+    return {one.name: one.value for family in families for one in family.samples if len(one.labels) == 3}
+
+
+def unknown(path: Path) -> set[str]:
+    families = text_string_to_metric_families(path.read_text())
+    found = (one for family in families for one in family.samples if one.name == "uscdr_unknown" and one.value)
+    return {one.labels["metric"].removeprefix("uscdr_") for one in found}
+
+
+def test_the_metrics_are_what_the_command_found_and_cost_no_request(desk: Desk, pulled: dict[str, Any]) -> None:
+    counts = [len(desk.call("sandbox", "audit", "--all", "--json").stdout.splitlines())]
+    for more in ([], ["--metrics", "status.prom"]):
+        (seen,) = desk.backup("status", "--to", "safe", *more)
+        counts.append(len(desk.call("sandbox", "audit", "--all", "--json").stdout.splitlines()))
+    assert counts[2] - counts[1] == counts[1] - counts[0] > 0
+    found = metrics(desk.state / "status.prom")
+    assert unknown(desk.state / "status.prom") == {"last_recovery_timestamp_seconds", "last_drill_timestamp_seconds"}
+    assert (found["uscdr_rpo_met"], found["uscdr_rpo_objective_seconds"]) == (1, seen["objective"])
+    assert found["uscdr_newest_backup_age_seconds"] >= seen["newest_age"]
+    margin = (datetime.fromisoformat(seen["due"]).timestamp()) - found["uscdr_written_timestamp_seconds"]
+    assert found["uscdr_rpo_margin_seconds"] == pytest.approx(margin, abs=0.01)
+    desk.backup("status", "--to", "elsewhere", "--metrics", "status.prom", code=1)
+    found = metrics(desk.state / "status.prom")
+    assert (found["uscdr_rpo_met"], found["uscdr_command_exit_code"]) == (0, 1)
+    assert unknown(desk.state / "status.prom") >= {"rpo_margin_seconds", "newest_proof_age_seconds"}
+
+
+def test_what_a_command_did_is_in_its_own_metrics(desk: Desk, pulled: dict[str, Any]) -> None:
+    """Into an empty store: after the pull nothing is proven, after the proof there is time left."""
+    (copy,) = desk.backup("pull", "--to", "measured", "--metrics", "pull.prom")
+    assert copy["fetched"]
+    assert "uscdr_newest_backup_age_seconds" in metrics(desk.state / "pull.prom")
+    assert unknown(desk.state / "pull.prom") >= {"rpo_margin_seconds", "newest_proof_age_seconds"}
+    desk.backup("prove", "--to", "measured", "--identity", "identity.txt", "--metrics", "prove.prom")
+    proven = metrics(desk.state / "prove.prom")
+    desk.backup("status", "--to", "measured", "--metrics", "status.prom")
+    seen = metrics(desk.state / "status.prom")
+    for name in ("written_timestamp_seconds", "newest_proof_age_seconds", "rpo_margin_seconds"):
+        assert f"uscdr_{name}" in proven
+    later = seen["uscdr_written_timestamp_seconds"] - proven["uscdr_written_timestamp_seconds"]
+    for name, sign in (("newest_backup_age", 1), ("newest_proof_age", 1), ("rpo_margin", -1)):
+        expected = proven[f"uscdr_{name}_seconds"] + sign * later
+        assert seen[f"uscdr_{name}_seconds"] == pytest.approx(expected, abs=0.01), name
+
+
 def test_a_passphrase_instead_of_a_key(desk: Desk, pulled: dict[str, Any]) -> None:
     file = "passphrase.txt"
     (found,) = desk.backup(
@@ -228,11 +282,35 @@ def test_a_damaged_copy_is_told_and_never_proven(desk: Desk, pulled: dict[str, A
         path.write_bytes(whole)
 
 
+def test_a_named_service_hears_of_a_command_and_no_file_holds_its_address(desk: Desk, pulled: dict[str, Any]) -> None:
+    heard: list[str] = []
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/{CHECK}"
+        desk.backup("capture", "--to", "safe", "--evict", USCDR_PING=url)
+        desk.backup("status", "--to", "elsewhere", code=1, USCDR_PING=url)
+        server.shutdown()
+    assert heard == [f"/{CHECK}/start", f"/{CHECK}", f"/{CHECK}/start", f"/{CHECK}/1"]
+    assert not any(CHECK in text for text in desk.said)
+    assert not [path for path in (desk.state / "runs").rglob("*") if path.is_file() and CHECK in path.read_text()]
+
+
 def test_no_patient_and_no_config_value_is_in_anything_said_or_left(desk: Desk, pulled: dict[str, Any]) -> None:
     """Last: over all that the tests before it made and said."""
     marks = (*PATIENT.split(), VALUE, PASSPHRASE)
     seen = {f"output {number}": text for number, text in enumerate(desk.said)}
-    places = [desk.state / name for name in ("safe", "locked", "elsewhere", "scratch", "runs", "source")]
+    places = [desk.state / name for name in ("safe", "locked", "elsewhere", "measured", "scratch", "runs", "source")]
     places += list(desk.state.glob("cut-*"))
     for path in (path for place in places if place.exists() for path in place.rglob("*") if path.is_file()):
         seen[str(path)] = path.read_bytes().decode("latin-1")

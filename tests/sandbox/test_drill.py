@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from test_recover_db import Desk
+from uscdr.exercises.basis import Basis
+from uscdr.exercises.records import read, store_of
+from uscdr.scenarios.config_file import packaged
+from uscdr.scenarios.loader import load
 
 
 @pytest.mark.slow  # `make drills` runs it in every case
@@ -22,7 +26,7 @@ def test_a_drill_of_total_loss_compares_rows_files_keys_and_hostname_and_leaves_
         "the key decrypts the encrypted columns",
         "the hostname points at the new application",
         "every file is the same as before",
-        "one application and one build",
+        "uscdr created one application and one build",
     }
     assert (facts["beyond"], facts["rows_lost"]) == ([], 0)
     assert facts["recovery"]["rto"]["verdict"] == "met"
@@ -30,3 +34,6 @@ def test_a_drill_of_total_loss_compares_rows_files_keys_and_hostname_and_leaves_
     assert page.startswith("# Drill: infra, app-gone")
     assert "| recover | " in page
     assert not (state / "scratch").exists()
+    (record,) = read(store_of(state)).drills
+    assert (record.scenario, record.sound, record.exit_code, record.patients) == ("infra", True, 0, 20)
+    assert list(Basis.of(load(packaged()).config, "infra").changes(record)) == []

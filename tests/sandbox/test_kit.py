@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from uscdr.store.encryption import Identity
 
@@ -100,7 +101,7 @@ def desk() -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def built(desk: Desk) -> dict[str, Any]:
     before = desk.writes()
-    built = desk.build()
+    built = desk.build("--metrics", "kit.prom")
     assert desk.writes() == before, "making a kit changed something"
     return built
 
@@ -115,6 +116,17 @@ def test_every_part_is_complete(built: dict[str, Any]) -> None:
     assert {part["name"]: part["state"] for part in built["parts"]} == dict.fromkeys(
         ("app", "config", "dns", "dump", "source", "media"), "complete"
     )
+
+
+def test_the_metrics_have_the_age_of_its_dump(desk: Desk, built: dict[str, Any]) -> None:
+    families = text_string_to_metric_families((desk.state / "kit.prom").read_text())
+    found = {one.name: one.value for family in families for one in family.samples if len(one.labels) == 3}
+    taken_at = desk.open(built["kit"]).manifest.part("dump").taken_at
+    assert taken_at is not None
+    age = found["uscdr_written_timestamp_seconds"] - taken_at.timestamp()
+    assert found["uscdr_newest_backup_age_seconds"] == pytest.approx(age, abs=0.01)
+    assert found["uscdr_command_exit_code"] == 0
+    assert "uscdr_newest_proof_age_seconds" not in found
 
 
 def test_the_kit_holds_what_the_providers_hold(desk: Desk, built: dict[str, Any]) -> None:

@@ -88,7 +88,7 @@ def test_a_one_off_sees_config_and_little_else(live: Live) -> None:
     names = {line.partition("=")[0] for line in output.split("\r\n") if "=" in line}
     assert {"DATABASE_URL", "DYNO", "PATH", "EXTRA"} <= names
     expected = {"DATABASE_URL", "DYNO", "PATH", "EXTRA", "HOME", "LANG", "BIND_ADDRESS", "PYTHONUNBUFFERED"}
-    expected.add("HEROKU_APP_NAME")
+    expected |= {"HEROKU_APP_NAME", "MAINTENANCE_PAGE_URL"}
     assert names - expected <= {"PWD", "SHLVL", "_", "OLDPWD"}
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
 from live_sandbox import Live, until
+from uscdr.pgserver.cluster import Tool
 
 COUNT = "SELECT (SELECT count(*) FROM clients), (SELECT count(*) FROM visits)"
 
@@ -160,6 +163,33 @@ def test_transfers_go_wrong_on_request(live: Live, kind: str) -> None:
         return
     done = live.transfer(made["uuid"])
     assert (done["succeeded"], done["warnings"]) == ((False, 0) if kind == "transfer-fails" else (True, 1))
+
+
+def test_a_backup_that_ended_well_may_be_cut_off_empty_or_of_another_database(live: Live, tmp_path: Path) -> None:
+    good = _contents(live, tmp_path)
+    assert {"TABLE public clients", "TABLE DATA public clients"} <= good
+    empty = _contents(live, tmp_path, "transfer-empty")
+    assert {"TABLE public clients", "TABLE DATA public clients"} & empty == {"TABLE public clients"}
+    strange = _contents(live, tmp_path, "transfer-strange")
+    assert "TABLE public clients" not in strange
+    with pytest.raises(subprocess.CalledProcessError):
+        _contents(live, tmp_path, "transfer-cut", program=("pg_restore", "--file=/dev/null"))
+
+
+def _contents(
+    live: Live, place: Path, kind: str = "", program: tuple[str, ...] = ("pg_restore", "--list")
+) -> set[str]:  # fmt: skip
+    """The kinds and names of what a new backup holds. Raises CalledProcessError when it cannot be read."""
+    if kind:
+        live.fault(kind, method="POST", path="*/backups")
+    made = live.capture()
+    assert made["succeeded"] is True
+    dump = place / "backup.dump"
+    dump.write_bytes(httpx.get(_public_url(live, made), verify=_trust(live), trust_env=False).content)
+    found = Tool.find(program[0], minimum_major=17).path
+    done = subprocess.run([found, *program[1:], dump], capture_output=True, text=True, check=True)
+    lines = (line.split("; ", 1)[-1].split() for line in done.stdout.splitlines() if not line.startswith(";"))
+    return {" ".join(words[2:-1]) for words in lines}
 
 
 def test_a_failing_restore_leaves_a_wreck(live: Live) -> None:

@@ -13,12 +13,14 @@ from xml.etree import ElementTree as ET
 
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from forked import USCDR
 from live_sandbox import start, stop
 from uscdr.sandbox.boot.request import UpRequest
 from verify_desk import ANSWERED, VerifyDesk
 
+COMMON = ("command", "target", "app")
 MANY = 8
 """Rounds."""
 RUNS = 5
@@ -209,6 +211,35 @@ def test_a_watch_of_many_rounds_keeps_no_connection_open(desk: VerifyDesk) -> No
         watch.send_signal(signal.SIGINT)
     assert len(open_files) == MANY
     assert max(open_files[-3:]) <= max(open_files[:3]) + 3, open_files
+
+
+def measured(path: Path) -> dict[str, float]:
+    """Each metric, with the labels that only it has."""
+    families = text_string_to_metric_families(path.read_text())
+    samples = (one for family in families for one in family.samples)
+    return {" ".join((one.name, *(v for k, v in one.labels.items() if k not in COMMON))): one.value for one in samples}
+
+
+def test_watch_writes_its_metrics_after_each_round(desk: VerifyDesk) -> None:
+    file = desk.home / "watch.prom"
+    arguments = [USCDR, "--target", "sandbox", "watch", "db", "--for", "10m", "--every", "1s", "--json"]
+    env = {**os.environ, "USCDR_STATE_DIR": str(desk.home)}
+    with subprocess.Popen(
+        [*arguments, "--metrics", str(file)], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as watch:
+        assert watch.stdout is not None
+        rounds = (json.loads(line)["event"] for line in watch.stdout if '"checks.started"' in line)
+        first, second = islice(rounds, 2)  # the second round begins when the metrics of the first one are there
+        during = measured(file)
+        watch.send_signal(signal.SIGINT)
+        watch.stdout.read()
+    after = measured(file)
+    assert (first["round"], second["round"]) == (1, 2)
+    assert during["uscdr_checks pass"] == len(first["checks"]) > 0
+    assert during["uscdr_unknown uscdr_command_exit_code"] == 1
+    assert "uscdr_command_exit_code" not in during
+    assert after["uscdr_command_exit_code"] == watch.returncode == 130
+    assert not any("newest" in name or "margin" in name for name in after)
 
 
 def test_watch_tells_what_changes(desk: VerifyDesk) -> None:

@@ -860,6 +860,10 @@ class FakeDatabase:
         self._data()
         return PasswordResult(tested=1)
 
+    def mail_addresses(self, query: str) -> tuple[str, ...]:
+        self._data()
+        return ("ada@example.com",)
+
     def sessions(self) -> tuple[Session, ...]:
         self._data()
         number = self._world.sessions

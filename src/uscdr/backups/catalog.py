@@ -208,12 +208,12 @@ def _entry(
     ordered = tuple(sorted(cards, key=lambda card: card.made_at, reverse=True))
     number = transfer.id if transfer else ordered[0].origin.transfer_id
     of_bytes = (proofs.of(card.dump.plain_sha256) for card in ordered) if proofs else ()
-    proof = _counting(next(filter(None, of_bytes), None) or shown.get(number), of)
+    proof = counting(next(filter(None, of_bytes), None) or shown.get(number), of)
     known = Whose.OURS if not ordered or of.owns(ordered[0].origin) else Whose.OTHER
     return BackupEntry(transfer, ordered, proof, number in of.damaged, transfer.whose if transfer else known)
 
 
-def _counting(proof: ProofDocument | None, of: Scope) -> ProofDocument | None:
+def counting(proof: ProofDocument | None, of: Scope) -> ProofDocument | None:
     """A proof counts only for the key and the invariants that it was made with."""
     if proof is None:
         return None
@@ -319,16 +319,27 @@ def _evidence(entry: BackupEntry, earlier: tuple[int, ...], now: datetime, rpo: 
     )
 
 
+def newest(found: Sequence[BackupEntry]) -> BackupEntry | None:
+    """The newest backup that could be restored from now; `found` has the oldest first."""
+    return next((one for one in reversed(found) if not one.unfit), None)
+
+
+def last_proof(found: Sequence[BackupEntry]) -> ProofDocument | None:
+    """The newest proof of a backup that could be restored from now."""
+    proofs = [one.proof for one in found if one.proven and one.proof]
+    return max(proofs, key=lambda one: one.proven_at, default=None)
+
+
 def find(found: Sequence[BackupEntry], wanted: str) -> BackupEntry:
     """The entry with this platform name, transfer id or copy (id or its beginning), or the `newest` usable one.
 
     Raises BadInput.
     """
     if wanted == "newest":
-        good = [one for one in found if not one.unfit]
-        if not good:
+        good = newest(found)
+        if good is None:
             raise BadInput("There is no backup to restore.", next_action="Create one: uscdr backup capture")
-        return good[-1]
+        return good
     matches = list(_matching(found, wanted))
     if len(matches) == 1:
         return matches[0]

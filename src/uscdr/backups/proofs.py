@@ -77,6 +77,8 @@ class ProofDocument(Document):
     app: str
     addon_id: str = ""
     """The database add-on's id; empty in a proof of an earlier version."""
+    identity: str | None = None
+    """The identity of the sandbox whose backup it is; empty at the platform; None in a proof of an earlier version."""
     backup: str
     transfer_id: str
     taken_at: Moment

@@ -62,6 +62,8 @@ class ProofSubject:
     """The database add-on's id; empty if unknown."""
     copy_id: str = ""
     copy_opened: bool = False
+    identity: str | None = None
+    """The identity of the sandbox whose backup it is; empty at the platform; None if unknown."""
 
     def prove(
         self, dump: Path, questions: Questions, decode: Decode, scratch: Scratch, progress: Progress
@@ -174,7 +176,8 @@ class ProofResult:
             invariants.append(ProvenInvariant(name=TABLES_THERE, holds=not self.missing))
         return ProofDocument(
             format=FORMAT, sha256=subject.sha256, bytes=subject.size, app=subject.app, addon_id=subject.addon_id,
-            backup=subject.backup, transfer_id=subject.transfer_id, taken_at=subject.taken_at, source=subject.source,
+            identity=subject.identity, backup=subject.backup, transfer_id=subject.transfer_id,
+            taken_at=subject.taken_at, source=subject.source,
             copy_id=subject.copy_id, copy_opened=subject.copy_opened, proven_at=datetime.now(UTC),
             seconds=self.seconds, uscdr=__version__,
             grade=self.grade, why=self.why, pg_restore=self.pg_restore, server=self.server,

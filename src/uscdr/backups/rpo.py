@@ -80,7 +80,7 @@ class RpoState(Fact):
         The frequency comes from the last 24 h, or else from the platform's schedule.
         """
         made = sorted(points, key=lambda one: one.taken_at)
-        proven = [one for one in made if one.there and one.off_platform and one.proven]
+        proven = _counted(made)
         times = _upcoming(schedules, now)
         capture, day_gap = _capture(made), _largest(_gaps(made, now), now - DAY) if len(made) > 1 else None
         schedule_gap = max((after - before).total_seconds() for before, after in pairwise(times)) if times else None
@@ -102,9 +102,21 @@ class RpoState(Fact):
             schedule_gap=schedule_gap,
             day_gap=day_gap.seconds if day_gap else None,
             worst=worst,
-            due=proven[-1].taken_at + timedelta(seconds=objective) if proven else None,
+            due=due(made, objective),
             next_scheduled=times[0] if times else None,
         )
+
+
+def _counted(points: Sequence[Point]) -> list[Point]:
+    """The proven copies off the platform, oldest first."""
+    proven = [one for one in points if one.there and one.off_platform and one.proven]
+    return sorted(proven, key=lambda one: one.taken_at)
+
+
+def due(points: Sequence[Point], objective: float) -> datetime | None:
+    """The deadline for a newer proven copy off the platform; None without one. `objective` in seconds."""
+    proven = _counted(points)
+    return proven[-1].taken_at + timedelta(seconds=objective) if proven else None
 
 
 def _upcoming(schedules: Sequence[Schedule], now: datetime) -> tuple[datetime, ...]:

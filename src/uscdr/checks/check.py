@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from uscdr.checks.attempts import AttemptLimit
     from uscdr.checks.context import CheckContext
 
-Provider = Literal["application", "database", "platform", "media", "dns", "tls", "mail", "queue", "source", "person"]
+Provider = Literal[
+    "application", "database", "platform", "media", "dns", "tls", "mail", "queue", "page", "source", "person"
+]  # fmt: skip
 """The provider that must answer. If it hangs, only one check waits for it."""
 Bound = Annotated[float, Field(allow_inf_nan=False)]
 """A bound for a value."""

@@ -61,6 +61,8 @@ class Expected:
     media_prefix: str = ""
     cloud: str = ""
     hostnames: tuple[str, ...] = ()
+    maintenance_page: str = ""
+    """The address of the configured maintenance page; empty without one."""
     database_variable: str = "DATABASE_URL"
 
 

@@ -38,6 +38,7 @@ _SPECS = {
     "tls": "uscdr.checks.kinds.domain:TlsCheck",
     "canary": "uscdr.checks.kinds.canary:CanaryCheck",
     "session": "uscdr.checks.kinds.http:SessionCheck",
+    "maintenance_page": "uscdr.checks.kinds.page:MaintenancePageCheck",
     "manual": "uscdr.checks.check:ManualCheck",
 }
 SPECS: Mapping[str, type[CheckSpec]] = Lazy(_SPECS)

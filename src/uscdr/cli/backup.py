@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from uscdr.cli.monitored import monitored
 from uscdr.cli.options import Scratch, examples, targets_and_output
+from uscdr.monitoring.observed import NEWEST_BACKUP, NEWEST_PROOF, RPO_MARGIN, RPO_MET, Observed
 
 app = typer.Typer(no_args_is_help=True, help="List, capture, copy, prove and prune backups of the database.")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
@@ -34,6 +36,7 @@ def list_backups(context: typer.Context, *, to: StoreOption = None, as_json: Jso
 
 
 @app.command()
+@monitored(NEWEST_BACKUP)
 def capture(
     context: typer.Context,
     *,
@@ -42,15 +45,17 @@ def capture(
         bool, typer.Option("--evict", help="Capture even if the platform then drops the newest proven backup.")
     ] = False,
     as_json: JsonOption = False,
+    seen: Observed,
 ) -> None:
     """Capture a backup and wait until it is complete. Print its name on stdout."""
     from uscdr.commands import backup_schedule
 
     targets, output = targets_and_output(context, as_json=as_json)
-    backup_schedule.capture(targets.find(), output, to, evict=evict)
+    backup_schedule.capture(targets.find(), output, seen, to, evict=evict)
 
 
 @app.command(epilog=examples("backup pull", "backup pull --backup b012 --to s3://safe --recipient age1…"))
+@monitored(NEWEST_BACKUP, NEWEST_PROOF, RPO_MARGIN)
 def pull(
     context: typer.Context,
     *,
@@ -63,16 +68,18 @@ def pull(
     ] = None,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
+    seen: Observed,
 ) -> None:
     """Copy a backup off the platform, encrypted. Skip a backup that already has a copy."""
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.PullOptions(backup, to, tuple(recipient or ()), passphrase_file)
     targets, output = targets_and_output(context, as_json=as_json)
-    backup_copies.pull(targets.find(), output, wanted)
+    backup_copies.pull(targets.find(), output, wanted, seen)
 
 
 @app.command(epilog=examples("backup prove", "backup prove b011 b012 --identity key.txt"))
+@monitored(NEWEST_BACKUP, NEWEST_PROOF, RPO_MARGIN)
 def prove(
     context: typer.Context,
     backup: Annotated[
@@ -92,22 +99,24 @@ def prove(
     ] = None,
     scratch: Scratch = None,
     as_json: JsonOption = False,
+    seen: Observed,
 ) -> None:
     """Restore a backup on this machine and grade it. Exit 1 if the grade is below “satisfies the invariants”."""
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.ProveOptions(tuple(backup or ("newest",)), to, identity, passphrase_file, kit)
     targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
-    raise typer.Exit(backup_copies.prove(targets.find(), output, wanted))
+    raise typer.Exit(backup_copies.prove(targets.find(), output, wanted, seen))
 
 
 @app.command(epilog=examples("backup status", "backup status --to s3://safe --json"))
-def status(context: typer.Context, *, to: StoreOption = None, as_json: JsonOption = False) -> None:
+@monitored(NEWEST_BACKUP, NEWEST_PROOF, RPO_MARGIN, RPO_MET)
+def status(context: typer.Context, *, to: StoreOption = None, as_json: JsonOption = False, seen: Observed) -> None:
     """Show whether the backups meet the RPO now. Exit 1 if they do not; run it from cron."""
     from uscdr.commands import backup as backups
 
     targets, output = targets_and_output(context, as_json=as_json)
-    raise typer.Exit(backups.status(targets.find(lazily=True), output, to))
+    raise typer.Exit(backups.status(targets.find(lazily=True), output, to, seen))
 
 
 @app.command()

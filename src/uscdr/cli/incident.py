@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uscdr.cli.audience import IdentityOption
+from uscdr.cli.audience import app as audience
+from uscdr.cli.monitored import monitored
 from uscdr.cli.options import examples, options, targets_and_output
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from uscdr.wiring.target import Target
 
 app = typer.Typer(no_args_is_help=True, help="Record an outage, tell people in time, and follow it up.")
+app.add_typer(audience, name="audience")
 
 Id = Annotated[
     str | None,
@@ -121,6 +125,7 @@ def notify(
     by_hand: Annotated[
         str, typer.Option("--by-hand", metavar="HOW", help="Record that people were told otherwise, and how.")
     ] = "",
+    identity: IdentityOption = None,
     show: Annotated[bool, typer.Option("--show", help="Show the text; send nothing.")] = False,
     send: Annotated[bool, typer.Option("--send", help="Send without asking.")] = False,
     as_json: AsJson = False,
@@ -129,7 +134,7 @@ def notify(
     from uscdr.commands import incident_notices as work
 
     asked = work.NotifyOptions(
-        work.readers_of(to), work.stage_of(stage), message, summary, by_hand, send=send, show=show
+        work.readers_of(to), work.stage_of(stage), message, summary, by_hand, send=send, show=show, identity=identity
     )
     raise typer.Exit(work.notify(*_target(context, as_json=as_json), incident, asked))
 
@@ -220,6 +225,7 @@ def review(
 
 
 @app.command()
+@monitored()
 def check(context: typer.Context, *, as_json: AsJson = False) -> None:
     """For cron: exit with 1 if a notice or an action is overdue, or a message is in doubt."""
     from uscdr.commands.incident import check as work

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from uscdr.cli.monitored import monitored
 from uscdr.cli.options import Scratch, examples, targets_and_output
+from uscdr.monitoring.observed import NEWEST_BACKUP, Observed
 
 app = typer.Typer(no_args_is_help=True, help="Build, check and restore escape kits for a rebuild.")
 
@@ -29,6 +31,7 @@ class Exportable(StrEnum):
     DUMP = "dump"
     SOURCE = "source"
     MEDIA = "media"
+    AUDIENCE = "audience"
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
@@ -49,6 +52,7 @@ KitOption = Annotated[str | None, typer.Option("--kit", metavar="KIT", help="The
 
 
 @app.command(epilog=examples("kit build --recipient age1…", "kit build --capture --to s3://safe"))
+@monitored(NEWEST_BACKUP)
 def build(
     context: typer.Context,
     *,
@@ -66,6 +70,7 @@ def build(
     ] = False,
     scratch: Scratch = None,
     as_json: JsonOption = False,
+    seen: Observed,
 ) -> None:
     """Build a kit: collect, prove, encrypt and store. Exit 1 if a part is incomplete."""
     from uscdr.commands import kit_build
@@ -74,7 +79,7 @@ def build(
         to, tuple(recipient or ()), frozenset(one.value for one in without or ()), backup, capture, unproven
     )
     targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
-    raise typer.Exit(kit_build.build_kit(targets.find(), output, wanted))
+    raise typer.Exit(kit_build.build_kit(targets.find(), output, wanted, seen))
 
 
 @app.command(

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
+from uscdr.cli.at_end import AT_END
 from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
 from uscdr.ui.console import STANDARD
 
@@ -83,6 +84,7 @@ def main() -> None:
     except KeyboardInterrupt:  # do not wait for a reader that does not read
         STANDARD.drop()
         code = int(ExitCode.INTERRUPTED)
+    _report(code, arguments)
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # only the interpreter's shutdown is left
     _leave(code)
@@ -102,6 +104,15 @@ def _delivered(code: int, arguments: Sequence[str]) -> int:
     if lost is None:
         return code
     return _tell(lost, arguments) if code == ExitCode.DONE else _add(lost, code, arguments)
+
+
+def _report(code: int, arguments: Sequence[str]) -> None:
+    """Tell monitoring the exit code, which no failure and no Ctrl-C changes any more."""
+    for tell in AT_END:
+        try:
+            tell(code)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary: the command has ended
+            _add(_in_words(error), code, arguments)
 
 
 def _no_tracebacks() -> None:

@@ -37,6 +37,15 @@ IdentityFile = Annotated[
         "--identity", envvar="USCDR_AGE_IDENTITY", metavar="FILE", help="Identity file: the kit's private key."
     ),
 ]
+Files = Annotated[Path | None, typer.Option("--from", metavar="DIR", help="Directory with copies of the files.")]
+Cloud = Annotated[str | None, typer.Option(metavar="CLOUD", help="Restore all files into this other cloud.")]
+ReplacedSince = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Treat files replaced since this time, such as 2026-11-23T10:00Z, as damaged."),
+]
+AcceptReplaced = Annotated[
+    bool, typer.Option("--accept-replaced", help="Accept replaced files that uscdr cannot compare with a copy.")
+]
 Backup = Annotated[
     str | None, typer.Option(metavar="BACKUP", help="Backup such as b001 or a002; default: the newest usable one.")
 ]
@@ -102,19 +111,10 @@ def application(
 def media(
     context: typer.Context,
     *,
-    files: Annotated[
-        Path | None, typer.Option("--from", metavar="DIR", help="Directory with copies of the files.")
-    ] = None,
-    cloud: Annotated[str | None, typer.Option(metavar="CLOUD", help="Restore all files into this other cloud.")] = None,
-    replaced_since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="Treat files replaced since this time, such as 2026-11-23T10:00Z, as damaged."
-        ),
-    ] = None,
-    accept_replaced: Annotated[
-        bool, typer.Option("--accept-replaced", help="Accept replaced files that uscdr cannot compare with a copy.")
-    ] = False,
+    files: Files = None,
+    cloud: Cloud = None,
+    replaced_since: ReplacedSince = None,
+    accept_replaced: AcceptReplaced = False,
     kit: Kit = None,
     identity: IdentityFile = None,
     dry_run: DryRun = False,
@@ -209,7 +209,7 @@ def backups(
     as_json: AsJson = False,
 ) -> None:
     """Schedule, capture, copy and prove a backup. Use it when backups fail or are not scheduled. Check the RPO."""
-    from uscdr.commands.recover import lasting
+    from uscdr.commands.option_forms import lasting
     from uscdr.scenarios.adapters import Request
 
     store, readers = lasting(to, tuple(recipient or ()))

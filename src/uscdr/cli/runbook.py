@@ -15,15 +15,24 @@ def runbook(
         str | None, typer.Argument(metavar="[SCENARIO]", help="Scenario: db, app, media, infra, …; default: all.")
     ] = None,
     *,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also open each link. Exit 1 if one without a note does not answer.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
 ) -> None:
-    """Print the runbook. It needs no network, no credentials and no healthy platform."""
+    """Print the runbook. Without --online it needs no network, no credentials and no healthy platform."""
     from uscdr.report.runbook import Runbook
 
     targets, output = targets_and_output(context, as_json=as_json)
-    found = Runbook(targets.loaded(lazily=True).config, scenario)
+    config = targets.loaded(lazily=True).config
+    found = Runbook(config, scenario)
     if output.json_lines:
         for row in found.rows():
             output.record(row)
     else:
         output.result(found.to_markdown())
+    if online:
+        from uscdr.commands.links import look_at_links
+        from uscdr.providers.probes.links import LinkProbe
+
+        raise typer.Exit(look_at_links(config, LinkProbe(), output))

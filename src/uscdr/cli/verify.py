@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uscdr.cli.monitored import monitored
 from uscdr.cli.options import targets_and_output
+from uscdr.monitoring.observed import CHECKS, Observed
 
 if TYPE_CHECKING:
     from uscdr.scenarios.checks import CheckRequest
@@ -33,6 +35,7 @@ Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the r
 AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 
 
+@monitored(CHECKS)
 def verify(
     context: typer.Context,
     which: Which = "all",
@@ -56,6 +59,7 @@ def verify(
     junit: Junit = None,
     markdown: Markdown = None,
     as_json: AsJson = False,
+    seen: Observed,
 ) -> None:
     """Run the runbook's checklists. Change nothing, unless --allow-writes is given."""
     from uscdr.scenarios.checks import CheckRequest
@@ -71,7 +75,7 @@ def verify(
         request, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
     )
     asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown)
-    raise typer.Exit(carry_out(targets.find(), output, asked))
+    raise typer.Exit(carry_out(targets.find(), output, asked, seen))
 
 
 def show_list(config: Config, output: Output, request: CheckRequest) -> None:
@@ -100,6 +104,7 @@ def split(names: list[str] | None) -> tuple[str, ...]:
     return tuple(part for name in names or () for part in name.split(",") if part)
 
 
+@monitored(CHECKS)
 def watch(
     context: typer.Context,
     which: Which = "all",
@@ -113,6 +118,7 @@ def watch(
     junit: Junit = None,
     markdown: Markdown = None,
     as_json: AsJson = False,
+    seen: Observed,
 ) -> None:
     """Repeat the checks that need no person. Exit with the code of the last round. Stop it with Ctrl-C."""
     from uscdr.commands.verify import Verification, VerifyOptions, carry_out, duration
@@ -125,4 +131,4 @@ def watch(
     )
     asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown)
     targets, output = targets_and_output(context, as_json=as_json)
-    raise typer.Exit(carry_out(targets.find(), output, asked))
+    raise typer.Exit(carry_out(targets.find(), output, asked, seen))

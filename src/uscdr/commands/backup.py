@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from uscdr.backups.catalog import BackupEntry, StoredCopies, judged
+from uscdr.backups.catalog import BackupEntry, StoredCopies, judged, last_proof, newest
 from uscdr.backups.copy import Keys
 from uscdr.backups.proofs import Proofs
-from uscdr.backups.rpo import RpoState
+from uscdr.backups.rpo import RpoState, due
 from uscdr.clock import system_time
-from uscdr.commands.housekeeping import clear_up, state
+from uscdr.commands.housekeeping import clear_up, observe_target, state
 from uscdr.errors import BadInput, ExitCode, ProviderError
 from uscdr.journal import runs
 from uscdr.report.backups import show_backups, show_rpo
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from uscdr.models.heroku import Attachment
     from uscdr.models.transfers import Transfer
+    from uscdr.monitoring.observed import Observed
     from uscdr.scenarios.adapters import CopiesAccess
     from uscdr.store.store import Store
     from uscdr.ui.console import Output
@@ -77,12 +78,8 @@ class BackupTools:
         """The platform's backups and all copies, one entry per backup, oldest first."""
         return self._entries(*self._asked())
 
-    def entries_if_it_answers(self) -> tuple[BackupEntry, ...]:
-        """The same; when the platform does not answer, only the copies, with a warning."""
-        return self.listed()[0]
-
     def listed(self) -> tuple[tuple[BackupEntry, ...], ProviderError | BadInput | None]:
-        """The same, and the error with which the platform could not be asked."""
+        """The same; when the platform does not answer, only the copies, with a warning, and the platform's error."""
         try:
             asked = self._asked()
         except (ProviderError, BadInput) as error:
@@ -90,6 +87,14 @@ class BackupTools:
             self.output.warn(words.rstrip())
             return copies_alone(self.deps, self.shelf()), error
         return self._entries(*asked), None
+
+    def observe(self, entries: tuple[BackupEntry, ...], seen: Observed) -> None:
+        """Tell monitoring of the newest backup and proof, and of when a newer proven copy is due."""
+        good, proof = newest(entries), last_proof(entries)
+        points = made(entries, None, scope(self.deps, None), system_time())
+        seen.newest_backup = good.taken_at if good else None
+        seen.newest_proof = proof.proven_at if proof else None
+        seen.due = due(points, self.deps.config.objectives.rpo)
 
     def _asked(self) -> tuple[Attachment, tuple[Transfer, ...]]:
         attachment = self.attachment()
@@ -138,12 +143,15 @@ def show(target: Target, output: Output, to: str | None) -> None:
         raise unasked
 
 
-def status(target: Target, output: Output, to: str | None) -> int:
+def status(target: Target, output: Output, to: str | None, seen: Observed) -> int:
     """Print whether the backups meet the recovery point objective; return 0, or 1 when they miss it."""
+    observe_target(target, seen)
     with desk(target, output, BackupAccess(to)) as work:
         entries, attachment, at = work.entries(), work.deps.attachment(), system_time()
         found = made(entries, Proofs(work.store), scope(work.deps, attachment), at)
         schedules = work.deps.backups.schedules(attachment.addon_id)
         standing = RpoState.of(found, schedules, at, work.deps.config.objectives.rpo)
+        work.observe(entries, seen)
+        seen.met = standing.met
     show_rpo(standing, output)
     return int(ExitCode.DONE if standing.met else ExitCode.CHECK_FAILED)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uscdr.backups.catalog import BackupEntry, StoredCopies, find
 from uscdr.commands.backup import BackupAccess, BackupTools, desk
-from uscdr.commands.housekeeping import warn_exposed
-from uscdr.commands.recover import lasting, operate
+from uscdr.commands.housekeeping import observe_target, warn_exposed
+from uscdr.commands.operate import operate
+from uscdr.commands.option_forms import lasting
 from uscdr.errors import BadInput, CheckFailed, ExitCode
 from uscdr.report.backups import show_proof
 from uscdr.scenarios.adapters import Request
@@ -22,13 +23,16 @@ from uscdr.wiring import stores
 from uscdr.words import moment, plural, size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from uscdr.backups.copy import Keyring
     from uscdr.backups.manifest import CopyCard
+    from uscdr.backups.proofs import ProofDocument
     from uscdr.backups.proving import Questions
     from uscdr.backups.retention import Pruning
     from uscdr.models.transfers import Transfer
+    from uscdr.monitoring.observed import Observed
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
@@ -43,20 +47,29 @@ class PullOptions:
     passphrase_file: Path | None
 
 
-def pull(target: Target, output: Output, wanted: PullOptions) -> None:
+def pull(target: Target, output: Output, wanted: PullOptions, seen: Observed) -> None:
     """Copy the backup, unless the store has it; print the copy's id and checksum."""
+    observe_target(target, seen)
     keys = stores.keyring_for(wanted.recipients, wanted.passphrase_file, target.config, os.environ)
     warn_exposed(output, wanted.passphrase_file)
     with desk(target, output, BackupAccess(wanted.to, writes=True)) as work:
-        transfer, entry = _chosen(work, wanted.backup)
+        known = work.entries()
+        work.observe(known, seen)
+        transfer, entry = _chosen(known, wanted.backup)
         there = copy_for(entry.copies, keys)
         card, fetched = (there, False) if there else _copy(work, transfer, keys)
+        if fetched:
+            work.observe(_with(known, replace(entry, copies=(card, *entry.copies))), seen)
         _tell_copied(output, card, work.store.place, fetched=fetched)
 
 
-def _chosen(work: BackupTools, wanted: str) -> tuple[Transfer, BackupEntry]:
+def _with(known: Sequence[BackupEntry], changed: BackupEntry) -> tuple[BackupEntry, ...]:
+    """The same backups, with what this command did to one of them: the platform is not asked again."""
+    return tuple(changed if one.transfer_id == changed.transfer_id else one for one in known)
+
+
+def _chosen(found: Sequence[BackupEntry], wanted: str) -> tuple[Transfer, BackupEntry]:
     """The backup to pull, which the platform must still have. Raises BadInput."""
-    found = work.entries()
     entry = find([one for one in found if one.on_platform] if wanted == "newest" else found, wanted)
     if entry.transfer is None or not entry.on_platform:
         why = entry.transfer.unfit if entry.transfer else "the platform no longer lists it"
@@ -98,32 +111,37 @@ class ProveOptions:
     kit: str | None
 
 
-def prove(target: Target, output: Output, wanted: ProveOptions) -> int:
+def prove(target: Target, output: Output, wanted: ProveOptions, seen: Observed) -> int:
     """Prove each backup, keep and print the proofs; return 1 when a grade is too low."""
+    observe_target(target, seen)
     keys = stores.reading_keys(wanted.identity, wanted.passphrase_file, os.environ)
     sound = True
     how = BackupAccess(wanted.to, kit=wanted.kit, identity=wanted.identity, keys=keys, writes=True)
     with desk(target, output, how) as work:
         warn_exposed(output, wanted.identity, wanted.passphrase_file)
-        known = work.entries_if_it_answers()
+        known, unasked = work.listed()
         chosen = {entry.transfer_id: entry for entry in (find(known, one) for one in wanted.backups)}
         asked = questions(work.deps)
         for entry in chosen.values():
-            sound = _proven(work, entry, asked) and sound
+            proof = _proven(work, entry, asked)
+            sound = sound and proof is not None and proof.sound
+            known = _with(known, replace(entry, proof=proof)) if proof else known
+            if unasked is None:  # else nobody knows which backup is the newest
+                work.observe(known, seen)
     return int(ExitCode.DONE if sound else ExitCode.CHECK_FAILED)
 
 
-def _proven(work: BackupTools, entry: BackupEntry, asked: Questions) -> bool:
-    """Prove one backup; warn of a damaged copy and return False, so that the next backup is still proven."""
+def _proven(work: BackupTools, entry: BackupEntry, asked: Questions) -> ProofDocument | None:
+    """Prove one backup; warn of a damaged copy and return None, so that the next backup is still proven."""
     try:
         proof, name = prove_and_keep(work.deps, entry, asked, ConsoleReporter(work.output))
     except CheckFailed as error:
         if work.output.json_lines:
             work.output.record({"backup": entry.name, "grade": "none", "why": error.message})
         work.output.warn(f"{entry.name}: {error.message} {error.why} {error.next_action}")
-        return False
+        return None
     show_proof(proof, name, work.output)
-    return proof.sound
+    return proof
 
 
 # Removes copies that retention does not keep: a dry run first, the removal only with the dry run's phrase.

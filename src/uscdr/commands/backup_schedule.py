@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.backups.rpo import Rhythm, wheels
 from uscdr.commands.backup import BackupAccess, desk
-from uscdr.commands.recover import lasting, operate
+from uscdr.commands.housekeeping import observe_target
+from uscdr.commands.operate import operate
+from uscdr.commands.option_forms import lasting
 from uscdr.errors import ExitCode
 from uscdr.installation import origin
 from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.results.db import Captured
 from uscdr.scenarios.steps.backups_capture import wanted_schedule
 from uscdr.wiring import stores
 from uscdr.words import duration, size
@@ -20,22 +23,29 @@ if TYPE_CHECKING:
 
     from uscdr.commands.backup import BackupTools
     from uscdr.models.heroku import Schedule
+    from uscdr.monitoring.observed import Observed
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
 
-def capture(target: Target, output: Output, to: str | None = None, *, evict: bool = False) -> None:
+def capture(target: Target, output: Output, seen: Observed, to: str | None = None, *, evict: bool = False) -> None:
     """Capture a backup, wait until it is complete, and print its name and size."""
-    made = take(target, output, to, evict=evict)
+    made = take(target, output, seen, to, evict=evict)
     if output.json_lines:
         output.record(made["line"])
     else:
         output.result(f"{made['name']}  {size(made['bytes'])}")
 
 
-def take(target: Target, output: Output, to: str | None = None, *, evict: bool = False) -> dict[str, Any]:
+def take(
+    target: Target, output: Output, seen: Observed, to: str | None = None, *, evict: bool = False
+) -> dict[str, Any]:
     """Capture a backup; its step's result from the journal, once it is complete."""
-    return operate(target, output, Request("capture", to=lasting(to)[0], evict=evict))
+    observe_target(target, seen)
+    found = operate(target, output, Request("capture", to=lasting(to)[0], evict=evict))
+    line = Captured.model_validate(found).line
+    seen.newest_backup = line.taken_at if line and not line.unfit else None
+    return found
 
 
 # The platform's backup schedules, and what else must run to meet the objective.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from uscdr.errors import MachineError
 from uscdr.files import exposure
 from uscdr.settings import Directories
 
@@ -13,12 +14,30 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from uscdr.monitoring.observed import Observed
     from uscdr.ui.console import Output
+    from uscdr.wiring.target import Target
 
 
 def state() -> Path:
     """The state directory, with runs, locks and the sandbox."""
     return Directories(os.environ).state
+
+
+def look_around(output: Output) -> None:
+    """Update the copies of the team's runs; warn and continue if the shared state is unavailable.
+
+    Without a shared state nothing large is imported.
+    """
+    if not os.environ.get("USCDR_SHARED"):
+        return
+    from uscdr.shared.team import Team
+
+    try:
+        if team := Team.open(os.environ):
+            team.refresh(state())
+    except MachineError as error:
+        output.warn(f"The runs of other machines shown here may be out of date. {error.message}")
 
 
 def clear_up(output: Output, scratch: SecretStr | None = None) -> None:
@@ -27,6 +46,12 @@ def clear_up(output: Output, scratch: SecretStr | None = None) -> None:
 
     for words in sweep(state(), scratch):
         output.warn(words)
+
+
+def observe_target(target: Target, seen: Observed) -> None:
+    """Tell monitoring which target the command works on."""
+    seen.target, seen.app, seen.key = target.name, target.services.heroku.app, target.key
+    seen.objective = target.config.objectives.rpo
 
 
 def warn_exposed(output: Output, *secrets: Path | None) -> None:

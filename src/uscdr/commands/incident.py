@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.commands.housekeeping import state
 from uscdr.commands.incident_desk import IncidentDesk, OpeningFacts
+from uscdr.commands.incident_page import page_goes_back
 from uscdr.errors import BadInput, CheckFailed, ExitCode
 from uscdr.incident.follow_up import actions_after, overdue, unfinished
 from uscdr.incident.notice_clock import notices_due
 from uscdr.incident.open_incidents import known_incidents, open_incidents
-from uscdr.incident.screening import Screening
 from uscdr.incident.times import timeline
 from uscdr.models.incidents import (
     SEVERITIES,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
-LONGEST_TEXT = 2000
 SHOWN_LINES = 12
 
 
@@ -68,21 +67,6 @@ def severity_of(text: str) -> Severity:
     raise BadInput(f"“{text}” is not a severity.", next_action=f"Pass one of: {', '.join(SEVERITIES)}.")
 
 
-def clean(desk: IncidentDesk, option: str, text: str) -> str:
-    """A text of a person, without secrets and patients' data. Raises BadInput that does not repeat it."""
-    words = " ".join(text.split())
-    if not words or len(words) > LONGEST_TEXT:
-        raise BadInput(f"{option} needs a text of 1 to {LONGEST_TEXT:,} characters.")
-    found = Screening(desk.redactor.text).findings("", words)
-    if found:
-        raise BadInput(
-            f"uscdr does not write this {option}: it has {', '.join(sorted({one.kind for one in found}))}.",
-            why="The journal of an incident must not have secrets or patients' data.",
-            next_action="Say it in other words, without keys, numbers of persons, names and diagnoses.",
-        )
-    return words
-
-
 def open_incident(target: Target, output: Output, asked: OpenOptions) -> int:
     """Open an incident: from now on the clocks run."""
     desk = IncidentDesk(target, output)
@@ -95,10 +79,10 @@ def open_incident(target: Target, output: Output, asked: OpenOptions) -> int:
         )
     now = desk.now
     facts = OpeningFacts(
-        what=clean(desk, "--what", asked.what), severity=severity_of(asked.severity),
+        what=desk.clean("--what", asked.what), severity=severity_of(asked.severity),
         outage_at=past_typed(asked.since, now, "--since") if asked.since else None,
         detected_at=past_typed(asked.detected, now, "--detected") if asked.detected else now,
-        lead=clean(desk, "--lead", asked.lead) if asked.lead else "",
+        lead=desk.clean("--lead", asked.lead) if asked.lead else "",
     )  # fmt: skip
     if facts.outage_at and facts.outage_at > facts.detected_at:
         raise BadInput(
@@ -118,7 +102,7 @@ def show_incident(target: Target, output: Output, wanted: str | None) -> int:
 def note(target: Target, output: Output, wanted: str | None, text: str) -> int:
     """Add a line to the timeline."""
     desk = IncidentDesk(target, output)
-    found = desk.append(desk.find(wanted), NoteWritten(text=clean(desk, "note", text)))
+    found = desk.append(desk.find(wanted), NoteWritten(text=desk.clean("note", text)))
     output.say(f"Noted in {found.id}.")
     return int(ExitCode.DONE)
 
@@ -130,15 +114,15 @@ def change(target: Target, output: Output, wanted: str | None, asked: ChangeOpti
     now = desk.now
     expected = _expected(asked.expected, now) if asked.expected else (None, None)
     changed = IncidentChanged(
-        what=clean(desk, "--what", asked.what) if asked.what else None,
+        what=desk.clean("--what", asked.what) if asked.what else None,
         severity=severity_of(asked.severity) if asked.severity else None,
         outage_at=past_typed(asked.since, now, "--since") if asked.since else None,
         expected_from=expected[0], expected_until=expected[1],
-        lead=clean(desk, "--lead", asked.lead) if asked.lead else None,
+        lead=desk.clean("--lead", asked.lead) if asked.lead else None,
     )  # fmt: skip
     entries: list[Any] = [] if changed == IncidentChanged() else [changed]
     if asked.down_again:
-        entries.append(IncidentReopened(why=clean(desk, "--down-again", asked.down_again)))
+        entries.append(IncidentReopened(why=desk.clean("--down-again", asked.down_again)))
     if not entries:
         raise BadInput("Nothing to change.", next_action="Pass at least one option, see: uscdr incident update --help")
     _show(desk, desk.append(found, *entries), output)
@@ -171,7 +155,7 @@ def resolve(target: Target, output: Output, wanted: str | None, at: str | None, 
     restored = past_typed(at, desk.now, "--at") if at else _restored_by_runs(desk, found) or desk.now
     if restored < found.opened.detected_at and (found.outage_at is None or restored < found.outage_at):
         raise BadInput("Service was not restored before the outage.", next_action="Correct --at: it is UTC.")
-    words = clean(desk, "--summary", summary) if summary else ""
+    words = desk.clean("--summary", summary) if summary else ""
     _show(desk, resolved(desk, found, restored, words), output)
     return int(ExitCode.DONE)
 
@@ -181,6 +165,7 @@ def resolved(desk: IncidentDesk, incident: Incident, restored: datetime, summary
     found = incident
     if incident.restored_at != restored or summary:
         found = desk.append(incident, IncidentResolved(restored_at=restored, summary=summary))
+        page_goes_back(desk)
     tasks = [(text, "the runbook") for text in desk.target.config.incident.follow_up]
     for report in desk.reports(found):
         tasks += [(text, f"run {report.run}") for text in report.follow_up]

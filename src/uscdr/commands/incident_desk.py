@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from uscdr import __version__, clock
 from uscdr.commands.housekeeping import state
-from uscdr.errors import JournalError, MachineError, OutcomeUnknown
+from uscdr.errors import BadInput, JournalError, MachineError, OutcomeUnknown
 from uscdr.incident.follow_up import watches_done
 from uscdr.incident.ledger import ROOM, IncidentJournal, Ledger, find_incident, new_incident_id
 from uscdr.incident.open_incidents import refresh_incidents, the_open_one
 from uscdr.incident.report import ChainHead
 from uscdr.incident.reporting import IncidentEvidence
+from uscdr.incident.screening import Screening
 from uscdr.incident.state import folded
 from uscdr.incident.times import IncidentTimes, times_of
 from uscdr.journal.reader import Journal
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from uscdr.report.model import RunReport
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
+
+
+LONGEST_TEXT = 2000
+"""Characters of a person's text."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +84,22 @@ class IncidentDesk:
 
     def ledger(self, incident: str) -> Ledger:
         """The journal of one incident."""
-        return Ledger(
-            state(),
-            incident,
-            Operator.of(os.environ),
-            self.shelf,
-            redact=self.redactor.data,
-            warn=self.output.warn_once,
-        )
+        who, warn = Operator.of(os.environ), self.output.warn_once
+        return Ledger(state(), incident, who, self.shelf, lambda: self.now, self.redactor.data, warn)
+
+    def clean(self, option: str, text: str) -> str:
+        """A text of a person, without secrets and patients' data. Raises BadInput that does not repeat it."""
+        words = " ".join(text.split())
+        if not words or len(words) > LONGEST_TEXT:
+            raise BadInput(f"{option} needs a text of 1 to {LONGEST_TEXT:,} characters.")
+        found = Screening(self.redactor.text).findings("", words)
+        if found:
+            raise BadInput(
+                f"uscdr does not write this {option}: it has {', '.join(sorted({one.kind for one in found}))}.",
+                why="The journal of an incident must not have secrets or patients' data.",
+                next_action="Say it in other words, without keys, numbers of persons, names and diagnoses.",
+            )
+        return words
 
     def refresh(self) -> None:
         """Take over the team's entries; warn and go on with what is here if the shared state is unreachable."""

@@ -22,7 +22,7 @@ from uscdr.incident.notice_clock import notices_due
 from uscdr.incident.open_incidents import open_incidents
 from uscdr.incident.times import times_of
 from uscdr.journal.runs import WRITE_EFFECTS
-from uscdr.models.events import RunFinished, StepStarted
+from uscdr.models.events import PlanReady, RunFinished, StepStarted
 from uscdr.models.incidents import IncidentChanged, RunLinked
 from uscdr.report.objectives import build
 from uscdr.ui.console import Output
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from uscdr.incident.state import Incident
     from uscdr.models.events import Stamped
+    from uscdr.models.forecast import RunForecast
     from uscdr.models.incidents import Severity
     from uscdr.scenarios.adapters import Request
     from uscdr.wiring.target import Target
@@ -41,6 +42,10 @@ OPENS: dict[str, Severity] = {"db": "critical", "app": "critical", "infra": "cri
 """Recoveries of an outage, and how severe it is until somebody says more; others join an open incident."""
 LOOK_SECONDS = 5.0
 """Between two looks at the incident's journal, to which others append."""
+MOVED_SECONDS = 300.0
+"""A forecast that moves by less is not news."""
+RETRY_SECONDS = 60.0
+"""Between two attempts to send what a service did not accept."""
 
 
 def joined(target: Target, output: Output, request: Request) -> Request:
@@ -99,6 +104,8 @@ class RunFollower:
     _seen: list[Stamped] = field(default_factory=list)
     _read_at: float = -LOOK_SECONDS
     _known: Incident | None = None
+    _forecast: RunForecast | None = None
+    _expected: datetime | None = None
 
     def __call__(self, stamped: Stamped) -> None:
         """Take one event; the first write of the run opens or joins the incident."""
@@ -106,8 +113,12 @@ class RunFollower:
             self._seen.append(stamped)
         try:
             match stamped.event:
-                case StepStarted() as event if event.effect in WRITE_EFFECTS and not self._linked:
-                    self._begin(stamped.at)
+                case PlanReady() as plan:
+                    self._forecast = plan.forecast
+                case StepStarted() as event:
+                    if event.effect in WRITE_EFFECTS and not self._linked:
+                        self._begin(stamped.at)
+                    self._expect(stamped.at, event.step)
                 case RunFinished() as end if end.outcome == "done" and self._linked:
                     self._end()
         except UscdrError as error:
@@ -118,6 +129,7 @@ class RunFollower:
         for stamped in history:
             self._seen.append(stamped)
             event = stamped.event
+            self._forecast = event.forecast if isinstance(event, PlanReady) else self._forecast
             self._linked = self._linked or (isinstance(event, StepStarted) and event.effect in WRITE_EFFECTS)
 
     def _begin(self, at: datetime) -> None:
@@ -131,6 +143,15 @@ class RunFollower:
         if self.outage_at is not None and found.outage_at is None:
             self.desk.append(found, IncidentChanged(outage_at=self.outage_at))
         self.desk.append(found, RunLinked(run=self.run, scenario=self.request.scenario))
+
+    def _expect(self, at: datetime, step: str) -> None:
+        """Tell the incident when service is expected back, by earlier runs; again when that moves."""
+        window = self._forecast.window(at, step, back=True) if self._forecast and self._linked else None
+        if window is None or (self._expected and abs((window.high - self._expected).total_seconds()) < MOVED_SECONDS):
+            return
+        self._expected = window.high
+        changed = IncidentChanged(expected_from=window.low, expected_until=window.high)
+        self.desk.ledger(self.request.incident).append(changed)
 
     def _end(self) -> None:
         """The restoration, as the run proved it, and its follow-ups."""
@@ -161,6 +182,7 @@ class NoticeSender:
         self._desk = IncidentDesk(target, quiet)
         self._incident = incident
         self._over = threading.Event()
+        self._retried_at = -RETRY_SECONDS
         self._thread = threading.Thread(target=self._work, name="uscdr-notices", daemon=True)
         self.trouble: list[str] = []
         """Why notices were not sent, each once."""
@@ -179,7 +201,7 @@ class NoticeSender:
             self._send()
 
     def _send(self) -> None:
-        from uscdr.commands.incident_notices import NoticeDesk, NotifyOptions
+        from uscdr.commands.incident_notices import NoticeDesk, NotifyOptions, is_under_way
 
         try:
             found = next(
@@ -188,18 +210,14 @@ class NoticeSender:
             if found is None:
                 return
             post = NoticeDesk(self._desk, stopped=self._over.is_set)
-            post.retry(found)
+            if time.monotonic() - self._retried_at >= RETRY_SECONDS:
+                self._retried_at = time.monotonic()
+                post.retry(found)
             for due in notices_due(found):
-                if due.is_offered(clock.system_time()) and not _was_tried(found, due.stage, due.readers):
+                if due.is_offered(clock.system_time()) and not is_under_way(found, due.stage, due.readers):
                     asked = NotifyOptions(due.readers, due.stage, send=True)
                     draft = post.draft(self._desk.current(found.id), due.stage, due.readers, asked)
                     post.offer(self._desk.current(found.id), due.stage, due.readers, draft, asked)
         except UscdrError as error:
             if error.message not in self.trouble:
                 self.trouble.append(error.message)
-
-
-def _was_tried(incident: Incident, stage: str, readers: str) -> bool:
-    """Whether such a notice waits or is in doubt: it is retried, and not written anew."""
-    told = [one for one in incident.notices.values() if (one.stage, one.readers) == (stage, readers)]
-    return bool(told) and told[-1].reached is None

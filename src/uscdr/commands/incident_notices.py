@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uscdr.commands.housekeeping import state
-from uscdr.commands.incident import clean
 from uscdr.commands.incident_desk import IncidentDesk
-from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode
-from uscdr.incident.delivery import Delivery, DeliveryReport, Recipient, Route
+from uscdr.commands.incident_page import PAGE, PageChannel
+from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode, UscdrError
+from uscdr.incident.audience import IMPORT, AudienceFiles
+from uscdr.incident.delivery import Addressee, DeliveryReport, Dispatch, Route
 from uscdr.incident.facts import notice_facts
 from uscdr.incident.notice_clock import STAGE_WORDS, notices_due, whom
 from uscdr.incident.notices import composed
 from uscdr.incident.screening import Screening
-from uscdr.incident.state import QUEUED
+from uscdr.incident.state import QUEUED, UNKNOWN_FATE
 from uscdr.models.incidents import OUTBOX, NoticeGiven, NoticePrepared, NoticeSettled
+from uscdr.scenarios.config_channels import SmtpSettings
 from uscdr.settings import Directories
+from uscdr.store.encryption import Identity
 from uscdr.ui.prompts import Prompter
+from uscdr.wiring.kits import identity_file
 from uscdr.wiring.notices import channels
-from uscdr.words import plural
+from uscdr.words import moment, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
+    from uscdr.incident.audience import Audience
     from uscdr.incident.notices import Draft
     from uscdr.incident.state import Incident, NoticeRecord
     from uscdr.models.incidents import Readers, Stage
+    from uscdr.providers.ports.notices import Channel
     from uscdr.scenarios.config_channels import ChannelSettings
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
@@ -56,6 +64,8 @@ class NotifyOptions:
     """Send without asking."""
     show: bool = False
     """Show the text and send nothing."""
+    identity: Path | None = None
+    """Opens the list of recipients."""
 
 
 def readers_of(text: str | None) -> Readers | None:
@@ -91,7 +101,7 @@ def notify(target: Target, output: Output, wanted: str | None, asked: NotifyOpti
     found = desk.find(wanted)
     if asked.by_hand:
         return _told_by_hand(desk, found, asked)
-    post = NoticeDesk(desk)
+    post = NoticeDesk(desk, asked.identity)
     trouble = post.retry(found)
     for stage, readers in _wanted(desk, found, asked):
         draft = post.draft(desk.current(found.id), stage, readers, asked)
@@ -105,7 +115,7 @@ def _wanted(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> lis
         return [(asked.stage, one) for one in ([asked.readers] if asked.readers else list(READ_BY))]
     due = [one for one in notices_due(incident) if asked.readers in (None, one.readers)]
     now = desk.now
-    offered = [one for one in due if one.is_offered(now)] or (due if asked.readers else [])
+    offered = [one for one in due if one.is_offered(now) and not is_under_way(incident, one.stage, one.readers)]
     if not offered:
         later = "; ".join(one.words(now) for one in due)
         desk.output.say(
@@ -115,7 +125,7 @@ def _wanted(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> lis
 
 
 def _told_by_hand(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> int:
-    how = clean(desk, "--by-hand", asked.by_hand)
+    how = desk.clean("--by-hand", asked.by_hand)
     due = [one for one in notices_due(incident) if asked.readers in (None, one.readers)]
     if asked.stage is not None:
         told = [(asked.stage, asked.readers or "internal")]
@@ -131,18 +141,25 @@ def _told_by_hand(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) 
 class NoticeDesk:
     """Composes, shows and sends the notices of one target's incidents."""
 
-    def __init__(self, desk: IncidentDesk, *, stopped: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, desk: IncidentDesk, identity: Path | None = None, *, stopped: Callable[[], bool] = lambda: False
+    ) -> None:  # fmt: skip
         self._desk = desk
+        self._identity = identity
+        self._without: dict[str, str] = {}
+        """Channels whose recipients are not known here, and why."""
         self._stopped = stopped
         self._prompter = Prompter(desk.output)
 
     def draft(self, incident: Incident, stage: Stage, readers: Readers, asked: NotifyOptions) -> Draft:
         """The text, checked for secrets and patients' data. Raises BadInput."""
         desk, config = self._desk, self._desk.target.config
+        message = desk.clean("--message", asked.message) if asked.message else ""
+        summary = desk.clean("--summary", asked.summary) if asked.summary else ""
         reports = desk.reports(incident)
         facts = notice_facts(
             incident, desk.times(incident), reports, desk.now, service=config.app.name,
-            contact=config.communication.contact, impact="", message=asked.message, summary=asked.summary,
+            contact=config.communication.contact, impact="", message=message, summary=summary,
         )  # fmt: skip
         draft = composed(stage, readers, facts, Directories(os.environ).config / TEMPLATES)
         ours = (incident.id, config.communication.contact, *(one.how for one in config.contacts))
@@ -153,7 +170,7 @@ class NoticeDesk:
         self, incident: Incident, stage: Stage, readers: Readers, draft: Draft, asked: NotifyOptions
     ) -> bool:  # fmt: skip
         """Show the text, ask, send. Returns whether something did not arrive. Raises Declined."""
-        output, routes = self._desk.output, self._routes(incident, readers)
+        output, routes = self._desk.output, self._routes(incident, stage, readers)
         self._show(stage, readers, draft, routes)
         if asked.show:
             return False
@@ -161,7 +178,7 @@ class NoticeDesk:
             self._confirm(stage, readers, routes)
         prepared = NoticePrepared(
             notice=incident.next_notice, stage=stage, readers=readers, subject=draft.subject, text=draft.text,
-            channels=tuple(routes), recipients=sum(len(route.recipients) for route in routes.values()),
+            channels=(*routes, *self._without), recipients=sum(len(route.recipients) for route in routes.values()),
         )  # fmt: skip
         found = self._desk.append(incident, prepared)
         report = self.send(found, found.notices[prepared.notice])
@@ -175,10 +192,16 @@ class NoticeDesk:
     def send(self, incident: Incident, notice: NoticeRecord) -> DeliveryReport:
         """Send a confirmed notice to everybody who surely has not got it, and say what became of it."""
         routes = {
-            name: route for name, route in self._routes(incident, notice.readers).items() if name in notice.channels
+            name: route
+            for name, route in self._routes(incident, notice.stage, notice.readers).items()
+            if name in notice.channels
         }
-        sender = Delivery(self._desk.ledger(incident.id), notice, incident.severity, stopped=self._stopped)
+        sender = Dispatch(
+            self._desk.ledger(incident.id), notice, incident.severity, now=lambda: self._desk.now, stopped=self._stopped
+        )
         report = sender.over(routes)
+        waiting = {name: why for name, why in self._without.items() if name in notice.channels}
+        report = replace(report, failed={**report.failed, **waiting})
         _say(self._desk.output, notice, report)
         return report
 
@@ -187,12 +210,12 @@ class NoticeDesk:
         trouble = False
         for readers in READ_BY:
             of_group = [one for one in incident.notices.values() if one.readers == readers]
-            if of_group and of_group[-1].of(*QUEUED):
+            if of_group and _waits(of_group[-1]):
                 report = self.send(incident, of_group[-1])
                 trouble = bool(report.failed or report.doubtful) or trouble
         return trouble
 
-    def _routes(self, incident: Incident, readers: Readers) -> dict[str, Route]:
+    def _routes(self, incident: Incident, stage: Stage, readers: Readers) -> dict[str, Route]:
         """The channels that reach these readers, and the file that is always written."""
         desk = self._desk
         settings = {name: one for name, one in desk.target.config.communication.channels.items()
@@ -201,7 +224,41 @@ class NoticeDesk:
             settings, os.environ, state(), desk.redactor, incident=incident.id, loopback_only=desk.rehearsal,
             ca_file=desk.target.ca_file,
         )  # fmt: skip
-        return {name: Route(channel, *_reach(settings.get(name))) for name, channel in made.items()}
+        routes = {name: self._route(name, channel, settings.get(name), readers) for name, channel in made.items()}
+        found = {name: route for name, route in routes.items() if route is not None}
+        if readers == "users" and stage != "completion" and desk.target.config.maintenance_page is not None:
+            found[PAGE] = Route(PageChannel(desk, incident))
+        return found
+
+    def _route(
+        self, name: str, channel: Channel, settings: ChannelSettings | None, readers: Readers
+    ) -> Route | None:  # fmt: skip
+        """How a channel is used: one message to each address of its groups; a chat, a page or a file gets one.
+
+        None for a mail server while the list of recipients is not available: the other channels still work.
+        """
+        if not isinstance(settings, SmtpSettings):
+            return Route(channel)
+        try:
+            audience = self._audience
+        except UscdrError as error:
+            self._without[name] = f"{error.message} {error.next_action}"
+            return None
+        people = audience.recipients(*(group for group in settings.audience if group in READ_BY[readers]))
+        to = [Addressee(audience.digest(one.address), one.address) for one in people]
+        return Route(channel, to, settings.batch, settings.per_hour)
+
+    @cached_property
+    def _audience(self) -> Audience:
+        """The list of recipients. Raises BadInput without one, or without a key that opens it."""
+        desk = self._desk
+        files = AudienceFiles.of(state(), os.environ, sandbox=desk.rehearsal)
+        header = files.header()
+        if header is not None and header.is_stale(desk.now):
+            words = f"The list of recipients is of {moment(header.imported_at)}: people joined and left since."
+            desk.output.warn_once(f"{words} While the application works, run: {IMPORT}")
+        identity = identity_file(self._identity, os.environ)
+        return files.read(Identity.read(identity))
 
     def _show(self, stage: Stage, readers: Readers, draft: Draft, routes: Mapping[str, Route]) -> None:
         output = self._desk.output
@@ -210,7 +267,7 @@ class NoticeDesk:
                            "channels": list(routes)})  # fmt: skip
             return
         people = sum(len(route.recipients) for name, route in routes.items() if name != OUTBOX)
-        over = ", ".join(name for name in routes if name != OUTBOX) or "no channel (a file only)"
+        over = ", ".join(name for name in (*routes, *self._without) if name != OUTBOX) or "no channel (a file only)"
         output.result(f"--- {STAGE_WORDS[stage]} to {whom(readers)}: over {over} ({plural(people, 'message')})")
         output.result(f"Subject: {draft.subject}\n\n{draft.text}---")
 
@@ -228,10 +285,17 @@ class NoticeDesk:
             )
 
 
-def _reach(settings: ChannelSettings | None) -> tuple[Sequence[Recipient], int]:
-    """The recipients of a channel and the size of a batch; a chat, a page or a file has a place of its own."""
-    del settings
-    return (Recipient(),), 1
+def is_under_way(incident: Incident, stage: Stage, readers: Readers) -> bool:
+    """Whether such a notice was written and has not arrived: it waits or is in doubt, and is not written anew."""
+    told = [one for one in incident.notices.values() if (one.stage, one.readers) == (stage, readers)]
+    newest = told[-1] if told else None
+    return newest is not None and newest.reached is None and (_waits(newest) or bool(newest.of(*UNKNOWN_FATE)))
+
+
+def _waits(notice: NoticeRecord) -> bool:
+    """Whether something of it surely has not been sent: a message, or a whole channel."""
+    tried = {one.channel for one in notice.deliveries}
+    return bool(notice.of(*QUEUED)) or not tried.issuperset(notice.channels)
 
 
 def _say(output: Output, notice: NoticeRecord, report: DeliveryReport) -> None:

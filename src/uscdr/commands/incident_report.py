@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from uscdr import clock
-from uscdr.commands.housekeeping import state
+from uscdr.commands.housekeeping import look_around, state
 from uscdr.commands.incident_desk import IncidentDesk
-from uscdr.commands.runs import refresh_team_runs
 from uscdr.errors import BadInput, ExitCode
 from uscdr.files import publish
 from uscdr.incident.ledger import IncidentJournal, incidents_here
@@ -50,7 +49,7 @@ def report(target: Target, output: Output, asked: ReportOptions) -> int:
     """Print the report, or write it to a file. Raises JournalError if one byte of its journals was changed."""
     form = _format_of(asked)
     desk = IncidentDesk(target, output)
-    refresh_team_runs(output)
+    look_around(output)
     found = _wanted(desk, asked.wanted)
     made = incident_report(desk.require_whole(found), desk.target.config.incident.review, desk.now)
     if asked.output is None and output.json_lines:
@@ -104,7 +103,7 @@ def _wanted(desk: IncidentDesk, wanted: str | None) -> Incident:
 
 def show_trend(output: Output, page: Path | None) -> None:
     """Print the history of RTO and RPO, and write it as a page. Journals that are damaged are named, not guessed."""
-    refresh_team_runs(output)
+    look_around(output)
     points, unread = _history()
     for words in unread:
         output.warn(words)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uscdr.commands.incident import clean
 from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.errors import BadInput, ExitCode
 from uscdr.incident.follow_up import dated_task
@@ -50,9 +49,9 @@ def actions(target: Target, output: Output, wanted: str | None, asked: ActionOpt
 
 
 def _changes(desk: IncidentDesk, incident: Incident, asked: ActionOptions) -> list[Entry]:
-    owner = clean(desk, "--owner", asked.owner) if asked.owner else None
+    owner = desk.clean("--owner", asked.owner) if asked.owner else None
     due = moment_typed(asked.due, "--due", "2026-12-05") if asked.due else None
-    evidence = clean(desk, "--evidence", asked.evidence) if asked.evidence else None
+    evidence = desk.clean("--evidence", asked.evidence) if asked.evidence else None
     if asked.drop and not evidence:
         raise BadInput("Dropping an action needs a reason.", next_action='Add it: --evidence "why it is not needed"')
     changes: list[Entry] = []
@@ -65,7 +64,7 @@ def _changes(desk: IncidentDesk, incident: Incident, asked: ActionOptions) -> li
                 )
             )
     if asked.add:
-        title = clean(desk, "--add", asked.add)
+        title = desk.clean("--add", asked.add)
         task = dated_task(asked.add)
         at = due or (desk.now + task.within if task else None)
         changes.append(
@@ -132,7 +131,7 @@ def _answer(desk: IncidentDesk, questions: Sequence[ReviewQuestion], text: str, 
             f"The review has no question “{name}”.",
             next_action=f"Pass ID=TEXT with one of: {', '.join(one.id for one in questions)}.",
         )
-    return ReviewAnswered(question=name, answer=clean(desk, f"answer to {name}", words), waived=waived)
+    return ReviewAnswered(question=name, answer=desk.clean(f"answer to {name}", words), waived=waived)
 
 
 def _ask(desk: IncidentDesk, incident: Incident, questions: Sequence[ReviewQuestion]) -> Incident:

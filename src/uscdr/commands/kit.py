@@ -14,7 +14,7 @@ from uscdr.commands.kit_list import KitChoice, Opening
 from uscdr.errors import BadInput, ExitCode, Interrupted
 from uscdr.journal import runs
 from uscdr.kit.check import Deployed, Examination
-from uscdr.kit.export import NAMELESS, Extracted, extract
+from uscdr.kit.export import AUDIENCE, NAMELESS, Extracted, extract
 from uscdr.kit.freshness import Freshness, Seen
 from uscdr.kit.reader import KitReader
 from uscdr.report.backups import show_proof
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.engine.wait import Stop
-    from uscdr.kit.manifest import PartName
+    from uscdr.kit.manifest import ObjectKind
     from uscdr.providers.ports.progress import Progress
     from uscdr.scenarios.config import Config
     from uscdr.ui.console import Output
@@ -136,7 +136,7 @@ def _watch(stop: Stop, speech: ConsoleReporter, note: str) -> Progress:
 # Restores parts of a kit into plain files, with the reader that recoveries use.
 
 
-def restore(targets: Targets, output: Output, wanted: KitChoice, parts: Sequence[PartName], into: Path) -> None:
+def restore(targets: Targets, output: Output, wanted: KitChoice, parts: Sequence[ObjectKind], into: Path) -> None:
     """Write the files, print where they are, and warn that they are not encrypted."""
     keys = Identity.read(identity_file(wanted.identity, os.environ))
     store, kit = wanted.find(targets)
@@ -145,7 +145,7 @@ def restore(targets: Targets, output: Output, wanted: KitChoice, parts: Sequence
     speech, once = ConsoleReporter(output), tuple(dict.fromkeys(parts))
     with process(output, state(), os.environ) as this, workplace(state(), runs.new_run_id("kit")) as scratch:
 
-        def step(part: PartName, number: int, total: int) -> None:
+        def step(part: ObjectKind, number: int, total: int) -> None:
             _check(this.stop)
             speech.progress(part, number, total, "files")
 
@@ -184,4 +184,5 @@ def _warn(done: Sequence[Extracted], output: Output) -> None:
     if nameless:
         kept = f"{plural(nameless, 'media file')} could not keep {'its name' if nameless == 1 else 'their names'}"
         output.warn(f"{kept}. See {NAMELESS}/, where digests are the names.")
-    output.warn("These files are NOT ENCRYPTED. Delete them when you no longer need them.")
+    if any(one.part != AUDIENCE for one in done):
+        output.warn("These files are NOT ENCRYPTED. Delete them when you no longer need them.")

@@ -7,24 +7,28 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uscdr.commands import backup_schedule as backups
-from uscdr.commands.housekeeping import clear_up, state
+from uscdr.commands.housekeeping import clear_up, observe_target, state
 from uscdr.commands.kit_list import contacts_of
-from uscdr.commands.recover import check_form
+from uscdr.commands.option_forms import check_form
 from uscdr.errors import BadInput, ExitCode, UscdrError
+from uscdr.incident.audience import AudienceFiles
 from uscdr.journal import runs
 from uscdr.kit.build import Built, build
 from uscdr.kit.collect.sources import Absent, BuildRequest, ProofShelf, Sources
 from uscdr.report.kits import show_built
 from uscdr.scenarios.adapters import Request
-from uscdr.store.encryption import Recipient
 from uscdr.ui.console import ConsoleReporter
 from uscdr.wiring import adapters, stores
 from uscdr.wiring.kits import KitLocations, media_of
 from uscdr.wiring.session import process
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uscdr.backups.proofs import ProofDocument
-    from uscdr.kit.manifest import PartName
+    from uscdr.kit.manifest import Manifest, PartName
+    from uscdr.monitoring.observed import Observed
+    from uscdr.store.encryption import Recipient
     from uscdr.store.store import Store
     from uscdr.ui.console import Output
     from uscdr.wiring.adapters import TargetAdapters
@@ -52,15 +56,23 @@ class BuildOptions:
         check_form("backup", self.backup)
 
 
-def build_kit(target: Target, output: Output, wanted: BuildOptions) -> int:
+def build_kit(target: Target, output: Output, wanted: BuildOptions, seen: Observed) -> int:
     """Build a kit and print its parts; return 1 when the kit is incomplete."""
-    to = Recipient.read(wanted.recipients or stores.standing_recipients(os.environ) or target.config.kit.recipients)
+    observe_target(target, seen)
+    to = stores.kit_recipients(wanted.recipients, target.config, os.environ)
     store = KitLocations(lambda: target.config.kit.to, state(), os.environ).store(wanted.to)
-    backup = backups.take(target, output)["name"] if wanted.capture else wanted.backup
+    backup = backups.take(target, output, seen)["name"] if wanted.capture else wanted.backup
     clear_up(output, target.scratch)
     built = _build(_request(target, wanted, backup), target, store, to, output)
+    _observe(built.manifest, wanted, seen)
     show_built(built, store.place, output)
     return int(ExitCode.DONE if built.card.complete else ExitCode.CHECK_FAILED)
+
+
+def _observe(made: Manifest, wanted: BuildOptions, seen: Observed) -> None:
+    """Tell monitoring of the kit's dump: of the newest backup, unless the operator named another."""
+    if wanted.backup is None and not wanted.capture and "dump" not in wanted.without:
+        seen.newest_backup = made.part("dump").taken_at
 
 
 def _build(request: BuildRequest, target: Target, store: Store, to: tuple[Recipient, ...], output: Output) -> Built:
@@ -106,7 +118,14 @@ def _request(target: Target, wanted: BuildOptions, backup: str | None) -> BuildR
         expected_tables=config.app.expected_tables,
         contacts=contacts_of(config),
         rpo=config.objectives.rpo,
+        audience=_audience(target),
     )
+
+
+def _audience(target: Target) -> Path | None:
+    """The encrypted list of recipients of notices, where there is one."""
+    files = AudienceFiles.of(state(), os.environ, sandbox=bool(target.identity))
+    return files.path if files.present else None
 
 
 def _sources(deps: TargetAdapters, shelf: ProofShelf) -> Sources:

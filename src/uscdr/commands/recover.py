@@ -12,29 +12,26 @@ from typing import TYPE_CHECKING, Any
 from uscdr import clock
 from uscdr.cleanup import sweep
 from uscdr.commands import run as runner
-from uscdr.commands.housekeeping import state, warn_exposed
+from uscdr.commands.housekeeping import look_around, state, warn_exposed
 from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.commands.incident_follow import NoticeSender, RunFollower, joined
+from uscdr.commands.operate import warn_behind
+from uscdr.commands.option_forms import FORMS, check_form
 from uscdr.engine.history import History
-from uscdr.errors import BadInput, CredentialsRefused, JournalError, MachineError, NotFound
+from uscdr.errors import BadInput, CredentialsRefused, JournalError, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal
-from uscdr.models.runs import RunKind
 from uscdr.providers.source.git_source import check
 from uscdr.report.objectives import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.adapters import Request
-from uscdr.settings import user_path
 from uscdr.shared.team import VARIABLE, Team
-from uscdr.store import encryption, location
 from uscdr.typed_time import past_typed
 from uscdr.wiring import adapters
 from uscdr.wiring.kits import identity_file, pinned
 from uscdr.wiring.session import process
-from uscdr.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from uscdr.engine.run import Outcome
@@ -43,38 +40,7 @@ if TYPE_CHECKING:
     from uscdr.wiring.target import Target
     from uscdr.wiring.targets import Targets
 
-# Checks the form of `recover` options before anything is called.
-
-
-FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "release": (re.compile(r"v?[1-9][0-9]{0,8}"), "Pass a release such as v12: uscdr recover app --release v12"),
-    "backup": (re.compile(r"[a-z][0-9]{1,9}"), "Pass a backup such as b001. To list them: uscdr backup list"),
-    "cloud": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"), "A cloud's name has only letters, digits, - and _."),
-}
-
-
-def check_form(option: str, text: str | None) -> None:
-    """Raises BadInput for a value that the option cannot take."""
-    form, words = FORMS[option]
-    if text is not None and not form.fullmatch(text):
-        raise BadInput(f"“{text}” is not a valid --{option}.", next_action=words)
-
-
-def lasting(to: str | None, readers: tuple[str, ...] = ()) -> tuple[str | None, tuple[str, ...]]:
-    """The store of copies as an absolute path or URL, because cron and a resumed run work in other directories.
-
-    Raises BadInput for credentials and private keys, which must not get into a journal.
-    """
-    if readers:
-        encryption.Recipient.read(readers)
-    if to is None:
-        return None, readers
-    location.open_store(to, os.environ)
-    return (to if "://" in to else str(user_path(to.strip()).absolute())), readers
-
-
 RESUME = "runs resume"
-STEP_ENDED = ("step.succeeded", "step.skipped")
 APP_NAME = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 
 
@@ -188,23 +154,6 @@ def _following(
     return this.followed(follower, follower.prime, follower.reminders)
 
 
-def operate(target: Target, output: Output, request: Request, *, phrase: str | None = None) -> dict[str, Any]:
-    """Carry out a single write as its own run; return its step's result from the journal.
-
-    The command itself is the confirmation, unless the step asks for a phrase. Prints nothing on stdout. Raises the
-    error that ended the run.
-    """
-    command = RunKind(request.scenario).command
-    run, team = runs.new_run_id(request.scenario), Team.open(os.environ)
-    with process(output, state(), os.environ, stdout=False) as this:
-        ending = runner.begin(this.on(target, request, run, dry_run=False, confirm=phrase or command), team)
-    _warn_behind(team, output)
-    if ending.error is not None:
-        raise ending.error
-    ended = [event for event in Journal.read(state() / "runs" / run / NAME).events() if event["kind"] in STEP_ENDED]
-    return dict(ended[-1]["result"])
-
-
 def _with_kit(asked: RecoverOptions, target: Target) -> Request:
     """The request with the kit's id. Raises BadInput for an unknown kit before the run begins."""
     kit = asked.request.kit
@@ -257,15 +206,6 @@ def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dic
     return first
 
 
-def look_around(output: Output) -> None:
-    """Update the copies of the team's runs; warn and continue if the shared state is unavailable."""
-    try:
-        if team := Team.open(os.environ):
-            team.refresh(state())
-    except MachineError as error:
-        output.warn(f"The runs of other machines shown here may be out of date. {error.message}")
-
-
 def _same_target(target: Target, key: str) -> Target:
     """The target. Raises BadInput when it is no longer the one that the run began on."""
     if target.key != key:
@@ -277,13 +217,6 @@ def _same_target(target: Target, key: str) -> Target:
     return target
 
 
-def _warn_behind(team: Team | None, output: Output) -> None:
-    if team is not None and team.behind:
-        lines = plural(team.behind, "line")
-        words = f"uscdr could not write {team.place}: the shared state lacks the last {lines} of this journal."
-        output.warn(f"{words} When it is available again: uscdr runs resume")
-
-
 def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> int:
     path = state() / "runs" / run / NAME
     if isinstance(ending.error, JournalError) and not path.exists():
@@ -291,7 +224,7 @@ def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> i
     journal = Journal.read(path)
     if not output.json_lines or output.out.broken:
         output.say(summarise(build(journal.stamped, last_hash=journal.last_hash), journal=str(journal.path)))
-    _warn_behind(team, output)
+    warn_behind(team, output)
     if ending.error is not None:
         output.error(ending.error)
         summary, advice = runs.RunSummary.of(journal), ending.error.next_action

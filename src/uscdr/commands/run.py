@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from uscdr import __version__, cleanup
+from uscdr.commands.forecast import RecordedForecaster
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History
 from uscdr.engine.run import Outcome, Run, RunInfo
@@ -261,6 +262,7 @@ def _conduct(
             _run_info(context), bus, Gate(context.asker, context.confirm, send_again=context.send_again), context.stop,
             left=lambda: _left_over(deps, own) if RunKind(context.request.scenario).recovers else {},
             tasks=lambda: (*way_back(Journal.read(own).events()), *shut_out(Journal.read(own).events())),
+            forecaster=RecordedForecaster(context, own),
         )  # fmt: skip
         steps = _steps(context, deps)
         if journal is not None:

@@ -13,7 +13,7 @@ from uscdr.checks.baseline import Baseline
 from uscdr.checks.check import Check, ManualCheck
 from uscdr.checks.run import DEADLINE, Result, look_at
 from uscdr.checks.verdict import Finding, Verdict
-from uscdr.commands.housekeeping import clear_up, state
+from uscdr.commands.housekeeping import clear_up, observe_target, state
 from uscdr.commands.run import first_line
 from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode, Interrupted, UscdrError
 from uscdr.events import Bus
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.checks.context import CheckContext
+    from uscdr.monitoring.observed import Observed
     from uscdr.ui.console import Output
     from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
@@ -102,8 +103,11 @@ YES, NO, LATER = "yes", "no", "later"
 class _Rounds:
     """The rounds of one verification. `last` is the newest finished round."""
 
-    def __init__(self, wanted: Verification, selection: CheckSelection, context: RunContext, bus: Bus) -> None:
+    def __init__(
+        self, wanted: Verification, selection: CheckSelection, context: RunContext, bus: Bus, seen: Observed
+    ) -> None:
         self._wanted = wanted
+        self._seen = seen
         self._selection = selection
         self._context = context
         self._bus = bus
@@ -118,8 +122,10 @@ class _Rounds:
             another = self._wanted.every > 0 and begun + self._wanted.every <= end
             with world() as seen:
                 self.last = self._one(number, seen, another=another)
+            self._seen.verdicts = tuple(self.last.verdicts.values())
             if not another:
                 return self.last
+            self._seen.save()
             passed = [name for name, verdict in self.last.verdicts.items() if verdict == "pass"]
             self._selection = self._selection.repeated(passed)
             number += 1
@@ -214,7 +220,7 @@ def _told(result: Result) -> CheckFinished:
 MOST_NAMED = 6
 
 
-def _verify(context: RunContext, wanted: Verification) -> _Verified:
+def _verify(context: RunContext, wanted: Verification, seen: Observed) -> _Verified:
     """Run the requested checks. Every verdict is in the journal before it is shown.
 
     Raises BadInput before any check runs: an unknown list or check, an answer without a question, a partial baseline.
@@ -229,7 +235,7 @@ def _verify(context: RunContext, wanted: Verification) -> _Verified:
         for viewer in context.viewers:
             bus.add_viewer(viewer)
         bus.emit(first_line(context, _asked(wanted)))
-        rounds = _Rounds(wanted, selection, context, bus)
+        rounds = _Rounds(wanted, selection, context, bus, seen)
         error: UscdrError | None = None
         try:
             last = rounds.all(lambda: deps.open_world("writes" if wanted.request.allow_writes else "forms"))
@@ -349,15 +355,16 @@ class VerifyOptions:
                 )
 
 
-def carry_out(target: Target, output: Output, asked: VerifyOptions) -> int:
+def carry_out(target: Target, output: Output, asked: VerifyOptions, seen: Observed) -> int:
     """Run a verification and show its result; return its exit code."""
-    target = _of_app(target, asked.app)
+    target, seen.command = _of_app(target, asked.app), asked.scenario
+    observe_target(target, seen)
     run = runs.new_run_id(asked.scenario.partition(" ")[0])
     if asked.wanted.request.allow_writes or asked.wanted.save_baseline:
         clear_up(output, target.scratch)
     try:
         with process(output, state(), os.environ) as this:
-            verified = _verify(this.on(target, Request(asked.scenario), run, dry_run=True), asked.wanted)
+            verified = _verify(this.on(target, Request(asked.scenario), run, dry_run=True), asked.wanted, seen)
     finally:
         _link(target, output, run, asked.scenario)
     _show(verified, output)

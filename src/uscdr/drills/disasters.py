@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from uscdr.backups.proofs import Grade
 from uscdr.drills.baseline import Comparison, TableContents, same_rows
-from uscdr.drills.environment import Stage, build, key_pair
-from uscdr.engine.wait import WaitLimit, until
+from uscdr.drills.environment import Stage, build, capture, key_pair
 from uscdr.errors import MachineError, ProviderError, UscdrError
 from uscdr.models.events import Call
 from uscdr.models.media import RESOURCE_TYPES, Asset
@@ -329,8 +328,6 @@ def _points_at(deps: Adapters, name: str, target: str) -> bool:
 
 UNSCHEDULED, FAILED = ("stopped", "schedule-gone"), ("stopped", "captures-fail")
 """The kinds of damage that delete the schedule, and the kinds that make the last backup fail."""
-LIMIT = 300.0
-"""Seconds within which a backup of the sandbox must fail."""
 
 
 class BackupsDisaster(Disaster):
@@ -374,14 +371,7 @@ class BackupsDisaster(Disaster):
 def _fail_one(stage: Stage) -> str:
     """Start a backup that the platform fails; return its name."""
     stage.control("POST", "faults", {"kind": "transfer-fails", "method": "POST", "path": "*/backups"})
-    with stage.open(Request("backups"), "disaster", dry_run=False) as deps:
-        attachment = deps.attachment()
-        begun = deps.backups.capture(attachment.addon_id)
-        patience = WaitLimit(f"the failing backup {begun.name}", LIMIT, "uscdr sandbox status")
-        ended = until(
-            lambda: deps.backups.transfer(attachment.owner_app_name, begun.id), lambda one: one.ended, patience,
-            deps.stop,
-        )  # fmt: skip
+    ended = capture(stage, "disaster")
     if ended.state is not TransferState.FAILED:
         raise MachineError(
             f"The drill expected the backup {ended.name} to fail, but its state is {ended.state.value}.",

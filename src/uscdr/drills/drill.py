@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from uscdr import __version__
+from uscdr.clock import system_time
 from uscdr.drills.baseline import Comparison, Losses, TableContents, content, losses
 from uscdr.drills.disasters import (
     Aftermath,
@@ -20,19 +23,28 @@ from uscdr.drills.disasters import (
     planned_calls,
 )
 from uscdr.drills.environment import DrillRequest, Stage, stage
+from uscdr.drills.surprise import Trouble
 from uscdr.errors import ExitCode
+from uscdr.exercises.basis import Basis
+from uscdr.exercises.records import DrillRecord, keep, store_of
 from uscdr.files import disk_errors, write_whole
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal
-from uscdr.report.markdown import to_markdown
+from uscdr.report.markdown import literal, to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.config_file import load_config
+from uscdr.settings import Operator
 from uscdr.words import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
+    from uscdr.drills.own_data import DrillData
+    from uscdr.drills.scoring import FaultScore
+    from uscdr.drills.surprise import Surprise
     from uscdr.engine.run import Outcome
     from uscdr.report.model import PhaseReport, RunReport
     from uscdr.ui.console import Output
@@ -58,7 +70,17 @@ class Drill:
     findings: tuple[Comparison, ...]
     """Comparisons with the healthy state; empty when the recovery did not end as done."""
     journal: str
+    """The path of the recovery's journal; empty if uscdr refused before it began one."""
     report: RunReport
+    surprise: Surprise | None = None
+    """The faults and their scores; None in a drill without faults."""
+    data: DrillData | None = None
+    """The masked copy of the operator's own database, if that was damaged and not the clinic's."""
+
+    @property
+    def of(self) -> str:
+        """Whose data it was, in a few words."""
+        return f"a copy of {self.data.backup}" if self.data else f"{self.patients:,} patients"
 
     @property
     def rows_lost(self) -> int:
@@ -67,9 +89,17 @@ class Drill:
 
     @property
     def sound(self) -> bool:
-        """Whether the recovery is done, every comparison holds, and the plan announced every write."""
+        """Whether the recovery is done, every comparison holds, and the plan announced every write.
+
+        In a drill with faults also whether each was handled; one that must stop uscdr for good leaves nothing to
+        compare.
+        """
+        if self.beyond or (self.surprise is not None and not self.surprise.handled):
+            return False
+        if self.surprise is not None and not self.surprise.recovers:
+            return True
         compared = bool(self.findings) and all(finding.holds for finding in self.findings)
-        return self.report.outcome == "done" and compared and not self.beyond
+        return self.report.outcome == "done" and compared
 
 
 def _drill_summary(drill: Drill, directory: Path) -> str:
@@ -78,15 +108,24 @@ def _drill_summary(drill: Drill, directory: Path) -> str:
     verdict = "passed" if drill.sound else "FAILED"
     return "\n".join(
         [
-            f"Drill {drill.scenario} ({drill.how}, {drill.patients:,} patients): {verdict}",
+            f"Drill {drill.scenario} ({drill.how}, {drill.of}): {verdict}",
+            *([f"Data: {drill.data.words}"] if drill.data else []),
             f"Achieved RTO: {report.rto.words}",
             f"Achieved RPO: {report.rpo.words}",
             f"Rows: {_rows(drill)}",
+            *_surprise_lines(drill.surprise),
             *(f"{'Holds' if one.holds else 'DOES NOT HOLD'}: {one.name} ({one.evidence})" for one in drill.findings),
             f"Writes sent to the providers: {drill.writes}, beyond the plan: {'; '.join(drill.beyond) or 'none'}",
             f"Report: {directory / f'drill-{drill.scenario}.md'} and .json",
         ]
     )
+
+
+def _surprise_lines(surprise: Surprise | None) -> list[str]:
+    """The seed, and one line for each fault."""
+    if surprise is None:
+        return []
+    return [f"Surprise: seed {surprise.seed}", *(f"Fault {one.words}" for one in surprise.scores)]
 
 
 def _rows(drill: Drill) -> str:
@@ -99,6 +138,12 @@ def _rows(drill: Drill) -> str:
 def _drill_markdown(drill: Drill) -> str:
     """The whole report: the drill's numbers, then the recovery's report."""
     lines = [f"# Drill: {drill.scenario}, {drill.how}", "", _drill_figures(drill), ""]
+    if drill.surprise is not None:
+        lines += [f"Surprise: seed {drill.surprise.seed}.", ""]
+        lines += _table(
+            ("fault", "expected", "first effect", "detected by", "after", "outcome", "verdict"),
+            [_fault_row(one) for one in drill.surprise.scores],
+        )
     lines += _table(("compared with the healthy state", "holds", "evidence"), [
         (one.name, "yes" if one.holds else "**no**", one.evidence) for one in drill.findings
     ])  # fmt: skip
@@ -106,7 +151,27 @@ def _drill_markdown(drill: Drill) -> str:
     if drill.findings:
         lost = [(loss.table, f"{loss.before:,}", f"{loss.after:,}") for loss in drill.losses]
         lines += _table(("table", "before the disaster", "after the recovery"), lost)
+    lines += _masking(drill.data) if drill.data else []
     return "\n".join([*lines, to_markdown(drill.report)])
+
+
+def _fault_row(one: FaultScore) -> tuple[str, ...]:
+    after = "" if one.seconds is None else duration(one.seconds)
+    seen = literal(one.evidence) or ("**not detected**" if one.struck else "")
+    verdict = one.verdict if one.handled else f"**{one.verdict}**"
+    what, struck = literal(f"{one.name}: {one.what}"), literal(one.struck)
+    return what, one.expected, struck, seen, after, literal(one.outcome), verdict
+
+
+def _masking(data: DrillData) -> list[str]:
+    """Every column by its rule, and how many rows its table has; never a value."""
+    done = data.masked
+    lines = [f"The drill used {data.words}. The copy stays as it is; the sandbox never held its own values.", ""]
+    lines += _table(("column", "rule", "why", "rows"), [
+        (f"{one.table}.{one.column}", one.rule, one.why or "by its type", f"{done.rows[one.table]:,}")
+        for one in sorted(done.columns, key=lambda one: (one.rule == "keep", one.table))
+    ])  # fmt: skip
+    return lines + _table(("not in the drill's database",), [(one,) for one in done.left_out])
 
 
 def _phase(phase: PhaseReport) -> tuple[str, ...]:
@@ -123,15 +188,20 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _drill_figures(drill: Drill) -> str:
     """One paragraph of numbers."""
+    whose = f"Data: {drill.data.words}" if drill.data else f"{drill.patients:,} synthetic patients"
     return (
-        f"{drill.patients:,} synthetic patients. Rows: {_rows(drill)}. Writes sent to the providers: {drill.writes}; "
+        f"{whose}. Rows: {_rows(drill)}. Writes sent to the providers: {drill.writes}; "
         f"not in the plan: {'; '.join(drill.beyond) or 'none'}. Verdict: {'passed' if drill.sound else 'failed'}."
     )
 
 
 def _drill_json(drill: Drill) -> str:
     """The report as JSON."""
-    data = {name: value for name, value in asdict(drill).items() if name != "report"}
+    data = {name: value for name, value in asdict(drill).items() if name not in ("report", "data")}
+    data |= {"data": drill.data.document()} if drill.data else {}
+    if drill.surprise is not None:
+        faults = [asdict(one) | {"verdict": one.verdict} for one in drill.surprise.scores]
+        data["surprise"] = {"seed": drill.surprise.seed, "handled": drill.surprise.handled, "faults": faults}
     data |= {"rows_lost": drill.rows_lost, "sound": drill.sound, "recovery": json.loads(drill.report.to_json())}
     return json.dumps(data, ensure_ascii=False, default=str)
 
@@ -171,45 +241,89 @@ class _DrillOutcome:
     before: TableContents
     damage: dict[str, Any]
     writes: list[dict[str, Any]]
+    data: DrillData | None = None
     after: TableContents = field(default_factory=TableContents)
     findings: tuple[Comparison, ...] = ()
+    surprise: Surprise | None = None
 
 
 def drill(scenario: str, request: DrillRequest, output: Output) -> int:
-    """Run a drill; return the recovery's exit code, or 1 when the recovery is done but a comparison does not hold."""
-    run = runs.new_run_id(scenario)
+    """Run a drill; return the recovery's exit code, or 1 when the recovery is done but a comparison does not hold.
+
+    With faults: 0 only when each that struck was handled as expected, and else the same.
+    """
+    run, begun = runs.new_run_id(scenario), system_time()
+    basis = Basis.of(load_config(request.config, os.environ).config, scenario)
     with stage(request, output) as sandbox:
         outcome = _carry_out(DISASTERS[scenario](request.how), sandbox, run)
     done = _account(scenario, request, run, outcome)
+    code = int(outcome.ending.code) or (0 if done.sound else int(ExitCode.CHECK_FAILED))
+    if done.surprise is None or done.report.outcome == "done":  # a safe stop says nothing of a recovery
+        path = keep(store_of(request.state), _record(done, code, basis, begun))
+        output.say(f"Recorded: {path}. What is due: uscdr drill due")
     _publish(done, _drill_summary(done, request.report), request.report, output)
+    if done.sound and done.surprise is not None:
+        return int(ExitCode.DONE)
     if outcome.ending.error is not None:
         output.error(outcome.ending.error)
-    return int(outcome.ending.code) or (0 if done.sound else int(ExitCode.CHECK_FAILED))
+    return code
+
+
+def _record(done: Drill, code: int, basis: Basis, begun: datetime) -> DrillRecord:
+    """The drill as evidence for the calendar of exercises."""
+    report = done.report
+    return DrillRecord(
+        scenario=done.scenario,
+        how=done.how,
+        patients=done.patients,
+        sound=done.sound,
+        exit_code=code,
+        rto_seconds=report.rto.achieved_seconds,
+        rto_verdict=report.rto.verdict,
+        rpo_seconds=report.rpo.achieved_seconds,
+        rpo_verdict=report.rpo.verdict,
+        started_at=begun,
+        ended_at=system_time(),
+        run=report.run,
+        by=str(Operator.of(os.environ)),
+        uscdr=__version__,
+        steps=basis.steps,
+        configuration=basis.configuration,
+        recovery_code=basis.recovery_code,
+    )
+
+
+def _read(state: Path, run: str) -> Journal | None:
+    """The recovery's journal; None when uscdr refused before it began one."""
+    path = state / "runs" / run / NAME
+    return Journal.read(path) if path.exists() else None
 
 
 def _carry_out(disaster: Disaster, sandbox: Stage, run: str) -> _DrillOutcome:
     disaster.prepare(sandbox)
+    trouble = Trouble.planned(sandbox, disaster.scenario, run)
+    trouble.prepare()
     with sandbox.look(Request(disaster.scenario)) as deps:
         before = content(deps)
     sandbox.output.say(f"Damaging {disaster.scenario}: {sandbox.request.how}")
     damage, mark = disaster.damage(sandbox), sandbox.mark()
-    request = disaster.request()
-    ending = sandbox.recover(request, run, disaster.identity)
+    request = trouble.request(disaster.request())
+    ending = trouble.recover(request, disaster.identity)
     writes = sandbox.writes(mark)
-    if ending.code is not ExitCode.DONE:
-        return _DrillOutcome(ending, before, damage, writes)
+    journal = _read(sandbox.request.state, run)
+    if ending.code is not ExitCode.DONE or journal is None:
+        return _DrillOutcome(ending, before, damage, writes, sandbox.data, surprise=trouble.result(journal, ()))
     with sandbox.look(request, disaster.identity) as deps:
         after = content(deps)
-    journal = Journal.read(sandbox.request.state / "runs" / run / NAME)
     report = build(journal.stamped, last_hash=journal.last_hash)
-    return _DrillOutcome(
-        ending, before, damage, writes, after, disaster.judge(sandbox, Aftermath(before, after, report, writes))
-    )
+    findings = disaster.judge(sandbox, Aftermath(before, after, report, writes)) + trouble.judge(before, after)
+    told = trouble.result(journal, findings)
+    return _DrillOutcome(ending, before, damage, writes, sandbox.data, after, findings, told)
 
 
 def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutcome) -> Drill:
-    journal = Journal.read(request.state / "runs" / run / NAME)
-    unplanned = beyond(outcome.writes, planned_calls(journal.events()))
+    journal = _read(request.state, run)
+    unplanned = beyond(outcome.writes, planned_calls(journal.events() if journal else ()))
     return Drill(
         scenario=scenario,
         how=request.how,
@@ -222,6 +336,8 @@ def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutc
         writes=len(outcome.writes),
         beyond=unplanned,
         findings=outcome.findings,
-        journal=str(journal.path),
-        report=build(journal.stamped, last_hash=journal.last_hash),
+        journal=str(journal.path) if journal else "",
+        report=build(journal.stamped, last_hash=journal.last_hash) if journal else build(()),
+        surprise=outcome.surprise,
+        data=outcome.data,
     )

@@ -9,18 +9,24 @@ import secrets
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from uscdr.cleanup import SANDBOX, sweep, workplace
 from uscdr.commands import run as wiring
+from uscdr.commands.housekeeping import warn_exposed
+from uscdr.drills.own_data import prepare
+from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import ExitCode, MachineError, MissingExtra
 from uscdr.files import new_file, private_directory
+from uscdr.journal.reader import NAME
 from uscdr.sandbox import audit, client, launch
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.lifeline import lifeline
 from uscdr.sandbox.state import StateDir
+from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config_file import load_config
+from uscdr.settings import PING
 from uscdr.wiring import adapters
 from uscdr.wiring.session import process
 from uscdr.wiring.targets import find_target
@@ -30,24 +36,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from uscdr.drills.own_data import DrillData, OwnRequest, OwnStage
     from uscdr.engine.run import Outcome
-    from uscdr.scenarios.adapters import Adapters, Request
+    from uscdr.models.transfers import Transfer
+    from uscdr.scenarios.adapters import Adapters
+    from uscdr.scenarios.loader import LoadedConfig
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
 TOKENS = ("HEROKU_API_KEY", "USCDR_CLOUDFLARE_TOKEN", "USCDR_DNS_KEY")
 """Environment variables for real providers; a drill does not pass them on."""
+ACCOUNT = ("USCDR_CHECK_TOKEN", "USCDR_CHECK_EMAIL", "USCDR_CHECK_PASSWORD")
+"""Those of the real check account, which a drill with the operator's own code does not use."""
 
 
 @dataclass(frozen=True)
 class DrillRequest:
-    """What to rehearse: the damage and the number of patients; the directories of the report and the state."""
+    """What to rehearse: the damage and the number of patients; the directories of the report and the state.
+
+    `own`: with a copy of the operator's database and the operator's code, in place of the clinic.
+    """
 
     how: str
     patients: int
     report: Path
     state: Path
     config: Path | None
+    surprise: int | None = None
+    """The seed by which the sandbox misbehaves during the recovery; None for a sandbox that works."""
+    own: OwnRequest | None = None
+
+    @property
+    def loaded(self) -> LoadedConfig:
+        """The configuration of the drill; for the operator's own application it counts in full. Raises ConfigError."""
+        found = load_config(self.config, os.environ)
+        return replace(found, own=True) if self.own else found
 
 
 class Unattended:
@@ -69,12 +92,13 @@ class Unattended:
 
 @dataclass(frozen=True)
 class Stage:
-    """A running sandbox in `home`, and the output of this process."""
+    """A running sandbox in `home`, and the output of this process. `data`: the masked copy that it holds."""
 
     home: Path
     request: DrillRequest
     env: Mapping[str, str]
     output: Output
+    data: DrillData | None = None
 
     @property
     def directory(self) -> StateDir:
@@ -84,7 +108,7 @@ class Stage:
     @property
     def target(self) -> Target:
         """The sandbox as a target."""
-        return find_target(load_config(self.request.config, os.environ), "sandbox", self.env)
+        return find_target(self.request.loaded, "sandbox", self.env)
 
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - any JSON
         """Call the sandbox's controls, which no provider has; the audit log does not show the call."""
@@ -109,9 +133,19 @@ class Stage:
         with process(self.output, self.request.state, os.environ, asker=Unattended()) as this:
             return wiring.begin(this.on(self.target, request, run, dry_run=False, identity=identity))
 
+    def resume(self, request: Request, run: str, identity: Path | None) -> Outcome:
+        """Resume the recovery where its journal ends, without asking a person."""
+        with process(self.output, self.request.state, os.environ, asker=Unattended()) as this:
+            context = this.on(self.target, request, run, dry_run=False, identity=identity)
+            return wiring.resume(context, self.request.state / "runs" / run / NAME)
+
     def writes(self, since: int = 0) -> list[dict[str, Any]]:
         """The writes that the providers received after the first `since` requests."""
-        return [one for one in list(audit.read(self.directory.audit))[since:] if one["write"]]
+        return [one for one in self.requests(since) if one["write"]]
+
+    def requests(self, since: int) -> list[dict[str, Any]]:
+        """What the providers received after the first `since` requests."""
+        return list(audit.read(self.directory.audit))[since:]
 
     def mark(self) -> int:
         """The number of requests that the providers have received."""
@@ -129,14 +163,44 @@ def stage(request: DrillRequest, output: Output) -> Iterator[Stage]:
 
 @contextmanager
 def _sandbox(home: Path, request: DrillRequest, output: Output) -> Iterator[Stage]:
-    env = {name: value for name, value in os.environ.items() if name not in TOKENS}
-    made = Stage(home, request, {**env, "USCDR_STATE_DIR": str(home)}, output)
+    own = None
+    if request.own:
+        warn_exposed(output, request.own.identity, request.own.passphrase_file)
+        own = prepare(home, request.state, request.own, request.loaded.config, output.say)
+    env = {name: value for name, value in os.environ.items() if name not in (*TOKENS, PING, *(ACCOUNT if own else ()))}
+    env |= {"USCDR_CHECK_EMAIL": own.login, "USCDR_CHECK_PASSWORD": own.password} if own and own.login else {}
+    made = Stage(home, request, {**env, "USCDR_STATE_DIR": str(home)}, output, own.data if own else None)
     with lifeline() as line:
         try:
-            launch.up(made.directory, UpRequest(patients=request.patients), output.say, line)
+            launch.up(made.directory, _wanted(request, own), output.say, line)
             yield made
         finally:
             launch.down(made.directory, output.say)
+
+
+LONGEST_CAPTURE = 300.0
+"""Seconds within which a backup of the sandbox must end."""
+
+
+def capture(stage: Stage, run: str) -> Transfer:
+    """Take a backup of the sandbox's database, and wait until it has ended, well or not."""
+    with stage.open(Request("backups"), run, dry_run=False) as deps:
+        attachment = deps.attachment()
+        begun = deps.backups.capture(attachment.addon_id)
+        patience = WaitLimit(f"the backup {begun.name}", LONGEST_CAPTURE, "uscdr sandbox status")
+        return until(
+            lambda: deps.backups.transfer(attachment.owner_app_name, begun.id), lambda one: one.ended, patience,
+            deps.stop,
+        )  # fmt: skip
+
+
+def _wanted(request: DrillRequest, own: OwnStage | None) -> UpRequest:
+    if own is None:
+        return UpRequest(patients=request.patients)
+    return UpRequest(
+        app_source=str(own.code.tree), python=str(own.code.python), env_file=str(own.env_file), dump=str(own.dump),
+        broker=own.broker,
+    )  # fmt: skip
 
 
 # Builds the kit of a drill: a new key pair, and the command `uscdr kit build` that an operator would use.

@@ -6,18 +6,23 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Reporter, Step, View
 from uscdr.models.events import PlannedStep, PlanReady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from uscdr.models.base import Fact
+    from uscdr.models.forecast import RunForecast
 
 LATER = "checked when its turn comes"
 """What the plan says of a step that is not probed yet."""
+
+
+LATE = "RTO"
+"""The fact of a forecast that says that the objective will be missed."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,18 @@ class Plan:
             if line.bound.step.destructive and line.seen is not None and line.action.kind == "change":
                 return line.bound.step.blast(line.seen, self.view)
         return None
+
+
+class Forecaster(Protocol):
+    """What earlier runs let expect of this one. Never raises: a recovery does not depend on it."""
+
+    def of_plan(self, event: PlanReady, plan: Plan) -> RunForecast | None:
+        """The forecast of a plan and its `event`; None when there is none for this kind of run."""
+        ...
+
+    def at_decision(self, step: str) -> Mapping[str, str]:
+        """Facts for the question before the step with this id: name -> words; `LATE` only if it is to be feared."""
+        ...
 
 
 def _foresee_one(bound: BoundStep, view: View, tell: Reporter) -> Planned:

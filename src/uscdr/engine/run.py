@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.gate import UNKNOWN, Gate
 from uscdr.engine.history import History
-from uscdr.engine.plan import LATER, Plan, Planned
+from uscdr.engine.plan import LATER, Forecaster, Plan, Planned
 from uscdr.engine.runner import Runner
 from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
@@ -65,6 +65,7 @@ class Run:
         *,
         left: Callable[[], dict[str, str]],
         tasks: Callable[[], tuple[str, ...]],
+        forecaster: Forecaster | None = None,
     ) -> None:
         self._charter = charter
         self._bus = bus
@@ -72,6 +73,7 @@ class Run:
         self._stop = stop
         self._left = left
         self._run_tasks = tasks
+        self._forecaster = forecaster
         self._wrote = False
         self._carried_out = False
         self._all_but = ""
@@ -117,7 +119,7 @@ class Run:
             known = history if history.begun else History(attempts=history.attempts)
             self._refuse_what_cannot_be_confirmed(plan, known)
             fresh = View(thorough=True)
-            runner = Runner(self._bus, self._gate, self._stop, known)
+            runner = Runner(self._bus, self._gate, self._stop, known, self._forecaster)
             try:
                 runner.run(plan.lines, fresh)
                 self._carried_out = True
@@ -145,7 +147,10 @@ class Run:
 
     def _plan(self, steps: Sequence[BoundStep], view: View) -> Plan:
         plan = Plan.foresee(steps, view, StepReporter(self._bus, PLANNING))
-        self._bus.emit(plan.as_event(self._charter.begun.scenario_digest, dict(self._charter.budgets)))
+        event = plan.as_event(self._charter.begun.scenario_digest, dict(self._charter.budgets))
+        if self._forecaster is not None:
+            event = event.model_copy(update={"forecast": self._forecaster.of_plan(event, plan)})
+        self._bus.emit(event)
         return plan
 
     def _refuse_what_cannot_be_confirmed(self, plan: Plan, history: History) -> None:

@@ -6,17 +6,18 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from uscdr.engine.plan import LATE
 from uscdr.engine.reconcile import Reconciler
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
 from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
 from uscdr.models.events import GateAnswered, GateAsked, StepFailed, StepSkipped, StepStarted, StepSucceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from uscdr.engine.gate import Gate
     from uscdr.engine.history import History
-    from uscdr.engine.plan import Planned
+    from uscdr.engine.plan import Forecaster, Planned
     from uscdr.engine.wait import Stop
     from uscdr.events import Bus
     from uscdr.models.base import Fact
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
 class Runner:
     """Runs the steps of one plan, in order, at most once each."""
 
-    def __init__(self, bus: Bus, gate: Gate, stop: Stop, history: History) -> None:
+    def __init__(
+        self, bus: Bus, gate: Gate, stop: Stop, history: History, forecaster: Forecaster | None = None
+    ) -> None:
         self._bus = bus
         self._gate = gate
         self._stop = stop
         self._history = history
+        self._forecaster = forecaster
         self._reconciler = Reconciler(bus, gate)
         self._guarding = True
         self._cautions: list[str] = []
@@ -168,19 +172,27 @@ class Runner:
 
     def _ask(self, bound: BoundStep, seen: Fact, action: Action, view: View) -> None:
         if bound.step.destructive and bound.step.id not in self._history.confirmed:
-            blast, step, name = self._warned(bound.step.blast(seen, view)), bound.step.id, bound.step.name
+            blast, step, name = self._told(bound.step.blast(seen, view), bound), bound.step.id, bound.step.name
             self._bus.emit(GateAsked(step=step, name=name, facts=dict(blast.facts), phrase=blast.phrases[0]))
             how = self._gate.confirm(blast)
             self._bus.emit(GateAnswered(step=step, name=name, confirmed=True, by=how))
         elif not self.began:
-            self._gate.begin(action.summary, self._cautions)
+            self._gate.begin(action.summary, (*self._cautions, *self._late(bound)))
         self.began = True
 
-    def _warned(self, blast: BlastRadius) -> BlastRadius:
-        """With the warnings of earlier steps, if this is the first question."""
-        if self.began or not self._cautions:
-            return blast
-        return replace(blast, facts={"warning": " ".join(self._cautions), **blast.facts})
+    def _told(self, blast: BlastRadius, bound: BoundStep) -> BlastRadius:
+        """With the forecast, and with the warnings of earlier steps if this is the first question."""
+        expected = self._expected(bound)
+        warned = {} if self.began or not self._cautions else {"warning": " ".join(self._cautions)}
+        return replace(blast, facts={**warned, **blast.facts, **expected})
+
+    def _expected(self, bound: BoundStep) -> Mapping[str, str]:
+        return self._forecaster.at_decision(bound.step.id) if self._forecaster else {}
+
+    def _late(self, bound: BoundStep) -> tuple[str, ...]:
+        """The warning that an objective will be missed, if one is to be expected."""
+        words = self._expected(bound).get(LATE)
+        return (words,) if words else ()
 
     def _start(self, bound: BoundStep, baseline: dict[str, object]) -> None:
         attempt = self._history.attempts.get(bound.step.id, 0) + 1

@@ -12,34 +12,27 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from uscdr import clock
-from uscdr.errors import (
-    AnswerLost,
-    BadInput,
-    CredentialsRefused,
-    MachineError,
-    OutcomeUnknown,
-    ProviderError,
-    RateLimited,
-)
-from uscdr.incident.state import QUEUED, folded
+from uscdr.errors import AnswerLost, BadInput, MachineError, OutcomeUnknown, ProviderError, RateLimited
+from uscdr.incident.state import QUEUED, UNKNOWN_FATE, folded
 from uscdr.models.incidents import OUTBOX, NoticeDoubted, NoticeFailed, NoticeSending, NoticeSent
 from uscdr.providers.ports.notices import ADDRESS_REFUSED, Letter
+from uscdr.words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from uscdr.incident.ledger import Ledger
-    from uscdr.incident.state import NoticeRecord
+    from uscdr.incident.state import Incident, NoticeRecord
     from uscdr.models.incidents import Entry, Recorded
     from uscdr.providers.ports.notices import Channel
 
-RETRY_AFTER = timedelta(minutes=1)
-"""Before a message is tried again that a service did not accept."""
 NOT_TRIED = "not sent: the channel stopped before it"
+HOUR = timedelta(hours=1)
+FULL = "The limit of messages in an hour is reached."
 
 
 @dataclass(frozen=True)
-class Recipient:
+class Addressee:
     """One place for a notice: an address and its keyed digest; both empty for a channel with a place of its own."""
 
     digest: str = ""
@@ -51,8 +44,10 @@ class Route:
     """A channel, whom it reaches, and how many messages are sent between two intents."""
 
     channel: Channel
-    recipients: Sequence[Recipient] = (Recipient(),)
+    recipients: Sequence[Addressee] = (Addressee(),)
     batch: int = 1
+    per_hour: int = 0
+    """The most messages that the service takes in an hour; 0: no limit."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ class DeliveryReport:
     """Channel -> number of messages that may have arrived."""
 
 
-class Delivery:
+class Dispatch:
     """Sends one notice over its routes; every step is in the incident's journal."""
 
     def __init__(
@@ -101,35 +96,59 @@ class Delivery:
 
     def _over(self, name: str, route: Route) -> None:
         wanted = [one for one in _once(route.recipients) if self._may_be_sent(name, one)]
+        self._say_what_waits(name)
         size = max(1, route.batch)
         for first in range(0, len(wanted), size):
             if self._stopped():
                 self._failed[name] = "the operator stopped; the rest waits"
                 return
-            part = self._intend(name, wanted[first : first + size])
+            part = self._intend(name, wanted[first : first + size], route.per_hour)
+            if self._is_full(name):
+                return
             if part and not self._send_all(name, route.channel, part):
                 return
 
-    def _intend(self, name: str, part: Sequence[Recipient]) -> Sequence[Recipient]:
+    def _say_what_waits(self, name: str) -> None:
+        """The time from which a message is tried again that is not tried now."""
+        times = [one.retry_at for one in self._notice.of(*QUEUED) if one.channel == name and one.retry_at]
+        later = [at for at in times if at > self._now()]
+        if later:
+            self._failed[name] = f"It is tried again from {moment(min(later))} on."
+
+    def _is_full(self, name: str) -> bool:
+        return self._failed.get(name) == FULL
+
+    def _intend(self, name: str, part: Sequence[Addressee], per_hour: int) -> Sequence[Addressee]:
         """Record the intent for those whom nobody else of the team serves meanwhile; returns them."""
-        taken: list[Recipient] = []
+        taken: list[Addressee] = []
 
         def decision(records: Iterable[Recorded]) -> Sequence[Entry]:
-            notice = folded(records).notices.get(self._notice.id, self._notice)
-            taken[:] = [one for one in part if self._may_be_sent(name, one, notice)]
+            found = folded(records)
+            notice = found.notices.get(self._notice.id, self._notice)
+            free = [one for one in part if self._may_be_sent(name, one, notice)]
+            room = per_hour - self._in_the_last_hour(name, found) if per_hour else len(free)
+            taken[:] = free[: max(0, room)]
+            if free and not taken:
+                self._failed[name] = FULL
             digests = tuple(one.digest for one in taken)
             return [NoticeSending(notice=self._notice.id, channel=name, recipients=digests)] if taken else []
 
         self._ledger.decide(decision)
         return taken
 
-    def _may_be_sent(self, name: str, recipient: Recipient, notice: NoticeRecord | None = None) -> bool:
+    def _in_the_last_hour(self, name: str, incident: Incident) -> int:
+        """Messages of all notices that the channel took, or may have taken."""
+        since = self._now() - HOUR
+        taken = (one for notice in incident.notices.values() for one in notice.of("sent", *UNKNOWN_FATE))
+        return sum(one.channel == name and one.at > since for one in taken)
+
+    def _may_be_sent(self, name: str, recipient: Addressee, notice: NoticeRecord | None = None) -> bool:
         known = (notice or self._notice).find(name, recipient.digest)
         if known is None:
             return True
         return known.state in QUEUED and (known.retry_at is None or known.retry_at <= self._now())
 
-    def _send_all(self, name: str, channel: Channel, part: Sequence[Recipient]) -> bool:
+    def _send_all(self, name: str, channel: Channel, part: Sequence[Addressee]) -> bool:
         """Send to each of `part`, whose intent is recorded; false where the channel takes nothing more now."""
         goes_on = True
         for recipient in part:
@@ -139,7 +158,7 @@ class Delivery:
         self._ledger.append()
         return goes_on
 
-    def _send(self, name: str, channel: Channel, recipient: Recipient) -> Entry:
+    def _send(self, name: str, channel: Channel, recipient: Addressee) -> Entry:
         letter = Letter(self._letter_id(name, recipient), self._notice.subject, self._notice.text, self._severity)
         try:
             receipt = channel.send(letter, recipient.address)
@@ -147,39 +166,37 @@ class Delivery:
             self._doubtful[name] = self._doubtful.get(name, 0) + 1
             return NoticeDoubted(notice=self._notice.id, channel=name, recipient=recipient.digest, reason=error.message)
         except RateLimited as error:
-            return self._failure(name, recipient, error.message, after=error.retry_after)
+            return self._failure(name, recipient, error.message, error.retry_after)
         except (ProviderError, MachineError, BadInput) as error:
             return self._refusal(name, recipient, error)
         self._sent += 1
         self._written += name == OUTBOX
         return NoticeSent(notice=self._notice.id, channel=name, recipient=recipient.digest, receipt=receipt)
 
-    def _letter_id(self, name: str, recipient: Recipient) -> str:
+    def _letter_id(self, name: str, recipient: Addressee) -> str:
         told = f"{self._ledger.incident} {self._notice.id} {name} {recipient.digest}"
         return f"{self._notice.id}-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
 
-    def _refusal(self, name: str, recipient: Recipient, error: ProviderError | MachineError | BadInput) -> Entry:
+    def _refusal(self, name: str, recipient: Addressee, error: ProviderError | MachineError | BadInput) -> Entry:
         """A definite refusal: of this address for good, or of the channel for now."""
         if isinstance(error, ProviderError) and error.error_id == ADDRESS_REFUSED and not error.retryable:
             self._refused[name] = self._refused.get(name, 0) + 1
             return NoticeFailed(
                 notice=self._notice.id, channel=name, recipient=recipient.digest, reason=error.message, final=True
             )
-        return self._failure(name, recipient, error.message, stays=isinstance(error, CredentialsRefused))
+        return self._failure(name, recipient, error.message)
 
-    def _failure(
-        self, name: str, recipient: Recipient, reason: str, *, after: float | None = None, stays: bool = False
-    ) -> Entry:
+    def _failure(self, name: str, recipient: Addressee, reason: str, after: float | None = None) -> Entry:
+        """Surely not accepted: it waits, for `after` seconds if the service says so."""
         if reason is not NOT_TRIED:
             self._failed[name] = reason
-        wait = RETRY_AFTER if after is None else timedelta(seconds=after)
-        at = None if stays or reason is NOT_TRIED else self._now() + wait
+        at = None if after is None else self._now() + timedelta(seconds=after)
         return NoticeFailed(
             notice=self._notice.id, channel=name, recipient=recipient.digest, reason=reason, retry_at=at
         )
 
 
-def _once(recipients: Iterable[Recipient]) -> list[Recipient]:
+def _once(recipients: Iterable[Addressee]) -> list[Addressee]:
     """Each address once: somebody may be in two lists."""
     return list({one.digest: one for one in recipients}.values())
 

@@ -88,7 +88,8 @@ class IncidentJournal:
                 return cls(path, tuple(records), offset, previous, error)
             previous, offset = line_hash(line), offset + len(line) + 1
         damage = None if records else _unreadable(path, "The file is empty, or has only a part of its first line.")
-        if is_whole(data[end:-1]):
+        rest = data[end:].removesuffix(data[-1:])
+        if is_whole(rest):
             damage = LinePlace(path, run, len(records) + 1, end, advice).damage("something overwrote the line's end")
         return cls(path, tuple(records), end, previous, damage)
 

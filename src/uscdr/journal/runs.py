@@ -60,9 +60,7 @@ class RunSummary:
     def _of_records(cls, journal: Journal) -> RunSummary:
         events = list(journal.events())
         if not events and journal.damage is not None:
-            named = _ID.fullmatch(journal.run)
-            scenario = named["scenario"] if named else UNKNOWN
-            return cls(journal.run, scenario, UNKNOWN, "", "", "", "", wrote=True)
+            return cls(journal.run, scenario_in(journal.run), UNKNOWN, "", "", "", "", wrote=True)
         first: dict[str, Any] = events[0] if events else {}
         begun = [event for event in events if event["kind"] == "step.started"]
         return cls(
@@ -103,6 +101,12 @@ def begun_at(run: str) -> datetime | None:
         return datetime.strptime(run.partition("-")[0], STAMP).replace(tzinfo=UTC) if _ID.fullmatch(run) else None
     except ValueError:
         return None
+
+
+def scenario_in(run: str) -> str:
+    """The scenario in a run's id; UNKNOWN if the text is not a run's id."""
+    named = _ID.fullmatch(run)
+    return named["scenario"] if named else UNKNOWN
 
 
 @dataclass(frozen=True)

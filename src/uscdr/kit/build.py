@@ -75,6 +75,8 @@ def build(
         gathering = Gathering(sources, request, writer, work, tell, stop)
         state = _State()
         parts = _collected(gathering, state)
+        if request.audience is not None:
+            writer.add_file("audience", request.audience.name, request.audience)
         gathering.check()
         manifest = _manifest(gathering, account, parts, state)
         return Built(writer.finish(manifest, state.media), manifest)

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from uscdr import staging
 from uscdr.errors import BadInput, MachineError
 from uscdr.files import PRIVATE_DIRECTORY, disk_errors
-from uscdr.kit.manifest import MEDIA, PARTS, PartName
+from uscdr.kit.manifest import MEDIA, PARTS, ObjectKind
 from uscdr.kit.reader import KitReader
 from uscdr.store.directory import new_private_file
 from uscdr.store.exclusive import take_over
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from uscdr.models.media import Asset
 
 CONFIG = "config.json"
+AUDIENCE: Literal["audience"] = "audience"
+"""The list of recipients of notices: it stays encrypted."""
 NAMELESS = "nameless"
 """The directory for media whose ids are not valid file names; they are named by a digest of the id."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -43,7 +45,7 @@ OpenReader = Callable[[Path], KitReader]
 class Extracted:
     """The files written for one part; `bytes` is their total size."""
 
-    part: PartName
+    part: ObjectKind
     files: int
     bytes: int
     where: Path
@@ -62,9 +64,9 @@ class _File:
 
 def extract(
     open_reader: OpenReader,
-    parts: Sequence[PartName],
+    parts: Sequence[ObjectKind],
     into: Path,
-    step: Callable[[PartName, int, int], None],
+    step: Callable[[ObjectKind, int, int], None],
     noted: Path | None = None,
 ) -> tuple[Extracted, ...]:
     """Write `parts` (empty: all parts of the kit) below `into`, an absolute path. Files appear complete, mode 0600.
@@ -80,17 +82,18 @@ def extract(
         return tuple(_write(part, files, into, step) for part, files in wanted.items())
 
 
-def _there(reader: KitReader) -> list[PartName]:
-    return [part for part in PARTS if any(one.kind == part for one in reader.manifest.objects)]
+def _there(reader: KitReader) -> list[ObjectKind]:
+    kinds: tuple[ObjectKind, ...] = (*PARTS, AUDIENCE)
+    return [part for part in kinds if any(one.kind == part for one in reader.manifest.objects)]
 
 
-def _files(reader: KitReader, part: PartName, work: Path) -> tuple[_File, ...]:
+def _files(reader: KitReader, part: ObjectKind, work: Path) -> tuple[_File, ...]:
     """Raises BadInput if the kit has nothing of the part."""
     found = [one for one in reader.manifest.objects if one.kind == part]
     if not found:
         raise BadInput(
             f"The kit {reader.kit} has no {part}.",
-            why=f"Its manifest says: {reader.manifest.part(part).state}.",
+            why="" if part == AUDIENCE else f"Its manifest says: {reader.manifest.part(part).state}.",
             next_action="Do not extract that part, or use another kit: uscdr kit list",
         )
     for one in found:
@@ -164,7 +167,7 @@ def _check_free(into: Path, wanted: Iterable[Sequence[_File]]) -> None:
 
 
 def _write(
-    part: PartName, files: Sequence[_File], into: Path, step: Callable[[PartName, int, int], None]
+    part: ObjectKind, files: Sequence[_File], into: Path, step: Callable[[ObjectKind, int, int], None]
 ) -> Extracted:  # fmt: skip
     size = 0
     for number, file in enumerate(files, start=1):

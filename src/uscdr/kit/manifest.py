@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +11,7 @@ from pydantic import Field, SecretStr
 
 from uscdr.backups.proofs import Grade
 from uscdr.models.base import Count, Fact, Moment, Span
+from uscdr.models.placeholders import reaches_nobody
 from uscdr.words import moment
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ CARD, CARD_TEXT, CARD_PAGE = "card.json", "card.txt", "card.html"
 
 PartName = Literal["app", "config", "dns", "dump", "source", "media"]
 PARTS: tuple[PartName, ...] = ("app", "config", "dns", "dump", "source", "media")
+ObjectKind = PartName | Literal["audience"]
+"""Of a stored object. The list of recipients of notices is no part that a rebuild needs; a kit may lack it."""
 PartState = Literal["complete", "partial", "missing", "left out"]
-_PLACEHOLDER = re.compile(
-    r"\b(tbd|todo|tba|xxx+|n/?a|change ?me|fill ?in|your[ -]|unknown|placeholder)|[<\[?…]", re.IGNORECASE
-)
 
 
 class KitGap(Fact):
@@ -42,7 +41,7 @@ class KitGap(Fact):
 class StoredObject(Fact):
     """One encrypted object. `path` is its name in the store; `sha256` and `size` are of the ciphertext."""
 
-    kind: PartName
+    kind: ObjectKind
     name: str
     """Its plain name: `config.json`, `database.dump`, `source.tar.gz`."""
     path: str
@@ -132,9 +131,7 @@ class KitContact(Fact):
     @property
     def is_placeholder(self) -> bool:
         """Whether the contact is a placeholder and reaches nobody."""
-        return not self.name.strip() or not self.how.strip() or any(
-            _PLACEHOLDER.search(text) for text in (self.name, self.how.partition("?")[0])
-        )  # fmt: skip
+        return reaches_nobody(self.name, self.how)
 
 
 class Manifest(Fact):

@@ -12,7 +12,18 @@ from typing import IO, TYPE_CHECKING
 from uscdr.files import disk_errors
 from uscdr.kit.card import Checksums, Printing
 from uscdr.kit.content import MediaEntry, size_of
-from uscdr.kit.manifest import CARD, CARD_PAGE, CARD_TEXT, KITS, MANIFEST, SUMS, Card, Manifest, PartName, StoredObject
+from uscdr.kit.manifest import (
+    CARD,
+    CARD_PAGE,
+    CARD_TEXT,
+    KITS,
+    MANIFEST,
+    SUMS,
+    Card,
+    Manifest,
+    ObjectKind,
+    StoredObject,
+)
 from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Recipient, Sealed, Watch, seal
 
@@ -44,16 +55,16 @@ class KitWriter:
         name = "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in app)
         return cls(store, to, staging, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}-{os.urandom(3).hex()}")
 
-    def add_bytes(self, kind: PartName, name: str, data: bytes) -> StoredObject:
+    def add_bytes(self, kind: ObjectKind, name: str, data: bytes) -> StoredObject:
         """Encrypt `data` in memory and store it."""
         return self._add(kind, name, io.BytesIO(data), None)
 
-    def add_file(self, kind: PartName, name: str, file: Path, watch: Watch | None = None) -> StoredObject:
+    def add_file(self, kind: ObjectKind, name: str, file: Path, watch: Watch | None = None) -> StoredObject:
         """Encrypt a file of any size and store it. Raises MachineError if it cannot be read or stored."""
         with disk_errors(f"uscdr cannot read {name} again.", ""), file.open("rb") as source:
             return self._add(kind, name, source, watch)
 
-    def _add(self, kind: PartName, name: str, source: IO[bytes], watch: Watch | None) -> StoredObject:
+    def _add(self, kind: ObjectKind, name: str, source: IO[bytes], watch: Watch | None) -> StoredObject:
         staged, sealed = self.stage(source, name, watch)
         path = f"{KITS}/{self.kit}/objects/{sealed.sha256}.age"
         self.store.create(path, staged)

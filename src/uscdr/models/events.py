@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from uscdr.models.base import Count, Moment, Span
+from uscdr.models.forecast import RunForecast
 from uscdr.words import duration, moment
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class PlanReady(Event):
     steps: tuple[PlannedStep, ...]
     budgets: dict[str, Span]
     phrase: str | None = None
+    forecast: RunForecast | None = None
+    """From earlier runs. Not part of the digest; None in journals of earlier versions, and for a single write."""
 
 
 class StepStarted(Event):

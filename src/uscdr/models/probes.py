@@ -77,3 +77,32 @@ class StatusReport(Fact):
     def healthy(self) -> bool:
         """Whether every system is green; False also when nothing was listed."""
         return bool(self.systems) and all(s.status == "green" for s in self.systems)
+
+
+SIGNED_IN_ONLY = (401, 403, 429)
+"""Answers of a page that is there and shows itself only to some, or later."""
+FIRST_ERROR = 400
+
+
+class LinkAnswer(Fact):
+    """What a page answered at the end of its redirects (`at`). `status` is None when nothing answered."""
+
+    url: str
+    at: str
+    status: int | None = None
+    problem: str = ""
+    """Why there is no answer, or why a redirect was not followed."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the page is there; some pages show themselves only after a login."""
+        status = self.status
+        return not self.problem and status is not None and (status < FIRST_ERROR or status in SIGNED_IN_ONLY)
+
+    @property
+    def words(self) -> str:
+        """`alive (200)`, `dead (404)`, or `no answer: …`."""
+        moved = f", now at {self.at}" if self.at != self.url else ""
+        if self.problem:
+            return f"no answer: {self.problem}{moved}"
+        return f"{'alive' if self.alive else 'dead'} ({self.status}){moved}"

@@ -21,6 +21,7 @@ class Fold:
         self.run = ""
         self.begun: ev.RunStarted | None = None
         self.plan: ev.PlanReady | None = None
+        self.plan_at: datetime | None = None
         self.finished: ev.RunFinished | None = None
         self.started_at: datetime | None = None
         self.finished_at: datetime | None = None
@@ -81,6 +82,7 @@ class Fold:
                 self._attempt(event.user, event.host, event.version, at)
             case ev.PlanReady():
                 self._plan(event)
+                self.plan_at = at
             case ev.RunFinished():
                 self._finish(event, at)
 
@@ -108,7 +110,7 @@ class Fold:
             return
         for index in range(len(self.gates) - 1, -1, -1):
             if self.gates[index].step == event.step and self.gates[index].confirmed is None:
-                answer = {"confirmed": event.confirmed, "by": event.by}
+                answer = {"confirmed": event.confirmed, "by": event.by, "answered_at": at}
                 self.gates[index] = self.gates[index].model_copy(update=answer)
                 return
 

@@ -44,17 +44,19 @@ def _run(report: RunReport) -> Iterator[list[str]]:
 
 def _summary(report: RunReport) -> list[str]:
     dry = " (dry run: nothing was changed)" if report.dry_run else ""
-    left = [f"**State left:** {said(name)}: {said(state)}" for name, state in report.left.items()]
+    told = [f"**Forecast:** {_say(report.forecast.words)}"] if report.forecast else []
+    left = [f"**State left:** {_say(name)}: {_say(state)}" for name, state in report.left.items()]
     facts = [
-        f"**Outcome:** {report.outcome}{dry}. {said(report.summary)}",
-        f"**Where:** {said(report.app)} ({said(report.target)})",
-        f"**Who:** {said(report.operator)}, uscdr {said(report.version)}",
+        f"**Outcome:** {report.outcome}{dry}. {_say(report.summary)}",
+        f"**Where:** {_say(report.app)} ({_say(report.target)})",
+        f"**Who:** {_say(report.operator)}, uscdr {_say(report.version)}",
         f"**When:** {_at(report.started_at)} to {_at(report.ended_at)}",
         f"**Attempts:** {_attempts(report)}",
+        *told,
         *left,
     ]
     what = f"{report.scenario or 'run'} recovery" if report.recovers else report.scenario
-    title = f"# {said(what.capitalize())}: {report.outcome}"
+    title = f"# {_say(what.capitalize())}: {report.outcome}"
     return [title, "", *(f"- {fact}" for fact in facts), ""]
 
 
@@ -76,16 +78,16 @@ def _objectives(report: RunReport) -> list[str]:
 def _objective(name: str, objective: ObjectiveReport) -> list[str]:
     most = "at most " if objective.at_most else ""
     achieved = "-" if objective.achieved_seconds is None else most + span(objective.achieved_seconds)
-    return [name, span(objective.target_seconds), achieved, f"**{objective.verdict}**", said(objective.basis)]
+    return [name, span(objective.target_seconds), achieved, f"**{objective.verdict}**", _say(objective.basis)]
 
 
 def _data(report: RunReport) -> list[str]:
     data = report.data
     lines = ["## Data", ""]
     if data.backup:
-        lines.append(f"- Backup: {said(data.backup)}, finished {said(data.backup_finished_at) or 'at an unknown time'}")
+        lines.append(f"- Backup: {_say(data.backup)}, finished {_say(data.backup_finished_at) or 'at an unknown time'}")
     if data.backup_sha256:
-        lines.append(f"- SHA-256 of the backup: `{said(data.backup_sha256)}`")
+        lines.append(f"- SHA-256 of the backup: `{_say(data.backup_sha256)}`")
     if data.rows_backup is None and data.rows_after is None:
         return [*lines, "- This run counted no rows.", ""]
     lines.append(f"- Rows: {data.rows}, **{data.lost} lost**")
@@ -109,13 +111,13 @@ def _losses(report: RunReport) -> list[str]:
 def _loss(loss: TableLoss) -> list[str]:
     numbers = [count(number) for number in (loss.now, loss.backup, loss.lost, loss.damaged)]
     remarks = ["same keys, different content"] if loss.changed else []
-    remarks += [said(loss.unread)] if loss.unread else []
+    remarks += [_say(loss.unread)] if loss.unread else []
     remarks += ["not in the totals"] if loss.volatile else []
-    return [said(loss.table), *numbers, _ranges(loss.ranges), ", ".join(remarks) or "-"]
+    return [_say(loss.table), *numbers, _ranges(loss.ranges), ", ".join(remarks) or "-"]
 
 
 def _ranges(ranges: Sequence[str]) -> str:
-    return said(", ".join(ranges)) or "-"
+    return _say(", ".join(ranges)) or "-"
 
 
 def _timeline(report: RunReport) -> list[str]:
@@ -127,20 +129,20 @@ def _moments(report: RunReport) -> Iterable[tuple[datetime, str]]:
     for number, attempt in enumerate(report.attempts, start=1):
         yield (
             attempt.started_at,
-            f"{'Begun' if number == 1 else 'Resumed'} by {said(attempt.user)} on {said(attempt.host)}",
+            f"{'Begun' if number == 1 else 'Resumed'} by {_say(attempt.user)} on {_say(attempt.host)}",
         )
         if attempt.ended_at:
-            yield attempt.ended_at, f"Attempt {number} ended: {said(attempt.outcome)}, exit code {attempt.exit_code}"
+            yield attempt.ended_at, f"Attempt {number} ended: {_say(attempt.outcome)}, exit code {attempt.exit_code}"
     for gate in report.gates:
-        answer = {True: f"confirmed ({said(gate.by)})", False: f"declined ({said(gate.by)})", None: "not answered"}
+        answer = {True: f"confirmed ({_say(gate.by)})", False: f"declined ({_say(gate.by)})", None: "not answered"}
         yield gate.asked_at, f"Confirmation requested: {answer[gate.confirmed]}"
     for step in report.steps:
         if step.started_at and not _quick(step):
-            yield step.started_at, f"{said(step.title)}: begun"
+            yield step.started_at, f"{_say(step.title)}: begun"
         if step.ended_at:
-            yield step.ended_at, f"{said(step.title)}: {step.status}"
+            yield step.ended_at, f"{_say(step.title)}: {step.status}"
     for note in report.notes:
-        yield note.at, f"{note.level.capitalize()}: {said(note.text)}"
+        yield note.at, f"{note.level.capitalize()}: {_say(note.text)}"
 
 
 def _quick(step: StepReport) -> bool:
@@ -161,7 +163,7 @@ def _steps(report: RunReport) -> list[str]:
 def _phase(phase: PhaseReport) -> list[str]:
     budget = span(phase.budget_seconds) if phase.budget_seconds else "-"
     verdict = "-" if not phase.budget_seconds or phase.seconds is None else "**over**" if phase.over else "within"
-    return [said(phase.name), budget, span(phase.seconds), verdict, f"{phase.finished} of {phase.steps}"]
+    return [_say(phase.name), budget, span(phase.seconds), verdict, f"{phase.finished} of {phase.steps}"]
 
 
 def _step(step: StepReport) -> list[str]:
@@ -171,26 +173,26 @@ def _step(step: StepReport) -> list[str]:
     words += ["was already done"] if step.adopted else []
     words += [f"{step.attempts} attempts"] if step.attempts > 1 else []
     taken = "-" if step.seconds is None else span(step.seconds)
-    title = f"{'**DESTROYS** ' if step.destructive else ''}{said(step.title)}"
-    ids = said(", ".join(step.provider_ids)) or "-"
-    return [str(step.number or "-"), title, step.status, taken, said("; ".join(filter(None, words))) or "-", ids]
+    title = f"{'**DESTROYS** ' if step.destructive else ''}{_say(step.title)}"
+    ids = _say(", ".join(step.provider_ids)) or "-"
+    return [str(step.number or "-"), title, step.status, taken, _say("; ".join(filter(None, words))) or "-", ids]
 
 
 def _evidence(report: RunReport) -> list[str]:
     lines = ["## Evidence", ""]
     if checks := (*report.checks, *(report.round.checks if report.round else ())):
-        rows = ([f"**{check.verdict}**", said(check.check), said(check.evidence)] for check in checks)
+        rows = ([f"**{check.verdict}**", _say(check.check), _say(check.evidence)] for check in checks)
         lines += [*grid(("Verdict", "Check", "Evidence"), rows), ""]
     for gate in report.gates:
         facts = "; ".join(f"{name}: {value}" for name, value in gate.facts.items())
-        lines.append(f"- Facts shown before the confirmation: {said(facts)}. Phrase: {said(gate.phrase)}")
-    lines.append(f"- Digest of the plan: {said(report.plan_digest) or 'no plan'}")
+        lines.append(f"- Facts shown before the confirmation: {_say(facts)}. Phrase: {_say(gate.phrase)}")
+    lines.append(f"- Digest of the plan: {_say(report.plan_digest) or 'no plan'}")
     return [*lines, ""]
 
 
 def _follow_up(report: RunReport) -> list[str]:
     due = () if report.dry_run else report.follow_up
-    tasks = [f"- [ ] {said(task)}" for task in due] or ["This run has no follow-up tasks."]
+    tasks = [f"- [ ] {_say(task)}" for task in due] or ["This run has no follow-up tasks."]
     return ["## Follow-up", "", *tasks, ""]
 
 
@@ -203,16 +205,16 @@ def _verification(report: RunReport) -> Iterator[list[str]]:
     yield _checks_summary(report)
     if one is not None:
         yield from (_failed(one), *_lists(one), _checks(one), _left_out(one))
-    yield from (_rounds(report), _notes(report), _integrity(report.integrity), [f"Run: {said(report.run)}"])
+    yield from (_rounds(report), _notes(report), _integrity(report.integrity), [f"Run: {_say(report.run)}"])
 
 
 def _checks_summary(report: RunReport) -> list[str]:
     one = report.round
     facts = [
-        f"**Result:** {said(report.result)}",
-        f"**Outcome of the run:** {report.outcome}. {said(report.summary)}",
-        f"**What:** {said(report.scenario)} of {said(report.app)} ({said(report.target)})",
-        f"**Who:** {said(report.operator)}, uscdr {said(report.version)}",
+        f"**Result:** {_say(report.result)}",
+        f"**Outcome of the run:** {report.outcome}. {_say(report.summary)}",
+        f"**What:** {_say(report.scenario)} of {_say(report.app)} ({_say(report.target)})",
+        f"**Who:** {_say(report.operator)}, uscdr {_say(report.version)}",
         f"**When:** {_at(report.started_at)} to {_at(report.ended_at)}",
     ]
     if one is not None:
@@ -220,7 +222,7 @@ def _checks_summary(report: RunReport) -> list[str]:
         facts += [f"**Baseline:** {one.baseline}", f"**Checks:** {len(one.wanted)}: {counts}{_unended(one)}"]
     if len(report.rounds) > 1 and one is not None:
         facts.append(f"**Rounds:** {len(report.rounds)}; this is round {one.number}, of {_at(one.started_at)}")
-    return [f"# Verification of {said(report.app)}: {_verdict(report)}", "", *(f"- {fact}" for fact in facts), ""]
+    return [f"# Verification of {_say(report.app)}: {_verdict(report)}", "", *(f"- {fact}" for fact in facts), ""]
 
 
 def _verdict(report: RunReport) -> str:
@@ -235,10 +237,10 @@ def _unended(one: RoundReport) -> str:
 
 def _failed(one: RoundReport) -> list[str]:
     rows = [
-        [f"**{said(check.verdict)}**", said(check.check), said(check.evidence), said(check.why) or "-"]
+        [f"**{_say(check.verdict)}**", _say(check.check), _say(check.evidence), _say(check.why) or "-"]
         for check in one.not_passed
     ]
-    rows += [["**inconclusive**", said(name), UNENDED, "-"] for name in one.unended]
+    rows += [["**inconclusive**", _say(name), UNENDED, "-"] for name in one.unended]
     head = ("Verdict", "Check", "Evidence", "Meaning and next step")
     return ["## Checks that did not pass", "", *grid(head, rows), ""] if rows else []
 
@@ -246,7 +248,7 @@ def _failed(one: RoundReport) -> list[str]:
 def _lists(one: RoundReport) -> list[list[str]]:
     return [
         [
-            f"## {said(LIST_TITLES.get(key, key))}",
+            f"## {_say(LIST_TITLES.get(key, key))}",
             "",
             *grid(("Verdict", "Line", "Evidence"), (_line(one, i) for i in items)),
             "",
@@ -256,18 +258,18 @@ def _lists(one: RoundReport) -> list[list[str]]:
 
 
 def _line(one: RoundReport, item: ItemReport) -> list[str]:
-    evidence = "<br>".join(said(text) for text in one.evidence(item)) or "-"
-    return [f"**{said(item.verdict)}**", said(item.item), evidence]
+    evidence = "<br>".join(_say(text) for text in one.evidence(item)) or "-"
+    return [f"**{_say(item.verdict)}**", _say(item.item), evidence]
 
 
 def _checks(one: RoundReport) -> list[str]:
     rows = [_check(check) for check in one.checks]
-    rows += [["**inconclusive**", said(name), "-", UNENDED] for name in one.unended]
+    rows += [["**inconclusive**", _say(name), "-", UNENDED] for name in one.unended]
     return ["## Checks", "", *grid(("Verdict", "Check", "Seconds", "Evidence"), rows), ""]
 
 
 def _check(check: CheckReport) -> list[str]:
-    return [f"**{said(check.verdict)}**", said(check.check), f"{check.seconds:.1f}", said(check.evidence)]
+    return [f"**{_say(check.verdict)}**", _say(check.check), f"{check.seconds:.1f}", _say(check.evidence)]
 
 
 def _left_out(one: RoundReport) -> list[str]:
@@ -275,7 +277,7 @@ def _left_out(one: RoundReport) -> list[str]:
     if not names and not one.skipped_manual:
         return []
     words = f"{', '.join(names) or 'none of the lines above'}"
-    return ["## Skipped checks", "", f"The operator skipped manual checks (--skip-manual): {said(words)}", ""]
+    return ["## Skipped checks", "", f"The operator skipped manual checks (--skip-manual): {_say(words)}", ""]
 
 
 def _rounds(report: RunReport) -> list[str]:
@@ -283,7 +285,7 @@ def _rounds(report: RunReport) -> list[str]:
     if len(report.rounds) < 2:  # noqa: PLR2004 - a round is compared with the one before
         return []
     changed = [one for one in report.rounds if one.changed]
-    rows = [[_stamp(one.started_at), str(one.number), said("; ".join(one.changed))] for one in changed]
+    rows = [[_stamp(one.started_at), str(one.number), _say("; ".join(one.changed))] for one in changed]
     lines = ["## Rounds", "", *(grid(("Time (UTC)", "Round", "Change"), rows) if rows else ["Nothing changed."])]
     lines += ["", f"{len(report.rounds)} rounds in {span(_lasted(report))}, {len(rows)} of them with a change."]
     return [*lines, *_cut_off(report), ""]
@@ -293,7 +295,7 @@ def _cut_off(report: RunReport) -> list[str]:
     one = report.cut_off
     if one is None:
         return []
-    found = [f"- **{said(check.verdict)}** {said(f'{check.check}: {check.evidence}')}" for check in one.not_passed]
+    found = [f"- **{_say(check.verdict)}** {_say(f'{check.check}: {check.evidence}')}" for check in one.not_passed]
     return ["", f"Round {one.number} stopped early: {one.progress}. The tables above do not include it.", "", *found]
 
 
@@ -305,7 +307,7 @@ def _lasted(report: RunReport) -> float:
 def _notes(report: RunReport) -> list[str]:
     if not report.notes:
         return []
-    rows = ([_stamp(note.at), note.level, said(note.text)] for note in report.notes)
+    rows = ([_stamp(note.at), note.level, _say(note.text)] for note in report.notes)
     return ["## Notes", "", *grid(("Time (UTC)", "Level", "Note"), rows), ""]
 
 
@@ -321,10 +323,14 @@ def _stamp(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def said(text: str) -> str:
+def literal(text: str) -> str:
     """`text` as literal text in Markdown: no markup, no HTML, no table borders, no line breaks."""
     marked = "".join(f"\\{char}" if char in "\\`*_[]|~#" else char for char in escape(text))
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+_say = literal
+"""Its short name in this module, whose lines are full of it."""
 
 
 def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -336,6 +342,6 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def _integrity(integrity: Integrity) -> list[str]:
     """The integrity of the report's journal."""
     whole = f"MISSING: {', '.join(map(str, integrity.missing))}" if integrity.missing else "none missing"
-    last = f"`{said(integrity.last_hash)}`" if integrity.last_hash else "not available"
+    last = f"`{_say(integrity.last_hash)}`" if integrity.last_hash else "not available"
     words = f"{integrity.events} events read, {whole}. SHA-256 of the journal's last line: {last}."
     return ["## Integrity", "", words, ""]

@@ -52,6 +52,32 @@ class ObjectiveReport(_Model):
         return f"{self.verdict}: {achieved}{span(self.target_seconds)} ({self.basis})"
 
 
+class ForecastReport(_Model):
+    """When the service was to be back after the plan, as earlier runs said, and when it was; in seconds."""
+
+    low_seconds: float
+    high_seconds: float
+    basis: str
+    took_seconds: float | None = None
+    """From the plan until the service was back, without `waited_seconds`; None if that is not known."""
+    waited_seconds: float = 0.0
+    """The time in which the run waited for answers."""
+    verdict: Literal["within", "sooner", "later", "not known"] = "not known"
+    why: str = ""
+    """Why the true time is not known, or cannot be compared."""
+
+    @property
+    def words(self) -> str:
+        """Forecast and truth in one sentence, without its full stop."""
+        low, high = span(self.low_seconds), span(self.high_seconds)
+        told = f"service back {low if low == high else f'{low} to {high}'} after the plan ({self.basis})"
+        if self.took_seconds is None:
+            return f"{told}; {self.why}"
+        waiting = f", and {span(self.waited_seconds)} of waiting for answers" if self.waited_seconds else ""
+        against = {"within": "within the forecast", "sooner": "sooner", "later": "later"}.get(self.verdict, self.why)
+        return f"{told}; it took {span(self.took_seconds)}{waiting}: {against}"
+
+
 class PhaseReport(_Model):
     """A phase: its budget, and the seconds from its first start to its last end."""
 
@@ -102,6 +128,7 @@ class GateReport(_Model):
     phrase: str
     confirmed: bool | None = None
     by: str = ""
+    answered_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -302,6 +329,8 @@ class RunReport(_Model):
     """When its checks had passed after that."""
     rto: ObjectiveReport
     rpo: ObjectiveReport
+    forecast: ForecastReport | None = None
+    """None for a run without a forecast."""
     data: DataReport
     phases: tuple[PhaseReport, ...]
     steps: tuple[StepReport, ...]

@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from uscdr.models.base import elapsed
 from uscdr.models.runs import RunKind
+from uscdr.report.durations import waited
 from uscdr.report.fold import Fold
 from uscdr.report.model import (
     DataReport,
+    ForecastReport,
     Integrity,
     ObjectiveReport,
     PhaseReport,
@@ -27,7 +29,7 @@ from uscdr.words import first_of, moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from uscdr.models.events import Stamped
+    from uscdr.models.events import PlannedStep, Stamped
 
 DOORS, CHECKED = "heroku.maintenance", "app.check"
 """The steps after which users can work again: the application is open and checked."""
@@ -91,7 +93,7 @@ def _recovery_time(fold: Fold) -> ObjectiveReport:
     back, basis = _service_back(fold)
     if fold.set_back > _CLOCKS_APART:
         return _not_achieved(target, "not known", f"a clock was set back by {span(fold.set_back)} during the run")
-    begun = fold.begun.counts_from(fold.started_at)
+    begun = rto_since(fold) or fold.started_at
     if back is None:
         late = fold.last_at is not None and (fold.last_at - begun).total_seconds() > target
         return _not_achieved(target, "missed" if late else "not known", basis)
@@ -121,7 +123,7 @@ def _service_times(fold: Fold) -> dict[str, datetime | None]:
 def _doors(fold: Fold) -> list[StepReport]:
     """The steps that open the application to users."""
     planned = fold.plan.steps if fold.plan else ()
-    opening = {step.id for step in planned if step.params.get("enabled") is False}
+    opening = {step.id for step in planned if _opens(step)}
     return [step for step in fold.named(DOORS) if step.id in opening]
 
 
@@ -133,6 +135,38 @@ def _service_back(fold: Fold) -> tuple[datetime | None, str]:
         return None, f"not done: {', '.join(missing) or 'the plan has no steps'}"
     ended_at, title = max((step.ended_at, step.title) for step in marks if step.ended_at)
     return ended_at, f"until: {title}"
+
+
+def _opens(step: PlannedStep) -> bool:
+    return step.params.get("enabled") is False
+
+
+def brings_back(step: PlannedStep) -> bool:
+    """Whether the service is back only after this step: it opens the application, or checks it."""
+    return step.name == CHECKED or (step.name == DOORS and _opens(step))
+
+
+def rto_since(fold: Fold) -> datetime | None:
+    """From when on the RTO counts: the outage, or else the start of the run; None while that is not recorded."""
+    return fold.begun.counts_from(fold.started_at) if fold.begun and fold.started_at else None
+
+
+def _forecast(fold: Fold) -> ForecastReport | None:
+    """The forecast of the plan against the time that was needed; None without a forecast."""
+    made = fold.plan.forecast if fold.plan else None
+    told = made.steps[0].to_back if made and made.steps else None
+    if made is None or told is None:
+        return None
+    report = ForecastReport(low_seconds=told.low, high_seconds=told.high, basis=made.basis)
+    back, why = _service_back(fold)
+    if back is None:
+        return report.model_copy(update={"why": "dry run" if fold.plan and fold.plan.dry_run else why})
+    waiting = waited(fold, back)
+    took = max(0.0, elapsed(made.made_at, back) - waiting)
+    verdict = "sooner" if took < told.low else "later" if took > told.high else "within"
+    if sum(attempt.started_at <= back for attempt in fold.attempts) > 1:
+        verdict, why = "not known", "the run was interrupted and resumed"
+    return report.model_copy(update={"took_seconds": took, "waited_seconds": waiting, "verdict": verdict, "why": why})
 
 
 def _reached(step: StepReport, doors: list[StepReport]) -> bool:
@@ -265,6 +299,7 @@ def _report(fold: Fold, last_hash: str) -> RunReport:
         plan_digest=plan.digest if plan else "",
         rto=_recovery_time(fold),
         rpo=_recovery_point(fold),
+        forecast=_forecast(fold),
         data=_data_facts(fold),
         phases=_phases(fold),
         steps=tuple(fold.steps.values()),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
+from uscdr.models.placeholders import is_placeholder
 from uscdr.models.runs import RunKind
 from uscdr.scenarios.by_hand import Names, app_of, commands
 from uscdr.scenarios.registry import chosen
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from uscdr.scenarios.config import Config, Scenario
+    from uscdr.scenarios.config_document import DocumentControl, ReferenceLink
     from uscdr.scenarios.steps.base import AnyStep
 
 BUILDS = "infra.create_app"
@@ -24,6 +26,7 @@ OPTIONS = {
     "media": " (restore copies from a kit: `--kit newest`, or from a folder: `--from DIR`)",
     "infra": " (if the old application does not answer: `--kit newest`)",
 }
+MISSING = "MISSING: add it to contacts in scenarios.yaml"
 EFFECTS = {"read": "reads", "idempotent": "changes", "findable": "changes", "once": "asks or changes"}
 
 
@@ -42,9 +45,9 @@ class Runbook:
 
     def to_markdown(self) -> str:
         """The whole runbook."""
-        parts = [f"# Recovery of {self.config.app.name}", _promises(self.config)]
+        parts = [f"# Recovery of {self.config.app.name}", *_head(self.config)]
         parts += [_scenario(self.config, name, scenario) for name, scenario in self._scenarios.items()]
-        parts += [_contacts(self.config)]
+        parts += [_contacts(self.config), *_supplies(self.config), *_links(self.config)]
         return "\n\n".join(parts)
 
     @property
@@ -79,9 +82,27 @@ def _effect(step: AnyStep) -> str:
     return "asks you" if step.effect is Effect.IDEMPOTENT else "DESTROYS"
 
 
-def _promises(config: Config) -> str:
+def _head(config: Config) -> Iterator[str]:
+    """What an outage concerns, the objectives, and which document this is."""
+    if config.impact:
+        yield f"Criticality: {config.impact.words}."
     rpo, rto = duration(config.objectives.rpo), duration(config.objectives.rto)
-    return f"Lose at most {rpo} of data. Be down for at most {rto}."
+    yield f"Lose at most {rpo} of data. Be down for at most {rto}."
+    if config.document:
+        yield _document(config.document)
+
+
+def _document(document: DocumentControl) -> str:
+    """As scenarios.yaml has it; what was recorded since, `uscdr drill due` knows."""
+    approved = not is_placeholder(document.approved_by)
+    parts = [
+        f"Document version {document.version}",
+        *([document.classification] if document.classification else []),
+        f"last review {document.last_review}, next review {document.next_review}",
+        f"approved by {document.approved_by}" if approved else "approved by nobody",
+        *([f"for {', '.join(document.distribution)}"] if document.distribution else []),
+    ]
+    return "; ".join(parts) + ". Reviews that are due: `uscdr drill due`."
 
 
 def _scenario(config: Config, name: str, scenario: Scenario) -> str:
@@ -103,5 +124,25 @@ def _contacts(config: Config) -> str:
     lines = ["## Contacts", ""]
     for contact in config.contacts:
         known = ", ".join(part for part in (contact.name, contact.how) if part)
-        lines.append(f"- {contact.role}: {known or 'MISSING: add it to contacts in scenarios.yaml'}")
+        lack = " (INCOMPLETE: complete it under contacts in scenarios.yaml)" if contact.is_placeholder else ""
+        lines.append(f"- {contact.role}: {known}{lack}" if known else f"- {contact.role}: {MISSING}")
     return "\n".join(lines)
+
+
+def _supplies(config: Config) -> Iterator[str]:
+    if config.supplies:
+        unknown = "UNKNOWN: add `where` to supplies in scenarios.yaml"
+        lines = (f"- {one.title}: {one.where or unknown}" for one in config.supplies)
+        yield "\n".join(("## Emergency supplies", "", *lines))
+
+
+def _links(config: Config) -> Iterator[str]:
+    for kind, title in (("documentation", "Documentation"), ("monitoring", "Monitoring tools")):
+        if found := [one for one in config.links if one.kind == kind]:
+            yield "\n".join((f"## {title}", "", *map(_link, found)))
+
+
+def _link(link: ReferenceLink) -> str:
+    places = [part for part in (link.url or "", f"`{link.command}`" if link.command else "") if part]
+    note = f" ({link.note})" if link.note else ""
+    return f"- {link.title}: {', '.join(places) or 'UNKNOWN: add its address to links in scenarios.yaml'}{note}"

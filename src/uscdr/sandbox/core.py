@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from uscdr.sandbox.mail.account import MailAccount
     from uscdr.sandbox.media.service import MediaService
     from uscdr.sandbox.platform.issuer import Issuer
+    from uscdr.sandbox.web_space import WebSpace
     from uscdr.sandbox.world.apps import World
 
 
@@ -50,6 +51,7 @@ class Core:
     media: MediaService
     hosting: Hosting
     certificates: Issuer
+    web_space: WebSpace
     api_url: str
     git_host: str
     secret: str = field(repr=False)

@@ -86,6 +86,7 @@ def _contract(parts: Parts, app: App, request: UpRequest, manage: str) -> dict[s
         "tls": {"host": "127.0.0.1", "port": parts.doors.tls_port},
         "dns": core.hosting.contract(parts.doors.records_url, parts.doors.secure_records_url),
         "cloudinary": core.media.contract(),
+        "web_space": core.web_space.contract(),
         "check_account": None,
         "manage": manage,
         "patients": request.patients,
@@ -124,7 +125,8 @@ async def _serve(state: StateDir, request: UpRequest, progress: Progress, starte
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with AsyncExitStack() as stack:
         progress.stage("Starting PostgreSQL and the provider's APIs")
-        runtime = Runtime(Path(request.python or os.environ.get(PYTHON) or sys.executable))
+        interpreter = Path(request.python or os.environ.get(PYTHON) or sys.executable)
+        runtime = Runtime(interpreter, withholds=bool(request.dump))
         parts = await assemble(state, request, runtime, stack)
         control = {"url": parts.core.api_url, "secret": parts.core.secret}
         write_private(state.control, control)

@@ -49,6 +49,8 @@ def checked(request: UpRequest) -> UpRequest:
         raise BadInput(f"--assets must be 0 to {MOST_ASSETS}.")
     if request.app_source and request.assets:
         raise BadInput("--assets are files of the clinic: not with --app-source.")
+    if not request.app_source and request.dump:
+        raise BadInput("A dump is loaded for another application than the clinic only.")
     if not request.app_source and (request.procfile or request.python or request.env_file):
         raise BadInput("--python, --env-file and --procfile need --app-source.")
     for option, text in (("--env-file", request.env_file), ("--procfile", request.procfile)):
@@ -58,10 +60,10 @@ def checked(request: UpRequest) -> UpRequest:
         _check_source(request)
     if request.python and not os.access(request.python, os.X_OK):
         raise BadInput(f"--python: {request.python} is no program that can be run.")
-    names = ("app_source", "python", "env_file", "procfile")
+    names = ("app_source", "python", "env_file", "procfile", "dump")
     # Not resolved: a virtual environment's interpreter is a symlink whose place matters.
     paths = {name: str(Path(getattr(request, name)).absolute()) for name in names if getattr(request, name)}
-    return replace(request, **paths)  # type: ignore[arg-type]  # the four are all paths in text
+    return replace(request, **paths)  # type: ignore[arg-type]  # these are all paths in text
 
 
 def _check_source(request: UpRequest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import time
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class _Failure:
     heading: str
 
 
+MAINTENANCE_PAGE, ERROR_PAGE = "MAINTENANCE_PAGE_URL", "ERROR_PAGE_URL"
+"""Config variables of an app: pages of its operator that are shown, in a frame, in place of the platform's own."""
 _MAINTENANCE = _Failure("H80", "Maintenance mode", "Offline for Maintenance")
 _NO_WEB = _Failure("H14", "No web processes running", "Application error")
 _CRASHED = _Failure("H10", "App crashed", "Application error")
@@ -56,7 +59,7 @@ class Router:
         began = time.monotonic()
         dyno = self._choose()
         answer = dyno if isinstance(dyno, _Failure) else await self._forward(request, dyno)
-        response = _page(answer) if isinstance(answer, _Failure) else answer
+        response = self._page(answer) if isinstance(answer, _Failure) else answer
         name = "" if isinstance(dyno, _Failure) else dyno.name
         self._log(request, name, answer, (time.monotonic() - began) * 1000)
         await response(scope, receive, send)
@@ -105,16 +108,20 @@ class Router:
         text = f"{level} {where} {whence} {took} status={status} bytes={size} protocol=https"
         self._app.logs.append("heroku", "router", text)
 
+    def _page(self, failure: _Failure) -> HTMLResponse:
+        """The operator's page in a frame, which browsers load themselves; without one the platform's own page."""
+        own = self._app.config.get(MAINTENANCE_PAGE if failure is _MAINTENANCE else ERROR_PAGE, "").strip()
+        shown = _FRAME.format(html.escape(own)) if own else f"<h1>{failure.heading}</h1>"
+        body = f"<!DOCTYPE html><html><head><title>{failure.heading}</title></head><body>{shown}</body></html>"
+        headers = {"Server": "Heroku", "Cache-Control": "no-cache, no-store"}
+        return HTMLResponse(body, status_code=503, headers=headers)
+
     async def close(self) -> None:
         """Close connections to dynos."""
         await self._client.aclose()
 
 
-def _page(failure: _Failure) -> HTMLResponse:
-    title = f"<title>{failure.heading}</title>"
-    body = f"<!DOCTYPE html><html><head>{title}</head><body><h1>{failure.heading}</h1></body></html>"
-    headers = {"Server": "Heroku", "Cache-Control": "no-cache, no-store"}
-    return HTMLResponse(body, status_code=503, headers=headers)
+_FRAME = '<iframe src="{}" style="border:0;width:100%;height:100vh"></iframe>'
 
 
 def _end_to_end(key: bytes) -> bool:

@@ -113,6 +113,11 @@ class StateDir:
         return self.root / "media"
 
     @property
+    def web_space(self) -> Path:
+        """What the operator's public web space serves."""
+        return self.root / "web-space"
+
+    @property
     def lock(self) -> Path:
         """Locked while a sandbox runs or is being started."""
         return self.root / "lock"

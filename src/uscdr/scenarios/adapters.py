@@ -162,6 +162,8 @@ class CopiesAccess:
     scratch: Callable[[], Scratch]
     turn: Callable[[str, Callable[[str], None]], AbstractContextManager[object]]
     """Locks the store against other writers: for what, and how to report the wait. Raises LockHeld."""
+    identity: str = ""
+    """The identity of a sandbox; empty for an application at the platform."""
 
 
 @dataclass(frozen=True)

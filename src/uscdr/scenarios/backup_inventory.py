@@ -65,7 +65,7 @@ class Inventory:
     @property
     def newest(self) -> BackupEntry | None:
         """The newest backup that could be restored from now."""
-        return next((one for one in reversed(self.entries) if not one.unfit), None)
+        return catalog.newest(self.entries)
 
     @property
     def proven(self) -> tuple[BackupEntry, ...]:

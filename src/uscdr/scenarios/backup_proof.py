@@ -98,6 +98,7 @@ def _subject(
         sha256=sha256, size=size, app=deps.app, backup=entry.name, transfer_id=entry.transfer_id,
         taken_at=entry.taken_at, source="vault" if from_copy else "platform", copy_id=card.id if card else "",
         addon_id=card.origin.addon_id if card else deps.attachment().addon_id, copy_opened=from_copy,
+        identity=deps.vault.identity,
     )  # fmt: skip
 
 
@@ -141,4 +142,5 @@ def _kit_subject(reader: KitReader, facts: DumpFacts) -> ProofSubject:
     return ProofSubject(
         sha256=facts.sha256, size=facts.bytes, app=reader.manifest.app, backup=facts.backup,
         transfer_id=facts.transfer_id, taken_at=facts.taken_at, source="kit", copy_id=reader.kit, copy_opened=True,
+        identity=reader.manifest.identity,
     )  # fmt: skip

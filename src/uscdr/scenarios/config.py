@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, ValidationInfo, field_validator
 
 from uscdr.checks.check import Check, CheckSpec
 from uscdr.models.base import Destination, Duration, Fact
@@ -23,7 +23,12 @@ from uscdr.models.data_settings import (
     TableText,
     service_of,
 )
+from uscdr.models.placeholders import reaches_nobody
+from uscdr.scenarios.config_document import BusinessImpact, DocumentControl, ReferenceLink
+from uscdr.scenarios.config_exercises import Exercise, Supply, require_unique
 from uscdr.scenarios.config_incident import Communication, IncidentSettings
+from uscdr.scenarios.config_masking import MaskingSettings
+from uscdr.scenarios.config_page import MaintenancePage
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
 
 
@@ -227,6 +232,11 @@ class Contact(Fact):
     name: str = ""
     how: str = ""
 
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether it has no name or no way to reach it, and so reaches nobody."""
+        return reaches_nobody(self.name, self.how)
+
 
 class ConfigManifest(Fact):
     """Which config variables must exist, be escrowed, and be derived from a new application."""
@@ -318,6 +328,14 @@ class Config(Fact):
     app: ApplicationConfig
     targets: Annotated[dict[TargetName, TargetConfig], Field(min_length=1)]
     contacts: tuple[Contact, ...] = ()
+    impact: BusinessImpact | None = None
+    """What an outage concerns."""
+    exercises: tuple[Exercise, ...] = ()
+    """The calendar of tests and reviews."""
+    supplies: tuple[Supply, ...] = ()
+    """What must be at hand in an emergency."""
+    document: DocumentControl | None = None
+    links: tuple[ReferenceLink, ...] = ()
     communication: Communication = Field(default_factory=Communication)
     incident: IncidentSettings = Field(default_factory=IncidentSettings)
     config: ConfigManifest = Field(default_factory=ConfigManifest)
@@ -327,6 +345,9 @@ class Config(Fact):
     kit: KitSettings = Field(default_factory=KitSettings)
     vault: VaultSettings = Field(default_factory=VaultSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
+    maintenance_page: MaintenancePage | None = None
+    """Where notices for users are shown; None: the platform's own bare page."""
+    masking: MaskingSettings = Field(default_factory=MaskingSettings)
     invariants: tuple[Annotated[Invariant, AfterValidator(_bounded)], ...] = ()
     checks: SkipValidation[Mapping[str, CheckSpec]] = Field(default_factory=dict)
     """By name. The loader validates them when one is first used."""
@@ -335,6 +356,27 @@ class Config(Fact):
     """Checks at the end of a recovery, and at the start of `recover app`; none that needs a person or writes."""
     scenarios: Annotated[Mapping[Annotated[str, AfterValidator(_known_scenario)], Scenario], Field(min_length=1)]
     """The loader validates a scenario's steps when it is first used."""
+
+    @field_validator("exercises")
+    @classmethod
+    def _named_once(cls, exercises: tuple[Exercise, ...]) -> tuple[Exercise, ...]:
+        require_unique(one.name for one in exercises)
+        return exercises
+
+    @field_validator("supplies")
+    @classmethod
+    def _named_as_no_exercise(cls, supplies: tuple[Supply, ...], info: ValidationInfo) -> tuple[Supply, ...]:
+        require_unique((one.name for one in supplies), (one.name for one in info.data.get("exercises", ())))
+        return supplies
+
+    @field_validator("document")
+    @classmethod
+    def _reviewed_by_records(cls, document: DocumentControl | None, info: ValidationInfo) -> DocumentControl | None:
+        known = {one.name for one in info.data.get("exercises", ()) if one.done_by == "record"}
+        for name in document.reviews if document else ():
+            if name not in known:
+                raise ValueError(f"`reviews` names {name!r}, which is no exercise with `done_by: record`")
+        return document
 
     def anchored(self, directory: Path) -> Config:
         """The same with absolute paths of certificates and code, so that the working directory does not choose them."""

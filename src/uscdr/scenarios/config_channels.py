@@ -95,3 +95,10 @@ ChannelSettings = Annotated[
     Field(discriminator="kind"),
 ]
 """One entry of `communication.channels` in scenarios.yaml."""
+
+
+class AudienceSettings(Fact):
+    """How the list of recipients is taken from the application."""
+
+    users_query: str = "SELECT email FROM authentication_user WHERE is_active AND is_verified"
+    """Returns the addresses of the users who are told: one column of text."""

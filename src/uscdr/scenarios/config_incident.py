@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator
 
 from uscdr.models.base import Duration, Fact
-from uscdr.scenarios.config_channels import ChannelSettings
+from uscdr.scenarios.config_channels import AudienceSettings, ChannelSettings
 
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+){0,5}$")]
 _Interval = Annotated[Duration, Field(ge=60, le=7 * 86400)]
@@ -24,6 +24,7 @@ class Communication(Fact):
     """From the restoration to the notice of it."""
     contact: str = ""
     """How users reach the clinic meanwhile; part of every notice to users."""
+    audience: AudienceSettings = Field(default_factory=AudienceSettings)
     channels: dict[ChannelName, ChannelSettings] = Field(default_factory=dict)
 
 

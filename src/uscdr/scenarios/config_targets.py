@@ -146,7 +146,7 @@ def _server(value: object) -> tuple[str, int]:
     return match["host"], int(match["port"])
 
 
-HostPort = Annotated[tuple[str, int], BeforeValidator(_server)]
+HostPort = Annotated[tuple[str, int], BeforeValidator(_server, str)]
 """Written as `host:port`."""
 
 

@@ -63,7 +63,7 @@ class _Invalid:
     @property
     def location(self) -> Location:
         """Where in the file."""
-        return (*self.at, *self.detail["loc"])
+        return (*self.at, *_without_kinds(self.model, self.detail["loc"]))
 
     def __str__(self) -> str:
         """In words; for an unknown field with those that are allowed."""
@@ -76,6 +76,8 @@ class _Invalid:
             "missing": f"`{location}` is missing",
             "too_short": f"`{location}` needs at least one entry",
             "string_too_short": f"`{location}` is empty; write a value",
+            "union_tag_not_found": f"`{location}.kind` is missing",
+            "union_tag_invalid": f"`{location}.kind` should be {self.detail.get('ctx', {}).get('expected_tags')}",
         }
         message = self.detail["msg"].removeprefix("Value error, ")
         if kind == "string_too_short" and key:
@@ -133,16 +135,40 @@ def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
 
 
 def _below(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 - type expressions
-    """The type below `part`: a model's field, or the values of a `dict` or `tuple`; `X | None` counts as X."""
+    """The type below `part`: a model's field, or the values of a `dict` or `tuple`; `X | None` counts as X.
+
+    Of several models with a `kind`, the one whose kind `part` is: pydantic puts it into a location.
+    """
+    if _is_of_kinds(annotation):
+        return next(
+            (one for one in get_args(annotation) if part in get_args(one.model_fields["kind"].annotation)), None
+        )
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = annotation.model_fields.items()
         found: Any = next((field.annotation for name, field in fields if part in (name, field.alias)), None)
     else:
         inner = get_args(annotation)
         found = inner[-1] if get_origin(annotation) in (dict, Mapping) else next(iter(inner), None)
-    while get_origin(found) in (Annotated, Union, UnionType):
+    while get_origin(found) in (Annotated, Union, UnionType) and not _is_of_kinds(found):
         found = get_args(found)[0]
     return found
+
+
+def _is_of_kinds(annotation: Any) -> bool:  # noqa: ANN401 - type expressions
+    """Whether it is one of several models, told apart by their field `kind`."""
+    several = get_origin(annotation) in (Union, UnionType)
+    return several and all("kind" in getattr(one, "model_fields", ()) for one in get_args(annotation))
+
+
+def _without_kinds(model: type[BaseModel], location: Location) -> Location:
+    """A location without the kinds that pydantic puts into it: no file contains them there."""
+    current: Any = model
+    kept: list[str | int] = []
+    for part in location:
+        if not _is_of_kinds(current):
+            kept.append(part)
+        current = _below(current, part)
+    return tuple(kept)
 
 
 _T = TypeVar("_T")

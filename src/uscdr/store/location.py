@@ -1,8 +1,9 @@
-"""Parse the location of a store: a directory or a bucket URL. Credentials come from the environment only."""
+"""Parse the location of a store or a page: a directory or a bucket URL. Credentials come from the environment only."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -11,11 +12,13 @@ from uscdr.errors import BadInput, MissingExtra
 from uscdr.lazily import imported
 from uscdr.settings import Directories, user_path
 from uscdr.store.directory import LocalStore
+from uscdr.store.store import checked_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from uscdr.store.store import Store
+    from uscdr.store.web_page import BucketPage, DirectoryPage
 
 
 ALLOWED = "a directory, file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
@@ -34,36 +37,74 @@ STORE_SECRETS = frozenset(
 """Variables of buckets whose values are secret."""
 
 
+@dataclass(frozen=True)
+class Location:
+    """A directory of this machine, or the prefix (perhaps empty) of a bucket."""
+
+    directory: Path | None = None
+    scheme: str = ""
+    bucket: str = ""
+    prefix: str = ""
+
+    @property
+    def place(self) -> str:
+        """As shown to people: `s3://bucket/prefix`."""
+        return f"{self.scheme}://{self.bucket}/{self.prefix}".rstrip("/") if self.scheme else str(self.directory)
+
+    @classmethod
+    def parse(cls, text: str) -> Location:
+        """Raises BadInput that lists the allowed forms, and never shows credentials."""
+        text = text.strip()
+        if not text:
+            raise BadInput("The location of the store is empty.", next_action=f"Name {ALLOWED}.")
+        found = _URL.fullmatch(text)
+        if found is None:
+            return cls(user_path(text))
+        scheme = found[1].lower()
+        if scheme == "file":
+            return cls(_local(text))
+        if scheme not in _BUCKETS:
+            raise BadInput(f"uscdr does not support {scheme}:// URLs.", next_action=f"Name {ALLOWED}.")
+        return cls(None, scheme, *_bucket(scheme, found[2]))
+
+    def connect(self, env: Mapping[str, str]) -> Any:  # noqa: ANN401 - Handles, which need obstore
+        """The clients of the bucket. Sends no request. Raises BadInput, MachineError if obstore is missing."""
+        return _adapter("uscdr.store.connections:connect")(self.scheme, self.bucket, self.prefix, env)
+
+
 def open_store(text: str, env: Mapping[str, str]) -> Store:
     """The store that `text` names. Sends no request.
 
     Raises BadInput that lists the allowed forms (and never shows credentials), MachineError if obstore is missing.
     """
-    text = text.strip()
-    if not text:
-        raise BadInput("The location of the store is empty.", next_action=f"Name {ALLOWED}.")
-    found = _URL.fullmatch(text)
-    if found is None:
-        return LocalStore(user_path(text))
-    scheme = found[1].lower()
-    if scheme == "file":
-        return _local(text)
-    if scheme not in _BUCKETS:
-        raise BadInput(f"uscdr does not support {scheme}:// URLs.", next_action=f"Name {ALLOWED}.")
-    bucket, prefix = _bucket(scheme, found[2])
-    handles = _adapter("uscdr.store.connections:connect")(scheme, bucket, prefix, env)
-    place = f"{scheme}://{bucket}/{prefix}".rstrip("/")
-    store: Store = _adapter("uscdr.store.bucket:ObjectStore")(place, handles, Directories(env).state / SCRATCH)
+    found = Location.parse(text)
+    if found.directory is not None:
+        return LocalStore(found.directory)
+    handles = found.connect(env)
+    store: Store = _adapter("uscdr.store.bucket:ObjectStore")(found.place, handles, Directories(env).state / SCRATCH)
     return store
 
 
-def _local(text: str) -> LocalStore:
+def open_page(folder: str, name: str, env: Mapping[str, str]) -> DirectoryPage | BucketPage:
+    """The public page `name` in `folder`, which has the form of a store's location. Sends no request.
+
+    Raises as `open_store`.
+    """
+    from uscdr.store.web_page import BucketPage, DirectoryPage
+
+    found = Location.parse(folder)
+    if found.directory is not None:
+        return DirectoryPage(found.directory, checked_name(name))
+    return BucketPage(found.place, found.connect(env), checked_name(name))
+
+
+def _local(text: str) -> Path:
     parts = urlsplit(text)
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/") or parts.query or parts.fragment:
         raise BadInput(
             "A file:// URL needs an absolute directory of this machine.", next_action="Use a URL like file:///mnt/safe"
         )
-    return LocalStore(Path(unquote(parts.path)))
+    return Path(unquote(parts.path))
 
 
 def _bucket(scheme: str, rest: str) -> tuple[str, str]:

@@ -6,11 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.models import events as ev
 from uscdr.models.runs import NO_BASELINE, RunKind
 from uscdr.words import moment
+
+if TYPE_CHECKING:
+    from uscdr.models.forecast import RunForecast, TimeRange
 
 State = Literal["fail", "inconclusive", "cut off", "running", "not checked", "waiting", "pass"]
 BEGUN = "verify"
@@ -204,6 +207,7 @@ class Board:
         self.steps: dict[str, StepState] = {}
         self.planned = 0
         self.dry_run = False
+        self.forecast: RunForecast | None = None
         self.current: StepState | None = None
         self.progress: _Progress | None = None
         self.waiting: ev.GateAsked | None = None
@@ -281,6 +285,31 @@ class Board:
         open_phases = [phase for phase in self.phases.values() if not phase.finished and phase.budget]
         return sum(max(0.0, (phase.budget or 0.0) - phase.elapsed(now)) for phase in open_phases)
 
+    def expected(self, now: datetime, *, back: bool) -> TimeRange | None:
+        """When the run is expected to be over, or with `back` the service to be there; None if not known, or past."""
+        if self.forecast is None or self.finished or self.dry_run:
+            return None
+        step, following = self.current, self.next_step
+        running = (step.id, step.started or now) if step and step.status == "running" else None
+        # what the step has done tells more than earlier runs once it takes longer than they did
+        left = self.progress.eta if self.progress and self.pace(now)[1] else None
+        following_id = following.id if following else None
+        return self.forecast.window(now, following_id, running=running, left=left or 0.0, back=back)
+
+    def pace(self, now: datetime) -> tuple[str, bool]:
+        """The running step against earlier runs, in words, and whether it takes longer; empty if nothing is known."""
+        step = self.current
+        told = self.forecast.of(step.id) if self.forecast and step else None
+        if step is None or step.started is None or told is None or told.seconds is None:
+            return "", False
+        late = (now - step.started).total_seconds() > told.seconds.high
+        return (told.passed if late else f"{told.seconds.words} in earlier runs"), late
+
+    def at_risk(self, now: datetime) -> str:
+        """That the RTO will or may be missed, as earlier runs say; empty if not, or if nothing is known."""
+        window = self.expected(now, back=True)
+        return self.forecast.late(window) if self.forecast and window else ""
+
     @property
     def next_step(self) -> StepState | None:
         """The first planned step that has not begun."""
@@ -307,6 +336,7 @@ class Board:
 
     def _plan(self, plan: ev.PlanReady) -> None:
         self.digest, self.planned, self.dry_run = plan.digest, len(plan.steps), plan.dry_run
+        self.forecast = plan.forecast
         self.phases = {name: PhaseState(name, budget) for name, budget in plan.budgets.items()}
         known, self.steps = self.steps, {}
         for number, planned in enumerate(plan.steps, start=1):

@@ -10,6 +10,7 @@ from uscdr.words import duration, plural
 
 if TYPE_CHECKING:
     from uscdr.models.events import PlannedStep, PlanReady
+    from uscdr.models.forecast import RunForecast
     from uscdr.ui.console import Output
 
 INDENT = 5
@@ -43,7 +44,16 @@ def _plan_lines(plan: PlanReady, width: int | None, passed: str = "") -> list[Li
         lines += [(), line(Span(phase, "title"), Span(f"  budget {duration(budget)}" if budget else "", "dim"))]
         for number, step in steps:
             lines += _step(number, step, width)
+            lines += _takes(plan.forecast, step, width)
     return [*lines, (), *_foot(plan, width)]
+
+
+def _takes(forecast: RunForecast | None, step: PlannedStep, width: int | None) -> list[Line]:
+    """How long the step took in earlier runs; nothing for a step that is not needed, or without any earlier run."""
+    told = forecast.of(step.id) if forecast else None
+    if told is None or step.action in {"noop", "skip", "blocked"}:
+        return []
+    return _fact("takes", told.words, "dim", width)
 
 
 def _head(plan: PlanReady) -> list[Line]:
@@ -133,7 +143,19 @@ def _foot(plan: PlanReady, width: int | None) -> list[Line]:
         ]
         if UNKNOWN in plan.phrase:
             lines.append(line(" " * NAMES, Span(f"uscdr learns {UNKNOWN} during the run and asks you then", "dim")))
+    lines += _expected(plan.forecast, width)
     blocked = [str(number) for number, step in enumerate(plan.steps, start=1) if step.action == "blocked"]
     if blocked:
         lines.append(line(Span(f"BLOCKED  step {', '.join(blocked)}: this plan cannot run.", "bad")))
     return lines
+
+
+def _expected(forecast: RunForecast | None, width: int | None) -> list[Line]:
+    """The expected end, and a warning if the RTO will or may be missed."""
+    if forecast is None:
+        return []
+    first = forecast.steps[0].id if forecast.steps else None
+    told: list[tuple[str, Tone]] = [(words, "plain") for words in forecast.expected(forecast.made_at, first)]
+    warning = forecast.warning(forecast.made_at, first)
+    told += [(warning, "warn")] if warning else []
+    return [line(Span(piece, tone)) for text, tone in told for piece in (wrap(text, width) if width else [text])]

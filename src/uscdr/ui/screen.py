@@ -64,7 +64,7 @@ def _named(name: str, *parts: str | Span) -> Line:
 
 
 def headline(board: Board, now: datetime, width: int) -> list[Line]:
-    """The title and the recovery clock; a warning if the remaining budgets exceed the time left.
+    """The title, the recovery clock and the expected end; without one, a warning if the budgets exceed the time left.
 
     For a verification, the progress of the round.
     """
@@ -85,10 +85,23 @@ def _clock(board: Board, begun: RunStarted, now: datetime, width: int) -> list[L
         lines[-1] = (*lines[-1], Span(f" {basis}", "dim"))
     else:
         lines += _wrapped("", basis, "dim", width)
-    needed = board.still_needed(now)
-    if not board.finished and needed > left >= 0:
+    needed, expected = board.still_needed(now), _expected(board, now, width)
+    if not board.finished and not expected and needed > left >= 0:
         lines += _wrapped("", f"AT RISK: the remaining budgets add up to {duration(needed)}", "warn", width)
-    return lines
+    return [*lines, *expected]
+
+
+def _expected(board: Board, now: datetime, width: int) -> list[Line]:
+    """When the service is expected back, then the end of the run; nothing without a forecast."""
+    back = board.expected(now, back=True)
+    end = back or board.expected(now, back=False)
+    if end is None:
+        return []
+    late = board.at_risk(now)
+    lines = _wrapped(
+        "Expected", f"{'service back' if back else 'done'} {end.short}", "warn" if late else "plain", width
+    )
+    return [*lines, *(_wrapped("", late, "warn", width) if late else [])]
 
 
 def _reminders(board: Board, now: datetime, width: int) -> list[Line]:
@@ -153,7 +166,8 @@ def _under_way_lines(board: Board, now: datetime, width: int) -> list[Line]:
         return _wrapped("Now", words, "dim", width)
     lines = _wrapped("Now", board.label(step), "strong", width)
     since = f"for {duration((now - step.started).total_seconds())}" if step.started else ""
-    lines.append(_named("", Span(since, "dim")))
+    pace, late = board.pace(now)
+    lines += _wrapped("", "; ".join(filter(None, (since, pace))), "warn" if late else "dim", width)
     if board.progress:
         lines += _wrapped("", progress_words(board.progress.event, board.progress.eta), "plain", width)
         share = board.progress.share

@@ -117,7 +117,7 @@ def sentences(event: ev.Event, board: Board) -> list[Sentence]:
         case ev.GateAsked() | ev.GateAnswered() | ev.Note():
             return _news(event)
         case ev.StepStarted() | ev.StepAccepted() | ev.StepSucceeded() | ev.StepSkipped():
-            return [_step(event, board.label_of(event.step))]
+            return [_step(event, board.label_of(event.step), _usual(event, board))]
         case ev.StepFailed() | ev.StepSettled():
             return _trouble(event, board.label_of(event.step))
         case _:
@@ -142,9 +142,20 @@ def _run(event: ev.RunStarted | ev.RunResumed | ev.PlanReady | ev.RunFinished, b
                 Sentence(line(Span("resumed", "strong"), f" by {event.user} on {event.host}, uscdr {event.version}"))
             ]
         case ev.PlanReady():
-            return [Sentence(line(_plan_words(event)))]
+            return [Sentence(line(_plan_words(event))), *_forecast_sentences(event)]
         case _:
             return _finish_sentences(event)
+
+
+def _forecast_sentences(plan: ev.PlanReady) -> list[Sentence]:
+    """The expected end, and a warning if the RTO will or may be missed."""
+    told = plan.forecast
+    if told is None or not told.steps:
+        return []
+    first = told.steps[0].id
+    found = [Sentence(line(words)) for words in told.expected(told.made_at, first)]
+    warning = told.warning(told.made_at, first)
+    return [*found, *([Sentence(line(Span("warning", "warn"), f" {warning}"), "loud")] if warning else [])]
 
 
 def _plan_words(plan: ev.PlanReady) -> str:
@@ -186,11 +197,19 @@ def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note) -> list[Sentence]:
             return [news_sentence(event)]
 
 
-def _step(event: ev.StepStarted | ev.StepAccepted | ev.StepSucceeded | ev.StepSkipped, name: str) -> Sentence:
+def _usual(event: ev.Event, board: Board) -> str:
+    """How long a step that starts took in earlier runs; empty if nothing is known."""
+    told = board.forecast.of(event.step) if board.forecast and isinstance(event, ev.StepStarted) else None
+    return f"; {told.seconds.words} in earlier runs" if told and told.seconds else ""
+
+
+def _step(
+    event: ev.StepStarted | ev.StepAccepted | ev.StepSucceeded | ev.StepSkipped, name: str, usual: str
+) -> Sentence:
     match event:
         case ev.StepStarted():
             again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-            return Sentence(line(Span("start", "dim"), f" {name}{again}"), "quiet")
+            return Sentence(line(Span("start", "dim"), f" {name}{again}", Span(usual, "dim")), "quiet")
         case ev.StepAccepted():
             return Sentence(
                 line(Span("accepted", "dim"), f" {name}: the provider's id is {event.provider_id}"), "quiet"

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from uscdr.clock import now as present
-from uscdr.models.events import CheckFinished, RunFinished, Stamped, StepProgress
+from uscdr.models.events import CheckFinished, PlanReady, RunFinished, Stamped, StepProgress, StepSkipped, StepSucceeded
 from uscdr.ui.board import Board, Reminders
 from uscdr.ui.console import environment
 from uscdr.ui.screen import frame, headline
 from uscdr.ui.sentences import progress_words, sentences
 from uscdr.ui.text import Line, Sentence, Span, Tone, clock, line, painted
-from uscdr.words import duration
+from uscdr.words import MINUTE, duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
+    from uscdr.models.forecast import TimeRange
     from uscdr.ui.console import Output
 
 
@@ -84,6 +85,8 @@ class _PlainViewer:
         self._board = Board()
         self._told: tuple[str, float, int] = ("", 0.0, 0)
         self._reminded = -REMIND_EVERY
+        self._expected: TimeRange | None = None
+        self._late = False
 
     def remind(self, reminders: Reminders) -> None:
         """Write a line at intervals while there is something."""
@@ -104,6 +107,25 @@ class _PlainViewer:
             return
         for sentence in sentences(stamped.event, self._board):
             self._write(sentence, stamped)
+        self._move(stamped)
+
+    def _move(self, stamped: Stamped) -> None:
+        """After a step, say when the service is expected back if that moved by a minute; warn once of a missed RTO."""
+        back, at = self._board.expected(stamped.at, back=True), stamped.at
+        if back is None or not isinstance(stamped.event, PlanReady | StepSucceeded | StepSkipped):
+            return
+        late, told = self._board.at_risk(at), self._expected
+        fresh, self._late = bool(late) and not self._late, bool(late)
+        moved = told is None or any(
+            abs((new - old).total_seconds()) >= MINUTE for new, old in zip(back, told, strict=True)
+        )
+        self._expected = back if moved else told
+        if isinstance(stamped.event, PlanReady):  # its own sentences say all that
+            return
+        if fresh:
+            self._write(Sentence(line(Span("warning", "warn"), f" {late}."), "loud"), stamped)
+        elif moved:
+            self._write(Sentence(line(Span("expected", "dim"), f" service back {back.words}")), stamped)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -134,6 +156,8 @@ class _PlainViewer:
             return
         self._told = (event.step, stamped.mono, mark)
         words = progress_words(event, progress.eta if progress else None)
+        pace, late = self._board.pace(stamped.at)
+        words += f"; {pace}" if late else ""
         name = self._board.label_of(event.step)
         self._write(Sentence(line(Span("...", "dim"), f" {name}: {words}"), "quiet"), stamped)
 

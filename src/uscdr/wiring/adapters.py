@@ -238,7 +238,10 @@ class TargetAdapters(Adapters):
         from uscdr.scenarios.prover import Prover
         from uscdr.wiring.stores import decode, keeping
 
-        keep = None if self.dry_run else keeping(self.services.heroku, self.platform, self.vault.store)
+        keep = None
+        if not self.dry_run:
+            identity = self.context.target.identity
+            keep = keeping(self.services.heroku, self.platform, self.vault.store, identity=identity)
         made = Prover(self.scratch, decode, self.work, self._questions, self.stop, keep)
         self._stack.callback(made.close)
         return made

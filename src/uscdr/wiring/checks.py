@@ -232,5 +232,6 @@ def _expected(target: Target) -> Expected:
         media_prefix=config.media.prefix,
         cloud=services.cloudinary.cloud if services.cloudinary else "",
         hostnames=services.dns.hostnames if services.dns else (),
+        maintenance_page=config.maintenance_page.url if config.maintenance_page else "",
         database_variable=services.heroku.database,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from uscdr.redaction import Redactor
-from uscdr.settings import SCRATCH
+from uscdr.settings import PING, SCRATCH
 from uscdr.store.location import STORE_SECRETS
 from uscdr.words import duration
 from uscdr.write_guard import WriteGuard
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from uscdr.wiring.target import Target
 
 
+RETRIED = "Attempt "
+"""How the note of a failed attempt begins that is followed by another one."""
+
+
 class WaitReporter:
     """Reports an adapter's waits and the clock difference on the event bus, once there is one."""
 
@@ -38,7 +42,7 @@ class WaitReporter:
             from uscdr.models.events import Note
 
             words = (
-                f"Attempt {wait.attempt} of {wait.attempts} failed ({wait.reason}). Retry in {duration(wait.seconds)}."
+                f"{RETRIED}{wait.attempt} of {wait.attempts} failed ({wait.reason}). Retry in {duration(wait.seconds)}."
             )
             self.bus.emit(Note(level="warning", text=words))
 
@@ -117,7 +121,7 @@ class RunContext(Process):
 
 
 def known_secrets(target: Target, env: Mapping[str, str]) -> Redactor:
-    """A redactor that knows every secret of the target, and the secrets of stores from the environment."""
+    """A redactor that knows every secret of the target, and those of stores and of monitoring from the environment."""
     redactor = Redactor()
     redactor.register("HEROKU_API_KEY", target.token.get_secret_value())
     if target.account is not None:
@@ -131,6 +135,6 @@ def known_secrets(target: Target, env: Mapping[str, str]) -> Redactor:
     if target.scratch is not None:
         redactor.register(SCRATCH, target.scratch.get_secret_value())
         redactor.register(SCRATCH, urlsplit(target.scratch.get_secret_value()).password or "")
-    for name in STORE_SECRETS & env.keys():
+    for name in (STORE_SECRETS | {PING}) & env.keys():
         redactor.register(name, env[name])
     return redactor

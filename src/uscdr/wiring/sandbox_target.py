@@ -16,6 +16,7 @@ from uscdr.models.data_settings import Invariant
 from uscdr.sandbox.state import read_contract
 from uscdr.scenarios.adapters import CheckAccount
 from uscdr.scenarios.config import SANDBOX, ConfigManifest, Source
+from uscdr.scenarios.config_page import MaintenancePage
 from uscdr.scenarios.config_targets import CloudinaryTarget, DnsTarget, HerokuTarget, MailTarget, TargetConfig
 from uscdr.settings import Directories, is_loopback_host
 from uscdr.wiring.target import Target, given_account
@@ -77,7 +78,8 @@ def target_of(loaded: LoadedConfig, env: Mapping[str, str], facts: Facts) -> Tar
     known = account is not None or loaded.own
     source = Source(git=facts["source"]["git"], ref=facts["source"]["ref"])
     application = config.app.model_copy(update={"manage": facts["manage"], "source": source})
-    config = config.model_copy(update={"app": application})
+    # Never the page of the operator's own scenarios.yaml: a drill must not change what users read.
+    config = config.model_copy(update={"app": application, "maintenance_page": _maintenance_page(facts)})
     if not known:
         config = _any_django_application(config)
     given = env.get("HEROKU_API_KEY")
@@ -136,6 +138,12 @@ def _services(facts: Facts, env: Mapping[str, str], *, whole: bool) -> TargetCon
         tls_server=_tls(facts),  # type: ignore[arg-type]  # the same text as in scenarios.yaml
         ca_file=facts["ca_file"],
     )  # fmt: skip
+
+
+def _maintenance_page(facts: Facts) -> MaintenancePage | None:
+    """The page in the sandbox's web space, which nothing caches; None in the contract of an older sandbox."""
+    space = facts.get("web_space")
+    return MaintenancePage(url=space["page_url"], to=space["directory"], cache_seconds=0) if space else None
 
 
 def _steady(env: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from uscdr.store.store import ReadOnlyStore, Store
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from uscdr.backups.proving import Decoded, ProofResult, Questions
@@ -50,6 +50,14 @@ def open_store(to: str | None, config: Config, state: Path, env: Mapping[str, st
 def standing_recipients(env: Mapping[str, str]) -> tuple[str, ...]:
     """The recipients in the environment, separated by commas or newlines, because SSH keys contain spaces."""
     return tuple(part for part in re.split(r"[,\n]", env.get(RECIPIENTS, "")) if part.strip())
+
+
+def kit_recipients(given: Sequence[str], config: Config, env: Mapping[str, str]) -> tuple[Recipient, ...]:
+    """Who can open kits, and the list of recipients of notices: named, in the environment, or configured.
+
+    Raises BadInput when nobody is named, or a key is none.
+    """
+    return Recipient.read(given or standing_recipients(env) or config.kit.recipients)
 
 
 def keyring_for(
@@ -101,8 +109,8 @@ def _version(tool: Tool) -> str:
     return ".".join(map(str, tool.version))
 
 
-def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store]) -> Keep:
-    """Stores a recovery's proofs beside the proofs of `uscdr backup prove`."""
+def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store], *, identity: str) -> Keep:
+    """Stores a recovery's proofs beside the proofs of `uscdr backup prove`; `identity` as `Target` has it."""
 
     def keep(source: DumpSource, got: Download, shown: ProofResult, asked: Questions) -> None:
         from uscdr.backups.proving import ProofSubject
@@ -111,6 +119,7 @@ def keeping(heroku: HerokuTarget, platform: Platform, store: Callable[[], Store]
         subject = ProofSubject(
             sha256=got.sha256, size=got.size, app=heroku.app, backup=source.name, transfer_id=source.id,
             taken_at=source.taken_at or datetime.now(UTC), source="platform", addon_id=attachment.addon_id,
+            identity=identity,
         )  # fmt: skip
         shown.document(subject, asked).keep(store())
 
@@ -158,6 +167,7 @@ def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> Copies
         decode=decode,
         scratch=scratch,
         turn=lambda message, say: WriterQueue(Operator.of(context.env), context.stop.pause, say).turn(store(), message),
+        identity=context.target.identity,
     )
 
 

@@ -77,16 +77,38 @@ def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) 
     from uscdr.providers.heroku.token import find_token
     from uscdr.wiring.target import Target, given_account
 
-    services = loaded.config.targets.get(chosen)
-    if services is None:
-        known = ", ".join([*loaded.config.targets, SANDBOX])
-        raise BadInput(f"{loaded.path} has no target “{chosen}”.", next_action=f"Pass --target with one of: {known}.")
+    services = _services(loaded, chosen)
     token = find_token(env)
     return Target(
         chosen, services, loaded.config, loaded.digest, token.value, token.source, given_account(env),
         Path(services.ca_file) if services.ca_file else None, _media_accounts(env), _dns_key(services, env),
         token_note=token.note,
     )  # fmt: skip
+
+
+def application_of(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) -> tuple[str, str]:
+    """The application of the target called `name`, or of the only one, and its identity if it is a sandbox's.
+
+    Needs no credentials. Raises BadInput.
+    """
+    from uscdr.scenarios.config import SANDBOX
+
+    chosen = name or env.get("USCDR_TARGET") or _only(loaded.config)
+    if chosen == SANDBOX:
+        found = find_target(loaded, chosen, env)
+        return found.services.heroku.app, found.identity
+    return _services(loaded, chosen).heroku.app, ""
+
+
+def _services(loaded: LoadedConfig, chosen: str) -> TargetConfig:
+    """Raises BadInput for an unknown target."""
+    from uscdr.scenarios.config import SANDBOX
+
+    services = loaded.config.targets.get(chosen)
+    if services is None:
+        known = ", ".join([*loaded.config.targets, SANDBOX])
+        raise BadInput(f"{loaded.path} has no target “{chosen}”.", next_action=f"Pass --target with one of: {known}.")
+    return services
 
 
 def with_scratch(target: Target, given: str | None, env: Mapping[str, str]) -> Target:

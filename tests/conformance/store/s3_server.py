@@ -7,6 +7,7 @@ its body is there as a whole; a body that was cut off is refused, as S3 does.
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -94,6 +95,19 @@ def make_locked_bucket(port: int, bucket: str) -> None:
         request = urllib.request.Request(address, data=data, method="PUT", headers={**signed, **more})
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status == 200
+
+
+def make_public_bucket(port: int, bucket: str) -> None:
+    """Create it; everybody may read its objects, as of a web space."""
+    make_bucket(port, bucket)
+    rule = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [rule]}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/{bucket}?policy", data=policy, method="PUT",
+        headers={**_signed("s3"), "Content-Type": "application/json"},
+    )  # fmt: skip
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status in (200, 204)
 
 
 def versions(port: int, bucket: str) -> int:

@@ -32,7 +32,7 @@ class Recovery:
     """A recovery's look at b001."""
 
     def __init__(self, world: World, place: Path, store: Store) -> None:
-        keep = keeping(HerokuTarget(app=APP), cast("Any", FakePlatform(world)), lambda: store)
+        keep = keeping(HerokuTarget(app=APP), cast("Any", FakePlatform(world)), lambda: store, identity="a-sandbox")
         decoded = Decoded("17.2", "17", ())
         scratch = cast("Any", FakeScratch(world))
         self.world, self.store, self.warned = world, store, list[str]()
@@ -55,6 +55,11 @@ class Recovery:
 @pytest.fixture
 def run(tmp_path: Path) -> Recovery:
     return Recovery(World(), tmp_path, LocalStore(tmp_path / "vault"))
+
+
+def test_a_proof_says_of_which_sandbox_the_backup_is(run: Recovery) -> None:
+    run.prove()
+    assert [one.identity for one in Proofs(run.store).all()] == ["a-sandbox"]
 
 
 def test_the_list_of_backups_knows_what_a_recovery_proved(run: Recovery) -> None:

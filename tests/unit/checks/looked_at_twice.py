@@ -78,7 +78,9 @@ SPECS: Mapping[str, Mapping[str, Any]] = {
     "queue": {"kind": "queue", "variable": "REDIS_URL", "first": "BROKER", "queues": ["celery"], "most": 10},
     "domain": {"kind": "domain"},
     "tls": {"kind": "tls", "hostnames": [HOST], "days": 20},
+    "maintenance-page": {"kind": "maintenance_page"},
 }  # fmt: skip
+NOTICES = "https://status.clinic.example/maintenance.html"
 PAGE = b'<div id="root"></div><script src="/app.js"></script>'
 HEALTHY: Mapping[str, WebAnswer] = {
     "/": WebAnswer(status=200, seconds=0.5, body=PAGE, headers={"x-frame-options": "DENY"}),
@@ -92,6 +94,7 @@ HEALTHY: Mapping[str, WebAnswer] = {
     "/campaigns": WebAnswer(status=200, body=b'{"results": [{"picture": "/a.png"}]}'),
     "/a.png": WebAnswer(status=200, body=b"\x89PNG"),
     "/count": WebAnswer(status=200, body=b'{"patients": 50}'),
+    NOTICES: WebAnswer(status=200, content_type="text/html", body=b"<h1>Maintenance</h1>"),
 }
 DAMAGED: Mapping[str, WebAnswer] = {
     "/app.js": WebAnswer(status=200, body=b"<html>"),
@@ -102,6 +105,7 @@ DAMAGED: Mapping[str, WebAnswer] = {
     "/list/7/pdf": WebAnswer(status=503),
     "/a.png": WebAnswer(status=404, body=b"gone"),
     "/count": WebAnswer(status=200, body=b'{"patients": 3}'),
+    NOTICES: WebAnswer(status=404),
 }
 
 
@@ -180,6 +184,7 @@ class Scene:
         self.cloud.put(AssetKey(resource_type="image", public_id="media/a"), b"a picture")
         self.place.log.append(f"{NOW.isoformat()} app[web.1]: fine")
         self.place.vars["SENTRY_DSN"] = "https://sentry.example"
+        self.place.vars["MAINTENANCE_PAGE_URL"] = NOTICES
         self.provider.key = SECRET_KEY
         self.code = CodeMigrations(migrations=tuple(self.provider.live.applied))
 

@@ -21,6 +21,7 @@ from uscdr.commands import verify as verification
 from uscdr.commands.verify import Verification
 from uscdr.errors import ExitCode
 from uscdr.journal import runs
+from uscdr.monitoring.observed import Observed
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import CheckRequest
 from uscdr.scenarios.steps.application import STAY
@@ -51,7 +52,7 @@ class Twice(Rehearsal):
         def work(this: Process) -> Any:
             context = self.context(this, self.run, dry_run=True)
             with mock.patch.object(adapters, "opened", self._opened):
-                return verification._verify(context, Verification(CheckRequest()))
+                return verification._verify(context, Verification(CheckRequest()), Observed("verify all"))
 
         self._process(work)
         return self.verdicts("verify")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -13,12 +14,17 @@ from typer.testing import CliRunner
 from rehearsal import Rehearsal
 from uscdr.cli import drill as commands
 from uscdr.drills.baseline import Comparison, TableContents, losses, same_rows
-from uscdr.drills.drill import Drill, _drill_json, _drill_markdown, _drill_summary
+from uscdr.drills.drill import DISASTERS, Drill, _drill_json, _drill_markdown, _drill_summary, _record
+from uscdr.drills.scoring import FaultScore
+from uscdr.drills.surprise import Surprise
 from uscdr.errors import BadInput, ExitCode
+from uscdr.exercises.basis import Basis
+from uscdr.exercises.records import keep, read, store_of
 from uscdr.journal.reader import Journal
 from uscdr.models.postgres import TableDigest
 from uscdr.report.model import Outcome
 from uscdr.report.objectives import build
+from uscdr.scenarios.config_exercises import DrillName
 
 HOLDS, BROKEN = Comparison("rows", holds=True, evidence="3 of 3"), Comparison("files", holds=False, evidence="2 of 3")
 
@@ -76,6 +82,44 @@ def test_any_other_drill_fails_and_says_why(finished: Drill, changes: dict[str, 
     assert all(one in words for one in drill.beyond)
 
 
+def with_faults(drill: Drill, *verdicts: str, recovers: bool = True, **changes: Any) -> Drill:
+    """The drill with a fault for each of `handled`, `FAILED` and `did not strike`."""
+    scored = tuple(
+        FaultScore(
+            "lost poll", "a read | breaks off", "survive", "" if verdict == "did not strike" else "GET /apps",
+            detected=verdict == "handled", evidence="note" if verdict == "handled" else "",
+            seconds=0.5 if verdict == "handled" else None, right=verdict == "handled", outcome="as expected",
+        )
+        for verdict in verdicts
+    )  # fmt: skip
+    assert [one.verdict for one in scored] == list(verdicts)
+    return with_outcome(drill, surprise=Surprise(7, scored, recovers), **changes)
+
+
+def test_a_drill_with_faults_passes_if_each_that_struck_was_handled(finished: Drill) -> None:
+    for verdicts in (("handled",), ("did not strike",), ("handled", "did not strike")):
+        assert with_faults(finished, *verdicts).sound
+    failed = with_faults(finished, "handled", "FAILED")
+    assert not failed.sound
+    words = _drill_summary(failed, Path("reports"))
+    assert "Surprise: seed 7" in words
+    assert "Fault FAILED: lost poll (a read | breaks off); NOT DETECTED" in words
+    facts = json.loads(_drill_json(failed))["surprise"]
+    assert (facts["seed"], facts["handled"]) == (7, False)
+    assert [one["verdict"] for one in facts["faults"]] == ["handled", "FAILED"]
+    page = _drill_markdown(failed)
+    assert "| lost poll: a read \\| breaks off | survive | GET /apps | **not detected** |" in page
+
+
+def test_a_drill_that_a_fault_must_stop_needs_no_recovery_and_any_other_does(finished: Drill) -> None:
+    stopped: dict[str, Any] = {"outcome": "failed", "findings": ()}
+    assert with_faults(finished, "handled", recovers=False, **stopped).sound
+    assert not with_faults(finished, "FAILED", recovers=False, **stopped).sound
+    assert not with_faults(finished, "handled", recovers=False, beyond=("heroku DELETE /apps/a",), **stopped).sound
+    assert not with_faults(finished, "handled", **stopped).sound
+    assert not with_faults(finished, "handled", findings=(BROKEN,)).sound
+
+
 def test_rows_that_were_not_counted_afterwards_are_not_called_lost(finished: Drill) -> None:
     words = _drill_summary(with_outcome(finished, outcome="failed", findings=(), rows_after=0), Path("reports"))
     assert "not counted afterwards" in words
@@ -93,6 +137,24 @@ def test_content_is_compared_by_digest_and_what_a_release_phase_writes_by_number
     ):
         assert not same_rows(before, after).holds
     assert not same_rows(TableContents(), before).holds
+
+
+@pytest.mark.parametrize(("changes", "code", "sound"), [({}, 0, True), ({"findings": (HOLDS, BROKEN)}, 1, False)])
+def test_a_drill_is_recorded_with_what_it_showed(
+    finished: Drill, changes: dict[str, Any], code: int, sound: bool, tmp_path: Path
+) -> None:
+    begun = datetime(2026, 11, 20, 4, tzinfo=UTC)
+    record = _record(replace(finished, **changes), code, Basis("steps", "configuration", 7), begun)
+    path = keep(store_of(tmp_path), record)
+    assert Path(path).is_file()
+    assert read(store_of(tmp_path)).drills == (record,)
+    assert (record.scenario, record.how, record.patients, record.sound, record.exit_code) == (
+        "db", "drop-table", 40, sound, code,
+    )  # fmt: skip
+    assert (record.steps, record.configuration, record.recovery_code) == ("steps", "configuration", 7)
+    assert (record.rto_verdict, record.rto_seconds) == ("met", finished.report.rto.achieved_seconds)
+    assert record.started_at == begun < record.ended_at
+    assert record.run == finished.report.run
 
 
 def test_losses_are_tables_with_another_number_of_rows(finished: Drill) -> None:
@@ -113,3 +175,7 @@ def test_an_unknown_damage_is_bad_input_and_nothing_is_made(
     assert isinstance(result.exception, BadInput)
     assert "meteor" in result.exception.message
     assert not (tmp_path / "state").exists()
+
+
+def test_the_calendar_knows_every_drill() -> None:
+    assert set(get_args(DrillName)) == set(DISASTERS) == set(commands.KINDS)

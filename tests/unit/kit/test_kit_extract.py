@@ -12,14 +12,14 @@ from kit_world import COMMIT, PATIENT, SECRET, Workshop
 from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError
 from uscdr.kit.build import Built
 from uscdr.kit.export import NAMELESS, Extracted, extract
-from uscdr.kit.manifest import PartName, StoredObject
+from uscdr.kit.manifest import ObjectKind, StoredObject
 from uscdr.kit.reader import KitReader
 from uscdr.models.media import AssetKey
 from uscdr.scenarios.config import MediaSettings
 from uscdr.scenarios.media.copies import FolderFiles
 
 
-def take(shop: Workshop, built: Built, into: Path, *parts: PartName, step: Any = None) -> tuple[Extracted, ...]:
+def take(shop: Workshop, built: Built, into: Path, *parts: ObjectKind, step: Any = None) -> tuple[Extracted, ...]:
     def opened(work: Path) -> KitReader:
         return KitReader(shop.store, built.card.kit, shop.keys, work)
 
@@ -54,6 +54,19 @@ def test_one_part_is_one_part(shop: Workshop) -> None:
     (done,) = take(shop, shop.build(), into, "config")
     assert (done.part, done.files) == ("config", 1)
     assert files(into) == {"config.json"}
+
+
+def test_the_list_of_recipients_comes_out_as_it_went_in(shop: Workshop) -> None:
+    file = shop.root / "audience.age"
+    file.write_bytes(b"age-encryption.org/v1 whatever")
+    built = shop.build(audience=file)
+    assert built.card.complete == shop.build().card.complete
+    assert "audience" not in {one.name for one in built.manifest.parts}
+    take(shop, built, shop.root / "out", "audience")
+    assert (shop.root / "out" / "audience.age").read_bytes() == file.read_bytes()
+    assert "audience" in {one.part for one in take(shop, built, shop.root / "all")}
+    with pytest.raises(BadInput, match="has no audience"):
+        take(shop, shop.build(), shop.root / "none", "audience")
 
 
 def test_media_can_be_recovered_from_the_folder(shop: Workshop) -> None:

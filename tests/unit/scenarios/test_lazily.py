@@ -211,11 +211,12 @@ OTHERS = {
     "verify --list": (*NETWORK, *RUNS, STEPS, "uscdr.engine", *ADAPTERS),
     "backup list": (*RUNS, STEPS, KINDS, "uscdr.pgserver", "uscdr.kit", "uscdr.shared"),
     "backup status": (*RUNS, STEPS, KINDS, "uscdr.pgserver", "uscdr.kit", "uscdr.shared"),
+    "drill list": (*NETWORK, *RUNS, STEPS, KINDS, *ADAPTERS, "icalendar", "uscdr.drills", "uscdr.kit"),
     "kit list --to STATE": (*NETWORK, *RUNS, STEPS, KINDS, "yaml", *ADAPTERS),
     "kit card --help": (*NETWORK, *RUNS, "uscdr.scenarios", "uscdr.checks", "pydantic"),
     "recover db --help": (*NETWORK, *RUNS, "uscdr.scenarios.config", "uscdr.checks", "pydantic"),
 }
-"""Ten commands, and what is another's."""
+"""Eleven commands, and what is another's."""
 OWN = {
     "runs list": {"uscdr.commands.runs", "uscdr.journal.reader"},
     "runs show": {"uscdr.commands.runs", "uscdr.report.summary"},
@@ -224,6 +225,7 @@ OWN = {
     "verify": {"uscdr.scenarios.checks", "uscdr.checks.kinds.http"},
     "backup list": {"uscdr.commands.backup", "uscdr.wiring.adapters"},
     "backup status": {"uscdr.commands.backup", "uscdr.wiring.adapters"},
+    "drill list": {"uscdr.commands.exercises", "uscdr.exercises.records"},
     "kit list": {"uscdr.commands.kit_list", "uscdr.kit.find"},
     "kit card": {"uscdr.cli.kit"},
     "recover db": {"uscdr.cli.recover"},

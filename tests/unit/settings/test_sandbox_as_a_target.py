@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 from uscdr.errors import BadInput
 from uscdr.scenarios.config import SANDBOX
 from uscdr.scenarios.config_file import load_config, packaged
+from uscdr.scenarios.config_page import MaintenancePage
 from uscdr.scenarios.loader import load
+from uscdr.wiring.maintenance_page import page_access
 from uscdr.wiring.sandbox_target import target_of
 from uscdr.wiring.targets import find_target
 
@@ -55,6 +58,33 @@ def test_two_sandboxes_in_a_row_are_two_places_though_all_else_is_the_same() -> 
     assert (first.services, first.name) == (second.services, second.name)
     assert first.key != second.key
     assert first.key.startswith(second.key.rpartition(" ")[0])
+
+
+SPACE = {"page_url": f"{HERE}/maintenance.html", "directory": "/nowhere/web-space"}
+
+
+@pytest.mark.parametrize("facts", [FACTS, {**FACTS, "web_space": SPACE}])
+def test_a_drill_never_writes_the_page_that_users_read(facts: Mapping[str, Any], tmp_path: Path) -> None:
+    """The operator's own file may name it; a sandbox has a page of its own, or none."""
+    own = "maintenance_page: {url: https://status.example/m.html, to: s3://usc-pis-status}"
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(f"{packaged().read_text()}\n{own}\n")
+    assert load(file).config.maintenance_page is not None
+    page = target_of(load(file), {}, facts).config.maintenance_page
+    assert (page.url if page else "") == (facts["web_space"]["page_url"] if "web_space" in facts else "")
+
+
+@pytest.mark.parametrize("identity", ["4f2a9c", ""])
+@pytest.mark.parametrize("wrong", [{"to": "s3://usc-pis-status"}, {"url": "https://status.example/m.html"}])
+def test_a_page_elsewhere_is_not_opened_for_a_platform_on_this_machine(wrong: dict[str, str], identity: str) -> None:
+    """Whether it is the built-in target, or one of a file that names the sandbox's addresses."""
+    target = replace(target_of(load(packaged()), {}, {**FACTS, "web_space": SPACE}), identity=identity, ca_file=None)
+    with page_access(target, {}) as opened:
+        assert opened is not None
+    page = {"url": SPACE["page_url"], "to": SPACE["directory"], **wrong}
+    elsewhere = target.config.model_copy(update={"maintenance_page": MaintenancePage.model_validate(page)})
+    with pytest.raises(BadInput, match="outside this machine"), page_access(replace(target, config=elsewhere), {}):
+        pass
 
 
 OTHER = {**FACTS, "check_account": None}
@@ -113,10 +143,11 @@ def test_the_account_of_another_application_comes_from_the_environment() -> None
         (("cloudinary", "api_url"), "http://10.0.0.1"),
         (("dns", "server"), "192.0.2.1"),
         (("web_url",), "https://evil.example/"),
+        (("web_space", "page_url"), "https://evil.example/m.html"),
     ],
 )
 def test_a_contract_that_names_another_machine_is_none(part: tuple[str, ...], address: str) -> None:
-    facts = copy.deepcopy(dict(FACTS))
+    facts = copy.deepcopy({**FACTS, "web_space": SPACE})
     inside = facts
     for key in part[:-1]:
         inside = inside[key]

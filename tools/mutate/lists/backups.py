@@ -245,8 +245,8 @@ RPO = (
     ),
     _rpo(
         "due",
-        "due=proven[-1].taken_at + timedelta(seconds=objective)",
-        "due=now + timedelta(seconds=objective)",
+        "return proven[-1].taken_at + timedelta(seconds=objective)",
+        "return datetime.now(UTC) + timedelta(seconds=objective)",
         "the next copy is due later than it is",
     ),
 )

@@ -261,7 +261,7 @@ def _subject(gathering: Gathering, chosen: _Chosen, got: Download) -> ProofSubje
     transfer, addon_id = chosen.transfer, chosen.attachment.addon_id
     return ProofSubject(
         sha256=got.sha256, size=got.size, app=gathering.request.app, backup=transfer.name, transfer_id=transfer.id,
-        taken_at=transfer.taken_at, source="platform", addon_id=addon_id,
+        taken_at=transfer.taken_at, source="platform", addon_id=addon_id, identity=gathering.request.identity,
     )  # fmt: skip
 
 

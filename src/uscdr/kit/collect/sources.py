@@ -93,6 +93,8 @@ class BuildRequest:
     contacts: Sequence[KitContact] = ()
     rpo: float | None = None
     """Seconds."""
+    audience: Path | None = None
+    """The list of recipients of notices, encrypted already; None where there is none."""
 
 
 class BuildReporter(Protocol):

@@ -150,7 +150,7 @@ class SmtpChannel:
         except _Refused as refused:
             self._after(refused)
             raise refused.error from None
-        except ProviderError:
+        except BaseException:  # also Ctrl-C: what comes next must not be taken for the rest of this message
             self._drop()
             raise
         self._sent += 1

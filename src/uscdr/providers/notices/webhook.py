@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from uscdr.errors import CredentialsRefused, NotFound, ProviderError, RateLimited
-from uscdr.providers.http.client import require_private
+from uscdr.errors import ConfigError, CredentialsRefused, NotFound, ProviderError, RateLimited
+from uscdr.providers.http.client import is_private
 from uscdr.providers.http.exchange import HttpCall, Reply
 from uscdr.providers.http.refusal import AnswerReading, Provider, Refusal
 from uscdr.providers.http.retry import RetryingCaller, RetryPolicy
@@ -96,7 +96,13 @@ class WebhookChannel:
 
 def _private(url: str, name: str) -> str:
     """The address without white space around it. Raises ConfigError, which does not show it."""
-    return require_private(url.strip(), f"The address of the webhook ({name})")
+    if not is_private(url.strip()):
+        raise ConfigError(
+            f"The address of the webhook ({name}) must begin with https:// (http:// only on this machine).",
+            why="Anybody who reads it can write into the chat.",
+            next_action=_CHECK,
+        )
+    return url.strip()
 
 
 def _refused_inside(reply: Reply) -> int | None:

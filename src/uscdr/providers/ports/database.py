@@ -171,6 +171,13 @@ class Database(Protocol):
         """
         ...
 
+    def mail_addresses(self, query: str) -> tuple[str, ...]:
+        """The rows of `query`, which returns one column of text: whom an incident tells. NULL is left out.
+
+        Raises BadInput when it returns something else. No message contains a value.
+        """
+        ...
+
     def sessions(self) -> tuple[Session, ...]:
         """Other clients' sessions on this database."""
         ...

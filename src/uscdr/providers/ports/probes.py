@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from uscdr.models.probes import Certificate, QueueFacts, Sending, StatusReport, WebAnswer
+    from uscdr.models.probes import Certificate, LinkAnswer, QueueFacts, Sending, StatusReport, WebAnswer
 
 
 class Tls(Protocol):
@@ -107,6 +107,17 @@ class Machine(Protocol):
         ...
 
 
+class Heartbeat(Protocol):
+    """A monitoring service that expects to hear of each run of a command, such as healthchecks.io."""
+
+    def tell(self, part: str) -> None:
+        """Call the address of this check, with `/part` after its path; an empty `part` calls the address itself.
+
+        Takes a few seconds at most. Raises ProviderError, whose texts name the service's host only.
+        """
+        ...
+
+
 # Public pages: the providers' status and the application itself. Errors as in `platform`.
 
 
@@ -115,6 +126,14 @@ class ServiceStatus(Protocol):
 
     def current(self) -> StatusReport:
         """The colour of each system and the open incidents now."""
+        ...
+
+
+class Links(Protocol):
+    """Public pages that the runbook names."""
+
+    def look(self, url: str) -> LinkAnswer:
+        """Ask for the page and follow its redirects. Sends no credentials. A page without an answer is no error."""
         ...
 
 

@@ -27,7 +27,7 @@ from uscdr.models.postgres import (
     UniqueKey,
     Unread,
 )
-from uscdr.providers.postgres import canary, content, integrity, invariants, passwords, reading, references
+from uscdr.providers.postgres import canary, content, integrity, invariants, mailing, passwords, reading, references
 from uscdr.providers.postgres.access import AccessSession
 from uscdr.providers.postgres.connection import Link
 from uscdr.providers.postgres.content import read_in_parallel
@@ -274,6 +274,10 @@ class PostgresDatabase:
         """The accounts with a published password. Hashing starts after the connection is closed."""
         accounts = self._link.read(lambda connection: passwords.accounts(connection, query))
         return passwords.try_passwords(accounts, candidates, seconds=seconds)
+
+    def mail_addresses(self, query: str) -> tuple[str, ...]:
+        """The users' mail addresses; `query` returns one column. See `mailing`."""
+        return self._link.read(lambda connection: mailing.addresses(connection, query))
 
     def sessions(self) -> tuple[Session, ...]:
         """Other clients' sessions; sessions with our role and application name are left out."""

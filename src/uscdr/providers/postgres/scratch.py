@@ -6,6 +6,7 @@ import secrets
 import threading
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from uscdr.models.postgres import LeftOut
     from uscdr.providers.ports.database import Copy
     from uscdr.providers.ports.progress import Progress
 
@@ -47,6 +49,14 @@ _PARAMETERS = {
     "default_statistics_target": "10",  # sums over whole tables need no exact statistics
     "log_min_messages": "fatal",
 }
+
+
+@dataclass(frozen=True)
+class FilledScratch:
+    """A restored dump in a private server, with the owner of its objects, and what was left out of it."""
+
+    bench: Bench
+    left_out: tuple[LeftOut, ...]
 
 
 class LocalScratch:
@@ -107,6 +117,19 @@ class LocalScratch:
 
     @contextmanager
     def _restored(self, dump: Path, progress: Progress) -> Iterator[Copy]:
+        with self.filled(dump, progress) as made:
+            place, owner = made.bench.server, made.bench.owner
+            yield RestoredCopy(
+                SecretStr(place.url(_DATABASE, _add_reader(place))),
+                lambda: _changing(place, owner),
+                statement_timeout=self._statement_timeout,
+                require_tls=False,
+                left_out=made.left_out,
+            )
+
+    @contextmanager
+    def filled(self, dump: Path, progress: Progress) -> Iterator[FilledScratch]:
+        """Restore `dump` as `restore` does, for work as the owner of its objects. Raises what `restore` raises."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _demand_room(files_under(self._directory), dump)
@@ -120,14 +143,8 @@ class LocalScratch:
             how, place = Filling(self._jobs, self._stop, self._statement_timeout), _as_server(server)
             with place.session() as connection:
                 owner = Login.create(connection, _OWNER + secrets.token_hex(4))
-            left_out = how.fill(Bench(place, _DATABASE, owner), archive, progress)
-            yield RestoredCopy(
-                SecretStr(place.url(_DATABASE, _add_reader(place))),
-                lambda: _changing(place, owner),
-                statement_timeout=self._statement_timeout,
-                require_tls=False,
-                left_out=left_out,
-            )
+            bench = Bench(place, _DATABASE, owner)
+            yield FilledScratch(bench, how.fill(bench, archive, progress))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from uscdr.errors import MachineError
 from uscdr.sandbox.boot import furnishing, history
@@ -14,6 +15,7 @@ from uscdr.sandbox.boot.history import History
 from uscdr.sandbox.boot.request import APP, UpRequest
 from uscdr.sandbox.boot.source import Source
 from uscdr.sandbox.core import Core
+from uscdr.sandbox.data import dump
 from uscdr.sandbox.data.schedules import daily
 from uscdr.sandbox.dns.server import HOSTNAME
 from uscdr.sandbox.dynos.group import ProcessGroup
@@ -22,6 +24,7 @@ from uscdr.sandbox.media.accounts import CLOUDS
 from uscdr.sandbox.platform import addons, apps, domains
 from uscdr.sandbox.platform.dynos import scale
 from uscdr.sandbox.platform.plans import choose
+from uscdr.sandbox.router import MAINTENANCE_PAGE
 from uscdr.sandbox.world.apps import App
 from uscdr.sandbox.world.entities import Addon, FormationEntry, LogDrain
 
@@ -67,14 +70,19 @@ async def deploy(core: Core, source: Source, request: UpRequest, tell: Tell) -> 
     writing = asyncio.create_task(asyncio.to_thread(history.write, core.origin, source))
     app = await apps.open_app(core, APP)
     await addons.provision(core, app, choose("heroku-postgresql:essential-0"))
+    if request.dump:
+        tell("Loading the dump into its database")
+        await load(core, app, Path(request.dump))
+    if request.broker:
+        await addons.provision(core, app, choose("heroku-redis:mini"))
     if not request.app_source:
         await addons.provision(core, app, choose("heroku-redis:mini"))
         if not request.plain:
             await furnishing.surround(core, app)
     domains.own(core, app, HOSTNAME)
-    config: dict[str, str] = {}
+    config = {MAINTENANCE_PAGE: core.web_space.page_url}
     if not request.app_source:
-        config = clinic_config(app) | core.media.config() | core.mail_account.config(core.mail.address)
+        config |= clinic_config(app) | core.media.config() | core.mail_account.config(core.mail.address)
         app.drains.append(LogDrain(LOG_DRAIN))
     apps.set_config(core, app, {**config, **source.environment})
     if source.needs_node:
@@ -186,6 +194,18 @@ async def first_backup(core: Core, app: App, request: UpRequest) -> None:
         transfer.started_at -= age
         transfer.finished_at -= age
     addon.schedules.append(daily())
+
+
+async def load(core: Core, app: App, source: Path) -> None:
+    """Load a dump into the app's empty database, as the platform does. Raises MachineError."""
+    database = _database(core, app).database
+    if database is None:
+        raise MachineError("The app has no database.")
+    connection = core.cluster.server.environment(database.name, database.user, database.password)
+    listing = await dump.contents(source, source.with_suffix(".contents"))
+    done = await dump.restore(connection, source, lambda _bytes: None, listing=listing)
+    if done.code != 0:
+        raise MachineError("The dump could not be loaded in the sandbox.", why=" | ".join(done.messages[-_TAIL:]))
 
 
 def _database(core: Core, app: App) -> Addon:

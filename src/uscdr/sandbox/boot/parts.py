@@ -45,6 +45,7 @@ from uscdr.sandbox.rendezvous import RendezvousServer
 from uscdr.sandbox.state import StateDir
 from uscdr.sandbox.web.application import build
 from uscdr.sandbox.web.server import HttpServer, TlsPair
+from uscdr.sandbox.web_space import open_space
 from uscdr.sandbox.world.apps import World
 
 
@@ -87,8 +88,7 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
     stack.callback(audit.close)
     supervisor, fronts, brokers = Supervisor(runtime, ledger), Fronts(faults), Brokers(faults)
     stack.callback(brokers.close)
-    releases = Releases(world, supervisor)
-    hosting = await _hosting(world, request, audit, faults, stack)
+    releases, hosting = Releases(world, supervisor), await _hosting(world, request, audit, faults, stack)
     core = Core(
         world=world,
         cluster=cluster,
@@ -108,6 +108,7 @@ async def assemble(state: StateDir, request: UpRequest, runtime: Runtime, stack:
         media=await open_media(state.media, faults, audit, stack),
         hosting=hosting,
         certificates=Issuer(_authority(files)),
+        web_space=await open_space(state.web_space, stack),
         api_url=f"http://127.0.0.1:{plain.port}",
         git_host="",
         secret=secrets.token_urlsafe(32),

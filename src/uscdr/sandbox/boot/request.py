@@ -28,6 +28,8 @@ class UpRequest:
     `assets` is the number of uploads in the media service beyond those of the clinic's own data.
     `plain` leaves out what `boot/furnishing.py` lists.
     `keep` is the number of manual backups that are kept, `url_lifetime` that of public backup links.
+    `dump` is loaded into the database of `app_source` before its code is released; its processes then reach nothing
+    outside (see `dynos/withholding.py`). `broker`: it gets a broker, too.
     """
 
     patients: int = 200
@@ -43,6 +45,8 @@ class UpRequest:
     dns_ttl: int = 5
     dns_lag: float = 0.3
     plain: bool = False
+    dump: str = ""
+    broker: bool = False
 
     def document(self) -> dict[str, Any]:
         """As JSON."""

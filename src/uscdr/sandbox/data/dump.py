@@ -29,7 +29,9 @@ def _environment(connection: dict[str, str]) -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", **connection}
 
 
-async def dump(connection: dict[str, str], target: Path, progress: Progress) -> Outcome:
+async def dump(
+    connection: dict[str, str], target: Path, progress: Progress, *, without_rows: bool = False
+) -> Outcome:  # fmt: skip
     """Write a custom-format dump of the database that libpq variables name to `target` (0600).
 
     `progress` gets the bytes written so far.
@@ -39,6 +41,7 @@ async def dump(connection: dict[str, str], target: Path, progress: Progress) -> 
     process = await asyncio.create_subprocess_exec(
         str(program),
         "--format=custom",
+        *(("--schema-only",) if without_rows else ()),
         f"--file={target}",
         env=_environment(connection),
         stdin=asyncio.subprocess.DEVNULL,

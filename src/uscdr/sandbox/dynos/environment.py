@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uscdr.sandbox.dynos.withholding import withheld
+
 if TYPE_CHECKING:
     from uscdr.sandbox.world.entities import Release
 
@@ -15,9 +17,10 @@ _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 @dataclass(frozen=True)
 class Runtime:
-    """The interpreter whose directory comes first in PATH."""
+    """The interpreter whose directory comes first in PATH. `withholds`: what it runs reaches nothing outside."""
 
     interpreter: Path
+    withholds: bool = False
 
     def environment(
         self, release: Release, *, app: str, dyno: str, port: int | None = None, home: Path | None = None
@@ -46,4 +49,4 @@ class Runtime:
         if port is not None:
             variables["PORT"] = str(port)
             variables.setdefault("GUNICORN_CMD_ARGS", f"--bind=127.0.0.1:{port}")
-        return variables
+        return withheld(variables) if self.withholds else variables

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MOST_ROUNDS = 2
 """A second round restores an earlier version if the latest one is the changed file."""
 MOST_TRIES = 3
+ANSWER_LOST = "The service's answer to a restore was lost; uscdr asked which files are back."
+"""How the note of a lost answer begins; the number of files follows."""
 MOST_DELIVERED = 10
 
 
@@ -153,6 +155,7 @@ class RestoreBackups(MediaStep[_MediaRestoreSeen, _MediaRestored]):
                 return (*found, *self.allowed(partial(self.cloud().restore, batch.keys, batch.versions), tell))
             except AnswerLost:
                 there = self._back_now(batch, tell)
+                tell.warn(f"{ANSWER_LOST} Back: {len(there):,} of {plural(len(batch.keys), 'file')}.")
                 found += there.values()
                 batch = batch.without(there)
             if not batch.keys:

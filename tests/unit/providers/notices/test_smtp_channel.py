@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from scripted_mail import BODY, CUT, SILENT, Script, logins, serving
 from uscdr.errors import AnswerLost, BadInput, CredentialsRefused, ProviderError, UscdrError, WriteRefused
 from uscdr.providers.http.client import trust
+from uscdr.providers.notices import smtp
 from uscdr.providers.notices.smtp import MailServer, Security, SmtpChannel, SmtpLimits
 from uscdr.providers.ports.notices import ADDRESS_REFUSED, Letter
 
@@ -192,6 +193,22 @@ def test_a_lost_answer_on_a_kept_connection_is_not_repeated() -> None:
         with pytest.raises(AnswerLost):
             channel.send(Letter("n-2", "Again", "x"), "bob@patients.example")
     assert (script.connections, len(script.messages)) == (1, 2)
+
+
+def test_an_interrupted_message_takes_its_connection_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script()
+
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    with serving(script), SmtpChannel(server_of(script), trust(), limits=LONG) as channel:
+        channel.send(LETTER, TO)
+        with monkeypatch.context() as patch:
+            patch.setattr(smtp, "_transaction", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                channel.send(Letter("n-2", "Again", "x"), TO)
+        channel.send(Letter("n-3", "Again", "x"), TO)
+    assert (script.connections, len(script.messages)) == (2, 2)
 
 
 def test_a_batch_ends_its_connection() -> None:

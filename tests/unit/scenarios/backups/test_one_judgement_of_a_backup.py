@@ -24,7 +24,6 @@ from uscdr.checks.context import PlatformCache
 from uscdr.checks.kinds.services import ScheduleCheck
 from uscdr.cli import main
 from uscdr.commands import backup_copies
-from uscdr.commands.backup import BackupTools
 from uscdr.engine.step import Intent, View
 from uscdr.errors import BadInput, OutcomeUnknown
 from uscdr.models.base import SECONDS
@@ -196,8 +195,7 @@ class Everywhere:
         """`backup pull newest`, and `backup prove newest`."""
         with self.deps() as deps:
             entries = Inventory.take(deps).entries
-            desk = cast("BackupTools", type("OneDesk", (), {"entries": lambda _: entries})())
-            transfer, entry = backup_copies._chosen(desk, "newest")
+            transfer, entry = backup_copies._chosen(entries, "newest")
             assert catalog.find(entries, "newest") is entry
             return transfer.name, transfer.age(datetime.now(UTC))
 
@@ -280,7 +278,7 @@ def test_one_that_is_named_is_refused_for_the_same_reason(kind: str, everywhere:
     with pytest.raises(BadInput) as kit:
         Workshop(everywhere.clinic.state / "kit", world=everywhere.clinic.world).build(backup="b002")
     with pytest.raises(BadInput) as pull:
-        backup_copies._chosen(cast("BackupTools", type("OneDesk", (), {"entries": lambda _: entries})()), "b002")
+        backup_copies._chosen(entries, "b002")
     for refused in (recover, rebuild, kit, pull):
         assert odd.unfit in f"{refused.value.message} {refused.value.why}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from uscdr.errors import CredentialsRefused, ExitCode, ProviderError
 from uscdr.models.media import Access, AccessRule, AssetKey
 from uscdr.scenarios.config import MediaSettings
 from uscdr.scenarios.media.copies import FolderFiles
+from uscdr.scenarios.steps.media_restore import ANSWER_LOST
 
 
 @pytest.fixture
@@ -232,6 +234,9 @@ def test_a_lost_answer_is_settled_by_looking(run: MediaRun, tmp_path: Path, call
     assert run.cloud.contents() == before
     assert len(run.cloud.uploads) == len(set(run.cloud.uploads)) == 6
     assert len(run.cloud.restores) == len(set(run.cloud.restores)) == 6
+    told = re.findall(rf"{re.escape(ANSWER_LOST)} Back: (\d+) of (\d+) files?", journal(run))
+    assert len(told) == (call == "media_restore")
+    assert all(back == ("0" if kind == "lost_before" else of) for back, of in told)
 
 
 @pytest.mark.parametrize("moment", ["kill_before", "kill_after"])

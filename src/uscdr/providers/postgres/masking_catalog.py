@@ -1,0 +1,188 @@
+"""The columns of a restored copy, with everything that a mask must respect: types, keys, constraints, references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from uscdr.models.data_settings import TableName
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uscdr.providers.postgres.connection import Connection
+
+Kind = Literal["text", "json", "bytes", "date", "time", "uuid", "address", "search", "plain", "unknown"]
+"""What a type may hold of a person. `plain`: numbers, truth values, words of an enumeration."""
+_KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext"), "text"),
+    **dict.fromkeys(("json", "jsonb"), "json"),
+    **dict.fromkeys(("date", "timestamp", "timestamptz"), "date"),
+    **dict.fromkeys(("time", "timetz"), "time"),
+    **dict.fromkeys(("inet", "cidr"), "address"),
+    **dict.fromkeys(
+        ("int2", "int4", "int8", "numeric", "float4", "float8", "bool", "money", "oid", "interval", "int4range",
+         "int8range", "numrange"), "plain"),
+    "bytea": "bytes", "uuid": "uuid", "tsvector": "search",
+}  # fmt: skip
+
+# Every column of every table that holds rows of its own: not of views, of foreign tables, or of an extension's tables.
+_COLUMNS = """
+WITH RECURSIVE base AS (
+    SELECT oid AS type, oid, typname, typtype, typcategory, typelem, typbasetype, -1 AS modifier FROM pg_type
+    WHERE typtype <> 'd'
+    UNION ALL
+    SELECT d.oid, b.oid, b.typname, b.typtype, b.typcategory, b.typelem, b.typbasetype,
+           CASE WHEN b.modifier >= 0 THEN b.modifier ELSE d.typtypmod END
+    FROM pg_type d JOIN base b ON b.type = d.typbasetype WHERE d.typtype = 'd')
+SELECT c.oid::int8, n.nspname::text, c.relname::text, rn.nspname::text, r.relname::text, a.attnum::int, a.attname::text,
+       e.typname::text, e.typtype::text, b.typcategory::text = 'A' AND b.typelem <> 0,
+       format_type(a.atttypid, a.atttypmod),
+       format_type(b.oid, CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END),
+       CASE WHEN e.typname IN ('varchar', 'bpchar')
+            THEN nullif(CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END, -1) - 4 END,
+       NOT a.attnotnull AND NOT t.typnotnull
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class r ON r.oid = CASE WHEN c.relispartition THEN pg_partition_root(c.oid) ELSE c.oid END
+JOIN pg_namespace rn ON rn.oid = r.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+JOIN pg_type t ON t.oid = a.atttypid
+JOIN base b ON b.type = a.atttypid
+JOIN LATERAL (SELECT * FROM base x WHERE x.type = CASE WHEN b.typcategory = 'A' AND b.typelem <> 0
+              THEN b.typelem ELSE b.oid END) e ON true
+WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_temp'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                  AND d.deptype = 'e')
+ORDER BY 2, 3, 6
+"""
+# Indexes on expressions bind the columns that they name, too: lower(email) may be unique.
+_UNIQUE = """
+SELECT i.indrelid::int8, d.refobjsubid::int, i.indisprimary
+FROM pg_index i JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+     AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0
+WHERE i.indisunique OR i.indisexclusion
+UNION
+SELECT i.indrelid::int8, k.key::int, i.indisprimary FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) k (key)
+WHERE (i.indisunique OR i.indisexclusion) AND k.key > 0
+"""
+_REFERENCES = """
+SELECT conrelid::int8, confrelid::int8, a::int, b::int, array_length(conkey, 1) = 1
+FROM pg_constraint CROSS JOIN LATERAL unnest(conkey, confkey) k (a, b) WHERE contype = 'f'
+"""
+_CHECKS = """
+SELECT conrelid::int8, conname::text, conkey::int[],
+       array_length(conkey, 1) = 1 AND pg_get_constraintdef(oid) ~ '= ANY \\(+ARRAY\\['
+FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0 AND conkey IS NOT NULL
+"""
+_PARTITION_KEYS = """
+SELECT i.oid::int8, a.attname::text FROM pg_class i
+JOIN LATERAL pg_partition_ancestors(i.oid) p (above) ON true
+JOIN pg_partitioned_table t ON t.partrelid = p.above
+JOIN pg_attribute a ON a.attrelid = t.partrelid AND (a.attnum = ANY (t.partattrs) OR t.partexprs IS NOT NULL
+     AND pg_get_partkeydef(t.partrelid) ~ ('\\m' || a.attname || '\\M')) AND a.attnum > 0
+WHERE i.relispartition AND i.relkind = 'r'
+"""
+
+Spot = tuple[int, int]
+"""A column: the table's oid and the column's number."""
+
+
+@dataclass(frozen=True)
+class MaskColumn:
+    """One column. `of` is the table that people name: that of a partition is its root.
+
+    `cast` is the type's name with its length; `base` that of a domain's base type. `longest`: characters that fit.
+    """
+
+    spot: Spot
+    table: TableName
+    of: TableName
+    name: str
+    kind: Kind
+    many: bool
+    cast: str
+    base: str
+    longest: int | None
+    nullable: bool
+    unique: bool = False
+    primary: bool = False
+    listed: bool = False
+    """Whether a CHECK lists its words."""
+    divides: bool = False
+    """Whether it decides which partition a row is in."""
+
+    @property
+    def words(self) -> str:
+        """`table.column`, for people."""
+        return f"{self.of}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One pair of columns of a foreign key; `alone`: the key has no other."""
+
+    column: Spot
+    target: Spot
+    alone: bool
+
+
+@dataclass(frozen=True)
+class MaskCatalog:
+    """All columns, foreign keys and CHECK constraints of a copy."""
+
+    columns: Sequence[MaskColumn]
+    references: Sequence[Reference]
+    checks: dict[tuple[TableName, str], tuple[str, ...]] = field(default_factory=dict)
+    """The columns of each CHECK, by table and the constraint's name."""
+
+    @classmethod
+    def read(cls, connection: Connection) -> MaskCatalog:
+        """Read it from the database of the connection."""
+        unique, primary = dict[Spot, bool](), set[Spot]()
+        for table, column, main in connection.execute(_UNIQUE.encode()):
+            unique[table, column] = True
+            if main:
+                primary.add((table, column))
+        checks = connection.execute(_CHECKS.encode()).fetchall()
+        listed = {(table, keys[0]) for table, _, keys, lists in checks if lists}
+        divides = {(table, name) for table, name in connection.execute(_PARTITION_KEYS.encode())}
+        columns = tuple(
+            _column(row, spot in unique, spot in primary, spot in listed, (row[0], row[6]) in divides)
+            for row in connection.execute(_COLUMNS.encode()).fetchall()
+            for spot in [(row[0], row[5])]
+        )
+        named = {one.spot: one for one in columns}
+        references = tuple(
+            Reference((table, a), (other, b), alone)
+            for table, other, a, b, alone in connection.execute(_REFERENCES.encode())
+        )
+        tables = {one.spot[0]: one.table for one in columns}
+        constraints = {
+            (tables[table], name): tuple(named[table, key].name for key in keys if (table, key) in named)
+            for table, name, keys, _ in checks
+            if table in tables
+        }
+        return cls(columns, references, constraints)
+
+
+def _column(row: Sequence[object], *marks: bool) -> MaskColumn:
+    table, schema, relation, of_schema, of_relation, number, name, element, sort, many, cast, base, longest, null = row
+    kind: Kind = "plain" if sort == "e" else _KINDS.get(str(element), "unknown")
+    unique, primary, listed, divides = marks
+    return MaskColumn(
+        spot=(int(str(table)), int(str(number))),
+        table=TableName(str(schema), str(relation)),
+        of=TableName(str(of_schema), str(of_relation)),
+        name=str(name),
+        kind=kind,
+        many=bool(many),
+        cast=str(cast),
+        base=str(base),
+        longest=None if longest is None else int(str(longest)),
+        nullable=bool(null),
+        unique=unique,
+        primary=primary,
+        listed=listed,
+        divides=divides,
+    )

@@ -1,0 +1,342 @@
+"""`uscdr incident` as people call it: a mail server and a chat on loopback, and a clock that the test sets."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from kit_world import Workshop
+from scripted_mail import CUT, Script, serving
+from uscdr import clock
+from uscdr.cli import main
+
+Captured = pytest.CaptureFixture[str]
+T0 = datetime(2026, 11, 28, 2, 50, tzinfo=UTC)
+CANARIES = ("Ana Cruz is patient 10442", "diagnosed with asthma", "ghp_abcdefghij0123456789", "ana.cruz@x.example")
+
+
+class Chat:
+    """What a webhook got, and its answers (status, headers) by turn; the last one stays."""
+
+    def __init__(self) -> None:
+        self.posts: list[dict[str, object]] = []
+        self.answers: list[tuple[int, dict[str, str]]] = [(200, {})]
+        self.url = ""
+
+
+@contextmanager
+def chatting(chat: Chat) -> Iterator[Chat]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status, headers = chat.answers.pop(0) if len(chat.answers) > 1 else chat.answers[0]
+            if status == 200:
+                chat.posts.append(json.loads(body))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": "2"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        chat.url = f"http://127.0.0.1:{server.server_address[1]}/hook/planted-secret"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield chat
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def web_space(directory: Path) -> Iterator[str]:
+    """A web server of the operator's own for that directory; its address."""
+    directory.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(directory))) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class World:
+    """One operator's machine."""
+
+    def __init__(self, root: Path, mail: Script, chat: Chat, capsys: Captured) -> None:
+        self.mail, self.chat, self._capsys = mail, chat, capsys
+        self.at = T0
+        self.state = root / "state"
+        self.err = ""
+
+    def call(self, *arguments: str, code: int = 0) -> str:
+        """What the command printed; stderr is in `err`."""
+        found = main.run(["incident", *arguments])
+        shown = self._capsys.readouterr()
+        self.err = shown.err
+        assert found == code, f"{found}: {shown.err}"
+        return shown.out
+
+    def pass_by(self, **span: float) -> None:
+        self.at += timedelta(**span)
+
+    def mails(self) -> list[tuple[str, str, str]]:
+        """Recipient, subject and text of every mail that was accepted."""
+        found = [message_from_bytes(one, policy=policy.default) for one in self.mail.messages]
+        return [(str(one["To"]), str(one["Subject"]), one.get_content()) for one in found]
+
+    def everything(self) -> str:
+        """All that left this machine or was kept on it."""
+        kept = b"".join(path.read_bytes() for path in self.state.rglob("*") if path.is_file())
+        return f"{kept!r} {self.chat.posts} {self.mail.messages}"
+
+
+CONFIG = """
+communication:
+  contact: the nurse on duty, +63 32 555 0142
+  channels:
+    mail:
+      {{kind: smtp, audience: [team, users], server: "127.0.0.1:{mail}", security: none, sender: status@clinic.example}}
+    chat: {{kind: webhook, form: json, audience: team, url_from: USCDR_CHAT_URL}}
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> Iterator[World]:
+    shop = Workshop(tmp_path / "shop")
+    config = tmp_path / "config" / "uscdr"
+    config.mkdir(parents=True)
+    with serving(Script()) as mail, chatting(Chat()) as chat:
+        packaged = (Path(__file__).parents[3] / "scenarios.yaml").read_text()
+        before, _, rest = packaged.partition("communication:\n")
+        after = rest[rest.index("# What follows the restoration.") :]
+        (config / "scenarios.yaml").write_text(before + CONFIG.format(mail=mail.port) + after)
+        for name in ("USCDR_CONFIG", "USCDR_TARGET", "USCDR_SHARED"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {
+            "HEROKU_API_KEY": "planted-heroku-key", "USCDR_CHAT_URL": chat.url,
+            "USCDR_STATE_DIR": str(tmp_path / "state"),
+            "XDG_CONFIG_HOME": str(tmp_path / "config"), "USCDR_KIT_RECIPIENTS": shop.public,
+            "USCDR_AGE_IDENTITY": str(shop.identity_file), "USCDR_OPERATOR": "ada",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        found = World(tmp_path, mail, chat, capsys)
+        monkeypatch.setattr(clock, "system_time", lambda: found.at)
+        for group, people in {"team": ("ben@clinic.example",), "users": ("u1@x.example", "u2@x.example")}.items():
+            (tmp_path / f"{group}.txt").write_text("\n".join(people))
+            found.call("audience", "import", "--from", f"{group}.txt", "--group", group)
+        yield found
+
+
+def opened(world: World) -> None:
+    world.call("open", "--since", "02:10", "--what", "the database is damaged", "--lead", "Ada")
+
+
+def test_the_clock_of_notices_from_the_detection_to_the_restoration(world: World) -> None:
+    opened(world)
+    assert "down for 40 min from the outage, 2026-11-28 02:10 UTC; RTO 2 h: 1 h 20 min left" in world.call("status")
+    assert world.call("check") == "Nothing is overdue.\n"
+    world.pass_by(minutes=16)
+    assert "first notice to the team overdue for 1 min" in world.call("check", code=1)
+    world.call("update", "--expected", "03:25-03:40")
+    world.call("notify", "--send")
+    assert [to for to, _, _ in world.mails()] == ["ben@clinic.example", "u1@x.example", "u2@x.example"]
+    assert len(world.chat.posts) == 1
+    internal, users, _ = world.mails()
+    assert internal[1] == "[critical] usc-pis is down: the database is damaged"
+    assert "Expected back: 2026-11-28 03:25 to 03:40 UTC" in users[2]
+    assert "the nurse on duty" in users[2]
+    assert "database" not in users[2]
+    world.pass_by(minutes=24)
+    world.call("notify", "--send")
+    assert "No notice is due now: update to the team due in 6 min" in world.err
+    world.pass_by(minutes=7)
+    assert "update to the team overdue for 1 min" in world.call("check", code=1)
+    world.call("notify", "--send", "--message", "The restore runs.")
+    assert [subject for _, subject, _ in world.mails()[3:]] == [
+        "[update] usc-pis is still down: the database is damaged", *["usc-pis is still unavailable"] * 2,
+    ]  # fmt: skip
+    world.call("resolve", "--summary", "a disk of the platform failed")
+    world.pass_by(minutes=10)
+    world.call("notify", "--send")
+    *_, last = world.mails()
+    assert last[1] == "usc-pis is available again"
+    assert "We apologise" in last[2]
+    assert "a disk of the platform failed" in last[2]
+    world.call("notify", "--send")
+    assert (len(world.mails()), len(world.chat.posts)) == (9, 3)
+    assert "Due:" not in world.call("status")
+
+
+def test_a_text_is_shown_and_not_sent_without_a_confirmation(world: World) -> None:
+    opened(world)
+    shown = world.call("notify", code=4)
+    assert "Subject: [critical] usc-pis is down" in shown
+    assert "uscdr incident notify --send" in world.err
+    assert "Subject:" in world.call("notify", "--show")
+    assert world.mails() == []
+
+
+@pytest.mark.parametrize("canary", CANARIES)
+def test_patients_data_and_secrets_do_not_leave_in_notes_messages_and_templates(world: World, canary: str) -> None:
+    opened(world)
+    for command in (
+        ("note", canary), ("notify", "--send", "--message", canary), ("notify", "--send", "--summary", canary),
+        ("notify", "--by-hand", canary), ("update", "--what", canary), ("resolve", "--summary", canary),
+        ("review", "--answer", f"lessons={canary}"), ("actions", "--add", canary),
+    ):  # fmt: skip
+        world.call(*command, code=2)
+        assert canary not in world.err
+    templates = Path("config/uscdr/templates")
+    templates.mkdir()
+    (templates / "internal-first.txt.j2").write_text(f"Subject: down\n\n{canary}\n")
+    world.call("notify", "--send", "--to", "internal", code=2)
+    assert canary not in world.everything()
+    assert "planted" not in world.everything()
+
+
+def test_what_is_not_accepted_waits_and_what_is_refused_is_said(world: World) -> None:
+    opened(world)
+    world.chat.answers = [(429, {"Retry-After": "120"}), (200, {})]
+    world.mail.replies["RCPT"] = ["250 ok", "550 no such user", "250 ok"]
+    world.call("notify", "--send", code=3)
+    assert "waits for chat" in world.err
+    assert "mail refused 1 address for good" in world.err
+    world.call("notify", "--send", code=3)
+    assert world.chat.posts == []
+    world.pass_by(minutes=3)
+    world.call("notify", "--send")
+    assert len(world.chat.posts) == 1
+    assert [to for to, _, _ in world.mails()] == ["ben@clinic.example", "u2@x.example"]
+
+
+def test_a_lost_answer_is_named_asked_and_not_repeated(world: World) -> None:
+    opened(world)
+    world.mail.replies["."] = [CUT]
+    world.call("notify", "--send", "--to", "internal", code=3)
+    assert "IN DOUBT: notice n1 may have arrived over mail" in world.err
+    assert "IN DOUBT: notice n1 over mail" in world.call("status")
+    assert "notice n1 may have arrived over mail" in world.call("check", code=1)
+    world.mail.replies["."] = ["250 ok"]
+    world.call("notify", "--send", "--to", "internal")
+    assert len(world.mail.messages) == 1
+    world.call("settle", "n1", "mail", "not-sent")
+    world.call("notify", "--send", "--to", "internal")
+    assert len(world.mail.messages) == 2
+    world.call("settle", "n1", "mail", "sent", code=1)
+
+
+def test_without_the_key_of_the_list_chats_still_hear_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(world)
+    key = Path(str(world.state.parent / "shop" / "identity.txt"))
+    monkeypatch.delenv("USCDR_AGE_IDENTITY")
+    world.call("notify", "--send", "--to", "internal", code=3)
+    assert "--identity FILE" in world.err
+    assert (len(world.chat.posts), world.mails()) == (1, [])
+    found = next(path for path in (key, *world.state.parent.rglob("*.txt")) if b"AGE-SECRET" in path.read_bytes())
+    world.call("notify", "--send", "--to", "internal", "--identity", str(found))
+    assert (len(world.chat.posts), len(world.mails())) == (1, 1)
+
+
+def test_closing_is_refused_with_the_list_until_all_is_answered(world: World) -> None:
+    opened(world)
+    world.call("close", code=1)
+    assert "service is not restored" in world.err
+    world.call("resolve")
+    for stage in ("completion",):
+        world.call("notify", "--send", "--stage", stage)
+    world.call("close", code=1)
+    left = [line for line in world.err.splitlines() if "is open" in line or "no answer" in line]
+    actions = [json.loads(line)["action"] for line in world.call("actions", "--json").splitlines()]
+    questions = [json.loads(line)["question"] for line in world.call("review", "--json").splitlines()]
+    assert len(left) == len(actions) + len(questions)
+    world.call("actions", *[part for one in actions[1:] for part in ("--done", one)], "--evidence", "seen by Ada")
+    world.call("actions", "--drop", actions[0], code=2)
+    world.call("actions", "--drop", actions[0], "--evidence", "a rehearsal only")
+    world.call("review", *[part for one in questions[1:] for part in ("--answer", f"{one}=told in the meeting")])
+    world.call("close", code=1)
+    world.call("review", "--waive", f"{questions[0]}=nothing was found")
+    world.call("close")
+    assert "closed" in world.call("list")
+    world.call("status", code=2)
+
+
+def test_an_overdue_action_is_shown_and_fails_the_check(world: World) -> None:
+    opened(world)
+    world.call("resolve")
+    world.call("notify", "--send")
+    world.pass_by(hours=23)
+    assert world.call("check") == "Nothing is overdue.\n"
+    world.pass_by(hours=2)
+    assert "nobody owns it" in world.call("check", code=1)
+    assert "OVERDUE" in world.call("actions")
+
+
+def test_one_incident_at_a_time_and_wrong_input_is_refused(world: World) -> None:
+    world.call("status", code=2)
+    world.call("open", "--what", "x", "--severity", "huge", code=2)
+    world.call("open", "--what", "x", "--since", "2026-11-28T03:00", code=2)
+    opened(world)
+    world.call("open", "--what", "again", code=2)
+    assert "is open on this target" in world.err
+    for wrong in (("notify", "--to", "all"), ("notify", "--stage", "last"), ("settle", "n1", "chat", "maybe"),
+                  ("update",), ("update", "--expected", "02:10-02:20:99"), ("actions", "--done", "a9"),
+                  ("review", "--answer", "nothing=x"), ("status", "nothing")):  # fmt: skip
+        world.call(*wrong, code=2)
+        assert "Traceback" not in world.err
+
+
+def test_down_again_reopens_the_clock(world: World) -> None:
+    opened(world)
+    world.call("notify", "--send")
+    world.call("resolve")
+    world.call("notify", "--send")
+    world.pass_by(minutes=5)
+    assert "(down, " in world.call("update", "--down-again", "errors again")
+    world.pass_by(minutes=26)
+    assert "update to the team overdue" in world.call("check", code=1)
+
+
+def test_the_maintenance_page_shows_each_notice_to_users_and_then_goes_back(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "config" / "uscdr" / "scenarios.yaml"
+    with web_space(tmp_path / "web") as address:
+        settings = f'maintenance_page: {{url: "{address}/down.html", to: {tmp_path}/web/down.html, cache_seconds: 0}}\n'
+        config.write_text(config.read_text() + settings)
+        page = tmp_path / "web" / "down.html"
+        opened(world)
+        world.call("notify", "--send", "--to", "internal")
+        assert not page.exists()
+        world.call("update", "--expected", "03:25-03:40")
+        world.call("notify", "--send", "--to", "users")
+        assert "is temporarily unavailable" in page.read_text()
+        assert "03:25" in page.read_text()
+        world.pass_by(minutes=31)
+        world.call("notify", "--send", "--to", "users", "--message", "A disk is replaced.")
+        assert "A disk is replaced." in page.read_text()
+        world.call("resolve")
+        assert "unavailable" not in page.read_text()
+        assert "A disk" not in page.read_text()
+        normal = page.read_text()
+        world.call("notify", "--send")
+        assert page.read_text() == normal
