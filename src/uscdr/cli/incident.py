@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -247,9 +248,55 @@ def close(
     raise typer.Exit(work(*_target(context, as_json=False), incident, duplicate_of))
 
 
-@app.command("list")
-def list_(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the incidents that this machine knows."""
-    from uscdr.commands.incident import show_incidents
+@app.command(
+    epilog=examples("incident report", "incident report --output incident.html", "incident report ID --format json")
+)
+def report(
+    context: typer.Context,
+    incident: IdArgument = None,
+    *,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="markdown, json or html; default: by the file's name."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write the report to a file; default: stdout.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the report of an incident: times, notices, decisions, checks, actions, review, evidence.
 
-    show_incidents(options(context).output(json_lines=as_json))
+    It checks every journal of the incident, and makes no report if one byte was changed. Without ID: the open
+    incident, else the newest one. The report of an open incident is a draft.
+    """
+    from uscdr.commands import incident_report as work
+
+    asked = work.ReportOptions(incident, "json" if as_json and form is None else form, output)
+    raise typer.Exit(work.report(*_target(context, as_json=as_json), asked))
+
+
+@app.command("list", epilog=examples("incident list", "incident list --trend --output trend.html"))
+def list_(
+    context: typer.Context,
+    *,
+    trend: Annotated[
+        bool, typer.Option("--trend", help="Show RTO and RPO over time, of incidents, drills and recoveries.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Also write the history to an HTML file (--trend).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the incidents that this machine knows, or the history of their times."""
+    shown = options(context).output(json_lines=as_json)
+    if trend:
+        from uscdr.commands.incident_report import show_trend
+
+        show_trend(shown, output)
+        return
+    from uscdr.commands.incident import show_incidents
+    from uscdr.errors import BadInput
+
+    if output is not None:
+        raise BadInput("--output needs --trend.", next_action="Run: uscdr incident list --trend --output FILE")
+    show_incidents(shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from uscdr.errors import MachineError
 from uscdr.files import exposure
 from uscdr.settings import Directories
 
@@ -21,6 +22,22 @@ if TYPE_CHECKING:
 def state() -> Path:
     """The state directory, with runs, locks and the sandbox."""
     return Directories(os.environ).state
+
+
+def look_around(output: Output) -> None:
+    """Update the copies of the team's runs; warn and continue if the shared state is unavailable.
+
+    Without a shared state nothing large is imported.
+    """
+    if not os.environ.get("USCDR_SHARED"):
+        return
+    from uscdr.shared.team import Team
+
+    try:
+        if team := Team.open(os.environ):
+            team.refresh(state())
+    except MachineError as error:
+        output.warn(f"The runs of other machines shown here may be out of date. {error.message}")
 
 
 def clear_up(output: Output, scratch: SecretStr | None = None) -> None:

@@ -14,6 +14,8 @@ from uscdr.incident.audience import IMPORT, AudienceFiles
 from uscdr.incident.follow_up import watches_done
 from uscdr.incident.ledger import ROOM, IncidentJournal, Ledger, find_incident, new_incident_id
 from uscdr.incident.open_incidents import refresh_incidents, the_open_one
+from uscdr.incident.report import ChainHead
+from uscdr.incident.reporting import IncidentEvidence
 from uscdr.incident.screening import Screening
 from uscdr.incident.state import folded
 from uscdr.incident.times import IncidentTimes, times_of
@@ -197,17 +199,31 @@ class IncidentDesk:
         journals = [Journal.salvage(paths[run]) for run in incident.runs if run in paths]
         return tuple(build(one.stamped, last_hash=one.last_hash) for one in journals if one.lines)
 
-    def require_whole(self, incident: Incident) -> None:
-        """Check every journal of the incident. Raises JournalError that names the place of the first damage."""
-        IncidentJournal.read(self.ledger(incident.id).path)
-        paths = {path.parent.name: path for path in LocalRuns(state()).journals()}
-        for run in incident.runs:
+    def require_whole(self, incident: Incident) -> IncidentEvidence:
+        """Everything that a report needs, from chains that were checked to their ends.
+
+        Raises JournalError that names the place of the first damage, or the run whose journal is elsewhere.
+        """
+        ledger, paths = self.ledger(incident.id), {path.parent.name: path for path in LocalRuns(state()).journals()}
+        own, records = ledger.read(), ledger.records()
+        heads = [
+            ChainHead(
+                journal=f"{ROOM}/{incident.id}/{own.path.name}", events=len(own.records), last_hash=own.last_hash,
+                waiting=len(records) - len(own.records),
+            )
+        ]  # fmt: skip
+        reports = []
+        for run in folded(records).runs:
             if run not in paths:
                 raise JournalError(
                     f"The journal of run {run}, which belongs to this incident, is not on this machine.",
                     next_action="Make the report where the run was made, or set USCDR_SHARED: uscdr runs list",
                 )
-            Journal.read(paths[run])
+            journal = Journal.read(paths[run])
+            reports.append(build(journal.stamped, last_hash=journal.last_hash))
+            name = str(journal.path.relative_to(state()))
+            heads.append(ChainHead(journal=name, events=len(journal.lines), last_hash=journal.last_hash))
+        return IncidentEvidence(records, tuple(reports), tuple(heads))
 
     def times(self, incident: Incident) -> IncidentTimes:
         """The incident's times."""

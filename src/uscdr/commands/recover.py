@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from uscdr import clock
 from uscdr.cleanup import sweep
 from uscdr.commands import run as runner
-from uscdr.commands.housekeeping import state, warn_exposed
+from uscdr.commands.housekeeping import look_around, state, warn_exposed
 from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.commands.incident_follow import NoticeSender, RunFollower, joined
 from uscdr.commands.operate import warn_behind
 from uscdr.commands.option_forms import FORMS, check_form
 from uscdr.engine.history import History
-from uscdr.errors import BadInput, CredentialsRefused, JournalError, MachineError, NotFound
+from uscdr.errors import BadInput, CredentialsRefused, JournalError, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal
 from uscdr.providers.source.git_source import check
@@ -204,15 +204,6 @@ def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dic
             next_action=f"Set {VARIABLE}, then without --without-shared: uscdr runs resume --take-over",
         )
     return first
-
-
-def look_around(output: Output) -> None:
-    """Update the copies of the team's runs; warn and continue if the shared state is unavailable."""
-    try:
-        if team := Team.open(os.environ):
-            team.refresh(state())
-    except MachineError as error:
-        output.warn(f"The runs of other machines shown here may be out of date. {error.message}")
 
 
 def _same_target(target: Target, key: str) -> Target:

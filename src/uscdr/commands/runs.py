@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from uscdr.commands.housekeeping import state
+from uscdr.commands.housekeeping import look_around, state
 from uscdr.errors import BadInput
 from uscdr.journal import runs
 from uscdr.journal.reader import Journal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def show_runs(output: Output) -> None:
     """Print every run on stdout, oldest first; with shared state, also those of other machines."""
-    _look_around(output)
+    look_around(output)
     rows = [asdict(summary) for summary in runs.LocalRuns(Directories(os.environ).state).summaries()]
     show_table(rows, output, plain=True, empty="No runs yet.")
 
@@ -56,14 +56,6 @@ def _show(loaded: _LoadedReport, output: Output, words: Callable[[], str]) -> No
         raise loaded.journal.damage
 
 
-def _look_around(output: Output) -> None:
-    """Look at the shared state, if there is one. Otherwise import nothing large."""
-    if os.environ.get("USCDR_SHARED"):
-        from uscdr.commands.recover import look_around
-
-        look_around(output)
-
-
 def _newest(wanted: str | None) -> Path:
     """The journal of run `wanted`, or of the newest run."""
     if wanted is not None:
@@ -86,7 +78,7 @@ def _load(wanted: str | None, output: Output) -> _LoadedReport:
     """Read a run's journal; warn when only its beginning is readable. Raises JournalError when none of it is."""
     from uscdr.report.objectives import build
 
-    _look_around(output)
+    look_around(output)
     journal = Journal.salvage(_newest(wanted))
     if journal.damage is not None:
         if not journal.lines:

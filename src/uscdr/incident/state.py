@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models import incidents as entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from uscdr.models.incidents import ActionState, Readers, Recorded, Stage
@@ -184,6 +185,14 @@ class Incident:
 
 def folded(records: Iterable[Recorded]) -> Incident:
     """The incident that the records tell; the first one opens it. Raises ValueError without one."""
+    last = deque(unfolded(records), maxlen=1)
+    if not last:
+        raise ValueError("an incident begins with the line that opens it")
+    return last[0][1]
+
+
+def unfolded(records: Iterable[Recorded]) -> Iterator[tuple[Recorded, Incident]]:
+    """Each record with the incident as it was right after it: one object, which the next record changes."""
     found: Incident | None = None
     for record in records:
         match record.event:
@@ -191,9 +200,8 @@ def folded(records: Iterable[Recorded]) -> Incident:
                 found = _opened(record, opened)
             case _ if found is not None:
                 _take(found, record)
-    if found is None:
-        raise ValueError("an incident begins with the line that opens it")
-    return found
+        if found is not None:
+            yield record, found
 
 
 def _by(record: Recorded) -> str:
@@ -226,8 +234,9 @@ def _take(incident: Incident, record: Recorded) -> None:
         case entries.IncidentResolved() as event:
             incident.resolved_at, incident.restored_at = record.at, event.restored_at
             incident.summary = event.summary or incident.summary
-        case entries.IncidentReopened():
+        case entries.IncidentReopened() as event:
             incident.resolved_at = incident.restored_at = incident.closed_at = None
+            incident.notes.append(TimelineLine(record.at, _by(record), f"Service is down again: {event.why}"))
         case entries.IncidentClosed():
             incident.closed_at, incident.closed_by = record.at, _by(record)
         case _:

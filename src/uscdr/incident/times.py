@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 from uscdr.incident.state import DeliveryState, TimelineLine
 from uscdr.models.base import elapsed
 from uscdr.models.incidents import OUTBOX
+from uscdr.report.model import ObjectiveReport
 from uscdr.words import duration, moment
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from uscdr.incident.state import Incident
-    from uscdr.report.model import RunReport
+    from uscdr.report.model import RunReport, Verdict
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,18 @@ class IncidentTimes:
     def down_for(self, now: datetime) -> float:
         """Seconds until the restoration, or until now."""
         return elapsed(self.counts_from, self.restored_at or now)
+
+    def objective(self, now: datetime, target: float) -> ObjectiveReport:
+        """The RTO of the incident; unknown while service is not back and the time is not over."""
+        spent = elapsed(self.counts_from, self.back_at or now)
+        if self.back_at is None:
+            late: Verdict = "missed" if spent > target else "not known"
+            basis = f"{self.basis()}; service is not restored"
+            return ObjectiveReport(target_seconds=target, achieved_seconds=None, verdict=late, basis=basis)
+        met: Verdict = "met" if spent <= target else "missed"
+        checked = ", its checks passed" if self.verified_at and self.verified_at <= self.back_at else ""
+        basis = f"{self.basis()}, until service was restored{checked}"
+        return ObjectiveReport(target_seconds=target, achieved_seconds=spent, verdict=met, basis=basis)
 
     def words(self, now: datetime, objective: float) -> str:
         """`down for 41 min from the outage, 2026-11-28 02:10 UTC; RTO 2 h: 1 h 19 min left`."""

@@ -70,7 +70,7 @@ def _objectives(report: RunReport) -> list[str]:
     return [
         "## Objectives",
         "",
-        *_table(("Objective", "Target", "Achieved", "Verdict", "Basis"), (_objective(*row) for row in rows)),
+        *grid(("Objective", "Target", "Achieved", "Verdict", "Basis"), (_objective(*row) for row in rows)),
         "",
     ]
 
@@ -104,7 +104,7 @@ def _losses(report: RunReport) -> list[str]:
     touched = [loss for loss in report.data.tables if loss.lost or loss.damaged or loss.changed or loss.lost is None]
     head = ("Table", "Before", "In the backup", "Lost", "Restored", "Lost keys", "Remark")
     whole = len(report.data.tables) - len(touched)
-    lines = [*_table(head, map(_loss, touched)), ""] if touched else []
+    lines = [*grid(head, map(_loss, touched)), ""] if touched else []
     return [*lines, f"Tables without lost or restored rows: {whole}", ""] if whole else lines
 
 
@@ -122,7 +122,7 @@ def _ranges(ranges: Sequence[str]) -> str:
 
 def _timeline(report: RunReport) -> list[str]:
     moments = sorted(_moments(report), key=lambda one: one[0])
-    return ["## Timeline", "", *_table(("Time (UTC)", "Event"), ([_stamp(when), what] for when, what in moments)), ""]
+    return ["## Timeline", "", *grid(("Time (UTC)", "Event"), ([_stamp(when), what] for when, what in moments)), ""]
 
 
 def _moments(report: RunReport) -> Iterable[tuple[datetime, str]]:
@@ -151,11 +151,11 @@ def _quick(step: StepReport) -> bool:
 
 
 def _steps(report: RunReport) -> list[str]:
-    phases = _table(("Phase", "Budget", "Duration", "Verdict", "Steps finished"), map(_phase, report.phases))
+    phases = grid(("Phase", "Budget", "Duration", "Verdict", "Steps finished"), map(_phase, report.phases))
     return [
         *(["## Steps and budgets", "", *phases] if report.recovers else ["## Steps"]),
         "",
-        *_table(("#", "Step", "Status", "Duration", "Result", "Provider's ids"), map(_step, report.steps)),
+        *grid(("#", "Step", "Status", "Duration", "Result", "Provider's ids"), map(_step, report.steps)),
         "",
     ]
 
@@ -182,7 +182,7 @@ def _evidence(report: RunReport) -> list[str]:
     lines = ["## Evidence", ""]
     if checks := (*report.checks, *(report.round.checks if report.round else ())):
         rows = ([f"**{check.verdict}**", _say(check.check), _say(check.evidence)] for check in checks)
-        lines += [*_table(("Verdict", "Check", "Evidence"), rows), ""]
+        lines += [*grid(("Verdict", "Check", "Evidence"), rows), ""]
     for gate in report.gates:
         facts = "; ".join(f"{name}: {value}" for name, value in gate.facts.items())
         lines.append(f"- Facts shown before the confirmation: {_say(facts)}. Phrase: {_say(gate.phrase)}")
@@ -242,7 +242,7 @@ def _failed(one: RoundReport) -> list[str]:
     ]
     rows += [["**inconclusive**", _say(name), UNENDED, "-"] for name in one.unended]
     head = ("Verdict", "Check", "Evidence", "Meaning and next step")
-    return ["## Checks that did not pass", "", *_table(head, rows), ""] if rows else []
+    return ["## Checks that did not pass", "", *grid(head, rows), ""] if rows else []
 
 
 def _lists(one: RoundReport) -> list[list[str]]:
@@ -250,7 +250,7 @@ def _lists(one: RoundReport) -> list[list[str]]:
         [
             f"## {_say(LIST_TITLES.get(key, key))}",
             "",
-            *_table(("Verdict", "Line", "Evidence"), (_line(one, i) for i in items)),
+            *grid(("Verdict", "Line", "Evidence"), (_line(one, i) for i in items)),
             "",
         ]
         for key, items in groupby(one.items, key=lambda item: item.list)
@@ -265,7 +265,7 @@ def _line(one: RoundReport, item: ItemReport) -> list[str]:
 def _checks(one: RoundReport) -> list[str]:
     rows = [_check(check) for check in one.checks]
     rows += [["**inconclusive**", _say(name), "-", UNENDED] for name in one.unended]
-    return ["## Checks", "", *_table(("Verdict", "Check", "Seconds", "Evidence"), rows), ""]
+    return ["## Checks", "", *grid(("Verdict", "Check", "Seconds", "Evidence"), rows), ""]
 
 
 def _check(check: CheckReport) -> list[str]:
@@ -286,7 +286,7 @@ def _rounds(report: RunReport) -> list[str]:
         return []
     changed = [one for one in report.rounds if one.changed]
     rows = [[_stamp(one.started_at), str(one.number), _say("; ".join(one.changed))] for one in changed]
-    lines = ["## Rounds", "", *(_table(("Time (UTC)", "Round", "Change"), rows) if rows else ["Nothing changed."])]
+    lines = ["## Rounds", "", *(grid(("Time (UTC)", "Round", "Change"), rows) if rows else ["Nothing changed."])]
     lines += ["", f"{len(report.rounds)} rounds in {span(_lasted(report))}, {len(rows)} of them with a change."]
     return [*lines, *_cut_off(report), ""]
 
@@ -308,7 +308,7 @@ def _notes(report: RunReport) -> list[str]:
     if not report.notes:
         return []
     rows = ([_stamp(note.at), note.level, _say(note.text)] for note in report.notes)
-    return ["## Notes", "", *_table(("Time (UTC)", "Level", "Note"), rows), ""]
+    return ["## Notes", "", *grid(("Time (UTC)", "Level", "Note"), rows), ""]
 
 
 # Parts of both reports.
@@ -333,7 +333,7 @@ _say = literal
 """Its short name in this module, whose lines are full of it."""
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """A table; its cells are already Markdown."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     return lines + [f"| {' | '.join(row)} |" for row in rows]
