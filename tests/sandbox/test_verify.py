@@ -235,7 +235,8 @@ def test_watch_writes_its_metrics_after_each_round(desk: VerifyDesk) -> None:
         watch.stdout.read()
     after = measured(file)
     assert (first["round"], second["round"]) == (1, 2)
-    assert during["uscdr_checks pass"] == len(first["checks"]) > 0
+    verdicts = [value for name, value in during.items() if name.startswith("uscdr_checks ")]
+    assert sum(verdicts) == len(first["checks"]) > 0  # a busy machine may fail a check of speed
     assert during["uscdr_unknown uscdr_command_exit_code"] == 1
     assert "uscdr_command_exit_code" not in during
     assert after["uscdr_command_exit_code"] == watch.returncode == 130

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import Annotated
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -33,6 +32,8 @@ def _public(text: str) -> str:
 
 def _zone(name: str) -> str:
     """The name of a time zone. Raises ValueError."""
+    from zoneinfo import ZoneInfo  # only a file with a page needs it
+
     try:
         return ZoneInfo(name).key
     except (OSError, ValueError, KeyError):  # the name of a directory, of a path, of no zone
