@@ -144,6 +144,21 @@ def wrong_names(row: Row) -> Iterator[str]:
     yield from (f"{row.line}: `{name}` is of no kind" for name in sorted(left))
 
 
+def looked_at(row: Row) -> set[str]:
+    """The checks that the commands of a row run."""
+    said = " ".join(commands(f"{row.command} {row.how}"))
+    lists = [one for name, one in FILE["checklists"].items() if re.search(rf"uscdr verify (?:{name}|all)\b", said)]
+    last = FILE["after_recovery"] if RECOVERS.search(said) else []
+    return {*last, *(check for each in lists for item in each["items"] for check in item["checks"])}
+
+
+def wrong_checks(row: Row) -> Iterator[str]:
+    run = looked_at(row)
+    for kind, name in marks(row):
+        if kind == "check" and name in FILE["checks"] and name not in run:
+            yield f"{row.line}: no command of it runs check {name}"
+
+
 def faults(text: str) -> list[str]:
     """What is wrong with the page."""
     found = rows(text)
@@ -156,7 +171,7 @@ def faults(text: str) -> list[str]:
             wrong.append(f"{row.line}: asks for something else")
         if not row.how:
             wrong.append(f"{row.line}: no word on how")
-        wrong += [*wrong_commands(row), *wrong_names(row)]
+        wrong += [*wrong_commands(row), *wrong_names(row), *wrong_checks(row)]
     return wrong
 
 
@@ -203,6 +218,7 @@ ROW = "| 47 | `heroku pg:info` | `uscdr recover db --dry-run` | step `database.l
         (ROW.replace("database.look", "database.see"), "47: no step database.see"),
         (ROW.replace("database.look", "media.look"), "47: no step media.look in db"),
         (ROW.replace("step `database.look`", "checks `homepage`, `homepages`"), "47: no check homepages"),
+        (ROW.replace("step `database.look`", "check `dynos`"), "47: no command of it runs check dynos"),
         (ROW.replace("step `database.look`", "exercise `marathon`"), "47: no exercise marathon"),
         (ROW.replace("step `database.look`", "supply `coffee`"), "47: no supply coffee"),
         (ROW.replace("step `database.look`", "action `sleep for 24 hours`"), "47: no action sleep for 24 hours"),
