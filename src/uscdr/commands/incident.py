@@ -14,7 +14,7 @@ from uscdr.exercises.periods import zone_of
 from uscdr.exercises.readiness import findings
 from uscdr.incident.follow_up import actions_after, overdue, unfinished
 from uscdr.incident.notice_clock import notices_due
-from uscdr.incident.open_incidents import known_incidents, open_incidents
+from uscdr.incident.open_incidents import known_incidents, newest_open, open_incidents
 from uscdr.incident.times import timeline
 from uscdr.models.incidents import (
     SEVERITIES,
@@ -74,10 +74,10 @@ def open_incident(target: Target, output: Output, asked: OpenOptions) -> int:
     """Open an incident: from now on the clocks run."""
     desk = IncidentDesk(target, output)
     desk.refresh()
-    known = open_incidents(state(), target.key)
-    if known:
+    known = newest_open(state(), target.key)
+    if known is not None and known.is_down:
         raise BadInput(
-            f"The incident {known[0].id} is open on this target: {known[0].what}.",
+            f"The incident {known.id} is open on this target: {known.what}.",
             next_action='See: uscdr incident status. To add what you know: uscdr incident note "…"',
         )
     now = desk.now

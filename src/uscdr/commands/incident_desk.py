@@ -72,6 +72,8 @@ class IncidentDesk:
     stays_here: bool = False
     """Nothing leaves this machine, whatever the target is."""
 
+    alone: bool = False
+    """Whether to work without the team's shared state."""
     identity: Path | None = None
     """Opens the list of recipients, if the environment names no other key."""
 
@@ -115,7 +117,7 @@ class IncidentDesk:
     @cached_property
     def shelf(self) -> JournalStore | None:
         """The team's incidents; None for an operator alone."""
-        team = Team.open(os.environ)
+        team = Team.open(os.environ, without=self.alone)
         return JournalStore(team.shelf.store, ROOM) if team else None
 
     @property
@@ -154,10 +156,9 @@ class IncidentDesk:
 
     def refresh(self) -> None:
         """Take over the team's entries; warn and go on with what is here if the shared state is unreachable."""
-        if self.shelf is None:
-            return
         try:
-            refresh_incidents(state(), self.shelf, self.ledger)
+            if self.shelf is not None:
+                refresh_incidents(state(), self.shelf, self.ledger)
         except (MachineError, OutcomeUnknown) as error:
             self.output.warn_once(f"The incidents shown here may be out of date. {error.message}")
 

@@ -19,9 +19,10 @@ from uscdr.errors import UscdrError
 from uscdr.incident.follow_up import overdue
 from uscdr.incident.ledger import new_incident_id
 from uscdr.incident.notice_clock import notices_due
-from uscdr.incident.open_incidents import open_incidents
+from uscdr.incident.open_incidents import newest_open, open_incidents
 from uscdr.incident.times import times_of
 from uscdr.journal.runs import WRITE_EFFECTS
+from uscdr.models.base import elapsed
 from uscdr.models.events import PlanReady, RunFinished, StepStarted
 from uscdr.models.incidents import IncidentChanged, RunLinked
 from uscdr.report.objectives import build
@@ -42,34 +43,40 @@ OPENS: dict[str, Severity] = {"db": "critical", "app": "critical", "infra": "cri
 """Recoveries of an outage, and how severe it is until somebody says more; others join an open incident."""
 LOOK_SECONDS = 5.0
 """Between two looks at the incident's journal, to which others append."""
+SAME_SECONDS = 24 * 3600.0
+"""After a restoration, the time in which another recovery belongs to the same incident."""
 MOVED_SECONDS = 300.0
 """A forecast that moves by less is not news."""
 RETRY_SECONDS = 60.0
 """Between two attempts to send what a service did not accept."""
 
 
-def joined(target: Target, output: Output, request: Request) -> Request:
+def joined(target: Target, output: Output, request: Request, *, dry_run: bool) -> Request:
     """The request with its incident: the open one of the target, or the id of one that the run will open.
 
     The outage that the incident knows is the run's, unless the command line says another one.
     """
     desk = IncidentDesk(target, output)
     desk.refresh()
-    known = _newest(target)
-    if known is None:
-        return replace(request, incident=new_incident_id() if request.scenario in OPENS else "")
-    since = request.since or (known.outage_at.isoformat() if known.outage_at else None)
+    known = newest_open(state(), target.key)
+    if known is None or _is_past(known):
+        opens = request.scenario in OPENS and not dry_run
+        return replace(request, incident=new_incident_id() if opens else "")
+    outage = known.outage_at if known.is_down else None
+    since = request.since or (outage.isoformat() if outage else None)
     return replace(request, incident=known.id, since=since)
 
 
-def _newest(target: Target) -> Incident | None:
-    return next(reversed(open_incidents(state(), target.key)), None)
+def _is_past(incident: Incident) -> bool:
+    """Whether a recovery now is about another outage: service was restored long ago, and only follow-ups are open."""
+    restored = incident.restored_at
+    return restored is not None and elapsed(restored, clock.system_time()) > SAME_SECONDS
 
 
 def link(target: Target, output: Output, run: str, scenario: str) -> None:
     """Let a verification or a watch belong to the open incident of the target, if there is one."""
     try:
-        known = _newest(target)
+        known = newest_open(state(), target.key)
         if known is not None:
             IncidentDesk(target, output).append(known, RunLinked(run=run, scenario=scenario))
     except UscdrError as error:
@@ -79,7 +86,7 @@ def link(target: Target, output: Output, run: str, scenario: str) -> None:
 def reminder(target: Target) -> str:
     """The open incident of the target in one line: its clock, and what is overdue; empty without one."""
     try:
-        known = _newest(target)
+        known = newest_open(state(), target.key)
         if known is None:
             return ""
         now = clock.system_time()

@@ -125,7 +125,10 @@ def _answers(context: RunContext) -> bool:
 def recover(target: Target, output: Output, asked: RecoverOptions) -> int:
     """Start a new run; return its exit code."""
     asked = asked.dated(clock.system_time())
-    run, request = runs.new_run_id(asked.request.scenario), joined(target, output, _with_kit(asked, target))
+    run, request = (
+        runs.new_run_id(asked.request.scenario),
+        joined(target, output, _with_kit(asked, target), dry_run=asked.dry_run),
+    )
     warn_exposed(output, asked.identity)
     team = None if asked.dry_run else Team.open(os.environ)
     if asked.dry_run:
@@ -140,14 +143,16 @@ def recover(target: Target, output: Output, asked: RecoverOptions) -> int:
 
 
 def _following(
-    stack: ExitStack, this: Process, target: Target, output: Output, run: str, request: Request, *, send: bool
+    stack: ExitStack, this: Process, target: Target, output: Output, run: str, request: Request, *,
+    send: bool = False, alone: bool = False,
 ) -> Process:  # fmt: skip
-    """The process of a run that belongs to an incident."""
+    """The process of a run that belongs to an incident; `alone`: without the team's shared state."""
     if not request.incident:
         return this
-    title = target.config.scenarios[request.scenario].title
+    scenario = target.config.scenarios.get(request.scenario)
+    title = scenario.title if scenario else request.scenario
     since = datetime.fromisoformat(request.since) if request.since else None
-    follower = RunFollower(IncidentDesk(target, output), run, request, title, since)
+    follower = RunFollower(IncidentDesk(target, output, alone=alone), run, request, title, since)
     if send:
         sender = stack.enter_context(NoticeSender(target, request.incident))
         stack.callback(_tell_trouble, sender, output)
@@ -179,7 +184,7 @@ def resume(targets: Targets, output: Output, asked: ResumeOptions) -> int:
     confirmed = None if History.of(journal.records).spent else begun.confirm
     with ExitStack() as stack:
         this = stack.enter_context(process(output, state(), os.environ))
-        this = _following(stack, this, target, output, journal.run, begun.request, send=False)
+        this = _following(stack, this, target, output, journal.run, begun.request, alone=asked.without_shared)
         context = this.on(
             target, begun.request, journal.run, dry_run=False, confirm=asked.confirm or confirmed,
             identity=asked.identity, send_again=asked.send_again,

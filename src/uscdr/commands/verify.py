@@ -357,7 +357,7 @@ class VerifyOptions:
 
 def carry_out(target: Target, output: Output, asked: VerifyOptions, seen: Observed) -> int:
     """Run a verification and show its result; return its exit code."""
-    target, seen.command = _of_app(target, asked.app), asked.scenario
+    place, target, seen.command = target, _of_app(target, asked.app), asked.scenario
     observe_target(target, seen)
     run = runs.new_run_id(asked.scenario.partition(" ")[0])
     if asked.wanted.request.allow_writes or asked.wanted.save_baseline:
@@ -366,7 +366,7 @@ def carry_out(target: Target, output: Output, asked: VerifyOptions, seen: Observ
         with process(output, state(), os.environ) as this:
             verified = _verify(this.on(target, Request(asked.scenario), run, dry_run=True), asked.wanted, seen)
     finally:
-        _link(target, output, run, asked.scenario)
+        _link(place, output, run, asked.scenario)
     _show(verified, output)
     _files(run, asked.junit, asked.markdown)
     return int(verified.code)

@@ -46,18 +46,25 @@ def _ends_closed(path: Path) -> bool:
     return size <= LARGEST and _CLOSING in last
 
 
-def the_open_one(state: Path, key: str) -> Incident:
-    """The open incident of the target. Raises BadInput if there is none, or more than one."""
+def newest_open(state: Path, key: str) -> Incident | None:
+    """The incident that commands on the target belong to: one that is down comes before one that is restored."""
     found = open_incidents(state, key)
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    return next(reversed([one for one in found if one.is_down] or found), None)
+
+
+def the_open_one(state: Path, key: str) -> Incident:
+    """The same. Raises BadInput if there is none, or if the service is down in more than one."""
+    down = [one.id for one in open_incidents(state, key) if one.is_down]
+    if len(down) > 1:
+        raise BadInput(
+            f"{len(down)} incidents are open on this target: {', '.join(down)}.",
+            why="Two operators opened one at the same time.",
+            next_action="Close the one that you do not need: uscdr incident close --incident ID --duplicate-of ID",
+        )
+    found = newest_open(state, key)
+    if found is None:
         raise BadInput("No incident is open on this target.", next_action='Open one: uscdr incident open --what "…"')
-    raise BadInput(
-        f"{len(found)} incidents are open on this target: {', '.join(one.id for one in found)}.",
-        why="Two operators opened one at the same time.",
-        next_action="Close the one that you do not need: uscdr incident close --incident ID --duplicate-of ID",
-    )
+    return found
 
 
 def refresh_incidents(state: Path, shelf: JournalStore, ledger: Callable[[str], Ledger]) -> None:

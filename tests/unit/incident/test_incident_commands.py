@@ -18,6 +18,14 @@ from kit_world import Workshop
 from scripted_mail import CUT, Script, serving
 from uscdr import clock
 from uscdr.cli import main
+from uscdr.commands.incident_desk import IncidentDesk
+from uscdr.commands.incident_follow import RunFollower, joined
+from uscdr.journal.writer import JournalWriter
+from uscdr.models import events as ev
+from uscdr.scenarios.adapters import Request
+from uscdr.ui.console import Output
+from uscdr.wiring.target import Target
+from uscdr.wiring.targets import Targets
 
 Captured = pytest.CaptureFixture[str]
 T0 = datetime(2026, 11, 28, 2, 50, tzinfo=UTC)
@@ -397,3 +405,114 @@ def test_opening_names_what_is_not_ready(world: World) -> None:
     assert "contacts" in world.err
     assert "2025-11-14" in world.err
     assert "MAINTENANCE_PAGE_URL" in world.err
+
+
+def test_a_new_outage_opens_a_new_incident_beside_one_that_is_only_followed_up(world: World) -> None:
+    opened(world)
+    first = json.loads(world.call("status", "--json"))["incident"]
+    world.call("resolve")
+    world.pass_by(days=2)
+    world.call("open", "--what", "errors of another kind")
+    second = json.loads(world.call("status", "--json"))
+    assert second["incident"] != first
+    assert second["down_seconds"] < 60
+    world.call("resolve")
+    assert json.loads(world.call("status", "--json"))["incident"] == second["incident"]
+    assert json.loads(world.call("status", first, "--json"))["state"] == "restored"
+
+
+RUN = "20261128T025000Z-db-4f2a9c"
+
+
+def found_target() -> Target:
+    return Targets(lambda _: None).find()
+
+
+def stamped(number: int, event: ev.Payload, at: datetime) -> ev.Stamped:
+    return ev.Stamped(run=RUN, seq=number, at=at, mono=float(number), event=event)
+
+
+def recovery(world: World) -> list[ev.Stamped]:
+    """The events of a recovery that opened the application again after 20 minutes, and its checks two minutes later."""
+    steps = tuple(
+        ev.PlannedStep(id=name, title=name, phase="p", effect=effect, action="change", summary="", name=kind,
+                       params={"enabled": False} if name == "maintenance_off" else {})
+        for name, effect, kind in (
+            ("maintenance_off", "idempotent", "heroku.maintenance"), ("check", "read", "app.check"),
+        )
+    )  # fmt: skip
+    begun = ev.RunStarted(
+        scenario="db", target="production", app="usc-pis", request={}, version="0", user="ada", host="here",
+        scenario_digest="d", rto_seconds=7200, rpo_seconds=14400, outage_at=None,
+    )  # fmt: skip
+    timed: list[tuple[float, ev.Payload]] = [
+        (0, begun), (1, ev.PlanReady(digest="d", dry_run=False, steps=steps, budgets={"p": 60.0})),
+        (2, ev.StepStarted(step="maintenance_off", title="Open", phase="p", effect="idempotent")),
+        (20, ev.StepSucceeded(step="maintenance_off", seconds=1, summary="open")),
+        (21, ev.StepStarted(step="check", title="Check", phase="p", effect="read")),
+        (22, ev.StepSucceeded(step="check", seconds=1, summary="ok")),
+        (23, ev.RunFinished(outcome="done", exit_code=0, summary="done", follow_up=("Within 24 h: tell the clinic.",))),
+    ]  # fmt: skip
+    return [stamped(number, event, world.at + timedelta(minutes=minutes))
+            for number, (minutes, event) in enumerate(timed)]  # fmt: skip
+
+
+def followed(world: World, request: Request) -> RunFollower:
+    """A follower that has seen a whole recovery."""
+    desk = IncidentDesk(found_target(), Output(quiet=True))
+    follower = RunFollower(desk, RUN, request, "Database corruption or loss", None)
+    journal = JournalWriter.create(world.state / "runs" / RUN) if not (world.state / "runs" / RUN).exists() else None
+    for event in recovery(world):
+        if journal is not None:
+            journal.record(event)
+        follower(event)
+    return follower
+
+
+def test_a_recovery_opens_an_incident_with_its_first_change_and_resolves_it(world: World) -> None:
+    request = joined(found_target(), Output(quiet=True), Request("db"), dry_run=False)
+    assert request.incident
+    assert not (world.state / "incidents").exists()
+    followed(world, request)
+    found = json.loads(world.call("status", "--json"))
+    assert (found["incident"], found["state"]) == (request.incident, "restored")
+    assert found["runs"] == [RUN]
+    assert found["restored_at"] == str(T0 + timedelta(minutes=20))
+    assert "tell the clinic." in world.call("actions")
+
+
+def test_a_recovery_joins_the_open_incident_and_its_outage(world: World) -> None:
+    opened(world)
+    request = joined(found_target(), Output(quiet=True), Request("db"), dry_run=False)
+    assert request.since == "2026-11-28T02:10:00+00:00"
+    followed(world, request)
+    assert len(list((world.state / "incidents").iterdir())) == 1
+    dry = joined(found_target(), Output(quiet=True), Request("backups"), dry_run=True)
+    assert (dry.incident, dry.since) == (request.incident, None), "restored: its outage is over"
+    world.pass_by(days=2)
+    later = joined(found_target(), Output(quiet=True), Request("db"), dry_run=False)
+    assert later.incident not in ("", request.incident)
+    assert joined(found_target(), Output(quiet=True), Request("dns"), dry_run=False).incident == ""
+    assert joined(found_target(), Output(quiet=True), Request("db"), dry_run=True).incident == ""
+
+
+def test_a_journal_that_cannot_be_written_is_a_warning_and_no_end_of_a_recovery(world: World, capsys: Captured) -> None:
+    world.state.mkdir(exist_ok=True)
+    (world.state / "incidents").write_text("not a directory")
+    request = Request("db", incident="20261128T025000Z-incident-4f2a9c")
+    follower = followed(world, request)
+    assert "The incident is not up to date" in capsys.readouterr().err
+    assert follower.reminders(T0) == []
+
+
+def test_a_running_recovery_reminds_of_what_is_due(world: World) -> None:
+    opened(world)
+    request = joined(found_target(), Output(quiet=True), Request("db"), dry_run=False)
+    desk = IncidentDesk(found_target(), Output(quiet=True))
+    follower = RunFollower(desk, RUN, request, "x", None)
+    assert follower.reminders(T0) == []
+    for event in recovery(world)[:3]:
+        follower(event)
+    (line,) = follower.reminders(T0 + timedelta(minutes=16))
+    assert line.startswith("first notice to the team overdue for 1 min; first notice to users overdue for 1 min.")
+    assert line.endswith("In another terminal: uscdr incident notify")
