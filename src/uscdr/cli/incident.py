@@ -215,12 +215,13 @@ def review(
     waive: Annotated[
         list[str] | None, typer.Option(metavar="ID=REASON", help="Waive a question, and why; repeat for more.")
     ] = None,
+    editor: Annotated[bool, typer.Option("--editor", help="Answer in your editor ($VISUAL or $EDITOR).")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer the questions of the review. At a terminal uscdr asks those that are open."""
     from uscdr.commands import incident_review as work
 
-    asked = work.ReviewOptions(tuple(answer or ()), tuple(waive or ()))
+    asked = work.ReviewOptions(tuple(answer or ()), tuple(waive or ()), editor=editor)
     raise typer.Exit(work.review(*_target(context, as_json=as_json), incident, asked))
 
 

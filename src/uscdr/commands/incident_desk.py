@@ -176,14 +176,14 @@ class IncidentDesk:
     def open(self, facts: OpeningFacts, incident: str | None = None) -> Incident:
         """Begin the journal of a new incident."""
         rules, objectives = self.target.config.communication, self.target.config.objectives
-        ledger = self.ledger(incident or new_incident_id())
+        ledger, impact = self.ledger(incident or new_incident_id()), self.target.config.impact
         ledger.append(
             IncidentOpened(
                 what=facts.what, severity=facts.severity, target=self.target.name,
                 app=self.target.services.heroku.app, key=self.key, outage_at=facts.outage_at,
                 detected_at=facts.detected_at, rto_seconds=objectives.rto, rpo_seconds=objectives.rpo,
                 first_seconds=rules.first, update_seconds=rules.every, completion_seconds=rules.completion,
-                rehearsal=self.rehearsal, lead=facts.lead, version=__version__,
+                rehearsal=self.rehearsal, lead=facts.lead, impact=impact.words if impact else "", version=__version__,
             )
         )  # fmt: skip
         return self.current(ledger.incident)

@@ -149,10 +149,9 @@ class NoticeDesk:
         message = desk.clean("--message", asked.message) if asked.message else ""
         summary = desk.clean("--summary", asked.summary) if asked.summary else ""
         reports = desk.reports(incident)
-        impact = config.impact.words if config.impact else ""
         facts = notice_facts(
             incident, desk.times(incident), reports, desk.now, service=config.app.name,
-            contact=config.communication.contact, impact=impact, message=message, summary=summary,
+            contact=config.communication.contact, message=message, summary=summary,
         )  # fmt: skip
         draft = composed(stage, readers, facts, Directories(os.environ).config / TEMPLATES)
         if desk.marked:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import shlex
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from uscdr.commands.housekeeping import state
 from uscdr.commands.incident_desk import IncidentDesk
-from uscdr.errors import BadInput, ExitCode
+from uscdr.errors import BadInput, ExitCode, MachineError
+from uscdr.files import private_directory, whole, write_whole
 from uscdr.incident.follow_up import dated_task
+from uscdr.incident.ledger import LARGEST, ROOM
 from uscdr.models.incidents import ActionAdded, ActionChanged, ReviewAnswered
 from uscdr.typed_time import moment_typed
 from uscdr.ui.prompts import Prompter
@@ -23,7 +30,8 @@ if TYPE_CHECKING:
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
-SKIP = "later"
+SKIP, MARK = "later", "## "
+EDIT_HEAD = "Answer below each question. One without an answer stays open. No keys, names of patients and diagnoses."
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,12 @@ def _changes(desk: IncidentDesk, incident: Incident, asked: ActionOptions) -> li
     if asked.drop and not evidence:
         raise BadInput("Dropping an action needs a reason.", next_action='Add it: --evidence "why it is not needed"')
     changes: list[Entry] = []
-    for names, state in ((asked.done, "done"), (asked.drop, "dropped"), (asked.assign, None)):
+    for names, becomes in ((asked.done, "done"), (asked.drop, "dropped"), (asked.assign, None)):
         for name in names:
             _known(incident, name)
             changes.append(
                 ActionChanged.model_validate(
-                    {"action": name, "state": state, "owner": owner, "due": due, "evidence": evidence}
+                    {"action": name, "state": becomes, "owner": owner, "due": due, "evidence": evidence}
                 )
             )
     if asked.add:
@@ -108,6 +116,8 @@ class ReviewOptions:
 
     answers: tuple[str, ...] = ()
     waived: tuple[str, ...] = ()
+    editor: bool = False
+    """Ask the open questions in the operator's editor ($VISUAL, $EDITOR)."""
 
 
 def review(target: Target, output: Output, wanted: str | None, asked: ReviewOptions) -> int:
@@ -118,7 +128,9 @@ def review(target: Target, output: Output, wanted: str | None, asked: ReviewOpti
     entries = [_answer(desk, questions, text, waived=False) for text in asked.answers]
     entries += [_answer(desk, questions, text, waived=True) for text in asked.waived]
     found = desk.append(found, *entries)
-    if not entries and Prompter(output).interactive:
+    if asked.editor:
+        found = _edited(desk, found, questions)
+    elif not entries and Prompter(output).interactive:
         found = _ask(desk, found, questions)
     _show(found, questions, output)
     return int(ExitCode.DONE)
@@ -143,6 +155,41 @@ def _ask(desk: IncidentDesk, incident: Incident, questions: Sequence[ReviewQuest
         if told != SKIP:
             incident = desk.append(incident, _answer(desk, questions, f"{one.id}={told}", waived=False))
     return incident
+
+
+def _edited(desk: IncidentDesk, incident: Incident, questions: Sequence[ReviewQuestion]) -> Incident:
+    """Write the open questions into a file, open it in the editor, and take what stands below each."""
+    left = [one for one in questions if one.id not in incident.answers]
+    if not left:
+        return incident
+    text = "\n\n".join(f"{MARK}{one.id}: {one.question}\n" for one in left)
+    written = _in_editor(f"{EDIT_HEAD}\n\n{text}")
+    known = {one.id for one in left}
+    parts = (part.partition("\n") for part in written.split(f"\n{MARK}")[1:])
+    told = [(head.partition(":")[0], " ".join(body.split())) for head, _, body in parts]
+    entries = [_answer(desk, questions, f"{name}={words}", waived=False) for name, words in told
+               if words and name in known]  # fmt: skip
+    return desk.append(incident, *entries)
+
+
+def _in_editor(text: str) -> str:
+    """The text after the operator's editor ended; it is in a private file meanwhile. Raises MachineError."""
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    path = private_directory(state() / ROOM) / f".review-{secrets.token_hex(8)}.md"
+    write_whole(path, text.encode())
+    try:
+        ended = subprocess.run([*editor, str(path)], check=False).returncode
+        if ended == 0:
+            return whole(path, LARGEST).decode(errors="replace")
+        why = f"It ended with exit code {ended}."
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    finally:
+        path.unlink(missing_ok=True)
+    raise MachineError(
+        f"uscdr could not use the editor {editor[0]}.", why=why,
+        next_action="Set EDITOR, or answer here: uscdr incident review --answer ID=TEXT",
+    )  # fmt: skip
 
 
 def _show(incident: Incident, questions: Sequence[ReviewQuestion], output: Output) -> None:

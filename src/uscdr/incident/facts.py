@@ -25,14 +25,15 @@ MOST_ISSUES = 3
 
 def notice_facts(
     incident: Incident, times: IncidentTimes, reports: Sequence[RunReport], now: datetime, *,
-    service: str, contact: str, impact: str, message: str = "", summary: str = "",
+    service: str, contact: str, message: str = "", summary: str = "",
 ) -> NoticeFacts:  # fmt: skip
     """What the templates of notices can say at the moment `now`."""
     recoveries = [one for one in reports if one.recovers and not one.dry_run]
     newest = recoveries[-1] if recoveries else None
     return NoticeFacts(
         incident=incident.id, service=service, target=incident.opened.target, what=incident.what,
-        severity=incident.severity, impact=impact, lead=incident.lead, outage=_outage(times),
+        severity=incident.severity, impact=incident.opened.impact or "not stated", lead=incident.lead,
+        outage=_outage(times),
         detected=moment(incident.opened.detected_at), down_for=duration(times.down_for(now)),
         expected=_expected(incident, now), next_update=moment(next_update(incident, now)),
         progress=_progress(newest), issues=_issues(recoveries),

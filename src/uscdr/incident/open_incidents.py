@@ -49,7 +49,7 @@ def _ends_closed(path: Path) -> bool:
 def newest_open(state: Path, key: str) -> Incident | None:
     """The incident that commands on the target belong to: one that is down comes before one that is restored."""
     found = open_incidents(state, key)
-    return next(reversed([one for one in found if one.is_down] or found), None)
+    return max([one for one in found if one.is_down] or found, key=lambda one: one.opened_at, default=None)
 
 
 def the_open_one(state: Path, key: str) -> Incident:

@@ -169,6 +169,8 @@ class IncidentReport(Fact):
     unfinished: tuple[str, ...]
     what: str
     severity: Severity
+    impact: str = ""
+    """What the outage concerns; empty if nobody said."""
     target: str
     app: str
     rehearsal: bool

@@ -125,6 +125,8 @@ def _open(report: IncidentReport) -> ReportSection:
 def _summary(report: IncidentReport) -> Iterator[Sequence[str | ReportCell]]:
     yield "What", report.what
     yield "Severity", report.severity
+    if report.impact:
+        yield "Impact", report.impact
     yield "Target", f"{report.app} ({report.target}){', a rehearsal on a sandbox' if report.rehearsal else ''}"
     yield "Opened by", f"{report.opened_by}, {moment(report.times.opened_at)}"
     yield "Closed by", f"{report.closed_by}, {_at(report.closed_at)}" if report.closed_at else "open"

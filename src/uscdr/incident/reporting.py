@@ -56,7 +56,8 @@ def incident_report(
     made = IncidentReport(
         incident=incident.id, made_at=now, version=version, draft=incident.is_open,
         unfinished=tuple(unfinished(incident, questions)) if incident.is_open else (), what=incident.what,
-        severity=incident.severity, target=incident.opened.target, app=incident.opened.app,
+        severity=incident.severity, impact=incident.opened.impact, target=incident.opened.target,
+        app=incident.opened.app,
         rehearsal=incident.opened.rehearsal, opened_by=incident.opened_by, closed_at=incident.closed_at,
         closed_by=incident.closed_by, lead=incident.lead, summary=incident.summary, times=_times(incident, times, now),
         rto=times.objective(now, incident.opened.rto_seconds), rpo=_worst(incident, recoveries), recoveries=recoveries,

@@ -54,6 +54,8 @@ class IncidentOpened(Entry):
     rehearsal: bool = False
     """On a sandbox: nothing is sent outside this machine."""
     lead: str = ""
+    impact: str = ""
+    """What an outage concerns, and how critical that is; empty if scenarios.yaml does not say."""
     version: str
 
 

@@ -516,3 +516,26 @@ def test_a_running_recovery_reminds_of_what_is_due(world: World) -> None:
     (line,) = follower.reminders(T0 + timedelta(minutes=16))
     assert line.startswith("first notice to the team overdue for 1 min; first notice to users overdue for 1 min.")
     assert line.endswith("In another terminal: uscdr incident notify")
+
+
+def test_the_review_is_written_in_an_editor(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(world)
+    editor = tmp_path / "editor.sh"
+    editor.write_text("#!/bin/sh\nsed -i '/^## lessons:/a Alert on failed\\nbackups.' \"$1\"\n")
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    world.call("review", "--editor")
+    told = {one["question"]: one["answer"] for one in map(json.loads, world.call("review", "--json").splitlines())}
+    assert told["lessons"] == "Alert on failed backups."
+    assert [name for name, answer in told.items() if answer] == ["lessons"]
+    editor.write_text("#!/bin/sh\nexit 3\n")
+    world.call("review", "--editor", code=3)
+    assert "--answer ID=TEXT" in world.err
+
+
+def test_the_impact_is_part_of_notices_and_report(world: World) -> None:
+    opened(world)
+    assert "Impact: critical infrastructure (healthcare operations" in world.call(
+        "notify", "--show", "--to", "internal"
+    )
+    assert "healthcare operations" in world.call("report")
