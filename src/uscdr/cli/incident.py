@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -38,6 +39,16 @@ def _target(context: typer.Context, *, as_json: bool) -> tuple[Target, Output]:
     return replace(targets, remind=lambda _: None).find(), output  # the command itself says it
 
 
+def _end(context: typer.Context, work: Callable[[Target, Output], int], *, as_json: bool = False) -> NoReturn:
+    """Do the work of a command, then send what waits; exit with the code of the work."""
+    from uscdr.commands.incident_notices import retry_waiting
+
+    target, output = _target(context, as_json=as_json)
+    code = work(target, output)
+    retry_waiting(target, output)
+    raise typer.Exit(code)
+
+
 @app.command(
     "open", epilog=examples('incident open --since 02:10 --what "the database is damaged" --severity critical')
 )
@@ -66,7 +77,7 @@ def status(context: typer.Context, incident: IdArgument = None, *, as_json: AsJs
     """Show an incident: clocks, notices that are due, doubts, actions, the last lines of its timeline."""
     from uscdr.commands.incident import show_incident
 
-    raise typer.Exit(show_incident(*_target(context, as_json=as_json), incident))
+    _end(context, lambda target, output: show_incident(target, output, incident), as_json=as_json)
 
 
 @app.command(epilog=examples('incident note "the platform confirms a failed disk"'))
@@ -79,7 +90,7 @@ def note(
     """Add a line to the timeline."""
     from uscdr.commands.incident import note as write
 
-    raise typer.Exit(write(*_target(context, as_json=False), incident, text))
+    _end(context, lambda target, output: write(target, output, incident, text))
 
 
 @app.command(epilog=examples("incident update --expected 03:25-03:40", 'incident update --down-again "errors again"'))
@@ -103,7 +114,7 @@ def update(
     from uscdr.commands import incident as work
 
     asked = work.ChangeOptions(what, severity, since, expected, lead, down_again)
-    raise typer.Exit(work.change(*_target(context, as_json=as_json), incident, asked))
+    _end(context, lambda target, output: work.change(target, output, incident, asked), as_json=as_json)
 
 
 @app.command(
@@ -169,7 +180,7 @@ def resolve(
     """Record that service is restored. The follow-ups become actions with a time."""
     from uscdr.commands.incident import resolve as work
 
-    raise typer.Exit(work(*_target(context, as_json=as_json), incident, at, summary))
+    _end(context, lambda target, output: work(target, output, incident, at, summary), as_json=as_json)
 
 
 @app.command(
@@ -231,7 +242,7 @@ def check(context: typer.Context, *, as_json: AsJson = False) -> None:
     """For cron: exit with 1 if a notice or an action is overdue, or a message is in doubt."""
     from uscdr.commands.incident import check as work
 
-    raise typer.Exit(work(*_target(context, as_json=as_json)))
+    _end(context, work, as_json=as_json)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from uscdr.incident.delivery import Addressee, DeliveryReport, Dispatch, Route
 from uscdr.incident.facts import notice_facts
 from uscdr.incident.notice_clock import STAGE_WORDS, notices_due, whom
 from uscdr.incident.notices import Draft, composed
+from uscdr.incident.open_incidents import open_incidents
 from uscdr.incident.state import QUEUED, UNKNOWN_FATE
 from uscdr.models.incidents import OUTBOX, NoticeGiven, NoticePrepared, NoticeSettled
 from uscdr.scenarios.config_channels import SmtpSettings
@@ -207,10 +208,9 @@ class NoticeDesk:
     def retry(self, incident: Incident) -> bool:
         """Send what waits of the newest notice to each group; an older text would be out of date."""
         trouble = False
-        for readers in READ_BY:
-            of_group = [one for one in incident.notices.values() if one.readers == readers]
-            if of_group and _waits(of_group[-1]):
-                report = self.send(incident, of_group[-1])
+        for notice in _newest_notices(incident):
+            if _waits(notice):
+                report = self.send(incident, notice)
                 trouble = bool(report.failed or report.doubtful) or trouble
         return trouble
 
@@ -290,7 +290,7 @@ def _say(output: Output, notice: NoticeRecord, report: DeliveryReport) -> None:
     told = report.sent - report.written
     output.say(f"Notice {notice.id}: {plural(told, 'message')} accepted, and written into the outbox.")
     for name, why in report.failed.items():
-        output.warn(f"Notice {notice.id} waits for {name}: {why} The next uscdr incident notify tries again.")
+        output.warn(f"Notice {notice.id} waits for {name}: {why} The next uscdr incident command tries again.")
     for name, count in report.refused.items():
         output.warn(f"{name} refused {plural(count, 'address', 'addresses')} for good.")
     for name in report.doubtful:
@@ -298,6 +298,23 @@ def _say(output: Output, notice: NoticeRecord, report: DeliveryReport) -> None:
             f"IN DOUBT: notice {notice.id} may have arrived over {name}. uscdr does not send it again. Look there, "
             f"then: uscdr incident settle {notice.id} {name} sent (or: not-sent)"
         )
+
+
+def retry_waiting(target: Target, output: Output) -> None:
+    """Send what waits of the target's open incidents: its text was confirmed. What fails is a warning."""
+    try:
+        for one in open_incidents(state(), target.key):
+            desk = IncidentDesk(target, output)
+            found = desk.current(one.id)
+            if any(map(_waits, _newest_notices(found))):
+                NoticeDesk(desk).retry(found)
+    except UscdrError as error:
+        output.warn(f"A notice waits: {error.message} {error.next_action}")
+
+
+def _newest_notices(incident: Incident) -> list[NoticeRecord]:
+    """The newest notice to each group: an older text would be out of date."""
+    return list({one.readers: one for one in incident.notices.values()}.values())
 
 
 def settle(target: Target, output: Output, wanted: str | None, notice: str, channel: str, *, arrived: bool) -> int:

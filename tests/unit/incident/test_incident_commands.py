@@ -257,6 +257,19 @@ def test_what_is_not_accepted_waits_and_what_is_refused_is_said(world: World) ->
     assert [to for to, _, _ in world.mails()] == ["ben@clinic.example", "u2@x.example"]
 
 
+@pytest.mark.parametrize("command", [("status",), ("note", "the platform answers"), ("check",), ("resolve",)])
+def test_the_next_command_sends_what_waits(world: World, command: tuple[str, ...]) -> None:
+    opened(world)
+    world.chat.answers = [(400, {})]
+    world.call("notify", "--send", "--to", "internal", code=3)
+    assert world.chat.posts == []
+    world.chat.answers = [(200, {})]
+    world.call(*command)
+    assert len(world.chat.posts) == 1
+    world.call("status")
+    assert len(world.chat.posts) == 1
+
+
 def test_a_lost_answer_is_named_asked_and_not_repeated(world: World) -> None:
     opened(world)
     world.mail.replies["."] = [CUT]
