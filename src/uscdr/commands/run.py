@@ -126,6 +126,7 @@ def first_line(context: RunContext, asked: Mapping[str, Any]) -> RunStarted:
         rpo_seconds=target.config.objectives.rpo,
         outage_at=datetime.fromisoformat(context.request.since) if context.request.since else None,
         incident=context.request.incident,
+        impact=target.config.impact.words if target.config.impact else "",
     )
 
 
@@ -268,9 +269,6 @@ def _conduct(
         if journal is not None:
             _require_ours(steps, history, journal.path)
         run.announce(resumed=bool(journal and journal.lines))
-        impact = context.target.config.impact
-        if impact is not None and RunKind(context.request.scenario).recovers:
-            bus.emit(Note(level="info", text=f"Business impact of an outage: {impact.words}."))
         beside = _beside(context) if context.dry_run else ""
         for words in _to_know(context, deps, journal, aside, beside):
             bus.emit(Note(level="warning", text=words))

@@ -79,6 +79,8 @@ class RunStarted(Event):
     """When the outage began, by the operator: the RTO counts from then; None: from the start of the run."""
     incident: str = ""
     """The incident that the run belongs to; empty if none."""
+    impact: str = ""
+    """What an outage concerns, and how critical that is; empty if scenarios.yaml does not say."""
 
     def counts_from(self, started: datetime) -> datetime:
         """The time from which the RTO counts; `started` is the start of the run."""
@@ -90,7 +92,8 @@ class RunStarted(Event):
 
     def rto_words(self, spent: float) -> str:
         """The RTO, what it counts from, and the seconds of it that have passed, in words."""
-        return f"RTO {duration(self.rto_seconds)} {self.rto_basis()}: {duration(spent)} have passed"
+        impact = f"\nImpact of the outage: {self.impact}" if self.impact else ""
+        return f"RTO {duration(self.rto_seconds)} {self.rto_basis()}: {duration(spent)} have passed{impact}"
 
 
 class RunResumed(Event):

@@ -38,7 +38,7 @@ def show_plan(plan: PlanReady, output: Output, *, passed: str = "") -> None:
 def _plan_lines(plan: PlanReady, width: int | None, passed: str = "") -> list[Line]:
     """The plan as lines; sentences are wrapped at `width` columns, if given."""
     numbered = list(enumerate(plan.steps, start=1))
-    lines = [*_head(plan), *([line(passed)] if passed else [])]
+    lines = [*_head(plan), *(line(one) for one in passed.splitlines())]
     for phase, steps in groupby(numbered, key=lambda item: item[1].phase):
         budget = plan.budgets.get(phase)
         lines += [(), line(Span(phase, "title"), Span(f"  budget {duration(budget)}" if budget else "", "dim"))]

@@ -327,3 +327,14 @@ def test_an_outage_makes_an_unfinished_run_late_sooner() -> None:
     unfinished = RESTORED[:3]
     assert run(*unfinished).rto.verdict == "not known"
     assert run(*unfinished, outage_at=T0 - timedelta(hours=2)).rto.verdict == "missed"
+
+
+def test_the_plan_says_what_has_passed_of_the_rto_and_what_the_outage_concerns() -> None:
+    begun = ev.RunStarted(
+        scenario="db", target="t", app="a", request={}, version="0", user="u", host="h", scenario_digest="d",
+        rto_seconds=7200, rpo_seconds=14400, outage_at=T0, impact="critical (medical records)",
+    )  # fmt: skip
+    assert begun.rto_words(2400).splitlines() == [
+        "RTO 2 h from the outage, 2026-11-23 02:10 UTC: 40 min have passed",
+        "Impact of the outage: critical (medical records)",
+    ]
