@@ -279,7 +279,7 @@ def test_a_command_that_cannot_start_leaves_nothing_open(tty: bool) -> None:
         before = open_descriptors()
         with pytest.raises(FileNotFoundError):
             await ptyprocess.spawn(["true"], env=ENVIRONMENT, cwd=Path("/nowhere"), tty=tty)
-        assert open_descriptors() == before
+        assert open_descriptors() <= before, "an object of another test may be closed meanwhile"
 
     asyncio.run(body())
 
