@@ -15,6 +15,7 @@ from uscdr.exercises.readiness import findings
 from uscdr.incident.follow_up import actions_after, overdue, unfinished
 from uscdr.incident.notice_clock import notices_due
 from uscdr.incident.open_incidents import known_incidents, newest_open, open_incidents
+from uscdr.incident.state import folded
 from uscdr.incident.times import timeline
 from uscdr.models.incidents import (
     SEVERITIES,
@@ -183,7 +184,8 @@ def resolved(desk: IncidentDesk, incident: Incident, restored: datetime, summary
     tasks = [(text, "the runbook") for text in desk.target.config.incident.follow_up]
     for report in desk.reports(found):
         tasks += [(text, f"run {report.run}") for text in report.follow_up]
-    return desk.append(found, *actions_after(found, tasks, restored))
+    desk.ledger(found.id).decide(lambda records: actions_after(folded(records), tasks, restored))
+    return desk.current(found.id)
 
 
 def _restored_by_runs(desk: IncidentDesk, incident: Incident) -> datetime | None:

@@ -15,7 +15,7 @@ from uscdr.incident.facts import notice_facts
 from uscdr.incident.notice_clock import STAGE_WORDS, notices_due, whom
 from uscdr.incident.notices import Draft, composed
 from uscdr.incident.open_incidents import open_incidents
-from uscdr.incident.state import QUEUED, UNKNOWN_FATE
+from uscdr.incident.state import QUEUED, UNKNOWN_FATE, folded
 from uscdr.models.incidents import OUTBOX, NoticeGiven, NoticePrepared, NoticeSettled
 from uscdr.scenarios.config_channels import SmtpSettings
 from uscdr.settings import Directories
@@ -176,12 +176,8 @@ class NoticeDesk:
             return False
         if not asked.send:
             self._confirm(stage, readers, routes)
-        prepared = NoticePrepared(
-            notice=incident.next_notice, stage=stage, readers=readers, subject=draft.subject, text=draft.text,
-            channels=(*routes, *self._without), recipients=sum(len(route.recipients) for route in routes.values()),
-        )  # fmt: skip
-        found = self._desk.append(incident, prepared)
-        report = self.send(found, found.notices[prepared.notice])
+        found, prepared = self._prepare(incident, stage, readers, draft, routes)
+        report = self.send(found, found.notices[prepared])
         if set(routes) == {OUTBOX} and not self._desk.marked:
             output.warn(
                 f"No channel reaches {whom(readers)}: the notice is only in a file. Tell them, then: "
@@ -189,12 +185,27 @@ class NoticeDesk:
             )
         return bool(report.failed or report.refused or report.doubtful)
 
+    def _prepare(
+        self, incident: Incident, stage: Stage, readers: Readers, draft: Draft, routes: Mapping[str, Route]
+    ) -> tuple[Incident, str]:  # fmt: skip
+        """Record the confirmed notice under a number that no other operator has; raises MachineError otherwise."""
+        mail = any(one.digest for route in routes.values() for one in route.recipients)
+        prepared = NoticePrepared(
+            notice="", stage=stage, readers=readers, subject=draft.subject, text=draft.text,
+            channels=(*routes, *self._without), recipients=sum(len(route.recipients) for route in routes.values()),
+            list_key=self._desk.audience.key_id if mail else "",
+        )  # fmt: skip
+        (made,) = self._desk.ledger(incident.id).decide(
+            lambda records: [prepared.model_copy(update={"notice": folded(records).next_notice})]
+        )
+        return self._desk.current(incident.id), made.notice if isinstance(made, NoticePrepared) else ""
+
     def send(self, incident: Incident, notice: NoticeRecord) -> DeliveryReport:
         """Send a confirmed notice to everybody who surely has not got it, and say what became of it."""
         routes = {
             name: route
             for name, route in self._routes(incident, notice.stage, notice.readers).items()
-            if name in notice.channels
+            if name in notice.channels and self._has_key(name, route, notice)
         }
         sender = Dispatch(
             self._desk.ledger(incident.id), notice, incident.severity, now=lambda: self._desk.now, stopped=self._stopped
@@ -204,6 +215,13 @@ class NoticeDesk:
         report = replace(report, failed={**report.failed, **waiting})
         _say(self._desk.output, notice, report)
         return report
+
+    def _has_key(self, name: str, route: Route, notice: NoticeRecord) -> bool:
+        """Whether the list of recipients has the key of the notice: else nobody knows who got it, and it waits."""
+        if not any(one.digest for one in route.recipients) or notice.list_key in ("", self._desk.audience.key_id):
+            return True
+        self._without[name] = "The list of recipients has another key since: uscdr cannot tell who got the notice."
+        return False
 
     def retry(self, incident: Incident) -> bool:
         """Send what waits of the newest notice to each group; an older text would be out of date."""
@@ -282,7 +300,8 @@ def is_under_way(incident: Incident, stage: Stage, readers: Readers) -> bool:
 def _waits(notice: NoticeRecord) -> bool:
     """Whether something of it surely has not been sent: a message, or a whole channel."""
     tried = {one.channel for one in notice.deliveries}
-    return bool(notice.of(*QUEUED)) or not tried.issuperset(notice.channels)
+    fewer = len(notice.deliveries) < notice.recipients  # the process ended, or the hour was full, before the rest
+    return bool(notice.of(*QUEUED)) or fewer or not tried.issuperset(notice.channels)
 
 
 def _say(output: Output, notice: NoticeRecord, report: DeliveryReport) -> None:

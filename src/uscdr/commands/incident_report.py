@@ -65,11 +65,12 @@ def report(target: Target, output: Output, asked: ReportOptions) -> int:
 
 def _format_of(asked: ReportOptions) -> Format:
     """The format that is named, else that of the file's name, else Markdown. Raises BadInput."""
-    for known in get_args(Format):
-        if asked.form == known:
-            return known  # type: ignore[no-any-return]
-    if asked.form is not None:
-        raise BadInput(f"“{asked.form}” is not a format.", next_action=f"Pass one of: {', '.join(get_args(Format))}.")
+    match asked.form:
+        case "markdown" | "json" | "html" as known:
+            return known
+        case str():
+            known_forms = ", ".join(get_args(Format))
+            raise BadInput(f"“{asked.form}” is not a format.", next_action=f"Pass one of: {known_forms}.")
     return "markdown" if asked.output is None else _ENDINGS.get(asked.output.suffix.lower(), "markdown")
 
 

@@ -15,6 +15,7 @@ from uscdr.errors import BadInput, ExitCode, MachineError
 from uscdr.files import private_directory, whole, write_whole
 from uscdr.incident.follow_up import dated_task
 from uscdr.incident.ledger import LARGEST, ROOM
+from uscdr.incident.state import folded
 from uscdr.models.incidents import ActionAdded, ActionChanged, ReviewAnswered
 from uscdr.typed_time import moment_typed
 from uscdr.ui.prompts import Prompter
@@ -51,7 +52,9 @@ def actions(target: Target, output: Output, wanted: str | None, asked: ActionOpt
     """List the follow-ups, after the changes that were asked for."""
     desk = IncidentDesk(target, output)
     found = desk.attach_watches(desk.find(wanted))
-    found = desk.append(found, *_changes(desk, found, asked))
+    _changes(desk, found, asked)  # refuses a wrong one before anything is written
+    desk.ledger(found.id).decide(lambda records: _changes(desk, folded(records), asked))
+    found = desk.current(found.id)
     _list(found, desk.now, output)
     return int(ExitCode.DONE)
 

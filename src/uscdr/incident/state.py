@@ -47,6 +47,7 @@ class NoticeRecord:
     text: str
     channels: tuple[str, ...]
     recipients: int
+    list_key: str
     at: datetime
     by: str
     deliveries: tuple[Delivery, ...] = ()
@@ -253,7 +254,7 @@ def _change(incident: Incident, event: entries.IncidentChanged) -> None:
 
 
 def _prepare(incident: Incident, event: entries.NoticePrepared, record: Recorded) -> None:
-    facts = event.model_dump(include={"stage", "readers", "subject", "text", "channels", "recipients"})
+    facts = event.model_dump(include={"stage", "readers", "subject", "text", "channels", "recipients", "list_key"})
     incident.notices[event.notice] = NoticeRecord(id=event.notice, at=record.at, by=_by(record), **facts)
 
 

@@ -98,7 +98,9 @@ class NoticePrepared(Entry):
     text: str
     channels: tuple[str, ...]
     recipients: Count = 0
-    """The number of addresses that it is for, over all channels."""
+    """The number of messages that it needs, over all channels whose recipients were known."""
+    list_key: str = ""
+    """Which key the digests of its recipients have; empty if it goes to no list."""
 
 
 class NoticeSending(Entry):

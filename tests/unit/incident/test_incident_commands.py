@@ -552,3 +552,36 @@ def test_the_impact_is_part_of_notices_and_report(world: World) -> None:
         "notify", "--show", "--to", "internal"
     )
     assert "healthcare operations" in world.call("report")
+
+
+def test_what_a_full_hour_left_over_is_sent_later(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "config" / "uscdr" / "scenarios.yaml"
+    config.write_text(config.read_text().replace("security: none,", "security: none, per_hour: 1, batch: 1,"))
+    opened(world)
+    world.call("notify", "--send", "--to", "users", code=3)
+    assert "The limit of messages in an hour is reached" in world.err
+    assert [to for to, _, _ in world.mails()] == ["u1@x.example"]
+    world.call("status")
+    assert len(world.mails()) == 1
+    world.pass_by(minutes=61)
+    world.call("status")
+    assert [to for to, _, _ in world.mails()] == ["u1@x.example", "u2@x.example"]
+    world.pass_by(minutes=61)
+    world.call("status")
+    assert len(world.mails()) == 2
+
+
+def test_a_list_with_another_key_sends_nothing_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(world)
+    world.mail.replies["RCPT"] = ["250 ok", "451 later"]
+    world.call("notify", "--send", "--to", "users", code=3)
+    assert len(world.mails()) == 1
+    for name in ("audience.age", "audience.json"):
+        (tmp_path / "config" / "uscdr" / name).unlink()
+    world.call("audience", "import", "--from", "users.txt", "--group", "users")
+    world.mail.replies["RCPT"] = ["250 ok"]
+    world.call("notify", "--send", "--to", "users", code=3)
+    assert "cannot tell who got the notice" in world.err
+    assert len(world.mails()) == 1
