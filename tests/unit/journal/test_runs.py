@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ def killed_at(run: Rehearsal, kind: str, step: str, **how: bool) -> None:
     run.crash = crash
     assert run.begin(**how) is None  # type: ignore[arg-type]
     run.crash = lambda seq, moment: None
+
+
+def test_ids_sort_by_time_also_within_one_second() -> None:
+    second = datetime(2026, 11, 23, 3, 15, tzinfo=UTC)
+    made = [runs.new_run_id("db", second.replace(microsecond=at)) for at in range(0, 1_000_000, 9_000)]
+    assert made == sorted(set(made))
+    assert runs.begun_at(made[-1]) == second
 
 
 def test_a_finished_run_is_done_and_not_resumable(quick: Path) -> None:
