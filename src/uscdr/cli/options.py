@@ -73,6 +73,9 @@ def examples(*commands: str) -> str:
     return "\n".join(("\b", "EXAMPLES", *(f"  uscdr {command}" for command in commands)))
 
 
+SendNotices = Annotated[
+    bool, typer.Option("--send-notices", help="Send the notices of the incident that are due, without asking.")
+]
 Scratch = Annotated[
     str | None,
     typer.Option(

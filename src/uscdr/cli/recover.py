@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, examples, targets_and_output
+from uscdr.cli.options import Scratch, SendNotices, examples, targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
@@ -22,9 +22,6 @@ Since = Annotated[
     typer.Option(
         metavar="TIME", help="When the outage began (UTC): 02:10, 40m ago or ISO 8601; the RTO counts from it."
     ),
-]
-SendNotices = Annotated[
-    bool, typer.Option("--send-notices", help="Send the notices of the incident that are due, without asking.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 Ref = Annotated[

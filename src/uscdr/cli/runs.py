@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import examples, options, targets_and_output
+from uscdr.cli.options import SendNotices, examples, options, targets_and_output
 
 app = typer.Typer(no_args_is_help=True, help="List, show and resume runs, from their journals.")
 RunArgument = Annotated[
@@ -67,13 +67,15 @@ def resume(
         bool,
         typer.Option("--without-shared", help="Resume while the shared state is unavailable: the team cannot see it."),
     ] = False,
+    send_notices: SendNotices = False,
     as_json: JsonOption = False,
 ) -> None:
     """Resume an interrupted run. Check the provider first, and repeat no finished step."""
     from uscdr.commands import recover
 
     asked = recover.ResumeOptions(
-        run, confirm, identity, take_over=take_over, without_shared=without_shared, send_again=send_again
-    )
+        run, confirm, identity, take_over=take_over, without_shared=without_shared, send_again=send_again,
+        send_notices=send_notices,
+    )  # fmt: skip
     targets, output = targets_and_output(context, as_json=as_json)
     raise typer.Exit(recover.resume(targets, output, asked))

@@ -5,11 +5,9 @@ Nothing of this stops a recovery: what fails here is a warning.
 
 from __future__ import annotations
 
-import io
-import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from uscdr import clock
 from uscdr.commands.housekeeping import state
@@ -26,7 +24,6 @@ from uscdr.models.base import elapsed
 from uscdr.models.events import PlanReady, RunFinished, StepStarted
 from uscdr.models.incidents import IncidentChanged, RunLinked
 from uscdr.report.objectives import build
-from uscdr.ui.console import Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from uscdr.models.forecast import RunForecast
     from uscdr.models.incidents import Severity
     from uscdr.scenarios.adapters import Request
+    from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
 OPENS: dict[str, Severity] = {"db": "critical", "app": "critical", "infra": "critical", "media": "major"}
@@ -47,8 +45,6 @@ SAME_SECONDS = 24 * 3600.0
 """After a restoration, the time in which another recovery belongs to the same incident."""
 MOVED_SECONDS = 300.0
 """A forecast that moves by less is not news."""
-RETRY_SECONDS = 60.0
-"""Between two attempts to send what a service did not accept."""
 
 
 def joined(target: Target, output: Output, request: Request, *, dry_run: bool) -> Request:
@@ -179,52 +175,3 @@ class RunFollower:
         due = notices_due(self._known) if self._known else ()
         shown = [one.words(now) for one in due if one.is_offered(now)]
         return [f"{'; '.join(shown)}. In another terminal: uscdr incident notify"] if shown else []
-
-
-class NoticeSender:
-    """Sends the notices that are due, without asking, beside a running recovery (`--send-notices`)."""
-
-    def __init__(self, target: Target, incident: str) -> None:
-        quiet = Output(quiet=True, stdout=io.StringIO(), stderr=io.StringIO())
-        self._desk = IncidentDesk(target, quiet)
-        self._incident = incident
-        self._over = threading.Event()
-        self._retried_at = -RETRY_SECONDS
-        self._thread = threading.Thread(target=self._work, name="uscdr-notices", daemon=True)
-        self.trouble: list[str] = []
-        """Why notices were not sent, each once."""
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._send()
-
-    def _work(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            self._send()
-
-    def _send(self) -> None:
-        from uscdr.commands.incident_notices import NoticeDesk, NotifyOptions, is_under_way
-
-        try:
-            found = next(
-                (one for one in open_incidents(state(), self._desk.target.key) if one.id == self._incident), None
-            )
-            if found is None:
-                return
-            post = NoticeDesk(self._desk, stopped=self._over.is_set)
-            if time.monotonic() - self._retried_at >= RETRY_SECONDS:
-                self._retried_at = time.monotonic()
-                post.retry(found)
-            for due in notices_due(found):
-                if due.is_offered(clock.system_time()) and not is_under_way(found, due.stage, due.readers):
-                    asked = NotifyOptions(due.readers, due.stage, send=True)
-                    draft = post.draft(self._desk.current(found.id), due.stage, due.readers, asked)
-                    post.offer(self._desk.current(found.id), due.stage, due.readers, draft, asked)
-        except UscdrError as error:
-            if error.message not in self.trouble:
-                self.trouble.append(error.message)

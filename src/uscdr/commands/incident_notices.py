@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.incident.state import Incident, NoticeRecord
-    from uscdr.models.incidents import Readers, Stage
+    from uscdr.models.incidents import Entry, Readers, Stage
     from uscdr.providers.ports.notices import Channel
     from uscdr.scenarios.config_channels import ChannelSettings
     from uscdr.ui.console import Output
@@ -177,6 +177,11 @@ class NoticeDesk:
         if not asked.send:
             self._confirm(stage, readers, routes)
         found, prepared = self._prepare(incident, stage, readers, draft, routes)
+        if not prepared:
+            output.warn(
+                f"Somebody else wrote the {STAGE_WORDS[stage]} to {whom(readers)} meanwhile. uscdr sent nothing."
+            )
+            return False
         report = self.send(found, found.notices[prepared])
         if set(routes) == {OUTBOX} and not self._desk.marked:
             output.warn(
@@ -188,17 +193,19 @@ class NoticeDesk:
     def _prepare(
         self, incident: Incident, stage: Stage, readers: Readers, draft: Draft, routes: Mapping[str, Route]
     ) -> tuple[Incident, str]:  # fmt: skip
-        """Record the confirmed notice under a number that no other operator has; raises MachineError otherwise."""
+        """Record the confirmed notice under a number that no other operator has; raises MachineError otherwise.
+
+        Not recorded, and without a number, if another of this stage was written since `incident` was read.
+        """
         mail = any(one.digest for route in routes.values() for one in route.recipients)
         prepared = NoticePrepared(
             notice="", stage=stage, readers=readers, subject=draft.subject, text=draft.text,
             channels=(*routes, *self._without), recipients=sum(len(route.recipients) for route in routes.values()),
             list_key=self._desk.audience.key_id if mail else "",
         )  # fmt: skip
-        (made,) = self._desk.ledger(incident.id).decide(
-            lambda records: [prepared.model_copy(update={"notice": folded(records).next_notice})]
-        )
-        return self._desk.current(incident.id), made.notice if isinstance(made, NoticePrepared) else ""
+        made = self._desk.ledger(incident.id).decide(lambda records: _numbered(prepared, incident, folded(records)))
+        numbers = [one.notice for one in made if isinstance(one, NoticePrepared)]
+        return self._desk.current(incident.id), numbers[0] if numbers else ""
 
     def send(self, incident: Incident, notice: NoticeRecord) -> DeliveryReport:
         """Send a confirmed notice to everybody who surely has not got it, and say what became of it."""
@@ -288,6 +295,14 @@ class NoticeDesk:
             raise Declined(
                 "You did not confirm the notice. Nothing was sent.", next_action="Change its text: --message"
             )
+
+
+def _numbered(notice: NoticePrepared, seen: Incident, now: Incident) -> list[Entry]:
+    """The notice with its number; nothing if another of its stage was written since the operator looked."""
+    new = [one for name, one in now.notices.items() if name not in seen.notices]
+    if any((one.stage, one.readers) == (notice.stage, notice.readers) for one in new):
+        return []
+    return [notice.model_copy(update={"notice": now.next_notice})]
 
 
 def is_under_way(incident: Incident, stage: Stage, readers: Readers) -> bool:

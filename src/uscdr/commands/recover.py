@@ -14,7 +14,8 @@ from uscdr.cleanup import sweep
 from uscdr.commands import run as runner
 from uscdr.commands.housekeeping import look_around, state, warn_exposed
 from uscdr.commands.incident_desk import IncidentDesk
-from uscdr.commands.incident_follow import NoticeSender, RunFollower, joined
+from uscdr.commands.incident_follow import RunFollower, joined
+from uscdr.commands.notice_sender import NoticeSender, SenderOptions
 from uscdr.commands.operate import warn_behind
 from uscdr.commands.option_forms import FORMS, check_form
 from uscdr.engine.history import History
@@ -70,11 +71,6 @@ class RecoverOptions:
         return replace(self, request=replace(self.request, since=past_typed(since, now, "--since").isoformat()))
 
 
-def _tell_trouble(sender: NoticeSender, output: Output) -> None:
-    for why in sender.trouble:
-        output.warn(f"A notice was not sent: {why}")
-
-
 @dataclass(frozen=True)
 class ResumeOptions:
     """The command-line options of `runs resume`."""
@@ -85,6 +81,7 @@ class ResumeOptions:
     take_over: bool = False
     without_shared: bool = False
     send_again: bool = False
+    send_notices: bool = False
 
 
 def new_application(target: Target, output: Output, wanted: str | None, *, in_place: bool) -> str | None:
@@ -136,27 +133,25 @@ def recover(target: Target, output: Output, asked: RecoverOptions) -> int:
     with ExitStack() as stack:
         this = stack.enter_context(process(output, state(), os.environ))
         if not asked.dry_run:
-            this = _following(stack, this, target, output, run, request, send=asked.send_notices)
+            options = SenderOptions(asked.send_notices, asked.identity)
+            this = _following(stack, this, IncidentDesk(target, output), run, request, options)
         context = this.on(target, request, run, dry_run=asked.dry_run, confirm=asked.confirm, identity=asked.identity)
         ending = runner.begin(context, team)
     return _farewell(ending, run, output, team)
 
 
 def _following(
-    stack: ExitStack, this: Process, target: Target, output: Output, run: str, request: Request, *,
-    send: bool = False, alone: bool = False,
+    stack: ExitStack, this: Process, desk: IncidentDesk, run: str, request: Request, options: SenderOptions
 ) -> Process:  # fmt: skip
-    """The process of a run that belongs to an incident; `alone`: without the team's shared state."""
+    """The process of a run that belongs to an incident, with what sends the incident's notices beside it."""
     if not request.incident:
         return this
-    scenario = target.config.scenarios.get(request.scenario)
+    scenario = desk.target.config.scenarios.get(request.scenario)
     title = scenario.title if scenario else request.scenario
     since = datetime.fromisoformat(request.since) if request.since else None
-    follower = RunFollower(IncidentDesk(target, output, alone=alone), run, request, title, since)
-    if send:
-        sender = stack.enter_context(NoticeSender(target, request.incident))
-        stack.callback(_tell_trouble, sender, output)
-    return this.followed(follower, follower.prime, follower.reminders)
+    follower = RunFollower(desk, run, request, title, since)
+    sender = stack.enter_context(NoticeSender(desk.target, desk.output, request.incident, this.stop, options))
+    return this.followed(follower, follower.prime, lambda now: [*follower.reminders(now), *sender.reminders()])
 
 
 def _with_kit(asked: RecoverOptions, target: Target) -> Request:
@@ -184,7 +179,9 @@ def resume(targets: Targets, output: Output, asked: ResumeOptions) -> int:
     confirmed = None if History.of(journal.records).spent else begun.confirm
     with ExitStack() as stack:
         this = stack.enter_context(process(output, state(), os.environ))
-        this = _following(stack, this, target, output, journal.run, begun.request, alone=asked.without_shared)
+        options = SenderOptions(asked.send_notices, asked.identity, asked.without_shared)
+        desk = IncidentDesk(target, output, alone=asked.without_shared)
+        this = _following(stack, this, desk, journal.run, begun.request, options)
         context = this.on(
             target, begun.request, journal.run, dry_run=False, confirm=asked.confirm or confirmed,
             identity=asked.identity, send_again=asked.send_again,

@@ -11,6 +11,7 @@ from email import message_from_bytes, policy
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,9 @@ from uscdr import clock
 from uscdr.cli import main
 from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.commands.incident_follow import RunFollower, joined
+from uscdr.commands.incident_notices import NoticeDesk
+from uscdr.commands.notice_sender import NoticeSender, SenderOptions
+from uscdr.engine.wait import Stop
 from uscdr.journal.writer import JournalWriter
 from uscdr.models import events as ev
 from uscdr.scenarios.adapters import Request
@@ -585,3 +589,72 @@ def test_a_list_with_another_key_sends_nothing_again(
     world.call("notify", "--send", "--to", "users", code=3)
     assert "cannot tell who got the notice" in world.err
     assert len(world.mails()) == 1
+
+
+def sender(world: World, *, composes: bool) -> NoticeSender:
+    found = json.loads(world.call("status", "--json"))
+    return NoticeSender(found_target(), Output(), found["incident"], Stop(), SenderOptions(composes))
+
+
+def test_a_recovery_may_send_what_is_due_and_at_its_end_the_restoration(world: World, capsys: Captured) -> None:
+    opened(world)
+    with sender(world, composes=True) as beside:
+        assert beside.options.composes
+    assert [to for to, _, _ in world.mails()] == ["ben@clinic.example", "u1@x.example", "u2@x.example"]
+    assert len(world.chat.posts) == 1
+    assert "accepted" in capsys.readouterr().err
+    world.pass_by(minutes=20)
+    world.call("resolve")
+    with sender(world, composes=True):
+        """A run that ended at once."""
+    assert len(world.mails()) == 6
+    assert "available again" in world.mails()[-1][1]
+    with sender(world, composes=True):
+        """Nothing is due."""
+    assert len(world.mails()) == 6
+
+
+def test_a_recovery_tries_again_what_waits_and_writes_nothing_without_leave(world: World, capsys: Captured) -> None:
+    opened(world)
+    world.mail.replies["RCPT"] = ["451 later"]
+    world.call("notify", "--send", "--to", "internal", code=3)
+    world.mail.replies["RCPT"] = ["250 ok"]
+    with sender(world, composes=False):
+        """Looks at the incident at its end."""
+    assert [to for to, _, _ in world.mails()] == ["ben@clinic.example"], "users were not told: nobody confirmed it"
+
+
+def test_what_the_sender_could_not_send_is_said_on_the_screen_and_at_the_end(world: World, capsys: Captured) -> None:
+    opened(world)
+    world.mail.replies["RCPT"] = ["451 later"]
+    with sender(world, composes=True) as beside:
+        """Looks at the incident at its end."""
+    assert any("waits for mail" in line for line in beside.reminders())
+    assert "waits for mail" in capsys.readouterr().err
+
+
+def test_a_run_that_the_operator_stopped_sends_no_more(world: World, capsys: Captured) -> None:
+    opened(world)
+    with sender(world, composes=True) as beside:
+        beside.stop.event.set()
+    assert world.mails() == []
+    assert world.chat.posts == []
+
+
+def test_a_notice_that_somebody_else_wrote_meanwhile_is_not_written_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one operator reads the text, another confirms the same notice in another terminal."""
+    opened(world)
+    shown = NoticeDesk._show
+
+    def slowly(desk: NoticeDesk, *told: Any) -> None:
+        monkeypatch.setattr(NoticeDesk, "_show", shown)
+        main.run(["incident", "notify", "--send", "--to", "internal", "--stage", "first"])
+        shown(desk, *told)
+
+    monkeypatch.setattr(NoticeDesk, "_show", slowly)
+    world.call("notify", "--send", "--to", "internal", "--stage", "first")
+    assert "Somebody else wrote the first notice to the team meanwhile. uscdr sent nothing." in world.err
+    assert [to for to, _, _ in world.mails()] == ["ben@clinic.example"]
+    assert len(world.chat.posts) == 1
