@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +228,19 @@ def test_every_other_damage_is_undone_in_every_table_with_one_restore(desk: Desk
     desk.call(*RECOVER, "--confirm", desk.phrase())
     assert desk.content() == backup
     assert len([write for write in desk.writes()[len(before) :] if write.endswith("/restores")]) == 1
+
+
+def test_an_outage_of_three_hours_misses_the_rto_although_service_is_back(desk: Desk) -> None:
+    desk.call("sandbox", "break", "db", "--how", "delete-rows")
+    began, since = datetime.now(UTC), ("--since", "3 hours ago")
+    plan = desk.call(*RECOVER, *since, "--dry-run").stdout
+    assert re.search(r"RTO 2 h from the outage, .* UTC: 3 h have passed", plan)
+    done = desk.call(*RECOVER, *since, "--confirm", desk.phrase(), code=1)
+    assert "RTO: missed: 3 h of 2 h (from the outage" in done.stderr
+    assert "do not run it again" in done.stderr
+    assert "uscdr runs resume" not in done.stderr
+    status = json.loads(desk.call("--target", "sandbox", "incident", "status", "--json").stdout)
+    assert datetime.fromisoformat(status["restored_at"]) > began
 
 
 def test_a_role_that_was_taken_and_an_address_that_changed_stay_so(desk: Desk) -> None:

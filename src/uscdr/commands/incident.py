@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from uscdr.commands.housekeeping import state
@@ -12,6 +13,7 @@ from uscdr.errors import BadInput, CheckFailed, ExitCode
 from uscdr.exercises import records
 from uscdr.exercises.periods import zone_of
 from uscdr.exercises.readiness import findings
+from uscdr.incident.facts import span_of_times
 from uscdr.incident.follow_up import actions_after, overdue, unfinished
 from uscdr.incident.notice_clock import notices_due
 from uscdr.incident.open_incidents import known_incidents, newest_open, open_incidents
@@ -25,18 +27,19 @@ from uscdr.models.incidents import (
     IncidentResolved,
     NoteWritten,
 )
-from uscdr.typed_time import past_typed
+from uscdr.typed_time import past_typed, span_typed, time_typed
 from uscdr.words import duration, moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from uscdr.incident.state import Incident
     from uscdr.models.incidents import Severity
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
+EXPECTED = "--expected"
+EXPECTED_LIKE = "Pass a time of the next 24 hours in UTC, or how long it takes: --expected 03:25-03:40, or 30m-45m"
 SHOWN_LINES = 12
 
 
@@ -145,22 +148,30 @@ def change(target: Target, output: Output, wanted: str | None, asked: ChangeOpti
 
 
 def _expected(text: str, now: datetime) -> tuple[datetime, datetime]:
-    """`03:25-03:40` (UTC), one time, or a duration from now."""
-    from datetime import timedelta
-
-    from uscdr.models.base import DURATION, seconds
-
-    first, _, last = text.partition("-")
-    if DURATION.fullmatch(text):
-        until = now + timedelta(seconds=seconds(text))
-        return until, until
-    day = timedelta(days=1)
-    begin, end = (past_typed(one, now + day, "--expected") for one in (first, last or first))
+    """`03:25-03:40` (UTC), `30m-45m` from now, or one of either; within the next 24 hours. Raises BadInput."""
+    first, _, last = (text, "", "") if _is_moment(text) else text.partition("-")
+    begin, end = (_expected_at(one, now) for one in (first, last or first))
     if end < begin:
-        end += day
+        end += timedelta(days=1)
     if end < now:
-        raise BadInput("The expected time is over.", next_action="Pass a time in UTC: --expected 03:25-03:40, or 45m")
+        raise BadInput("The expected time is over.", next_action=EXPECTED_LIKE)
     return begin, end
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
+
+
+def _expected_at(text: str, now: datetime) -> datetime:
+    span, latest = span_typed(text, EXPECTED), now + timedelta(days=1)
+    try:
+        return time_typed(text, latest, EXPECTED) if span is None else now + timedelta(seconds=span)
+    except BadInput as error:
+        raise BadInput(error.message, next_action=EXPECTED_LIKE) from None
 
 
 def resolve(target: Target, output: Output, wanted: str | None, at: str | None, summary: str) -> int:
@@ -291,7 +302,7 @@ def _time_lines(incident: Incident, now: datetime) -> list[str]:
     if incident.is_down and expected:
         until = duration(abs((expected[1] - now).total_seconds()))
         late = f"{until} ago" if expected[1] < now else f"in {until}"
-        lines.append(f"Expected back: {moment(expected[0])} to {moment(expected[1])} ({late} at the latest)")
+        lines.append(f"Expected back: {span_of_times(*expected)} ({late} at the latest)")
     elif incident.is_down:
         lines.append("Expected back: not known yet (uscdr incident update --expected 03:25-03:40)")
     return lines

@@ -59,6 +59,8 @@ class OpeningFacts:
     outage_at: datetime | None
     detected_at: datetime
     lead: str = ""
+    by_run: str = ""
+    """The recovery that opens it."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,8 @@ class IncidentDesk:
                 app=self.target.services.heroku.app, key=self.key, outage_at=facts.outage_at,
                 detected_at=facts.detected_at, rto_seconds=objectives.rto, rpo_seconds=objectives.rpo,
                 first_seconds=rules.first, update_seconds=rules.every, completion_seconds=rules.completion,
-                rehearsal=self.rehearsal, lead=facts.lead, impact=impact.words if impact else "", version=__version__,
+                rehearsal=self.rehearsal, lead=facts.lead, by_run=facts.by_run,
+                impact=impact.words if impact else "", version=__version__,
             )
         )  # fmt: skip
         return self.current(ledger.incident)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 OPENS: dict[str, Severity] = {"db": "critical", "app": "critical", "infra": "critical", "media": "major"}
 """Recoveries of an outage, and how severe it is until somebody says more; others join an open incident."""
+BRING_BACK = ("db", "app", "infra")
+"""Recoveries whose proof ends any outage. Another one ends only the outage that it opened: a person knows the rest."""
 LOOK_SECONDS = 5.0
 """Between two looks at the incident's journal, to which others append."""
 SAME_SECONDS = 24 * 3600.0
@@ -122,7 +124,7 @@ class RunFollower:
                     if event.effect in WRITE_EFFECTS and not self._linked:
                         self._begin(stamped.at)
                     self._expect(stamped.at, event.step)
-                case RunFinished() as end if end.outcome == "done" and self._linked:
+                case RunFinished() if self._linked:
                     self._end()
         except UscdrError as error:
             self.desk.output.warn_once(f"The incident is not up to date: {error.message}")
@@ -141,7 +143,9 @@ class RunFollower:
                       if one.id == self.request.incident), None)  # fmt: skip
         if found is None:
             severity = OPENS.get(self.request.scenario, "major")
-            facts = OpeningFacts(f"{self.title} (opened by the recovery)", severity, self.outage_at, at)
+            facts = OpeningFacts(
+                f"{self.title} (opened by the recovery)", severity, self.outage_at, at, by_run=self.run
+            )
             found = self.desk.open(facts, self.request.incident)
         if self.outage_at is not None and found.outage_at is None:
             self.desk.append(found, IncidentChanged(outage_at=self.outage_at))
@@ -157,10 +161,18 @@ class RunFollower:
         self.desk.ledger(self.request.incident).append(changed)
 
     def _end(self) -> None:
-        """The restoration, as the run proved it, and its follow-ups."""
-        restored = build(self._seen).restored_at
-        if restored is not None:
-            resolved(self.desk, self.desk.current(self.request.incident), restored)
+        """The restoration, if the run proved it, and its follow-ups; also if an objective was missed."""
+        report = build(self._seen)
+        if report.verified_at is None or report.restored_at is None:
+            return
+        found = self.desk.current(self.request.incident)
+        if self.request.scenario in BRING_BACK or found.opened.by_run == self.run:
+            resolved(self.desk, found, report.restored_at)
+        elif found.is_down:
+            self.desk.output.warn(
+                f"The incident {found.id} is open: this run cannot tell whether all of the service is back. "
+                "If it is: uscdr incident resolve"
+            )
 
     def reminders(self, now: datetime) -> list[str]:
         """What is due or overdue, in words; looks at the journal every few seconds. Never raises UscdrError."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from uscdr.commands.incident_notices import NoticeDesk
     from uscdr.engine.wait import Stop
+    from uscdr.incident.notice_clock import NoticeDue
     from uscdr.incident.state import Incident
     from uscdr.ui.text import Line
     from uscdr.wiring.target import Target
@@ -138,10 +139,16 @@ class NoticeSender:
             self._compose(desk, post, found.id)
 
     def _compose(self, desk: IncidentDesk, post: NoticeDesk, incident: str) -> None:
-        from uscdr.commands.incident_notices import NotifyOptions, is_under_way
+        from uscdr.commands.incident_notices import NotifyOptions
 
         for due in notices_due(desk.current(incident)):
             found = desk.current(incident)
-            if due.is_offered(clock.system_time()) and not is_under_way(found, due.stage, due.readers):
+            if due.is_offered(clock.system_time()) and not _was_written(found, due):
                 asked = NotifyOptions(due.readers, due.stage, send=True)
                 post.offer(found, due.stage, due.readers, post.draft(found, due.stage, due.readers, asked), asked)
+
+
+def _was_written(incident: Incident, due: NoticeDue) -> bool:
+    """Whether the notice that is due was written and did not reach anybody: a person must see why."""
+    told = [one for one in incident.notices.values() if (one.stage, one.readers) == (due.stage, due.readers)]
+    return bool(told) and told[-1].reached is None

@@ -128,7 +128,7 @@ class Run:
                 self._all_but = _all_but(plan.lines, runner.failed)
             short = shortfall()
             if short:
-                raise CheckFailed(short)
+                raise CheckFailed(short, next_action=COMPLETE)
             verified = " and verified" if RunKind(self._charter.begun.scenario).recovers else ""
             open_ = proviso()
             return f"{self._charter.title}: done{verified}{f'; {open_}' if open_ else ''}."
@@ -249,6 +249,9 @@ def _as_approved(bound: BoundStep, history: History) -> Action:
     return Action("later", LATER, approved=history.approved.get(bound.step.id, {}))
 
 
+COMPLETE = (
+    "Every step is done: do not run it again. Check by hand what uscdr could not. Then record why: uscdr runs report"
+)
 OUTCOMES: Mapping[ExitCode, Any] = {
     ExitCode.DONE: "done",
     ExitCode.CHECK_FAILED: "failed",

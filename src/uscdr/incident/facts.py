@@ -54,7 +54,11 @@ def _expected(incident: Incident, now: datetime) -> str:
     """The expected time; one that has passed is not repeated."""
     if incident.expected is None or incident.expected[1] < now:
         return NOT_KNOWN
-    first, last = incident.expected
+    return span_of_times(*incident.expected)
+
+
+def span_of_times(first: datetime, last: datetime) -> str:
+    """For a person, with the date once if it is the same: `2026-11-28 03:25 to 03:40 UTC`."""
     if first.date() == last.date() and first != last:
         return f"{moment(first).removesuffix(' UTC')} to {last:%H:%M} UTC"
     return moment(first) if first == last else f"{moment(first)} to {moment(last)}"

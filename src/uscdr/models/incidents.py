@@ -56,6 +56,8 @@ class IncidentOpened(Entry):
     lead: str = ""
     impact: str = ""
     """What an outage concerns, and how critical that is; empty if scenarios.yaml does not say."""
+    by_run: str = ""
+    """The recovery that opened it; empty if a person did."""
     version: str
 
 

@@ -111,13 +111,14 @@ def _achieved(target: float, seconds: float, basis: str) -> ObjectiveReport:
 
 
 def _service_times(fold: Fold) -> dict[str, datetime | None]:
-    """When a recovery opened the application again, and when its checks had passed."""
-    recovers = (
-        fold.begun is not None and RunKind(fold.begun.scenario).recovers and not (fold.plan and fold.plan.dry_run)
-    )
-    verified = _service_back(fold)[0] if recovers else None
-    opened = [step.ended_at for step in _doors(fold) if step.ended_at and _reached(step, _doors(fold))]
-    return {"restored_at": max(opened, default=verified) if recovers else None, "verified_at": verified}
+    """When a recovery opened the application again, and when its checks had passed; None for one that does neither."""
+    doors, dry = _doors(fold), bool(fold.plan and fold.plan.dry_run)
+    recovers = fold.begun is not None and RunKind(fold.begun.scenario).recovers and not dry
+    if not recovers or not (doors or fold.named(CHECKED)):
+        return {"restored_at": None, "verified_at": None}
+    verified = _service_back(fold)[0]
+    opened = [step.ended_at for step in doors if step.ended_at and _reached(step, doors)]
+    return {"restored_at": max(opened, default=verified), "verified_at": verified}
 
 
 def _doors(fold: Fold) -> list[StepReport]:

@@ -11,7 +11,7 @@ from email import message_from_bytes, policy
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -344,7 +344,8 @@ def test_one_incident_at_a_time_and_wrong_input_is_refused(world: World) -> None
     world.call("open", "--what", "again", code=2)
     assert "is open on this target" in world.err
     for wrong in (("notify", "--to", "all"), ("notify", "--stage", "last"), ("settle", "n1", "chat", "maybe"),
-                  ("update",), ("update", "--expected", "02:10-02:20:99"), ("actions", "--done", "a9"),
+                  ("update",), ("update", "--expected", "02:10-02:20:99"), ("update", "--expected", "40m ago"),
+                  ("update", "--expected", "2026-12-28T02:10"), ("actions", "--done", "a9"),
                   ("review", "--answer", "nothing=x"), ("status", "nothing")):  # fmt: skip
         world.call(*wrong, code=2)
         assert "Traceback" not in world.err
@@ -449,7 +450,9 @@ def stamped(number: int, event: ev.Payload, at: datetime) -> ev.Stamped:
     return ev.Stamped(run=RUN, seq=number, at=at, mono=float(number), event=event)
 
 
-def recovery(world: World) -> list[ev.Stamped]:
+def recovery(
+    world: World, *, outcome: Literal["done", "failed"] = "done", checked: bool = True, scenario: str = "db"
+) -> list[ev.Stamped]:  # fmt: skip
     """The events of a recovery that opened the application again after 20 minutes, and its checks two minutes later."""
     steps = tuple(
         ev.PlannedStep(id=name, title=name, phase="p", effect=effect, action="change", summary="", name=kind,
@@ -459,27 +462,30 @@ def recovery(world: World) -> list[ev.Stamped]:
         )
     )  # fmt: skip
     begun = ev.RunStarted(
-        scenario="db", target="production", app="usc-pis", request={}, version="0", user="ada", host="here",
+        scenario=scenario, target="production", app="usc-pis", request={}, version="0", user="ada", host="here",
         scenario_digest="d", rto_seconds=7200, rpo_seconds=14400, outage_at=None,
     )  # fmt: skip
     timed: list[tuple[float, ev.Payload]] = [
         (0, begun), (1, ev.PlanReady(digest="d", dry_run=False, steps=steps, budgets={"p": 60.0})),
         (2, ev.StepStarted(step="maintenance_off", title="Open", phase="p", effect="idempotent")),
         (20, ev.StepSucceeded(step="maintenance_off", seconds=1, summary="open")),
-        (21, ev.StepStarted(step="check", title="Check", phase="p", effect="read")),
-        (22, ev.StepSucceeded(step="check", seconds=1, summary="ok")),
-        (23, ev.RunFinished(outcome="done", exit_code=0, summary="done", follow_up=("Within 24 h: tell the clinic.",))),
+        (21, ev.StepStarted(step="check", title="Check", phase="p", effect="read", name="app.check")),
+        *([(22, ev.StepSucceeded(step="check", seconds=1, summary="ok", name="app.check"))] if checked else []),
+        (23, ev.RunFinished(outcome=outcome, exit_code=int(outcome != "done"), summary="ended",
+                            follow_up=("Within 24 h: tell the clinic.",))),
     ]  # fmt: skip
     return [stamped(number, event, world.at + timedelta(minutes=minutes))
             for number, (minutes, event) in enumerate(timed)]  # fmt: skip
 
 
-def followed(world: World, request: Request) -> RunFollower:
+def followed(
+    world: World, request: Request, *, outcome: Literal["done", "failed"] = "done", checked: bool = True
+) -> RunFollower:  # fmt: skip
     """A follower that has seen a whole recovery."""
     desk = IncidentDesk(found_target(), Output(quiet=True))
     follower = RunFollower(desk, RUN, request, "Database corruption or loss", None)
     journal = JournalWriter.create(world.state / "runs" / RUN) if not (world.state / "runs" / RUN).exists() else None
-    for event in recovery(world):
+    for event in recovery(world, outcome=outcome, checked=checked, scenario=request.scenario):
         if journal is not None:
             journal.record(event)
         follower(event)
@@ -496,6 +502,30 @@ def test_a_recovery_opens_an_incident_with_its_first_change_and_resolves_it(worl
     assert found["runs"] == [RUN]
     assert found["restored_at"] == str(T0 + timedelta(minutes=20))
     assert "tell the clinic." in world.call("actions")
+
+
+def test_service_that_was_proven_back_is_restored_also_if_an_objective_was_missed(world: World) -> None:
+    request = joined(found_target(), Output(quiet=True), Request("db"), dry_run=False)
+    followed(world, request, outcome="failed")
+    assert json.loads(world.call("status", "--json"))["state"] == "restored"
+
+
+def test_without_its_last_checks_a_recovery_restores_nothing(world: World) -> None:
+    request = joined(found_target(), Output(quiet=True), Request("db"), dry_run=False)
+    followed(world, request, outcome="failed", checked=False)
+    assert json.loads(world.call("status", "--json"))["state"] == "down"
+
+
+def test_the_recovery_of_a_part_ends_only_the_outage_that_it_opened(world: World, capsys: Captured) -> None:
+    opened(world)
+    followed(world, joined(found_target(), Output(quiet=True), Request("media"), dry_run=False))
+    assert "If it is: uscdr incident resolve" in capsys.readouterr().err
+    assert json.loads(world.call("status", "--json"))["state"] == "down"
+
+
+def test_the_recovery_of_a_part_ends_the_outage_that_it_opened(world: World) -> None:
+    followed(world, joined(found_target(), Output(quiet=True), Request("media"), dry_run=False))
+    assert json.loads(world.call("status", "--json"))["state"] == "restored"
 
 
 def test_a_recovery_joins_the_open_incident_and_its_outage(world: World) -> None:
@@ -658,3 +688,28 @@ def test_a_notice_that_somebody_else_wrote_meanwhile_is_not_written_twice(
     assert "Somebody else wrote the first notice to the team meanwhile. uscdr sent nothing." in world.err
     assert [to for to, _, _ in world.mails()] == ["ben@clinic.example"]
     assert len(world.chat.posts) == 1
+
+
+def test_a_notice_that_no_channel_carries_is_written_once_and_said(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "config" / "uscdr" / "scenarios.yaml"
+    before, _, rest = config.read_text().partition("  channels:\n")
+    config.write_text(before + rest[rest.index("# What follows the restoration.") :])
+    opened(world)
+    beside = sender(world, composes=True)
+    for _ in range(3):
+        beside._look()
+    assert len(list((world.state / "outbox").rglob("*.txt"))) == 2, "one for the team and one for users"
+    assert any("No channel reaches the team" in line for line in beside.reminders())
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("30 min-45 min", "2026-11-28 03:20 to 03:35 UTC"), ("1h", "2026-11-28 03:50 UTC"),
+        ("23:50-00:10", "2026-11-28 23:50 UTC to 2026-11-29 00:10 UTC"), ("2026-11-28T03:30Z", "2026-11-28 03:30 UTC"),
+    ],
+)  # fmt: skip
+def test_when_service_is_expected_back_may_be_typed_as_people_say_it(world: World, typed: str, shown: str) -> None:
+    opened(world)
+    world.call("update", "--expected", typed)
+    assert f"Expected back: {shown}" in world.call("status")
