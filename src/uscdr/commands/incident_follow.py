@@ -22,7 +22,7 @@ from uscdr.incident.times import times_of
 from uscdr.journal.runs import WRITE_EFFECTS
 from uscdr.models.base import elapsed
 from uscdr.models.events import PlanReady, RunFinished, StepStarted
-from uscdr.models.incidents import IncidentChanged, RunLinked
+from uscdr.models.incidents import IncidentChanged, IncidentReopened, RunLinked
 from uscdr.report.objectives import build
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 OPENS: dict[str, Severity] = {"db": "critical", "app": "critical", "infra": "critical", "media": "major"}
 """Recoveries of an outage, and how severe it is until somebody says more; others join an open incident."""
 BRING_BACK = ("db", "app", "infra")
-"""Recoveries whose proof ends any outage. Another one ends only the outage that it opened: a person knows the rest."""
+"""Recoveries that shut users out, and whose proof ends any outage. Another one ends only the outage that it opened."""
 LOOK_SECONDS = 5.0
 """Between two looks at the incident's journal, to which others append."""
 SAME_SECONDS = 24 * 3600.0
@@ -147,6 +147,8 @@ class RunFollower:
                 f"{self.title} (opened by the recovery)", severity, self.outage_at, at, by_run=self.run
             )
             found = self.desk.open(facts, self.request.incident)
+        if not found.is_down and self.request.scenario in BRING_BACK:
+            self.desk.append(found, IncidentReopened(why=f"the recovery {self.run} began"))
         if self.outage_at is not None and found.outage_at is None:
             self.desk.append(found, IncidentChanged(outage_at=self.outage_at))
         self.desk.append(found, RunLinked(run=self.run, scenario=self.request.scenario))

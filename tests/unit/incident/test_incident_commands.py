@@ -543,6 +543,22 @@ def test_a_recovery_joins_the_open_incident_and_its_outage(world: World) -> None
     assert joined(found_target(), Output(quiet=True), Request("db"), dry_run=True).incident == ""
 
 
+def test_a_second_recovery_of_the_outage_says_that_service_is_down_again(world: World) -> None:
+    opened(world)
+    world.call("notify", "--send")
+    world.call("resolve")
+    world.call("notify", "--send")
+    world.pass_by(minutes=40)
+    request = joined(found_target(), Output(quiet=True), Request("app"), dry_run=False)
+    follower = RunFollower(IncidentDesk(found_target(), Output(quiet=True)), RUN, request, "x", None)
+    for event in recovery(world, scenario="app")[:3]:
+        follower(event)
+    status = world.call("status")
+    assert "(down, " in status
+    assert f"Service is down again: the recovery {RUN} began" in status
+    assert "update to users" in status
+
+
 def test_a_journal_that_cannot_be_written_is_a_warning_and_no_end_of_a_recovery(world: World, capsys: Captured) -> None:
     world.state.mkdir(exist_ok=True)
     (world.state / "incidents").write_text("not a directory")
