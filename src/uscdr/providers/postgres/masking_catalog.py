@@ -27,6 +27,7 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("bool", "oid"), "plain"),
     "bytea": "bytes", "uuid": "uuid", "tsvector": "search", "interval": "span",
 }  # fmt: skip
+_TOPS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1, "money": 2**63 - 1}
 
 # Every column of every table that holds rows of its own: not of views, of foreign tables, or of an extension's tables.
 _COLUMNS = """
@@ -139,6 +140,11 @@ class MaskColumn:
     """Whether a CHECK compares it with another column."""
     conditions: tuple[tuple[str, str], ...] = ()
     """What each CHECK says of it alone: the name that it has there, and the condition."""
+
+    @property
+    def top(self) -> int | None:
+        """The greatest whole number that fits, of money in its smallest unit; None: any that is as long as another."""
+        return _TOPS.get(self.base.removesuffix("[]"))
 
     @property
     def words(self) -> str:

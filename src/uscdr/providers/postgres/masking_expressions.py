@@ -100,7 +100,7 @@ def _value(one: PlannedMask, value: sql.Composable, known: list[str]) -> sql.Com
     if rule == "json":
         return sql.SQL("pg_temp.mask_json({}::jsonb, {}, {})").format(value, sql.Literal(known), days(one))
     if kind == "number":
-        return sql.SQL("pg_temp.mask_number(({})::numeric)").format(value)
+        return sql.SQL("pg_temp.mask_element(({})::numeric, {})").format(value, sql.Literal(one.column.top or 0))
     template = _BY_KIND[kind]
     return sql.SQL(template).format(v=value, days=days(one))
 

@@ -115,6 +115,17 @@ DECLARE
 BEGIN
     RETURN low + div((high - low + 1) * drawn, 1152921504606846976);
 END $$""",
+    # one of an array: a whole number from 1000 on gets other digits, as many
+    """
+CREATE FUNCTION pg_temp.mask_element(v numeric, top numeric) RETURNS numeric LANGUAGE plpgsql STRICT AS $$
+DECLARE
+    low numeric := power(10::numeric, length(trunc(abs(v))::text) - 1);
+BEGIN
+    IF abs(v) < 1000 OR v <> trunc(v) OR v IN ('Infinity', '-Infinity', 'NaN') THEN
+        RETURN pg_temp.mask_number(v);
+    END IF;
+    RETURN sign(v) * pg_temp.mask_between(v, '', low, least(low * 10 - 1, nullif(top, 0)));
+END $$""",
     # a column's only number becomes at least its half, and comes nearer to it with every third turn
     """
 CREATE FUNCTION pg_temp.mask_drawn(

@@ -31,7 +31,6 @@ _LONG = 1_000_000
 """From here on a whole number may tell who somebody is, whatever its name is."""
 _SMALL, _FEW = 1000, 12
 """At most so many kinds of whole numbers below it are dealt anew as they are: they may be an enumeration's."""
-_TOPS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1, "money": 2**63 - 1}
 _ENDLESS = "('NaN', 'Infinity', '-Infinity')"
 
 _MAP = """
@@ -132,13 +131,13 @@ class NumberMasks:
         short, columns = f"mask_number_{len(self._maps)}", [one.column for one in like]
         name = sql.Identifier("pg_temp", short)
         part = sql.SQL("SELECT t.{column}::numeric AS n FROM ONLY {table} AS t WHERE t.{column}::text NOT IN {endless}")
-        narrow = min(columns, key=_top)
+        narrow = min(columns, key=lambda column: column.top or _NO_TOP)
         make = sql.SQL(_MAP).format(
             map=sql.Identifier(short),
             parts=sql.SQL(" UNION ALL ").join(part.format(**_place(column)) for column in columns),
             counted=sql.Literal(any(column.counted for column in columns)),
             telling=sql.Literal(any(one.promise == "identity" for one in like)),
-            top=sql.SQL("NULL") if _top(narrow) == _NO_TOP else sql.Literal(_top(narrow)),
+            top=sql.Literal(narrow.top),
         )  # fmt: skip
         self.connection.execute(make)
         for after in ("CREATE UNIQUE INDEX ON {} (old)", "CREATE INDEX ON {} (new)", "ANALYZE {}"):
@@ -178,11 +177,11 @@ class NumberMasks:
         )  # fmt: skip
         self.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(name))
         self.connection.execute(make)
-        fits = sql.SQL("true") if column.bound else sql.SQL("x.n <> {}::{} AND {}").format(
-            own, sql.SQL(column.base), _fits(column, sql.SQL("x.n")))  # fmt: skip
+        other = sql.SQL("true" if column.bound else "x.n <> {}::{}").format(own, sql.SQL(column.base))
+        fits = sql.SQL("{} AND {}").format(other, _fits(column, sql.SQL("x.n")))
         draw, base = sql.SQL(_DRAW), sql.SQL(column.base)
         value = sql.SQL(_DRAWN).format(
-            own=own, endless=sql.SQL(_ENDLESS), base=base, draws=sql.Literal(0 if column.bound else _DRAWS - 1),
+            own=own, endless=sql.SQL(_ENDLESS), base=base, draws=sql.Literal(_DRAWS - 1),
             draw_k=draw.format(turn=sql.SQL("k"), base=base), draw_0=draw.format(turn=sql.SQL("0"), base=base),
             name=name, fits=fits,
         )  # fmt: skip
@@ -194,11 +193,6 @@ _NO_TOP = 10**400
 
 def _key(one: PlannedMask) -> int | Spot:
     return one.column.spot if one.group is None else one.group
-
-
-def _top(column: MaskColumn) -> int:
-    """The greatest whole number that the column's type holds."""
-    return _TOPS.get(column.base, _NO_TOP)
 
 
 def _place(column: MaskColumn) -> dict[str, sql.Composable]:
