@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from uscdr.incident.report import ChainHead, IncidentReport
-from uscdr.incident.report_markdown import incident_markdown
-from uscdr.incident.report_page import incident_page
+from uscdr.incident.report_texts import incident_markdown, incident_page
 from uscdr.incident.reporting import IncidentEvidence, incident_report
 from uscdr.incident.trend import trend, trend_page
 from uscdr.models.incidents import Recorded

@@ -1,6 +1,6 @@
 """An operator's place for a drill: an application with a requirement of its own, its database, and a proven copy of it.
 
-200 values are planted in the database: names, addresses, diagnoses, tokens.
+200 values are planted in the database: names, addresses, diagnoses, tokens; and 100 numbers of 13 digits.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ FRONT = {"patients": {"minimum": PEOPLE}, "mail": "ConnectionRefusedError", "web
 """What the first page says in a drill: no mail and no request gets out."""
 MARKS = (b"uasimira", b"zwiebelfisch", b"f00dcafe")
 """Each planted value has one of them; nothing else has."""
+DESK = 4_801_234_500_077
+"""A number that the operator lets stay: who searches for numbers finds this one."""
 KEY = "the operator's own key of encrypted columns"
 REAL_SECRET = "the-operators-own-secret-6f1d"
 PROCFILE = """\
@@ -154,7 +156,10 @@ CREATE TABLE ward_account (id serial PRIMARY KEY, email varchar(80) UNIQUE NOT N
     is_active bool NOT NULL, is_superuser bool NOT NULL, role varchar(20) NOT NULL);
 CREATE TABLE ward_token (key varchar(40) PRIMARY KEY, account_id int NOT NULL REFERENCES ward_account);
 CREATE TABLE ward_patient (id serial PRIMARY KEY, name varchar(60) NOT NULL, name_enc bytea, email varchar(80) NOT NULL,
-    born date NOT NULL, form jsonb NOT NULL, tags text[] NOT NULL, created_at timestamptz NOT NULL);
+    born date NOT NULL, form jsonb NOT NULL, tags text[] NOT NULL, created_at timestamptz NOT NULL,
+    phone bigint NOT NULL, student_no bigint UNIQUE NOT NULL, ticket int GENERATED ALWAYS AS IDENTITY UNIQUE,
+    weight numeric(5, 1) NOT NULL CHECK (weight BETWEEN 40 AND 120), state smallint NOT NULL);
+CREATE TABLE ward_desk (id serial PRIMARY KEY, phone bigint NOT NULL);
 CREATE UNIQUE INDEX ward_patient_email ON ward_patient (lower(email));
 CREATE TABLE ward_note (id serial PRIMARY KEY, patient_id int NOT NULL REFERENCES ward_patient, token varchar(40)
     REFERENCES ward_token (key), body text NOT NULL, written_at timestamptz NOT NULL);
@@ -197,6 +202,16 @@ def planted(number: int) -> dict[str, str]:
         "name": f"Quasimira Zweibrück-{number:03}", "email": f"quasimira.{number:03}@patients-of-the-ward.example",
         "diagnosis": f"morbus-zwiebelfisch-{number:03}", "token": f"f00dcafe{number:03}" + "ab12cd34ef56" * 2 + "00000",
     }  # fmt: skip
+
+
+def planted_numbers(number: int) -> dict[str, int]:
+    """One patient's numbers: so long that none is anywhere by accident."""
+    return {"phone": 6_398_807_710_000 + number, "student_no": 2_023_004_400_000 + number}
+
+
+def weight(number: int) -> float:
+    """One patient's weight in kilograms."""
+    return (410 + 13 * number) / 10
 
 
 def make(root: Path, mail_port: int) -> OwnPlace:
@@ -245,6 +260,7 @@ def _fill(server: LocalPostgres) -> dict[str, int]:
         connection.execute(SCHEMA)
         for number in range(PEOPLE):
             _add(connection, number, planted(number))
+        connection.execute("INSERT INTO ward_desk (phone) VALUES (%s)", [DESK])
         connection.execute("REFRESH MATERIALIZED VIEW ward_summary; SELECT lo_from_bytea(0, 'morbus-zwiebelfisch-000')")
         tables = [name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
         return {name: connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchall()[0][0] for name in tables}
@@ -256,11 +272,13 @@ def _add(connection: psycopg.Connection, number: int, of: dict[str, str]) -> Non
     connection.execute(account, [f"staff-{of['email']}", number == 3, role])
     connection.execute("INSERT INTO ward_token VALUES (%s, %s)", [of["token"], number + 1])
     form = f'{{"why": "{of["diagnosis"]}", "{of["email"]}": 1, "phone": 639170000{number:03}}}'
+    own = {**of, **planted_numbers(number), "weight": weight(number), "state": 10 * (number % 3)}
     connection.execute(
-        "INSERT INTO ward_patient (name, name_enc, email, born, form, tags, created_at) VALUES"
+        "INSERT INTO ward_patient"
+        " (name, name_enc, email, born, form, tags, created_at, phone, student_no, weight, state) VALUES"
         " (%(name)s::text, pgp_sym_encrypt(%(name)s::text, %(key)s), %(email)s, '1990-01-01', %(form)s,"
-        " ARRAY[%(diagnosis)s::text], now())",
-        {**of, "key": KEY, "form": form},
+        " ARRAY[%(diagnosis)s::text], now(), %(phone)s, %(student_no)s, %(weight)s, %(state)s)",
+        {**own, "key": KEY, "form": form},
     )
     long = " ".join(f"{of['name']} {of['diagnosis']} {of['token']} {turn}" for turn in range(200))
     connection.execute("INSERT INTO ward_note (patient_id, token, body, written_at) VALUES (%s, %s, %s, now())",
@@ -288,7 +306,9 @@ def _write_config(root: Path) -> None:
         "mail_variables": ["WARD_MAIL_TOKEN"], "address_variables": ["WARD_URL"],
         "canaries": [{"table": "ward_patient", "encrypted": "name_enc", "plain": "name"}],
     }  # fmt: skip
-    document["masking"] = {"columns": {"ward_patient.tags": "text"}, "persons": {"ward_patient": "id"}}
+    document["masking"] = {
+        "columns": {"ward_patient.tags": "text", "ward_desk.phone": "keep"}, "persons": {"ward_patient": "id"},
+    }  # fmt: skip
     document["checks"] = {
         "front": {"kind": "http", "path": "/", "json": FRONT},
         "signed-in": {"kind": "http", "path": "/me/", "auth": True, "json": {"role": {"filled": True}}},

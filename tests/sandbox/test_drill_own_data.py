@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 import forked
 from mail_sink import Sink, sink
-from own_place import MARKS, PEOPLE, REAL_SECRET, OwnPlace, make, planted
+from own_place import DESK, MARKS, PEOPLE, REAL_SECRET, OwnPlace, make, planted, planted_numbers, weight
 from uscdr.drills import drill as drills
 from uscdr.drills.environment import DrillRequest, Stage
 from uscdr.drills.own_data import OwnRequest
@@ -68,6 +69,16 @@ def all_rows(url: str) -> bytes:
         return "\n".join(rows).encode()
 
 
+NUMBERS = """
+SELECT count(*), count(DISTINCT p.student_no), count(DISTINCT p.ticket), min(length(p.student_no::text)),
+       max(length(p.phone::text)), bool_and(p.state = 10 * ((p.id - 1) % 3)),
+       nextval('ward_patient_id_seq') > max(p.id),
+       nextval(pg_get_serial_sequence('ward_patient', 'ticket')) > max(p.ticket)
+FROM ward_patient p JOIN ward_note n ON n.patient_id = p.id JOIN ward_token t ON t.key = n.token
+JOIN ward_account a ON a.id = t.account_id
+"""
+
+
 class Look:
     """What the test sees of the sandbox before it goes."""
 
@@ -81,6 +92,8 @@ class Look:
         seen = {path.name for path, data in raw for value in originals if value in data}
         unpacked = [*texts_of_dumps(sandbox.home), all_rows(config["DATABASE_URL"])]
         seen |= {"unpacked" for data in unpacked for value in originals if value in data}
+        wanted = {str(value) for number in range(PEOPLE) for value in planted_numbers(number).values()} | {str(DESK)}
+        numbers = {one for data in unpacked for one in re.findall(r"[0-9]{13}", data.decode()) if one in wanted}
         with psycopg.connect(config["DATABASE_URL"]) as connection:
             tables = [name for name in place.rows if name != "ward_token"]
             counts = {
@@ -89,7 +102,10 @@ class Look:
             objects = connection.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchall()[0][0]
             query = "SELECT bool_and(pgp_sym_decrypt(name_enc, %s) = name) FROM ward_patient"
             decrypts = connection.execute(query, [config["WARD_KEY"]]).fetchall()[0][0]
+            counted = connection.execute(NUMBERS).fetchall()[0]
+            weights = connection.execute("SELECT id, weight FROM ward_patient").fetchall()
         self.found = {
+            "numbers": numbers, "counted": counted, "weights": {key: float(value) for key, value in weights},
             "seen": seen, "files": len(raw), "dumps": len(unpacked) - 1, "rows": counts, "objects": objects,
             "decrypts": decrypts, "config": config, "unmasked": [*sandbox.request.state.glob("scratch/masking-*")],
         }  # fmt: skip
@@ -157,6 +173,25 @@ def test_no_planted_value_is_anywhere_in_the_sandbox(drilled: tuple[int, dict[st
     assert found["left"] == []
 
 
+def test_no_planted_number_is_there_but_the_one_that_the_file_keeps(drilled: tuple[int, dict[str, Any], Path]) -> None:
+    assert drilled[1]["numbers"] == {str(DESK)}
+
+
+def test_keys_codes_and_sequences_hold_and_numbers_are_as_long_as_before(
+    drilled: tuple[int, dict[str, Any], Path],
+) -> None:
+    assert drilled[1]["counted"] == (PEOPLE, PEOPLE, PEOPLE, 13, 13, True, True, True)
+
+
+def test_nobody_has_the_weight_of_before_and_each_is_one_of_the_columns_range(
+    drilled: tuple[int, dict[str, Any], Path],
+) -> None:
+    found = drilled[1]["weights"]
+    assert len(found) == PEOPLE
+    assert [key for key, value in found.items() if value == weight(key - 1)] == []
+    assert all(weight(0) <= value <= weight(PEOPLE - 1) for value in found.values())
+
+
 def test_no_mail_reaches_the_real_server_and_the_variables_are_harmless(
     mail: Sink, drilled: tuple[int, dict[str, Any], Path]
 ) -> None:
@@ -175,6 +210,8 @@ def test_the_report_says_what_was_masked_and_no_value(
     assert "| ward_patient.email | email | by its type | 50 |" in page
     assert "| ward_account.role | keep | words of the application | 50 |" in page
     assert "| ward_patient.name_enc | encrypted |" in page
+    assert "| ward_patient.student_no | number | by its type | 50 |" in page
+    assert "| ward_patient.state | keep | codes that many rows share | 50 |" in page
     told = page + (reports / "drill-db.json").read_text()
     assert not [value for value in place.planted if value in told]
 

@@ -13,7 +13,7 @@ from uscdr.files import publish
 from uscdr.incident.ledger import IncidentJournal, incidents_here
 from uscdr.incident.open_incidents import known_incidents, open_incidents
 from uscdr.incident.report import ChainHead
-from uscdr.incident.report_markdown import incident_markdown
+from uscdr.incident.report_texts import incident_markdown, incident_page
 from uscdr.incident.reporting import IncidentEvidence, incident_report
 from uscdr.journal.reader import Journal
 from uscdr.journal.runs import LocalRuns
@@ -78,8 +78,6 @@ def _text(made: IncidentReport, form: Format) -> str:
     if form == "json":
         return made.to_json()
     if form == "html":
-        from uscdr.incident.report_page import incident_page  # Jinja is loaded for a page only
-
         return incident_page(made)
     return incident_markdown(made)
 

@@ -18,7 +18,8 @@ Rule = Literal["name", "email", "phone", "text", "date", "number", "json", "null
 """What becomes of a column's values.
 
 `name`, `email`: others of that kind. `phone`, `text`: as many characters, letters for letters and digits for digits.
-`date`: moved by days, the same for all rows of a person. `number`: at most as large. `json`: the same structure.
+`date`: moved by days, the same for all rows of a person. `number`: as many other digits where numbers tell who somebody
+is or must differ, else one of the column's range. `json`: the same structure.
 """
 ENCRYPTED: Literal["encrypted"] = "encrypted"
 """Instead of a rule: the column is encrypted again, from its masked plain counterpart, with the drill's own key."""

@@ -15,8 +15,7 @@ from ledgers import INCIDENT, T0, ledger, opened
 from uscdr.cli import main
 from uscdr.incident.mapping import NOTHING
 from uscdr.incident.report import ChainHead
-from uscdr.incident.report_markdown import incident_markdown
-from uscdr.incident.report_page import incident_page
+from uscdr.incident.report_texts import incident_markdown, incident_page
 from uscdr.incident.reporting import IncidentEvidence, incident_report
 from uscdr.incident.trend import trend
 from uscdr.journal.chain import FIRST, encode, line_hash

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models.data_settings import TableName
@@ -12,19 +13,21 @@ if TYPE_CHECKING:
 
     from uscdr.providers.postgres.connection import Connection
 
-Kind = Literal["text", "json", "bytes", "date", "time", "uuid", "address", "search", "plain", "unknown"]
-"""What a type may hold of a person. `plain`: numbers, truth values, words of an enumeration."""
+Kind = Literal[
+    "text", "json", "bytes", "date", "time", "uuid", "address", "search", "number", "span", "plain", "unknown"
+]  # fmt: skip
+"""What a type may hold of a person. `span`: an interval. `plain`: truth values, words of an enumeration, oids."""
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext"), "text"),
     **dict.fromkeys(("json", "jsonb"), "json"),
     **dict.fromkeys(("date", "timestamp", "timestamptz"), "date"),
     **dict.fromkeys(("time", "timetz"), "time"),
     **dict.fromkeys(("inet", "cidr"), "address"),
-    **dict.fromkeys(
-        ("int2", "int4", "int8", "numeric", "float4", "float8", "bool", "money", "oid", "interval", "int4range",
-         "int8range", "numrange"), "plain"),
-    "bytea": "bytes", "uuid": "uuid", "tsvector": "search",
+    **dict.fromkeys(("int2", "int4", "int8", "numeric", "float4", "float8", "money"), "number"),
+    **dict.fromkeys(("bool", "oid"), "plain"),
+    "bytea": "bytes", "uuid": "uuid", "tsvector": "search", "interval": "span",
 }  # fmt: skip
+_TOPS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1, "money": 2**63 - 1}
 
 # Every column of every table that holds rows of its own: not of views, of foreign tables, or of an extension's tables.
 _COLUMNS = """
@@ -41,7 +44,12 @@ SELECT c.oid::int8, n.nspname::text, c.relname::text, rn.nspname::text, r.relnam
        format_type(b.oid, CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END),
        CASE WHEN e.typname IN ('varchar', 'bpchar')
             THEN nullif(CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END, -1) - 4 END,
-       NOT a.attnotnull AND NOT t.typnotnull
+       NOT a.attnotnull AND NOT t.typnotnull,
+       a.attidentity <> '' OR EXISTS (SELECT FROM pg_attrdef f WHERE f.adrelid = c.oid AND f.adnum = a.attnum
+                                      AND pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%')
+       OR EXISTS (SELECT FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+                  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+                  AND d.refobjid = c.oid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i'))
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class r ON r.oid = CASE WHEN c.relispartition THEN pg_partition_root(c.oid) ELSE c.oid END
@@ -74,6 +82,21 @@ _CHECKS = """
 SELECT conrelid::int8, conname::text, conkey::int[],
        array_length(conkey, 1) = 1 AND pg_get_constraintdef(oid) ~ '= ANY \\(+ARRAY\\['
 FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0 AND conkey IS NOT NULL
+"""
+# What a CHECK says of one column alone: the name that it has there, and the condition. A domain calls it VALUE.
+_CONDITIONS = """
+WITH RECURSIVE d AS (
+    SELECT oid AS type, oid FROM pg_type WHERE typtype = 'd'
+    UNION ALL
+    SELECT d.type, b.oid FROM d JOIN pg_type t ON t.oid = d.oid JOIN pg_type b ON b.oid = t.typbasetype
+    WHERE b.typtype = 'd')
+SELECT k.conrelid::int8, k.conkey[1]::int, a.attname::text, pg_get_expr(k.conbin, k.conrelid)
+FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+WHERE k.contype = 'c' AND array_length(k.conkey, 1) = 1 AND k.conkey[1] > 0
+UNION ALL
+SELECT a.attrelid::int8, a.attnum::int, 'value', pg_get_expr(k.conbin, 0)
+FROM pg_attribute a JOIN d ON d.type = a.atttypid JOIN pg_constraint k ON k.contypid = d.oid AND k.contype = 'c'
+WHERE a.attnum > 0 AND NOT a.attisdropped
 """
 _PARTITION_KEYS = """
 SELECT i.oid::int8, a.attname::text FROM pg_class i
@@ -111,6 +134,17 @@ class MaskColumn:
     """Whether a CHECK lists its words."""
     divides: bool = False
     """Whether it decides which partition a row is in."""
+    counted: bool = False
+    """Whether a sequence makes its numbers."""
+    bound: bool = False
+    """Whether a CHECK compares it with another column."""
+    conditions: tuple[tuple[str, str], ...] = ()
+    """What each CHECK says of it alone: the name that it has there, and the condition."""
+
+    @property
+    def top(self) -> int | None:
+        """The greatest whole number that fits, of money in its smallest unit; None: any that is as long as another."""
+        return _TOPS.get(self.base.removesuffix("[]"))
 
     @property
     def words(self) -> str:
@@ -146,9 +180,21 @@ class MaskCatalog:
                 primary.add((table, column))
         checks = connection.execute(_CHECKS.encode()).fetchall()
         listed = {(table, keys[0]) for table, _, keys, lists in checks if lists}
+        bound = {(table, key) for table, _, keys, _ in checks if len(keys) > 1 for key in keys}
+        conditions = defaultdict[Spot, list[tuple[str, str]]](list)
+        for table, key, name, condition in connection.execute(_CONDITIONS.encode()):
+            conditions[table, key].append((name, condition))
         divides = {(table, name) for table, name in connection.execute(_PARTITION_KEYS.encode())}
         columns = tuple(
-            _column(row, spot in unique, spot in primary, spot in listed, (row[0], row[6]) in divides)
+            replace(
+                _column(row),
+                unique=spot in unique,
+                primary=spot in primary,
+                listed=spot in listed,
+                divides=(row[0], row[6]) in divides,
+                bound=spot in bound,
+                conditions=tuple(conditions[spot]),
+            )
             for row in connection.execute(_COLUMNS.encode()).fetchall()
             for spot in [(row[0], row[5])]
         )
@@ -166,23 +212,20 @@ class MaskCatalog:
         return cls(columns, references, constraints)
 
 
-def _column(row: Sequence[object], *marks: bool) -> MaskColumn:
-    table, schema, relation, of_schema, of_relation, number, name, element, sort, many, cast, base, longest, null = row
-    kind: Kind = "plain" if sort == "e" else _KINDS.get(str(element), "unknown")
-    unique, primary, listed, divides = marks
+def _column(row: Sequence[object]) -> MaskColumn:
+    """What the type says; keys and constraints are added."""
+    table, schema, relation, of_schema, of_relation, number, name, element, sort, many, cast, base = row[:12]
+    longest, nullable, counted = row[12:]
     return MaskColumn(
         spot=(int(str(table)), int(str(number))),
         table=TableName(str(schema), str(relation)),
         of=TableName(str(of_schema), str(of_relation)),
         name=str(name),
-        kind=kind,
+        kind="plain" if sort == "e" else _KINDS.get(str(element), "unknown"),
         many=bool(many),
         cast=str(cast),
         base=str(base),
         longest=None if longest is None else int(str(longest)),
-        nullable=bool(null),
-        unique=unique,
-        primary=primary,
-        listed=listed,
-        divides=divides,
+        nullable=bool(nullable),
+        counted=bool(counted),
     )

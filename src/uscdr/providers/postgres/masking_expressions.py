@@ -99,14 +99,15 @@ def _value(one: PlannedMask, value: sql.Composable, known: list[str]) -> sql.Com
         return sql.SQL({"json": "'{{}}'", "bytes": "''", "search": "''"}[kind]).format()
     if rule == "json":
         return sql.SQL("pg_temp.mask_json({}::jsonb, {}, {})").format(value, sql.Literal(known), days(one))
-    if rule == "number":
-        return sql.SQL("pg_temp.mask_number(({})::numeric)").format(value)
+    if kind == "number":
+        return sql.SQL("pg_temp.mask_element(({})::numeric, {})").format(value, sql.Literal(one.column.top or 0))
     template = _BY_KIND[kind]
     return sql.SQL(template).format(v=value, days=days(one))
 
 
 _BY_KIND = {
     "date": "({v} - pg_catalog.make_interval(days => {days}))",
+    "span": "({v} * pg_temp.mask_share({v}::text)::float8)",
     "time": "({v} + pg_catalog.make_interval(mins => {days}))",
     "uuid": "pg_catalog.encode(pg_catalog.substr(pg_temp.mask_bytes({v}::text, 'uuid', 0), 1, 16), 'hex')",
     "bytes": "pg_catalog.substr(pg_temp.mask_bytes(pg_catalog.encode({v}, 'hex'), 'bytes', pg_catalog.length({v})), 1,"

@@ -95,10 +95,53 @@ BEGIN
 END $$""",
     # between a half and the whole of it, so that it fits wherever the first one did
     """
+CREATE FUNCTION pg_temp.mask_share(v text) RETURNS numeric LANGUAGE plpgsql STRICT AS $$
+BEGIN
+    RETURN (SELECT (500 + (get_byte(b, 0) * 256 + get_byte(b, 1)) % 500) / 1000.0
+    FROM (SELECT pg_temp.mask_bytes(v, 'number', 0) AS b OFFSET 0) s);
+END $$""",
+    """
 CREATE FUNCTION pg_temp.mask_number(v numeric) RETURNS numeric LANGUAGE plpgsql STRICT AS $$
 BEGIN
-    RETURN (SELECT v * (500 + (get_byte(b, 0) * 256 + get_byte(b, 1)) % 500) / 1000
-    FROM (SELECT pg_temp.mask_bytes(v::text, 'number', 0) AS b OFFSET 0) s);
+    RETURN v * pg_temp.mask_share(v::text);
+END $$""",
+    # a whole number of a range, by the old one; 15 hexadecimal digits are 60 bits
+    """
+CREATE FUNCTION pg_temp.mask_between(v numeric, salt text, low numeric, high numeric) RETURNS numeric
+LANGUAGE plpgsql STRICT AS $$
+DECLARE
+    b bytea := pg_temp.mask_bytes(trim_scale(v)::text, salt, 0);
+    drawn numeric := ('x' || left(encode(b, 'hex'), 15))::bit(60)::bigint;
+BEGIN
+    RETURN low + div((high - low + 1) * drawn, 1152921504606846976);
+END $$""",
+    # one of an array: a whole number from 1000 on gets other digits, as many
+    """
+CREATE FUNCTION pg_temp.mask_element(v numeric, top numeric) RETURNS numeric LANGUAGE plpgsql STRICT AS $$
+DECLARE
+    low numeric := power(10::numeric, length(trunc(abs(v))::text) - 1);
+BEGIN
+    IF abs(v) < 1000 OR v <> trunc(v) OR v IN ('Infinity', '-Infinity', 'NaN') THEN
+        RETURN pg_temp.mask_number(v);
+    END IF;
+    RETURN sign(v) * pg_temp.mask_between(v, '', low, least(low * 10 - 1, nullif(top, 0)));
+END $$""",
+    # a column's only number becomes at least its half, and comes nearer to it with every third turn
+    """
+CREATE FUNCTION pg_temp.mask_drawn(
+    line numeric[], low numeric, high numeric, lot text, turn int, places int, dealt bool
+) RETURNS numeric LANGUAGE plpgsql STRICT AS $$
+DECLARE
+    b bytea := pg_temp.mask_bytes(lot, 'draw' || turn, 0);
+    at int := 1 + get_byte(b, 0);
+    part numeric := (get_byte(b, 1) * 65536 + get_byte(b, 2) * 256 + get_byte(b, 3)) / 16777216.0;
+BEGIN
+    IF dealt THEN
+        RETURN line[at];
+    ELSIF low = high THEN
+        RETURN round(low * (1 - (0.001 + part * 0.499) / power(2::numeric, turn / 3)), places);
+    END IF;
+    RETURN greatest(low, least(high, round(line[at] + (line[at + 1] - line[at]) * part, places)));
 END $$""",
     # a date in a text moves as the person's dates do
     """

@@ -1,21 +1,26 @@
 """Decides for each column of a copy by which rule it is masked. What is not known to be harmless is masked, or refused.
 
-What stays by itself: numbers and truth values, keys that are no text, words of an enumeration or of a CHECK, the
-columns of `access.roles`, short codes that many rows share, and the tables that Django itself needs.
+What stays by itself: truth values, words of an enumeration or of a CHECK, the columns of `access.roles`, short codes
+that many rows share, dates and UUIDs that are keys, and the tables that Django itself needs.
+
+Of numbers stay: keys (primary or foreign, the numbers of rows that a generic relation names, the number that decides a
+row's partition), what a CHECK lists, and codes: at most twelve whole numbers of at most four digits, each in at least
+five rows. Names win: a number whose name tells an identity (`student_no`, `phone`) or a measure of somebody
+(`birth_year`, `weight`) is masked, whatever its values are. A key with such a name that no sequence makes is masked,
+too, with all that refer to it. Every other number is masked by `number`.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from uscdr.errors import BadInput
 from uscdr.models.data_settings import ColumnName, TableName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Literal
 
     from uscdr.models.data_settings import CanaryColumn
     from uscdr.models.masking import MaskingRules, Rule
@@ -25,6 +30,7 @@ DJANGOS = ("django_migrations", "django_content_type", "auth_permission", "auth_
 """Tables that Django needs as they are; they hold names of the code."""
 EVERY = "*"
 SAID = "scenarios.yaml"
+GENERIC = "the number of a row of any table"
 ALONE = ("null", "empty")
 """Rules that a column has for itself, whatever other columns of the same values have."""
 _TEXT: tuple[Rule, ...] = ("name", "email", "phone", "text", "number", "null", "empty", "keep")
@@ -37,7 +43,9 @@ FITS: Mapping[Kind, tuple[Rule, ...]] = {
     "uuid": ("text", "null", "keep"),
     "address": ("text", "null", "keep"),
     "search": ("empty", "null", "keep"),
-    "plain": ("number", "null", "keep"),
+    "number": ("number", "null", "keep"),
+    "span": ("number", "null", "keep"),
+    "plain": ("null", "keep"),
     "unknown": ("null", "keep"),
 }
 """The rules that a column of each kind can be masked by; the first is the default, except of `plain` and `unknown`."""
@@ -49,6 +57,21 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 """Names of columns whose words are somebody's, however few there are."""
+Promise = Literal["identity", "measure", ""]
+"""What the name of a number says: it tells who somebody is, or what was found or paid; or neither."""
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_IDENTITY = re.compile(
+    r"phone|mobile|cell|contact|fax|(?:^|_)tel(?:_|$)|(?:no|nr|nbr|num|number)s?$|zip|postal|post_?code|(?:^|_)pin(?:_|$)"
+    r"|(?:student|learner|pupil|employee|staff|national|citizen|tax|patient|person|member|card|account|insurance|school"
+    r"|civil|personal|health|user|identity)_?(?:id|code|key|ref)$"
+    r"|(?:^|_)(?:ssn|sss|gsis|tin|mrn|nin|nhs|lrn|prc|npi|nik|cpf|iban|uid|otp)(?:_|$)"
+    r"|phil_?health|pag_?ibig|umid|passport|licen[cs]e|registration|matric|barcode|(?:^|_)identi|latitude|longitude"
+)
+_MEASURE = re.compile(
+    r"birth|born|(?:^|_)(?:ages?|dob|yob|bmi|bp|hr|rr|spo2|gpa|temp|lat|lng|lon)(?:_|$)|weight|height|temperature|pulse"
+    r"|heart|respirat|systolic|diastolic|pressure|oxygen|saturation|glucose|sugar|cholesterol|h[ae]+moglobin|salary"
+    r"|income|wage|allowance|dosage|(?:^|_)dose"
+)
 SHORT_CODE = 32
 """The longest `varchar(n)` that may hold codes such as `ADMIN`."""
 
@@ -65,6 +88,7 @@ class PlannedMask:
     """Of an encrypted column: the column that it is encrypted from."""
     person: str = ""
     """The column of the same table that names the person; empty: each row is its own."""
+    promise: Promise = ""
 
 
 @dataclass(frozen=True)
@@ -86,21 +110,24 @@ class MaskPlanner:
     def plan(self) -> MaskPlan:
         """Raises BadInput: a rule that does not fit its column, or a type that no rule is known for."""
         groups = _groups(self.catalog)
-        decided = [self._of(column, groups.get(column.spot)) for column in self.catalog.columns]
+        natural = _natural(self.catalog, groups)
+        decided = [self._of(column, groups.get(column.spot), natural) for column in self.catalog.columns]
         columns = tuple(_agreed(decided))
+        _require_generic(columns, self.catalog)
         return MaskPlan(columns, tuple(sorted(self._unknown())))
 
-    def _of(self, column: MaskColumn, group: int | None) -> PlannedMask:
+    def _of(self, column: MaskColumn, group: int | None, natural: frozenset[Spot]) -> PlannedMask:
         said = self._said(column)
         canary = next((one for one in self.rules.canaries if _is_encrypted(one, column)), None)
         person = self._person(column)
         if said is None and canary is not None:
             return PlannedMask(column, "encrypted", "from its masked plain counterpart", plain=canary.plain)
         if said is None:
-            rule, why = self._default(column, group)
-            return PlannedMask(column, rule, why, group, person=person)
+            rule, why = self._default(column, group, natural)
+            return PlannedMask(column, rule, why, group, person=person, promise=promise(column.name))
         _require_fit(column, said)
-        return PlannedMask(column, said, SAID, None if said in ALONE else group, person=person)
+        own = None if said in ALONE else group
+        return PlannedMask(column, said, SAID, own, person=person, promise=promise(column.name))
 
     def _said(self, column: MaskColumn) -> Rule | None:
         for table in dict.fromkeys((column.table, column.of)):
@@ -109,10 +136,11 @@ class MaskPlanner:
                     return rule
         return None
 
-    def _default(self, column: MaskColumn, group: int | None) -> tuple[Rule, str]:
-        if why := self._stays(column, group):
+    def _default(self, column: MaskColumn, group: int | None, natural: frozenset[Spot]) -> tuple[Rule, str]:
+        number = column.kind == "number"
+        if why := self._number_stays(column, natural) if number else self._stays(column, group):
             return "keep", why
-        if column.kind == "unknown" or (column.divides and column.kind not in ("plain", "date", "uuid")):
+        if column.kind == "unknown" or column.divides:
             raise _unmaskable(column)
         if column.kind == "text":
             return _guess(column), ""
@@ -125,12 +153,45 @@ class MaskPlanner:
         if column.of.relation in DJANGOS:
             return "Django's own"
         if column.kind == "plain":
-            return "a number, a truth value or a word of an enumeration"
+            return "a truth value or a word of an enumeration"
         if column.kind == "date":
             return "a key" if column.divides or group is not None else ""
         if column.kind == "uuid":
             return "a key" if column.divides or column.primary or group is not None else ""
         return self._fixed_words(column, group) if column.kind == "text" and not column.many else ""
+
+    def _number_stays(self, column: MaskColumn, natural: frozenset[Spot]) -> str:
+        """Why a number is nobody's; empty when it may be somebody's, or if it is unknown how to mask it."""
+        if column.of.relation in DJANGOS:
+            return "Django's own"
+        if str(ColumnName(column.of, column.name)) in self.rules.fixed:
+            return "words of the application"
+        if self._is_key(column):
+            return "" if column.spot in natural or self._divides_people(column) else "a key"
+        if promise(column.name):
+            return ""
+        return self._harmless(column)
+
+    def _is_key(self, column: MaskColumn) -> bool:
+        """Primary, or of a foreign key either way; `id` is, too, in a table that says nothing of its keys."""
+        if column.primary or any(column.spot in (one.column, one.target) for one in self.catalog.references):
+            return True
+        own = (one for one in self.catalog.columns if one.spot[0] == column.spot[0])
+        return column.name == "id" and not any(one.primary for one in own)
+
+    def _divides_people(self, column: MaskColumn) -> bool:
+        """Whether it decides a row's partition, and is no number of the database's own."""
+        refers = any(column.spot == one.column for one in self.catalog.references)
+        return column.divides and not refers and not column.counted and bool(promise(column.name))
+
+    def _harmless(self, column: MaskColumn) -> str:
+        if column.divides:
+            return "a key"
+        if _is_generic(column, self.catalog):
+            return GENERIC
+        if column.listed:
+            return "a CHECK lists its numbers"
+        return "codes that many rows share" if not column.many and self.codes(column) else ""
 
     def _fixed_words(self, column: MaskColumn, group: int | None) -> str:
         """Why a text is one of the application's own words, and nobody's; empty when it may be somebody's."""
@@ -170,6 +231,56 @@ def _guess(column: MaskColumn) -> Rule:
     """The kind of text that a column's name promises."""
     found: tuple[tuple[re.Pattern[str], Rule], ...] = ((_EMAIL, "email"), (_PHONE, "phone"), (_NAME, "name"))
     return next((rule for pattern, rule in found if pattern.search(column.name)), "text")
+
+
+def promise(name: str) -> Promise:
+    """What the name of a number's column says of it."""
+    words = _HUMP.sub("_", name).lower()
+    if _IDENTITY.search(words):
+        return "identity"
+    return "measure" if _MEASURE.search(words) else ""
+
+
+def _is_generic(column: MaskColumn, catalog: MaskCatalog) -> bool:
+    """Whether it is the number of a row whose table the same row names: `object_id` beside `content_type_id`."""
+    by_spot = {one.spot: one for one in catalog.columns}
+    for one in catalog.references:
+        kind, target = by_spot.get(one.column), by_spot.get(one.target)
+        if one.column[0] != column.spot[0] or not kind or not target or target.of.relation != "django_content_type":
+            continue
+        before = re.sub(r"(?:content_)?(?:type|ct)_id$", "", kind.name)
+        if column.name in (f"{before}object_id", f"{before}object_pk", f"{before}id"):
+            return True
+    return False
+
+
+def _natural(catalog: MaskCatalog, groups: Mapping[Spot, int]) -> frozenset[Spot]:
+    """Numbers that are keys and tell who somebody is, with all that refer to them: no sequence makes them."""
+    refer, referred = {one.column for one in catalog.references}, {one.target for one in catalog.references}
+    kept: set[int | Spot] = set()
+    telling: set[int | Spot] = set()
+    for one in catalog.columns:
+        values = groups.get(one.spot, one.spot)
+        if one.counted or one.divides or one.kind != "number":
+            kept.add(values)
+        elif one.spot not in refer and (one.primary or one.spot in referred) and promise(one.name):
+            telling.add(values)
+    return frozenset(one.spot for one in catalog.columns if groups.get(one.spot, one.spot) in telling - kept)
+
+
+def _require_generic(columns: Sequence[PlannedMask], catalog: MaskCatalog) -> None:
+    """Raises BadInput: numbers of rows stay, and may be those of a key that is masked."""
+    refer = {one.column for one in catalog.references}
+    masked = (one.column for one in columns if one.rule != "keep" and one.why != SAID and one.column.kind == "number")
+    key = next((one for one in masked if one.primary and one.spot not in refer), None)
+    names = next((one.column for one in columns if one.why == GENERIC), None)
+    if key is None or names is None:
+        return
+    raise BadInput(
+        f"uscdr cannot tell whether {names.words} holds numbers of {key.words}, which are masked.",
+        why=f"{key.words} is a key that may tell who somebody is, and a generic relation may name its rows.",
+        next_action=f"Add to `masking.columns` in scenarios.yaml: {names.words}: keep (it names other rows), or number",
+    )
 
 
 def _is_encrypted(one: CanaryColumn, column: MaskColumn) -> bool:
@@ -230,12 +341,12 @@ def _groups(catalog: MaskCatalog) -> dict[Spot, int]:
 
 
 def _shared(spot: Spot, catalog: MaskCatalog) -> bool:
-    """Whether the column is one of a foreign key, or is text that must stay unique."""
+    """Whether the column is one of a foreign key, or is a text or a number that must stay unique."""
     column = next((one for one in catalog.columns if one.spot == spot), None)
     if column is None:
         return False
     refers = any(spot in (pair.column, pair.target) for pair in catalog.references)
-    return refers or (column.kind == "text" and column.unique and not column.many)
+    return refers or (column.kind in ("text", "number") and column.unique and not column.many)
 
 
 def _agreed(decided: Sequence[PlannedMask]) -> Iterator[PlannedMask]:
