@@ -9,6 +9,7 @@ from uscdr.errors import BadInput
 from uscdr.models.base import DURATION, is_ours, seconds
 
 _CLOCK = re.compile(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)Z?")
+_DATED = re.compile(r"\d{4}-")
 _DAY = timedelta(days=1)
 
 
@@ -31,11 +32,8 @@ def past_typed(text: str, now: datetime, option: str) -> datetime:
     Raises BadInput for anything else, and for a time in the future.
     """
     typed = text.strip()
-    if (clock := _CLOCK.fullmatch(typed)) is not None:
-        today = now.astimezone(UTC).replace(
-            hour=int(clock["hour"]), minute=int(clock["minute"]), second=0, microsecond=0
-        )
-        return today if today <= now else today - _DAY
+    if (last := _clock(typed, now)) is not None:
+        return last
     if DURATION.fullmatch(typed):
         return _before(typed, now, option)
     found = moment_typed(typed, option, "02:10 (the last 02:10 UTC), 2026-11-23T02:10Z or 40m (that long ago)")
@@ -43,8 +41,55 @@ def past_typed(text: str, now: datetime, option: str) -> datetime:
         raise BadInput(
             f"“{text}” is in the future.",
             why=f"A time without a zone is UTC, and now it is {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC.",
-            next_action=f"Pass the time of the outage in UTC, or how long ago it was: {option} 40m",
+            next_action=f"Pass the time in UTC, or how long ago it was: {option} 40m",
         )
+    return found
+
+
+def _clock(typed: str, until: datetime) -> datetime | None:
+    """The last time up to `until` at which it was `02:10` in UTC; None for another form."""
+    clock = _CLOCK.fullmatch(typed)
+    if clock is None:
+        return None
+    day = until.astimezone(UTC)
+    found = day.replace(hour=int(clock["hour"]), minute=int(clock["minute"]), second=0, microsecond=0)
+    return found if found <= until else found - _DAY
+
+
+def window_typed(text: str, now: datetime, option: str) -> tuple[datetime, datetime]:
+    """From when until when something is expected: `03:25-03:40` (the next in UTC), `45m-90m` (from now), `45m`, ISO 8601.
+
+    Two times in ISO 8601 have a slash or blanks around the hyphen. Raises BadInput for a window that is over.
+    """
+    fix = f"Pass when in UTC: {option} 03:25-03:40, 45m, 45m-90m or 2026-11-23T03:25Z"
+    first, last = _ends(text.strip())
+    end = _coming(last, now, option, fix)
+    begin = _clock(first, end) or _coming(first, now, option, fix)
+    if end < begin or (_CLOCK.fullmatch(first) and end - begin > _DAY / 2):
+        raise BadInput(f"“{text}” ends before it begins, or lasts more than 12 hours.", next_action=fix)
+    if end < now:
+        raise BadInput(f"“{text}” is over.", next_action=fix)
+    return begin, end
+
+
+def _ends(typed: str) -> tuple[str, str]:
+    """The two times of a window; a single time is both."""
+    parts = re.split(r"\s+-\s+|\s*/\s*", typed)
+    if len(parts) == 1 and not _DATED.match(typed):
+        parts = typed.split("-")
+    return (parts[0].strip(), parts[-1].strip()) if len(parts) <= 2 else (typed, typed)  # noqa: PLR2004 - two ends
+
+
+def _coming(typed: str, now: datetime, option: str, fix: str) -> datetime:
+    """One end of a window: the next such time, so long from now, or a date and time."""
+    if (last := _clock(typed, now)) is not None:
+        return last if last == now else last + _DAY
+    try:
+        found = now + timedelta(seconds=seconds(typed)) if DURATION.fullmatch(typed) else moment_typed(typed, option)
+    except (BadInput, ValueError, OverflowError):
+        raise BadInput(f"“{typed}” is not a valid time.", next_action=fix) from None
+    if not is_ours(found):
+        raise BadInput(f"“{typed}” is too far in the future.", next_action=fix)
     return found
 
 
