@@ -57,9 +57,10 @@ def _clock(typed: str, until: datetime) -> datetime | None:
 
 
 def window_typed(text: str, now: datetime, option: str) -> tuple[datetime, datetime]:
-    """From when until when something is expected: `03:25-03:40` (the next in UTC), `45m-90m` (from now), `45m`, ISO 8601.
+    """When something is expected: `03:25-03:40` (the next in UTC), `45m-90m` (from now), one of each, or ISO 8601.
 
-    Two times in ISO 8601 have a slash or blanks around the hyphen. Raises BadInput for a window that is over.
+    Two times in ISO 8601 have a slash or blanks around the hyphen between them. Raises BadInput,
+    also for a window that is over.
     """
     fix = f"Pass when in UTC: {option} 03:25-03:40, 45m, 45m-90m or 2026-11-23T03:25Z"
     first, last = _ends(text.strip())

@@ -200,10 +200,12 @@ def close(target: Target, output: Output, wanted: str | None, duplicate_of: str 
 
 def _close_duplicate(desk: IncidentDesk, incident: Incident, original: Incident) -> int:
     """Close one of two incidents about the same outage: what is open is followed up in the other one."""
-    if original.id == incident.id or original.opened.key != incident.opened.key:
-        what = "itself" if original.id == incident.id else f"{original.id}: that one is of another target"
+    same, here = original.id == incident.id, original.opened.key == incident.opened.key
+    left = () if original.is_open else unfinished(original, desk.target.config.incident.review)
+    if same or not here or left:
+        other = "that one is closed, and it was not finished" if here else "that one is of another target"
         raise BadInput(
-            f"The incident {incident.id} is no duplicate of {what}.",
+            f"The incident {incident.id} is no duplicate of {'itself' if same else f'{original.id}: {other}'}.",
             next_action="List the incidents: uscdr incident list. To see what is open: uscdr incident close",
         )
     text = f"Closed as a duplicate of {original.id}"

@@ -244,10 +244,13 @@ class NoticeDesk:
         return False
 
     def retry(self, incident: Incident) -> bool:
-        """Send what waits of the newest notice to each group; an older text would be out of date."""
-        trouble = False
+        """Send what waits of the newest notice to each group; an older text would be out of date.
+
+        A notice that service is restored waits while an incident of the target is down.
+        """
+        trouble, down = False, any(one.is_down for one in open_incidents(state(), self._desk.target.key))
         for notice in _newest_notices(incident):
-            if _waits(notice):
+            if _waits(notice) and not (down and notice.stage == "completion"):
                 report = self.send(incident, notice)
                 trouble = bool(report.failed or report.doubtful) or trouble
         return trouble

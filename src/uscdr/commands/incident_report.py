@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from uscdr.wiring.target import Target
 
 Format = Literal["markdown", "json", "html"]
-_ENDINGS: dict[str, Format] = {"": "markdown", ".txt": "markdown", ".md": "markdown", ".markdown": "markdown", ".json": "json", ".html": "html",
-                               ".htm": "html"}  # fmt: skip
+_ENDINGS: dict[str, Format] = {
+    "": "markdown", ".txt": "markdown", ".md": "markdown", ".markdown": "markdown", ".json": "json", ".html": "html",
+    ".htm": "html",
+}  # fmt: skip
 _WHERE = "Pass --output with a file in a directory that you may write to."
 
 

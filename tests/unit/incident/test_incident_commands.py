@@ -282,6 +282,31 @@ def test_an_incident_is_no_duplicate_of_itself_nor_of_a_drill(world: World, tmp_
     assert "(down, " in world.call("status")
 
 
+def test_two_incidents_do_not_close_each_other(world: World) -> None:
+    opened(world)
+    first = json.loads(world.call("status", "--json"))["incident"]
+    world.call("resolve")
+    world.call("open", "--what", "the same again")
+    second = json.loads(world.call("status", "--json"))["incident"]
+    world.call("close", "--incident", first, "--duplicate-of", second)
+    world.call("close", "--incident", second, "--duplicate-of", first, code=2)
+    assert "closed, and it was not finished" in world.err
+
+
+def test_that_service_is_back_is_not_sent_late_while_it_is_down_again(world: World) -> None:
+    opened(world)
+    world.call("resolve")
+    world.chat.answers = [(400, {})]
+    world.call("notify", "--send", "--to", "internal", code=3)
+    world.chat.answers = [(200, {})]
+    world.call("update", "--down-again", "errors again")
+    world.call("status")
+    assert world.chat.posts == []
+    world.call("resolve")
+    world.call("notify", "--send", "--to", "internal")
+    assert world.chat.posts
+
+
 def test_an_outage_does_not_begin_after_it_was_detected(world: World) -> None:
     opened(world)
     world.pass_by(minutes=10)
