@@ -237,7 +237,7 @@ def test_an_outage_of_three_hours_misses_the_rto_although_service_is_back(desk: 
     assert re.search(r"RTO 2 h from the outage, .* UTC: 3 h have passed", plan)
     done = desk.call(*RECOVER, *since, "--confirm", desk.phrase(), code=1)
     assert "RTO: missed: 3 h of 2 h (from the outage" in done.stderr
-    assert "do not run it again" in done.stderr
+    assert "do not repeat the recovery" in done.stderr
     assert "uscdr runs resume" not in done.stderr
     status = json.loads(desk.call("--target", "sandbox", "incident", "status", "--json").stdout)
     assert datetime.fromisoformat(status["restored_at"]) > began

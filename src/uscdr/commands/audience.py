@@ -61,12 +61,15 @@ def import_people(targets: Targets, output: Output, wanted: ImportOptions) -> No
     files = files_of(targets)
     to = stores.kit_recipients(wanted.recipients, targets.loaded().config, os.environ)
     found = _from_file(wanted.file, wanted.group) if wanted.file else _from_database(targets, output)
+    _tell_unusable(found, output)
     if not found.people:
         raise BadInput(
             "There is no usable address. The list of recipients is unchanged.",
-            next_action="Check the file, or `users_query` in scenarios.yaml.",
+            next_action="Write one address on each line, or a CSV with the header address,name,role,group, where the "
+            "group is team, stakeholders or users."
+            if wanted.file
+            else "Check `users_query` in scenarios.yaml.",
         )
-    _tell_unusable(found, output)
     old = _old(files, wanted.identity, output)
     before = old.counts() if old else _counts_alone(files, found.groups)
     if not wanted.accept_fewer:

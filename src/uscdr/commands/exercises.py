@@ -19,6 +19,7 @@ from uscdr.exercises.readiness import findings, reviewed
 from uscdr.exercises.records import AttestedRecord, DrillRecord
 from uscdr.exercises.standing import State, of_all
 from uscdr.files import publish
+from uscdr.incident.screening import Screening
 from uscdr.settings import Operator
 from uscdr.ui.tables import show_table
 from uscdr.wiring.stores import open_store
@@ -187,9 +188,21 @@ def _line(one: DrillRecord | AttestedRecord) -> dict[str, object]:
     return {"when": one.on, "kind": one.kind, "name": one.name, "by": one.by, "result": shown}
 
 
+def _require_clean(note: str, config: Config) -> None:
+    """Raises BadInput for a note with what looks like a secret or a patient's data; it does not repeat it."""
+    allowed = tuple(one.how for one in config.contacts)
+    if found := Screening(str, allowed=allowed).findings("", note):
+        raise BadInput(
+            f"uscdr does not write this --note: it has {', '.join(sorted({one.kind for one in found}))}.",
+            why="A record must not have secrets or patients' data.",
+            next_action="Say it in other words, without keys, numbers of persons, names and diagnoses.",
+        )
+
+
 def record(targets: Targets, output: Output, given: Attestation) -> None:
     """Write what a person attests. Raises BadInput for what cannot be attested, MachineError."""
     config = targets.loaded(lazily=True).config
+    _require_clean(given.note, config)
     made = attested(config, given, str(Operator.of(os.environ)), system_time())
     path = records.keep(records.store_of(state()), made)
     if output.json_lines:

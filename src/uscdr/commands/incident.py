@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from uscdr.commands.housekeeping import state
@@ -27,10 +26,11 @@ from uscdr.models.incidents import (
     IncidentResolved,
     NoteWritten,
 )
-from uscdr.typed_time import past_typed, span_typed, time_typed
+from uscdr.typed_time import past_typed, window_typed
 from uscdr.words import duration, moment, plural
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from collections.abc import Sequence
 
     from uscdr.incident.state import Incident
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
-EXPECTED = "--expected"
-EXPECTED_LIKE = "Pass a time of the next 24 hours in UTC, or how long it takes: --expected 03:25-03:40, or 30m-45m"
 SHOWN_LINES = 12
 
 
@@ -91,13 +89,16 @@ def open_incident(target: Target, output: Output, asked: OpenOptions) -> int:
         detected_at=past_typed(asked.detected, now, "--detected") if asked.detected else now,
         lead=desk.clean("--lead", asked.lead) if asked.lead else "",
     )  # fmt: skip
-    if facts.outage_at and facts.outage_at > facts.detected_at:
-        raise BadInput(
-            "The outage began after it was detected.", next_action="Correct --since or --detected: both are UTC."
-        )
+    _require_order(facts.outage_at, facts.detected_at, "Correct --since or --detected: both are UTC.")
     _show(desk, desk.open(facts), output)
     _findings(desk)
     return int(ExitCode.DONE)
+
+
+def _require_order(outage_at: datetime | None, detected_at: datetime, fix: str) -> None:
+    """Raises BadInput for an outage that was detected before it began."""
+    if outage_at and outage_at > detected_at:
+        raise BadInput(f"The outage began after it was detected, {moment(detected_at)}.", next_action=fix)
 
 
 def _findings(desk: IncidentDesk) -> None:
@@ -130,7 +131,7 @@ def change(target: Target, output: Output, wanted: str | None, asked: ChangeOpti
     desk = IncidentDesk(target, output)
     found = desk.find(wanted)
     now = desk.now
-    expected = _expected(asked.expected, now) if asked.expected else (None, None)
+    expected = window_typed(asked.expected, now, "--expected") if asked.expected else (None, None)
     changed = IncidentChanged(
         what=desk.clean("--what", asked.what) if asked.what else None,
         severity=severity_of(asked.severity) if asked.severity else None,
@@ -138,6 +139,7 @@ def change(target: Target, output: Output, wanted: str | None, asked: ChangeOpti
         expected_from=expected[0], expected_until=expected[1],
         lead=desk.clean("--lead", asked.lead) if asked.lead else None,
     )  # fmt: skip
+    _require_order(changed.outage_at, found.opened.detected_at, "Correct --since: it is UTC.")
     entries: list[Any] = [] if changed == IncidentChanged() else [changed]
     if asked.down_again:
         entries.append(IncidentReopened(why=desk.clean("--down-again", asked.down_again)))
@@ -145,33 +147,6 @@ def change(target: Target, output: Output, wanted: str | None, asked: ChangeOpti
         raise BadInput("Nothing to change.", next_action="Pass at least one option, see: uscdr incident update --help")
     _show(desk, desk.append(found, *entries), output)
     return int(ExitCode.DONE)
-
-
-def _expected(text: str, now: datetime) -> tuple[datetime, datetime]:
-    """`03:25-03:40` (UTC), `30m-45m` from now, or one of either; within the next 24 hours. Raises BadInput."""
-    first, _, last = (text, "", "") if _is_moment(text) else text.partition("-")
-    begin, end = (_expected_at(one, now) for one in (first, last or first))
-    if end < begin:
-        end += timedelta(days=1)
-    if end < now:
-        raise BadInput("The expected time is over.", next_action=EXPECTED_LIKE)
-    return begin, end
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text.strip())
-    except ValueError:
-        return False
-    return True
-
-
-def _expected_at(text: str, now: datetime) -> datetime:
-    span, latest = span_typed(text, EXPECTED), now + timedelta(days=1)
-    try:
-        return time_typed(text, latest, EXPECTED) if span is None else now + timedelta(seconds=span)
-    except BadInput as error:
-        raise BadInput(error.message, next_action=EXPECTED_LIKE) from None
 
 
 def resolve(target: Target, output: Output, wanted: str | None, at: str | None, summary: str) -> int:
@@ -211,10 +186,7 @@ def close(target: Target, output: Output, wanted: str | None, duplicate_of: str 
     if not found.is_open:
         raise BadInput(f"The incident {found.id} is closed.", next_action=f"See: uscdr incident report {found.id}")
     if duplicate_of:
-        text = f"Closed as a duplicate of {desk.find(duplicate_of).id}"
-        desk.append(found, NoteWritten(text=text), IncidentClosed())
-        output.say(f"{text}.")
-        return int(ExitCode.DONE)
+        return _close_duplicate(desk, found, desk.find(duplicate_of))
     left = unfinished(found, desk.target.config.incident.review)
     if left:
         raise CheckFailed(
@@ -224,6 +196,22 @@ def close(target: Target, output: Output, wanted: str | None, duplicate_of: str 
         )
     desk.append(found, IncidentClosed())
     output.say(f"The incident {found.id} is closed. Its report: uscdr incident report {found.id}")
+    return int(ExitCode.DONE)
+
+
+def _close_duplicate(desk: IncidentDesk, incident: Incident, original: Incident) -> int:
+    """Close one of two incidents about the same outage: what is open is followed up in the other one."""
+    same, here = original.id == incident.id, original.opened.key == incident.opened.key
+    left = () if original.is_open else unfinished(original, desk.target.config.incident.review)
+    if same or not here or left:
+        other = "that one is closed, and it was not finished" if here else "that one is of another target"
+        raise BadInput(
+            f"The incident {incident.id} is no duplicate of {'itself' if same else f'{original.id}: {other}'}.",
+            next_action="List the incidents: uscdr incident list. To see what is open: uscdr incident close",
+        )
+    text = f"Closed as a duplicate of {original.id}"
+    desk.append(incident, NoteWritten(text=text), IncidentClosed())
+    desk.output.say(f"{text}.")
     return int(ExitCode.DONE)
 
 
@@ -310,7 +298,10 @@ def _time_lines(incident: Incident, now: datetime) -> list[str]:
 
 def _doubts(incident: Incident) -> list[str]:
     named = dict.fromkeys((notice.id, one.channel) for notice, one in incident.doubtful)
-    return [f"IN DOUBT: notice {one} over {channel}: uscdr incident settle {one} {channel}" for one, channel in named]
+    return [
+        f"IN DOUBT: notice {one} over {channel}: uscdr incident settle {one} {channel} sent (or: not-sent)"
+        for one, channel in named
+    ]
 
 
 def _actions(incident: Incident) -> list[str]:

@@ -87,6 +87,8 @@ class IncidentDesk:
         if header is not None and header.is_stale(self.now):
             words = f"The list of recipients is of {moment(header.imported_at)}: people joined and left since."
             self.output.warn_once(f"{words} While the application works, run: {IMPORT}")
+        if not files.present:
+            return files.read(())  # says where a list comes from, not which key would open it
         return files.read(Identity.read(identity_file(self.identity, os.environ)))
 
     @cached_property
@@ -143,8 +145,11 @@ class IncidentDesk:
         return Ledger(state(), incident, who, self.shelf, lambda: self.now, self.redactor.data, warn)
 
     def clean(self, option: str, text: str) -> str:
-        """A text of a person, without secrets and patients' data. Raises BadInput that does not repeat it."""
-        words = " ".join(text.split())
+        """A text of a person in one line of printable characters, without secrets and patients' data.
+
+        Raises BadInput that does not repeat it.
+        """
+        words = " ".join("".join(one if one.isprintable() else " " for one in text).split())
         if not words or len(words) > LONGEST_TEXT:
             raise BadInput(f"{option} needs a text of 1 to {LONGEST_TEXT:,} characters.")
         found = self.screening.findings("", words)

@@ -21,7 +21,7 @@ from uscdr.scenarios.config_channels import SmtpSettings
 from uscdr.settings import Directories
 from uscdr.ui.prompts import Prompter
 from uscdr.wiring.notices import channels
-from uscdr.words import plural
+from uscdr.words import moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,14 +93,30 @@ def notify(target: Target, output: Output, wanted: str | None, asked: NotifyOpti
     """Send the notices that are due, or the named one; retry those that wait."""
     desk = IncidentDesk(target, output)
     found = desk.find(wanted)
+    if asked.stage is not None:
+        _require_true(found, asked.stage)
     if asked.by_hand:
         return _told_by_hand(desk, found, asked)
     post = NoticeDesk(desk, asked.identity)
-    trouble = post.retry(found)
+    trouble = False if asked.show else post.retry(found)
     for stage, readers in _wanted(desk, found, asked):
         draft = post.draft(desk.current(found.id), stage, readers, asked)
         trouble = post.offer(desk.current(found.id), stage, readers, draft, asked) or trouble
     return int(ExitCode.FAILED if trouble else ExitCode.DONE)
+
+
+def _require_true(incident: Incident, stage: Stage) -> None:
+    """Raises BadInput for a notice that would say what the incident does not: service is back, or is still down."""
+    if stage == "completion" and incident.restored_at is None:
+        raise BadInput(
+            "Service is not restored, by what is recorded: a notice must not say that it is.",
+            next_action="If it is restored, record it first: uscdr incident resolve",
+        )
+    if stage != "completion" and incident.restored_at is not None:
+        raise BadInput(
+            f"Service is restored since {moment(incident.restored_at)}: a notice must not say that it is down.",
+            next_action='Send --stage completion. If service is down again: uscdr incident update --down-again "why"',
+        )
 
 
 def _wanted(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> list[tuple[Stage, Readers]]:
@@ -119,10 +135,14 @@ def _wanted(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> lis
 
 
 def _told_by_hand(desk: IncidentDesk, incident: Incident, asked: NotifyOptions) -> int:
+    if asked.send or asked.show:
+        raise BadInput(
+            "--by-hand records what you told; it sends and shows nothing.", next_action="Leave out --send and --show."
+        )
     how = desk.clean("--by-hand", asked.by_hand)
     due = [one for one in notices_due(incident) if asked.readers in (None, one.readers)]
     if asked.stage is not None:
-        told = [(asked.stage, asked.readers or "internal")]
+        told = [(asked.stage, one) for one in ([asked.readers] if asked.readers else list(READ_BY))]
     else:
         told = [(one.stage, one.readers) for one in due]
     if not told:
@@ -175,7 +195,7 @@ class NoticeDesk:
         if asked.show:
             return False
         if not asked.send:
-            self._confirm(stage, readers, routes)
+            self._confirm(stage, readers, routes, f" --stage {stage} --to {readers}" if asked.stage else "")
         found, prepared = self._prepare(incident, stage, readers, draft, routes)
         if not prepared:
             output.warn(
@@ -231,10 +251,13 @@ class NoticeDesk:
         return False
 
     def retry(self, incident: Incident) -> bool:
-        """Send what waits of the newest notice to each group; an older text would be out of date."""
-        trouble = False
+        """Send what waits of the newest notice to each group; an older text would be out of date.
+
+        A notice that service is restored waits while an incident of the target is down.
+        """
+        trouble, down = False, any(one.is_down for one in open_incidents(state(), self._desk.target.key))
         for notice in _newest_notices(incident):
-            if _waits(notice):
+            if _waits(notice) and not (down and notice.stage == "completion"):
                 report = self.send(incident, notice)
                 trouble = bool(report.failed or report.doubtful) or trouble
         return trouble
@@ -283,12 +306,12 @@ class NoticeDesk:
         output.result(f"--- {STAGE_WORDS[stage]} to {whom(readers)}: over {over} ({plural(people, 'message')})")
         output.result(f"Subject: {draft.subject}\n\n{draft.text}---")
 
-    def _confirm(self, stage: Stage, readers: Readers, routes: Mapping[str, Route]) -> None:
+    def _confirm(self, stage: Stage, readers: Readers, routes: Mapping[str, Route], named: str) -> None:
         if not self._prompter.interactive:
             raise Declined(
                 f"The {STAGE_WORDS[stage]} to {whom(readers)} was not sent: nobody could confirm it.",
                 why="There is no terminal to ask.",
-                next_action="Read the text above. To send it: uscdr incident notify --send",
+                next_action=f"Read the text above. To send it: uscdr incident notify --send{named}",
             )
         over = ", ".join(routes)
         if self._prompter.choose(f"Send this notice over {over}?", (SEND, STOP)) != SEND:
@@ -322,7 +345,8 @@ def _waits(notice: NoticeRecord) -> bool:
 def _say(output: Output, notice: NoticeRecord, report: DeliveryReport) -> None:
     """What became of the messages, in words."""
     told = report.sent - report.written
-    output.say(f"Notice {notice.id}: {plural(told, 'message')} accepted, and written into the outbox.")
+    kept = ", and written into the outbox" if report.written else ""
+    output.say(f"Notice {notice.id}: {plural(told, 'message')} accepted{kept}.")
     for name, why in report.failed.items():
         output.warn(f"Notice {notice.id} waits for {name}: {why} The next uscdr incident command tries again.")
     for name, count in report.refused.items():

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from uscdr.wiring.target import Target
 
 Format = Literal["markdown", "json", "html"]
-_ENDINGS: dict[str, Format] = {".md": "markdown", ".markdown": "markdown", ".json": "json", ".html": "html",
-                               ".htm": "html"}  # fmt: skip
+_ENDINGS: dict[str, Format] = {
+    "": "markdown", ".txt": "markdown", ".md": "markdown", ".markdown": "markdown", ".json": "json", ".html": "html",
+    ".htm": "html",
+}  # fmt: skip
 _WHERE = "Pass --output with a file in a directory that you may write to."
 
 
@@ -71,7 +73,13 @@ def _format_of(asked: ReportOptions) -> Format:
         case str():
             known_forms = ", ".join(get_args(Format))
             raise BadInput(f"“{asked.form}” is not a format.", next_action=f"Pass one of: {known_forms}.")
-    return "markdown" if asked.output is None else _ENDINGS.get(asked.output.suffix.lower(), "markdown")
+    ending = ".md" if asked.output is None else asked.output.suffix.lower()
+    if ending not in _ENDINGS:
+        raise BadInput(
+            f"uscdr makes no report in the format {ending}.",
+            next_action="Name the file .md, .html or .json, or pass --format. For a PDF print the HTML report.",
+        )
+    return _ENDINGS[ending]
 
 
 def _text(made: IncidentReport, form: Format) -> str:

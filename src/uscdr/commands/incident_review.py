@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from uscdr.wiring.target import Target
 
 SKIP, MARK = "later", "## "
+DEFAULT_EDITOR = "vi"
+WITHOUT_EDITOR = "Set EDITOR, or answer here: uscdr incident review --answer ID=TEXT"
 EDIT_HEAD = "Answer below each question. One without an answer stays open. No keys, names of patients and diagnoses."
 
 
@@ -65,6 +67,7 @@ def _changes(desk: IncidentDesk, incident: Incident, asked: ActionOptions) -> li
     evidence = desk.clean("--evidence", asked.evidence) if asked.evidence else None
     if asked.drop and not evidence:
         raise BadInput("Dropping an action needs a reason.", next_action='Add it: --evidence "why it is not needed"')
+    _require_one_change(asked)
     changes: list[Entry] = []
     for names, becomes in ((asked.done, "done"), (asked.drop, "dropped"), (asked.assign, None)):
         for name in names:
@@ -76,7 +79,7 @@ def _changes(desk: IncidentDesk, incident: Incident, asked: ActionOptions) -> li
             )
     if asked.add:
         title = desk.clean("--add", asked.add)
-        task = dated_task(asked.add)
+        task = dated_task(title)
         at = due or (desk.now + task.within if task else None)
         changes.append(
             ActionAdded(
@@ -85,6 +88,18 @@ def _changes(desk: IncidentDesk, incident: Incident, asked: ActionOptions) -> li
             )
         )  # fmt: skip
     return changes
+
+
+def _require_one_change(asked: ActionOptions) -> None:
+    """Raises BadInput for an action that is named twice, and for what shall change without an action."""
+    named = (*asked.done, *asked.drop, *asked.assign)
+    twice = [one for number, one in enumerate(named) if one in named[:number]]
+    if twice:
+        raise BadInput(f"The action “{twice[0]}” is named twice.", next_action="Name each action once.")
+    if (asked.owner or asked.due or asked.evidence) and not named and not asked.add:
+        raise BadInput(
+            "--owner, --due and --evidence need an action.", next_action="Name it: --assign a1, --done a1 or --drop a1"
+        )
 
 
 def _known(incident: Incident, name: str) -> ActionRecord:
@@ -166,7 +181,7 @@ def _edited(desk: IncidentDesk, incident: Incident, questions: Sequence[ReviewQu
     if not left:
         return incident
     text = "\n\n".join(f"{MARK}{one.id}: {one.question}\n" for one in left)
-    written = _in_editor(f"{EDIT_HEAD}\n\n{text}")
+    written = _in_editor(f"{EDIT_HEAD}\n\n{text}", desk.output)
     known = {one.id for one in left}
     parts = (part.partition("\n") for part in written.split(f"\n{MARK}")[1:])
     told = [(head.partition(":")[0], " ".join(body.split())) for head, _, body in parts]
@@ -175,9 +190,12 @@ def _edited(desk: IncidentDesk, incident: Incident, questions: Sequence[ReviewQu
     return desk.append(incident, *entries)
 
 
-def _in_editor(text: str) -> str:
-    """The text after the operator's editor ended; it is in a private file meanwhile. Raises MachineError."""
-    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+def _in_editor(text: str, output: Output) -> str:
+    """The text after the operator's editor ended; it is in a private file meanwhile. Raises MachineError, BadInput."""
+    named = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not named and not Prompter(output).interactive:
+        raise BadInput(f"There is no terminal for the editor {DEFAULT_EDITOR}.", next_action=WITHOUT_EDITOR)
+    editor = _words(named or DEFAULT_EDITOR)
     path = private_directory(state() / ROOM) / f".review-{secrets.token_hex(8)}.md"
     write_whole(path, text.encode())
     try:
@@ -191,8 +209,19 @@ def _in_editor(text: str) -> str:
         path.unlink(missing_ok=True)
     raise MachineError(
         f"uscdr could not use the editor {editor[0]}.", why=why,
-        next_action="Set EDITOR, or answer here: uscdr incident review --answer ID=TEXT",
+        next_action=WITHOUT_EDITOR,
     )  # fmt: skip
+
+
+def _words(command: str) -> list[str]:
+    """The editor with its arguments. Raises BadInput for quotes without an end, and for blanks alone."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    if not words:
+        raise BadInput(f"“{command}” is no command of an editor.", next_action=WITHOUT_EDITOR)
+    return words
 
 
 def _show(incident: Incident, questions: Sequence[ReviewQuestion], output: Output) -> None:

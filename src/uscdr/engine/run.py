@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PLANNING = "plan"
 UNTOUCHED = "Nothing was changed."
+ALL_DONE = "Every step is done: do not repeat the recovery. To look again: uscdr verify all"
 NOT_OURS = "This run changed nothing; an earlier run left this state (see: uscdr runs list)."
 UNCONFIRMED = "Not confirmed: there is no terminal to ask, and no --confirm."
 
@@ -128,7 +129,7 @@ class Run:
                 self._all_but = _all_but(plan.lines, runner.failed)
             short = shortfall()
             if short:
-                raise CheckFailed(short, next_action=COMPLETE)
+                raise CheckFailed(short, next_action=ALL_DONE)
             verified = " and verified" if RunKind(self._charter.begun.scenario).recovers else ""
             open_ = proviso()
             return f"{self._charter.title}: done{verified}{f'; {open_}' if open_ else ''}."

@@ -108,7 +108,7 @@ def _not_told(incident: Incident) -> Iterator[str]:
     for due in notices_due(incident):
         yield f"the {STAGE_WORDS[due.stage]} to {whom(due.readers)} is missing (uscdr incident notify)"
     for notice, one in incident.doubtful:
-        settle = f"uscdr incident settle {notice.id} {one.channel}"
+        settle = f"uscdr incident settle {notice.id} {one.channel} sent, or not-sent"
         yield f"notice {notice.id} may have arrived over {one.channel} ({settle})"
 
 

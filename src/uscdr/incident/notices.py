@@ -73,7 +73,7 @@ def composed(stage: Stage, readers: Readers, facts: NoticeFacts, own: Path) -> D
         raise _wrong(own / name, f"line {error.lineno}: {error.message}") from None
     except UndefinedError as error:
         raise _wrong(own / name, f"{error.message}") from None
-    except (TemplateError, UnicodeDecodeError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:
         raise _wrong(own / name, type(error).__name__) from None
     return _split(text, own / name)
 
@@ -83,11 +83,16 @@ def _split(text: str, path: Path) -> Draft:
     subject, body = head.removeprefix(SUBJECT).strip(), body.strip()
     if not head.startswith(SUBJECT) or not subject or not body:
         raise _wrong(path, f"it must begin with “{SUBJECT.strip()}” and have a text after it")
-    if len(subject) > LONGEST_SUBJECT or len(body) > LONGEST_TEXT or not subject.isprintable():
-        raise _wrong(
-            path, f"the subject or the text is too long (at most {LONGEST_SUBJECT} and {LONGEST_TEXT} characters)"
-        )
-    return Draft(subject, _tidy(body) + "\n")
+    if not subject.isprintable():
+        raise _wrong(path, "its subject has control characters")
+    if len(body) > LONGEST_TEXT:
+        raise _wrong(path, f"its text has more than {LONGEST_TEXT:,} characters")
+    return Draft(_shortened(subject), _tidy(body) + "\n")
+
+
+def _shortened(subject: str) -> str:
+    """A subject that a long --what made too long ends with …: the text has all of it."""
+    return subject if len(subject) <= LONGEST_SUBJECT else f"{subject[: LONGEST_SUBJECT - 1].rstrip()}…"
 
 
 def _tidy(text: str) -> str:

@@ -154,7 +154,7 @@ class Prompter:
             self._output.err.offer("\n")
             raise Interrupted(
                 "The operator interrupted a question and confirmed nothing.",
-                next_action="Continue and answer it: uscdr runs resume",
+                next_action="Run the command again and answer it. If a recovery was running: uscdr runs resume",
             ) from error
 
     def _forget_typed_ahead(self) -> None:

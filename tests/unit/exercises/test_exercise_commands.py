@@ -215,6 +215,16 @@ def test_what_cannot_be_recorded_is_bad_input_and_leaves_nothing(
     assert "Next:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("note", ["patient 10442 was told", "the token is ghp_abcdefghij0123456789"])
+def test_a_note_with_a_secret_or_a_patients_data_is_refused_and_not_repeated(
+    note: str, state: Path, capsys: Captured
+) -> None:
+    arguments = ["drill", "record", "contacts-review", "--by", "Ada Reyes", "--note", note]
+    assert main.run(arguments) == ExitCode.BAD_INPUT
+    assert note not in capsys.readouterr().err
+    assert not list((state / "exercises").rglob("*.json"))
+
+
 def test_records_are_listed_oldest_first(state: Path, capsys: Captured) -> None:
     assert main.run(["drill", "list"]) == ExitCode.DONE
     assert "No records." in capsys.readouterr().out

@@ -94,6 +94,12 @@ def test_the_format_follows_the_name_of_the_file(name: str, begin: str, state: P
     assert (tmp_path / name).read_text().startswith(begin)
 
 
+def test_a_name_of_another_format_is_refused(state: Path, tmp_path: Path, capsys: Captured) -> None:
+    assert main.run(["incident", "report", INCIDENT, "--output", str(tmp_path / "a.pdf")]) == 2
+    assert "print the HTML report" in capsys.readouterr().err
+    assert not (tmp_path / "a.pdf").exists()
+
+
 def test_an_option_goes_before_the_name(state: Path, tmp_path: Path, capsys: Captured) -> None:
     place = tmp_path / "a.html"
     assert main.run(["incident", "report", INCIDENT, "--format", "json", "--output", str(place)]) == 0

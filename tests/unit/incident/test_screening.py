@@ -121,6 +121,7 @@ def test_a_template_of_the_operator_comes_first_and_sees_only_facts(tmp_path: Pa
     for body, why in [
         ("{{ nothing_of_this_name }}", "nothing_of_this_name"), ("{% if %}", "line 3"),
         ("{{ service.__class__.__mro__ }}", "users-first"), ("", "must begin with"),
+        ('{% include "users-first.txt.j2" %}', "RecursionError"), ("long " * 2000, "more than 8,000 characters"),
     ]:  # fmt: skip
         with pytest.raises(BadInput) as refused:
             text(body)

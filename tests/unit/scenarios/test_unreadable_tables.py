@@ -89,6 +89,7 @@ def test_a_table_that_row_level_security_hides_in_the_backup_too_is_named_and_us
     assert ending.code is ExitCode.CHECK_FAILED
     assert ending.error is not None
     assert ending.error.message == f"Recovered, but some checks could not run: django_session: {HIDDEN}"
+    assert "do not repeat the recovery" in ending.error.next_action
     assert not run.world.maintenance
     assert run.world.formation == {"web": 2, "worker": 3, "beat": 1, "cron": 0}
     compared = next(one["result"] for one in run.events("step.succeeded") if one["step"] == "compare")
