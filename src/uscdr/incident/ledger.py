@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from uscdr import clock, files
 from uscdr.errors import BadInput, JournalError, MachineError, OutcomeUnknown
 from uscdr.files import disk_errors, private_directory, turn, write_whole
+from uscdr.incident.state import ordered
 from uscdr.journal.chain import FIRST, LinePlace, decoded, encode, is_whole, line_hash
 from uscdr.journal.runs import new_run_id
 from uscdr.models.incidents import INCIDENT_ENTRY, Entry, IncidentOpened, NoticeSending, Recorded
@@ -156,9 +157,8 @@ class Ledger:
         return IncidentJournal.read(self.path)
 
     def records(self) -> tuple[Recorded, ...]:
-        """The records, also those that wait to be shared, in the order of their times."""
-        found = [*self.read().records, *(Recorded.model_validate(one) for one in self._waiting())]
-        return tuple(sorted(found, key=lambda record: record.at))
+        """The records, also those that wait to be shared, in the order in which they count."""
+        return ordered([*self.read().records, *(Recorded.model_validate(one) for one in self._waiting())])
 
     def append(self, *entries: Entry) -> None:
         """Append the entries, durably and for the team.
