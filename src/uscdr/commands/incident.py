@@ -99,7 +99,7 @@ def open_incident(target: Target, output: Output, asked: OpenOptions) -> int:
 
 def _findings(desk: IncidentDesk) -> None:
     """What is not ready for an incident: document, contacts, the maintenance page. The incident is open by now."""
-    attested = records.read(records.store_of(state())).attested
+    attested = records.TeamRecords(state(), desk.env, desk.output.warn_once).read().attested
     today = desk.now.astimezone(zone_of(desk.target.config)).date()
     for one in findings(desk.target.config, attested, today):
         desk.output.warn(f"Finding: {one.message} {one.do}")
