@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from uscdr.errors import CheckFailed, UscdrError
 from uscdr.models.base import Count, Fact, Moment, Span
+from uscdr.settings import SHARED_STATE
 from uscdr.store.directory import LocalStore
 from uscdr.store.store import NameTaken
 from uscdr.threads import run_all
@@ -207,6 +208,8 @@ class TeamRecords:
 
     def _share(self) -> Store | None:
         """Share what only this machine has; the shared state, None without one. Raises UscdrError."""
+        if not self.env.get(SHARED_STATE):
+            return None
         from uscdr.shared.team import Team
 
         team, own = Team.open(self.env), store_of(self.state)
