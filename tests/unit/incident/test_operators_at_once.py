@@ -323,3 +323,23 @@ def test_an_answer_of_an_earlier_attempt_does_not_end_that_of_another_machine() 
     assert found.state == "sending"
     (found,) = folded([*chain, line("ben", failed)]).notices["n1"].deliveries
     assert found.state == "failed"
+
+
+def test_what_one_wrote_without_the_team_keeps_a_number_of_its_own(team: Team) -> None:
+    """Ada worked without the shared state meanwhile: both have a first notice and a first action."""
+    alone, letters = ledger(team.place, clock=team.clocks["ada"]), Arrived()
+    for book in (alone, team.ben):
+        name = notice(book)
+        send(team, book, name, letters)
+        book.append(ActionChanged(action=action(book), owner=book.who.user))
+    team.ada.sync()
+    team.ben.sync()
+    assert team.ada.path.read_bytes() == team.ben.path.read_bytes()
+    found = folded(team.ben.records())
+    assert {one.subject: len(one.of("sent")) for one in found.notices.values()} == {"ada": 6, "ben": 6}
+    assert {one.title: one.owner for one in found.actions.values()} == {"ada": "ada", "ben": "ben"}
+    assert (found.notices["n1"].subject, found.actions["a1"].title) == ("ben", "ben"), "the team's numbers stay"
+    assert (notice(team.ada), action(team.ben)) == ("n3", "a3")
+    for name in folded(team.ada.records()).notices.keys() - {"n3"}:
+        send(team, team.ada, name, letters)
+    assert len(letters.letters) == 2 * len(PEOPLE)
