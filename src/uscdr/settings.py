@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SCRATCH = "USCDR_SCRATCH"
 """The variable that names a PostgreSQL server of the operator's own, for proofs."""
+SHARED_STATE = "USCDR_SHARED"
+"""The variable that names the store which the machines of a team share."""
 PING = "USCDR_PING"
 """The variable with the address that a monitoring service gave for a command; it works like a password."""
 

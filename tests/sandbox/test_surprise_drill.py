@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from test_recover_db import Desk
+from uscdr.drills import surprise
 from uscdr.drills.drill import drill
-from uscdr.drills.environment import DrillRequest
-from uscdr.drills.faults import PlannedFault, faults_of
+from uscdr.drills.environment import DrillRequest, Stage
+from uscdr.drills.faults import FaultRule, PlannedFault, Reaction, Sign, faults_of
+from uscdr.engine.run import Outcome
 from uscdr.errors import ExitCode
 from uscdr.ui.console import Output
 from uscdr.wiring.context import WaitReporter
@@ -61,3 +63,36 @@ def test_a_fault_that_uscdr_does_not_notice_fails_the_drill_although_it_recovere
     assert (one["verdict"], one["detected"], one["right"]) == ("FAILED", False, True)
     assert (facts["recovery"]["outcome"], facts["sound"]) == ("done", False)
     assert all(finding["holds"] for finding in facts["findings"])
+
+
+def test_a_download_that_is_cut_is_taken_up_again_in_the_same_run(tmp_path: Path) -> None:
+    seed, reports = seed_of(lambda one: one.name == "cut download"), tmp_path / "reports"
+    request = DrillRequest(HOW, 20, reports, tmp_path / "state", None, seed)
+    assert drill("db", request, Output(quiet=True)) == ExitCode.DONE
+    facts = facts_of(reports)
+    (one,) = facts["surprise"]["faults"]
+    assert (one["verdict"], one["detected"], one["right"]) == ("handled", True, True)
+    assert one["evidence"].startswith("note: Attempt 1 of 6 failed (The download was cut at ")
+    assert one["outcome"] == "as expected (exit code 0)"
+
+
+def test_storage_that_is_dead_ends_the_run_and_names_the_command_that_finishes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = FaultRule("truncated", "GET", "/archives/*", count=0)
+    dead = PlannedFault("dead storage", "", Reaction.AGAIN, Sign.BROKEN, rule, codes=(ExitCode.FAILED,))
+    monkeypatch.setattr(surprise, "faults_of", lambda *_: (dead,))
+    said: list[str] = []
+    recover = Stage.recover
+
+    def heard(stage: Stage, *asked: Any) -> Outcome:
+        outcome = recover(stage, *asked)
+        said.append(outcome.error.next_action if outcome.error else "")
+        return outcome
+
+    monkeypatch.setattr(Stage, "recover", heard)
+    request = DrillRequest(HOW, 20, tmp_path / "reports", tmp_path / "state", None, 1)
+    assert drill("db", request, Output(quiet=True)) == ExitCode.DONE
+    (one,) = facts_of(tmp_path / "reports")["surprise"]["faults"]
+    assert (one["verdict"], one["outcome"]) == ("handled", "as expected (exit code 3, then 0)")
+    assert said == ["Resume the run (uscdr runs resume): it requests a new link. A link is valid for an hour at most."]

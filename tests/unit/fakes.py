@@ -624,8 +624,8 @@ class FakeBackups:
     def schedules(self, addon_id: str) -> tuple[Schedule, ...]:
         return (Schedule(id="s", name="DATABASE_URL", hour=2, timezone="UTC"),)
 
-    def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
-        content = link.url.get_secret_value().encode()
+    def download(self, app: str, num: int, destination: Path, progress: Progress) -> Download:
+        content = self.public_url(app, num).url.get_secret_value().encode()
         if (name := content.rpartition(b"/")[2].decode()) in self._world.undelivered:
             raise self._world.undelivered[name]
         destination.write_bytes(content)

@@ -20,7 +20,7 @@ from uscdr.kit.collect.sources import BuildRequest, ProofShelf, Sources
 from uscdr.kit.reader import KitReader
 from uscdr.models.data_settings import CanaryColumn, ResourceType
 from uscdr.models.dns import NameServer, RecordSet, RecordType, ServerAnswer, Sighting
-from uscdr.models.heroku import Belongings, Build, Domain, Download, LogDrain, Release, SignedUrl
+from uscdr.models.heroku import Belongings, Build, Domain, Download, LogDrain, Release
 from uscdr.models.media import Access, Asset, AssetDetails, AssetKey, MediaDownload
 from uscdr.models.migrations import Lack, SourceArchive
 from uscdr.providers.ports.progress import Progress
@@ -49,7 +49,9 @@ class KitPlatform(FakePlatform):
 
 
 class KitBackups(FakeBackups):
-    def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
+    def download(self, app: str, num: int, destination: Path, progress: Progress) -> Download:
+        link = self.public_url(app, num)
+
         def effect() -> Download:
             content = f"PGDMP {PATIENT} {link.url.get_secret_value()}".encode()
             destination.write_bytes(content)

@@ -112,6 +112,6 @@ def _judged(
             next_action="Reach them another way, correct the contacts, then: uscdr drill comms --ack NAME=MINUTES",
         )
     record = attest.communicated(config, "comms", Operator.of(desk.env).user, desk.now, note=f"{words}: {told}")
-    path = records.keep(records.store_of(state()), record)
+    path = records.TeamRecords(state(), desk.env, desk.output.warn_once).keep(record)
     desk.output.say(f"Recorded: {path}. What is due: uscdr drill due")
     return int(ExitCode.DONE)

@@ -27,7 +27,7 @@ from uscdr.wiring.targets import application_of
 from uscdr.words import duration, first_of, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -66,7 +66,7 @@ def due(targets: Targets, output: Output, calendar: Path | None) -> int:
             f"{loaded.path} lists no exercises.",
             next_action="Add the section `exercises`. The packaged scenarios.yaml shows one: see docs/exercises.md",
         )
-    known = known_facts(config, application_of(loaded, targets.name, os.environ), state())
+    known = known_facts(config, application_of(loaded, targets.name, os.environ), state(), output.warn_once)
     report = _report_on(known, now)
     _show(report, output)
     if calendar is not None:
@@ -75,12 +75,15 @@ def due(targets: Targets, output: Output, calendar: Path | None) -> int:
     return int(report.code)
 
 
-def known_facts(config: Config, of: tuple[str, str], directory: Path) -> KnownFacts:
-    """The records of a state directory, and the proofs of the backups of the application `of` (`application_of`).
+def known_facts(
+    config: Config, of: tuple[str, str], directory: Path, warn: Callable[[str], None]
+) -> KnownFacts:  # fmt: skip
+    """The records of a state directory and of the team, and the proofs of the application `of` (`application_of`).
 
     Raises MachineError.
     """
-    zone, log, (app, identity) = zone_of(config), records.read(records.store_of(directory)), of
+    zone, (app, identity) = zone_of(config), of
+    log = records.TeamRecords(directory, os.environ, warn).read()
     proofs, unread = _proofs(config, directory)
     scope = Scope(app, demands=demands_digest(config.invariants))
     return KnownFacts(config, zone, log, proofs, unread, scope, identity)
@@ -162,7 +165,7 @@ def _write_calendar(path: Path, report: _ExerciseReport, known: KnownFacts, now:
 
 def show_records(output: Output) -> int:
     """Print every record, oldest first; return 1 when one was refused."""
-    log = records.read(records.store_of(state()))
+    log = records.TeamRecords(state(), os.environ, output.warn_once).read()
     if output.json_lines:
         for one in log.records:
             output.record(one.model_dump(mode="json"))
@@ -204,7 +207,7 @@ def record(targets: Targets, output: Output, given: Attestation) -> None:
     config = targets.loaded(lazily=True).config
     _require_clean(given.note, config)
     made = attested(config, given, str(Operator.of(os.environ)), system_time())
-    path = records.keep(records.store_of(state()), made)
+    path = records.TeamRecords(state(), os.environ, output.warn_once).keep(made)
     if output.json_lines:
         output.record({"path": path, **made.model_dump(mode="json")})
         return

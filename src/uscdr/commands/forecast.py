@@ -12,6 +12,7 @@ from uscdr.engine.plan import LATE
 from uscdr.errors import JournalError
 from uscdr.journal.reader import Journal
 from uscdr.journal.runs import LocalRuns
+from uscdr.models.forecast import EXPECTED_BACK
 from uscdr.models.runs import RunKind
 from uscdr.report.durations import TELL_SIZES, EarlierRun, sizes_in
 from uscdr.report.fold import Fold
@@ -85,7 +86,7 @@ class RecordedForecaster:
             return {}
         back = forecast.window(now, step, back=True)
         warning = forecast.warning(now, step)
-        facts: dict[str, Any] = {"service expected back": f"{back.words} ({forecast.basis})" if back else ""}
+        facts: dict[str, Any] = {EXPECTED_BACK: f"{back.words} ({forecast.basis})" if back else ""}
         return {name: words for name, words in (facts | {LATE: warning}).items() if words}
 
     def _since(self) -> datetime | None:

@@ -30,8 +30,8 @@ from uscdr.typed_time import past_typed, window_typed
 from uscdr.words import duration, moment, plural
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from collections.abc import Sequence
+    from datetime import datetime
 
     from uscdr.incident.state import Incident
     from uscdr.models.incidents import Severity
@@ -103,7 +103,7 @@ def _require_order(outage_at: datetime | None, detected_at: datetime, fix: str) 
 
 def _findings(desk: IncidentDesk) -> None:
     """What is not ready for an incident: document, contacts, the maintenance page. The incident is open by now."""
-    attested = records.read(records.store_of(state())).attested
+    attested = records.TeamRecords(state(), desk.env, desk.output.warn_once).read().attested
     today = desk.now.astimezone(zone_of(desk.target.config)).date()
     for one in findings(desk.target.config, attested, today):
         desk.output.warn(f"Finding: {one.message} {one.do}")

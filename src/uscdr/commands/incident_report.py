@@ -15,6 +15,7 @@ from uscdr.incident.open_incidents import known_incidents, open_incidents
 from uscdr.incident.report import ChainHead
 from uscdr.incident.report_texts import incident_markdown, incident_page
 from uscdr.incident.reporting import IncidentEvidence, incident_report
+from uscdr.incident.state import ordered
 from uscdr.journal.reader import Journal
 from uscdr.journal.runs import LocalRuns
 from uscdr.report.objectives import build
@@ -143,7 +144,7 @@ def _history() -> tuple[tuple[TrendPoint, ...], list[str]]:
             unread.append(f"The journal of incident {seen.incident} is damaged and not in the history.")
             continue
         head = ChainHead(journal=path.name, events=len(seen.records), last_hash=seen.last_hash)
-        records = sorted(seen.records, key=lambda record: record.at)
+        records = ordered(seen.records)
         linked = [one.event.run for one in records if one.event.kind == "run.linked"]
         owners |= dict.fromkeys(linked, seen.incident)
         known = [runs[run] for run in dict.fromkeys(linked) if run in runs]

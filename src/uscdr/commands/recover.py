@@ -26,7 +26,8 @@ from uscdr.providers.source.git_source import check
 from uscdr.report.objectives import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.adapters import Request
-from uscdr.shared.team import VARIABLE, Team
+from uscdr.settings import SHARED_STATE
+from uscdr.shared.team import Team
 from uscdr.typed_time import past_typed
 from uscdr.wiring import adapters
 from uscdr.wiring.kits import identity_file, pinned
@@ -203,7 +204,7 @@ def _resumable(journal: Journal, team: Team | None, asked: ResumeOptions) -> dic
         raise BadInput(
             "uscdr can take over another machine's run only with the shared state.",
             why="This machine's copy of the run may be out of date.",
-            next_action=f"Set {VARIABLE}, then without --without-shared: uscdr runs resume --take-over",
+            next_action=f"Set {SHARED_STATE}, then without --without-shared: uscdr runs resume --take-over",
         )
     return first
 

@@ -391,8 +391,8 @@ def _copied(deps: Adapters) -> Comparison:
     entry = next((one for one in reversed(known.entries) if one.copies and one.transfer), None)
     if entry is None or entry.transfer is None:
         return Comparison(name, holds=False, evidence="there is no copy")
-    card, link = entry.copies[0], deps.backups.public_url(known.owner, entry.transfer.num)
-    got = deps.backups.download(link, deps.work / "platform.dump", lambda *_: None)
+    card = entry.copies[0]
+    got = deps.backups.download(known.owner, entry.transfer.num, deps.work / "platform.dump", lambda *_: None)
     try:
         with vault.reading().opened(vault.store(), card, deps.work) as path:
             same = path.read_bytes() == (deps.work / "platform.dump").read_bytes()

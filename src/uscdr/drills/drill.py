@@ -26,7 +26,7 @@ from uscdr.drills.environment import DrillRequest, Stage, stage
 from uscdr.drills.surprise import Trouble
 from uscdr.errors import ExitCode
 from uscdr.exercises.basis import Basis
-from uscdr.exercises.records import DrillRecord, keep, store_of
+from uscdr.exercises.records import DrillRecord, TeamRecords
 from uscdr.files import disk_errors, write_whole
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal
@@ -259,7 +259,7 @@ def drill(scenario: str, request: DrillRequest, output: Output) -> int:
     done = _account(scenario, request, run, outcome)
     code = int(outcome.ending.code) or (0 if done.sound else int(ExitCode.CHECK_FAILED))
     if done.surprise is None or done.report.outcome == "done":  # a safe stop says nothing of a recovery
-        path = keep(store_of(request.state), _record(done, code, basis, begun))
+        path = TeamRecords(request.state, os.environ, output.warn_once).keep(_record(done, code, basis, begun))
         output.say(f"Recorded: {path}. What is due: uscdr drill due")
     _publish(done, _drill_summary(done, request.report), request.report, output)
     if done.sound and done.surprise is not None:

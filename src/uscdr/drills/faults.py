@@ -37,7 +37,7 @@ class Sign(StrEnum):
     LASTED = "the duration of a step"
     PASSED_OVER = "a backup that was passed over"
     REFUSED = "a refusal of the credentials"
-    BROKEN = "a failed download"
+    BROKEN = "a download that was cut and taken up again"
     LOCKED = "a refusal because of the lock"
 
 
@@ -210,8 +210,9 @@ def _revoked(chance: Random, places: Places) -> PlannedFault:
 def _cut_download(chance: Random, places: Places) -> PlannedFault:
     del chance, places
     rule = FaultRule("truncated", "GET", "/archives/*")
-    what, codes = "the first download of a backup breaks off", (ExitCode.FAILED,)
-    return PlannedFault("cut download", what, Reaction.AGAIN, Sign.BROKEN, rule, codes=codes)
+    return PlannedFault(
+        "cut download", "the first download of a backup breaks off", Reaction.SURVIVE, Sign.BROKEN, rule
+    )  # fmt: skip
 
 
 def _bad_backup(chance: Random, places: Places) -> PlannedFault:

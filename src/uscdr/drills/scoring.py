@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uscdr.drills.faults import Reaction, Sign
 from uscdr.errors import ExitCode
 from uscdr.models import events as ev
+from uscdr.providers.http.download import CUT
 from uscdr.scenarios.steps.media_restore import ANSWER_LOST
 from uscdr.wiring.context import RETRIED
 from uscdr.words import duration
@@ -149,7 +150,11 @@ def _detection(fault: PlannedFault, strike: Strike, seen: DrillTrace) -> tuple[d
 
 def _retried(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace) -> str:
     del fault, strike, seen
-    event = one.event
+    said = _note_of_a_retry(one.event)
+    return "" if CUT in said else said
+
+
+def _note_of_a_retry(event: ev.Event) -> str:
     is_retry = isinstance(event, ev.Note) and event.level == "warning" and event.text.startswith(RETRIED)
     return f"note: {event.text}" if is_retry and isinstance(event, ev.Note) else ""
 
@@ -191,22 +196,20 @@ def _left_aside(event: ev.Event) -> Iterator[str]:
 
 
 def _refused(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace) -> str:
-    del fault, strike, seen
-    return _failure_with(one.event, "refused")
-
-
-def _broken(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace) -> str:
-    del fault, strike, seen
-    return _failure_with(one.event, "download")
-
-
-def _failure_with(event: ev.Event, word: str) -> str:
     """The failure of a step or of the run, if its words name the cause."""
+    del fault, strike, seen
+    event, word = one.event, "refused"
     if isinstance(event, ev.StepFailed) and word in f"{event.message} {event.why}":
         return f"step {event.step} failed: {event.message}"
     if isinstance(event, ev.RunFinished) and event.outcome != "done" and word in event.summary:
         return f"the run ended: {event.summary}"
     return ""
+
+
+def _broken(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace) -> str:
+    del fault, strike, seen
+    said = _note_of_a_retry(one.event)
+    return said if CUT in said else ""
 
 
 _SIGNS: Mapping[Sign, Callable[[Stamped, PlannedFault, Strike, DrillTrace], str]] = {

@@ -226,8 +226,11 @@ class Run:
 
     def _in_words(self, action: str, left: Mapping[str, str]) -> str:
         """The next action, true of this run: the state that an earlier run left is not called nothing."""
-        told = RunKind(self._charter.begun.scenario).named(action)
-        return told.replace(UNTOUCHED, NOT_OURS) if left and not self._wrote else told
+        kind = RunKind(self._charter.begun.scenario)
+        told = kind.named(action)
+        if self._wrote:
+            return kind.resumed(told)
+        return told.replace(UNTOUCHED, NOT_OURS) if left else told
 
     def _tasks(self) -> tuple[str, ...]:
         """The scenario's tasks after a recovery only if the service is restored, also after a missed objective."""

@@ -11,6 +11,7 @@ from uscdr.engine.reconcile import Reconciler
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
 from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
 from uscdr.models.events import GateAnswered, GateAsked, StepFailed, StepSkipped, StepStarted, StepSucceeded
+from uscdr.models.runs import RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +65,7 @@ class Runner:
                 name=bound.step.name,
                 message=error.message,
                 why=error.why,
-                next_action=error.next_action,
+                next_action=RunKind.resumed(error.next_action) if self.began else error.next_action,
                 known=not (isinstance(error, OutcomeUnknown) or self._cut_off(bound, error)),
                 over=isinstance(error, EffectFailed | Outdated),
                 begun=bool(self._history.attempts.get(bound.step.id)),

@@ -1,6 +1,6 @@
 """Records of drills and of what people attest: one private object each, created once, never changed.
 
-    exercises/records/<time>-<kind>-<name>-<nonce>.json     in the state directory
+    exercises/records/<time>-<kind>-<name>-<nonce>.json     in the state directory, and in the team's shared state
 
 A record carries a SHA-256 of its content: one that was changed by mistake is refused. Records are not signed: who can
 write the state directory can write a record.
@@ -11,23 +11,33 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from uscdr.errors import CheckFailed, UscdrError
 from uscdr.models.base import Count, Fact, Moment, Span
+from uscdr.settings import SHARED_STATE
 from uscdr.store.directory import LocalStore
+from uscdr.store.store import NameTaken
+from uscdr.threads import run_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from uscdr.store.store import Store
 
 VERSION = 1
 RECORDS = "records"
+SHARED = "exercises"
+"""The room of these records in the shared state."""
+READERS = 8
+"""Records of the team that are read in parallel."""
 STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -126,7 +136,7 @@ class ExerciseLog:
 
 def store_of(state: Path) -> Store:
     """The records below a state directory."""
-    return LocalStore(state / "exercises")
+    return LocalStore(state / SHARED)
 
 
 def keep(store: Store, record: DrillRecord | AttestedRecord) -> str:
@@ -140,14 +150,78 @@ def keep(store: Store, record: DrillRecord | AttestedRecord) -> str:
 
 def read(store: Store) -> ExerciseLog:
     """Read every record. Raises MachineError when the store cannot be read at all."""
-    found: list[DrillRecord | AttestedRecord] = []
-    refused: list[UscdrError] = []
-    for name in store.names(RECORDS):
+    return _log(_found(store, name) for name in store.names(RECORDS))
+
+
+def _log(found: Iterable[DrillRecord | AttestedRecord | UscdrError]) -> ExerciseLog:
+    every = list(found)
+    records = [one for one in every if not isinstance(one, UscdrError)]
+    refused = tuple(one for one in every if isinstance(one, UscdrError))
+    return ExerciseLog(tuple(sorted(records, key=lambda one: one.written_at)), refused)
+
+
+def _found(store: Store, name: str) -> DrillRecord | AttestedRecord | UscdrError:
+    """One record, or why it is refused."""
+    try:
+        return _parsed(store.read(name), f"{store.place}/{name}")
+    except UscdrError as error:
+        return error
+
+
+@dataclass(frozen=True)
+class TeamRecords:
+    """The records of this machine and, with a shared state (`$USCDR_SHARED`), those of the team.
+
+    A record is kept on this machine first. One that the shared state could not take waits here: the next `keep` or
+    `read` shares it.
+    """
+
+    state: Path
+    env: Mapping[str, str]
+    warn: Callable[[str], None]
+
+    def keep(self, record: DrillRecord | AttestedRecord) -> str:
+        """Write a record; returns its path on this machine. Raises MachineError of this machine's disk only."""
+        path = keep(store_of(self.state), record)
         try:
-            found.append(_parsed(store.read(name), f"{store.place}/{name}"))
+            self._share()
         except UscdrError as error:
-            refused.append(error)
-    return ExerciseLog(tuple(sorted(found, key=lambda one: one.written_at)), tuple(refused))
+            self.warn(f"The team cannot see this record yet: {error.reason} The next uscdr drill due shares it.")
+        return path
+
+    def read(self) -> ExerciseLog:
+        """Read every record of both. Raises MachineError when this machine's cannot be read at all."""
+        own = store_of(self.state)
+        here, found = own.names(RECORDS), list[DrillRecord | AttestedRecord | UscdrError]()
+        try:
+            found += self._of_others(frozenset(here))
+        except UscdrError as error:
+            self.warn(f"Records of the team may be missing: {error.reason}")
+        return _log([*(_found(own, name) for name in here), *found])
+
+    def _of_others(self, here: frozenset[str]) -> list[DrillRecord | AttestedRecord | UscdrError]:
+        store = self._share()
+        if store is None:
+            return []
+        names = [name for name in store.names(f"{SHARED}/{RECORDS}") if name.removeprefix(f"{SHARED}/") not in here]
+        return run_all([partial(_found, store, name) for name in names], workers=READERS)
+
+    def _share(self) -> Store | None:
+        """Share what only this machine has; the shared state, None without one. Raises UscdrError."""
+        if not self.env.get(SHARED_STATE):
+            return None
+        from uscdr.shared.team import Team
+
+        team, own = Team.open(self.env), store_of(self.state)
+        if team is None:
+            return None
+        store = team.shelf.store
+        there = frozenset(store.names(f"{SHARED}/{RECORDS}"))
+        for name in own.names(RECORDS):
+            if f"{SHARED}/{name}" not in there and not isinstance(_found(own, name), UscdrError):
+                with suppress(NameTaken):  # another process of this machine was faster
+                    store.put_once(f"{SHARED}/{name}", own.read(name))
+        return store
 
 
 def _digest(body: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from uscdr import clock, files
 from uscdr.errors import BadInput, JournalError, MachineError, OutcomeUnknown
 from uscdr.files import disk_errors, private_directory, turn, write_whole
+from uscdr.incident.state import ordered
 from uscdr.journal.chain import FIRST, LinePlace, decoded, encode, is_whole, line_hash
 from uscdr.journal.runs import new_run_id
 from uscdr.models.incidents import INCIDENT_ENTRY, Entry, IncidentOpened, NoticeSending, Recorded
@@ -156,9 +157,8 @@ class Ledger:
         return IncidentJournal.read(self.path)
 
     def records(self) -> tuple[Recorded, ...]:
-        """The records, also those that wait to be shared, in the order of their times."""
-        found = [*self.read().records, *(Recorded.model_validate(one) for one in self._waiting())]
-        return tuple(sorted(found, key=lambda record: record.at))
+        """The records, also those that wait to be shared, in the order in which they count."""
+        return ordered([*self.read().records, *(Recorded.model_validate(one) for one in self._waiting())])
 
     def append(self, *entries: Entry) -> None:
         """Append the entries, durably and for the team.
@@ -309,9 +309,13 @@ class Ledger:
     def _set_aside(self, own: bytes, shared: bytes) -> None:
         """Keep the lines that only this machine has, to be appended after the team's."""
         theirs = set(shared.splitlines())
-        lost = [decoded(line) for line in own.splitlines() if line not in theirs]
-        keep = [{name: one[name] for name in ("incident", "at", "user", "host", "event")} for one in lost]
-        self._keep([one for one in keep if one["event"]["kind"] != "incident.opened"])
+        lost = [line for line in own.splitlines() if line not in theirs]
+        envelopes = [
+            {name: one[name] for name in ("incident", "at", "user", "host", "event")} for one in map(decoded, lost)
+        ]
+        known = self._waiting(drop_seq=True)  # a process may have ended right after it kept them
+        keep = _renumbered(envelopes, mark=line_hash(lost[0])[:4] if lost else "")
+        self._keep([one for one in keep if one["event"]["kind"] != "incident.opened" and one not in known])
         with disk_errors(f"uscdr cannot rename {self.path}."):
             self.path.rename(self.path.with_name(f"aside-{secrets.token_hex(4)}.jsonl"))
 
@@ -345,6 +349,21 @@ class Ledger:
     def _forget_waiting(self) -> None:
         with disk_errors(f"uscdr cannot remove {self.directory / WAITING}."), suppress(FileNotFoundError):
             (self.directory / WAITING).unlink()
+
+
+def _renumbered(events: Sequence[dict[str, Any]], *, mark: str) -> list[dict[str, Any]]:
+    """Entries made without the team; what they gave a number has one that the team does not have, as `n1-4f2a`."""
+    made = {one["event"][name] for one in events for name in _NUMBERED.get(one["event"]["kind"], ())}
+
+    def marked(event: dict[str, Any]) -> dict[str, Any]:
+        own = {name: f"{event[name]}-{mark}" for name in ("notice", "action") if event.get(name) in made}
+        return event | own
+
+    return [one | {"event": marked(one["event"])} for one in events]
+
+
+_NUMBERED = {"notice.prepared": ("notice",), "action.added": ("action",)}
+"""Kinds of entries that give something a number, and the field of the number."""
 
 
 def _has_intent(entries: Sequence[Entry]) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.errors import BadInput, JournalError
 from uscdr.incident.ledger import LARGEST, ROOM, IncidentJournal, Ledger, incidents_here
-from uscdr.incident.state import folded
+from uscdr.incident.state import folded, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,14 +24,14 @@ def known_incidents(state: Path) -> Iterator[Incident]:
     for path in incidents_here(state):
         found = IncidentJournal.salvage(path)
         if found.records:
-            yield folded(sorted(found.records, key=lambda record: record.at))
+            yield folded(ordered(found.records))
 
 
 def open_incidents(state: Path, key: str | None = None) -> list[Incident]:
     """Those that are not closed, of one target or of all; reads no journal that ends with the closing."""
     paths = (path for path in incidents_here(state) if not _ends_closed(path))
     found = (IncidentJournal.salvage(path) for path in paths)
-    known = (folded(sorted(one.records, key=lambda record: record.at)) for one in found if one.records)
+    known = (folded(ordered(one.records)) for one in found if one.records)
     return [one for one in known if one.is_open and key in (None, one.opened.key)]
 
 

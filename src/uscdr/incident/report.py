@@ -7,7 +7,7 @@ from typing import Literal
 
 from uscdr.models.base import Fact
 from uscdr.models.incidents import ActionState, Readers, Severity, Stage
-from uscdr.report.model import CheckReport, DataReport, ObjectiveReport, Outcome, PhaseReport
+from uscdr.report.model import CheckReport, DataReport, ForecastReport, ObjectiveReport, Outcome, PhaseReport
 
 NoticeVerdict = Literal["in time", "late", "no clock", "not received", "missed", "overdue", "due"]
 """`no clock`: none was due. `not received`: nobody is known to have it. `missed`: its time came and went without it."""
@@ -56,6 +56,10 @@ class ReportedRecovery(Fact):
     ended_at: datetime | None
     rto: ObjectiveReport
     rpo: ObjectiveReport
+    forecast: ForecastReport | None = None
+    """What was forecast at its plan and at its confirmation, and what happened; None without a forecast."""
+    no_forecast: str = ""
+    """Why there is none."""
     data: DataReport
     plan_digest: str
     phases: tuple[PhaseReport, ...]

@@ -170,11 +170,36 @@ def _recovery(one: ReportedRecovery, number: int) -> ReportSection:
     objectives = [_objective("Service back (RTO)", one.rto), _objective("Data lost (RPO)", one.rpo)]
     tables = (
         _table(("Objective", "Target", "Achieved", "Verdict", "Basis"), objectives, "Objectives of this run"),
+        _table(("Forecast", "Value"), _forecast(one), "Forecast and what happened"),
         _table(("Data", "Value"), _data(one), "Data"),
         _table(("Phase", "Budget", "Duration", "Verdict", "Steps finished"), map(_phase, one.phases), "Phases"),
         _table(("Step", "Phase", "Status", "Began (UTC)", "Duration", "Result"), map(_step, one.steps), "Steps"),
     )
     return ReportSection(f"Recovery {number + 1}: {one.scenario}", lines, tables, "steps", number)
+
+
+def _forecast(one: ReportedRecovery) -> Iterator[Sequence[str | ReportCell]]:
+    told = one.forecast
+    if told is None:
+        yield "Forecast", f"none: {one.no_forecast or UNKNOWN}"
+        return
+    low, high = ("p50", "p90") if told.quantiles else ("least", "most")
+    runs = plural(told.runs, "earlier run")
+    yield "Service expected back, by the plan", told.expected or UNKNOWN
+    yield "Service expected back, at the confirmation", told.shown or "no confirmed question showed one"
+    yield "After the plan", f"{low} {span(told.low_seconds)}, {high} {span(told.high_seconds)} ({runs})"
+    if told.took_seconds is None:
+        yield "It was back", f"{UNKNOWN}: {told.why}"
+        return
+    waited = f", and {span(told.waited_seconds)} of waiting for answers" if told.waited_seconds else ""
+    yield "It was back", f"{_at(told.back_at)}, {span(told.took_seconds)} after the plan{waited}"
+    yield "Forecast against what happened", _AGAINST.get(told.verdict, ReportCell(f"{UNKNOWN}: {told.why}", "open"))
+
+
+_AGAINST = {
+    "within": ReportCell("within the forecast", "good"), "sooner": ReportCell("sooner than forecast", "good"),
+    "later": ReportCell("later than forecast", "open"),
+}  # fmt: skip
 
 
 def _data(one: ReportedRecovery) -> Iterator[Sequence[str | ReportCell]]:

@@ -93,7 +93,8 @@ def _recovery(report: RunReport) -> ReportedRecovery:
     return ReportedRecovery(
         run=report.run, scenario=report.scenario, outcome=report.outcome, operator=report.operator,
         started_at=report.started_at, ended_at=report.ended_at, rto=report.rto, rpo=report.rpo, data=report.data,
-        plan_digest=report.plan_digest, phases=report.phases, steps=tuple(map(_step, report.steps)),
+        forecast=report.forecast, no_forecast=report.no_forecast, plan_digest=report.plan_digest,
+        phases=report.phases, steps=tuple(map(_step, report.steps)),
     )  # fmt: skip
 
 

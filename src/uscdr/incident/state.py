@@ -34,6 +34,8 @@ class Delivery:
     """The receipt, or the reason of a failure."""
     retry_at: datetime | None = None
     tries: int = 0
+    by: str = ""
+    """Whose record this state is."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,48 @@ class Incident:
         return f"a{len(self.actions) + 1}"
 
 
+def ordered(records: Iterable[Recorded]) -> tuple[Recorded, ...]:
+    """Records of the chain, and after them those that wait, in the order in which they count.
+
+    That is by time, so that what waited on a machine has its place. But clocks of machines differ, so the chain says
+    what came first where that is sure: the opening before all, one notice and one action after the former, what became
+    of a notice after its intent, and a change after its action.
+    """
+    counts: dict[str, datetime] = {}
+
+    def at(record: Recorded) -> datetime:
+        """The time that counts: its own, or that of a record that surely came before it."""
+        after, marks = _chained(record.event)
+        found = max([record.at, *(counts[name] for name in after if name in counts)])
+        counts.update(dict.fromkeys(marks, found))
+        return found
+
+    timed = [(at(record), number, record) for number, record in enumerate(records)]
+    return tuple(record for _, _, record in sorted(timed, key=lambda one: one[:2]))
+
+
+def _chained(event: entries.Entry) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a record surely comes after, and what surely comes after it."""
+    about = _subject(event)
+    match event:
+        case entries.IncidentOpened():
+            return (), (_OPENING,)
+        case entries.NoticePrepared() | entries.ActionAdded():
+            return (_OPENING, event.kind, about), (event.kind, about)
+        case entries.ActionChanged():
+            return (_OPENING, about), ()
+        case _:
+            return (_OPENING, about), (about,) if about else ()
+
+
+_OPENING = "opening"
+
+
+def _subject(event: entries.Entry) -> str:
+    """The notice or the action that a record is about; empty for another one."""
+    return str(getattr(event, "notice", "") or getattr(event, "action", ""))
+
+
 def folded(records: Iterable[Recorded]) -> Incident:
     """The incident that the records tell; the first one opens it. Raises ValueError without one."""
     last = deque(unfolded(records), maxlen=1)
@@ -260,19 +304,21 @@ def _prepare(incident: Incident, event: entries.NoticePrepared, record: Recorded
 
 def _deliver(incident: Incident, record: Recorded) -> None:
     """An intent, a receipt, a failure, a doubt, or the answer to a doubt."""
-    event, at = record.event, record.at
+    event, at, by = record.event, record.at, _by(record)
     match event:
         case entries.NoticeSending():
             for recipient in event.recipients:
-                _record(incident, event.notice, Delivery(event.channel, recipient, "sending", at))
+                _record(incident, event.notice, Delivery(event.channel, recipient, "sending", at, by=by))
         case entries.NoticeSent():
-            _record(incident, event.notice, Delivery(event.channel, event.recipient, "sent", at, event.receipt))
+            sent = Delivery(event.channel, event.recipient, "sent", at, event.receipt, by=by)
+            _record(incident, event.notice, sent)
         case entries.NoticeFailed():
             state: DeliveryState = "refused" if event.final else "failed"
-            failed = Delivery(event.channel, event.recipient, state, at, event.reason, event.retry_at)
+            failed = Delivery(event.channel, event.recipient, state, at, event.reason, event.retry_at, by=by)
             _record(incident, event.notice, failed)
         case entries.NoticeDoubted():
-            _record(incident, event.notice, Delivery(event.channel, event.recipient, "in doubt", at, event.reason))
+            doubted = Delivery(event.channel, event.recipient, "in doubt", at, event.reason, by=by)
+            _record(incident, event.notice, doubted)
         case entries.NoticeSettled():
             _settle(incident, event, at)
 
@@ -292,8 +338,19 @@ def _record(incident: Incident, notice: str, delivery: Delivery) -> None:
     if known is None:
         return
     before = known.find(delivery.channel, delivery.recipient)
+    if before is not None and _is_outdated(delivery, before):
+        return
     tries = (before.tries if before else 0) + (delivery.state == "sending")
     incident.notices[notice] = known.with_delivery(replace(delivery, tries=tries))
+
+
+def _is_outdated(answer: Delivery, known: Delivery) -> bool:
+    """Whether a state comes too late to count: the message arrived, or another machine tries again by now.
+
+    A machine that could not reach the shared state shares the answers of its own attempt later.
+    """
+    others = known.state in UNKNOWN_FATE and known.by != answer.by
+    return known.state == "sent" or (others and answer.state in ("failed", "refused", "in doubt"))
 
 
 def _act(incident: Incident, event: entries.ActionAdded | entries.ActionChanged, record: Recorded) -> None:

@@ -16,6 +16,8 @@ from uscdr.words import duration, first_of, moment, plural
 ENOUGH = 10
 """From so many earlier runs on, a forecast is p50 and p90; before, the least and the most."""
 DASH = "\N{EN DASH}"
+EXPECTED_BACK = "service expected back"
+"""The name of the forecast among the facts of a question."""
 
 
 class _Forecast(BaseModel):

@@ -26,6 +26,7 @@ OPERATIONS = {
 _COMMANDS = {**OPERATIONS, "dns": "uscdr dns rollback"}
 ANY_RECOVERY = "uscdr recover …"
 """The placeholder in a message for an unknown command."""
+_RESUME = "resume the run (uscdr runs resume)"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class RunKind:
     def named(self, words: str) -> str:
         """The next action after such a run, with a command to paste."""
         return words.replace(ANY_RECOVERY, self.command)
+
+    @staticmethod
+    def resumed(words: str) -> str:
+        """The next action after a run that changed something: uscdr refuses the command again, and resumes the run."""
+        return words.replace("Run the command again", _RESUME.capitalize()).replace("run the command again", _RESUME)
 
 
 @dataclass(frozen=True)

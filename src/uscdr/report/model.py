@@ -65,6 +65,15 @@ class ForecastReport(_Model):
     verdict: Literal["within", "sooner", "later", "not known"] = "not known"
     why: str = ""
     """Why the true time is not known, or cannot be compared."""
+    runs: int = 0
+    """Earlier runs that it is made from."""
+    quantiles: bool = False
+    """Whether the seconds are p50 and p90; else they are the least and the most."""
+    expected: str = ""
+    """When the service was expected back, as the plan said, in words."""
+    shown: str = ""
+    """The same as the operator saw it in the question that was confirmed; empty if none was."""
+    back_at: datetime | None = None
 
     @property
     def words(self) -> str:
@@ -331,6 +340,8 @@ class RunReport(_Model):
     rpo: ObjectiveReport
     forecast: ForecastReport | None = None
     """None for a run without a forecast."""
+    no_forecast: str = ""
+    """Why there is none."""
     data: DataReport
     phases: tuple[PhaseReport, ...]
     steps: tuple[StepReport, ...]

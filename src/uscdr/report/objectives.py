@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from uscdr.models.base import elapsed
+from uscdr.models.forecast import EXPECTED_BACK
 from uscdr.models.runs import RunKind
 from uscdr.report.durations import waited
 from uscdr.report.fold import Fold
@@ -158,7 +159,11 @@ def _forecast(fold: Fold) -> ForecastReport | None:
     told = made.steps[0].to_back if made and made.steps else None
     if made is None or told is None:
         return None
-    report = ForecastReport(low_seconds=told.low, high_seconds=told.high, basis=made.basis)
+    expected = made.window(made.made_at, made.steps[0].id, back=True)
+    report = ForecastReport(
+        low_seconds=told.low, high_seconds=told.high, basis=made.basis, runs=made.runs, quantiles=made.quantiles,
+        expected=expected.words if expected else "", shown=_shown(fold),
+    )  # fmt: skip
     back, why = _service_back(fold)
     if back is None:
         return report.model_copy(update={"why": "dry run" if fold.plan and fold.plan.dry_run else why})
@@ -167,7 +172,23 @@ def _forecast(fold: Fold) -> ForecastReport | None:
     verdict = "sooner" if took < told.low else "later" if took > told.high else "within"
     if sum(attempt.started_at <= back for attempt in fold.attempts) > 1:
         verdict, why = "not known", "the run was interrupted and resumed"
-    return report.model_copy(update={"took_seconds": took, "waited_seconds": waiting, "verdict": verdict, "why": why})
+    found = {"took_seconds": took, "waited_seconds": waiting, "verdict": verdict, "why": why, "back_at": back}
+    return report.model_copy(update=found)
+
+
+def _shown(fold: Fold) -> str:
+    """The forecast in the last question that was confirmed."""
+    told = (gate.facts.get(EXPECTED_BACK, "") for gate in reversed(fold.gates) if gate.confirmed)
+    return next(told, "")
+
+
+def _no_forecast(fold: Fold) -> str:
+    """Why there is no forecast; empty if there is one."""
+    if fold.plan is None:
+        return "the run made no plan"
+    if fold.plan.forecast is None:
+        return "the run's journal has none"
+    return "" if fold.plan.forecast.runs else "no earlier run of this scenario on this target"
 
 
 def _reached(step: StepReport, doors: list[StepReport]) -> bool:
@@ -301,6 +322,7 @@ def _report(fold: Fold, last_hash: str) -> RunReport:
         rto=_recovery_time(fold),
         rpo=_recovery_point(fold),
         forecast=_forecast(fold),
+        no_forecast=_no_forecast(fold),
         data=_data_facts(fold),
         phases=_phases(fold),
         steps=tuple(fold.steps.values()),

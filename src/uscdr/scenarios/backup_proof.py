@@ -71,8 +71,7 @@ def _fetched(deps: Adapters, entry: BackupEntry, path: Path, tell: Reporter) -> 
         )
         check_intact(deps.vault.store(), card)
     owner = deps.attachment().owner_app_name
-    link = deps.backups.public_url(owner, entry.transfer.num)
-    got = deps.backups.download(link, path, _progress(deps, tell, f"downloading {entry.name}"))
+    got = deps.backups.download(owner, entry.transfer.num, path, _progress(deps, tell, f"downloading {entry.name}"))
     if card is not None and got.sha256 != card.dump.plain_sha256:
         raise CheckFailed(
             f"The platform's bytes of {entry.name} differ from the copy {card.id}.",

@@ -51,7 +51,7 @@ class DumpSource:
         """A backup that the platform keeps for the owning app `app`."""
 
         def fetch(destination: Path, progress: Progress) -> Download:
-            return backups.download(backups.public_url(app, transfer.num), destination, progress)
+            return backups.download(app, transfer.num, destination, progress)
 
         return cls(transfer.name, transfer.id, fetch, transfer.taken_at)
 

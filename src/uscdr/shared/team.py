@@ -12,6 +12,7 @@ from uscdr.errors import BadInput, JournalError, MachineError, OutcomeUnknown
 from uscdr.files import whole
 from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
 from uscdr.models.base import seconds
+from uscdr.settings import SHARED_STATE
 from uscdr.shared.journals import RUNS, Arrived, JournalStore, Piece, SharedJournal
 from uscdr.shared.lease import TERMS, LeaseRequest, RunLease, Waiting
 from uscdr.store.directory import LocalStore
@@ -97,12 +98,12 @@ def _unfit(store: Store, why: str) -> BadInput:
     return BadInput(f"A team cannot use {store.place} as its shared state.", why=why, next_action=OTHERS)
 
 
-VARIABLE, LEASE = "USCDR_SHARED", "USCDR_SHARED_LEASE"
+LEASE = "USCDR_SHARED_LEASE"
 SHORTEST = 5.0
 """Seconds; with a shorter one a busy machine would lose its lease."""
 LOOKS = 10
 """The least number of looks during the wait for the end of a lease."""
-_WITHOUT = f"To continue without the team: uscdr runs resume --without-shared, or {VARIABLE}= before any command"
+_WITHOUT = f"To continue without the team: uscdr runs resume --without-shared, or {SHARED_STATE}= before any command"
 
 
 class Team:
@@ -121,7 +122,7 @@ class Team:
         Raises BadInput for an invalid location or lease duration, MachineError for a directory that is missing, or that
         contains files which this user may not read.
         """
-        named = env.get(VARIABLE, "").strip()
+        named = env.get(SHARED_STATE, "").strip()
         if not named or without:
             return None
         store, terms = open_store(named, env), _terms_of(env)
@@ -223,7 +224,7 @@ def _refuse_unusable(root: Path) -> None:
     if not root.is_dir():
         raise MachineError(
             f"The shared state {root} does not exist.",
-            why=f"{VARIABLE} names it. uscdr does not create it: the directory may only be unmounted.",
+            why=f"{SHARED_STATE} names it. uscdr does not create it: the directory may only be unmounted.",
             next_action=f"Mount it, or create it once: mkdir {root}. {_WITHOUT}.",
         )
     for path in (root, root / RUNS, root / LEASES):

@@ -11,9 +11,10 @@ import pytest
 
 from uscdr.drills.faults import BAD_BACKUPS, FaultRule, PlannedFault, Reaction, Sign
 from uscdr.drills.scoring import DrillTrace, Ending, FaultScore, Strike, recovery_expected, scores
-from uscdr.errors import ExitCode
+from uscdr.errors import ExitCode, ProviderError
 from uscdr.models import events as ev
 from uscdr.models.events import Stamped
+from uscdr.providers.http.download import DownloadOrigin
 from uscdr.providers.http.retry import Wait
 from uscdr.scenarios.steps.media_restore import ANSWER_LOST
 from uscdr.wiring.context import WaitReporter
@@ -50,10 +51,10 @@ class _Bus:
         self.events.append(event)
 
 
-def retry() -> Any:
+def retry(reason: str = "Heroku failed.") -> Any:
     reporter, bus = WaitReporter(), _Bus()
     reporter.bus = bus  # type: ignore[assignment]
-    reporter(Wait(1.0, 1, 6, "Heroku failed."))
+    reporter(Wait(1.0, 1, 6, reason))
     return bus.events[0]
 
 
@@ -63,7 +64,8 @@ PASSED = ev.StepSucceeded(
     step="choose", name="backup.choose", seconds=1, summary="b002",
     result={"backup": "b002", "passed_over": ["b003 (tables are missing)"]},
 )  # fmt: skip
-CUT = ev.StepFailed(step="prove", message="The connection broke after 0 bytes of the download.")
+STORAGE = DownloadOrigin("Heroku", "", lambda status: ProviderError("Refused.", provider="Heroku"))
+CUT = retry(STORAGE.cut(12_300_000, 40_000_000).message)
 RUN_REFUSED = ev.RunFinished(outcome="failed", exit_code=3, summary="Heroku refused to find the database.")
 STOPPED = Ending(ExitCode.FAILED, START + timedelta(seconds=20), "Heroku refused.", "Set HEROKU_API_KEY.")
 

@@ -228,7 +228,7 @@ def test_refused_credentials_store_nothing(shop: Workshop, monkeypatch: pytest.M
 def test_a_disk_that_fails_while_downloading_ends_the_build(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = shop.sources()
 
-    def full(link: object, destination: object, progress: Progress) -> None:
+    def full(app: str, num: int, destination: object, progress: Progress) -> None:
         raise MachineError("No room.")
 
     monkeypatch.setattr(sources.backups, "download", full)

@@ -277,8 +277,7 @@ def _summary(transfer: Transfer, got: Download, proven: _Proven) -> str:
 def _fetch(gathering: Gathering, chosen: _Chosen, plain: Path) -> Download:
     gathering.tell.say(f"downloading {chosen.transfer.name}")
     owner = chosen.attachment.owner_app_name or gathering.request.app
-    link = gathering.sources.backups.public_url(owner, chosen.transfer.num)
-    return gathering.sources.backups.download(link, plain, gathering.watch("dump"))
+    return gathering.sources.backups.download(owner, chosen.transfer.num, plain, gathering.watch("dump"))
 
 
 def _facts(gathering: Gathering, gaps: Gaps, chosen: _Chosen, got: Download) -> DumpFacts:

@@ -249,8 +249,7 @@ class HerokuBackups:
 
     def public_url(self, app: str, num: int) -> SignedUrl:
         """`POST /client/v11/apps/{app}/transfers/{num}/actions/public-url`: only reads."""
-        path = f"{_transfers(app)}/{num}/actions/public-url"
-        return self._client.ask(HerokuCall("sign a download link", "POST", path, data=True), _signed_url)
+        return self._client.ask(_sign(app, num), _signed_url)
 
     def schedules(self, addon_id: str) -> tuple[Schedule, ...]:
         """`GET /client/v11/databases/{id}/transfer-schedules`."""
@@ -258,13 +257,20 @@ class HerokuBackups:
         ask = HerokuCall("list the backup schedules", "GET", path, data=True)
         return self._client.ask(ask, lambda body: items(body, schedule))
 
-    def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
-        """`GET` of the link, without the token. Sent once, because an expired link needs a new one.
+    def download(self, app: str, num: int, destination: Path, progress: Progress) -> Download:
+        """`GET` of a signed link, without the token; tried again with a new link, and taken up where it was cut.
 
-        Raises `ProviderError` for an expired link, a short body, or a body that is not a PostgreSQL dump. Raises
+        Raises `ProviderError` for a refused link, a short body, or a body that is not a PostgreSQL dump. Raises
         `MachineError` when the file exists or cannot be written. No partial file is left.
         """
-        return download.fetch(link, destination, progress, self._client)
+        # One request for the link: the loop of the download repeats it.
+        return download.fetch(
+            lambda: self._client.once(_sign(app, num), _signed_url)[0], destination, progress, self._client
+        )
+
+
+def _sign(app: str, num: int) -> HerokuCall:
+    return HerokuCall("sign a download link", "POST", f"{_transfers(app)}/{num}/actions/public-url", data=True)
 
 
 def _database(addon_id: str) -> str:

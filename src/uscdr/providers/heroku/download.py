@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 import httpx
 
 from uscdr.errors import NotFound, ProviderError, WrongContent
+from uscdr.files import arriving
 from uscdr.models.heroku import Download, SignedUrl
 from uscdr.providers.heroku.client import PROVIDER, HerokuClient
-from uscdr.providers.http import download
-from uscdr.providers.http import download as private_file
+from uscdr.providers.http.download import DownloadOrigin, PartialFile, disk_faults, require_new
 from uscdr.providers.http.refusal import may_pass
 from uscdr.providers.http.transport import open_client
 
 if TYPE_CHECKING:
     import ssl
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from uscdr.providers.ports.progress import Progress
@@ -28,28 +28,29 @@ MAGIC = b"PGDMP"
 """The first bytes of a dump in PostgreSQL's custom format."""
 
 
-def fetch(link: SignedUrl, destination: Path, progress: Progress, client: HerokuClient) -> Download:
-    """Download `link` to `destination`, which must not exist."""
-    shown = str(destination)
-    private_file.require_new(destination, shown=shown)
-    with _opened(link, verify=client.verify, stop=client.patience.stop) as body:
-        done = private_file.write(_only_a_dump(body.chunks(progress)), destination, shown=shown)
-    return Download(size=done.size, sha256=done.sha256)
+def fetch(sign: Callable[[], SignedUrl], destination: Path, progress: Progress, client: HerokuClient) -> Download:
+    """Download to `destination`, which must not exist. Each attempt has a link of its own: the former may have expired.
 
-
-@contextmanager
-def _opened(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[download.Body]:
-    """GET the link, without the token: the link itself grants access.
-
-    Raises ProviderError for a refused, expired or unreachable link; it is retryable when a new link may help.
+    A download that was cut goes on where it broke off, or starts anew where storage does not offer that.
     """
-    url = link.url.get_secret_value()
-    base = "{0.scheme}://{0.netloc}".format(urlsplit(url))
-    with (
-        open_client(base, provider=PROVIDER, verify=verify, read_only=True) as http,
-        STORAGE.open(http, url, stop) as body,
-    ):
-        yield body
+    shown, patience = str(destination), client.patience
+    require_new(destination, shown=shown)
+    with disk_faults(shown), arriving(destination) as file:
+        part = PartialFile(file, STORAGE, _check_start)
+
+        def attempt() -> None:
+            link = sign()
+            with _client(link, client.verify) as http:
+                part.fetch(http, link.url.get_secret_value(), progress, patience.stop)
+
+        patience.call(attempt, writes=False, idle=part.idle)
+    return Download(size=part.done.size, sha256=part.done.sha256)
+
+
+def _client(link: SignedUrl, verify: ssl.SSLContext) -> httpx.Client:
+    """Without the token: the link itself grants access."""
+    base = "{0.scheme}://{0.netloc}".format(urlsplit(link.url.get_secret_value()))
+    return open_client(base, provider=PROVIDER, verify=verify, read_only=True)
 
 
 def _refused(status: int) -> ProviderError:
@@ -62,23 +63,13 @@ def _refused(status: int) -> ProviderError:
     return STORAGE.fault("uscdr could not download the backup.", why=why, status=status, retryable=may_pass(status))
 
 
-STORAGE = download.DownloadOrigin(
+STORAGE = DownloadOrigin(
     PROVIDER, "Run the command again: it requests a new link. A link is valid for an hour at most.", _refused
 )
 
 
-def _only_a_dump(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks; raises as soon as they cannot be a dump, so that an error page is not read to its end."""
-    start = b""
-    for chunk in chunks:
-        if len(start) < len(MAGIC):
-            start += chunk[:512]
-            _check_start(start)
-        yield chunk
-    _check_start(start, whole=True)
-
-
-def _check_start(start: bytes, *, whole: bool = False) -> None:
+def _check_start(start: bytes, *, whole: bool) -> None:
+    """Raises as soon as the file cannot be a dump, so that an error page is not read to its end."""
     if start.startswith(MAGIC) or (not whole and MAGIC.startswith(start)):
         return
     looks = start.lstrip().lower()
@@ -114,6 +105,9 @@ class _DumpStream:
 
 @contextmanager
 def open_stream(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[_DumpStream]:
-    """The backup as a stream; errors as in `DownloadOrigin.open`."""
-    with _opened(link, verify=verify, stop=stop) as body:
+    """The backup as a stream.
+
+    Raises ProviderError for a refused, expired or unreachable link; it is retryable when a new link may help.
+    """
+    with _client(link, verify) as http, STORAGE.open(http, link.url.get_secret_value(), stop) as body:
         yield _DumpStream(body.chunks())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import re
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import httpx
 
@@ -14,16 +16,18 @@ from uscdr.errors import Interrupted, MachineError, ProviderError
 from uscdr.files import arriving
 from uscdr.providers.http.client import is_private
 from uscdr.providers.http.exchange import NetworkFailure
-from uscdr.words import whole
+from uscdr.words import size, whole
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from uscdr.providers.ports.progress import Progress
 
-_CHUNK = 256 * 1024
+CUT = "The download was cut at "
+"""How the message of a download begins that ended before its end."""
+_OF_A_PART = (httpx.codes.PARTIAL_CONTENT, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE)
 
 
 @dataclass(frozen=True)
@@ -53,20 +57,31 @@ class DownloadOrigin:
         failure = NetworkFailure(error)
         return self.fault(message, why=f"{failure.words.capitalize()}.", retryable=not failure.is_untrusted)
 
+    def cut(self, received: int, total: int | None, error: httpx.HTTPError | None = None) -> ProviderError:
+        """A body that ended too early, after `received` bytes of `total`."""
+        message = f"{CUT}{size(received)}{f' of {size(total)}' if total is not None else ''}."
+        return self.broken(message, error) if error is not None else self.fault(message, retryable=True)
+
     @contextmanager
-    def open(self, client: httpx.Client, url: str, stop: threading.Event) -> Iterator[Body]:
-        """GET the address once. Raises ProviderError when it is not https, refused or unreachable."""
+    def open(
+        self, client: httpx.Client, url: str, stop: threading.Event, part: Mapping[str, str] | None = None
+    ) -> Iterator[Body]:  # fmt: skip
+        """GET the address once. Raises ProviderError when it is not https, refused or unreachable.
+
+        `part` are the headers that request a part of the file: the body may then have status 206 or 416.
+        """
         if not is_private(url):
             raise self.fault("The download address is not https; uscdr does not download unencrypted.")
         try:
-            request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
+            request = client.build_request("GET", url, headers={"Accept-Encoding": "identity", **(part or {})})
             response = client.send(request, stream=True)
         except (httpx.InvalidURL, UnicodeError):
             raise self.fault("The download address is malformed.") from None
         except httpx.HTTPError as error:
             raise self.broken("The storage did not answer the download request.", error) from None
         try:
-            if response.status_code != httpx.codes.OK:
+            wanted = response.status_code == httpx.codes.OK or (part and response.status_code in _OF_A_PART)
+            if not wanted:
                 raise self.refused(response.status_code)
             yield Body(response, self, stop)
         finally:
@@ -78,29 +93,33 @@ class Body:
 
     def __init__(self, response: httpx.Response, origin: DownloadOrigin, stop: threading.Event) -> None:
         self.size = whole(response.headers.get("Content-Length"))
+        self.status = response.status_code
+        self.headers = response.headers
         self._response = response
         self._origin = origin
         self._stop = stop
 
-    def chunks(self, progress: Progress | None = None) -> Iterator[bytes]:
+    def chunks(self, progress: Progress | None = None, *, after: int = 0) -> Iterator[bytes]:
         """The chunks as they arrive; `progress` is called for each when the next is requested.
 
-        Raises `ProviderError` (also for a short body), and `Interrupted` when stopped.
+        `after` counts the bytes that earlier answers gave. Raises `ProviderError` (also for a short body), and
+        `Interrupted` when stopped.
         """
-        received = 0
+        received, total = after, None if self.size is None else after + self.size
         try:
-            for chunk in self._response.iter_raw(_CHUNK):
+            # Without a chunk size: the library would withhold, and lose, the bytes before a cut.
+            for chunk in self._response.iter_raw():
                 if self._stop.is_set():
                     action = "Nothing was kept. Run the command again."
                     raise Interrupted("Interrupted during the download.", next_action=action)
                 received += len(chunk)
                 yield chunk
                 if progress is not None:
-                    progress(received, self.size)
+                    progress(received, total)
         except httpx.HTTPError as error:
-            raise self._origin.broken(f"The connection broke after {received} bytes of the download.", error) from None
-        if self.size is not None and received != self.size:
-            raise self._origin.fault(f"The download ended after {received} of {self.size} bytes.", retryable=True)
+            raise self._origin.cut(received, total, error) from None
+        if total is not None and received != total:
+            raise self._origin.cut(received, total)
 
 
 # Writes a stream to a private file: hashed while writing, and named only when complete.
@@ -147,3 +166,97 @@ def disk_faults(shown: str) -> Iterator[None]:
             why=f"{error.strerror or type(error).__name__}.",
             next_action="Free disk space or choose another disk." if full else "Choose a directory you may write to.",
         ) from None
+
+
+# A download over several requests: after a cut it goes on where it broke off, or starts anew where storage cannot.
+
+
+_PART = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+_START = 512
+"""Bytes from which the kind of a file is known."""
+
+
+class _StartCheck(Protocol):
+    def __call__(self, start: bytes, *, whole: bool) -> None:
+        """Raises ProviderError for a file that cannot begin so; `whole`: there are no more bytes."""
+
+
+@dataclass
+class PartialFile:
+    """A file that is being downloaded; hashed while it is written. Each `fetch` is one request.
+
+    `check` is called with the first bytes, at most 512, as they arrive and at the end.
+    """
+
+    file: BinaryIO
+    origin: DownloadOrigin
+    check: _StartCheck
+    _received: int = 0
+    _total: int | None = None
+    """The file's size in bytes, where storage told it."""
+    _tag: str = ""
+    """The strong entity tag: two answers with it have the same bytes (RFC 9110, 8.8.1). Empty: start anew."""
+    _start: bytes = b""
+    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _heard: float = field(default_factory=monotonic)
+
+    @property
+    def done(self) -> WrittenFile:
+        """Size and digest of what has arrived."""
+        return WrittenFile(self._received, self._digest.hexdigest())
+
+    def idle(self) -> float:
+        """Seconds since the last byte arrived, or since the beginning."""
+        return monotonic() - self._heard
+
+    def fetch(self, client: httpx.Client, url: str, progress: Progress, stop: threading.Event) -> None:
+        """Request what is missing; returns when the file is whole.
+
+        Raises ProviderError, which is retryable when another `fetch` may go on; OSError of the disk; Interrupted.
+        """
+        part = self._missing()
+        with self.origin.open(client, url, stop, part) as body:
+            if part and body.status != httpx.codes.OK:
+                self._require_fitting(body)
+            else:
+                self._begin(body)
+            for chunk in body.chunks(progress, after=self._received):
+                self._take(chunk)
+        if self._total not in (None, self._received):
+            raise self.origin.cut(self._received, self._total)
+        self.check(self._start, whole=True)
+
+    def _missing(self) -> dict[str, str]:
+        """The headers that request the missing part; none for the whole file."""
+        if not (self._received and self._tag):
+            return {}
+        # If-Range: storage sends the whole file if it is another one by now.
+        return {"Range": f"bytes={self._received}-", "If-Range": self._tag}
+
+    def _begin(self, body: Body) -> None:
+        """Start at the first byte, whatever there was."""
+        if self._received:
+            self.file.seek(0)
+            self.file.truncate()
+        tag = body.headers.get("ETag", "")
+        self._tag = tag if tag.startswith('"') else ""
+        self._received, self._total, self._start, self._digest = 0, body.size, b"", hashlib.sha256()
+
+    def _require_fitting(self, body: Body) -> None:
+        """Raises ProviderError, after which the next request is for the whole file, for a part that does not fit."""
+        found = _PART.fullmatch(body.headers.get("Content-Range", ""))
+        first, last, total = map(int, found.groups()) if found else (-1, -1, -1)
+        same_file = body.headers.get("ETag", self._tag) == self._tag and self._total in (None, total)
+        if body.status == httpx.codes.PARTIAL_CONTENT and same_file and (first, last + 1) == (self._received, total):
+            return
+        self._tag = ""
+        raise self.origin.fault("Storage did not send the missing part of the file.", retryable=True)
+
+    def _take(self, chunk: bytes) -> None:
+        if len(self._start) < _START:
+            self._start = (self._start + chunk)[:_START]
+            self.check(self._start, whole=False)
+        self._digest.update(chunk)
+        self.file.write(chunk)
+        self._received += len(chunk)
+        self._heard = monotonic()

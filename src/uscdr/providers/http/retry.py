@@ -64,12 +64,16 @@ class RetryingCaller:
         self._on_wait = on_wait
         self._sleep = sleep or self._pause
 
-    def call(self, attempt: Callable[[], T], *, writes: bool) -> T:
-        """Call `attempt` until it returns, fails permanently, or reaches the policy's limit; raises the last error."""
+    def call(self, attempt: Callable[[], T], *, writes: bool, idle: Callable[[], float] | None = None) -> T:
+        """Call `attempt` until it returns, fails permanently, or reaches the policy's limit; raises the last error.
+
+        `idle` returns the seconds since the last progress; the policy's seconds then limit those, not the whole call.
+        """
+        enough = _WaitedEnough(self.policy.seconds, idle)
         loop = Retrying(
             retry=retry_if_exception(lambda error: _may_resend(error, writes=writes)),
             wait=_ProviderWait(self.policy),
-            stop=stop_after_attempt(self.policy.attempts) | _WaitedEnough(self.policy.seconds) | _LookedEnough(),
+            stop=stop_after_attempt(self.policy.attempts) | enough | _LookedEnough(),
             sleep=self._sleep,
             before_sleep=self._tell,
             reraise=True,
@@ -109,13 +113,15 @@ class _ProviderWait(wait_base):
 
 
 class _WaitedEnough(stop_base):
-    """Ends the loop before a wait that would exceed the limit, in waited time or in total time."""
+    """Ends the loop before a wait that would exceed the limit, in waited time or in total time, or in `idle` time."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, idle: Callable[[], float] | None = None) -> None:
         self._seconds = seconds
+        self._idle = idle
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        spent = max(retry_state.idle_for, retry_state.seconds_since_start or 0.0)
+        whole = max(retry_state.idle_for, retry_state.seconds_since_start or 0.0)
+        spent = whole if self._idle is None else self._idle()
         return spent + retry_state.upcoming_sleep > self._seconds
 
 

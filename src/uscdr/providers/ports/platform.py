@@ -162,8 +162,11 @@ class Backups(Protocol):
         """The daily backup schedules."""
         ...
 
-    def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
-        """Download to a new file (0600) and hash it; a short body, or no dump, is an error without a file."""
+    def download(self, app: str, num: int, destination: Path, progress: Progress) -> Download:
+        """Download a backup to a new file (0600) and hash it; what is cut is taken up again a few times.
+
+        A body that stays short, or is no dump, is an error without a file.
+        """
         ...
 
 

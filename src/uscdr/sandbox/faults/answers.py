@@ -92,8 +92,8 @@ async def send(answer: Answer, to: Send) -> None:
     await to({"type": "http.response.body", "body": answer.body})
 
 
-async def send_truncated(status: int, body: bytes, to: Send) -> None:
-    """Promise the whole body, send half of it."""
-    head = _head(Answer(status, body), len(body))
-    await to({"type": "http.response.start", "status": status, "headers": head})
-    await to({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+async def send_truncated(answer: Answer, to: Send) -> None:
+    """Promise the whole body, with its own headers, and send half of it."""
+    head = _head(answer, len(answer.body))
+    await to({"type": "http.response.start", "status": answer.status, "headers": head})
+    await to({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})

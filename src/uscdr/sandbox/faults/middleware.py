@@ -110,7 +110,7 @@ class FaultMiddleware:
         elif name in ("drip", "endless"):
             await answers.send_slowly(answer, send, gone=partial(_gone, receive), endless=name == "endless")
         else:
-            await answers.send_truncated(recorder.status, recorder.body, send)
+            await answers.send_truncated(replace(answer, headers=recorder.headers), send)
             await _drop(scope, reset=False)
 
 
@@ -119,6 +119,7 @@ class _Recorder:
 
     def __init__(self, send: Send | None = None) -> None:
         self.status = 500
+        self.headers: dict[str, str] = {}
         self.body = b""
         self._send = send
 
@@ -128,6 +129,8 @@ class _Recorder:
             await self._send(message)
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            pairs = message.get("headers", ())
+            self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
         else:
             self.body += message.get("body", b"")
 

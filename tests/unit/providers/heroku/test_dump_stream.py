@@ -41,9 +41,9 @@ def test_it_comes_whole_in_pieces_of_the_size_that_is_asked_for_without_the_toke
 
 
 FAULTS: dict[str, tuple[Answer, str, bool]] = {
-    "cut short": (answer(200, DUMP, cut=1000), "connection broke|did not answer", True),
+    "cut short": (answer(200, DUMP, cut=1000), "download was cut|did not answer", True),
     "reset": (reset, "did not answer", True),
-    "reset in the body": (reset_in_body, "connection broke|did not answer", True),
+    "reset in the body": (reset_in_body, "download was cut|did not answer", True),
     "expired": (answer(403, b"<Error>canary Request has expired</Error>"), "link has expired", True),
     "missing": (answer(404, b"<Error>canary</Error>"), "The backup file does not exist", False),
     "failing": (answer(503, b"canary"), "uscdr could not download the backup", True),

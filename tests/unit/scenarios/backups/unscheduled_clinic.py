@@ -73,7 +73,9 @@ class StoppedBackups(FakeBackups):
     def schedules(self, addon_id: str) -> tuple[Schedule, ...]:
         return self._clinic.call("schedules", lambda: tuple(self._clinic.schedules))
 
-    def download(self, link: SignedUrl, destination: Path, progress: Progress) -> Download:
+    def download(self, app: str, num: int, destination: Path, progress: Progress) -> Download:
+        link = self.public_url(app, num)
+
         def effect() -> Download:
             data = content(link)
             destination.write_bytes(data)
