@@ -39,13 +39,21 @@ def _target(context: typer.Context, *, as_json: bool) -> tuple[Target, Output]:
     return replace(targets, remind=lambda _: None).find(), output  # the command itself says it
 
 
-def _end(context: typer.Context, work: Callable[[Target, Output], int], *, as_json: bool = False) -> NoReturn:
-    """Do the work of a command, then send what waits; exit with the code of the work."""
+def _end(
+    context: typer.Context, work: Callable[[Target, Output], int], *, as_json: bool = False, looks: bool = False
+) -> NoReturn:  # fmt: skip
+    """Do the work of a command, then send what waits; exit with the code of the work.
+
+    A command that `looks` at the incident does so after that.
+    """
     from uscdr.commands.incident_notices import retry_waiting
 
     target, output = _target(context, as_json=as_json)
+    if looks:
+        retry_waiting(target, output)
     code = work(target, output)
-    retry_waiting(target, output)
+    if not looks:
+        retry_waiting(target, output)
     raise typer.Exit(code)
 
 
@@ -77,7 +85,7 @@ def status(context: typer.Context, incident: IdArgument = None, *, as_json: AsJs
     """Show an incident: clocks, notices that are due, doubts, actions, the last lines of its timeline."""
     from uscdr.commands.incident import show_incident
 
-    _end(context, lambda target, output: show_incident(target, output, incident), as_json=as_json)
+    _end(context, lambda target, output: show_incident(target, output, incident), as_json=as_json, looks=True)
 
 
 @app.command(epilog=examples('incident note "the platform confirms a failed disk"'))
@@ -242,7 +250,7 @@ def check(context: typer.Context, *, as_json: AsJson = False) -> None:
     """For cron: exit with 1 if a notice or an action is overdue, or a message is in doubt."""
     from uscdr.commands.incident import check as work
 
-    _end(context, work, as_json=as_json)
+    _end(context, work, as_json=as_json, looks=True)
 
 
 @app.command()

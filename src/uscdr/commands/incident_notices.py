@@ -98,8 +98,10 @@ def notify(target: Target, output: Output, wanted: str | None, asked: NotifyOpti
     if asked.by_hand:
         return _told_by_hand(desk, found, asked)
     post = NoticeDesk(desk, asked.identity)
-    trouble = False if asked.show else post.retry(found)
-    for stage, readers in _wanted(desk, found, asked):
+    wanted_now = _wanted(desk, found, asked)
+    anew = frozenset(readers for _, readers in wanted_now)
+    trouble = False if asked.show else post.retry(found, anew)
+    for stage, readers in wanted_now:
         draft = post.draft(desk.current(found.id), stage, readers, asked)
         trouble = post.offer(desk.current(found.id), stage, readers, draft, asked) or trouble
     return int(ExitCode.FAILED if trouble else ExitCode.DONE)
@@ -203,12 +205,13 @@ class NoticeDesk:
             )
             return False
         report = self.send(found, found.notices[prepared])
-        if set(routes) == {OUTBOX} and not self._desk.marked:
+        nobody = set(routes) == {OUTBOX} and not self._desk.marked
+        if nobody:
             output.warn(
                 f"No channel reaches {whom(readers)}: the notice is only in a file. Tell them, then: "
                 f'uscdr incident notify --to {readers} --by-hand "by telephone"'
             )
-        return bool(report.failed or report.refused or report.doubtful)
+        return bool(nobody or report.failed or report.refused or report.doubtful)
 
     def _prepare(
         self, incident: Incident, stage: Stage, readers: Readers, draft: Draft, routes: Mapping[str, Route]
@@ -250,14 +253,16 @@ class NoticeDesk:
         self._without[name] = "The list of recipients has another key since: uscdr cannot tell who got the notice."
         return False
 
-    def retry(self, incident: Incident) -> bool:
-        """Send what waits of the newest notice to each group; an older text would be out of date.
+    def retry(self, incident: Incident, anew: frozenset[Readers] = frozenset()) -> bool:
+        """Send what waits of the newest notice to each group, except to those who get another one now (`anew`).
 
-        A notice that service is restored waits while an incident of the target is down.
+        An older text would be out of date. That service is restored is not said while an incident of the target is
+        down, and that it is down is not said any more once it is restored.
         """
         trouble, down = False, any(one.is_down for one in open_incidents(state(), self._desk.target.key))
         for notice in _newest_notices(incident):
-            if _waits(notice) and not (down and notice.stage == "completion"):
+            is_true = not down if notice.stage == "completion" else incident.is_down
+            if _waits(notice) and is_true and notice.readers not in anew:
                 report = self.send(incident, notice)
                 trouble = bool(report.failed or report.doubtful) or trouble
         return trouble

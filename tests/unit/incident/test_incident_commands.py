@@ -360,7 +360,7 @@ def test_what_is_not_accepted_waits_and_what_is_refused_is_said(world: World) ->
     assert [to for to, _, _ in world.mails()] == ["ben@clinic.example", "u2@x.example"]
 
 
-@pytest.mark.parametrize("command", [("status",), ("note", "the platform answers"), ("check",), ("resolve",)])
+@pytest.mark.parametrize("command", [("status",), ("note", "the platform answers"), ("check",)])
 def test_the_next_command_sends_what_waits(world: World, command: tuple[str, ...]) -> None:
     opened(world)
     world.chat.answers = [(400, {})]
@@ -371,6 +371,37 @@ def test_the_next_command_sends_what_waits(world: World, command: tuple[str, ...
     assert len(world.chat.posts) == 1
     world.call("status")
     assert len(world.chat.posts) == 1
+
+
+def test_that_service_is_down_is_not_said_any_more_once_it_is_restored(world: World) -> None:
+    opened(world)
+    world.chat.answers = [(400, {})]
+    world.call("notify", "--send", "--to", "internal", code=3)
+    world.chat.answers = [(200, {})]
+    world.call("resolve")
+    world.call("status")
+    assert world.chat.posts == []
+    world.call("notify", "--send", "--to", "internal")
+    assert ["restored" in str(one) for one in world.chat.posts] == [True]
+
+
+def test_a_newer_text_takes_the_place_of_one_that_waits(world: World) -> None:
+    opened(world)
+    world.chat.answers = [(400, {})]
+    world.call("notify", "--send", "--to", "internal", code=3)
+    world.chat.answers = [(200, {})]
+    world.call("notify", "--send", "--to", "internal", "--stage", "update")
+    assert len(world.chat.posts) == 1
+
+
+def test_a_check_says_what_is_true_after_what_waited_was_sent(world: World) -> None:
+    opened(world)
+    world.chat.answers = [(400, {})]
+    world.call("notify", "--send", "--to", "internal", code=3)
+    world.pass_by(minutes=16)
+    world.chat.answers = [(200, {})]
+    world.call("notify", "--by-hand", "called", "--to", "users")
+    assert world.call("check", code=0) == "Nothing is overdue.\n"
 
 
 def test_a_lost_answer_is_named_asked_and_not_repeated(world: World) -> None:
