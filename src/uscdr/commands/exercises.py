@@ -191,12 +191,12 @@ def _line(one: DrillRecord | AttestedRecord) -> dict[str, object]:
     return {"when": one.on, "kind": one.kind, "name": one.name, "by": one.by, "result": shown}
 
 
-def _require_clean(note: str, config: Config) -> None:
-    """Raises BadInput for a note with what looks like a secret or a patient's data; it does not repeat it."""
+def _require_clean(option: str, text: str, config: Config) -> None:
+    """Raises BadInput for a text with what looks like a secret or a patient's data; it does not repeat it."""
     allowed = tuple(one.how for one in config.contacts)
-    if found := Screening(str, allowed=allowed).findings("", note):
+    if found := Screening(str, allowed=allowed).findings("", text):
         raise BadInput(
-            f"uscdr does not write this --note: it has {', '.join(sorted({one.kind for one in found}))}.",
+            f"uscdr does not write this {option}: it has {', '.join(sorted({one.kind for one in found}))}.",
             why="A record must not have secrets or patients' data.",
             next_action="Say it in other words, without keys, numbers of persons, names and diagnoses.",
         )
@@ -205,7 +205,8 @@ def _require_clean(note: str, config: Config) -> None:
 def record(targets: Targets, output: Output, given: Attestation) -> None:
     """Write what a person attests. Raises BadInput for what cannot be attested, MachineError."""
     config = targets.loaded(lazily=True).config
-    _require_clean(given.note, config)
+    for option, text in (("--note", given.note), *(("--evidence", one) for one in given.evidence)):
+        _require_clean(option, text, config)
     made = attested(config, given, str(Operator.of(os.environ)), system_time())
     path = records.TeamRecords(state(), os.environ, output.warn_once).keep(made)
     if output.json_lines:

@@ -14,9 +14,10 @@ from uscdr.exercises.periods import zone_of
 from uscdr.exercises.readiness import findings
 from uscdr.incident.facts import span_of_times
 from uscdr.incident.follow_up import actions_after, overdue, unfinished
+from uscdr.incident.ledger import IncidentJournal, find_incident, incidents_here
 from uscdr.incident.notice_clock import notices_due
-from uscdr.incident.open_incidents import known_incidents, newest_open, open_incidents
-from uscdr.incident.state import folded
+from uscdr.incident.open_incidents import damaged_incidents, known_incidents, newest_open, open_incidents
+from uscdr.incident.state import folded, ordered
 from uscdr.incident.times import timeline
 from uscdr.models.incidents import (
     SEVERITIES,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from uscdr.ui.console import Output
     from uscdr.wiring.target import Target
 
-SHOWN_LINES = 12
+SHOWN_LINES, LONGEST_LINE = 12, 200
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def open_incident(target: Target, output: Output, asked: OpenOptions) -> int:
             f"The incident {known.id} is open on this target: {known.what}.",
             next_action='See: uscdr incident status. To add what you know: uscdr incident note "…"',
         )
+    for damage in damaged_incidents(state(), target.key):
+        output.warn(f"{damage.message} It is kept, and a new incident is opened.")
     now = desk.now
     facts = OpeningFacts(
         what=desk.clean("--what", asked.what), severity=severity_of(asked.severity),
@@ -112,8 +115,15 @@ def _findings(desk: IncidentDesk) -> None:
 
 
 def show_incident(target: Target, output: Output, wanted: str | None) -> int:
-    """Print the state of an incident: clocks, notices, actions, the last lines of its timeline."""
+    """Print the state of an incident: clocks, notices, actions, the last lines of its timeline.
+
+    Raises JournalError for a damaged journal, after its readable part.
+    """
     desk = IncidentDesk(target, output)
+    if wanted is not None:
+        seen = IncidentJournal.salvage(find_incident(state(), wanted))
+        if seen.damage is not None and seen.records:
+            _show(desk, folded(ordered(seen.records)), output)
     _show(desk, desk.attach_watches(desk.find(wanted)), output)
     return int(ExitCode.DONE)
 
@@ -219,7 +229,7 @@ def check(target: Target, output: Output) -> int:
     """For cron: exit code 1 if something is overdue on this target, or in doubt."""
     desk = IncidentDesk(target, output)
     desk.refresh()
-    late: list[str] = []
+    late = [one.message for one in damaged_incidents(state(), target.key)]
     for one in open_incidents(state(), target.key):
         found = desk.attach_watches(one)
         doubts = [f"notice {notice.id} may have arrived over {each.channel}" for notice, each in found.doubtful]
@@ -232,8 +242,11 @@ def check(target: Target, output: Output) -> int:
 
 
 def show_incidents(output: Output) -> None:
-    """Print every incident that this machine knows, newest last."""
+    """Print every incident that this machine knows, newest last; of a damaged journal the readable part."""
     found = list(known_incidents(state()))
+    for path in incidents_here(state()):
+        if (damage := IncidentJournal.salvage(path).damage) is not None:
+            output.warn(damage.message)
     if output.json_lines:
         for one in found:
             output.record(_facts(one))
@@ -314,4 +327,8 @@ def _actions(incident: Incident) -> list[str]:
 def _last(lines: Sequence[Any]) -> list[str]:
     shown = lines[-SHOWN_LINES:]
     more = [f"  … {len(lines) - len(shown)} earlier lines in the report"] if len(lines) > len(shown) else []
-    return ["Timeline (UTC):", *more, *(f"  {one.at:%m-%d %H:%M}  {one.text}" for one in shown)]
+    return ["Timeline (UTC):", *more, *(f"  {one.at:%m-%d %H:%M}  {_short(one.text)}" for one in shown)]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}… (whole in the report)"

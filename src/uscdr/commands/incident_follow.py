@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from uscdr import clock
@@ -17,17 +18,17 @@ from uscdr.errors import UscdrError
 from uscdr.incident.follow_up import overdue
 from uscdr.incident.ledger import new_incident_id
 from uscdr.incident.notice_clock import notices_due
-from uscdr.incident.open_incidents import newest_open, open_incidents
+from uscdr.incident.open_incidents import damaged_incidents, newest_open, open_incidents
 from uscdr.incident.times import times_of
 from uscdr.journal.runs import WRITE_EFFECTS
 from uscdr.models.base import elapsed
 from uscdr.models.events import PlanReady, RunFinished, StepStarted
 from uscdr.models.incidents import IncidentChanged, IncidentReopened, RunLinked
 from uscdr.report.objectives import build
+from uscdr.words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from uscdr.incident.state import Incident
     from uscdr.models.events import Stamped
@@ -45,6 +46,8 @@ LOOK_SECONDS = 5.0
 """Between two looks at the incident's journal, to which others append."""
 SAME_SECONDS = 24 * 3600.0
 """After a restoration, the time in which another recovery belongs to the same incident."""
+SAME_OUTAGE_SECONDS = 60.0
+"""Two times of one outage that differ by less are the same."""
 MOVED_SECONDS = 300.0
 """A forecast that moves by less is not news."""
 
@@ -61,8 +64,19 @@ def joined(target: Target, output: Output, request: Request, *, dry_run: bool) -
         opens = request.scenario in OPENS and not dry_run
         return replace(request, incident=new_incident_id() if opens else "")
     outage = known.outage_at if known.is_down else None
+    if request.since and outage:
+        _warn_apart(output, known.id, outage, datetime.fromisoformat(request.since))
     since = request.since or (outage.isoformat() if outage else None)
     return replace(request, incident=known.id, since=since)
+
+
+def _warn_apart(output: Output, incident: str, known: datetime, typed: datetime) -> None:
+    """Say that the incident and the command line do not agree since when service is down."""
+    if abs((known - typed).total_seconds()) > SAME_OUTAGE_SECONDS:
+        output.warn(
+            f"The incident {incident} says that the outage began {moment(known)}; this run counts from "
+            f"{moment(typed)}, as you say. If you are right: uscdr incident update --since {typed.isoformat()}"
+        )
 
 
 def _is_past(incident: Incident) -> bool:
@@ -86,7 +100,8 @@ def reminder(target: Target) -> str:
     try:
         known = newest_open(state(), target.key)
         if known is None:
-            return ""
+            damaged = damaged_incidents(state(), target.key)
+            return f"{damaged[0].message} See: uscdr incident list" if damaged else ""
         now = clock.system_time()
         words = times_of(known, ()).words(now, known.opened.rto_seconds)
         late = overdue(known, now)

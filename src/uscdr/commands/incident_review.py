@@ -143,6 +143,7 @@ def review(target: Target, output: Output, wanted: str | None, asked: ReviewOpti
     desk = IncidentDesk(target, output)
     found = desk.find(wanted)
     questions = target.config.incident.review
+    _require_once([text.partition("=")[0] for text in (*asked.answers, *asked.waived)])
     entries = [_answer(desk, questions, text, waived=False) for text in asked.answers]
     entries += [_answer(desk, questions, text, waived=True) for text in asked.waived]
     found = desk.append(found, *entries)
@@ -152,6 +153,13 @@ def review(target: Target, output: Output, wanted: str | None, asked: ReviewOpti
         found = _ask(desk, found, questions)
     _show(found, questions, output)
     return int(ExitCode.DONE)
+
+
+def _require_once(named: Sequence[str]) -> None:
+    """Raises BadInput for a question that is answered twice, or answered and waived."""
+    twice = next((one for one in named if named.count(one) > 1), None)
+    if twice is not None:
+        raise BadInput(f"You answer or waive {twice} twice.", next_action="Pass --answer or --waive once for each.")
 
 
 def _answer(desk: IncidentDesk, questions: Sequence[ReviewQuestion], text: str, *, waived: bool) -> ReviewAnswered:

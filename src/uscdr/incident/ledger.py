@@ -39,7 +39,10 @@ NAME, WAITING, LOCK = "journal.jsonl", "waiting.jsonl", "lock"
 LARGEST = 1 << 26
 _TRIES = 50
 """How often a line is appended anew after another writer was faster."""
-_LOOK = "Show the readable part: uscdr incident status {run}. Restore the file from the shared state or a backup."
+_LOOK = (
+    "Its readable part: uscdr incident status {run}. Restore the file from a backup, or another machine's. "
+    'To go on without it: uscdr incident open --what "…"'
+)
 
 
 @dataclass(frozen=True)
@@ -388,6 +391,6 @@ def find_incident(state: Path, wanted: str) -> Path:
     """The journal of the incident `wanted` (its id or a unique part of it). Raises BadInput."""
     found = [path for path in incidents_here(state) if wanted in path.parent.name]
     if len(found) != 1:
-        what = "No incident" if not found else f"{len(found)} incidents"
-        raise BadInput(f"{what} on this machine match “{wanted}”.", next_action="See: uscdr incident list")
+        what = "No incident on this machine matches" if not found else f"{len(found)} incidents on this machine match"
+        raise BadInput(f"{what} “{wanted}”.", next_action="See: uscdr incident list")
     return found[0]

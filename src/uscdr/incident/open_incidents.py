@@ -28,11 +28,27 @@ def known_incidents(state: Path) -> Iterator[Incident]:
 
 
 def open_incidents(state: Path, key: str | None = None) -> list[Incident]:
-    """Those that are not closed, of one target or of all; reads no journal that ends with the closing."""
-    paths = (path for path in incidents_here(state) if not _ends_closed(path))
-    found = (IncidentJournal.salvage(path) for path in paths)
-    known = (folded(ordered(one.records)) for one in found if one.records)
+    """Those that are not closed and whose chains are whole, of one target or of all.
+
+    Reads no journal that ends with the closing.
+    """
+    known = (folded(ordered(one.records)) for one in _not_closed(state) if one.damage is None)
     return [one for one in known if one.is_open and key in (None, one.opened.key)]
+
+
+def damaged_incidents(state: Path, key: str) -> list[JournalError]:
+    """Of incidents that may be open on the target, and to whose journals nothing can be added: where the damage is."""
+    damaged = [one for one in _not_closed(state) if one.damage is not None]
+    return [one.damage for one in damaged if one.damage and (not one.records or _may_be_open(one, key))]
+
+
+def _may_be_open(journal: IncidentJournal, key: str) -> bool:
+    found = folded(ordered(journal.records))
+    return found.is_open and found.opened.key == key
+
+
+def _not_closed(state: Path) -> Iterator[IncidentJournal]:
+    return (IncidentJournal.salvage(path) for path in incidents_here(state) if not _ends_closed(path))
 
 
 def _ends_closed(path: Path) -> bool:
@@ -53,7 +69,7 @@ def newest_open(state: Path, key: str) -> Incident | None:
 
 
 def the_open_one(state: Path, key: str) -> Incident:
-    """The same. Raises BadInput if there is none, or if the service is down in more than one."""
+    """The same. Raises BadInput without one, or if service is down in more than one; JournalError if it is damaged."""
     down = [one.id for one in open_incidents(state, key) if one.is_down]
     if len(down) > 1:
         raise BadInput(
@@ -63,6 +79,8 @@ def the_open_one(state: Path, key: str) -> Incident:
         )
     found = newest_open(state, key)
     if found is None:
+        for damage in damaged_incidents(state, key):
+            raise damage
         raise BadInput("No incident is open on this target.", next_action='Open one: uscdr incident open --what "…"')
     return found
 

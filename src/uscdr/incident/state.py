@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models import incidents as entries
+from uscdr.words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -263,6 +264,7 @@ def _take(incident: Incident, record: Recorded) -> None:
     match record.event:
         case entries.IncidentChanged() as event:
             _change(incident, event)
+            incident.notes += [TimelineLine(record.at, _by(record), words) for words in _changes(event)]
         case entries.NoteWritten() as event:
             incident.notes.append(TimelineLine(record.at, _by(record), event.text))
         case entries.RunLinked() as event:
@@ -295,6 +297,20 @@ def _change(incident: Incident, event: entries.IncidentChanged) -> None:
     incident.lead = incident.lead if event.lead is None else event.lead
     if event.expected_from is not None and event.expected_until is not None:
         incident.expected = event.expected_from, event.expected_until
+
+
+def _changes(event: entries.IncidentChanged) -> Iterator[str]:
+    """What a person changed, in words."""
+    if event.what:
+        yield f"What happened: {event.what}"
+    if event.severity:
+        yield f"Severity: {event.severity}"
+    if event.outage_at:
+        yield f"Since when is known: the outage began {moment(event.outage_at)}"
+    if event.lead is not None:
+        yield f"Lead: {event.lead or 'nobody'}"
+    if event.expected_until is not None:
+        yield f"Service expected back by {moment(event.expected_until)}"
 
 
 def _prepare(incident: Incident, event: entries.NoticePrepared, record: Recorded) -> None:

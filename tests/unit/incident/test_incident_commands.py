@@ -20,7 +20,7 @@ from scripted_mail import CUT, Script, serving
 from uscdr import clock
 from uscdr.cli import main
 from uscdr.commands.incident_desk import IncidentDesk
-from uscdr.commands.incident_follow import RunFollower, joined
+from uscdr.commands.incident_follow import RunFollower, joined, reminder
 from uscdr.commands.incident_notices import NoticeDesk
 from uscdr.commands.notice_sender import NoticeSender, SenderOptions
 from uscdr.engine.wait import Stop
@@ -884,3 +884,62 @@ def test_when_service_is_expected_back_may_be_typed_as_people_say_it(world: Worl
     opened(world)
     world.call("update", "--expected", typed)
     assert f"Expected back: {shown}" in world.call("status")
+
+
+def test_a_damaged_incident_is_shown_as_far_as_it_can_be_read_and_a_new_one_can_be_opened(world: World) -> None:
+    opened(world)
+    world.call("note", "the last line that can be read")
+    world.call("note", "another one")
+    (path,) = (world.state / "incidents").glob("*/journal.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"another", b"ANOTHER"))
+    assert "the last line that can be read" in world.call("status", path.parent.name, code=3)
+    assert "is damaged at line 3" in world.err
+    world.call("status", code=3)
+    assert "is damaged at line 3" in world.call("check", code=1)
+    world.call("list")
+    assert "is damaged at line 3" in world.err
+    world.call("open", "--what", "the database is damaged")
+    assert "It is kept, and a new incident is opened." in world.err
+    new = json.loads(world.call("status", "--json"))["incident"]
+    assert new != path.parent.name
+    assert joined(found_target(), Output(quiet=True), Request("db"), dry_run=False).incident == new
+
+
+def test_a_recovery_beside_a_damaged_incident_opens_its_own(world: World) -> None:
+    opened(world)
+    (path,) = (world.state / "incidents").glob("*/journal.jsonl")
+    path.write_bytes(path.read_bytes().replace(b"damaged", b"DAMAGED"))
+    assert "is damaged at line 1" in reminder(found_target())
+    assert joined(found_target(), Output(quiet=True), Request("db"), dry_run=False).incident != path.parent.name
+
+
+def test_two_times_of_one_outage_are_named(world: World, capsys: Captured) -> None:
+    opened(world)
+    asked = Request("db", since="2026-11-28T01:50:00+00:00")
+    assert joined(found_target(), Output(), asked, dry_run=False).since == asked.since
+    told = capsys.readouterr().err
+    assert "says that the outage began 2026-11-28 02:10 UTC; this run counts from 2026-11-28 01:50 UTC" in told
+    joined(found_target(), Output(), Request("db", since="2026-11-28T02:10:20+00:00"), dry_run=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_what_people_change_stands_in_the_timeline_and_long_notes_are_cut_in_the_status(world: World) -> None:
+    opened(world)
+    world.call("update", "--severity", "major", "--lead", "Ben", "--expected", "45m", "--since", "02:00")
+    world.call("note", "a long word " * 40)
+    status = world.call("status")
+    for line in (
+        "Severity: major",
+        "Lead: Ben",
+        "Service expected back by 2026-11-28 03:35 UTC",
+        "… (whole in the report)",
+    ):
+        assert line in status
+    assert "Since when is known: the outage began 2026-11-28 02:00 UTC" in status
+
+
+def test_a_question_is_answered_or_waived_and_once(world: World) -> None:
+    opened(world)
+    world.call("review", "--answer", "cause=a disk", "--waive", "cause=nobody knows", code=2)
+    assert "You answer or waive cause twice." in world.err
+    assert "OPEN" in world.call("review")
