@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from uscdr.drills.faults import PlannedFault
+    from uscdr.models.base import Event
     from uscdr.models.events import Stamped
 
 CHOOSE = "backup.choose"
@@ -180,7 +181,7 @@ def _passed_over(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillT
     return f"passed over {said}" if said and seen.bad_backup else ""
 
 
-def _left_aside(event: ev.Event) -> Iterator[str]:
+def _left_aside(event: Event) -> Iterator[str]:
     """What the choice of the backup says of those that it passed over, in the plan or as a step."""
     if isinstance(event, ev.StepSucceeded) and event.name == CHOOSE:
         yield from map(str, event.result.get("passed_over") or ())
@@ -200,7 +201,7 @@ def _broken(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace)
     return _failure_with(one.event, "download")
 
 
-def _failure_with(event: ev.Event, word: str) -> str:
+def _failure_with(event: Event, word: str) -> str:
     """The failure of a step or of the run, if its words name the cause."""
     if isinstance(event, ev.StepFailed) and word in f"{event.message} {event.why}":
         return f"step {event.step} failed: {event.message}"
