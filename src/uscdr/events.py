@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from uscdr import clock
-from uscdr.models.events import PAYLOAD, Event, Note, RunFinished, Stamped, StepProgress
+from uscdr.models.events import PAYLOAD, Note, RunFinished, Stamped, StepProgress
 
 if TYPE_CHECKING:
+    from uscdr.models.base import Event
     from uscdr.redaction import Redactor
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -93,6 +92,8 @@ class Operator:
     @classmethod
     def of(cls, env: Mapping[str, str]) -> Operator:
         """The operator at this machine; `$USCDR_OPERATOR` overrides the login name."""
+        import socket  # few commands ask who runs them
+
         user = env.get("USCDR_OPERATOR") or env.get("USER") or env.get("LOGNAME") or f"uid {os.getuid()}"
         user = user.encode(errors="backslashreplace").decode()  # the environment may contain bytes that are not UTF-8
         return Operator(user=user, host=socket.gethostname(), pid=os.getpid())

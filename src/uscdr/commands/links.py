@@ -10,8 +10,7 @@ from uscdr.providers.http.outages import Outages
 if TYPE_CHECKING:
     from uscdr.models.probes import LinkAnswer
     from uscdr.providers.ports.probes import Links
-    from uscdr.scenarios.config import Config
-    from uscdr.scenarios.config_document import ReferenceLink
+    from uscdr.scenarios.config import Config, ReferenceLink
     from uscdr.ui.console import Output
 
 

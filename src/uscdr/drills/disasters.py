@@ -12,7 +12,7 @@ from uscdr.backups.proofs import Grade
 from uscdr.drills.baseline import Comparison, TableContents, same_rows
 from uscdr.drills.environment import Stage, build, capture, key_pair
 from uscdr.errors import MachineError, ProviderError, UscdrError
-from uscdr.models.events import Call
+from uscdr.models.base import Call
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.models.transfers import TransferState
 from uscdr.providers.ports.dns import Pointing

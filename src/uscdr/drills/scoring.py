@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from uscdr.drills.faults import PlannedFault
+    from uscdr.models.base import Event
     from uscdr.models.events import Stamped
 
 CHOOSE = "backup.choose"
@@ -154,7 +155,7 @@ def _retried(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillTrace
     return "" if CUT in said else said
 
 
-def _note_of_a_retry(event: ev.Event) -> str:
+def _note_of_a_retry(event: Event) -> str:
     is_retry = isinstance(event, ev.Note) and event.level == "warning" and event.text.startswith(RETRIED)
     return f"note: {event.text}" if is_retry and isinstance(event, ev.Note) else ""
 
@@ -185,7 +186,7 @@ def _passed_over(one: Stamped, fault: PlannedFault, strike: Strike, seen: DrillT
     return f"passed over {said}" if said and seen.bad_backup else ""
 
 
-def _left_aside(event: ev.Event) -> Iterator[str]:
+def _left_aside(event: Event) -> Iterator[str]:
     """What the choice of the backup says of those that it passed over, in the plan or as a step."""
     if isinstance(event, ev.StepSucceeded) and event.name == CHOOSE:
         yield from map(str, event.result.get("passed_over") or ())

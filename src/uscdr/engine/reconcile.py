@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from uscdr.engine.gate import SEND, STOP, Gate
 from uscdr.engine.step import BoundStep, Effect, FoundWrite, Intent, Reporter, StepReporter, View
 from uscdr.errors import AnswerLost, Declined, EffectFailed, OutcomeUnknown, ProviderError
-from uscdr.models.events import StepSettled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -197,6 +196,8 @@ class Reconciler:
         return bound.step.current(seen, view) if answer == "adopt" else None
 
     def _report(self, bound: BoundStep, finding: FoundWrite, *, done: bool) -> None:
+        from uscdr.models.events import StepSettled
+
         self._bus.emit(
             StepSettled(
                 step=bound.step.id,

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 
 from uscdr.errors import BadInput, UscdrError
 from uscdr.models.base import Fact
-from uscdr.models.events import CheckFinished, Note, StepAccepted, StepProgress, StepSending
 
 if TYPE_CHECKING:
     from uscdr.events import Bus
-    from uscdr.models.events import Call
+    from uscdr.models.base import Call
 
 
 F = TypeVar("F", bound=Fact)
@@ -291,7 +290,7 @@ class BoundStep:
 
 
 class StepReporter:
-    """Reports for one step, on the bus."""
+    """Reports for one step, on the bus. The runbook shows steps without any event."""
 
     def __init__(self, bus: Bus, step: str, name: str = "") -> None:
         self._bus = bus
@@ -300,20 +299,30 @@ class StepReporter:
 
     def sending(self) -> None:
         """To the journal, before the request is sent."""
+        from uscdr.models.events import StepSending
+
         self._bus.emit(StepSending(step=self._step))
 
     def accepted(self, provider_id: str) -> None:
         """To the journal at once."""
+        from uscdr.models.events import StepAccepted
+
         self._bus.emit(StepAccepted(step=self._step, name=self._name, provider_id=provider_id))
 
     def progress(self, note: str, done: float | None = None, total: float | None = None, unit: str = "") -> None:
         """To the screen only."""
+        from uscdr.models.events import StepProgress
+
         self._bus.emit(StepProgress(step=self._step, note=note, done=done, total=total, unit=unit))
 
     def warn(self, text: str) -> None:
         """To journal and screen."""
+        from uscdr.models.events import Note
+
         self._bus.emit(Note(level="warning", text=text))
 
     def check(self, name: str, verdict: Literal["pass", "fail", "inconclusive", "not checked"], evidence: str) -> None:
         """To journal and screen."""
+        from uscdr.models.events import CheckFinished
+
         self._bus.emit(CheckFinished(step=self._step, check=name, verdict=verdict, evidence=evidence))

@@ -1,4 +1,4 @@
-"""The base of every observation, parameter and result: frozen, closed, comparable."""
+"""The base of every observation, parameter, result and event: frozen, closed, comparable."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AwareDatetime,
@@ -29,6 +29,25 @@ class Fact(BaseModel):
     """An immutable record. Unknown fields are an error, so that a typo is found; so are infinite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+# What the closed set in `models/events.py` begins with; it is dear, and the runbook needs no more than these.
+
+
+class Event(BaseModel):
+    """Base of all payloads. `kind` names the payload."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+    kind: str
+
+
+class Call(Event):
+    """One request that a step will send: method and path, or the tool's name and arguments."""
+
+    kind: Literal["call"] = "call"
+    provider: str
+    request: str
+    writes: bool
 
 
 _FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)

@@ -6,28 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from uscdr.models.base import Count, Moment, Span
+from uscdr.models.base import Call, Count, Event, Moment, Span
 from uscdr.models.forecast import RunForecast
 from uscdr.words import duration, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-
-class Event(BaseModel):
-    """Base of all payloads. `kind` names the payload."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
-    kind: str
-
-
-class Call(Event):
-    """One request that a step will send: method and path, or the tool's name and arguments."""
-
-    kind: Literal["call"] = "call"
-    provider: str
-    request: str
-    writes: bool
 
 
 class PlannedStep(Event):

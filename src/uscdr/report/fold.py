@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from uscdr.models.base import Event
+
 
 class Fold:
     """The mutable state of `build`: each event replaces frozen records by newer ones."""
@@ -72,7 +74,7 @@ class Fold:
         """The newest result of a step of these kinds, empty if there is none."""
         return next((step.result for step in reversed(self.named(*names)) if step.result), {})
 
-    def _run(self, event: ev.Event, at: datetime) -> None:
+    def _run(self, event: Event, at: datetime) -> None:
         match event:
             case ev.RunStarted():
                 self.begun, self.started_at = event, at
@@ -141,7 +143,7 @@ class Fold:
     def _change_round(self, **facts: object) -> None:
         self.rounds[-1] = self.rounds[-1].model_copy(update=facts)
 
-    def _step(self, event: ev.Event, at: datetime) -> None:
+    def _step(self, event: Event, at: datetime) -> None:
         match event:
             case ev.StepStarted():
                 self._start(event, at)

@@ -16,8 +16,8 @@ from uscdr.words import duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from uscdr.scenarios.config import Config, Scenario
-    from uscdr.scenarios.config_document import DocumentControl, ReferenceLink
+    from uscdr.scenarios.config import Config, ReferenceLink, Scenario
+    from uscdr.scenarios.config_document import DocumentControl
     from uscdr.scenarios.steps.base import AnyStep
 
 BUILDS = "infra.create_app"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uscdr.checks.check import Check, ManualCheck
 from uscdr.checks.verdict import Finding
 from uscdr.errors import BadInput, Interrupted, ProviderError
-from uscdr.models.events import Call
+from uscdr.models.base import Call
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

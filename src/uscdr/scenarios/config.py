@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SkipValidation,
+    ValidationInfo,
+    field_validator,
+)
 
 from uscdr.checks.check import Check, CheckSpec
+from uscdr.lazily import later
 from uscdr.models.base import Destination, Duration, Fact
 from uscdr.models.data_settings import (
     AccessTables,
@@ -24,12 +34,25 @@ from uscdr.models.data_settings import (
     service_of,
 )
 from uscdr.models.placeholders import reaches_nobody
-from uscdr.scenarios.config_document import BusinessImpact, DocumentControl, ReferenceLink
-from uscdr.scenarios.config_exercises import Exercise, Supply, require_unique
-from uscdr.scenarios.config_incident import Communication, IncidentSettings
-from uscdr.scenarios.config_masking import MaskingSettings
-from uscdr.scenarios.config_page import MaintenancePage
 from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from uscdr.scenarios.config_document import BusinessImpact, DocumentControl
+    from uscdr.scenarios.config_exercises import Exercise, Supply
+    from uscdr.scenarios.config_incident import Communication, IncidentSettings
+    from uscdr.scenarios.config_masking import MaskingSettings
+    from uscdr.scenarios.config_page import MaintenancePage
+else:
+    BusinessImpact = later("uscdr.scenarios.config_document:BusinessImpact")
+    DocumentControl = later("uscdr.scenarios.config_document:DocumentControl")
+    Exercise = later("uscdr.scenarios.config_exercises:Exercise")
+    Supply = later("uscdr.scenarios.config_exercises:Supply")
+    Communication = later("uscdr.scenarios.config_incident:Communication")
+    IncidentSettings = later("uscdr.scenarios.config_incident:IncidentSettings")
+    MaskingSettings = later("uscdr.scenarios.config_masking:MaskingSettings")
+    MaintenancePage = later("uscdr.scenarios.config_page:MaintenancePage")
 
 
 def _is_directory(place: str | None) -> bool:
@@ -238,6 +261,27 @@ class Contact(Fact):
         return reaches_nobody(self.name, self.how)
 
 
+_PROVIDERS = re.compile(r"(?:[a-z0-9-]+\.)*(?:heroku|cloudinary|djangoproject|github)\.com")
+
+
+def _is_of_a_provider(url: str | None) -> bool:
+    """Whether the page is the documentation or the console of a provider: no other host learns of a request."""
+    parts = urlsplit(url or "")
+    return parts.scheme == "https" and _PROVIDERS.fullmatch(parts.hostname or "") is not None
+
+
+class ReferenceLink(Fact):
+    """A page to read, or a tool that watches the system: at an address, by a command, or only named so far."""
+
+    title: Annotated[str, Field(min_length=1)]
+    kind: Literal["documentation", "monitoring"] = "documentation"
+    url: Annotated[Address | None, Destination(_is_of_a_provider)] = None
+    """Opened by `uscdr runbook --online`."""
+    command: str = ""
+    note: str = ""
+    """What is known of it, such as that the page does not exist."""
+
+
 class ConfigManifest(Fact):
     """Which config variables must exist, be escrowed, and be derived from a new application."""
 
@@ -320,6 +364,20 @@ def _target_name(name: str) -> str:
 TargetName = Annotated[str, AfterValidator(_target_name)]
 
 
+LATER: Mapping[str, tuple[str, ...]] = {
+    "impact": (),
+    "exercises": (),
+    "supplies": ("exercises",),
+    "document": ("exercises",),
+    "communication": (),
+    "incident": (),
+    "masking": (),
+}
+"""Sections that are validated when one is first used, if the file is loaded so; each with those it is compared with."""
+LATER_DESTINATIONS: Mapping[str, frozenset[str]] = {"communication": frozenset({"channels"})}
+"""By such a section: its fields that have a `Destination` in them. One with such a field is validated at once."""
+
+
 class Config(Fact):
     """The whole file."""
 
@@ -356,16 +414,21 @@ class Config(Fact):
     """Checks at the end of a recovery, and at the start of `recover app`; none that needs a person or writes."""
     scenarios: Annotated[Mapping[Annotated[str, AfterValidator(_known_scenario)], Scenario], Field(min_length=1)]
     """The loader validates a scenario's steps when it is first used."""
+    _read: Callable[[str], object] | None = PrivateAttr(default=None)
 
     @field_validator("exercises")
     @classmethod
     def _named_once(cls, exercises: tuple[Exercise, ...]) -> tuple[Exercise, ...]:
+        from uscdr.scenarios.config_exercises import require_unique
+
         require_unique(one.name for one in exercises)
         return exercises
 
     @field_validator("supplies")
     @classmethod
     def _named_as_no_exercise(cls, supplies: tuple[Supply, ...], info: ValidationInfo) -> tuple[Supply, ...]:
+        from uscdr.scenarios.config_exercises import require_unique
+
         require_unique((one.name for one in supplies), (one.name for one in info.data.get("exercises", ())))
         return supplies
 
@@ -377,6 +440,23 @@ class Config(Fact):
             if name not in known:
                 raise ValueError(f"`reviews` names {name!r}, which is no exercise with `done_by: record`")
         return document
+
+    def without(self, sections: Iterable[str], read: Callable[[str], object]) -> Config:
+        """The same without these sections of LATER. `read` gives each when it is first used, or raises ConfigError."""
+        found = self.model_copy()
+        for name in sections:
+            del found.__dict__[name]
+        found._read = read  # noqa: SLF001 - of this class
+        return found
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """A section that was left out; all others are found without this."""
+            if name not in LATER or self._read is None:
+                return super().__getattr__(name)
+            self.__dict__[name] = value = self._read(name)
+            return value
 
     def anchored(self, directory: Path) -> Config:
         """The same with absolute paths of certificates and code, so that the working directory does not choose them."""

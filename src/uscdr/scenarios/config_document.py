@@ -1,17 +1,14 @@
-"""`document`, `impact` and `links` of scenarios.yaml: the runbook as a controlled document, and where it points."""
+"""`document` and `impact` of scenarios.yaml: the runbook as a controlled document, and what an outage concerns."""
 
 from __future__ import annotations
 
-import re
 from datetime import date
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from uscdr.models.base import Destination, Fact
+from uscdr.models.base import Fact
 from uscdr.scenarios.config_exercises import Every, ExerciseName
-from uscdr.scenarios.config_targets import Address
 
 
 class DocumentControl(Fact):
@@ -47,24 +44,3 @@ class BusinessImpact(Fact):
     def words(self) -> str:
         """Both in one sentence without its full stop."""
         return f"{self.criticality} ({', '.join(self.concerns)})" if self.concerns else self.criticality
-
-
-_PROVIDERS = re.compile(r"(?:[a-z0-9-]+\.)*(?:heroku|cloudinary|djangoproject|github)\.com")
-
-
-def _is_of_a_provider(url: str | None) -> bool:
-    """Whether the page is the documentation or the console of a provider: no other host learns of a request."""
-    parts = urlsplit(url or "")
-    return parts.scheme == "https" and _PROVIDERS.fullmatch(parts.hostname or "") is not None
-
-
-class ReferenceLink(Fact):
-    """A page to read, or a tool that watches the system: at an address, by a command, or only named so far."""
-
-    title: Annotated[str, Field(min_length=1)]
-    kind: Literal["documentation", "monitoring"] = "documentation"
-    url: Annotated[Address | None, Destination(_is_of_a_provider)] = None
-    """Opened by `uscdr runbook --online`."""
-    command: str = ""
-    note: str = ""
-    """What is known of it, such as that the page does not exist."""

@@ -7,7 +7,6 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-import idna
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from uscdr.checks.uptime import WINDOW
@@ -33,6 +32,8 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
     labels = host.removesuffix(".").split(".")
     for label in labels:
         if label.startswith("xn--"):
+            import idna  # its tables are large, and few hosts need them
+
             idna.ulabel(label)
     return len(host) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, labels))
 

@@ -1,12 +1,13 @@
 """Read scenarios.yaml. Every error names the file, line and column, and what is allowed there.
 
-Checks, and the steps of each scenario, are validated when one is first used: nothing acts on what was not validated.
+Checks, the steps of each scenario and some sections are validated when one is first used: nothing acts on what was not
+validated.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import UnionType
@@ -19,8 +20,9 @@ from uscdr.checks.check import CheckSpec
 from uscdr.checks.registry import DESTINATIONS, SPECS
 from uscdr.errors import ConfigError
 from uscdr.journal.reader import RENAMED
+from uscdr.lazily import LEFT_OUT, Later
 from uscdr.models.base import Destination
-from uscdr.scenarios.config import CHECK_NAME, Config, Scenario, StepEntry
+from uscdr.scenarios.config import CHECK_NAME, LATER, LATER_DESTINATIONS, Config, Scenario, StepEntry
 from uscdr.scenarios.yaml_tree import Placed, content, parse
 from uscdr.words import plural
 
@@ -151,7 +153,7 @@ def _below(annotation: Any, part: str | int) -> Any:  # noqa: ANN401 - type expr
         found = inner[-1] if get_origin(annotation) in (dict, Mapping) else next(iter(inner), None)
     while get_origin(found) in (Annotated, Union, UnionType) and not _is_of_kinds(found):
         found = get_args(found)[0]
-    return found
+    return found.model() if isinstance(found, type) and issubclass(found, Later) else found
 
 
 def _is_of_kinds(annotation: Any) -> bool:  # noqa: ANN401 - type expressions
@@ -393,20 +395,22 @@ class LoadedConfig:
 def load(path: Path, *, lazily: bool = False) -> LoadedConfig:
     """Read and check the file. Raises ConfigError.
 
-    `lazily`: checks, and the steps of each scenario, are validated when one is first used, and raise it then.
+    `lazily`: checks, the steps of each scenario and the sections in LATER are validated when one is first used, and
+    raise it then.
     """
     data = content(path)
     source = _ConfigText(path, parse(path, data))
     written = dict(source.tree.value)
     fields = written.pop("checks", {})
-    try:
-        base = Config.model_validate(written)
-    except ValidationError as error:
-        source.refuse(_complaints(error, Config))
+    left_out = [name for name in LATER if not _may_decide(name, written.get(name))] if lazily else []
+    base = _validated(source, written, left_out)
+    places = tuple(Destination.paths_in(base))
+    if left_out:
+        base = base.without(left_out, lambda name: _section(source, written, name))
     if not isinstance(fields, dict):
         raise source.wrong(("checks",), "`checks` must be a mapping of names to checks.")
     checks = _Checks(source, base, fields)
-    decides = tuple(_decision(source, at) for at in (*Destination.paths_in(base), *_of_checks(source, checks, fields)))
+    decides = tuple(_decision(source, at) for at in (*places, *_of_checks(source, checks, fields)))
     scenarios = _Scenarios(source, base.scenarios)
     if not lazily:
         checks.validate()
@@ -415,6 +419,28 @@ def load(path: Path, *, lazily: bool = False) -> LoadedConfig:
     return LoadedConfig(
         config.anchored(path.absolute().parent), path, hashlib.sha256(data).hexdigest(), decides=decides
     )
+
+
+def _validated(source: _ConfigText, written: Mapping[str, Any], left_out: Collection[str] = ()) -> Config:
+    """The file without its checks; the sections that are left out have no meaning in it. Raises ConfigError."""
+    given = {name: value for name, value in written.items() if name not in left_out}
+    made = {name: LEFT_OUT for name in left_out if Config.model_fields[name].default_factory}
+    try:
+        return Config.model_validate(given | made)
+    except ValidationError as error:
+        source.refuse(_complaints(error, Config))
+
+
+def _section(source: _ConfigText, written: Mapping[str, Any], name: str) -> object:
+    """A section that was left out, by the same rules: with what it is compared with, and what no file may lack."""
+    needed = {name, *LATER[name], *(key for key, field in Config.model_fields.items() if field.is_required())}
+    given = {key: value for key, value in written.items() if key in needed}
+    return getattr(_validated(source, given, LATER.keys() - needed), name)
+
+
+def _may_decide(name: str, value: object) -> bool:
+    """Whether the section may decide where something goes, which is known of every file when it is loaded."""
+    return isinstance(value, dict) and not LATER_DESTINATIONS.get(name, frozenset()).isdisjoint(value)
 
 
 def _decision(source: _ConfigText, at: Location) -> Decision:

@@ -13,6 +13,7 @@ from uscdr.models.runs import NO_BASELINE, RunKind
 from uscdr.words import moment
 
 if TYPE_CHECKING:
+    from uscdr.models.base import Event
     from uscdr.models.forecast import RunForecast, TimeRange
 
 State = Literal["fail", "inconclusive", "cut off", "running", "not checked", "waiting", "pass"]
@@ -366,7 +367,7 @@ class Board:
         self.finished, self.finished_at = end, at
         self.current = self.progress = self.waiting = None
 
-    def _step(self, event: ev.Event, at: datetime) -> None:
+    def _step(self, event: Event, at: datetime) -> None:
         match event:
             case ev.StepStarted():
                 self._start(event, at)

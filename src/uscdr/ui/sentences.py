@@ -14,6 +14,7 @@ from uscdr.words import amount, duration, escape, plural
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from uscdr.models.base import Event
     from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished
     from uscdr.ui.board import Board, CheckBoard
     from uscdr.ui.console import Output
@@ -107,7 +108,7 @@ def progress_words(progress: ev.StepProgress, eta: float | None) -> str:
     return ", ".join(words) or "in progress"
 
 
-def sentences(event: ev.Event, board: Board) -> list[Sentence]:
+def sentences(event: Event, board: Board) -> list[Sentence]:
     """The sentences for one event, after `board` has processed it. Progress events have none."""
     match event:
         case ev.RunStarted() | ev.RunResumed() | ev.PlanReady() | ev.RunFinished():
@@ -197,7 +198,7 @@ def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note) -> list[Sentence]:
             return [news_sentence(event)]
 
 
-def _usual(event: ev.Event, board: Board) -> str:
+def _usual(event: Event, board: Board) -> str:
     """How long a step that starts took in earlier runs; empty if nothing is known."""
     told = board.forecast.of(event.step) if board.forecast and isinstance(event, ev.StepStarted) else None
     return f"; {told.seconds.words} in earlier runs" if told and told.seconds else ""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from uscdr.drills.disasters import beyond, of, planned_calls
-from uscdr.models.events import Call
+from uscdr.models.base import Call
 
 
 def write(method: str, path: str, provider: str = "heroku", status: int = 201) -> dict[str, object]:

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 from documented import commands, unknown
+from uscdr.lazily import Later
 from uscdr.scenarios.config import Config
 from uscdr.scenarios.config_exercises import APPROVAL
 
@@ -58,7 +59,9 @@ def rows(text: str) -> list[Row]:
 
 def models(annotation: object) -> Iterator[type[BaseModel]]:
     """The models in a type, however deep."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Later):
+        yield annotation.model()
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):
         yield from models(inner)

@@ -1,4 +1,4 @@
-"""Checks and steps are loaded by name when they are asked for; nothing acts on what was not validated."""
+"""Checks, steps and some sections are loaded when they are asked for; nothing acts on what was not validated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -21,19 +21,22 @@ from uscdr.checks.check import CheckSpec
 from uscdr.cli import main
 from uscdr.errors import ConfigError, ExitCode
 from uscdr.events import Bus
+from uscdr.exercises.basis import Basis
 from uscdr.journal.runs import new_run_id
 from uscdr.journal.writer import JournalWriter
-from uscdr.lazily import imported
+from uscdr.lazily import Later, imported
 from uscdr.models.base import Destination, Fact
 from uscdr.models.events import RunStarted
 from uscdr.redaction import Redactor
 from uscdr.scenarios import registry as steps
+from uscdr.scenarios.config import LATER, LATER_DESTINATIONS, Config
 from uscdr.scenarios.config_file import load_config, packaged
 from uscdr.scenarios.loader import ASKS_APPLICATION, load
 from uscdr.scenarios.steps.application import CheckApplication
 
 GOOD = packaged().read_text()
 BAD_CHECK = GOOD.replace("\nchecks:\n", "\nchecks:\n  odd: {kind: http, path: nowhere}\n", 1)
+BAD_SECTION = GOOD.replace("\nmasking:\n", "\nmasking:\n  zzz: 1\n", 1)
 BAD_STEP = GOOD.replace("use: media.look", "use: media.loook", 1)
 Captured = pytest.CaptureFixture[str]
 
@@ -147,6 +150,95 @@ def test_how_many_errors_there_are_is_said(written: Callable[[str], Path]) -> No
         load(path)
 
 
+REVIEW = "{name: a, title: A, every: yearly, done_by: record}"
+DATES = "version: '1', in_force: 2026-01-01, last_review: 2026-01-01, next_review: 2027-01-01"
+WRONG = {
+    "impact": ("impact: {criticality: x, zzz: 1}", "6:26: `zzz` is not known here; allowed: concerns, criticality."),
+    "exercises": (f"exercises: [{REVIEW}, {REVIEW}]", "6:1: `exercises`: the name 'a' is taken; give it another one."),
+    "supplies": (
+        f"exercises: [{REVIEW}]\nsupplies: [{{name: a, title: B}}]",
+        "7:1: `supplies`: the name 'a' is taken; give it another one.",
+    ),
+    "document": (
+        f"exercises: [{REVIEW}]\ndocument: {{{DATES}, reviews: [b]}}",
+        "7:1: `document`: `reviews` names 'b', which is no exercise with `done_by: record`.",
+    ),
+    "communication": (
+        "communication: {first: 5s}",
+        "6:17: `communication.first` should be greater than or equal to 60.",
+    ),
+    "incident": ("incident: {review: [{id: a}]}", "6:21: `incident.review.0.question` is missing."),
+    "masking": ("masking: {columns: 1}", "6:11: `masking.columns` should be a valid dictionary."),
+}
+"""By section: a mistake in it, and what is said of it."""
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_a_mistake_in_a_section_is_said_by_whoever_asks_for_it(written: Callable[[str], Path], name: str) -> None:
+    text, words = WRONG[name]
+    path = written(f"{WITHOUT_CHECKS}{text}\n")
+    with pytest.raises(ConfigError) as whole:
+        load(path)
+    assert whole.value.message == f"{path}:{words}"
+    config = load(path, lazily=True).config
+    for other in (one for one in LATER if name not in (one, *LATER[one])):
+        getattr(config, other)
+    for _ in range(2):
+        with pytest.raises(ConfigError) as asked:
+            getattr(config, name)
+        assert asked.value.message == whole.value.message
+
+
+def test_sections_that_are_asked_for_are_those_of_a_whole_load(written: Callable[[str], Path]) -> None:
+    for path in (packaged(), written(WITHOUT_CHECKS)):
+        whole, asked = load(path).config, load(path, lazily=True).config
+        assert not LATER.keys() & vars(asked).keys()
+        assert {name: getattr(asked, name) for name in LATER} == {name: getattr(whole, name) for name in LATER}
+        assert LATER.keys() <= vars(asked).keys()
+        assert not hasattr(asked, "nothing")
+
+
+def test_what_a_drill_showed_does_not_depend_on_how_the_file_was_loaded() -> None:
+    whole, asked = load(packaged()).config, load(packaged(), lazily=True).config
+    assert Basis.of(asked, "db") == Basis.of(whole, "db")
+
+
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, Later):
+        yield annotation.model()
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from models_in(inner)
+
+
+def decides(model: type[BaseModel], name: str) -> bool:
+    """Whether the field, or any below it, may decide where something goes."""
+    field = model.model_fields[name]
+    marked = any(isinstance(one, Destination) for one in field.metadata)
+    return marked or any(decides(one, each) for one in models_in(field.annotation) for each in one.model_fields)
+
+
+def test_the_fields_of_sections_that_decide_where_things_go_are_told_without_loading_them() -> None:
+    found = {
+        section: {name for one in models_in(Config.model_fields[section].annotation) for name in one.model_fields
+                  if decides(one, name)}
+        for section in LATER
+    }  # fmt: skip
+    assert {section: names for section, names in found.items() if names} == LATER_DESTINATIONS
+    assert all(name in Config.model_fields for name in (*LATER, *(one for others in LATER.values() for one in others)))
+
+
+def test_a_section_that_decides_where_things_go_is_validated_at_once(written: Callable[[str], Path]) -> None:
+    chat = "communication: {channels: {chat: {kind: status_file, audience: team, path: /srv/status.json}}}\n"
+    path = written(f"{WITHOUT_CHECKS}{chat}")
+    found = load_config(path, {}, lazily=True)
+    assert [one.key for one in found.decides] == ["communication.channels.chat.path"]
+    assert found.decides == load_config(path, {}).decides
+    with pytest.raises(ConfigError, match=r"6:28: `communication.channels.chat.kind` should be "):
+        load(written(f"{WITHOUT_CHECKS}{chat.replace('status_file', 'other')}"), lazily=True)
+
+
 def test_where_things_go_is_known_although_nothing_was_validated(written: Callable[[str], Path]) -> None:
     text = GOOD.replace("{kind: tls, days: 14}", "{kind: tls, hostnames: [elsewhere.example]}")
     loaded = load_config(written(text), {}, lazily=True)
@@ -163,6 +255,13 @@ def test_where_things_go_is_known_although_nothing_was_validated(written: Callab
             ["verify --list", "watch"],
         ),
         (BAD_STEP, "there is no step `media.loook`", ["runbook db", "verify --list"], ["runbook", "runbook media"]),
+        (BAD_SECTION, "`zzz` is not known here", ["runbook db", "verify --list"], ["watch"]),
+        (
+            GOOD.replace("\nimpact:\n", "\nimpact:\n  zzz: 1\n", 1),
+            "`zzz` is not known here",
+            ["verify --list"],
+            ["runbook db"],
+        ),
     ],
 )
 def test_what_only_shows_goes_on_beside_a_mistake_elsewhere(
@@ -203,14 +302,30 @@ NETWORK = ("httpcore", "tenacity", "uscdr.providers.heroku.client")
 STEPS, KINDS, SANDBOX = "uscdr.scenarios.steps", "uscdr.checks.kinds", "uscdr.sandbox"
 RUNS = ("uscdr.engine.run", "uscdr.journal.writer", "uscdr.commands.recover")
 ADAPTERS = ("uscdr.wiring.adapters", "uscdr.shared")
+SECTIONS = ("uscdr.scenarios.config_incident", "uscdr.scenarios.config_channels", "uscdr.scenarios.config_page",
+            "uscdr.scenarios.config_masking", "idna")  # fmt: skip
+RUNBOOKS = ("uscdr.scenarios.config_document", "uscdr.scenarios.config_exercises")
+EVENTS = ("uscdr.models.events", "uscdr.models.forecast", "socket")
 OTHERS = {
     "runs list": (*NETWORK, STEPS, KINDS, "yaml", "uscdr.report", "uscdr.wiring"),
     "runs show": (*NETWORK, STEPS, KINDS, "yaml", "uscdr.wiring", "uscdr.scenarios"),
-    "runbook dns": (*NETWORK, *RUNS, KINDS, f"{STEPS}.media", f"{STEPS}.restore", *ADAPTERS),
-    "runbook db": (*NETWORK, *RUNS, f"{KINDS}.domain", f"{STEPS}.media", *ADAPTERS),
-    "verify --list": (*NETWORK, *RUNS, STEPS, "uscdr.engine", *ADAPTERS),
-    "backup list": (*RUNS, STEPS, KINDS, "uscdr.pgserver", "uscdr.kit", "uscdr.shared"),
-    "backup status": (*RUNS, STEPS, KINDS, "uscdr.pgserver", "uscdr.kit", "uscdr.shared"),
+    "runbook dns": (*NETWORK, *RUNS, KINDS, f"{STEPS}.media", f"{STEPS}.restore", *ADAPTERS, *SECTIONS),
+    "runbook db": (*NETWORK, *RUNS, f"{KINDS}.domain", f"{STEPS}.media", *ADAPTERS, *SECTIONS, *EVENTS),
+    "verify --list": (
+        *NETWORK,
+        *RUNS,
+        STEPS,
+        "uscdr.engine",
+        *ADAPTERS,
+        *SECTIONS,
+        *RUNBOOKS,
+        *EVENTS,
+        "uscdr.models.media",
+        "uscdr.models.postgres",
+        "uscdr.models.migrations",
+    ),
+    "backup list": (*RUNS, STEPS, KINDS, "uscdr.pgserver", "uscdr.kit", "uscdr.shared", *SECTIONS[:-1], *RUNBOOKS),
+    "backup status": (*RUNS, STEPS, KINDS, "uscdr.pgserver", "uscdr.kit", "uscdr.shared", *SECTIONS[:-1], *RUNBOOKS),
     "drill list": (*NETWORK, *RUNS, STEPS, KINDS, *ADAPTERS, "icalendar", "uscdr.drills", "uscdr.kit"),
     "kit list --to STATE": (*NETWORK, *RUNS, STEPS, KINDS, "yaml", *ADAPTERS),
     "kit card --help": (*NETWORK, *RUNS, "uscdr.scenarios", "uscdr.checks", "pydantic"),

@@ -14,13 +14,13 @@ from uscdr.checks.check import Bound, CheckSpec, Provider
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.models.base import Duration
 from uscdr.models.data_settings import ColumnName, Invariant, TableName
-from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
 from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from uscdr.checks.context import CheckContext
+    from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
     from uscdr.models.postgres import ForeignKey, InvariantResult
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -213,6 +213,8 @@ class MigrationsCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
+        from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+
         database, code = context.database(), context.code_migrations() or CodeMigrations()
         there = database.migrations()
         found = MigrationsVerdict.compare(code, there, database.columns() if code.steps else None)

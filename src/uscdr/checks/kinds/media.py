@@ -21,7 +21,6 @@ from uscdr.checks.check import CheckSpec, Provider
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.errors import CredentialsRefused, NotFound
 from uscdr.models.base import Duration
-from uscdr.models.media import CLOUD, KEY, SECRET, Asset, AssetKey, FileReferences, Kind, NameReading, Quota
 from uscdr.providers.ports.media import LOOKUP_BATCH, Media
 from uscdr.words import moment
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from uscdr.checks.context import CheckContext, Expected
+    from uscdr.models.media import Asset, AssetKey, FileReferences, Kind, Quota
 
 LOOKS = 6
 """Calls for the sample, out of an hourly rate limit; each downloaded file needs one more for its digest."""
@@ -177,6 +177,8 @@ def _replaced(asset: Asset) -> bool:
 
 
 def _wrong_config(context: CheckContext) -> str:
+    from uscdr.models.media import CLOUD, KEY, SECRET
+
     missing = [one for one in (CLOUD, KEY, SECRET) if not context.facts.variable(one)]
     if missing:
         return f"not set: {', '.join(missing)}"
@@ -195,6 +197,8 @@ def _no_file(found: FileReferences, before: Measures) -> Finding:
 
 def _files_of(found: FileReferences, expected: Expected) -> tuple[list[_File], int]:
     """Each file of the cloud that rows name, once, newest first; and the number of names in an unknown format."""
+    from uscdr.models.media import NameReading
+
     kinds: dict[str, Kind] = {one.column: one.resource_type for one in expected.references}
     files: dict[tuple[AssetKey, ...], _File] = {}
     unread = 0

@@ -10,8 +10,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, OutcomeUnknown, ProviderError
-from uscdr.models.base import Fact
-from uscdr.models.events import Call
+from uscdr.models.base import Call, Fact
 from uscdr.models.migrations import MigrationsVerdict
 from uscdr.scenarios.checks import ask_until_dead, failing
 from uscdr.scenarios.code import DeployedCode

@@ -24,8 +24,7 @@ from uscdr.words import duration, first_of
 
 if TYPE_CHECKING:
     from uscdr.engine.step import Reporter
-    from uscdr.models.base import Fact
-    from uscdr.models.events import Call
+    from uscdr.models.base import Call, Fact
     from uscdr.models.heroku import Dyno
     from uscdr.scenarios.adapters import Adapters
 

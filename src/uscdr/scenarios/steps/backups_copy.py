@@ -12,8 +12,7 @@ from uscdr.backups.proofs import ProofDocument, Proofs, demands_digest
 from uscdr.clock import system_time
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, Outdated
-from uscdr.models.base import Fact
-from uscdr.models.events import Call
+from uscdr.models.base import Call, Fact
 from uscdr.models.postgres import LeftOut
 from uscdr.scenarios.backup_copies import copies_of, copy, copy_for, prunable
 from uscdr.scenarios.backup_inventory import Inventory

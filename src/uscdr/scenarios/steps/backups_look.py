@@ -9,7 +9,7 @@ from typing_extensions import override
 from uscdr.clock import system_time
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, ProviderError
-from uscdr.models.events import Call
+from uscdr.models.base import Call
 from uscdr.models.transfers import Transfer, TransferState
 from uscdr.scenarios.backup_copies import Dropped
 from uscdr.scenarios.backup_inventory import Inventory, ObjectivePart, cron_for

@@ -8,8 +8,7 @@ from pydantic import ConfigDict
 from typing_extensions import override
 
 from uscdr.engine.step import Step, View
-from uscdr.models.base import Fact
-from uscdr.models.events import Call
+from uscdr.models.base import Call, Fact
 from uscdr.scenarios.by_hand import Names, app_of, commands
 from uscdr.scenarios.results.db import MaintenanceSet
 

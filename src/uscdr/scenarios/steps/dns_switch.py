@@ -11,9 +11,8 @@ from uscdr.clock import system_time
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, MachineError, ProviderError
-from uscdr.models.base import Fact
+from uscdr.models.base import Call, Fact
 from uscdr.models.dns import RecordSet, Sighting
-from uscdr.models.events import Call
 from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.results.db import ApplicationChecked
 from uscdr.scenarios.results.infra import DomainsBound, DomainTarget, InfraSeen, NameLeft, Switched

@@ -9,8 +9,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import CheckFailed, MachineError, NotFound, ProviderError
-from uscdr.models.base import Fact
-from uscdr.models.events import Call
+from uscdr.models.base import Call, Fact
 from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.results.db import ApplicationChecked, Restored
 from uscdr.scenarios.results.infra import CertificatesSeen, DomainsBound, InfraSeen, Materials, Switched

@@ -9,9 +9,8 @@ from typing_extensions import override
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, Conflict, CredentialsRefused, MachineError, NotFound, ProviderError
-from uscdr.models.base import Fact
+from uscdr.models.base import Call, Fact
 from uscdr.models.dns import Caution
-from uscdr.models.events import Call
 from uscdr.scenarios.results.db import ApplicationChecked
 from uscdr.scenarios.results.infra import AppMade, CertificatesSeen, DomainsBound, DomainTarget, InfraSeen, Switched
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, writes

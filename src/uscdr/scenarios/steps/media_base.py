@@ -9,8 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from uscdr.errors import BadInput, NotFound, RateLimited
-from uscdr.models.base import Fact
-from uscdr.models.events import Call
+from uscdr.models.base import Call, Fact
 from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset
 from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey
 from uscdr.scenarios.media.repair import WORKERS, MediaCache, has_file, undecided

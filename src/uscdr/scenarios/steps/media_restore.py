@@ -10,8 +10,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import AnswerLost, CheckFailed
-from uscdr.models.base import Fact
-from uscdr.models.events import Call
+from uscdr.models.base import Call, Fact
 from uscdr.models.media import Access, Asset, AssetKey, KnownAsset, RestoredAsset
 from uscdr.providers.ports.media import RESTORE_BATCH
 from uscdr.scenarios.media.compare import FileState, ListedAsset

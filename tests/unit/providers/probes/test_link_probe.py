@@ -19,8 +19,7 @@ from uscdr.commands.links import look_at_links
 from uscdr.errors import ExitCode
 from uscdr.models.probes import LinkAnswer
 from uscdr.providers.probes.links import LinkProbe
-from uscdr.scenarios.config import Config
-from uscdr.scenarios.config_document import ReferenceLink
+from uscdr.scenarios.config import Config, ReferenceLink
 from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 from uscdr.ui.console import Output
