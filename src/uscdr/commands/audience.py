@@ -148,7 +148,8 @@ def person(group: Group, address: str, name: str, role: str) -> Person:
         return Person(group=group, address=address, name=name, role=role)
     except ValueError:
         raise BadInput(
-            "The address is not a mail address of the form name@example.org.", next_action="Correct the address."
+            "The address is not a mail address of the form name@example.org, or name or role have control characters.",
+            next_action="Correct them.",
         ) from None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from uscdr.commands.housekeeping import state
 from uscdr.commands.incident_desk import IncidentDesk
-from uscdr.commands.incident_page import PAGE, PageChannel
+from uscdr.commands.incident_page import PageChannel
 from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode, UscdrError
 from uscdr.incident.delivery import Addressee, DeliveryReport, Dispatch, Route
 from uscdr.incident.facts import notice_facts
@@ -16,7 +16,7 @@ from uscdr.incident.notice_clock import STAGE_WORDS, notices_due, whom
 from uscdr.incident.notices import Draft, composed
 from uscdr.incident.open_incidents import open_incidents
 from uscdr.incident.state import QUEUED, UNKNOWN_FATE, folded
-from uscdr.models.incidents import OUTBOX, NoticeGiven, NoticePrepared, NoticeSettled
+from uscdr.models.incidents import OUTBOX, PAGE, NoticeGiven, NoticePrepared, NoticeSettled
 from uscdr.scenarios.config_channels import SmtpSettings
 from uscdr.settings import Directories
 from uscdr.ui.prompts import Prompter

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from uscdr.incident.state import Incident
     from uscdr.providers.ports.notices import Letter
 
-PAGE = "page"
-"""The name of the channel, where scenarios.yaml has a `maintenance_page`."""
-
 
 @dataclass
 class PageChannel:

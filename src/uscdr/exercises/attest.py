@@ -144,6 +144,8 @@ def _evidence(text: str) -> Evidence:
     path = user_path(text)
     if path.is_file():
         return _file(path)
+    if path.is_dir() and text.startswith(_PATHS):
+        raise BadInput(f"{text} is a directory.", next_action="Pass a file of it with --evidence.")
     if text.startswith(_PATHS):
         raise BadInput(f"There is no file {text}.", next_action="Pass an existing file with --evidence, or a text.")
     return Evidence(text=_short(text, "--evidence"))

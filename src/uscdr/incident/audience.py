@@ -44,13 +44,20 @@ _KEY, _DIGITS, _WORD_DIGITS = 32, 16, 12
 _AGAIN = f"Free disk space, or make the configuration directory writable. Then run: {IMPORT}"
 
 
+def _one_line(text: str) -> str:
+    """The text, if it has no control characters. Raises ValueError."""
+    if not text.isprintable():
+        raise ValueError("control characters")
+    return text
+
+
 class Person(Fact):
     """One recipient in one group."""
 
     group: Group
     address: Annotated[str, AfterValidator(mail_address), Field(repr=False)]
-    name: Annotated[str, Field(repr=False, max_length=200)] = ""
-    role: Annotated[str, Field(max_length=200)] = ""
+    name: Annotated[str, AfterValidator(_one_line), Field(repr=False, max_length=200)] = ""
+    role: Annotated[str, AfterValidator(_one_line), Field(max_length=200)] = ""
 
     @property
     def mailbox(self) -> str:
@@ -305,8 +312,6 @@ def _person(cells: Mapping[str, str], group: Group, *, alone: bool) -> Person:
     if not alone:
         raise ValueError("more cells than the header has")
     known = {name: cells.get(name, "").strip() for name in ("name", "role", "group")}
-    if not all(value.isprintable() for value in known.values()):
-        raise ValueError("control characters")
     found = known["group"] or group
     return Person.model_validate(
         {"group": found, "address": cells.get("address") or cells.get("email") or "", "name": known["name"],

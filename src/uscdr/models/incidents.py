@@ -20,6 +20,8 @@ READERS: tuple[Readers, ...] = ("internal", "users")
 """Internal: the team and the stakeholders. Users: everybody with an account."""
 OUTBOX = "outbox"
 """The channel that is always there: files on this machine. Nobody is told by a file alone."""
+PAGE = "page"
+"""The channel that is the maintenance page, where scenarios.yaml has one."""
 ActionState = Literal["open", "done", "dropped"]
 
 

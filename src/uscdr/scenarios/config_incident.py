@@ -7,10 +7,12 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator
 
 from uscdr.models.base import Duration, Fact
+from uscdr.models.incidents import OUTBOX, PAGE
 from uscdr.scenarios.config_channels import AudienceSettings, ChannelSettings
 
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+){0,5}$")]
 _Interval = Annotated[Duration, Field(ge=60, le=7 * 86400)]
+OWN_CHANNELS = frozenset({OUTBOX, PAGE})
 
 
 class Communication(Fact):
@@ -26,6 +28,13 @@ class Communication(Fact):
     """How users reach the clinic meanwhile; part of every notice to users."""
     audience: AudienceSettings = Field(default_factory=AudienceSettings)
     channels: dict[ChannelName, ChannelSettings] = Field(default_factory=dict)
+
+    @field_validator("channels")
+    @classmethod
+    def _not_our_own(cls, value: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
+        for name in OWN_CHANNELS & value.keys():
+            raise ValueError(f"a channel named {name!r} cannot be added: uscdr has one of its own; give another name")
+        return value
 
 
 class ReviewQuestion(Fact):

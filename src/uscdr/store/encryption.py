@@ -47,7 +47,7 @@ class Recipient:
         wanted = tuple(dict.fromkeys(text.strip() for text in texts if text.strip()))
         if not wanted:
             raise BadInput(
-                "No recipient is configured. Nobody could decrypt the kit.",
+                "No recipient is configured. Nobody could decrypt what uscdr encrypts.",
                 next_action="Create a key outside of any checkout: age-keygen -o identity.txt. Store it off this "
                 "machine. Configure the public key: --recipient age1…, USCDR_KIT_RECIPIENTS, or "
                 "`kit: {recipients: […]}` in scenarios.yaml.",

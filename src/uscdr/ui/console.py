@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import date
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from uscdr.errors import ExitCode, MachineError, UscdrError
@@ -314,7 +315,11 @@ class Output:
 
 def _json_line(value: Mapping[str, object]) -> str:
     """`value` as one line of JSON; times as ISO 8601, other types as their text."""
-    return json.dumps(value, ensure_ascii=True, default=str) + "\n"
+    return json.dumps(value, ensure_ascii=True, default=_as_text) + "\n"
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 # Shows an error: what happened, its cause if known, what to do next, the exit code.

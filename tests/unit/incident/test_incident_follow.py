@@ -75,7 +75,7 @@ def test_a_recovery_opens_an_incident_with_its_first_change_and_resolves_it(worl
     found = json.loads(world.call("status", "--json"))
     assert (found["incident"], found["state"]) == (request.incident, "restored")
     assert found["runs"] == [RUN]
-    assert found["restored_at"] == str(T0 + timedelta(minutes=20))
+    assert found["restored_at"] == (T0 + timedelta(minutes=20)).isoformat()
     assert "tell the clinic." in world.call("actions")
 
 

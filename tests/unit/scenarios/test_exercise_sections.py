@@ -48,6 +48,13 @@ def written(tmp_path: Path, more: str) -> Path:
         (f'{REVIEW}document: {{version: "1", {DATES.replace("2025-11", "2025-07")}}}', "must follow each other"),
         (f'{REVIEW}document: {{version: "1", {DATES.replace("11-14", "02-29")}}}', "is not one"),
         ("impact: {criticality: ''}", "`impact.criticality` is empty"),
+        *(
+            (
+                f"communication: {{channels: {{{name}: {{kind: status_file, audience: users, path: x}}}}}}",
+                "has one of its own",
+            )
+            for name in ("outbox", "page")
+        ),
         ("links: [{title: A, url: nowhere}]", "is not a web address"),
         ("links: [{title: A, kind: other}]", "`links.0.kind` should be"),
     ],
