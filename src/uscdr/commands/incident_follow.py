@@ -63,7 +63,7 @@ def joined(target: Target, output: Output, request: Request, *, dry_run: bool) -
     if known is None or _is_past(known):
         opens = request.scenario in OPENS and not dry_run
         return replace(request, incident=new_incident_id() if opens else "")
-    outage = known.outage_at if known.is_down else None
+    outage = known.down_since if known.is_down else None
     if request.since and outage:
         _warn_apart(output, known.id, outage, datetime.fromisoformat(request.since))
     since = request.since or (outage.isoformat() if outage else None)
@@ -162,9 +162,10 @@ class RunFollower:
                 f"{self.title} (opened by the recovery)", severity, self.outage_at, at, by_run=self.run
             )
             found = self.desk.open(facts, self.request.incident)
-        if not found.is_down and self.request.scenario in BRING_BACK:
+        again = not found.is_down and self.request.scenario in BRING_BACK
+        if again:
             self.desk.append(found, IncidentReopened(why=f"the recovery {self.run} began"))
-        if self.outage_at is not None and found.outage_at is None:
+        if self.outage_at is not None and (again or found.down_since is None):
             self.desk.append(found, IncidentChanged(outage_at=self.outage_at))
         self.desk.append(found, RunLinked(run=self.run, scenario=self.request.scenario))
 

@@ -45,8 +45,9 @@ def notice_facts(
 
 
 def _outage(times: IncidentTimes) -> str:
-    if times.outage_at is not None:
-        return moment(times.outage_at)
+    began = times.down_again_at or times.outage_at
+    if began is not None:
+        return moment(began)
     return f"{moment(times.counts_from)} at the latest"
 
 

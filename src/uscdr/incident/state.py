@@ -123,6 +123,14 @@ class ReviewAnswer:
     at: datetime
 
 
+@dataclass(frozen=True)
+class PastOutage:
+    """An outage after which service was restored, before it was down again."""
+
+    began_at: datetime
+    restored_at: datetime
+
+
 @dataclass
 class Incident:
     """The state after all records, in the order of their times."""
@@ -147,6 +155,9 @@ class Incident:
     """When a person or a run said that service is restored."""
     restored_at: datetime | None = None
     """Since when service is restored."""
+    down_again_at: datetime | None = None
+    """Since when service is down, or was down last, after an earlier restoration; None in the first outage."""
+    past_outages: list[PastOutage] = field(default_factory=list)
     summary: str = ""
     closed_at: datetime | None = None
     closed_by: str = ""
@@ -155,6 +166,11 @@ class Incident:
     def is_open(self) -> bool:
         """Whether it is not closed."""
         return self.closed_at is None
+
+    @property
+    def down_since(self) -> datetime | None:
+        """When the newest outage began; None if nobody has said so yet."""
+        return self.down_again_at or self.outage_at
 
     @property
     def is_down(self) -> bool:
@@ -282,6 +298,10 @@ def _take(incident: Incident, record: Recorded) -> None:
             incident.resolved_at, incident.restored_at = record.at, event.restored_at
             incident.summary = event.summary or incident.summary
         case entries.IncidentReopened() as event:
+            if incident.restored_at is not None:
+                began = incident.down_since or incident.opened.detected_at
+                incident.past_outages.append(PastOutage(began, incident.restored_at))
+                incident.down_again_at = record.at
             incident.resolved_at = incident.restored_at = incident.closed_at = None
             incident.notes.append(TimelineLine(record.at, _by(record), f"Service is down again: {event.why}"))
         case entries.IncidentClosed():
@@ -293,7 +313,10 @@ def _take(incident: Incident, record: Recorded) -> None:
 def _change(incident: Incident, event: entries.IncidentChanged) -> None:
     incident.what = event.what or incident.what
     incident.severity = event.severity or incident.severity
-    incident.outage_at = event.outage_at or incident.outage_at
+    if incident.down_again_at is None:
+        incident.outage_at = event.outage_at or incident.outage_at
+    else:
+        incident.down_again_at = event.outage_at or incident.down_again_at
     incident.lead = incident.lead if event.lead is None else event.lead
     if event.expected_from is not None and event.expected_until is not None:
         incident.expected = event.expected_from, event.expected_until

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from uscdr.incident.state import Incident
+    from uscdr.incident.state import Incident, PastOutage
     from uscdr.report.model import RunReport, Verdict
 
 
@@ -31,14 +31,19 @@ class IncidentTimes:
     verified_at: datetime | None
     back_at: datetime | None = None
     """When the RTO stops counting: a recovery's own checks passed, or else service was restored."""
+    down_again_at: datetime | None = None
+    """When the newest outage began, if it is not the first one."""
+    past_outages: tuple[PastOutage, ...] = ()
 
     @property
     def counts_from(self) -> datetime:
-        """From when on the RTO counts: the outage, or else the first recovery's start, or else the detection."""
-        return self.outage_at or self.started_at or self.detected_at
+        """From when on the RTO counts: the newest outage, or else the first recovery's start, or else the detection."""
+        return self.down_again_at or self.outage_at or self.started_at or self.detected_at
 
     def basis(self) -> str:
         """What the RTO counts from, in words."""
+        if self.down_again_at is not None:
+            return f"from the newest outage, {moment(self.down_again_at)}"
         if self.outage_at is not None:
             return f"from the outage, {moment(self.outage_at)}"
         if self.started_at is not None:
@@ -50,8 +55,13 @@ class IncidentTimes:
         return elapsed(self.counts_from, self.restored_at or now)
 
     def objective(self, now: datetime, target: float) -> ObjectiveReport:
-        """The RTO of the incident; unknown while service is not back and the time is not over."""
-        spent = elapsed(self.counts_from, self.back_at or now)
+        """The RTO of the longest outage; unknown while service is not back and the time is not over."""
+        spent, longest = elapsed(self.counts_from, self.back_at or now), self._longest()
+        if longest is not None and longest[0] > spent and (self.back_at is not None or longest[0] > target):
+            verdict: Verdict = "met" if longest[0] <= target else "missed"
+            return ObjectiveReport(
+                target_seconds=target, achieved_seconds=longest[0], verdict=verdict, basis=longest[1]
+            )
         if self.back_at is None:
             late: Verdict = "missed" if spent > target else "not known"
             basis = f"{self.basis()}; service is not restored"
@@ -60,6 +70,16 @@ class IncidentTimes:
         checked = ", its checks passed" if self.verified_at and self.verified_at <= self.back_at else ""
         basis = f"{self.basis()}, until service was restored{checked}"
         return ObjectiveReport(target_seconds=target, achieved_seconds=spent, verdict=met, basis=basis)
+
+    def _longest(self) -> tuple[float, str] | None:
+        """The longest past outage, in seconds and in words."""
+        if not self.past_outages:
+            return None
+        one = max(self.past_outages, key=lambda outage: elapsed(outage.began_at, outage.restored_at))
+        words = (
+            f"the longest of {len(self.past_outages) + 1} outages, {moment(one.began_at)} to {moment(one.restored_at)}"
+        )
+        return elapsed(one.began_at, one.restored_at), words
 
     def words(self, now: datetime, objective: float) -> str:
         """`down for 41 min from the outage, 2026-11-28 02:10 UTC; RTO 2 h: 1 h 19 min left`."""
@@ -81,6 +101,7 @@ def times_of(incident: Incident, reports: Sequence[RunReport]) -> IncidentTimes:
     return IncidentTimes(
         incident.outage_at, incident.opened.detected_at, min(starts, default=None), restored,
         _verified(restored, reports), max(checked, default=restored) if restored else None,
+        incident.down_again_at, tuple(incident.past_outages),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.commands.incident_follow import RunFollower, joined, reminder
 from uscdr.commands.notice_sender import NoticeSender, SenderOptions
 from uscdr.engine.wait import Stop
+from uscdr.incident.times import times_of
 from uscdr.journal.writer import JournalWriter
 from uscdr.models import events as ev
 from uscdr.scenarios.adapters import Request
@@ -132,6 +133,17 @@ def test_a_second_recovery_of_the_outage_says_that_service_is_down_again(world: 
     assert "(down, " in status
     assert f"Service is down again: the recovery {RUN} began" in status
     assert "update to users" in status
+    assert "down for 0 s from the newest outage, 2026-11-28 03:30 UTC" in status
+    assert follower.request.since is None
+    world.pass_by(minutes=10)
+    joining = joined(found_target(), Output(quiet=True), Request("db"), dry_run=False)
+    assert joining.since == "2026-11-28T03:30:00+00:00", "not the first outage, which was over"
+    world.call("resolve")
+    assert "was down for 10 min from the newest outage" in world.call("status")
+    found = times_of(follower.desk.current(request.incident), ()).objective(world.at, 7200)
+    assert (found.achieved_seconds, found.verdict) == (40 * 60, "met")
+    assert found.basis == "the longest of 2 outages, 2026-11-28 02:10 UTC to 2026-11-28 02:50 UTC"
+    assert times_of(follower.desk.current(request.incident), ()).objective(world.at, 1800).verdict == "missed"
 
 
 def test_a_journal_that_cannot_be_written_is_a_warning_and_no_end_of_a_recovery(world: World, capsys: Captured) -> None:
