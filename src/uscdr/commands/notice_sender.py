@@ -37,6 +37,7 @@ RETRY_SECONDS = 60.0
 LAST_SECONDS = 120.0
 """How long the end of the run waits for notices that are being sent."""
 _SAID_SECONDS = 1.0
+BROKEN = "uscdr sends no more notices beside this run, because of an internal error. See: uscdr incident status"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class NoticeSender:
     _halt: threading.Event = field(default_factory=threading.Event)
     _retried_at: float = -RETRY_SECONDS
     _said: tuple[str, ...] = ()
+    _broken: bool = True
+    """Whether the thread ended before its work; a thread that runs is not there yet."""
 
     def __post_init__(self) -> None:
         self._thread = threading.Thread(target=self._work, name="uscdr-notices", daemon=True)
@@ -87,12 +90,13 @@ class NoticeSender:
     def __exit__(self, *_: object) -> None:
         self._ending.set()
         self._await()
-        for line in self._said:
+        for line in self.reminders():
             self.output.warn(line)
 
     def reminders(self) -> list[str]:
         """What became of the last notices that were tried, for the live view."""
-        return list(self._said)
+        stopped = self._broken and not self._thread.is_alive()
+        return [*self._said, *([BROKEN] if stopped else [])]
 
     def _await(self) -> None:
         """Wait for the thread. A request to stop, or the limit, ends it between two messages."""
@@ -115,6 +119,7 @@ class NoticeSender:
             self._look()
         if not self.stop.event.is_set():
             self._look()  # the end of the run has made the last notice due
+        self._broken = False
 
     def _look(self) -> None:
         kept = _Kept()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+import pytest
 from incident_world import T0, Captured, World, found_target, opened
 
 from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.commands.incident_follow import RunFollower, joined, reminder
-from uscdr.commands.notice_sender import NoticeSender, SenderOptions
+from uscdr.commands.notice_sender import BROKEN, NoticeSender, SenderOptions
 from uscdr.engine.wait import Stop
 from uscdr.incident.times import times_of
 from uscdr.journal.writer import JournalWriter
@@ -208,6 +210,21 @@ def test_what_the_sender_could_not_send_is_said_on_the_screen_and_at_the_end(wor
         """Looks at the incident at its end."""
     assert any("waits for mail" in line for line in beside.reminders())
     assert "waits for mail" in capsys.readouterr().err
+
+
+def test_an_internal_error_while_notices_are_sent_is_said(
+    world: World, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    opened(world)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # as the program does
+    monkeypatch.setattr(NoticeSender, "_send", fails)
+    with sender(world, composes=True) as beside:
+        """Looks at the incident at its end."""
+    assert beside.reminders() == [BROKEN]
+    assert BROKEN in capsys.readouterr().err
 
 
 def test_a_run_that_the_operator_stopped_sends_no_more(world: World, capsys: Captured) -> None:
