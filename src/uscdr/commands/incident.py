@@ -164,7 +164,8 @@ def resolve(target: Target, output: Output, wanted: str | None, at: str | None, 
     desk = IncidentDesk(target, output)
     found = desk.find(wanted)
     restored = past_typed(at, desk.now, "--at") if at else _restored_by_runs(desk, found) or desk.now
-    if restored < found.opened.detected_at and (found.outage_at is None or restored < found.outage_at):
+    too_early = restored < found.opened.detected_at and (found.outage_at is None or restored < found.outage_at)
+    if too_early or not found.ended_by(restored):
         raise BadInput("Service was not restored before the outage.", next_action="Correct --at: it is UTC.")
     words = desk.clean("--summary", summary) if summary else ""
     _show(desk, resolved(desk, found, restored, words), output)
@@ -185,8 +186,9 @@ def resolved(desk: IncidentDesk, incident: Incident, restored: datetime, summary
 
 
 def _restored_by_runs(desk: IncidentDesk, incident: Incident) -> datetime | None:
-    """When the incident's recoveries restored service; None if none did."""
-    return max((one.restored_at for one in desk.reports(incident) if one.restored_at), default=None)
+    """When the incident's recoveries ended the newest outage; None if none did."""
+    found = (one.restored_at for one in desk.reports(incident) if one.restored_at)
+    return max(filter(incident.ended_by, found), default=None)
 
 
 def close(target: Target, output: Output, wanted: str | None, duplicate_of: str | None) -> int:

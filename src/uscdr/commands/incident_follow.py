@@ -184,7 +184,8 @@ class RunFollower:
         if report.verified_at is None or report.restored_at is None:
             return
         found = self.desk.current(self.request.incident)
-        if self.request.scenario in BRING_BACK or found.opened.by_run == self.run:
+        ends = found.ended_by(report.restored_at)  # not if service is down again since, and the run only ended later
+        if ends and (self.request.scenario in BRING_BACK or found.opened.by_run == self.run):
             resolved(self.desk, found, report.restored_at)
         elif found.is_down:
             self.desk.output.warn(

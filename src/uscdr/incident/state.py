@@ -172,6 +172,10 @@ class Incident:
         """When the newest outage began; None if nobody has said so yet."""
         return self.down_again_at or self.outage_at
 
+    def ended_by(self, restored: datetime) -> bool:
+        """Whether a restoration at that time ends the newest outage, and not one that was over before."""
+        return self.down_again_at is None or restored >= self.down_again_at
+
     @property
     def is_down(self) -> bool:
         """Whether service is not restored yet, by what is recorded."""

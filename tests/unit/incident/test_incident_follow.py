@@ -88,6 +88,23 @@ def test_service_that_was_proven_back_is_restored_also_if_an_objective_was_misse
     assert json.loads(world.call("status", "--json"))["state"] == "restored"
 
 
+def test_a_run_that_ends_late_does_not_end_an_outage_that_began_after_its_restoration(
+    world: World, capsys: Captured
+) -> None:
+    request = joined(found_target(), Output(quiet=True), Request("db"), dry_run=False)
+    events = recovery(world)
+    follower = followed(world, request)
+    world.pass_by(minutes=30)
+    world.call("update", "--down-again", "errors again")
+    follower(events[-1])  # the same run, resumed for its last step
+    assert "If it is: uscdr incident resolve" in capsys.readouterr().err
+    assert json.loads(world.call("status", "--json"))["state"] == "down"
+    world.call("resolve", "--at", "03:11", code=2)
+    world.pass_by(minutes=5)
+    world.call("resolve")
+    assert json.loads(world.call("status", "--json"))["restored_at"] == world.at.isoformat()
+
+
 def test_without_its_last_checks_a_recovery_restores_nothing(world: World) -> None:
     request = joined(found_target(), Output(quiet=True), Request("db"), dry_run=False)
     followed(world, request, outcome="failed", checked=False)
