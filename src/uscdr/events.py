@@ -76,6 +76,5 @@ class Bus:
         if isinstance(stamped.event, RunFinished):
             return  # the journal ends here, and the run stops
         for kind in lost:
-            self.emit(
-                Note(level="warning", text=f"A screen failed ({kind}) and shows nothing more; the run continues.")
-            )
+            words = f"A screen, or what tells the incident, failed ({kind}) and gets nothing more; the run continues."
+            self.emit(Note(level="warning", text=words))

@@ -17,6 +17,8 @@ from uscdr.events import Bus
 from uscdr.models.events import GateAsked, Note, RunFinished, Stamped, StepProgress, StepSucceeded
 from uscdr.redaction import Redactor
 
+FAILED = "A screen, or what tells the incident, failed ({}) and gets nothing more; the run continues."
+
 
 class Shelf:
     """A ledger in memory that can break."""
@@ -93,7 +95,7 @@ def test_a_viewer_that_fails_is_not_asked_again_disturbs_nobody_and_is_told_of(e
     made.emit(note("b"))
     assert len(asked) == 1
     said = [getattr(one.event, "text", "") for one in shelf.kept]
-    assert said == ["a", f"A screen failed ({type(error).__name__}) and shows nothing more; the run continues.", "b"]
+    assert said == ["a", FAILED.format(type(error).__name__), "b"]
     assert [one.seq for one in shelf.kept] == [0, 1, 2]
     assert shown == shelf.kept
 
@@ -109,10 +111,7 @@ def test_a_viewer_that_fails_at_the_end_leaves_the_end_the_last_word() -> None:
     assert [one.event.kind for one in shelf.kept] == ["run.finished"]
     made.add_viewer(full)
     made.emit(note("a"))
-    assert [getattr(one.event, "text", "") for one in shelf.kept[1:]] == [
-        "a",
-        "A screen failed (No space left on device) and shows nothing more; the run continues.",
-    ]
+    assert [getattr(one.event, "text", "") for one in shelf.kept[1:]] == ["a", FAILED.format("No space left on device")]
 
 
 SECRET = "s3cr3t/t0ken+with&odd=chars"

@@ -88,7 +88,7 @@ def test_the_bus_goes_on_when_a_viewer_loses_its_reader() -> None:
     bus.emit(ev.Note(level="info", text="three"))
     said = [one.event.text for one in other if isinstance(one.event, ev.Note)]
     assert (said[:2], said[3:]) == (["one", "two"], ["three"])
-    assert "and shows nothing more; the run continues" in said[2]
+    assert "and gets nothing more; the run continues" in said[2]
 
 
 def test_progress_is_throttled_by_time_and_by_share() -> None:
