@@ -33,7 +33,7 @@ class Limit:
 
 
 LIMITS = {
-    "modules": Limit(440, 440),  # 300 before incidents, exercises and monitoring; 400 before doctor, help, saved plans, schemas
+    "modules": Limit(440, 440),  # 400 before doctor, help, saved plans and schemas; 300 before incidents and exercises
     "names": Limit(20, 20),
     "doubles": Limit(0, 0),
     "circles": Limit(0, 0, everywhere=True),
