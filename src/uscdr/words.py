@@ -38,12 +38,6 @@ def duration(seconds: float) -> str:
     return _pair(whole // DAY, "d", whole % DAY // HOUR, "h")
 
 
-def hours(seconds: float) -> str:
-    """Whole hours that have passed, `under 1 h` or `3 h`: for text that the operator types while time passes."""
-    passed = int(max(0.0, seconds) // HOUR)
-    return f"{passed} h" if passed else "under 1 h"
-
-
 def _pair(large: int, unit: str, small: int, smaller: str) -> str:
     return f"{large} {unit} {small:02d} {smaller}" if small else f"{large} {unit}"
 

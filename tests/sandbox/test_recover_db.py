@@ -204,7 +204,7 @@ def test_after_a_recovery_from_the_wrong_backup_one_command_puts_every_row_back(
     assert command[:5] == ["--target", "sandbox", "recover", "db", "--backup"]
     plan = desk.call(*command, "--dry-run").stdout.splitlines()
     phrase = next(line.removeprefix("phrase").strip() for line in plan if line.startswith("phrase"))
-    assert f"{command[5]} (a DAMAGED state)" in phrase
+    assert f" {command[5]} DAMAGED lose " in phrase
     assert any(line.startswith("Expected: done between ") and "earlier run" in line for line in plan)
     put_back = desk.call(*command, "--confirm", phrase, code=1)  # the checks at the end see what was damaged before
     assert f"{command[5]}, which is DAMAGED" in put_back.stderr

@@ -149,13 +149,9 @@ class Pruning:
 
     @property
     def phrase(self) -> str:
-        """The phrase to type: number of copies, the oldest, bytes; so it cannot come from the shell's history."""
-        oldest = min((card.origin.taken_at for card in self.copies), default=None)
-        back = f" back to {oldest:%Y-%m-%dT%H:%M}" if oldest else ""
-        leftovers = f" and {len(self.leftovers)} leftovers" if self.leftovers else ""
-        return (
-            f"remove {len(self.copies)} of {len(self.copies) + self.kept} copies{back}, {self.bytes} bytes{leftovers}"
-        )
+        """The phrase to type: the number of copies, and the bytes, so that it cannot come from the shell's history."""
+        copies = f"remove {len(self.copies)} of {len(self.copies) + self.kept}"
+        return f"{copies}, {self.bytes} bytes" if self.copies else f"remove {len(self.leftovers)} left over"
 
     @classmethod
     def of(cls, found: Sequence[BackupEntry], there: StoredCopies, rule: Retention, now: datetime) -> Pruning:

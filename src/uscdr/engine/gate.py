@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING, Protocol
 
 from uscdr.errors import Declined
+from uscdr.phrase import UNKNOWN, could_be, difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,10 +56,13 @@ class Gate:
     def confirm(self, blast: BlastRadius) -> str:
         """Confirm, and return how. Raises Declined with the phrase that was needed."""
         if self._given is not None:
-            if _normal(self._given) in {_normal(phrase) for phrase in blast.phrases}:
+            wrong = difference(self._given, blast.phrase)
+            if not wrong:
                 return "--confirm"
-            raise self.declined(blast, "The phrase of --confirm does not match what this run would destroy now.")
-        if self._asker.confirm_phrase(blast.facts, blast.phrases[0]):
+            raise self.declined(
+                blast, f"The phrase of --confirm does not match what this run would destroy now: {wrong}."
+            )
+        if self._asker.confirm_phrase(blast.facts, blast.phrase):
             return self._asker.manner
         raise self.declined(blast, "You did not type the phrase, so this step sent nothing.")
 
@@ -67,8 +70,9 @@ class Gate:
         """Before the first change: raises Declined if the phrase of `--confirm` cannot match what is known so far."""
         if self._given is None:
             return
-        if UNKNOWN in self._given or not any(_could_be(self._given, phrase) for phrase in blast.phrases):
-            raise self.declined(blast, "The phrase of --confirm does not match what this run would destroy.")
+        if UNKNOWN in self._given or not could_be(self._given, blast.phrase):
+            wrong = difference(self._given, blast.phrase) or f"{UNKNOWN} stands for a number"
+            raise self.declined(blast, f"The phrase of --confirm does not match what this run would destroy: {wrong}.")
 
     def begin(self, changes: str, cautions: Sequence[str] = ()) -> None:
         """Before the first change: the operator at a terminal reads the warnings and answers `begin`.
@@ -102,7 +106,7 @@ class Gate:
     @staticmethod
     def declined(blast: BlastRadius, why: str) -> Declined:
         """The refusal, with the full phrase."""
-        phrase = blast.phrases[0]
+        phrase = blast.phrase
         how = f"To confirm, pass exactly: --confirm {shlex.quote(phrase)}"
         if UNKNOWN in phrase:
             how = f"The phrase is “{phrase}”. A dry run fills in the numbers: uscdr recover … --dry-run"
@@ -111,23 +115,6 @@ class Gate:
 
 LOOK, SEND, STOP = "look again", "send again", "stop"
 """The answers about a write whose effect cannot be seen."""
-UNKNOWN = "…"
-"""In a phrase, the placeholder of a value that is not known yet."""
-AT_LEAST = "at least"
-"""In a phrase, the words before a number that may become greater."""
-_ANYTHING = rf"(?:under |{AT_LEAST} )?[^ ,]+(?: h)?"
-"""A number, a word, or a span of hours."""
-
-
-def _could_be(given: str, phrase: str) -> bool:
-    """Whether `given` agrees with everything that is known of `phrase`."""
-    pattern = re.escape(_normal(phrase)).replace(re.escape(UNKNOWN), _ANYTHING)
-    return re.fullmatch(pattern, _normal(given)) is not None
-
-
-def _normal(phrase: str) -> str:
-    """The phrase with single spaces."""
-    return " ".join(phrase.split())
 
 
 def _not_begun(message: str) -> Declined:

@@ -56,7 +56,7 @@ class Plan:
             dry_run=self.view.thorough,
             steps=tuple(_planned(line) for line in self.lines),
             budgets=budgets,
-            phrase=blast.phrases[0] if blast else None,
+            phrase=blast.phrase if blast else None,
         )
 
     @property

@@ -6,7 +6,6 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from uscdr.engine.gate import UNKNOWN, Gate
 from uscdr.engine.history import History
 from uscdr.engine.plan import LATER, Forecaster, Plan, Planned
 from uscdr.engine.runner import Runner
@@ -14,10 +13,12 @@ from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
 from uscdr.models.events import Note, RunFinished, RunResumed, RunStarted
 from uscdr.models.runs import RunKind
+from uscdr.phrase import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from uscdr.engine.gate import Gate
     from uscdr.engine.wait import Stop
     from uscdr.events import Bus
 

@@ -174,7 +174,7 @@ class Runner:
     def _ask(self, bound: BoundStep, seen: Fact, action: Action, view: View) -> None:
         if bound.step.destructive and bound.step.id not in self._history.confirmed:
             blast, step, name = self._told(bound.step.blast(seen, view), bound), bound.step.id, bound.step.name
-            self._bus.emit(GateAsked(step=step, name=name, facts=dict(blast.facts), phrase=blast.phrases[0]))
+            self._bus.emit(GateAsked(step=step, name=name, facts=dict(blast.facts), phrase=blast.phrase))
             how = self._gate.confirm(blast)
             self._bus.emit(GateAnswered(step=step, name=name, confirmed=True, by=how))
         elif not self.began:

@@ -111,10 +111,10 @@ class FoundWrite:
 
 @dataclass(frozen=True)
 class BlastRadius:
-    """What a destructive step destroys: facts to show, and phrases. Any phrase confirms; the first one is shown."""
+    """What a destructive step destroys: facts to show, and the phrase that confirms them (see `gate.short_phrase`)."""
 
     facts: Mapping[str, str]
-    phrases: tuple[str, ...]
+    phrase: str
 
 
 class Reporter(Protocol):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uscdr.errors import LockHeld, MachineError
 from uscdr.files import private_directory, whole, write_whole
 from uscdr.models.events import StepProgress
+from uscdr.phrase import LONGEST, cut_name
 from uscdr.store.lease import Lease, LeaseWatch
 from uscdr.store.lease_records import UNKNOWN_HOLDER, LeaseRecord, LeaseRow, LeaseState, LeaseTerms
 
@@ -261,13 +262,14 @@ def _longest_wait(row: LeaseRow, highest: LeaseState) -> float:
 def _question(highest: LeaseState, request: LeaseRequest, refusal: LockHeld) -> tuple[dict[str, str], str, LockHeld]:
     record = highest.record
     holder = f"{record.user}@{record.host}" if record else "another"
+    doing = f"take over {request.run[-6:]} from"
     facts = {
         "run": request.run,
         "target": request.app,
         "held by": highest.holder,
         "is alive": "the holder renewed the lease just now",
     }
-    return facts, f"take over {request.run} from {holder}", refusal
+    return facts, f"{doing} {cut_name(holder, LONGEST - len(doing) - 1)}", refusal
 
 
 def _nonce(highest: LeaseState | None) -> str:

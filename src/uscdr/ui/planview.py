@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from uscdr.phrase import UNKNOWN
 from uscdr.ui.text import Line, Span, Tone, line, painted, wrap
 from uscdr.words import duration, plural
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from uscdr.ui.console import Output
 
 INDENT = 5
-UNKNOWN = "…"
-"""Placeholder in a phrase for a value that is not known yet."""
 NAMES = 9
 """Columns for the names on the left of a step's facts."""
 

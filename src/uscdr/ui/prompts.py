@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from uscdr.errors import Declined, Interrupted
+from uscdr.phrase import difference
+from uscdr.ui.line_editor import can_edit, edited_line
 from uscdr.ui.text import Span, cells, line
 from uscdr.words import plural
 
@@ -117,13 +119,13 @@ class Prompter:
     def _phrase_typed(self, phrase: str) -> bool:
         for left in range(TRIES - 1, -1, -1):
             typed = self._read("> ")
-            if typed and typed.split() == phrase.split():
-                return True
             if not typed:
                 return False
-            if left:
-                self._output.warn(f"That is not the phrase. {plural(left, 'more try', 'more tries')}.")
-        self._output.warn("That is not the phrase. Nothing was confirmed.")
+            wrong = difference(typed, phrase)
+            if not wrong:
+                return True
+            again = f"{plural(left, 'more try', 'more tries')}." if left else "Nothing was confirmed."
+            self._output.warn(f"That is not the phrase: {wrong}. {again}")
         return False
 
     def _facts(self, facts: Mapping[str, str]) -> None:
@@ -133,9 +135,8 @@ class Prompter:
 
     def _read(self, mark: str) -> str | None:
         """One line without surrounding blanks; None at the end of input."""
-        self._output.err.offer(mark)
         try:
-            typed = self._stdin.readline()
+            typed = self._line(mark)
         except UnicodeDecodeError:
             return "\ufffd"  # not valid text: never equal to a phrase
         except OSError:  # the terminal hung up
@@ -144,6 +145,13 @@ class Prompter:
             self._output.err.offer("\n")
             return None
         return typed.strip()
+
+    def _line(self, mark: str) -> str:
+        """One line with its end; empty at the end of input. At a terminal that can, the operator edits it."""
+        if can_edit(self._output, self._stdin):
+            return edited_line(mark)
+        self._output.err.offer(mark)
+        return self._stdin.readline()
 
     def _interruptible(self, question: Callable[[], T]) -> T:
         try:

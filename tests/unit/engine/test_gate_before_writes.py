@@ -8,10 +8,11 @@ import pytest
 
 from fakes import Killed
 from rehearsal import Person, Rehearsal
-from uscdr.engine.gate import LOOK, SEND, STOP, UNKNOWN, Gate
+from uscdr.engine.gate import LOOK, SEND, STOP, Gate
 from uscdr.engine.step import BlastRadius
 from uscdr.errors import Declined, ExitCode
 from uscdr.models.transfers import TransferState
+from uscdr.phrase import UNKNOWN
 
 
 def code(run: Rehearsal, **how: str | None) -> ExitCode:
@@ -51,7 +52,7 @@ def test_a_wrong_phrase_is_refused_before_any_write(quick: Path, change: object)
 
 def test_rows_that_do_not_fit_are_refused_at_the_restore(quick: Path) -> None:
     run = Rehearsal(quick, person=Person(interactive=False))
-    wrong = run.phrase().replace("52 rows ->", "51 rows ->")
+    wrong = run.phrase().replace("at least 10", "at least 9")
     assert code(run, confirm=wrong) is ExitCode.DECLINED
     assert run.world.restores == []
 
@@ -172,26 +173,26 @@ def gate(given: str | None, person: Person | None = None) -> Gate:
     return Gate(person or Person(interactive=False), given)
 
 
-BLAST = BlastRadius(
-    {"rows": "5"}, (f"db of app: 5 rows -> {UNKNOWN} rows, 3 h old", f"db of app: 5 rows -> {UNKNOWN} rows, 2 h old")
-)
-KNOWN = BlastRadius({"rows": "5"}, ("db of app: 5 rows -> 9 rows, 3 h old", "db of app: 5 rows -> 9 rows, 2 h old"))
+BLAST = BlastRadius({"rows": "5"}, f"app b001 lose {UNKNOWN}")
+KNOWN = BlastRadius({"rows": "5"}, "app b001 lose 9 rows")
 
 
 def test_early_check_compares_what_is_known() -> None:
-    gate("db of app:  5 rows -> 9 rows, 2 h old ").check_early(BLAST)
+    for right in ("app b001  lose 9 rows ", "app b001 lose unknown rows"):
+        gate(right).check_early(BLAST)
     gate(None).check_early(BLAST)
-    for wrong in ("db of app: 6 rows -> 9 rows, 2 h old", "db of app: 5 rows -> 9 8 rows, 2 h old", UNKNOWN):
+    for wrong in ("app b002 lose 9 rows", "app b001 lose 9 8 rows", UNKNOWN, BLAST.phrase):
         with pytest.raises(Declined):
             gate(wrong).check_early(BLAST)
 
 
-def test_confirming_needs_one_of_the_phrases() -> None:
-    assert gate("db of app: 5 rows -> 9 rows, 2 h old").confirm(KNOWN) == "--confirm"
+def test_confirming_needs_the_phrase_and_a_refusal_says_where_it_differs() -> None:
+    assert gate("app  b001 lose 9 rows").confirm(KNOWN) == "--confirm"
     assert gate(None, Person()).confirm(KNOWN) == "typed at the terminal"
     with pytest.raises(Declined) as refused:
-        gate("db of app: 5 rows -> 9 rows, 1 h old").confirm(KNOWN)
-    assert KNOWN.phrases[0] in refused.value.next_action
+        gate("app b001 lose 8 rows").confirm(KNOWN)
+    assert KNOWN.phrase in refused.value.next_action
+    assert "word 4 must be “9”" in refused.value.why
     with pytest.raises(Declined):
         gate(None, Person(types=False)).confirm(KNOWN)
 

@@ -37,7 +37,7 @@ def test_a_damaged_table_is_named_and_what_is_lost_is_at_least_so_much(quick: Pa
     ledger = planned(run, "ledger")
     assert "more may be lost in tables that cannot be compared: django_migrations: data corrupted" in ledger
     assert "patients_patient 1 (99)" in ledger
-    assert "at least 51 rows -> " in phrase
+    assert phrase.endswith("lose at least 1")
     ending = run.begin(confirm=phrase)
     assert ending is not None
     assert ending.code is ExitCode.DONE
@@ -53,7 +53,7 @@ def test_a_table_that_can_be_counted_but_not_compared_is_counted(quick: Path) ->
     phrase = run.phrase()
     assert "data corrupted" not in planned(run, "database")
     assert "patients_patient: data corrupted" in planned(run, "ledger")
-    assert ": 53 rows -> " in phrase
+    assert phrase.endswith("lose at least 0")
     ending = run.begin(confirm=phrase)
     assert ending is not None
     assert ending.code is ExitCode.DONE

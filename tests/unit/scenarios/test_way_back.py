@@ -58,7 +58,7 @@ def test_the_state_before_is_put_back_row_by_row_and_then_the_backup_again(quick
     assert recovered(run, kept) is ExitCode.DONE
     assert run.world.live.tables.get("patients_patient") == before.tables.get("patients_patient")
     (asked,) = [one for one in run.events("gate.asked") if one["step"] == "restore"]
-    assert f"{kept} (a DAMAGED state)" in asked["phrase"]
+    assert f" {kept} DAMAGED lose " in asked["phrase"]
     assert "of a DAMAGED state" in asked["facts"]["backup taken"]
     assert "taken from damaged data" in json.dumps(run.events("note"))
     assert "is damaged" in next(one["reason"] for one in run.events("step.skipped") if one["step"] == "fresh")

@@ -226,7 +226,7 @@ def test_who_is_alive_is_taken_over_from_only_by_the_phrase(
     pair.ada.at(middle(whole, "step.accepted", "restore"), "after", meanwhile)
     if interactive and types:
         assert "bob on bobs-desk" in lost(pair.ada, pair.ada.begin).message
-        assert pair.bob.person.phrases[0] == f"take over {pair.ada.run} from ada@adas-desk"
+        assert pair.bob.person.phrases[0] == f"take over {pair.ada.run[-6:]} from ada@adas-desk"
     else:
         ending = pair.ada.begin()
         assert ending is not None

@@ -182,8 +182,8 @@ RETENTION = (
     ),
     _keep(
         "phrase",
-        'f"remove {len(self.copies)} of {len(self.copies) + self.kept} copies{back}, {self.bytes} bytes{leftovers}"',
-        'f"remove copies{back}{leftovers}"',
+        'f"{copies}, {self.bytes} bytes" if self.copies',
+        '"remove copies" if self.copies',
         "the phrase does not say how much goes",
     ),
 )

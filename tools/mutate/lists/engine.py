@@ -11,6 +11,7 @@ _LOST, _CRASH = (f"{_ROOM}/test_{one}.py" for one in ("lost_answers", "crash_eve
 _BACKUPS = "tests/unit/scenarios/backups"
 
 _gate = rooms.of("gate", _GATE, _DECLINED, _ROOM)
+_typed = rooms.of("phrase", f"{_ROOM}/test_phrase.py", _GATE, _ROOM)
 _run = rooms.of("run", _GATE, _DECLINED, _SENT, _ROOM)
 _settle = rooms.of("settle", f"{_ROOM}/test_settler.py", _SENT, _LOST, _ROOM, _BACKUPS)
 _past = rooms.of("history", f"{_ROOM}/test_history.py", _GATE, _SENT, _CUT, _ROOM, _BACKUPS)
@@ -20,26 +21,35 @@ _wait = rooms.of("wait", _WAIT, _LOOK, _ROOM)
 GATE = (
     _gate(
         "phrase",
-        "if _normal(self._given) in {_normal(phrase) for phrase in blast.phrases}:",
-        "if self._given:",
+        'if not wrong:\n                return "--confirm"',
+        'if wrong is not None:\n                return "--confirm"',
         "any phrase given with --confirm confirms",
     ),
     _gate(
         "typed",
-        "if self._asker.confirm_phrase(blast.facts, blast.phrases[0]):",
-        "if self._asker.confirm_phrase(blast.facts, blast.phrases[0]) or blast.phrases:",
+        "if self._asker.confirm_phrase(blast.facts, blast.phrase):",
+        "if self._asker.confirm_phrase(blast.facts, blast.phrase) or blast.phrase:",
         "what was typed is not looked at",
     ),
     _gate(
-        "unknown", "if UNKNOWN in self._given or not any(", "if not any(", "a phrase with a gap in it is taken early"
+        "unknown",
+        "if UNKNOWN in self._given or not could_be(",
+        "if not could_be(",
+        "a phrase with a gap in it is taken early",
     ),
     _gate(
         "early",
-        "not any(_could_be(self._given, phrase) for phrase in blast.phrases)",
-        "not blast.phrases",
+        "not could_be(self._given, blast.phrase)",
+        "not blast.phrase",
         "a phrase that cannot fit is not refused before the first write",
     ),
-    _gate(
+    _typed(
+        "word",
+        "if given[number - 1 : number] != [word]:",
+        "if given[number - 1 : number] > [word]:",
+        "a word that sorts before the right one counts as the right one",
+    ),
+    _typed(
         "part",
         "re.fullmatch(pattern, _normal(given)) is not None",
         "re.match(pattern, _normal(given)) is not None",

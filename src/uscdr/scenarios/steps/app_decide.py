@@ -10,6 +10,7 @@ from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.errors import BadInput
 from uscdr.models.base import Fact
 from uscdr.models.migrations import Lack
+from uscdr.phrase import short_phrase
 from uscdr.scenarios.code import RESTORE, DeployedCode, without
 from uscdr.scenarios.diagnosis import config_changes, remedy
 from uscdr.scenarios.results.app import AppSeen, DataProbed, Remedy
@@ -112,8 +113,7 @@ class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
 
     @override
     def blast(self, seen: _AppDecideSeen, view: View) -> BlastRadius:
-        spare = f", else deploy {seen.ref_commit[:12]}" if seen.ref_commit and seen.remedy.what != "redeploy" else ""
-        return BlastRadius(facts=self._facts(seen), phrases=(f"{self._deps.app} {seen.running}: {_goal(seen)}{spare}",))
+        return BlastRadius(self._facts(seen), short_phrase(self._deps.app, _goal(seen)))
 
     @override
     def apply(self, seen: _AppDecideSeen, view: View, tell: Reporter) -> Remedy:

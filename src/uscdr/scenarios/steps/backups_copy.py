@@ -323,7 +323,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
 
     @override
     def blast(self, seen: _CopiesSeen, view: View) -> BlastRadius:
-        return BlastRadius(facts=seen.facts, phrases=(seen.phrase,))
+        return BlastRadius(facts=seen.facts, phrase=seen.phrase)
 
     @override
     def before(self, seen: _CopiesSeen) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing_extensions import override
 
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.models.base import Fact
+from uscdr.phrase import short_phrase
 from uscdr.scenarios.results.backups import BackupsDecided, BackupsVerdict, BackupSystemSeen, CopyProven
 from uscdr.scenarios.steps.backups_capture import wanted_schedule
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
@@ -85,12 +86,8 @@ class BackupsDecide(ScenarioStep[BackupSystemSeen, BackupsDecided]):
     @override
     def blast(self, seen: BackupSystemSeen, view: View) -> BlastRadius:
         decided = self._decided(seen)
-        parts = [
-            f"schedule {decided.schedule}" if decided.schedule else "",
-            f"capture after {seen.newest or 'no backup'}, drop {decided.drops or 'none'}",
-            f"copy to {decided.place}" if decided.place else "no copy",
-        ]
-        return BlastRadius(facts=self._facts(seen), phrases=(f"{seen.app}: {', '.join(filter(None, parts))}",))
+        doing = f"capture after {seen.newest or 'none'}, drop {decided.drops or 'none'}"
+        return BlastRadius(self._facts(seen), short_phrase(seen.app, doing))
 
     @override
     def apply(self, seen: BackupSystemSeen, view: View, tell: Reporter) -> BackupsDecided:

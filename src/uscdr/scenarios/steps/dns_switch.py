@@ -13,6 +13,7 @@ from uscdr.engine.wait import WaitLimit, until
 from uscdr.errors import CheckFailed, MachineError, ProviderError
 from uscdr.models.base import Call, Fact
 from uscdr.models.dns import RecordSet, Sighting
+from uscdr.phrase import short_phrase
 from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.results.db import ApplicationChecked
 from uscdr.scenarios.results.infra import DomainsBound, DomainTarget, InfraSeen, NameLeft, Switched
@@ -269,8 +270,10 @@ class RollbackDns(_SwapDns):
 
     @override
     def blast(self, seen: _Swaps, view: View) -> BlastRadius:
-        words = "; ".join(swap.words for swap in seen.swaps if not swap.done)
-        return BlastRadius(facts={"records": words}, phrases=(f"swap back {words}",))
+        back = [swap for swap in seen.swaps if not swap.done]
+        more = f" and {len(back) - 1} more" if len(back) > 1 else ""
+        phrase = short_phrase(back[0].name if back else "no name", f"swap back{more}")
+        return BlastRadius({"records": "; ".join(swap.words for swap in back)}, phrase)
 
 
 def _nothing(unread: Sequence[str]) -> str:

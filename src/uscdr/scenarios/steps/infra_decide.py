@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from uscdr.engine.gate import UNKNOWN
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.models.base import Fact
-from uscdr.scenarios.infra.material import CAPTURED, LEFT_BEHIND, not_captured
+from uscdr.phrase import UNKNOWN, short_phrase
+from uscdr.scenarios.infra.material import CAPTURED, KIT, LEFT_BEHIND, not_captured
 from uscdr.scenarios.results.db import ApplicationChecked, ChosenBackup, Compared, Proof, VerifiedData
 from uscdr.scenarios.results.infra import InfraDecision, InfraSeen, KeyTried, Materials, Switched
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
-from uscdr.words import HOUR, duration, plural
+from uscdr.words import duration, plural
 
 
 class _InfraDecideSeen(Fact):
@@ -125,13 +125,10 @@ class InfraDecide(ScenarioStep[_InfraDecideSeen, InfraDecision]):
 
     @override
     def blast(self, seen: _InfraDecideSeen, view: View) -> BlastRadius:
-        rows = f"{seen.rows}" if seen.rows is not None else UNKNOWN
-        hours = int(seen.chosen.age_seconds // HOUR)
-        names = ", ".join(_moved(seen.scope)) or "no name"
-        head = f"build {seen.scope.new_app} with {rows} rows of {seen.chosen.backup}"
-        # the age grows while a person reads and types, so the hour before is accepted too
-        phrases = tuple(f"{head}, {h} h old, move {names}" for h in (hours, hours - 1) if h >= 0)
-        return BlastRadius(facts=self._facts(seen), phrases=phrases)
+        rows = UNKNOWN if seen.rows is None else seen.rows
+        kit, backup = seen.chosen.backup.startswith(KIT), seen.chosen.backup
+        source = f"kit {backup.rpartition('-')[2]}" if kit else backup
+        return BlastRadius(self._facts(seen), short_phrase(seen.scope.new_app, f"{source} {rows} rows"))
 
     @override
     def apply(self, seen: _InfraDecideSeen, view: View, tell: Reporter) -> InfraDecision:

@@ -10,6 +10,7 @@ from uscdr.clock import system_time
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.models.base import Fact
 from uscdr.models.media import DELIVERIES, RESOURCE_TYPES, AssetKey
+from uscdr.phrase import short_phrase
 from uscdr.scenarios.media.compare import FileState, MediaSurvey
 from uscdr.scenarios.results.app import MediaVerified
 from uscdr.scenarios.results.db import ApplicationChecked
@@ -135,7 +136,7 @@ class MediaDecide(ScenarioStep[_MediaDecideSeen, MediaDecided]):
             "cloud": f"{look.cloud}{' (a NEW one: uscdr points the application to it)' if look.another else ''}",
             "from its own backup": plural(wanted.from_backup, "file"),
             "uploaded again": f"{plural(wanted.from_copies, 'file')}, {size(wanted.effort.upload_bytes)}",
-            "cannot be had": plural(wanted.lost, "file"),
+            "not available": plural(wanted.lost, "file"),
             "takes": f"about {plural(wanted.effort.calls, 'call')} and {duration(wanted.effort.seconds)}",
         }
         if wanted.access:
@@ -150,10 +151,10 @@ class MediaDecide(ScenarioStep[_MediaDecideSeen, MediaDecided]):
     @override
     def blast(self, seen: _MediaDecideSeen, view: View) -> BlastRadius:
         wanted = seen.wanted
-        parts = f"{wanted.from_backup} from its backup, {wanted.from_copies} uploaded, {wanted.lost} not available"
-        if wanted.access:
-            parts += f", access of {wanted.access} corrected"
-        return BlastRadius(facts=self._facts(seen), phrases=(f"put files back into {seen.look.cloud}: {parts}",))
+        files = wanted.from_backup + wanted.from_copies
+        doing, number = ("restore", files) if files else ("correct", wanted.access)
+        noun = "file" if number == 1 else "files"
+        return BlastRadius(self._facts(seen), short_phrase(seen.look.cloud, f"{doing} {number} {noun}"))
 
     @override
     def apply(self, seen: _MediaDecideSeen, view: View, tell: Reporter) -> MediaDecided:

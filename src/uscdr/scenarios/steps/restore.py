@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from uscdr.clock import system_time
-from uscdr.engine.gate import AT_LEAST, UNKNOWN
 from uscdr.engine.step import Action, BlastRadius, Effect, FoundWrite, Intent, Reporter, View
 from uscdr.errors import CheckFailed, NotFound
 from uscdr.models.access import AccessBack
 from uscdr.models.base import elapsed
 from uscdr.models.transfers import Transfer, TransferKind, Transfers, TransferState
+from uscdr.phrase import AT_LEAST, UNKNOWN, short_phrase
 from uscdr.scenarios.fitness import another
 from uscdr.scenarios.results.db import (
     ApplicationChecked,
@@ -29,7 +29,7 @@ from uscdr.scenarios.results.db import (
 from uscdr.scenarios.steps.access import keep
 from uscdr.scenarios.steps.base import ScenarioStep, writes
 from uscdr.scenarios.steps.transfers import Mark, TransfersSeen, find, follow, otherwise
-from uscdr.words import HOUR, duration, first_of, hours, moment
+from uscdr.words import duration, first_of, moment
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -109,13 +109,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
         chosen, ledger = view.need(ChosenBackup), view.get(LossLedger)
         old = elapsed(chosen.taken_at, system_time())
         here, there = _amounts(ledger, view)
-        lost = None if ledger is None else _seconds_lost(ledger, chosen)
-        hours_lost = UNKNOWN if ledger is None else "unknown" if lost is None else hours(lost)
-        backup = f"{seen.backup} (a DAMAGED state)" if chosen.damaged else seen.backup
-        subject = f"{seen.addon} of {seen.owner_app}: {here} rows -> {there} rows of {backup}"
-        # the age grows while a person reads and types, so the hour before is accepted too
-        ages = dict.fromkeys(hours(seconds) for seconds in (old, old - HOUR) if seconds >= 0)
-        phrases = tuple(f"{subject}, {age} old, {hours_lost} of writes lost" for age in ages)
+        backup = f"{seen.backup} DAMAGED" if chosen.damaged else seen.backup
         when = f"{moment(chosen.taken_at)}, {duration(old)} ago" + (", of a DAMAGED state" if chosen.damaged else "")
         facts = {
             "database": f"{seen.addon}, owned by {seen.owner_app}",
@@ -127,7 +121,7 @@ class Restore(ScenarioStep[_RestoreSeen, Restored]):
             "access given back": _access_words(view.get(AccessBack)),
             "writes lost": _writes_lost(ledger, chosen),
         }
-        return BlastRadius(facts, phrases)
+        return BlastRadius(facts, short_phrase(seen.owner_app, f"{backup} {_losing(ledger)}"))
 
     @override
     def apply(self, seen: _RestoreSeen, view: View, tell: Reporter) -> Restored:
@@ -206,12 +200,23 @@ def _beside(view: View) -> dict[str, str]:
 
 
 def _amounts(ledger: LossLedger | None, view: View) -> tuple[str, str]:
-    """The rows now and in the backup, as in the phrase."""
+    """The rows now and in the backup."""
     if ledger is None:
         seen = view.get(DatabaseSeen)
         return (UNKNOWN if seen is None or seen.reachable else "unreadable"), UNKNOWN
     here = "unreadable" if ledger.rows_now is None else str(ledger.rows_now)
     return f"{AT_LEAST} {here}" if ledger.now_at_least else here, str(ledger.rows_backup)
+
+
+def _losing(ledger: LossLedger | None) -> str:
+    """The rows that the restore loses, as in the phrase."""
+    if ledger is None:
+        return f"lose {UNKNOWN}"
+    if ledger.rows_lost is None:
+        return "lose unknown rows"
+    if ledger.at_least:
+        return f"lose {AT_LEAST} {ledger.rows_lost}"
+    return f"lose {ledger.rows_lost} {'row' if ledger.rows_lost == 1 else 'rows'}"
 
 
 def _rows_lost(ledger: LossLedger | None) -> str:

@@ -77,7 +77,7 @@ def test_without_a_terminal_nothing_is_begun(desk: Path, capsys: pytest.CaptureF
     clinic = Clinic(desk / "state")
     with clinic._in_haste():
         assert main.run(["recover", "backups"]) == 4
-    assert "--confirm 'usc-pis: schedule daily" in capsys.readouterr().err
+    assert "--confirm 'usc-pis capture after b001" in capsys.readouterr().err
     assert clinic.world.writes == []
 
 

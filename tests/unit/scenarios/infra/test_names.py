@@ -45,8 +45,10 @@ def test_a_name_that_only_a_wildcard_answers_for_gets_a_record_beside_it(quick: 
     names = run.names
     assert names is not None
     names.wildcard, names.writable, names.by_hand = "old-target.dns.example", writable, True
-    phrase = run.phrase()
-    assert phrase.endswith(f"move {HOST}, {CLINIC}")
+    run.phrase()
+    decided = next(one for one in run.events("plan.ready")[-1]["steps"] if one["id"] == "decide")
+    assert f"{HOST} (now " in decided["summary"]
+    assert f"{CLINIC} (now " in decided["summary"]
     assert ended(run.begin()) == (DONE, "")
     assert sorted(names.held) == [CLINIC, HOST]
     assert names.held[CLINIC].values == (f"clinic-usc-pis-example-{NEW}.dns.example",)
@@ -71,8 +73,7 @@ def test_a_name_that_cannot_be_a_cname_is_left_to_a_person_and_the_rest_goes_on(
     names = run.names
     assert names is not None
     names.obstacles, names.aliases = {APEX: WHY}, {APEX: "old-usc-pis.example"}
-    phrase = run.phrase()
-    assert phrase.endswith(f"move {HOST}")
+    run.phrase()
     decided = next(one for one in run.events("plan.ready")[-1]["steps"] if one["id"] == "decide")
     assert f"{APEX} LEFT TO A PERSON: {WHY}" in decided["summary"]
     code, words = ended(run.begin())

@@ -62,7 +62,7 @@ def test_deleted_files_come_back_from_the_services_own_backup(run: MediaRun) -> 
 def test_the_phrase_of_a_dry_run_confirms_the_run(run: MediaRun) -> None:
     run.cloud.delete(run.fill(3)[0])
     phrase = run.phrase()
-    assert phrase == "put files back into clinic: 1 from its backup, 0 uploaded, 0 not available"
+    assert phrase == "clinic restore 1 file"
     run.person.interactive = False
     assert code(run.begin(confirm=phrase)) is ExitCode.DONE
 
