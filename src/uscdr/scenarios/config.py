@@ -435,7 +435,9 @@ class Config(Fact):
     @field_validator("document")
     @classmethod
     def _reviewed_by_records(cls, document: DocumentControl | None, info: ValidationInfo) -> DocumentControl | None:
-        known = {one.name for one in info.data.get("exercises", ()) if one.done_by == "record"}
+        if "exercises" not in info.data:  # they are wrong themselves
+            return document
+        known = {one.name for one in info.data["exercises"] if one.done_by == "record"}
         for name in document.reviews if document else ():
             if name not in known:
                 raise ValueError(f"`reviews` names {name!r}, which is no exercise with `done_by: record`")
