@@ -290,6 +290,8 @@ class LoadedConfig:
     config: Config
     path: Path
     digest: str
+    why: str = ""
+    """Why this file is used, as part of a sentence: `named by --config`."""
     own: bool = False
     """Whether an operator chose it: it was named, or it differs from the packaged file."""
     decides: tuple[Decision, ...] = ()

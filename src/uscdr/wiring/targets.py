@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from uscdr.models.media import MediaAccount
-    from uscdr.scenarios.config import Config
     from uscdr.scenarios.config_targets import TargetConfig
     from uscdr.scenarios.loader import LoadedConfig
     from uscdr.wiring.target import Target
@@ -28,7 +27,10 @@ _SECRET_FILES = ("USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE")
 
 @dataclass(frozen=True)
 class Targets:
-    """The configuration and the target that the command line names. Calls `warn` with every warning about them."""
+    """The configuration and the target that the command line names.
+
+    Calls `warn` with every warning about them, and `say` with what is only good to know.
+    """
 
     warn: Callable[[str], None]
     config: Path | None = None
@@ -37,6 +39,7 @@ class Targets:
     """The URL of the server for proofs from the command line."""
     remind: Callable[[Target], None] = lambda _: None
     """Says what the operator must know about the target that was found."""
+    say: Callable[[str], None] = lambda _: None
 
     def find(self, name: str | None = None, *, lazily: bool = False) -> Target:
         """The target `name`, else the target of the command line; `lazily` as in `loaded`.
@@ -53,15 +56,19 @@ class Targets:
         return with_scratch(found, self.scratch, os.environ)
 
     def loaded(self, *, lazily: bool = False) -> LoadedConfig:
-        """The configuration; warns first when an unexpected file decides the targets. Raises ConfigError.
+        """The configuration; first says which file it is, and warns when that decides the targets. Raises ConfigError.
 
         With `lazily`, for commands that only show, checks and steps are validated on first use.
         """
-        from uscdr.scenarios.config_file import load_config, notice
+        from uscdr.scenarios.config_file import load_config, notice, passed_over, warning
 
         found = load_config(self.config, os.environ, lazily=lazily)
-        if words := notice(found):
+        if words := warning(found):
             self.warn(words)
+        elif not lazily:
+            self.say(notice(found))
+        if words := passed_over(found.path):
+            self.say(words)
         return found
 
 
@@ -69,7 +76,7 @@ def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) 
     """The target called `name`, or the only one. Raises BadInput or CredentialsRefused."""
     from uscdr.scenarios.config import SANDBOX
 
-    chosen = name or env.get("USCDR_TARGET") or _only(loaded.config)
+    chosen = name or env.get("USCDR_TARGET") or _only(loaded)
     if chosen == SANDBOX:
         from uscdr.wiring.sandbox_target import sandbox_target
 
@@ -93,7 +100,7 @@ def application_of(loaded: LoadedConfig, name: str | None, env: Mapping[str, str
     """
     from uscdr.scenarios.config import SANDBOX
 
-    chosen = name or env.get("USCDR_TARGET") or _only(loaded.config)
+    chosen = name or env.get("USCDR_TARGET") or _only(loaded)
     if chosen == SANDBOX:
         found = find_target(loaded, chosen, env)
         return found.services.heroku.app, found.identity
@@ -138,12 +145,13 @@ def _dns_key(target: TargetConfig, env: Mapping[str, str]) -> SecretStr | None:
     return SecretStr(found) if found else None
 
 
-def _only(config: Config) -> str:
+def _only(loaded: LoadedConfig) -> str:
     from uscdr.scenarios.config import SANDBOX
 
-    if len(config.targets) == 1:
-        return next(iter(config.targets))
+    targets = loaded.config.targets
+    if len(targets) == 1:
+        return next(iter(targets))
     raise BadInput(
-        "scenarios.yaml has several targets, and the command names none.",
-        next_action=f"Pass --target with one of: {', '.join([*config.targets, SANDBOX])}.",
+        f"{loaded.path} has several targets, and the command names none.",
+        next_action=f"Pass --target with one of: {', '.join([*targets, SANDBOX])}.",
     )
