@@ -58,6 +58,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("kit", "check", "newest", "--online"),
     ("runbook",),
 )
+
+
 @dataclass(frozen=True)
 class Way:
     """One change of the packaged file; `refused`: the key that is named. `anywhere`: no file may say it."""

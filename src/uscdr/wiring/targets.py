@@ -84,7 +84,7 @@ def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) 
     from uscdr.providers.heroku.token import find_token
     from uscdr.wiring.target import Target, given_account
 
-    services = _services(loaded, chosen)
+    services = services_of(loaded, chosen)
     token = find_token(env)
     return Target(
         chosen, services, loaded.config, loaded.digest, token.value, token.source, given_account(env),
@@ -104,11 +104,11 @@ def application_of(loaded: LoadedConfig, name: str | None, env: Mapping[str, str
     if chosen == SANDBOX:
         found = find_target(loaded, chosen, env)
         return found.services.heroku.app, found.identity
-    return _services(loaded, chosen).heroku.app, ""
+    return services_of(loaded, chosen).heroku.app, ""
 
 
-def _services(loaded: LoadedConfig, chosen: str) -> TargetConfig:
-    """Raises BadInput for an unknown target."""
+def services_of(loaded: LoadedConfig, chosen: str) -> TargetConfig:
+    """What the target called `chosen` consists of. Raises BadInput for an unknown one."""
     from uscdr.scenarios.config import SANDBOX
 
     services = loaded.config.targets.get(chosen)
