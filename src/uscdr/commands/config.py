@@ -114,12 +114,11 @@ def _of_target(loaded: LoadedConfig, name: str) -> Config:
 
 
 def _written(value: Any, field: FieldInfo | None = None) -> Any:  # noqa: ANN401 - a model's values
-    """As in a file: durations as text; without what is empty, which means the same as absent."""
+    """As in a file: durations as text; without what is empty by default."""
     if isinstance(value, BaseModel):
-        found = {
-            (one.alias or name): _written(getattr(value, name), one) for name, one in type(value).model_fields.items()
-        }
-        return {name: one for name, one in found.items() if one is not None and one not in ([], {})}
+        fields = type(value).model_fields.items()
+        return {(one.alias or name): _written(found, one) for name, one in fields
+                if (found := getattr(value, name)) or found != one.get_default(call_default_factory=True)}  # fmt: skip
     if isinstance(value, Mapping):
         return {name: _written(one, field) for name, one in value.items()}
     if isinstance(value, tuple | list | frozenset):
