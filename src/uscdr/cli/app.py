@@ -20,7 +20,7 @@ EXIT STATUS
 
 GROUPS = ("recover", "backup", "runs", "drill", "kit", "dns", "incident", "config", "sandbox")
 """Each is a module of this package with a Typer application `app`."""
-COMMANDS = {"runbook": "runbook", "verify": "verify", "watch": "verify"}
+COMMANDS = {"doctor": "doctor", "runbook": "runbook", "verify": "verify", "watch": "verify"}
 """By name: the module of this package that has a function of that name."""
 
 

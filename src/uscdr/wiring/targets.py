@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from uscdr.scenarios.loader import LoadedConfig
     from uscdr.wiring.target import Target
 
-_SECRET_FILES = ("USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE")
+SECRET_FILES = ("USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE")
 """Environment variables that name secret files."""
 
 
@@ -49,7 +49,7 @@ class Targets:
         found = find_target(self.loaded(lazily=lazily), name or self.name, os.environ)
         if found.token_note:
             self.warn(f"Warning: {found.token_note}")
-        for file in filter(None, map(os.environ.get, _SECRET_FILES)):
+        for file in filter(None, map(os.environ.get, SECRET_FILES)):
             if words := exposure(Path(file)):
                 self.warn(f"Warning: {words}")
         self.remind(found)
@@ -72,8 +72,13 @@ class Targets:
         return found
 
 
-def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) -> Target:
-    """The target called `name`, or the only one. Raises BadInput or CredentialsRefused."""
+def find_target(
+    loaded: LoadedConfig, name: str | None, env: Mapping[str, str], *, client_seconds: float | None = None
+) -> Target:
+    """The target called `name`, or the only one; `client_seconds` limits the Heroku CLI.
+
+    Raises BadInput or CredentialsRefused.
+    """
     from uscdr.scenarios.config import SANDBOX
 
     chosen = name or env.get("USCDR_TARGET") or _only(loaded)
@@ -81,11 +86,11 @@ def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) 
         from uscdr.wiring.sandbox_target import sandbox_target
 
         return sandbox_target(loaded, env)
-    from uscdr.providers.heroku.token import find_token
+    from uscdr.providers.heroku.token import CLIENT_SECONDS, find_token
     from uscdr.wiring.target import Target, given_account
 
     services = services_of(loaded, chosen)
-    token = find_token(env)
+    token = find_token(env, client_seconds=client_seconds or CLIENT_SECONDS)
     return Target(
         chosen, services, loaded.config, loaded.digest, token.value, token.source, given_account(env),
         Path(services.ca_file) if services.ca_file else None, _media_accounts(env), _dns_key(services, env),
@@ -105,6 +110,14 @@ def application_of(loaded: LoadedConfig, name: str | None, env: Mapping[str, str
         found = find_target(loaded, chosen, env)
         return found.services.heroku.app, found.identity
     return services_of(loaded, chosen).heroku.app, ""
+
+
+def services_named(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) -> TargetConfig:
+    """What the target called `name`, or the only one, consists of. Needs no credentials. Raises BadInput."""
+    from uscdr.scenarios.config import SANDBOX
+
+    chosen = name or env.get("USCDR_TARGET") or _only(loaded)
+    return find_target(loaded, chosen, env).services if chosen == SANDBOX else services_of(loaded, chosen)
 
 
 def services_of(loaded: LoadedConfig, chosen: str) -> TargetConfig:
