@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from uscdr.cli import FILES
 from uscdr.cli.options import options
 
 
@@ -19,7 +20,6 @@ def doctor(
     Each line says what was found, and each problem what to type. With the global option --json: one object for each
     check. Exit 1 if there is a problem; warnings alone are exit 0.
     """
-    from uscdr.cli.main import FILES
     from uscdr.commands.doctor import DoctorRequest, examine
 
     given = options(context)
