@@ -15,7 +15,6 @@ from uscdr.installation import install
 from uscdr.pgserver.cluster import find_server
 from verify_desk import FOREIGN
 
-
 INSTALL = install("sandbox").partition(" ")[2]
 """Without the interpreter, which has several names."""
 
