@@ -5,6 +5,7 @@ The codes are a contract with scripts and never change.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -48,8 +49,29 @@ class BadInput(UscdrError):
     exit_code = ExitCode.BAD_INPUT
 
 
+@dataclass(frozen=True)
+class ConfigFault:
+    """One thing that is wrong with a configuration file. Line and column count from one; `words` is a sentence."""
+
+    file: str
+    line: int
+    column: int
+    words: str
+    advice: str = ""
+    """How to fix it, if that is more than the words say."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.words}"
+
+
 class ConfigError(BadInput):
-    """scenarios.yaml is wrong; the message carries file, line and column."""
+    """scenarios.yaml is wrong; the message carries file, line and column of each of the `faults`, one a line."""
+
+    def __init__(
+        self, message: str, *, why: str = "", next_action: str = "", faults: tuple[ConfigFault, ...] = ()
+    ) -> None:
+        super().__init__(message, why=why, next_action=next_action)
+        self.faults = faults
 
 
 class CheckFailed(UscdrError):

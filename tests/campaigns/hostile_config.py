@@ -1,7 +1,7 @@
-"""A stranger's `scenarios.yaml` where a command is given: its hosts hear nothing, least of all secrets.
+"""A stranger's `scenarios.yaml` where a command is given is not used: its hosts hear nothing, least of all secrets.
 
 The truth is what listening sockets heard. Hosts beyond this machine are seen, too: the environment's proxy is one of
-the listeners. One file is given by `--config` as well, and must be heard: a harness that is deaf would be found out.
+the listeners. The operator's own file must be heard: a harness that is deaf would be found out.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _BAD, _FAILED = 2, 3
 _HEROKU, _MEDIA, _DNS = "heroku: {app: usc-pis", "{cloud: usc-pis", "dns: {adapter: manual"
 _TARGET = "  production:\n    heroku: {app: usc-pis}\n"
 _RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudkcsavssgtzql"
+_OWN_HOSTS = ("own", "proxy")
+"""Listeners that the operator's own file leads to: its platform, and the way to the other providers."""
 SECRETS = {
     "HEROKU_API_KEY": "HRKU-canary-of-the-platform",
     "USCDR_CHECK_TOKEN": "canary-of-the-check-account",
@@ -56,27 +58,17 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("kit", "check", "newest", "--online"),
     ("runbook",),
 )
-SHOW: tuple[tuple[str, ...], ...] = (("backup", "list"), ("backup", "status"), ("kit", "list"), ("runbook",))
-"""These run no check, and go on beside one that is wrong."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """One change of the packaged file; `refused`: the key that is named. `anywhere`: no file may say it.
-
-    `check`: only a check is wrong by it, and decides nothing.
-    """
+    """One change of the packaged file; `refused`: the key that is named. `anywhere`: no file may say it."""
 
     name: str
     old: str
     new: str
     refused: str
     anywhere: bool = False
-    check: bool = False
-
-    def refuses(self, command: tuple[str, ...]) -> bool:
-        """Whether this command has to."""
-        return not (self.check and command in SHOW)
 
 
 def ways(at: Listeners) -> list[Way]:
@@ -140,9 +132,9 @@ def ways(at: Listeners) -> list[Way]:
         Way("which variable is sent", "    kind: mail\n", "    kind: mail\n    client_secret: SECRET_KEY\n",
             "checks.mail-account.client_secret"),
         Way("a path that is an address", "path: /api/auth/profile/me/", f"path: {url('path')}/x", "the required form",
-            anywhere=True, check=True),
+            anywhere=True),
         Way("a followed address", "follow: /api/medical-certificates/certificates/{id}/render/",
-            f"follow: \"{url('follow')}/{{id}}\"", "the required form", anywhere=True, check=True),
+            f"follow: \"{url('follow')}/{{id}}\"", "the required form", anywhere=True),
         Way("hosts of certificates", "{kind: tls, days: 14}", "{kind: tls, hostnames: [evil.example]}",
             "checks.certificate.hostnames"),
         Way("a target called sandbox", _TARGET, _TARGET.replace("production", "sandbox"), "is built in", anywhere=True),
@@ -184,7 +176,7 @@ def run(tally: Tally, *, count: int, seed: int) -> None:
         for way in drawn([one for one in found if not one.anywhere], max(2, count // 10), seed):
             if tally.goes_on():
                 _named(scene, way)
-        pairs = [(way, command) for way in found for command in COMMANDS if way.refuses(command)]
+        pairs = [(way, command) for way in found for command in COMMANDS]
         for way, command in drawn(pairs, count, seed):
             if tally.goes_on():
                 _lies_there(scene, way, command)
@@ -207,25 +199,30 @@ def _written(directory: Path, way: Way) -> Path:
 
 
 def _lies_there(scene: Scene, way: Way, command: Sequence[str]) -> None:
-    """Nothing is heard by anybody, and one sentence says why."""
+    """None of its hosts hears anything, and one line says that it is not used; the operator's own file is."""
     path = _written(scene.root / "here", way)
     scene.at.take()
-    ended = scene.product.run(*command, limit=SOON, cwd=path.parent)
-    wrong = ended.complaints(_BAD) + scene.unheard(way.name)
-    if way.refused not in ended.err:
-        wrong.append(f"“{way.refused}” is not named: {ended.last()}")
-    if not way.anywhere and "uscdr --config ./scenarios.yaml" not in ended.err:
-        wrong.append("the way to name it is not told")
+    own = {"USCDR_CONFIG": str(_own(scene)), "USCDR_SANDBOX_STEADY": "1"}
+    ended = scene.product.run(*command, limit=SOON, cwd=path.parent, env=own)
+    heard = [one for one in scene.at.take() if one.name not in _OWN_HOSTS or b"evil" in one.data]
+    wrong = [f"{one.name} was reached" for one in heard]
+    if "uscdr --config ./scenarios.yaml" not in ended.err:
+        wrong.append(f"that it is not used is not told: {ended.last()}")
     if (path.parent / "ran").exists():
         wrong.append("a program ran")
     scene.tally.case(f"{way.name}: {' '.join(command)}", wrong=wrong)
     scene.tally.leak(way.name, scene.canaries.found(ended.text.encode()))
 
 
+def _own(scene: Scene) -> Path:
+    """The operator's own file: its host is one of the listeners."""
+    text = f"{_HEROKU}, api_url: http://{scene.at.place('own')}"
+    return _written(scene.root / "own", Way("own", _HEROKU, text, "heroku.api_url"))
+
+
 def _heard(scene: Scene) -> None:
     """The operator's own file decides, and its host hears the token: whoever listens is not deaf."""
-    text = f"{_HEROKU}, api_url: http://{scene.at.place('own')}"
-    path = _written(scene.root / "own", Way("own", _HEROKU, text, "heroku.api_url"))
+    path = _own(scene)
     scene.at.take()
     ended = scene.product.run("--config", str(path), "backup", "list", limit=SOON, cwd=scene.root)
     heard = {one.name: scene.canaries.found(one.data) for one in scene.at.take()}
@@ -242,7 +239,7 @@ def _named(scene: Scene, way: Way) -> None:
     ended = scene.product.run("--config", str(path), "runbook", "--json", limit=SOON, cwd=scene.root)
     wrong = ended.complaints(0)
     first = ended.err.splitlines()[0] if ended.err else ""
-    if not (first.startswith(f"Configuration: {path} decides") and way.refused in first):
+    if not (first.startswith(f"Configuration: {path} (named by --config) decides") and way.refused in first):
         wrong.append(f"the first line does not name it: {first[:200]}")
     if not all(line.startswith("{") for line in ended.out.splitlines()):
         wrong.append("JSON is not one object a line")
@@ -273,7 +270,7 @@ def _surroundings(root: Path) -> Iterator[Surrounding]:
         directory = root / f"odd-{name.replace(' ', '-')}"
         directory.mkdir(exist_ok=True)
         make(directory / "scenarios.yaml")
-        yield Surrounding(name, directory, ("recover", "db", "--dry-run"), (_BAD,), "scenarios.yaml")
+        yield Surrounding(name, directory, ("runbook",), (0,), "uscdr --config ./scenarios.yaml")
     trapped = root / "trapped"
     _trap(trapped)
     for path in ("", ":", ".", f":{os.environ['PATH']}", f".:{os.environ['PATH']}", f"{os.environ['PATH']}:"):

@@ -9,3 +9,6 @@ if "httpx" not in sys.modules:  # as if its extra `cli` were not installed, whic
     sys.modules["httpx._main"] = None  # type: ignore[assignment]  # what Python takes for a module that is not there
 if "pydantic" not in sys.modules:  # without its search for plugins among every installed distribution
     vars(sys.modules.setdefault("pydantic.plugin._loader", types.ModuleType("_loader")))["get_plugins"] = tuple
+
+FILES = 1024
+"""Maximum of open files and connections that a recovery needs at the same time."""

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
+from uscdr.cli import FILES
 from uscdr.cli.at_end import AT_END
 from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
 from uscdr.ui.console import STANDARD
@@ -21,8 +22,6 @@ from uscdr.ui.console import STANDARD
 
 PRIVATE = 0o077
 """The umask. Only the operator can read our files; an inherited umask might deny access even to the owner."""
-FILES = 1024
-"""Maximum of open files and connections that a recovery needs at the same time."""
 DIRECTORIES = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
 """Directories of the user. A relative one depends on the working directory: we treat it as unset."""
 OF_POSTGRES = re.compile("PG[A-Z]+|PGCONNECT_TIMEOUT")

@@ -39,7 +39,10 @@ class GlobalOptions:
         """Finds the configuration and the target; `scratch` is the command's own --scratch."""
         from uscdr.wiring.targets import Targets
 
-        return Targets(output.warn_once, self.config, self.target, scratch, lambda found: _remind(found, output))
+        return Targets(
+            output.warn_once, self.config, self.target, scratch, lambda found: _remind(found, output),
+            say=lambda words: None if output.quiet else output.warn_once(words),
+        )  # fmt: skip
 
 
 def _remind(target: Target, output: Output) -> None:

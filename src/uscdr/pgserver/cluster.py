@@ -318,5 +318,7 @@ def _missing(name: str, minimum_major: int, places: list[str | Path], seen: Tool
     return MachineError(
         f"This machine needs {wanted}.",
         why=f"uscdr looked in {', '.join(str(place) for place in places)}: {found}.",
-        next_action=f"Run: {install('sandbox')}. Or install PostgreSQL {minimum_major or 17}.",
+        next_action=f"Run: {install('sandbox')}. Or install PostgreSQL {minimum_major or 17}. On Debian: "
+        f"sudo apt-get install postgresql-{minimum_major or 17}; "
+        f"export PATH=/usr/lib/postgresql/{minimum_major or 17}/bin:$PATH",
     )

@@ -1,4 +1,4 @@
-"""Which scenarios.yaml a command uses, and what that file may decide by where it lies."""
+"""Which scenarios.yaml a command uses and why, and what that file may decide by who could have written it."""
 
 from __future__ import annotations
 
@@ -6,50 +6,63 @@ import hashlib
 import os
 import shlex
 import stat
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uscdr.errors import ConfigError
+from uscdr.files import whole
 from uscdr.scenarios.loader import Decision, LoadedConfig, load
+from uscdr.scenarios.yaml_tree import MOST_BYTES
 from uscdr.settings import Directories
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _FILE_NAME = "scenarios.yaml"
 
 
+@dataclass(frozen=True)
+class ConfigPlace:
+    """Where a configuration may be; `why` it would be used. One that is `named` is used or refused, never skipped."""
+
+    path: Path
+    why: str
+    named: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is used unless an earlier place counts. What has the name and is no file is refused later."""
+        return self.named or os.path.lexists(self.path)
+
+
+def places(given: Path | None, env: Mapping[str, str]) -> Iterator[ConfigPlace]:
+    """`--config`, `$USCDR_CONFIG`, the user's configuration directory, the packaged default: the first that counts.
+
+    The current directory is none: whoever may write there would decide what uscdr does.
+    """
+    if given is not None:
+        yield ConfigPlace(given, "named by --config", named=True)
+    if env.get("USCDR_CONFIG"):
+        yield ConfigPlace(Path(env["USCDR_CONFIG"]), "named by USCDR_CONFIG", named=True)
+    yield ConfigPlace(Directories(env).config / _FILE_NAME, "in your configuration directory")
+    yield ConfigPlace(packaged(), "packaged with uscdr")
+
+
 def load_config(given: Path | None, env: Mapping[str, str], *, lazily: bool = False) -> LoadedConfig:
-    """`--config`, `$USCDR_CONFIG`, `./scenarios.yaml`, the user's configuration directory, the packaged default.
+    """The configuration in the first of the `places` that counts.
 
     `lazily`: checks and steps are validated when they are asked for. Raises ConfigError, also for one that decides
     what it may not.
     """
-    named = given or (Path(env["USCDR_CONFIG"]) if env.get("USCDR_CONFIG") else None)
-    if named is not None:
-        return _trusted(replace(load(named, lazily=lazily), own=True))
-    here, users = Path(_FILE_NAME), Directories(env).config / _FILE_NAME
-    # what has the name and is no file is refused, not passed by
-    if os.path.lexists(here) and not _is_beside(here, users):
-        return _found(_compared(here, lazily=lazily))
-    return (
-        _trusted(_compared(users, lazily=lazily)) if os.path.lexists(users) else _found(load(packaged(), lazily=lazily))
-    )
+    place = next(one for one in places(given, env) if one.counts)
+    found = replace(load(place.path, lazily=lazily), why=place.why)
+    return _trusted(replace(found, own=place.named or found.digest != _digest(packaged())))
 
 
-def _is_beside(here: Path, users: Path) -> bool:
-    """Whether the current directory is the user's configuration directory."""
-    try:
-        return here.absolute().parent.samefile(users.parent)
-    except OSError:
-        return False
-
-
-def _compared(path: Path, *, lazily: bool) -> LoadedConfig:
-    loaded = load(path, lazily=lazily)
-    return replace(loaded, own=loaded.digest != hashlib.sha256(packaged().read_bytes()).hexdigest())
+def _digest(path: Path) -> str:
+    return hashlib.sha256(whole(path, MOST_BYTES)).hexdigest()
 
 
 def packaged() -> Path:
@@ -58,29 +71,24 @@ def packaged() -> Path:
     return inside if inside.is_file() else inside.parents[3] / _FILE_NAME
 
 
-# What a scenarios.yaml may decide, by where it lies.
+def passed_over(used: Path) -> str:
+    """What a person is told of a `./scenarios.yaml` that says something else than the file in use; else empty."""
+    here = Path(_FILE_NAME)
+    try:
+        if not os.path.lexists(here) or (here.exists() and here.samefile(used)):
+            return ""
+        if here.is_file() and _digest(here) == _digest(used):
+            return ""
+    except OSError:
+        pass
+    return "The scenarios.yaml in this directory is not used. To use it: uscdr --config ./scenarios.yaml …"
+
+
+# What a scenarios.yaml may decide, by who could have written it.
 
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ROOT = 0
-
-
-def _found(loaded: LoadedConfig) -> LoadedConfig:
-    """A file that nobody named. Raises ConfigError when it decides where things go."""
-    if not loaded.decides:
-        return loaded
-    first = loaded.decides[0]
-    raise ConfigError(
-        f"{loaded.path}:{first.line}:{first.column}: only a file that you name may decide where requests, "
-        f"credentials or code go: {_words(loaded.decides)}.",
-        why="uscdr found this file in the current directory, where anybody may have put it. No request was sent.",
-        next_action="Look at these lines. If you mean them, name the file before the command: "
-        f"uscdr --config {shlex.quote(_spelt(loaded.path))}",
-    )
-
-
-def _spelt(path: Path) -> str:
-    return str(path) if path.is_absolute() else f"./{path}"
 
 
 def _trusted(loaded: LoadedConfig) -> LoadedConfig:
@@ -95,10 +103,15 @@ def _trusted(loaded: LoadedConfig) -> LoadedConfig:
 
 
 def notice(loaded: LoadedConfig) -> str:
-    """What the first line of a command says of a file that decides where things go; empty when it does not."""
+    """The first line of a command: the file in use, and why."""
+    return f"Configuration: {loaded.path.absolute()} ({loaded.why})."
+
+
+def warning(loaded: LoadedConfig) -> str:
+    """The same of a file that decides where things go, with what it decides; empty when it does not."""
     if not loaded.decides:
         return ""
-    return f"Configuration: {loaded.path.absolute()} decides where requests go: {_words(loaded.decides)}."
+    return f"{notice(loaded).removesuffix('.')} decides where requests go: {_words(loaded.decides)}."
 
 
 def _foreign(path: Path) -> tuple[str, str] | None:

@@ -46,7 +46,7 @@ def _step(name: str) -> dict[str, Any]:
     }
 
 
-def _as_text() -> str:
+def as_text() -> str:
     """The file `docs/scenarios.schema.json`."""
     return json.dumps(_schema(), indent=1, ensure_ascii=False) + "\n"
 
@@ -54,4 +54,4 @@ def _as_text() -> str:
 if __name__ == "__main__":
     import sys
 
-    sys.stdout.write(_as_text())
+    sys.stdout.write(as_text())

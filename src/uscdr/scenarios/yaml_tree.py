@@ -12,7 +12,7 @@ import yaml
 from yaml import ScalarNode
 from yaml.constructor import SafeConstructor
 
-from uscdr.errors import ConfigError
+from uscdr.errors import ConfigError, ConfigFault
 from uscdr.files import whole
 
 if TYPE_CHECKING:
@@ -140,11 +140,6 @@ class Placed:
             at, part = part.keys[key], part.parts[key]
         return at
 
-    def place(self, path: Path, location: Sequence[str | int]) -> str:
-        """`file:line:column` of the deepest part of `location` that exists in the tree."""
-        line, column = self.position(location)
-        return f"{path}:{line}:{column}"
-
 
 def content(path: Path) -> bytes:
     """The file's bytes. Raises ConfigError; reads at most the allowed size, even from an endless file."""
@@ -182,8 +177,8 @@ def _position(before: str) -> At:
 
 
 def _refuse(path: Path, where: At, what: str) -> NoReturn:
-    line, column = where
-    raise ConfigError(f"{path}:{line}:{column}: {what}.", next_action="Fix that line. Indent with spaces, not tabs.")
+    fault = ConfigFault(str(path), *where, f"{what}.", "Fix that line. Indent with spaces, not tabs.")
+    raise ConfigError(str(fault), next_action=fault.advice, faults=(fault,))
 
 
 class _Wrong(Exception):

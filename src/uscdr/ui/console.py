@@ -196,7 +196,12 @@ class OutputStream:
     def can_redraw(self) -> bool:
         """Whether the stream is a terminal that can redraw and show the screen's bars."""
         encoding = getattr(self.raw, "encoding", None) or ""
-        return self.is_tty and not _simple_terminal() and encoding.lower().replace("-", "") == "utf8"
+        return self.moves and encoding.lower().replace("-", "") == "utf8"
+
+    @property
+    def moves(self) -> bool:
+        """Whether the stream is a terminal with cursor movement."""
+        return self.is_tty and not _simple_terminal()
 
     @property
     def width(self) -> int:

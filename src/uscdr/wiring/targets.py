@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from uscdr.models.media import MediaAccount
-    from uscdr.scenarios.config import Config
     from uscdr.scenarios.config_targets import TargetConfig
     from uscdr.scenarios.loader import LoadedConfig
     from uscdr.wiring.target import Target
 
-_SECRET_FILES = ("USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE")
+SECRET_FILES = ("USCDR_AGE_IDENTITY", "USCDR_VAULT_PASSPHRASE_FILE")
 """Environment variables that name secret files."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """The configuration and the target that the command line names. Calls `warn` with every warning about them."""
+    """The configuration and the target that the command line names.
+
+    Calls `warn` with every warning about them, and `say` with what is only good to know.
+    """
 
     warn: Callable[[str], None]
     config: Path | None = None
@@ -37,6 +39,7 @@ class Targets:
     """The URL of the server for proofs from the command line."""
     remind: Callable[[Target], None] = lambda _: None
     """Says what the operator must know about the target that was found."""
+    say: Callable[[str], None] = lambda _: None
 
     def find(self, name: str | None = None, *, lazily: bool = False) -> Target:
         """The target `name`, else the target of the command line; `lazily` as in `loaded`.
@@ -46,39 +49,48 @@ class Targets:
         found = find_target(self.loaded(lazily=lazily), name or self.name, os.environ)
         if found.token_note:
             self.warn(f"Warning: {found.token_note}")
-        for file in filter(None, map(os.environ.get, _SECRET_FILES)):
+        for file in filter(None, map(os.environ.get, SECRET_FILES)):
             if words := exposure(Path(file)):
                 self.warn(f"Warning: {words}")
         self.remind(found)
         return with_scratch(found, self.scratch, os.environ)
 
     def loaded(self, *, lazily: bool = False) -> LoadedConfig:
-        """The configuration; warns first when an unexpected file decides the targets. Raises ConfigError.
+        """The configuration; first says which file it is, and warns when that decides the targets. Raises ConfigError.
 
         With `lazily`, for commands that only show, checks and steps are validated on first use.
         """
-        from uscdr.scenarios.config_file import load_config, notice
+        from uscdr.scenarios.config_file import load_config, notice, passed_over, warning
 
         found = load_config(self.config, os.environ, lazily=lazily)
-        if words := notice(found):
+        if words := warning(found):
             self.warn(words)
+        elif not lazily:
+            self.say(notice(found))
+        if words := passed_over(found.path):
+            self.say(words)
         return found
 
 
-def find_target(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) -> Target:
-    """The target called `name`, or the only one. Raises BadInput or CredentialsRefused."""
+def find_target(
+    loaded: LoadedConfig, name: str | None, env: Mapping[str, str], *, client_seconds: float | None = None
+) -> Target:
+    """The target called `name`, or the only one; `client_seconds` limits the Heroku CLI.
+
+    Raises BadInput or CredentialsRefused.
+    """
     from uscdr.scenarios.config import SANDBOX
 
-    chosen = name or env.get("USCDR_TARGET") or _only(loaded.config)
+    chosen = name or env.get("USCDR_TARGET") or _only(loaded)
     if chosen == SANDBOX:
         from uscdr.wiring.sandbox_target import sandbox_target
 
         return sandbox_target(loaded, env)
-    from uscdr.providers.heroku.token import find_token
+    from uscdr.providers.heroku.token import CLIENT_SECONDS, find_token
     from uscdr.wiring.target import Target, given_account
 
-    services = _services(loaded, chosen)
-    token = find_token(env)
+    services = services_of(loaded, chosen)
+    token = find_token(env, client_seconds=client_seconds or CLIENT_SECONDS)
     return Target(
         chosen, services, loaded.config, loaded.digest, token.value, token.source, given_account(env),
         Path(services.ca_file) if services.ca_file else None, _media_accounts(env), _dns_key(services, env),
@@ -93,15 +105,23 @@ def application_of(loaded: LoadedConfig, name: str | None, env: Mapping[str, str
     """
     from uscdr.scenarios.config import SANDBOX
 
-    chosen = name or env.get("USCDR_TARGET") or _only(loaded.config)
+    chosen = name or env.get("USCDR_TARGET") or _only(loaded)
     if chosen == SANDBOX:
         found = find_target(loaded, chosen, env)
         return found.services.heroku.app, found.identity
-    return _services(loaded, chosen).heroku.app, ""
+    return services_of(loaded, chosen).heroku.app, ""
 
 
-def _services(loaded: LoadedConfig, chosen: str) -> TargetConfig:
-    """Raises BadInput for an unknown target."""
+def services_named(loaded: LoadedConfig, name: str | None, env: Mapping[str, str]) -> TargetConfig:
+    """What the target called `name`, or the only one, consists of. Needs no credentials. Raises BadInput."""
+    from uscdr.scenarios.config import SANDBOX
+
+    chosen = name or env.get("USCDR_TARGET") or _only(loaded)
+    return find_target(loaded, chosen, env).services if chosen == SANDBOX else services_of(loaded, chosen)
+
+
+def services_of(loaded: LoadedConfig, chosen: str) -> TargetConfig:
+    """What the target called `chosen` consists of. Raises BadInput for an unknown one."""
     from uscdr.scenarios.config import SANDBOX
 
     services = loaded.config.targets.get(chosen)
@@ -138,12 +158,13 @@ def _dns_key(target: TargetConfig, env: Mapping[str, str]) -> SecretStr | None:
     return SecretStr(found) if found else None
 
 
-def _only(config: Config) -> str:
+def _only(loaded: LoadedConfig) -> str:
     from uscdr.scenarios.config import SANDBOX
 
-    if len(config.targets) == 1:
-        return next(iter(config.targets))
+    targets = loaded.config.targets
+    if len(targets) == 1:
+        return next(iter(targets))
     raise BadInput(
-        "scenarios.yaml has several targets, and the command names none.",
-        next_action=f"Pass --target with one of: {', '.join([*config.targets, SANDBOX])}.",
+        f"{loaded.path} has several targets, and the command names none.",
+        next_action=f"Pass --target with one of: {', '.join([*targets, SANDBOX])}.",
     )

@@ -10,6 +10,7 @@ import pytest
 from uscdr.cli import main
 from uscdr.cli.options import GlobalOptions
 from uscdr.commands.housekeeping import warn_exposed
+from uscdr.scenarios.config_file import packaged
 
 SMALL = """\
 version: 1
@@ -23,7 +24,7 @@ scenarios:
     budget: {assess: 10m, recover: 60m}
     steps: [{use: dns.rollback}]
 """
-FIRST = "Configuration: {} decides where requests go: targets.production.heroku.api_url (line 4)."
+FIRST = "Configuration: {} (named by --config) decides where requests go: targets.production.heroku.api_url (line 4)."
 Captured = pytest.CaptureFixture[str]
 
 
@@ -55,12 +56,45 @@ def test_json_stays_one_object_a_line(capsys: Captured) -> None:
     assert all(isinstance(json.loads(line), dict) for line in lines)
 
 
-@pytest.mark.parametrize("command", [["runbook"], ["kit", "list"], ["backup", "list"], ["verify", "--list"]])
-def test_the_same_file_unnamed_is_refused_by_every_command(command: list[str], capsys: Captured) -> None:
-    assert main.run(command) == 2
+@pytest.mark.parametrize("command", [["runbook"], ["kit", "list"], ["verify", "--list"]])
+def test_the_same_file_unnamed_is_not_used_and_that_is_said_in_a_line(command: list[str], capsys: Captured) -> None:
+    assert main.run(command) == 0
     shown = capsys.readouterr()
-    assert "targets.production.heroku.api_url (line 4)" in shown.err
-    assert "uscdr --config ./scenarios.yaml" in shown.err
+    assert "decides" not in shown.err
+    assert [line for line in shown.err.splitlines() if "uscdr --config ./scenarios.yaml" in line] == [
+        "The scenarios.yaml in this directory is not used. To use it: uscdr --config ./scenarios.yaml …"
+    ]
+    assert main.run(["--quiet", *command]) == 0
+    assert "scenarios.yaml" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [("--config", "named by --config"), ("USCDR_CONFIG", "named by USCDR_CONFIG"), ("", "packaged with uscdr")],
+)
+def test_the_first_line_of_a_run_names_the_file_and_why(
+    named: str, why: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    path = Path("own.yaml").absolute() if named else packaged()
+    Path("scenarios.yaml").rename("own.yaml")
+    Path("own.yaml").write_text(SMALL.replace(', api_url: "http://127.0.0.1:9"', "").replace("kit: {to: kits}\n", ""))
+    if named == "USCDR_CONFIG":
+        monkeypatch.setenv("USCDR_CONFIG", "own.yaml")
+    chosen = ["--config", "own.yaml"] if named == "--config" else []
+    for command in (["recover", "app"], ["verify"], ["runs", "resume"], ["backup", "capture"]):
+        main.run([*chosen, *command])
+        assert capsys.readouterr().err.splitlines()[0] == f"Configuration: {path} ({why})."
+    main.run([*chosen, "--quiet", "verify"])
+    assert "Configuration" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["runbook"], ["verify"], ["recover", "db"], ["backup", "list"], ["kit", "list"]])
+def test_every_command_tells_all_that_is_wrong_with_the_file(command: list[str], capsys: Captured) -> None:
+    Path("own.yaml").write_text(SMALL.replace("rto: 2h", "rto: 2x") + "odd: 1\nmasking: {zzz: 1}\n")
+    assert main.run(["--config", "own.yaml", *command]) == 2
+    shown = capsys.readouterr()
+    assert [line for line in ("own.yaml:2:23: ", "own.yaml:11:1: ", "own.yaml:12:11: ") if line not in shown.err] == []
+    assert "scenarios.yaml in the sources" not in shown.err
     assert shown.out == ""
 
 
@@ -76,7 +110,7 @@ def test_keys_that_others_can_read_are_warned_of_once(
     text = SMALL.replace(', api_url: "http://127.0.0.1:9"', "")
     Path("scenarios.yaml").write_text(text)
     output = GlobalOptions().output()
-    targets = GlobalOptions().targets(output)
+    targets = GlobalOptions(Path("scenarios.yaml")).targets(output)
     assert targets.find().token_source == str(netrc)
     targets.find()
     warn_exposed(output, key)

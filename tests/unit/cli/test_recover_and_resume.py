@@ -195,7 +195,7 @@ def test_a_scenario_that_the_file_lacks_is_bad_input(shell: Shell, quick: Path) 
     text = packaged().read_text()
     begin, end = text.index("  db:\n    title: Database corruption"), text.index("  app:\n    title: Complete")
     (quick / "scenarios.yaml").write_text(text[:begin] + text[end:])
-    code, _, err = shell.type("recover", "db", "--dry-run")
+    code, _, err = shell.type("--config", str(quick / "scenarios.yaml"), "recover", "db", "--dry-run")
     assert (code, "no scenario “db”" in err) == (2, True), err
     assert list(runs.LocalRuns(quick).journals()) == []
 

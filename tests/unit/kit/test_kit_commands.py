@@ -164,7 +164,7 @@ def test_the_store_of_the_configuration_is_used(shop: Workshop, capsys: Captured
 def test_a_private_key_in_the_configuration_is_refused_and_not_repeated(shop: Workshop, capsys: Captured) -> None:
     secret = new_key()[1]
     configure(recipients=[secret])
-    assert main.run(["kit", "list"]) == 2
+    assert main.run(["--config", "scenarios.yaml", "kit", "list"]) == 2
     shown = capsys.readouterr()
     assert "a recipient is a public key" in shown.err
     assert secret not in shown.out + shown.err

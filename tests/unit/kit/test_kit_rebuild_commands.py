@@ -104,7 +104,7 @@ def test_the_page_has_contacts_of_the_configuration_or_of_the_kit(shop: Workshop
     document = parse(packaged(), packaged().read_bytes()).value
     contacts = [{"role": "Lead", "name": "Ada", "how": "+63 2 1234"}]
     Path("scenarios.yaml").write_text(json.dumps({**document, "contacts": contacts}, default=str))
-    assert main.run(["kit", "card", "--html", "--to", "vault"]) == 0
+    assert main.run(["--config", "scenarios.yaml", "kit", "card", "--html", "--to", "vault"]) == 0
     page = capsys.readouterr().out
     assert page.startswith("<!doctype html>")
     assert "+63 2 1234" in page
@@ -118,7 +118,7 @@ def test_the_page_has_contacts_of_the_configuration_or_of_the_kit(shop: Workshop
 def test_a_card_prints_without_a_configuration_that_can_be_read(shop: Workshop, capsys: Captured) -> None:
     shop.build()
     Path("scenarios.yaml").write_text("version: [")
-    assert main.run(["kit", "card", "--html", "vault:newest"]) == 0
+    assert main.run(["--config", "scenarios.yaml", "kit", "card", "--html", "vault:newest"]) == 0
     shown = capsys.readouterr()
     assert "What to type" in shown.out
     assert "has no contacts" in shown.err

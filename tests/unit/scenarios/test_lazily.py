@@ -144,10 +144,13 @@ def test_without_checks_nothing_names_one(written: Callable[[str], Path], more: 
     assert f": {words}" in refused.value.message
 
 
-def test_how_many_errors_there_are_is_said(written: Callable[[str], Path]) -> None:
-    path = written(f"{WITHOUT_CHECKS}checks: {{a: {{kind: dynos, x: 1}}, b: {{kind: http}}}}\n")
-    with pytest.raises(ConfigError, match=r"6:27: `x` is not known here; allowed: .* \(1 more error\)\."):
-        load(path)
+@pytest.mark.parametrize("lazily", [False, True])
+def test_whatever_part_is_asked_for_every_error_is_said(written: Callable[[str], Path], lazily: bool) -> None:
+    path = written(f"{WITHOUT_CHECKS}checks: {{a: {{kind: dynos, x: 1}}, b: {{kind: http}}}}\nmasking: {{zzz: 1}}\n")
+    with pytest.raises(ConfigError) as refused:
+        _ = load(path, lazily=lazily).config.masking
+    places = [line.removeprefix(f"{path}:").split(": ")[0] for line in refused.value.message.splitlines()]
+    assert places == ["6:10", "6:27", "6:34", "6:34", "7:11"]
 
 
 REVIEW = "{name: a, title: A, every: yearly, done_by: record}"

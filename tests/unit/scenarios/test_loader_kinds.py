@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from uscdr.models.base import Fact
-from uscdr.scenarios import loader
+from uscdr.scenarios import config_errors
 from uscdr.scenarios.config_channels import ChannelSettings
 
 
@@ -43,6 +43,6 @@ class Communication(Fact):
 def test_an_error_is_where_the_file_has_it(entry: dict[str, Any], where: tuple[str | int, ...], words: str) -> None:
     with pytest.raises(ValidationError) as raised:
         Communication.model_validate({"channels": {"one": entry}})
-    [found, *_] = loader._complaints(raised.value, Communication)
+    found = config_errors._Invalid((), raised.value.errors(include_url=False)[0], Communication)
     assert found.location == where
     assert str(found) == words

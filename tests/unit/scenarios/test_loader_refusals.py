@@ -348,10 +348,12 @@ def test_whatever_stands_there_is_a_configuration_or_a_refusal(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_bytes(data)
-    message = f"{path}"
+    message = f"{path}:1:1: fine"
     try:
         load(path)
     except ConfigError as error:
         message = error.message
     assert str(path) in message
-    assert "\n" not in message.replace(str(path), "")
+    first, *more = message.split("\n")
+    assert first.startswith(str(path))
+    assert all(re.match(rf"{re.escape(str(path))}:\d+:\d+: |and \d+ more$", line) for line in more), message

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from uscdr.scenarios.registry import STEPS
-from uscdr.scenarios.schema import _as_text, _schema
+from uscdr.scenarios.schema import _schema, as_text
 from uscdr.scenarios.yaml_tree import parse
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_the_published_schema_is_current() -> None:
-    assert (ROOT / "docs" / "scenarios.schema.json").read_text() == _as_text()
+    assert (ROOT / "docs" / "scenarios.schema.json").read_text() == as_text()
 
 
 def test_every_step_and_top_level_key_of_the_packaged_file_is_known_to_it() -> None:

@@ -89,7 +89,7 @@ def test_a_page_elsewhere_is_not_opened_for_a_platform_on_this_machine(wrong: di
 
 OTHER = {**FACTS, "check_account": None}
 """A sandbox with an application that is not the clinic."""
-CHOSEN = ("--config", "USCDR_CONFIG", "a changed ./scenarios.yaml")
+CHOSEN = ("--config", "USCDR_CONFIG", "a changed file in the user's directory")
 
 
 @pytest.mark.parametrize("how", CHOSEN)
@@ -97,8 +97,10 @@ def test_another_application_is_asked_what_its_operators_file_says(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     text = packaged().read_text()
-    own = Path("scenarios.yaml")
+    own = tmp_path / "uscdr" / "scenarios.yaml"
+    own.parent.mkdir()
     own.write_text(text.replace("rpo: 4h", "rpo: 5h") if how == CHOSEN[2] else text)
     env = {"USCDR_CONFIG": str(own)} if how == "USCDR_CONFIG" else {}
     loaded = load_config(own if how == "--config" else None, env)
@@ -118,7 +120,8 @@ def test_without_a_file_of_its_own_it_is_asked_what_holds_for_any(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     if copied:
-        Path("scenarios.yaml").write_bytes(packaged().read_bytes())
+        (tmp_path / "uscdr").mkdir()
+        (tmp_path / "uscdr" / "scenarios.yaml").write_bytes(packaged().read_bytes())
     place = target_of(load_config(None, {}), {}, OTHER)
     assert place.config.after_recovery == ("application-answers",)
     assert place.services.cloudinary is None

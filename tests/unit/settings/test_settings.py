@@ -113,7 +113,8 @@ def test_the_configuration_is_looked_for_in_order(tmp_path: Path, monkeypatch: p
     assert load_config(None, {}).path == packaged()
     users = tmp_path / "config" / "uscdr" / "scenarios.yaml"
     users.parent.mkdir(parents=True)
-    for path in (users, tmp_path / "scenarios.yaml", tmp_path / "env.yaml", tmp_path / "given.yaml"):
+    (tmp_path / "scenarios.yaml").write_text("nobody reads this")
+    for path in (users, tmp_path / "env.yaml", tmp_path / "given.yaml"):
         path.write_bytes(packaged().read_bytes())
         env = {"USCDR_CONFIG": str(tmp_path / "env.yaml")} if (tmp_path / "env.yaml").exists() else {}
         given = tmp_path / "given.yaml" if (tmp_path / "given.yaml").exists() else None

@@ -120,7 +120,7 @@ def _passed_on(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _from_netrc(env: Mapping[str, str], reasons: list[str]) -> Token | None:
-    path = _netrc_path(env)
+    path = netrc_path(env)
     try:
         whole(
             path, LARGEST_NETRC
@@ -142,5 +142,6 @@ def _from_netrc(env: Mapping[str, str], reasons: list[str]) -> Token | None:
     return None
 
 
-def _netrc_path(env: Mapping[str, str]) -> Path:
+def netrc_path(env: Mapping[str, str]) -> Path:
+    """Where a netrc would be."""
     return Path(env["NETRC"]) if env.get("NETRC") else Directories(env).home / ".netrc"

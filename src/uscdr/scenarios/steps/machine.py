@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from typing_extensions import override
@@ -11,6 +10,7 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import BadInput, CheckFailed, MachineError, ProviderError, UscdrError
 from uscdr.models.base import Fact
 from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen
+from uscdr.scenarios.room import Demand
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep
 from uscdr.words import size, whole
 
@@ -23,16 +23,7 @@ T = TypeVar("T")
 MIB = 1 << 20
 AT_ONCE = 3
 """Backups that are restored here at the same time while uscdr searches for the one to restore."""
-RESTORED = 3
-"""A restored dump takes about this many times its size, unless the database is known to be larger."""
-CLUSTER = 256 * MIB
-"""Bytes of an empty server with its log."""
-LEAST = 100 * MIB
-"""Bytes for journals, reports and source code."""
 MEMORY = 512 * MIB
-ROOM = "Free disk space there, or set USCDR_STATE_DIR to another directory"
-FILES = "Free disk space there, or set USCDR_SCRATCH to a PostgreSQL server of your own"
-"""For a private server that stores its files apart from the run's: their directory cannot be changed."""
 PROVES = ("db", "infra", "backups")
 """Scenarios that restore a dump on this machine."""
 USES_CODE = ("app", "infra")
@@ -45,14 +36,6 @@ class _MachineSeen(Fact):
     place: str
     free: int
     needed: int
-
-
-@dataclass(frozen=True)
-class _Demand:
-    """Bytes that a run needs here: for the downloaded dumps, and for the restored databases."""
-
-    dump: int = 0
-    restored: int = 0
 
 
 class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
@@ -81,7 +64,7 @@ class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
             tools=_words(programs) if programs else "",
             place=str(room.place) if room else "",
             free=room.free if room else 0,
-            needed=demand.dump + demand.restored,
+            needed=demand.whole,
         )
 
     @property
@@ -99,11 +82,11 @@ class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
         major = (version or (kept.server_version if kept else "")).partition(".")[0]
         return whole(major) or 0
 
-    def _demand(self, view: View) -> _Demand:
+    def _demand(self, view: View) -> Demand:
         if not self._proves:
-            return _Demand(LEAST)
+            return Demand()
         dump, live = self._dump(view), view.get(DatabaseSeen)
-        return _Demand(dump, max(RESTORED * dump, live.size if live else 0) + CLUSTER)
+        return Demand.of_proof(dump, live.size if live else 0)
 
     def _dump(self, view: View) -> int:
         """Bytes of the dumps that will be here at the same time; 0 if there is none, which a later step reports."""
@@ -137,22 +120,15 @@ class MachineLook(ScenarioStep[_MachineSeen, _MachineSeen]):
         """Whether uscdr searches for the backup: it then restores the two newest and the oldest together."""
         return self._deps.request.scenario == "db" and not self._deps.request.backup
 
-    def _room(self, demand: _Demand, wrong: list[UscdrError]) -> Room | None:
+    def _room(self, demand: Demand, wrong: list[UscdrError]) -> Room | None:
         """The directory with less free space."""
         here = _tried(self._deps.machine.downloads, wrong)
         if here is None:
             return None
         there = self._deps.machine.databases()
-        fewer = f"{ROOM}; or name the backup to restore: --backup NAME" if self._compares else ROOM
-        download, proof = f"the download ({size(demand.dump)})", f"the proof ({size(demand.restored)})"
-        if not demand.restored:
-            wrong += _lacking(here, demand.dump, "this run", ROOM)
-        elif there is None:
-            wrong += _lacking(here, demand.dump, download, ROOM)
-        elif there.device == here.device:
-            wrong += _lacking(here, demand.dump + demand.restored, f"{download} and {proof}", fewer)
-        else:
-            wrong += [*_lacking(here, demand.dump, download, fewer), *_lacking(there, demand.restored, proof, FILES)]
+        wrong += demand.lacking(
+            here, there, less="or name the backup to restore: --backup NAME" if self._compares else ""
+        )
         return here if there is None or not demand.restored else min((here, there), key=lambda one: one.free)
 
     def _inputs(self, wrong: list[UscdrError]) -> None:
@@ -202,17 +178,6 @@ def _tried(look: Callable[[], T], wrong: list[UscdrError]) -> T | None:
 def _words(programs: Programs) -> str:
     server = f"PostgreSQL {programs.server}" if programs.server is not None else "the operator's own PostgreSQL server"
     return f"{server}, pg_restore {programs.pg_restore}"
-
-
-def _lacking(room: Room, needed: int, purpose: str, advice: str) -> list[UscdrError]:
-    if room.free >= needed:
-        return []
-    verb = "need" if " and " in purpose else "needs"
-    return [
-        MachineError(
-            f"{room.place} has {size(room.free)} free; {purpose} {verb} about {size(needed)}.", next_action=advice
-        )
-    ]
 
 
 def _not_ready(wrong: list[UscdrError]) -> UscdrError:

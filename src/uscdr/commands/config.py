@@ -1,0 +1,139 @@
+"""The configuration in sight: where it may be, what is in effect, and whether a file is valid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, BeforeValidator
+
+from uscdr.errors import ConfigError, MachineError
+from uscdr.models.base import SECONDS, seconds
+from uscdr.scenarios.config import SANDBOX, Config
+from uscdr.scenarios.config_file import passed_over, places
+from uscdr.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+    from uscdr.scenarios.config_file import ConfigPlace
+    from uscdr.scenarios.loader import LoadedConfig
+    from uscdr.ui.console import Output
+    from uscdr.wiring.targets import Targets
+
+
+def show_places(given: Path | None, output: Output) -> None:
+    """Print each place, the one in use first; no file is read. Raises MachineError without a home directory."""
+    found = list(_known_places(given))
+    used = next(one for one in found if one.counts)
+    for place in (used, *(one for one in found if one is not used)):
+        _show_place(place, output, used=place is used)
+    if words := passed_over(used.path):
+        if output.json_lines:
+            here = {"path": str(Path("scenarios.yaml").absolute()), "used": False, "exists": True}
+            output.record({**here, "why": "in the current directory"})
+        else:
+            output.result(words)
+
+
+def _known_places(given: Path | None) -> Iterator[ConfigPlace]:
+    """All; without a home directory only those that are named, if any is."""
+    named = False
+    try:
+        for one in places(given, os.environ):
+            named = named or one.named
+            yield one
+    except MachineError:
+        if not named:
+            raise
+
+
+def _show_place(place: ConfigPlace, output: Output, *, used: bool) -> None:
+    path, exists = place.path.absolute(), os.path.lexists(place.path)
+    if output.json_lines:
+        output.record({"path": str(path), "used": used, "exists": exists, "why": place.why})
+        return
+    state = "used" if used else "not used"
+    output.result(f"{state}: {path} ({place.why}{'' if exists else '; it does not exist'})")
+
+
+def check_file(targets: Targets, output: Output) -> None:
+    """Say what a valid file has. Raises ConfigError with all that is wrong with another one."""
+    try:
+        loaded = targets.loaded()
+    except ConfigError as error:
+        for fault in error.faults if output.json_lines else ():
+            place = {"file": fault.file, "line": fault.line, "column": fault.column}
+            output.record({**place, "valid": False, "message": fault.words})
+        raise
+    config = loaded.config
+    if output.json_lines:
+        output.record({
+            "file": str(loaded.path.absolute()), "why": loaded.why, "valid": True, "sha256": loaded.digest,
+            "targets": list(config.targets), "scenarios": list(config.scenarios), "checks": list(config.checks),
+            "invariants": [one.name for one in config.invariants], "decides": [one.key for one in loaded.decides],
+        })  # fmt: skip
+        return
+    counts = (
+        f"{plural(len(config.targets), 'target')} ({', '.join(config.targets)})",
+        f"{plural(len(config.scenarios), 'scenario')} ({', '.join(config.scenarios)})",
+        plural(len(config.checks), "check"),
+        plural(len(config.invariants), "invariant"),
+    )
+    output.result(f"{loaded.path.absolute()} is valid: {', '.join(counts)}.")
+
+
+def show_effective(targets: Targets, output: Output) -> None:
+    """Print the configuration with every default, as YAML that could be its file. Raises as `Targets.loaded`."""
+    import yaml
+
+    loaded = targets.loaded()
+    name = targets.name or os.environ.get("USCDR_TARGET") or ""
+    written = _written(_of_target(loaded, name))
+    if output.json_lines:
+        place = {"file": str(loaded.path.absolute()), "why": loaded.why, "target": name}
+        output.record({**place, "configuration": written})
+        return
+    output.result(yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=120).rstrip("\n"))
+
+
+def _of_target(loaded: LoadedConfig, name: str) -> Config:
+    """The configuration with only the target `name`; of the sandbox, as the sandbox changes it. Raises BadInput."""
+    from uscdr.wiring.targets import find_target, services_of
+
+    if not name:
+        return loaded.config
+    if name == SANDBOX:
+        found = find_target(loaded, name, os.environ)
+        return found.config.model_copy(update={"targets": {name: found.services}})
+    return loaded.config.model_copy(update={"targets": {name: services_of(loaded, name)}})
+
+
+def _written(value: Any, field: FieldInfo | None = None) -> Any:  # noqa: ANN401 - a model's values
+    """As in a file: durations as text; without what is empty by default."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields.items()
+        return {(one.alias or name): _written(found, one) for name, one in fields
+                if (found := getattr(value, name)) or found != one.get_default(call_default_factory=True)}  # fmt: skip
+    if isinstance(value, Mapping):
+        return {name: _written(one, field) for name, one in value.items()}
+    if isinstance(value, tuple | list | frozenset):
+        return [_written(one, field) for one in value]
+    if field and isinstance(value, float) and _is_duration(field):
+        return _duration(value)
+    return value if value is None or type(value) in (str, bool, int, float) else str(value)
+
+
+def _is_duration(field: FieldInfo) -> bool:
+    """Whether the field, or each value of it, is written as a duration."""
+    metadata = [*field.metadata, *(mark for one in get_args(field.annotation) for mark in get_args(one)[1:])]
+    return any(isinstance(mark, BeforeValidator) and mark.func is seconds for mark in metadata)
+
+
+def _duration(value: float) -> str:
+    unit = next(one for one in reversed(SECONDS) if value % SECONDS[one] == 0 or one == "s")
+    return f"{value / SECONDS[unit]:g}{unit}"
