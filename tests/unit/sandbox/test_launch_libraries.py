@@ -24,7 +24,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     def found(name: str) -> ModuleSpec | None:
         return None if name in names else find(name)
 
-    monkeypatch.setattr("uscdr.sandbox.launch.importlib.util.find_spec", found)
+    monkeypatch.setattr(importlib.util, "find_spec", found)
     return names
 
 
