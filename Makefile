@@ -8,7 +8,7 @@ JOBS ?= 1
 # Thousands of processes are started by tests and campaigns: none of them compiles the program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: drill drills test check conformance campaigns mutants bench clean
+.PHONY: drill drills test check conformance campaigns mutants bench pages sbom audit clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +45,15 @@ mutants: $(STAMP)        ## whether the tests find the faults of a fixed list; J
 
 bench: $(STAMP)          ## ratios in one run
 	$(BIN)/python -m bench
+
+pages: $(STAMP)          ## the manual pages and docs/commands.md, from the commands; tests hold that they are up to date
+	$(BIN)/python -m tools.pages
+
+sbom: $(STAMP)           ## build/sbom.json: what an installation with every extra consists of (CycloneDX)
+	$(BIN)/python -m tools.sbom build/sbom.json
+
+audit: $(STAMP)          ## known vulnerabilities of what is installed; needs the network, and fails without an answer
+	$(BIN)/python -m tools.audit
 
 clean:
 	rm -rf $(VENV) .clients reports build dist

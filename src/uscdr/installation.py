@@ -170,3 +170,11 @@ def _libraries(extra: str) -> tuple[str, ...]:
         return ()
     parts = (one.partition(";") for one in required)
     return tuple(name.strip() for name, _, marker in parts if f"extra == '{extra}'" in marker.replace('"', "'"))
+
+
+def documents() -> tuple[Path, ...]:
+    """The pages of the documentation: those in the package of a wheel, else those of the checkout."""
+    inside, checkout = Path(__file__).with_name("docs"), Path(__file__).parents[2]
+    pages = sorted(inside.glob("*.md")) if inside.is_dir() else sorted(checkout.glob("docs/*.md"))
+    start = inside / "README.md" if inside.is_dir() else checkout / "README.md"
+    return tuple(path for path in (start, *(page for page in pages if page != start)) if path.is_file())
