@@ -148,6 +148,10 @@ def _tagged(tag: str, words: str) -> Iterator[str]:
 def _sections(found: Iterable[Section], heading: str) -> Iterator[str]:
     for section in found:
         yield f"{heading} {_quoted(section.title)}"
+        for code, words in section.codes:
+            yield from _tagged(f"\\fB{code}\\fR", words)
+        if section.codes:
+            continue
         for number, one in enumerate(section.paragraphs):
             yield from _paragraph(one, first=number == 0)
 

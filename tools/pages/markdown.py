@@ -81,6 +81,9 @@ def _table(head: list[tuple[str, str]], rows: list[tuple[str, str]]) -> Iterator
 def _section(section: Section, mark: str) -> Iterator[str]:
     title = section.title.capitalize()
     yield from [f"{mark}{title}" if mark.endswith(" ") else f"{mark}{title}{mark}", ""]
+    if section.codes:
+        yield from _table([("code", "meaning")], [(str(code), words) for code, words in section.codes])
+        return
     for one in section.paragraphs:
         yield from _paragraph(one)
 

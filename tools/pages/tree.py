@@ -10,6 +10,7 @@ from typing import Any
 
 VERBATIM = "\b"
 """The first line of a paragraph whose lines stay as they are."""
+_CODES = re.compile(r"(?:^|\s{2,})\s*([0-9]{1,3}) (.+?)(?=\s{2,}[0-9]{1,3} |$)")
 _TITLE = re.compile(r"[A-Z][A-Za-z ]*[A-Za-z]:?")
 
 
@@ -27,6 +28,14 @@ class Section:
 
     title: str
     paragraphs: tuple[Paragraph, ...]
+
+    @property
+    def codes(self) -> tuple[tuple[int, str], ...]:
+        """Exit codes with their meanings, in order, however many stand in a line; empty for any other section."""
+        lines = [line for one in self.paragraphs if one.verbatim for line in one.text.splitlines()]
+        found = [_CODES.findall(line) for line in lines]
+        whole = bool(lines) and all(found) and all(one.verbatim for one in self.paragraphs)
+        return tuple(sorted((int(code), words.strip()) for line in found for code, words in line)) if whole else ()
 
 
 @dataclass(frozen=True)
