@@ -19,8 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 drill: $(STAMP)          ## the main job: a database disaster on the sandbox, recovered and reported
 	$(BIN)/uscdr drill db
 
-drills: $(STAMP)         ## every disaster (database, application, media, infrastructure, backups), from the installed wheel
+drills: $(STAMP)         ## every disaster (database, application, media, infrastructure, backups), from the installed wheel, with pip and with uv
 	bash tests/installed/drills.sh $(BIN)/python reports db app media infra backups
+	bash tests/installed/tool.sh $(BIN)/python $(BIN)/uv reports/tool
 
 test: $(STAMP)           ## unit, golden and sandbox tests
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal  # two cores, and what waits meanwhile

