@@ -44,7 +44,7 @@ def _formatted(text: str, output: Output) -> str:
         _environ=environment(),
     )  # fmt: skip
     with console.capture() as capture:
-        console.print(Markdown(text))
+        console.print(Markdown(text, code_theme="ansi_dark"))  # the terminal's own colours and background
     return capture.get()
 
 
