@@ -8,19 +8,20 @@ JOBS ?= 1
 # Thousands of processes are started by tests and campaigns: none of them compiles the program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: drill drills test check conformance campaigns mutants bench clean
+.PHONY: drill drills test check conformance campaigns mutants bench pages sbom audit clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sandbox,vault,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	$(BIN)/python -m compileall -q src
 	touch $@
 
 drill: $(STAMP)          ## the main job: a database disaster on the sandbox, recovered and reported
 	$(BIN)/uscdr drill db
 
-drills: $(STAMP)         ## every disaster (database, application, media, infrastructure, backups), from the installed wheel
+drills: $(STAMP)         ## every disaster (database, application, media, infrastructure, backups), from the installed wheel, with pip and with uv
 	bash tests/installed/drills.sh $(BIN)/python reports db app media infra backups
+	bash tests/installed/tool.sh $(BIN)/python $(BIN)/uv reports/tool
 
 test: $(STAMP)           ## unit, golden and sandbox tests
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal  # two cores, and what waits meanwhile
@@ -45,6 +46,15 @@ mutants: $(STAMP)        ## whether the tests find the faults of a fixed list; J
 
 bench: $(STAMP)          ## ratios in one run
 	$(BIN)/python -m bench
+
+pages: $(STAMP)          ## the manual pages and docs/commands.md, from the commands; tests hold that they are up to date
+	$(BIN)/python -m tools.pages
+
+sbom: $(STAMP)           ## build/sbom.json: what an installation with every extra consists of (CycloneDX)
+	$(BIN)/python -m tools.sbom build/sbom.json
+
+audit: $(STAMP)          ## known vulnerabilities of what is installed; needs the network, and fails without an answer
+	$(BIN)/python -m tools.audit
 
 clean:
 	rm -rf $(VENV) .clients reports build dist

@@ -116,11 +116,23 @@ class MissingExtra(MachineError):
     """A library from one of this package's extras is missing."""
 
     def __init__(self, message: str, *, extra: str, module: str) -> None:
-        from uscdr.installation import install
+        from uscdr.installation import PURPOSES, install
 
         super().__init__(
-            message, why=f"The Python module {module} is not installed.", next_action=f"Install it: {install(extra)}"
+            message,
+            why=f"uscdr was installed without its extra “{extra}”, which it needs to {PURPOSES[extra]}. "
+            f"Missing: {module}.",
+            next_action=f"Install the extra: {install(extra)}",
         )
+        self.extra = extra
+
+    @classmethod
+    def refuse(cls, message: str, extra: str, modules: tuple[str, ...]) -> None:
+        """Raise the error if one of `modules` is missing: before a command changes anything."""
+        from uscdr.installation import lacks
+
+        if missing := lacks(modules):
+            raise cls(message, extra=extra, module=", ".join(missing))
 
 
 class JournalError(MachineError):

@@ -6,8 +6,11 @@ import sys
 import zipfile
 from pathlib import Path
 
-RENAMED = {"uscdr/scenarios/default.yaml": "scenarios.yaml"}
+RENAMED = {"uscdr/scenarios/default.yaml": "scenarios.yaml", "uscdr/docs/README.md": "README.md"}
 """Where the wheel has what lies elsewhere in the checkout."""
+FOLDERS = {"uscdr/docs": "docs", "{data}/data/share/man/man1": "docs/man"}
+"""The same for whole folders; `{data}` is what installers put outside of the package."""
+LICENCE = "licenses/LICENSE"
 
 
 def differences(wheel: Path, checkout: Path) -> list[str]:
@@ -20,11 +23,25 @@ def differences(wheel: Path, checkout: Path) -> list[str]:
     }
     wanted |= {name: checkout / path for name, path in RENAMED.items()}
     with zipfile.ZipFile(wheel) as packed:
-        names = {name for name in packed.namelist() if not name.partition("/")[0].endswith(".dist-info")}
+        listed = [name for name in packed.namelist() if not name.endswith("/")]
+        described = next(name.partition("/")[0] for name in listed if name.partition("/")[0].endswith(".dist-info"))
+        wanted |= _folders(checkout, described.replace(".dist-info", ".data"))
+        wanted[f"{described}/{LICENCE}"] = checkout / "LICENSE"
+        names = {name for name in listed if not name.startswith(described) or name.endswith(LICENCE)}
         changed = [name for name in sorted(names & wanted.keys()) if packed.read(name) != wanted[name].read_bytes()]
     found = [f"missing: {name}" for name in sorted(wanted.keys() - names)]
     found += [f"not in the checkout: {name}" for name in sorted(names - wanted.keys())]
     return found + [f"differs: {name}" for name in changed]
+
+
+def _folders(checkout: Path, data: str) -> dict[str, Path]:
+    pairs = [(inside.format(data=data), checkout / outside) for inside, outside in FOLDERS.items()]
+    return {
+        f"{inside}/{path.relative_to(folder).as_posix()}": path
+        for inside, folder in pairs
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 if __name__ == "__main__":

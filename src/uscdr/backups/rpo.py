@@ -197,7 +197,9 @@ class Rhythm:
         It uses no public index and no third-party actions, because their code would see the token. The repository has
         the wheels with their digests, and only the last step has the secrets in its environment.
         """
-        return WORKFLOW.format(fields=self.fields, command=_command(target, place), wheels=WHEELS)
+        return WORKFLOW.format(
+            fields=self.fields, command=_command(target, place), wheels=WHEELS, extras=",".join(EXTRAS)
+        )
 
 
 def _command(target: str, place: str | None) -> str:
@@ -211,13 +213,26 @@ WHEELS = ".github/uscdr"
 """The workflow's directory for wheels, below the repository's root."""
 
 
-def wheels(python: str, origin: str) -> str:
-    """The commands that store the wheels there, once; `origin` is the checkout or wheel of this installation."""
-    source = shlex.quote(f"{origin}[vault,sandbox]")
+EXTRAS = ("proof", "vault")
+"""What the three commands need besides the package."""
+
+
+def wheels(python: str, requirement: str) -> str:
+    """The commands that store the wheels there, once; `requirement` is a quoted one that names file or address.
+
+    What builds wheels runs other people's code: it does not get the platform's token.
+    """
     return (
-        f"{shlex.quote(python)} -m pip wheel --wheel-dir {WHEELS} {source}\n"
+        f"env -u HEROKU_API_KEY {shlex.quote(python)} -m pip wheel --wheel-dir {WHEELS} {requirement}\n"
         f"(cd {WHEELS} && sha256sum *.whl >SHA256SUMS) && git add -f {WHEELS}"
     )
+
+
+UNKNOWN_SOURCE = (
+    "echo 'uscdr does not know which wheel or checkout it came from. Name it: "
+    "uscdr backup schedule --install-from PATH' >&2; false"
+)
+"""In their place: a command that installs nothing, says why, and fails."""
 
 
 WORKFLOW = """\
@@ -245,7 +260,7 @@ jobs:
           (cd {wheels} && sha256sum --check --strict --quiet SHA256SUMS)
           python3 -m venv "$RUNNER_TEMP/uscdr"
           wheel=$(echo "$PWD"/{wheels}/uscdr-*.whl)
-          "$RUNNER_TEMP/uscdr/bin/python" -m pip install --no-index --find-links {wheels} "$wheel[vault,sandbox]"
+          "$RUNNER_TEMP/uscdr/bin/python" -m pip install --no-index --find-links {wheels} "$wheel[{extras}]"
           echo "$RUNNER_TEMP/uscdr/bin" >>"$GITHUB_PATH"
       - name: Capture, copy and prove
         env:

@@ -18,9 +18,9 @@ EXIT STATUS
   4 not confirmed                5 outcome unknown: the message says what to check
   6 another run holds the lock   130 interrupted: resume the run"""
 
-GROUPS = ("recover", "backup", "runs", "drill", "kit", "dns", "incident", "config", "sandbox")
+GROUPS = ("recover", "backup", "runs", "drill", "kit", "dns", "incident", "config", "sandbox", "self")
 """Each is a module of this package with a Typer application `app`."""
-COMMANDS = {"doctor": "doctor", "runbook": "runbook", "verify": "verify", "watch": "verify"}
+COMMANDS = {"doctor": "doctor", "runbook": "runbook", "verify": "verify", "watch": "verify", "docs": "docs"}
 """By name: the module of this package that has a function of that name."""
 
 

@@ -127,13 +127,19 @@ def schedule(
         bool, typer.Option("--apply", help="Create the daily schedule of scenarios.yaml if there is none.")
     ] = False,
     to: StoreOption = None,
+    install_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH|URL", help="Checkout, wheel or address for the workflow; default: where uscdr came from."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the backup schedules of the platform. Print a cron line that meets the RPO. Exit 1 without a schedule."""
     from uscdr.commands import backup_schedule
 
     targets, output = targets_and_output(context, as_json=as_json)
-    raise typer.Exit(backup_schedule.schedule(targets.find(), output, to, apply=apply))
+    raise typer.Exit(backup_schedule.schedule(targets.find(), output, to, install_from, apply=apply))
 
 
 @app.command(epilog=examples("backup prune", "backup prune --confirm PHRASE"))

@@ -46,7 +46,7 @@ IdentityOption = Annotated[
 ]
 KitArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[KIT]", help="Id or its beginning, newest, STORE:ID or a path; default: newest."),
+    typer.Argument(metavar="[KIT]", help="newest, a store, STORE:ID, an id or its beginning; default: newest."),
 ]
 KitOption = Annotated[str | None, typer.Option("--kit", metavar="KIT", help="The kit as an option, as in `recover`.")]
 
@@ -114,7 +114,11 @@ def check(
 @app.command("list")
 def list_kits(
     context: typer.Context,
+    kit: Annotated[
+        str | None, typer.Argument(metavar="[STORE|KIT]", help="Store, or the one kit to list; default: every kit.")
+    ] = None,
     *,
+    kit_option: KitOption = None,
     to: StoreOption = None,
     identity: Annotated[
         Path | None,
@@ -128,7 +132,7 @@ def list_kits(
     from uscdr.commands import kit_list
 
     targets, output = targets_and_output(context, as_json=as_json)
-    kit_list.list_kits(targets, output, to, identity)
+    kit_list.list_kits(targets, output, kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity))
 
 
 @app.command()

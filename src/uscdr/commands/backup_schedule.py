@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from uscdr.backups.rpo import Rhythm, wheels
+from uscdr.backups.rpo import EXTRAS, UNKNOWN_SOURCE, Rhythm, wheels
 from uscdr.commands.backup import BackupAccess, desk
 from uscdr.commands.housekeeping import observe_target
 from uscdr.commands.operate import operate
 from uscdr.commands.option_forms import lasting
-from uscdr.errors import ExitCode
-from uscdr.installation import origin
+from uscdr.errors import BadInput, ExitCode
+from uscdr.files import disk_errors
+from uscdr.installation import InstallSource, direct_url, has_pip
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.results.db import Captured
 from uscdr.scenarios.steps.backups_capture import wanted_schedule
@@ -51,8 +53,13 @@ def take(
 # The platform's backup schedules, and what else must run to meet the objective.
 
 
-def schedule(target: Target, output: Output, to: str | None, *, apply: bool) -> int:
-    """Show the schedules, with `apply` create a missing one; return 1 when no daily backup is scheduled."""
+def schedule(target: Target, output: Output, to: str | None, install_from: str | None = None, *, apply: bool) -> int:
+    """Show the schedules, with `apply` create a missing one; return 1 when no daily backup is scheduled.
+
+    `install_from` is the checkout, wheel or address that the workflow's wheels are built from. Raises BadInput for
+    anything else.
+    """
+    building = _wheels(install_from)
     with desk(target, output, BackupAccess(to)) as work:
         addon = work.attachment().addon_id
         found, made = work.deps.backups.schedules(addon), False
@@ -60,18 +67,27 @@ def schedule(target: Target, output: Output, to: str | None, *, apply: bool) -> 
             made = bool(operate(target, output, Request("schedule"))["created"])
             found = work.deps.backups.schedules(addon)
         named = work.store.place if to else None  # cron runs in another directory: the store must be explicit
-        _tell(work, found, named, made=made)
+        _tell(work, found, _Printed(named, building, made=made))
     return int(ExitCode.DONE if found else ExitCode.CHECK_FAILED)
 
 
-def _tell(work: BackupTools, found: Sequence[Schedule], to: str | None, *, made: bool) -> None:
+@dataclass(frozen=True)
+class _Printed:
+    """What the commands name: the store, and the wheels' source; `made`: the schedule was created now."""
+
+    to: str | None
+    wheels: str
+    made: bool
+
+
+def _tell(work: BackupTools, found: Sequence[Schedule], told: _Printed) -> None:
     config, target, output = work.deps.config, work.context.target.name, work.output
     every, wanted = Rhythm.even(stores.settings(config).every, config.objectives.rpo), wanted_schedule(work.deps)
     if output.json_lines:
-        output.record(_schedule_record(work, found, every, (to, made)))
+        output.record(_schedule_record(work, found, every, told))
         return
     for one in found:
-        output.result(f"Platform schedule: {one.words}{' (created now)' if made else ''}")
+        output.result(f"Platform schedule: {one.words}{' (created now)' if told.made else ''}")
     if not found:
         output.result(f"Platform schedule: NONE. To create {wanted}: uscdr backup schedule --apply")
     elif wanted not in (one.words for one in found):
@@ -80,18 +96,30 @@ def _tell(work: BackupTools, found: Sequence[Schedule], to: str | None, *, made:
     output.result(
         f"\nDaily backups alone can lose up to a day. To lose at most {limit}, run every {often} from cron:\n"
     )
-    output.result(every.cron_line(target, to))
+    output.result(every.cron_line(target, told.to))
     output.result("\nOr as a GitHub workflow, .github/workflows/backups.yml:\n")
-    output.result(every.workflow(target, to).rstrip("\n"))
+    output.result(every.workflow(target, told.to).rstrip("\n"))
     output.result(
         "\nThe workflow installs wheels from the repository. Build them once, on Linux with the runner's Python 3.12:\n"
     )
-    output.result(_wheels())
+    output.result(told.wheels)
     _hint(output)
 
 
-def _wheels() -> str:
-    return wheels(sys.executable, str(origin() or "PATH-OF-THE-WHEEL-OR-CHECKOUT"))
+def _wheels(named: str | None) -> str:
+    """The commands that build the wheels; never from an index by the program's name. Raises BadInput, MachineError."""
+    source = InstallSource.named(named) if named is not None else InstallSource.of(direct_url())
+    if source is None and named is not None:
+        raise BadInput(
+            "--install-from names no checkout, wheel or complete address.",
+            next_action="Pass the path of a checkout or wheel, git+https://HOST/REPOSITORY@COMMIT, or "
+            "https://HOST/WHEEL#sha256=DIGEST",
+        )
+    if source is None:
+        return UNKNOWN_SOURCE
+    with disk_errors("uscdr cannot read the wheel that it was installed from.", "Name another: --install-from PATH"):
+        requirement = source.pinned(*EXTRAS)
+    return wheels(sys.executable if has_pip() else "python3", requirement)
 
 
 def _hint(output: Output) -> None:
@@ -101,17 +129,14 @@ def _hint(output: Output) -> None:
     )
 
 
-def _schedule_record(
-    work: BackupTools, found: Sequence[Schedule], every: Rhythm, rest: tuple[str | None, bool]
-) -> dict[str, object]:
-    to, made = rest
+def _schedule_record(work: BackupTools, found: Sequence[Schedule], every: Rhythm, told: _Printed) -> dict[str, object]:
     target = work.context.target.name
     return {
         "schedules": [one.model_dump(mode="json") for one in found],
-        "created": made,
+        "created": told.made,
         "wanted": wanted_schedule(work.deps),
         "every_seconds": every.seconds,
-        "cron": every.cron_line(target, to),
-        "workflow": every.workflow(target, to),
-        "wheels": _wheels(),
+        "cron": every.cron_line(target, told.to),
+        "workflow": every.workflow(target, told.to),
+        "wheels": told.wheels,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import resource
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from uscdr.errors import MachineError, UscdrError
 from uscdr.files import exposure
-from uscdr.installation import install
+from uscdr.installation import CLINIC, MODULES, PURPOSES, SERVES, install, lacks
 from uscdr.words import size
 
 if TYPE_CHECKING:
@@ -29,12 +28,10 @@ _USUAL = 17
 _NARROW = 80
 _FEW_FILES = 256
 """Below this not even a proof can be made."""
-_EXTRAS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "vault": (("pyrage", "obstore"), "escape kits, copies of backups, buckets"),
-    "notify": (("apprise",), "notices by channels of kind apprise"),
-    "sandbox": (("starlette", "uvicorn", "django", "gunicorn", "trustme"), "the sandbox and its drills"),
-}
-"""By extra: its libraries, and what needs them. PostgreSQL, which `sandbox` brings too, has lines of its own."""
+_EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "vault": MODULES["vault"], "notify": MODULES["notify"], "sandbox": (*SERVES, *CLINIC)
+}  # fmt: skip
+"""The modules of the extras that have a line. PostgreSQL has lines of its own."""
 _PLAIN_LOCALES = frozenset({"C", "POSIX"})
 
 
@@ -179,11 +176,10 @@ def extras(needed: Iterable[str]) -> list[LookResult]:
 
 
 def _extra(extra: str, *, needed: bool) -> LookResult:
-    modules, purpose = _EXTRAS[extra]
-    missing = [one for one in modules if importlib.util.find_spec(one) is None]
+    missing = lacks(_EXTRAS[extra])
     if not missing:
-        return LookResult(f"extra {extra}", "ok", f"installed, for {purpose}")
-    words = f"Not installed ({', '.join(missing)}): {purpose} cannot be used."
+        return LookResult(f"extra {extra}", "ok", f"installed: uscdr can {PURPOSES[extra]}")
+    words = f"Not installed ({', '.join(missing)}). With it uscdr can {PURPOSES[extra]}."
     if needed:
         words += " The configuration needs it."
     return LookResult(f"extra {extra}", "problem" if needed else "warning", words, install(extra))

@@ -15,6 +15,7 @@ from uscdr.incident.audience import AudienceFiles
 from uscdr.journal import runs
 from uscdr.kit.build import Built, build
 from uscdr.kit.collect.sources import Absent, BuildRequest, ProofShelf, Sources
+from uscdr.providers.probes.machine import ThisMachine
 from uscdr.report.kits import show_built
 from uscdr.scenarios.adapters import Request
 from uscdr.ui.console import ConsoleReporter
@@ -61,6 +62,8 @@ def build_kit(target: Target, output: Output, wanted: BuildOptions, seen: Observ
     observe_target(target, seen)
     to = stores.kit_recipients(wanted.recipients, target.config, os.environ)
     store = KitLocations(lambda: target.config.kit.to, state(), os.environ).store(wanted.to)
+    if "dump" not in wanted.without and not wanted.unproven:
+        ThisMachine(state(), own_server=target.scratch is not None).postgres(0)  # before a backup is captured
     backup = backups.take(target, output, seen)["name"] if wanted.capture else wanted.backup
     clear_up(output, target.scratch)
     built = _build(_request(target, wanted, backup), target, store, to, output)

@@ -68,10 +68,13 @@ def locations(targets: Targets) -> KitLocations:
     return KitLocations(configured, state(), os.environ)
 
 
-def list_kits(targets: Targets, output: Output, to: str | None, identity: Path | None) -> None:
-    """Print the list on stdout; without an identity file it is what the cards say, and a message says so."""
-    store = locations(targets).store(to)
-    lines = KitLine.all(store, _opener(store, identity) if identity else None)
+def list_kits(targets: Targets, output: Output, wanted: KitChoice) -> None:
+    """Print every kit of the store on stdout, or the one that was named.
+
+    Without an identity file it is what the cards say, and a message says so.
+    """
+    store, kit = locations(targets).listed(wanted.kit, wanted.to)
+    lines = KitLine.all(store, _opener(store, wanted.identity) if wanted.identity else None, kit)
     rows = [line.model_dump(mode="json") if output.json_lines else _row(line) for line in lines]
     show_table(rows, output, empty="No kits.")
     if any(line.created_at and not line.checked for line in lines):

@@ -24,10 +24,11 @@ from uscdr.drills.disasters import (
 )
 from uscdr.drills.environment import DrillRequest, Stage, stage
 from uscdr.drills.surprise import Trouble
-from uscdr.errors import ExitCode
+from uscdr.errors import ExitCode, MissingExtra
 from uscdr.exercises.basis import Basis
 from uscdr.exercises.records import DrillRecord, TeamRecords
 from uscdr.files import disk_errors, write_whole
+from uscdr.installation import SERVES, STORES
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal
 from uscdr.report.markdown import literal, to_markdown
@@ -252,6 +253,7 @@ def drill(scenario: str, request: DrillRequest, output: Output) -> int:
 
     With faults: 0 only when each that struck was handled as expected, and else the same.
     """
+    MissingExtra.refuse("A drill needs libraries that are not installed.", "sandbox", (*SERVES, *STORES))
     run, begun = runs.new_run_id(scenario), system_time()
     basis = Basis.of(load_config(request.config, os.environ).config, scenario)
     with stage(request, output) as sandbox:

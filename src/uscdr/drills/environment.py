@@ -278,7 +278,9 @@ def key_pair(path: Path) -> tuple[str, Path]:
     try:
         pair = importlib.import_module("pyrage").x25519.Identity.generate()
     except ImportError as error:
-        raise MissingExtra("Kits and copies need the extra “vault”.", extra="vault", module="pyrage") from error
+        raise MissingExtra(
+            "Kits and copies of backups need age encryption, which is not installed.", extra="vault", module="pyrage"
+        ) from error
     with new_file(path) as file:
         file.write(f"{pair}\n".encode())
     return str(pair.to_public()), path

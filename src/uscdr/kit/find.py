@@ -18,11 +18,13 @@ from uscdr.store.encryption import WrongIdentity
 if TYPE_CHECKING:
     from uscdr.store.store import Store
 
-# Parses a reference to a kit: `newest`, an id or its beginning, a store, or both as `STORE:ID`.
+# Parses a reference to a kit: `newest`, an id or its beginning, a store, or both as `STORE:ID`. A word is a store if it
+# cannot begin an id: `safe` names a store wherever a kit or a store is named.
 
 
 NEWEST = "newest"
 _WHOLE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+")
+_BEGINNING = re.compile(r"[0-9]{1,8}|[0-9]{8}T[0-9]{0,6}|[0-9]{8}T[0-9]{6}Z.*")
 
 
 def _is_id(text: str) -> bool:
@@ -42,13 +44,29 @@ class KitReference:
         """Parse a reference. Raises BadInput for an empty one; the error never shows credentials."""
         before, colon, after = text.rpartition(":")
         if not colon or after.startswith("//"):  # no separator, or only that of a URL
-            return _place(text) if "/" in text else _id(None, text)
+            return _id(None, text) if not text or text == NEWEST or _BEGINNING.fullmatch(text) else _place(text)
         if "/" in after or "@" in after:
             # a directory with a colon in its name, or a URL with a port or a password: the store reports the error
             return _place(text)
         if not before:
             raise _nothing()
         return _id(before, after)
+
+
+def names_newest(text: str) -> bool:
+    """Whether a reference names the newest kit in so many words: `newest` or `STORE:newest`."""
+    return text.rpartition(":")[2] == NEWEST
+
+
+def store_named(text: str) -> str:
+    """A store where no kit can be named, such as the one of a new kit. Raises BadInput for the name of a kit."""
+    _, colon, after = text.rpartition(":")
+    if names_newest(text) or (colon and _BEGINNING.fullmatch(after)):
+        raise BadInput(
+            f"--to names a store, but “{text}” names a kit.",
+            next_action="Pass the store alone, for example: --to s3://safe",
+        )
+    return text
 
 
 def _id(place: str | None, kit: str) -> KitReference:
@@ -91,11 +109,15 @@ class KitLine(Fact):
     """The damage in words."""
 
     @classmethod
-    def all(cls, store: Store, open_one: Open | None = None) -> tuple[KitLine, ...]:
-        """Every kit, oldest first, including unfinished and damaged ones; with a key, from the encrypted manifests."""
+    def all(cls, store: Store, open_one: Open | None = None, only: str | None = None) -> tuple[KitLine, ...]:
+        """Every kit, oldest first, including unfinished and damaged ones; with a key, from the encrypted manifests.
+
+        `only`: the id of the one that is wanted.
+        """
         return tuple(
             _line(store, kit, open_one) if finished else cls(kit=kit, state="unfinished")
             for kit, finished in _found(store).items()
+            if only in (None, kit)
         )
 
 

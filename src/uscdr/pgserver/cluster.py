@@ -245,7 +245,7 @@ class Tool:
         """Find the program `name` (such as "pg_restore") of at least major version `minimum_major`.
 
         `configured` is a directory of programs; when given it is used or refused, never skipped.
-        Otherwise PATH is used if its program is new enough, then the wheel of the `sandbox` extra.
+        Otherwise PATH is used if its program is new enough, then the wheel of the extra `proof`.
 
         Raises:
             MachineError: none is suitable; the message names the needed version and how to install it.
@@ -261,7 +261,7 @@ class Tool:
             if tool is not None and tool.version[0] >= minimum_major:
                 return tool
             seen = tool or seen
-        raise _missing(name, minimum_major, ["PATH", "the sandbox extra"], seen)
+        raise _missing(name, minimum_major, ["PATH", "the extra “proof”"], seen)
 
 
 def find_server(*, minimum_major: int = 17) -> Path:
@@ -318,7 +318,8 @@ def _missing(name: str, minimum_major: int, places: list[str | Path], seen: Tool
     return MachineError(
         f"This machine needs {wanted}.",
         why=f"uscdr looked in {', '.join(str(place) for place in places)}: {found}.",
-        next_action=f"Run: {install('sandbox')}. Or install PostgreSQL {minimum_major or 17}. On Debian: "
+        next_action=f"Install the extra “proof”, which has PostgreSQL: {install('proof')}\n"
+        f"Or install PostgreSQL {minimum_major or 17}. On Debian: "
         f"sudo apt-get install postgresql-{minimum_major or 17}; "
         f"export PATH=/usr/lib/postgresql/{minimum_major or 17}/bin:$PATH",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib.util
 import json
 import os
 import shutil
@@ -12,13 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from uscdr.errors import BadInput, MachineError, MissingExtra
+from uscdr.installation import CLINIC, SERVES
 from uscdr.sandbox import processes
 from uscdr.sandbox.boot.request import MOST_ASSETS, UpRequest
 from uscdr.sandbox.lifeline import Lifeline, lifeline
@@ -28,8 +28,6 @@ _STOP_LIMIT = 20.0  # seconds the daemon has to stop everything
 _KEPT = frozenset({"lock", "daemon.log"})  # after a failed start
 _DYING = 3.0  # seconds
 _POLL = 0.02
-_LIBRARIES, _OF_THE_CLINIC = ("starlette", "uvicorn", "trustme"), ("django", "gunicorn")
-"""Of the extra `sandbox`; PostgreSQL's programs may also come from elsewhere."""
 Tell = Callable[[str], None]
 
 
@@ -105,7 +103,7 @@ def up(state: StateDir, request: UpRequest, tell: Tell, tie: Lifeline | None = N
     with the same parameters is left alone. Raises BadInput if it runs with others, MachineError if it does not start.
     """
     wanted = checked(request)
-    _demand_libraries(_LIBRARIES if wanted.app_source else (*_LIBRARIES, *_OF_THE_CLINIC))
+    _demand_libraries(SERVES if wanted.app_source else (*SERVES, *CLINIC))
     state.prepare()
     with _claimed(state) as lock:
         if lock is None:
@@ -123,12 +121,19 @@ def up(state: StateDir, request: UpRequest, tell: Tell, tie: Lifeline | None = N
             return document
 
 
-def _demand_libraries(names: Sequence[str]) -> None:
-    """The daemon's own complaint would only be a traceback in its log. Raises MissingExtra."""
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
-    if missing:
-        words = "The sandbox needs libraries that are not installed."
-        raise MissingExtra(words, extra="sandbox", module=", ".join(missing))
+def _demand_libraries(names: tuple[str, ...]) -> None:
+    """The daemon's own complaint would only be a traceback in its log. Raises MissingExtra.
+
+    PostgreSQL's programs may also come from elsewhere.
+    """
+    from uscdr.pgserver.cluster import find_server
+
+    needs = "The sandbox needs libraries that are not installed."
+    MissingExtra.refuse(needs, "sandbox", names)
+    try:
+        find_server()
+    except MachineError as error:
+        raise MissingExtra(needs, extra="sandbox", module="PostgreSQL") from error
 
 
 def _existing(state: StateDir, wanted: UpRequest, tell: Tell) -> dict[str, Any]:
@@ -161,7 +166,7 @@ def _start(state: StateDir, lock: IO[str], tell: Tell, line: Lifeline) -> dict[s
         )
     line.hand_over()
     try:
-        failure = _follow(daemon, tell)
+        failure = _follow(daemon, tell, state.log)
     except BaseException:
         # An impatient person leaves no half-started sandbox behind.
         daemon.terminate()
@@ -173,10 +178,14 @@ def _start(state: StateDir, lock: IO[str], tell: Tell, line: Lifeline) -> dict[s
         return document
     daemon.wait()
     clear(state, keep=_KEPT)
-    raise failure or MachineError("The sandbox ended before it was ready.", why=f"See {state.log}.")
+    raise failure or _ended_early(state.log)
 
 
-def _follow(daemon: subprocess.Popen[bytes], tell: Tell) -> MachineError | None:
+def _ended_early(log: Path) -> MachineError:
+    return MachineError("The sandbox ended before it was ready.", next_action=f"Read its log: {log}")
+
+
+def _follow(daemon: subprocess.Popen[bytes], tell: Tell, log: Path) -> MachineError | None:
     if daemon.stdout is None:
         raise RuntimeError("started without a pipe for stdout")
     for line in daemon.stdout:
@@ -187,7 +196,7 @@ def _follow(daemon: subprocess.Popen[bytes], tell: Tell) -> MachineError | None:
             return MachineError(message["failed"], why=message["why"], next_action=message["next"])
         else:
             return None
-    return MachineError("The sandbox ended before it was ready.")
+    return _ended_early(log)
 
 
 def down(state: StateDir, tell: Tell) -> bool:

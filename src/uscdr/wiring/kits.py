@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.errors import BadInput, UscdrError
 from uscdr.files import exposure, private_directory
 from uscdr.kit.collect.sources import Absent
-from uscdr.kit.find import KitOwner, KitReference, find
+from uscdr.kit.find import KitOwner, KitReference, find, names_newest, store_named
 from uscdr.kit.reader import KitReader
 from uscdr.store import location
 from uscdr.store.encryption import Identity
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from uscdr.wiring.target import Target
 
 T = TypeVar("T")
+_WORD = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,36 @@ class KitLocations:
     env: Mapping[str, str]
 
     def store(self, named: str | None) -> Store:
-        """The store, named or configured. Raises BadInput for an invalid one."""
+        """The store, named or configured. Raises BadInput for an invalid one, and for the name of a kit."""
+        if named is not None:
+            store_named(named)
         return location.open_store(named or self.configured() or str(self.state / "vault"), self.env)
 
     def find(self, wanted: str | None, to: str | None = None, of: KitOwner | None = None) -> tuple[Store, str]:
         """The store and the id of a kit; None means the newest kit, with `of` that owner's. Raises BadInput."""
         named = KitReference.parse(wanted) if wanted is not None else KitReference(None, None)
+        store = self._store_of(named, to)
+        return store, find(store, named.kit, of)
+
+    def listed(self, wanted: str | None, to: str | None) -> tuple[Store, str | None]:
+        """The store, and the id of a kit if `wanted` names one and not only its store. Raises BadInput."""
+        if wanted is None:
+            return self.store(to), None
+        named = KitReference.parse(wanted)
+        if named.kit is None and not names_newest(wanted):
+            return self._store_of(named, to), None
+        return self.find(wanted, to)
+
+    def _store_of(self, named: KitReference, to: str | None) -> Store:
         if named.place is not None and to is not None:
             raise BadInput("The command names the store twice.", next_action="Pass either STORE:ID or ID --to STORE")
-        store = self.store(named.place or to)
-        return store, find(store, named.kit, of)
+        if named.place is not None and _WORD.fullmatch(named.place) and not Path(named.place).exists():
+            raise BadInput(
+                f"There is no store “{named.place}” in this directory.",
+                why="uscdr took the word for a store: the id of a kit begins with its date.",
+                next_action="See: uscdr kit list",
+            )
+        return self.store(named.place or to)
 
 
 def open_kit(context: RunContext, work: Path) -> KitReader | None:

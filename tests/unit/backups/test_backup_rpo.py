@@ -6,13 +6,14 @@ import re
 import subprocess
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uscdr.backups.rpo import STEPS, Point, Rhythm, RpoState, _command, _upcoming, wheels
+from uscdr.backups.rpo import STEPS, UNKNOWN_SOURCE, Point, Rhythm, RpoState, _command, _upcoming, wheels
 from uscdr.models.heroku import Schedule
 from uscdr.report.backups import _lines
 
@@ -145,7 +146,20 @@ def test_nothing_from_elsewhere_runs_in_the_workflow_and_the_token_is_in_one_ste
         assert subprocess.run(["bash", "-n"], input=step["run"], text=True, check=False).returncode == 0
 
 
-def test_the_wheels_are_made_from_what_is_at_hand() -> None:
-    made = wheels("/usr/bin/python3", "/a place/uscdr-0.1.0-py3-none-any.whl")
-    assert "-m pip wheel --wheel-dir .github/uscdr '/a place/uscdr-0.1.0-py3-none-any.whl[vault,sandbox]'" in made
+def test_the_wheels_are_made_from_what_is_at_hand_and_without_the_token() -> None:
+    made = wheels(
+        "/usr/bin/python3", "'uscdr[proof,vault] @ file:///a%20place/uscdr-0.1.0-py3-none-any.whl#sha256=4f2a'"
+    )
+    (line,) = [line for line in made.splitlines() if "pip wheel" in line]
+    assert line.startswith(
+        "env -u HEROKU_API_KEY /usr/bin/python3 -m pip wheel --wheel-dir .github/uscdr 'uscdr[proof,vault] @ file:"
+    )
     assert "sha256sum *.whl >SHA256SUMS" in made
+
+
+def test_a_source_that_is_not_known_is_asked_for_and_nothing_is_installed(tmp_path: Path) -> None:
+    done = subprocess.run(["sh", "-c", UNKNOWN_SOURCE], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "--install-from PATH" in done.stderr
+    assert done.stdout == ""
+    assert "pip" not in UNKNOWN_SOURCE

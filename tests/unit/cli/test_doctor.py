@@ -267,7 +267,7 @@ def no_sandbox(machine: Machine) -> None:
     machine.patch.setenv("USCDR_TARGET", "sandbox")
 
 
-INSTALL = install("sandbox")
+INSTALL = install("proof")
 BROKEN: list[tuple[Callable[[Machine], None], str, str, str]] = [
     (no_pg_restore, "postgresql client", "problem", INSTALL),
     (no_pg_restore, "postgresql client", "problem", "sudo apt-get install postgresql-17"),
@@ -287,7 +287,7 @@ BROKEN: list[tuple[Callable[[Machine], None], str, str, str]] = [
     (lacks("obstore"), "extra vault", "warning", install("vault")),
     (lacks_what_is_configured, "extra vault", "problem", install("vault")),
     (lacks("apprise"), "extra notify", "warning", install("notify")),
-    (lacks("uvicorn"), "extra sandbox", "warning", INSTALL),
+    (lacks("uvicorn"), "extra sandbox", "warning", install("sandbox")),
     (an_invalid_file, "configuration", "problem", "uscdr config check "),
     (no_token, "token", "problem", "HEROKU_API_KEY"),
     (a_refused_token, "token", "problem", "heroku auth:token"),

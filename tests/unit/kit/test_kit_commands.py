@@ -168,3 +168,48 @@ def test_a_private_key_in_the_configuration_is_refused_and_not_repeated(shop: Wo
     shown = capsys.readouterr()
     assert "a recipient is a public key" in shown.err
     assert secret not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("words", [["vault"], ["vault:newest"], ["newest", "--to", "vault"], ["--kit", "vault"]])
+@pytest.mark.parametrize("command", ["check", "card", "list"])
+def test_the_words_for_a_store_and_its_newest_kit_work_in_every_command(
+    shop: Workshop, capsys: Captured, command: str, words: list[str]
+) -> None:
+    built = shop.build()
+    assert main.run(["kit", command, *words]) == 0
+    assert built.card.kit in capsys.readouterr().out
+
+
+def test_the_words_work_where_a_kit_is_restored(shop: Workshop, capsys: Captured) -> None:
+    shop.build()
+    for number, word in enumerate(("vault", "vault:newest")):
+        into = shop.root / f"files-{number}"
+        given = ["--part", "app", "--into", str(into), "--identity", str(shop.identity_file)]
+        assert main.run(["kit", "restore", word, *given]) == 0
+        assert list(into.iterdir()) != []
+
+
+def test_a_list_of_a_store_has_every_kit_and_of_a_kit_that_one(shop: Workshop, capsys: Captured) -> None:
+    first, second = shop.build().card.kit, shop.build().card.kit
+    assert main.run(["kit", "list", "vault"]) == 0
+    every = capsys.readouterr().out
+    assert first in every
+    assert second in every
+    assert main.run(["kit", "list", f"vault:{first}"]) == 0
+    one = capsys.readouterr().out
+    assert first in one
+    assert second not in one
+
+
+def test_a_word_that_is_neither_kit_nor_store_is_said(shop: Workshop, capsys: Captured) -> None:
+    shop.build()
+    assert main.run(["kit", "check", "vualt"]) == 2
+    shown = capsys.readouterr().err
+    assert "There is no store “vualt” in this directory." in shown
+    assert not Path("vualt").exists()
+
+
+@pytest.mark.parametrize("to", ["newest", "vault:newest", "s3://safe:20261123T031500Z-usc-pis-4f2a9c"])
+def test_a_kit_is_not_taken_for_a_store(shop: Workshop, capsys: Captured, to: str) -> None:
+    assert main.run(["kit", "check", "--to", to]) == 2
+    assert "--to names a store, but" in capsys.readouterr().err

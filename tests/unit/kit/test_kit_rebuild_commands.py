@@ -158,6 +158,7 @@ def test_a_run_is_bound_to_the_kit_that_it_was_begun_with(shop: Workshop) -> Non
     state = shop.root / "state"
     named = pinned("vault:newest", place_of(), state, {})
     assert named == f"{shop.root / 'vault'}:{first}"
+    assert pinned("vault", place_of(), state, {}) == named
     shop.build()
     assert pinned(named, place_of(), state, {}) == named
     assert pinned(first, place_of(to=str(shop.root / "vault")), state, {}) == named

@@ -34,7 +34,7 @@ def test_configured_directory_is_refused_not_passed_over(tmp_path: Path) -> None
         Tool.find("pg_dump", minimum_major=17, configured=tmp_path)
     assert "PostgreSQL 17 or newer" in caught.value.message
     assert "15.3" in caught.value.why
-    assert install("sandbox") in caught.value.next_action
+    assert install("proof") in caught.value.next_action
 
 
 def test_path_is_taken_when_new_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_nothing_at_all_names_the_remedy(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(MachineError) as caught:
         Tool.find("pg_dump", minimum_major=17)
     assert "not found" in caught.value.why
-    assert install("sandbox") in caught.value.next_action
+    assert install("proof") in caught.value.next_action
 
 
 def test_server_directory_is_whole() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.errors import ExitCode, MissingExtra
+from uscdr.errors import ExitCode, MachineError, MissingExtra
 from uscdr.installation import install
 from uscdr.sandbox import launch
 from uscdr.sandbox.boot.request import UpRequest
@@ -24,7 +24,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     def found(name: str) -> ModuleSpec | None:
         return None if name in names else find(name)
 
-    monkeypatch.setattr("uscdr.sandbox.launch.importlib.util.find_spec", found)
+    monkeypatch.setattr(importlib.util, "find_spec", found)
     return names
 
 
@@ -37,6 +37,18 @@ def test_the_extra_and_its_command_are_named(tmp_path: Path, lacking: set[str], 
     assert all(name in refused.value.why for name in names)
     assert install("sandbox") in refused.value.next_action
     assert not (tmp_path / "sandbox").exists()
+
+
+def test_a_sandbox_that_ends_early_names_its_log_and_no_cause_that_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = StateDir(tmp_path / "sandbox")
+    monkeypatch.setattr("sys.executable", "/bin/true")
+    with pytest.raises(MachineError, match="ended before it was ready") as failed:
+        launch.up(state, UpRequest(), lambda text: None)
+    assert failed.value.why == ""
+    assert str(state.log) in failed.value.next_action
+    assert state.log.exists()
 
 
 def test_what_only_the_clinic_needs_is_not_asked_of_another_application(

@@ -1,0 +1,43 @@
+"""`uscdr self`: this installation."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from uscdr.cli.options import examples, options
+
+app = typer.Typer(no_args_is_help=True, help="Look after this installation.")
+
+
+class JournalsChoice(StrEnum):
+    """What happens to journals when the state is removed."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
+@app.command(epilog=examples("self uninstall", "self uninstall --state", "self uninstall --state --journals keep"))
+def uninstall(
+    context: typer.Context,
+    *,
+    state: Annotated[
+        bool, typer.Option("--state", help="Remove the state of this machine, after a confirmation phrase.")
+    ] = False,
+    journals: Annotated[
+        JournalsChoice | None,
+        typer.Option(help="Journals of runs and incidents, and records of drills; without a terminal they are kept."),
+    ] = None,
+    confirm: Annotated[str | None, typer.Option(metavar="PHRASE", help="Phrase that the command asks for.")] = None,
+) -> None:
+    """List what uscdr keeps on this machine. Say how the program is removed. Change nothing without --state.
+
+    It never removes kits, copies of backups, the configuration, private keys or the team's shared state. It removes
+    nothing while a run is unfinished, a command runs or a sandbox exists.
+    """
+    from uscdr.commands import uninstall as removal
+
+    chosen = removal.UninstallOptions(state, journals.value if journals else None, confirm)
+    removal.uninstall(options(context).output(), chosen)

@@ -1,0 +1,138 @@
+"""Manual pages and the reference of commands: up to date, complete, and readable by the programs for them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tools.pages import man, markdown
+from tools.pages.files import MAN, expected, outdated
+from tools.pages.tree import Command, Entry, Paragraph, Section, paragraphs, program, sections
+from uscdr.cli.app import COMMANDS, GROUPS
+
+PAGES = sorted(MAN.glob("*.1"))
+
+
+def needs(name: str) -> str:
+    """The program's path; the test is skipped without it."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def ran(*words: str | Path, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+def test_every_page_is_up_to_date() -> None:
+    assert outdated(expected()) == [], "run make pages"
+
+
+def test_a_page_that_differs_and_one_too_many_are_found() -> None:
+    assert outdated({**expected(), "commands.md": "old"}) == ["commands.md"]
+    rest = {name: text for name, text in expected().items() if name != "man/uscdr-kit.1"}
+    assert outdated(rest) == ["man/uscdr-kit.1"]
+
+
+def test_each_group_and_command_has_a_page() -> None:
+    assert {page.stem for page in PAGES} == {"uscdr", *(f"uscdr-{name}" for name in (*GROUPS, *COMMANDS))}
+
+
+def test_every_command_and_option_stands_in_both() -> None:
+    reference = expected()["commands.md"]
+    for one in program().all():
+        page = expected()[f"man/{'-'.join(one.path[:2])}.1"].replace("\\-", "-")
+        for text in (page, reference):
+            assert one.words in text
+            assert all(name in text for option in one.options for name in option.names), one.words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_groff_has_no_complaint(page: Path) -> None:
+    assert ran(needs("groff"), "-man", "-Tutf8", "-ww", "-z", page) == ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_mandoc_has_no_complaint(page: Path) -> None:
+    """But that it has no date: a page changes with the program, whose version it names."""
+    done = subprocess.run([needs("mandoc"), "-Tlint", "-Wwarning", page], capture_output=True, text=True, check=False)
+    said = (done.stdout + done.stderr).splitlines()
+    assert [line for line in said if "missing date" not in line] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_whatis_finds_the_name_and_the_line(page: Path) -> None:
+    told = ran(needs("lexgrog"), page)
+    assert f'"{page.stem} - ' in told
+
+
+def test_man_shows_it(tmp_path: Path) -> None:
+    shown = ran(
+        needs("man"), "-l", MAN / "uscdr-recover.1", env={"MANWIDTH": "80", "LC_ALL": "C.UTF-8", "PAGER": "cat"}
+    )
+    assert "uscdr recover db [OPTIONS]" in shown
+    assert "uscdr recover db --backup b001 --confirm PHRASE" in shown
+    assert "EXIT STATUS" in shown
+
+
+# The parts, on commands that are made up.
+
+
+def made(*children: Command, epilog: str = "", options: Sequence[Entry] = (), words: str = "uscdr") -> Command:
+    return Command(
+        tuple(words.split()), "Do it", (Paragraph("It looks first."),), (), tuple(options), sections(epilog), children
+    )
+
+
+def test_help_texts_are_read_as_the_program_shows_them() -> None:
+    text = "First line\nof a paragraph.\n\n\b\nEXAMPLES\n  uscdr a\n  uscdr b\n\nSEE ALSO\n\nThe runbook."
+    assert paragraphs(text)[:2] == (
+        Paragraph("First line of a paragraph."),
+        Paragraph("EXAMPLES\n  uscdr a\n  uscdr b", verbatim=True),
+    )
+    assert sections(text) == (
+        Section("NOTES", (Paragraph("First line of a paragraph."),)),
+        Section("EXAMPLES", (Paragraph("  uscdr a\n  uscdr b", verbatim=True),)),
+        Section("SEE ALSO", (Paragraph("The runbook."),)),
+    )
+    assert sections("\b\nExamples:\n  uscdr a") == (Section("EXAMPLES", (Paragraph("  uscdr a", verbatim=True),)),)
+
+
+def test_exit_codes_are_read_whatever_their_columns() -> None:
+    two = "\b\nEXIT STATUS\n  0 done          1 a check failed\n  6 another run holds the lock   130 interrupted"
+    (found,) = sections(two)
+    assert found.codes == ((0, "done"), (1, "a check failed"), (6, "another run holds the lock"), (130, "interrupted"))
+    (plain,) = sections("\b\nEXAMPLES\n  uscdr a")
+    assert plain.codes == ()
+
+
+def test_roff_takes_no_text_for_a_request_and_copies_hyphens() -> None:
+    odd = Entry(("--odd",), "A\\B", ".hidden 'x' “y” ~/z")
+    page = man.pages(made(made(words="uscdr odd", options=[odd])), "1")["uscdr-odd.1"]
+    assert "\\-\\-odd" in page
+    assert "A\\eB" in page
+    assert "\\&.hidden" in page
+    assert page.isascii()
+
+
+def test_a_long_example_is_continued_as_a_shell_does() -> None:
+    long = f"\b\nEXAMPLES\n  uscdr odd {' '.join(['--option value'] * 9)}"
+    page = man.pages(made(made(words="uscdr odd", epilog=long)), "1")["uscdr-odd.1"]
+    example = page.partition(".nf\n")[2].partition("\n.fi")[0].replace("\\-", "-").replace("\\e", "\\").splitlines()
+    assert len(example) > 1
+    assert all(line.endswith(" \\") for line in example[:-1])
+    assert all(len(line) <= man.LONGEST for line in example)
+    assert " ".join(line.rstrip(" \\").strip() for line in example) == long.splitlines()[-1].strip()
+
+
+def test_the_reference_keeps_its_tables_whole() -> None:
+    page = markdown.reference(made(made(words="uscdr odd", options=[Entry(("--to",), "A|B", "x|y")])))
+    assert "| `--to A\\|B` | x\\|y |" in page
