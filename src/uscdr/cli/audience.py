@@ -21,7 +21,6 @@ class GroupName(StrEnum):
     USERS = "users"
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 IdentityOption = Annotated[
     Path | None,
     typer.Option("--identity", envvar="USCDR_AGE_IDENTITY", metavar="FILE", help="Identity file that opens the list."),
@@ -56,7 +55,6 @@ def import_people(
     accept_fewer: Annotated[
         bool, typer.Option("--accept-fewer", help="Accept a list of less than half the length.")
     ] = False,
-    as_json: JsonOption = False,
 ) -> None:
     """Import the users from the application's database (read-only), people from a file, or the list of a kit.
 
@@ -66,7 +64,7 @@ def import_people(
     from uscdr.commands.kit_list import KitChoice
     from uscdr.errors import BadInput
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     if kit is not None and file is not None:
         raise BadInput("--from and --kit exclude each other.", next_action="Pass one of them.")
     if kit is not None:
@@ -77,11 +75,11 @@ def import_people(
 
 
 @app.command("list", epilog=examples("incident audience list"))
-def list_people(context: typer.Context, *, as_json: JsonOption = False) -> None:
+def list_people(context: typer.Context) -> None:
     """Print how many people are in each group, and the age of the list. Needs no key; prints no address."""
     from uscdr.commands import audience
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     audience.show(targets, output)
 
 
@@ -94,12 +92,11 @@ def add(
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the person.")] = "",
     role: Annotated[str, typer.Option(metavar="ROLE", help="Role of the person.")] = "",
     identity: IdentityOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Add one person to the team or the stakeholders, or replace the entry of that address."""
     from uscdr.commands import audience
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     audience.add(targets, output, audience.person(group.value, address, name, role), identity)
 
 
@@ -110,10 +107,9 @@ def remove(
     *,
     group: GroupOption = GroupName.TEAM,
     identity: IdentityOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Remove one person from the team or the stakeholders."""
     from uscdr.commands import audience
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     audience.remove(targets, output, audience.person(group.value, address, "", ""), identity)

@@ -12,7 +12,6 @@ from uscdr.cli.options import Scratch, examples, targets_and_output
 from uscdr.monitoring.observed import NEWEST_BACKUP, NEWEST_PROOF, RPO_MARGIN, RPO_MET, Observed
 
 app = typer.Typer(no_args_is_help=True, help="List, capture, copy, prove and prune backups of the database.")
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 StoreOption = Annotated[
     str | None, typer.Option("--to", metavar="STORE", help="Store of the copies: a directory or a bucket.")
 ]
@@ -27,11 +26,11 @@ PassphraseOption = Annotated[
 
 
 @app.command("list")
-def list_backups(context: typer.Context, *, to: StoreOption = None, as_json: JsonOption = False) -> None:
+def list_backups(context: typer.Context, *, to: StoreOption = None) -> None:
     """List every backup, on and off the platform. Show age, size, where it is, and how well it is proven."""
     from uscdr.commands import backup as backups
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     backups.show(targets.find(lazily=True), output, to)
 
 
@@ -44,13 +43,12 @@ def capture(
     evict: Annotated[
         bool, typer.Option("--evict", help="Capture even if the platform then drops the newest proven backup.")
     ] = False,
-    as_json: JsonOption = False,
     seen: Observed,
 ) -> None:
     """Capture a backup and wait until it is complete. Print its name on stdout."""
     from uscdr.commands import backup_schedule
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     backup_schedule.capture(targets.find(), output, seen, to, evict=evict)
 
 
@@ -67,14 +65,13 @@ def pull(
         list[str] | None, typer.Option(metavar="KEY", help="Public key, age1… or ssh-…; repeat for more.")
     ] = None,
     passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
     seen: Observed,
 ) -> None:
     """Copy a backup off the platform, encrypted. Skip a backup that already has a copy."""
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.PullOptions(backup, to, tuple(recipient or ()), passphrase_file)
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     backup_copies.pull(targets.find(), output, wanted, seen)
 
 
@@ -98,24 +95,23 @@ def prove(
         typer.Option(metavar="KIT", help="Escape kit that has the encryption key, if the application is unavailable."),
     ] = None,
     scratch: Scratch = None,
-    as_json: JsonOption = False,
     seen: Observed,
 ) -> None:
     """Restore a backup on this machine and grade it. Exit 1 if the grade is below “satisfies the invariants”."""
     from uscdr.commands import backup_copies
 
     wanted = backup_copies.ProveOptions(tuple(backup or ("newest",)), to, identity, passphrase_file, kit)
-    targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
+    targets, output = targets_and_output(context, scratch=scratch)
     raise typer.Exit(backup_copies.prove(targets.find(), output, wanted, seen))
 
 
 @app.command(epilog=examples("backup status", "backup status --to s3://safe --json"))
 @monitored(NEWEST_BACKUP, NEWEST_PROOF, RPO_MARGIN, RPO_MET)
-def status(context: typer.Context, *, to: StoreOption = None, as_json: JsonOption = False, seen: Observed) -> None:
+def status(context: typer.Context, *, to: StoreOption = None, seen: Observed) -> None:
     """Show whether the backups meet the RPO now. Exit 1 if they do not; run it from cron."""
     from uscdr.commands import backup as backups
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     raise typer.Exit(backups.status(targets.find(lazily=True), output, to, seen))
 
 
@@ -127,12 +123,11 @@ def schedule(
         bool, typer.Option("--apply", help="Create the daily schedule of scenarios.yaml if there is none.")
     ] = False,
     to: StoreOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show the backup schedules of the platform. Print a cron line that meets the RPO. Exit 1 without a schedule."""
     from uscdr.commands import backup_schedule
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     raise typer.Exit(backup_schedule.schedule(targets.find(), output, to, apply=apply))
 
 
@@ -142,10 +137,9 @@ def prune(
     *,
     to: StoreOption = None,
     confirm: Annotated[str | None, typer.Option(metavar="PHRASE", help="Phrase that the dry run prints.")] = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show which copies retention removes. With --confirm, remove them, but never the newest proven copy."""
     from uscdr.commands import backup_copies
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     backup_copies.prune(targets.find(), output, to, confirm)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 from typing_extensions import override
 
+from uscdr.cli.command import Command
 from uscdr.cli.monitored import monitored
 from uscdr.cli.options import examples, targets_and_output
 from uscdr.commands.housekeeping import state
@@ -31,7 +31,6 @@ KINDS = {
 """Kinds of damage that a recovery can repair. A failure that only the provider can repair is not a drill."""
 Patients = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Number of synthetic patients.")]
 Report = Annotated[Path, typer.Option(metavar="DIR", help="Directory for the reports (Markdown and JSON).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
 Seed = Annotated[
     int | None,
     typer.Option(
@@ -49,7 +48,7 @@ _ENV_FILE = "File with NAME=value lines for your application's settings. Secrets
 SURPRISE, SEEDS = "--surprise", 10_000
 
 
-class SeededCommand(TyperCommand):
+class SeededCommand(Command):
     """A command whose `--surprise` may stand without a seed; then the seed is random."""
 
     @override
@@ -70,7 +69,6 @@ def _command(scenario: str, words: str, *sample: str) -> None:
         how: str = typer.Option(kinds[0], metavar="KIND", help=f"Kind of damage: {', '.join(kinds)}."),
         patients: Patients = 200,
         report: Report = REPORTS,
-        as_json: AsJson = False,
         surprise: Seed = None,
         copy: str = typer.Option("", "--from", metavar="COPY", hidden=hidden, help=_FROM),
         source: str = typer.Option("", metavar="DIR|GIT", hidden=hidden, help=_SOURCE),
@@ -80,7 +78,7 @@ def _command(scenario: str, words: str, *sample: str) -> None:
         env_file: str = typer.Option("", metavar="FILE", hidden=hidden, help=_ENV_FILE),
     ) -> None:
         own = _own(context, scenario, copy, (source, python, identity, passphrase_file, env_file))
-        _drill(context, scenario, how, patients, report, as_json=as_json, surprise=surprise, own=own)
+        _drill(context, scenario, how, patients, report, surprise=surprise, own=own)
 
     app.command(scenario, help=words, epilog=examples(*sample) if sample else None, cls=SeededCommand)(run)
 
@@ -104,7 +102,6 @@ def due(
     ics: Annotated[
         Path | None, typer.Option("--ics", metavar="FILE", help="Also write the calendar as an iCalendar file.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
 ) -> None:
     """Show which exercises, reviews and supplies are done, due, stale or overdue. Exit 1 if one is overdue.
 
@@ -112,7 +109,7 @@ def due(
     """
     from uscdr.commands import exercises
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     raise typer.Exit(exercises.due(targets, output, ics))
 
 
@@ -140,20 +137,16 @@ def communication(
     """
     from uscdr.commands.drill_comms import CommsOptions, rehearse
 
-    targets, output = targets_and_output(context, as_json=False)
+    targets, output = targets_and_output(context)
     raise typer.Exit(rehearse(targets.find(), output, CommsOptions(tuple(ack or ()), send, identity)))
 
 
 @app.command("list")
-def list_records(
-    context: typer.Context,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
-) -> None:
+def list_records(context: typer.Context) -> None:
     """List the recorded drills and what people recorded, oldest first. Exit 1 if a record is damaged."""
     from uscdr.commands import exercises
 
-    _, output = targets_and_output(context, as_json=as_json)
+    _, output = targets_and_output(context)
     raise typer.Exit(exercises.show_records(output))
 
 
@@ -182,13 +175,12 @@ def record(
             metavar="TEXT|FILE", help="A file, of which the SHA-256 is kept, or a text such as an address; repeat."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON on stdout.")] = False,
 ) -> None:
     """Record a review, a training, an approval or a supply that is at hand. Drills and proofs record themselves."""
     from uscdr.commands import exercises
     from uscdr.exercises.attest import Attestation
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     given = Attestation(name, by, on, note, tuple(attendee or ()), tuple(evidence or ()))
     exercises.record(targets, output, given)
 
@@ -217,7 +209,7 @@ def _own(
 
 
 def _drill(
-    context: typer.Context, scenario: str, how: str, patients: int, report: Path, *, as_json: bool,
+    context: typer.Context, scenario: str, how: str, patients: int, report: Path, *,
     surprise: int | None, own: OwnRequest | None,
 ) -> None:  # fmt: skip
     from uscdr.drills.drill import drill
@@ -229,7 +221,7 @@ def _drill(
             f"The drill {scenario} does not know the damage “{how}”.",
             next_action=f"Pass --how with one of: {', '.join(KINDS[scenario])}.",
         )
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     targets.loaded()  # an invalid configuration ends the drill before it starts anything
     request = DrillRequest(how, patients, report, state(), targets.config, surprise, own)
     raise typer.Exit(drill(scenario, request, output))

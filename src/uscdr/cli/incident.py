@@ -26,7 +26,6 @@ Id = Annotated[
     typer.Option("--incident", metavar="ID", help="Incident (a unique part of its id); default: the open one."),
 ]
 IdArgument = Annotated[str | None, typer.Argument(metavar="[ID]", help="Incident; default: the open one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="When the outage began: 02:10 (UTC), 40m (ago) or ISO 8601.")
 ]
@@ -34,13 +33,13 @@ Severity = Annotated[str, typer.Option(metavar="SEVERITY", help="critical, major
 Readers = Annotated[str | None, typer.Option("--to", metavar="READERS", help="Only to: internal or users.")]
 
 
-def _target(context: typer.Context, *, as_json: bool) -> tuple[Target, Output]:
-    targets, output = targets_and_output(context, as_json=as_json)
+def _target(context: typer.Context) -> tuple[Target, Output]:
+    targets, output = targets_and_output(context)
     return replace(targets, remind=lambda _: None).find(), output  # the command itself says it
 
 
 def _end(
-    context: typer.Context, work: Callable[[Target, Output], int], *, as_json: bool = False, looks: bool = False
+    context: typer.Context, work: Callable[[Target, Output], int], *, looks: bool = False
 ) -> NoReturn:  # fmt: skip
     """Do the work of a command, then send what waits; exit with the code of the work.
 
@@ -48,7 +47,7 @@ def _end(
     """
     from uscdr.commands.incident_notices import retry_waiting
 
-    target, output = _target(context, as_json=as_json)
+    target, output = _target(context)
     if looks:
         retry_waiting(target, output)
     code = work(target, output)
@@ -70,22 +69,21 @@ def open_(
         str | None, typer.Option(metavar="TIME", help="When somebody noticed it; default: now.")
     ] = None,
     lead: Annotated[str, typer.Option(metavar="NAME", help="Who leads the recovery.")] = "",
-    as_json: AsJson = False,
 ) -> None:
     """Open an incident. From now on its clocks run, and runs on the target belong to it."""
     from uscdr.commands import incident
 
-    target, output = _target(context, as_json=as_json)
+    target, output = _target(context)
     asked = incident.OpenOptions(what, severity, since, detected, lead)
     raise typer.Exit(incident.open_incident(target, output, asked))
 
 
 @app.command()
-def status(context: typer.Context, incident: IdArgument = None, *, as_json: AsJson = False) -> None:
+def status(context: typer.Context, incident: IdArgument = None) -> None:
     """Show an incident: clocks, notices that are due, doubts, actions, the last lines of its timeline."""
     from uscdr.commands.incident import show_incident
 
-    _end(context, lambda target, output: show_incident(target, output, incident), as_json=as_json, looks=True)
+    _end(context, lambda target, output: show_incident(target, output, incident), looks=True)
 
 
 @app.command(epilog=examples('incident note "the platform confirms a failed disk"'))
@@ -116,13 +114,12 @@ def update(
     down_again: Annotated[
         str | None, typer.Option("--down-again", metavar="TEXT", help="Service is down again, and why.")
     ] = None,
-    as_json: AsJson = False,
 ) -> None:
     """Change what is known. To tell people: uscdr incident notify."""
     from uscdr.commands import incident as work
 
     asked = work.ChangeOptions(what, severity, since, expected, lead, down_again)
-    _end(context, lambda target, output: work.change(target, output, incident, asked), as_json=as_json)
+    _end(context, lambda target, output: work.change(target, output, incident, asked))
 
 
 @app.command(
@@ -147,7 +144,6 @@ def notify(
     identity: IdentityOption = None,
     show: Annotated[bool, typer.Option("--show", help="Show the text; send nothing.")] = False,
     send: Annotated[bool, typer.Option("--send", help="Send without asking.")] = False,
-    as_json: AsJson = False,
 ) -> None:
     """Show the notices that are due, ask, and send them. Retry those that a service did not accept."""
     from uscdr.commands import incident_notices as work
@@ -155,7 +151,7 @@ def notify(
     asked = work.NotifyOptions(
         work.readers_of(to), work.stage_of(stage), message, summary, by_hand, send=send, show=show, identity=identity
     )
-    raise typer.Exit(work.notify(*_target(context, as_json=as_json), incident, asked))
+    raise typer.Exit(work.notify(*_target(context), incident, asked))
 
 
 @app.command(epilog=examples("incident settle n1 chat sent", "incident settle n1 mail not-sent"))
@@ -171,7 +167,7 @@ def settle(
     from uscdr.commands import incident_notices as work
 
     arrived = work.answer_of(answer)
-    raise typer.Exit(work.settle(*_target(context, as_json=False), incident, notice, channel, arrived=arrived))
+    raise typer.Exit(work.settle(*_target(context), incident, notice, channel, arrived=arrived))
 
 
 @app.command(epilog=examples("incident resolve", 'incident resolve --at 03:31 --summary "a failed disk"'))
@@ -183,12 +179,11 @@ def resolve(
         str | None, typer.Option(metavar="TIME", help="When service was restored; default: as the runs say, or now.")
     ] = None,
     summary: Annotated[str, typer.Option(metavar="TEXT", help="What happened, in words for users.")] = "",
-    as_json: AsJson = False,
 ) -> None:
     """Record that service is restored. The follow-ups become actions with a time."""
     from uscdr.commands.incident import resolve as work
 
-    _end(context, lambda target, output: work(target, output, incident, at, summary), as_json=as_json)
+    _end(context, lambda target, output: work(target, output, incident, at, summary))
 
 
 @app.command(
@@ -212,7 +207,6 @@ def actions(
     owner: Annotated[str | None, typer.Option(metavar="NAME", help="Who does it.")] = None,
     due: Annotated[str | None, typer.Option(metavar="TIME", help="Until when: 2026-12-05 or ISO 8601.")] = None,
     evidence: Annotated[str | None, typer.Option(metavar="TEXT", help="What shows it, or why it is dropped.")] = None,
-    as_json: AsJson = False,
 ) -> None:
     """List the follow-ups with owner, time and state, or change them."""
     from uscdr.commands import incident_review as work
@@ -220,7 +214,7 @@ def actions(
     asked = work.ActionOptions(
         add, tuple(done or ()), tuple(drop or ()), tuple(assign or ()), owner, due, evidence
     )  # fmt: skip
-    raise typer.Exit(work.actions(*_target(context, as_json=as_json), incident, asked))
+    raise typer.Exit(work.actions(*_target(context), incident, asked))
 
 
 @app.command(epilog=examples("incident review", 'incident review --answer root-cause="a failed disk"'))
@@ -235,22 +229,21 @@ def review(
         list[str] | None, typer.Option(metavar="ID=REASON", help="Waive a question, and why; repeat for more.")
     ] = None,
     editor: Annotated[bool, typer.Option("--editor", help="Answer in your editor ($VISUAL or $EDITOR).")] = False,
-    as_json: AsJson = False,
 ) -> None:
     """Answer the questions of the review. At a terminal uscdr asks those that are open."""
     from uscdr.commands import incident_review as work
 
     asked = work.ReviewOptions(tuple(answer or ()), tuple(waive or ()), editor=editor)
-    raise typer.Exit(work.review(*_target(context, as_json=as_json), incident, asked))
+    raise typer.Exit(work.review(*_target(context), incident, asked))
 
 
 @app.command()
 @monitored()
-def check(context: typer.Context, *, as_json: AsJson = False) -> None:
+def check(context: typer.Context) -> None:
     """For cron: exit with 1 if a notice or an action is overdue, or a message is in doubt."""
     from uscdr.commands.incident import check as work
 
-    _end(context, work, as_json=as_json, looks=True)
+    _end(context, work, looks=True)
 
 
 @app.command()
@@ -265,7 +258,7 @@ def close(
     """Close an incident. Refused, with a list, while something is open."""
     from uscdr.commands.incident import close as work
 
-    raise typer.Exit(work(*_target(context, as_json=False), incident, duplicate_of))
+    raise typer.Exit(work(*_target(context), incident, duplicate_of))
 
 
 @app.command(
@@ -282,7 +275,6 @@ def report(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write the report to a file; default: stdout.")
     ] = None,
-    as_json: AsJson = False,
 ) -> None:
     """Make the report of an incident: times, notices, decisions, checks, actions, review, evidence.
 
@@ -291,8 +283,9 @@ def report(
     """
     from uscdr.commands import incident_report as work
 
-    asked = work.ReportOptions(incident, "json" if as_json and form is None else form, output)
-    raise typer.Exit(work.report(*_target(context, as_json=as_json), asked))
+    chosen = "json" if options(context).json_lines and form is None else form
+    asked = work.ReportOptions(incident, chosen, output)
+    raise typer.Exit(work.report(*_target(context), asked))
 
 
 @app.command("list", epilog=examples("incident list", "incident list --trend --output trend.html"))
@@ -305,10 +298,9 @@ def list_(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Also write the history to an HTML file (--trend).")
     ] = None,
-    as_json: AsJson = False,
 ) -> None:
     """List the incidents that this machine knows, or the history of their times."""
-    shown = options(context).output(json_lines=as_json)
+    shown = options(context).output()
     if trend:
         from uscdr.commands.incident_report import show_trend
 

@@ -34,7 +34,6 @@ class Exportable(StrEnum):
     AUDIENCE = "audience"
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 StoreOption = Annotated[
     str | None, typer.Option("--to", metavar="STORE", help="Store of the kits: a directory or a bucket.")
 ]
@@ -69,7 +68,6 @@ def build(
         bool, typer.Option("--unproven", help="Include the dump without a restore that proves it.")
     ] = False,
     scratch: Scratch = None,
-    as_json: JsonOption = False,
     seen: Observed,
 ) -> None:
     """Build a kit: collect, prove, encrypt and store. Exit 1 if a part is incomplete."""
@@ -78,7 +76,7 @@ def build(
     wanted = kit_build.BuildOptions(
         to, tuple(recipient or ()), frozenset(one.value for one in without or ()), backup, capture, unproven
     )
-    targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
+    targets, output = targets_and_output(context, scratch=scratch)
     raise typer.Exit(kit_build.build_kit(targets.find(), output, wanted, seen))
 
 
@@ -99,7 +97,6 @@ def check(
     minimum: Annotated[
         int | None, typer.Option(min=0, max=100, metavar="POINTS", help="Exit 1 if the kit has fewer freshness points.")
     ] = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Check that a kit is intact and complete. It needs network access only to read the kit's store."""
     from uscdr.commands import kit as kitcheck
@@ -107,7 +104,7 @@ def check(
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
     asked = kitcheck.CheckOptions(wanted, online=online, restore=restore, minimum=minimum)
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     raise typer.Exit(kitcheck.check_kit(targets, output, asked))
 
 
@@ -122,12 +119,11 @@ def list_kits(
             "--identity", metavar="FILE", help="Identity file: check the sealed manifests, not only the cards."
         ),
     ] = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List every kit, oldest first."""
     from uscdr.commands import kit_list
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     kit_list.list_kits(targets, output, to, identity)
 
 
@@ -140,13 +136,12 @@ def card(
     to: StoreOption = None,
     identity: IdentityOption = None,
     html: Annotated[bool, typer.Option("--html", help="Print an HTML page with contacts and freshness.")] = False,
-    as_json: JsonOption = False,
 ) -> None:
     """Print the card of a kit. Keep it on paper."""
     from uscdr.commands import kit_list
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     kit_list.show_card(targets, output, wanted, html=html)
 
 
@@ -166,12 +161,11 @@ def restore(
     part: Annotated[list[Exportable] | None, typer.Option(help="Restore only this part; repeat for more.")] = None,
     to: StoreOption = None,
     identity: IdentityOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Decrypt parts of a kit into plain files that only you can read."""
     from uscdr.commands import kit as kitrestore
     from uscdr.commands import kit_list
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     kitrestore.restore(targets, output, wanted, tuple(one.value for one in part or ()), into)

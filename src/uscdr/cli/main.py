@@ -10,11 +10,14 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from uscdr.cli.at_end import AT_END
-from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
+from uscdr.errors import BadInput, Declined, ExitCode, MachineError, UscdrError
 from uscdr.ui.console import STANDARD
+
+if TYPE_CHECKING:
+    from uscdr.ui.console import Output
 
 # Makes harmless what this process inherited from its shell, terminal or scheduler.
 
@@ -129,7 +132,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         _refuse_unreadable(arguments)
         match list(arguments):
-            case ["--version"]:
+            case ["--version" | "-V" | "version"]:
                 return _print_version()
             case ["runs", "list"]:
                 return _list_runs()
@@ -156,6 +159,8 @@ def _in_words(error: BaseException) -> UscdrError:
             return _interrupted()
         case OSError():
             return _machine(error)
+        case EOFError():
+            return Declined("The input ended before the answer.", next_action="Repeat the command at a terminal.")
         case MemoryError():
             return MachineError(
                 "This machine ran out of memory.", next_action="Stop other programs, then: uscdr runs list"
@@ -183,23 +188,22 @@ def _refuse_unreadable(arguments: Sequence[str]) -> None:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    from uscdr.cli.app import load
+    import typer
 
+    from uscdr.cli.app import program
+
+    root = program()
     try:
-        code = load(arguments)(args=list(arguments), prog_name="uscdr", standalone_mode=True)
-    except SystemExit as leaving:
-        _uncover(leaving)
-        code = leaving.code
-    return code if isinstance(code, int) else 0
+        with root.make_context("uscdr", list(arguments)) as context:
+            root.invoke(context)
+    except (typer.Exit, typer.Abort, SystemExit) as leaving:
+        return _code_of(leaving)
+    return int(ExitCode.DONE)
 
 
-def _uncover(leaving: SystemExit) -> None:
-    """Raise the interrupt or broken pipe that Typer turned into an exit with a code of its own."""
-    error = leaving.__context__
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt | BrokenPipeError):
-            raise error
-        error = error.__cause__ or error.__context__
+def _code_of(leaving: BaseException) -> int:
+    code = getattr(leaving, "exit_code", getattr(leaving, "code", ExitCode.CHECK_FAILED))
+    return int(code) if isinstance(code, int) else int(ExitCode.DONE)
 
 
 def _print_version() -> int:
@@ -210,18 +214,29 @@ def _print_version() -> int:
 
 
 def _tell(error: UscdrError, arguments: Sequence[str]) -> int:
-    from uscdr.ui.console import Output
-
-    Output(json_lines="--json" in arguments, color=False if "--no-color" in arguments else None).error(error)
+    _output(arguments).error(error)
     return int(error.exit_code)
 
 
 def _add(error: UscdrError, code: int, arguments: Sequence[str]) -> int:
     """Warn of the second error; the exit code stays."""
+    _output(arguments).warn(f"{error.message} {error.why}")
+    return code
+
+
+def _output(arguments: Sequence[str]) -> Output:
+    """The output for an error: the command line may be one that the parser refused."""
     from uscdr.ui.console import Output
 
-    Output(json_lines="--json" in arguments).warn(f"{error.message} {error.why}")
-    return code
+    if not {"--json", "--no-color"} & set(arguments):
+        return Output()
+    from uscdr.cli.app import program
+    from uscdr.cli.global_options import gives
+
+    root = program()
+    return Output(
+        json_lines=gives(arguments, "--json", root), color=False if gives(arguments, "--no-color", root) else None
+    )
 
 
 def _interrupted() -> UscdrError:

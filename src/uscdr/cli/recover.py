@@ -23,7 +23,6 @@ Since = Annotated[
         metavar="TIME", help="When the outage began (UTC): 02:10, 40m ago or ISO 8601; the RTO counts from it."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 Ref = Annotated[
     str | None, typer.Option(metavar="REF", help="Branch, tag or commit to deploy; default: app.source.ref.")
 ]
@@ -67,7 +66,6 @@ def db(
     since: Since = None,
     send_notices: SendNotices = False,
     new: New = False,
-    as_json: AsJson = False,
 ) -> None:
     """Restore a proven backup after database corruption or loss."""
     from uscdr.scenarios.adapters import Request
@@ -76,9 +74,7 @@ def db(
         "db", backup, safety_capture=not without_safety_capture, give_access_back=give_access_back, since=since,
         anew=new,
     )  # fmt: skip
-    carry_out(
-        context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, scratch=scratch, send_notices=send_notices
-    )
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, scratch=scratch, send_notices=send_notices)
 
 
 @app.command("app", epilog=examples("recover app --dry-run", "recover app --release v12"))
@@ -95,13 +91,12 @@ def application(
     since: Since = None,
     send_notices: SendNotices = False,
     new: New = False,
-    as_json: AsJson = False,
 ) -> None:
     """Roll back, migrate or deploy after an application failure."""
     from uscdr.scenarios.adapters import Request
 
     request = Request("app", release=release, ref=ref, since=since, anew=new)
-    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, send_notices=send_notices)
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, send_notices=send_notices)
 
 
 @app.command(epilog=examples("recover media --dry-run", "recover media --kit newest --identity key.txt"))
@@ -119,7 +114,6 @@ def media(
     since: Since = None,
     send_notices: SendNotices = False,
     new: New = False,
-    as_json: AsJson = False,
 ) -> None:
     """Restore lost media files. Use Cloudinary's backup first, then a kit or a directory."""
     from uscdr.scenarios.adapters import Request
@@ -130,15 +124,7 @@ def media(
         "media", cloud=cloud, files=folder, kit=kit, since=since, anew=new,
         replaced_since=replaced_since, accept_replaced=accept_replaced,
     )  # fmt: skip
-    carry_out(
-        context,
-        request,
-        confirm=confirm,
-        dry_run=dry_run,
-        as_json=as_json,
-        identity=identity,
-        send_notices=send_notices,
-    )
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, identity=identity, send_notices=send_notices)
 
 
 @app.command(
@@ -163,13 +149,12 @@ def infra(
     since: Since = None,
     send_notices: SendNotices = False,
     new: New = False,
-    as_json: AsJson = False,
 ) -> None:
     """Rebuild everything in a new application. Use the old application or a kit."""
     from uscdr.commands import recover as conduct
     from uscdr.scenarios.adapters import Request
 
-    targets, output = targets_and_output(context, as_json=False)
+    targets, output = targets_and_output(context)
     name = conduct.new_application(targets.find(), output, app_name, in_place=in_place)
     request = Request("infra", backup, ref=ref, app=name, kit=kit, since=since, anew=new)
     carry_out(
@@ -177,7 +162,6 @@ def infra(
         request,
         confirm=confirm,
         dry_run=dry_run,
-        as_json=as_json,
         identity=identity,
         scratch=scratch,
         send_notices=send_notices,
@@ -203,7 +187,6 @@ def backups(
     since: Since = None,
     send_notices: SendNotices = False,
     new: New = False,
-    as_json: AsJson = False,
 ) -> None:
     """Schedule, capture, copy and prove a backup. Use it when backups fail or are not scheduled. Check the RPO."""
     from uscdr.commands.option_forms import lasting
@@ -211,15 +194,7 @@ def backups(
 
     store, readers = lasting(to, tuple(recipient or ()))
     request = Request("backups", to=store, recipients=readers, evict=evict, since=since, anew=new)
-    carry_out(
-        context,
-        request,
-        confirm=confirm,
-        dry_run=dry_run,
-        as_json=as_json,
-        identity=identity,
-        send_notices=send_notices,
-    )
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, identity=identity, send_notices=send_notices)
 
 
 def carry_out(
@@ -228,7 +203,6 @@ def carry_out(
     *,
     confirm: str | None,
     dry_run: bool,
-    as_json: bool,
     identity: Path | None = None,
     scratch: str | None = None,
     send_notices: bool = False,
@@ -239,5 +213,5 @@ def carry_out(
     asked = conduct.RecoverOptions(
         request, confirm=confirm, dry_run=dry_run, identity=identity, send_notices=send_notices
     )
-    targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
+    targets, output = targets_and_output(context, scratch=scratch)
     raise typer.Exit(conduct.recover(targets.find(), output, asked))

@@ -18,12 +18,11 @@ def runbook(
     online: Annotated[
         bool, typer.Option("--online", help="Also open each link. Exit 1 if one without a note does not answer.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
 ) -> None:
     """Print the runbook. Without --online it needs no network, no credentials and no healthy platform."""
     from uscdr.report.runbook import Runbook
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     config = targets.loaded(lazily=True).config
     found = Runbook(config, scenario)
     if output.json_lines:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from uscdr.cli.options import options
+
 if TYPE_CHECKING:
     from uscdr.sandbox.state import StateDir
 
@@ -31,7 +33,6 @@ _PROVIDERS = (
     "heroku, cloudinary, dns (UPDATE and QUERY too), mail (the token endpoint), application (what the router gets), "
     "broker (its commands), or all."
 )
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 _Seed = Annotated[
     int, typer.Option(metavar="NUMBER", help="Seed of the synthetic data; the same seed gives the same data.")
 ]
@@ -73,8 +74,8 @@ def _clear_up() -> None:
         _tell(words)
 
 
-def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: ANN401 - any JSON document
-    if as_json:
+def _show(context: typer.Context, document: Any, lines: list[str]) -> None:  # noqa: ANN401 - any JSON document
+    if options(context).json_lines:
         for one in document if isinstance(document, list) else [document]:
             typer.echo(json.dumps(one))
         return
@@ -84,6 +85,7 @@ def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: A
 
 @app.command()
 def up(
+    context: typer.Context,
     *,
     patients: Annotated[int, typer.Option(metavar="NUMBER", help="Number of synthetic patients.")] = 200,
     seed: _Seed = 1,
@@ -99,7 +101,6 @@ def up(
     assets: _Assets = 0,
     plain: _Plain = False,
     state: StateOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Start the sandbox and leave it running. Return when it is ready."""
     from uscdr.sandbox import launch
@@ -117,21 +118,21 @@ def up(
     _clear_up()
     document = launch.up(_state(state), wanted, _tell)
     shown = {key: document[key] for key in ("web_url", "ca_file", "manage", "patients")}
-    _show(shown, as_json=as_json, lines=[f"{document['heroku']['app']} is up at {document['web_url']}"])
+    _show(context, shown, lines=[f"{document['heroku']['app']} is up at {document['web_url']}"])
 
 
 @app.command()
-def down(*, state: StateOption = None) -> None:
+def down(context: typer.Context, *, state: StateOption = None) -> None:
     """Stop the sandbox and remove all its data."""
     from uscdr.sandbox import launch
 
     _clear_up()
     done = launch.down(_state(state), _tell)
-    typer.echo("Sandbox removed." if done else "There is no sandbox.")
+    _show(context, {"removed": done}, ["Sandbox removed." if done else "There is no sandbox."])
 
 
 @app.command()
-def status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+def status(context: typer.Context, *, state: StateOption = None) -> None:
     """Show the apps, dynos, add-ons and backups of the sandbox."""
     from uscdr.sandbox import client, describe
 
@@ -139,21 +140,22 @@ def status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
     document = {"running": client.is_running(directory), "apps": []}
     if document["running"]:
         document |= client.ask(directory, "GET", "status")
-    _show(document, as_json=as_json, lines=describe.status(document))
+    _show(context, document, lines=describe.status(document))
 
 
 @app.command()
-def env(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+def env(context: typer.Context, *, state: StateOption = None) -> None:
     """Print environment variables for the sandbox. With eval, the official clients use the sandbox."""
     from uscdr.sandbox import client, describe
 
     directory = _state(state)
     variables = describe.environment(client.running(directory), directory)
-    _show(variables, as_json=as_json, lines=describe.exports(variables))
+    _show(context, variables, lines=describe.exports(variables))
 
 
 @app.command("break")
 def break_(
+    context: typer.Context,
     what: Annotated[str, typer.Argument(metavar="PART", help=f"Part to damage: {', '.join(_DAMAGES)}.")],
     *,
     how: Annotated[str, typer.Option(metavar="KIND", help=_HOW)],
@@ -169,7 +171,6 @@ def break_(
         typer.Option("--undo", help="Undo account-locked, credentials-revoked, service-down, or any kind of service."),
     ] = False,
     state: StateOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Damage a part of the sandbox. Choose db, app, infra, media or service."""
     from uscdr.errors import BadInput
@@ -179,11 +180,12 @@ def break_(
         raise BadInput(f"uscdr cannot damage “{what}”.", next_action="Try: uscdr sandbox break db --how drop-table")
     body = {"how": how, "app": app_name, "variable": variable, "domain_held": domain_held, "undo": undo}
     document = client.ask(_state(state), "POST", _BREAK_PATHS[what], body)
-    _show(document, as_json=as_json, lines=describe.damage(document))
+    _show(context, document, lines=describe.damage(document))
 
 
 @fault.command("add")
 def fault_add(
+    context: typer.Context,
     kind: Annotated[
         str, typer.Argument(metavar="FAULT", help="Kind of fault; `uscdr sandbox fault kinds` lists them.")
     ],
@@ -194,55 +196,54 @@ def fault_add(
     count: Annotated[int, typer.Option(metavar="NUMBER", help="How many calls fail; 0: all further calls.")] = 1,
     provider: Annotated[str, typer.Option(metavar="PROVIDER", help=_PROVIDERS)] = "heroku",
     state: StateOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Make matching calls fail."""
     from uscdr.sandbox import client, describe
 
     body = {"kind": kind, "method": method, "path": path, "call": call, "count": count, "provider": provider}
     document = client.ask(_state(state), "POST", "faults", body)
-    _show(document, as_json=as_json, lines=describe.faults([document]))
+    _show(context, document, lines=describe.faults([document]))
 
 
 @fault.command("list")
-def fault_list(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+def fault_list(context: typer.Context, *, state: StateOption = None) -> None:
     """Show the active faults and how often each was applied."""
     from uscdr.sandbox import client, describe
 
     document = client.ask(_state(state), "GET", "faults")
-    _show(document, as_json=as_json, lines=describe.faults(document))
+    _show(context, document, lines=describe.faults(document))
 
 
 @fault.command("clear")
-def fault_clear(*, state: StateOption = None) -> None:
+def fault_clear(context: typer.Context, *, state: StateOption = None) -> None:
     """Remove all faults."""
     from uscdr.sandbox import client
     from uscdr.words import plural
 
     document = client.ask(_state(state), "DELETE", "faults")
-    typer.echo(f"{plural(document['removed'], 'fault')} removed")
+    _show(context, {"removed": document["removed"]}, [f"{plural(document['removed'], 'fault')} removed"])
 
 
 @fault.command("kinds")
-def fault_kinds() -> None:
+def fault_kinds(context: typer.Context) -> None:
     """List the kinds of fault."""
     from uscdr.sandbox.faults.rules import PLAIN_KINDS, TIMED_KINDS
 
-    for kind in (*PLAIN_KINDS, *(f"{kind}:SECONDS" for kind in TIMED_KINDS)):
-        typer.echo(kind)
+    kinds = [*PLAIN_KINDS, *(f"{kind}:SECONDS" for kind in TIMED_KINDS)]
+    _show(context, [{"kind": kind} for kind in kinds], kinds)
 
 
 @app.command()
 def audit(
+    context: typer.Context,
     *,
     everything: Annotated[bool, typer.Option("--all", help="List reads too.")] = False,
     writes: Annotated[bool, typer.Option("--writes", help="List only writes (the default).")] = False,
     state: StateOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List the writes that the sandbox received, or every request."""
     from uscdr.sandbox import audit as log
     from uscdr.sandbox import describe
 
     records = [one for one in log.read(_state(state).audit) if one["write"] or (everything and not writes)]
-    _show(records, as_json=as_json, lines=describe.audit(records))
+    _show(context, records, lines=describe.audit(records))

@@ -32,7 +32,6 @@ App = Annotated[
 ]
 Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML.")]
 Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as Markdown.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 
 
 @monitored(CHECKS)
@@ -58,13 +57,12 @@ def verify(
     ] = "5m",
     junit: Junit = None,
     markdown: Markdown = None,
-    as_json: AsJson = False,
     seen: Observed,
 ) -> None:
     """Run the runbook's checklists. Change nothing, unless --allow-writes is given."""
     from uscdr.scenarios.checks import CheckRequest
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     request = CheckRequest(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
     if list_only:
         show_list(targets.loaded(lazily=True).config, output, request)
@@ -117,7 +115,6 @@ def watch(
     app: App = None,
     junit: Junit = None,
     markdown: Markdown = None,
-    as_json: AsJson = False,
     seen: Observed,
 ) -> None:
     """Repeat the checks that need no person. Exit with the code of the last round. Stop it with Ctrl-C."""
@@ -130,5 +127,5 @@ def watch(
         every=duration("--every", every),
     )
     asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown)
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     raise typer.Exit(carry_out(targets.find(), output, asked, seen))
