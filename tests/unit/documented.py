@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -53,6 +53,19 @@ def every(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tup
     context = context_of(command)
     for name in command.list_commands(context) if isinstance(command, TyperGroup) else ():
         yield from every(command.get_command(context, name), (*path, name))
+
+
+def parsed(words: Iterable[str]) -> Any:
+    """The context of the command that a command line names; nothing is run. Raises what the parser raises."""
+    root = program()
+    found: Any = root.make_context("uscdr", list(words))
+    while rest := [*found._protected_args, *found.args]:
+        if not isinstance(found.command, TyperGroup):
+            break
+        resolved: Any = found.command.resolve_command(found, rest)
+        name, command, rest = resolved
+        found = command.make_context(name, rest, parent=found)
+    return found
 
 
 @cache

@@ -10,7 +10,7 @@ import typer.main
 from typer.core import TyperOption
 from typing_extensions import override
 
-from uscdr.cli.command import Group, dressed
+from uscdr.cli.command import ARGUMENTS, Group, dressed
 
 SECTIONS = {
     "Recover": ("recover", "runs", "dns"),
@@ -18,14 +18,21 @@ SECTIONS = {
     "Back up": ("backup", "kit"),
     "Rehearse": ("drill",),
     "Incident": ("incident",),
-    "Configure": ("version",),
+    "Configure": ("help", "version"),
     "Sandbox": ("sandbox",),
 }
 """The commands in the order in which help shows them, by heading."""
-GROUPS = frozenset({"recover", "backup", "runs", "drill", "kit", "dns", "incident", "sandbox"})
-"""Those which are a Typer application `app` in the module of their name. The others are one function."""
-_MODULES = {"watch": "verify"}
-"""Where a command is not in the module of its own name."""
+_FUNCTIONS = {
+    "verify": ("verify", "verify"),
+    "watch": ("verify", "watch"),
+    "runbook": ("runbook", "runbook"),
+    "help": ("help", "show_help"),
+    "version": ("version", "version"),
+}
+"""Commands that are one function: its module of this package, and its name there.
+
+The others are groups: the Typer application `app` in the module of their name.
+"""
 
 
 class _Program(Group):
@@ -36,6 +43,11 @@ class _Program(Group):
     @override
     def get_params(self, ctx: Any) -> Any:
         return [*super().get_params(ctx), _VERSION]
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
 
     @override
     def list_commands(self, ctx: Any) -> list[str]:
@@ -62,11 +74,12 @@ def _made(name: str) -> Any:  # noqa: ANN401 - Click's types are private
     """The command of that name, as Typer makes it of its module."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.callback()(_nothing)
-    module = import_module(f"uscdr.cli.{_MODULES.get(name, name)}")
-    if name in GROUPS:
-        app.add_typer(module.app, name=name)
+    place, function = _FUNCTIONS.get(name, (name, ""))
+    module = import_module(f"uscdr.cli.{place}")
+    if function:
+        app.command(name)(getattr(module, function))
     else:
-        app.command(name)(getattr(module, name))
+        app.add_typer(module.app, name=name)
     made: Any = typer.main.get_command(dressed(app))
     return made.commands[name]
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from uscdr.cli.manual import LOOKS, WRITES, manual
 from uscdr.cli.monitored import monitored
-from uscdr.cli.options import Scratch, examples, targets_and_output
+from uscdr.cli.options import Scratch, targets_and_output
 from uscdr.monitoring.observed import NEWEST_BACKUP, NEWEST_PROOF, RPO_MARGIN, RPO_MET, Observed
 
 app = typer.Typer(no_args_is_help=True, help="List, capture, copy, prove and prune backups of the database.")
@@ -26,6 +27,13 @@ PassphraseOption = Annotated[
 
 
 @app.command("list")
+@manual(
+    reads="The backups on the platform, the copies in the store, and the proofs of both.",
+    changes="Nothing.",
+    examples=("backup list", "backup list --to s3://safe --json"),
+    exits=LOOKS,
+    see=("backup status", "backup prove", "recover db"),
+)
 def list_backups(context: typer.Context, *, to: StoreOption = None) -> None:
     """List every backup, on and off the platform. Show age, size, where it is, and how well it is proven."""
     from uscdr.commands import backup as backups
@@ -36,6 +44,13 @@ def list_backups(context: typer.Context, *, to: StoreOption = None) -> None:
 
 @app.command()
 @monitored(NEWEST_BACKUP)
+@manual(
+    reads="The backups on the platform, and the proofs of those that it would drop.",
+    changes="A new backup on the platform, which may then drop its oldest one.",
+    examples=("backup capture", "backup capture --json"),
+    exits=WRITES | {1: "refused: the platform would drop the newest proven backup"},
+    see=("backup pull", "backup prove", "backup list"),
+)
 def capture(
     context: typer.Context,
     *,
@@ -52,8 +67,15 @@ def capture(
     backup_schedule.capture(targets.find(), output, seen, to, evict=evict)
 
 
-@app.command(epilog=examples("backup pull", "backup pull --backup b012 --to s3://safe --recipient age1…"))
+@app.command()
 @monitored(NEWEST_BACKUP, NEWEST_PROOF, RPO_MARGIN)
+@manual(
+    reads="One backup on the platform.",
+    changes="A new encrypted copy in the store.",
+    examples=("backup pull", "backup pull --backup b012 --to s3://safe --recipient KEY"),
+    exits=LOOKS | {1: "the backup is damaged"},
+    see=("backup prove", "backup prune", "kit build"),
+)
 def pull(
     context: typer.Context,
     *,
@@ -75,8 +97,15 @@ def pull(
     backup_copies.pull(targets.find(), output, wanted, seen)
 
 
-@app.command(epilog=examples("backup prove", "backup prove b011 b012 --identity key.txt"))
+@app.command()
 @monitored(NEWEST_BACKUP, NEWEST_PROOF, RPO_MARGIN)
+@manual(
+    reads="A backup on the platform or a copy, the application's encryption key, and the invariants of scenarios.yaml.",
+    changes="A private PostgreSQL on this machine, removed at the end. The proof is kept.",
+    examples=("backup prove", "backup prove b011 b012 --identity key.txt"),
+    exits=LOOKS | {1: "a grade is below “satisfies the invariants”"},
+    see=("backup list", "recover db"),
+)
 def prove(
     context: typer.Context,
     backup: Annotated[
@@ -105,8 +134,15 @@ def prove(
     raise typer.Exit(backup_copies.prove(targets.find(), output, wanted, seen))
 
 
-@app.command(epilog=examples("backup status", "backup status --to s3://safe --json"))
+@app.command()
 @monitored(NEWEST_BACKUP, NEWEST_PROOF, RPO_MARGIN, RPO_MET)
+@manual(
+    reads="The backups on the platform, the copies and the proofs.",
+    changes="Nothing.",
+    examples=("backup status", "backup status --to s3://safe --json"),
+    exits=LOOKS | {1: "the backups do not meet the RPO"},
+    see=("backup list", "recover backups", "backup schedule"),
+)
 def status(context: typer.Context, *, to: StoreOption = None, seen: Observed) -> None:
     """Show whether the backups meet the RPO now. Exit 1 if they do not; run it from cron."""
     from uscdr.commands import backup as backups
@@ -116,6 +152,13 @@ def status(context: typer.Context, *, to: StoreOption = None, seen: Observed) ->
 
 
 @app.command()
+@manual(
+    reads="The backup schedules of the platform, and scenarios.yaml.",
+    changes="Nothing. With --apply it creates the daily schedule if there is none.",
+    examples=("backup schedule", "backup schedule --apply"),
+    exits=WRITES | {1: "no daily backup is scheduled"},
+    see=("backup status", "recover backups"),
+)
 def schedule(
     context: typer.Context,
     *,
@@ -131,7 +174,14 @@ def schedule(
     raise typer.Exit(backup_schedule.schedule(targets.find(), output, to, apply=apply))
 
 
-@app.command(epilog=examples("backup prune", "backup prune --confirm PHRASE"))
+@app.command()
+@manual(
+    reads="The copies in the store, their proofs, and the retention of scenarios.yaml.",
+    changes="Nothing. With --confirm it removes copies, but never the newest proven one.",
+    examples=("backup prune", "backup prune --confirm PHRASE"),
+    exits=WRITES | {1: "a copy is damaged"},
+    see=("backup list", "backup pull"),
+)
 def prune(
     context: typer.Context,
     *,

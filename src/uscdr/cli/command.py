@@ -10,8 +10,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typing_extensions import override
 
-from uscdr.cli.global_options import GLOBAL_OPTIONS
+from uscdr.cli.global_options import GLOBAL_OPTIONS, gives
 from uscdr.cli.options import options
+
+ARGUMENTS = "uscdr.arguments"
+"""The key of the whole command line among the values of a context."""
 
 
 @contextmanager
@@ -31,11 +34,16 @@ def _help_of(context: Any) -> str:  # noqa: ANN401 - Click's types are private
 
     output = options(context).output()
     page = page_of(context)
-    if output.color_on(output.out):
+    if output.color_on(output.out) and not _refuses_colour(context.find_root()):
         from uscdr.cli.help_colors import colored
 
         return colored(page, min(output.out.width, WIDEST))
     return plain(page, width_of(output.out.width, terminal=output.out.is_tty))
+
+
+def _refuses_colour(root: Any) -> bool:  # noqa: ANN401 - Click's types are private
+    """Whether --no-color stands behind --help, which is obeyed as soon as it is read."""
+    return gives(root.meta.get(ARGUMENTS, ()), "--no-color", root.command)
 
 
 class Command(TyperCommand):

@@ -10,8 +10,9 @@ import typer
 from typing_extensions import override
 
 from uscdr.cli.command import Command
+from uscdr.cli.manual import LOCAL, LOOKS, RUNS, manual
 from uscdr.cli.monitored import monitored
-from uscdr.cli.options import examples, targets_and_output
+from uscdr.cli.options import targets_and_output
 from uscdr.commands.housekeeping import state
 
 if TYPE_CHECKING:
@@ -59,10 +60,17 @@ class SeededCommand(Command):
         return super().parse_args(ctx, [word for words in seeded for word in words])
 
 
-def _command(scenario: str, words: str, *sample: str) -> None:
+def _command(scenario: str, words: str, *samples: str) -> None:
     """Adds `uscdr drill SCENARIO`; `words` are its help. Its first kind of damage is the default."""
     kinds, hidden = KINDS[scenario], scenario != "db"
 
+    @manual(
+        reads="scenarios.yaml. With --from also a copy of your own database.",
+        changes="Starts and removes a sandbox on this machine. Writes the reports and a record of the drill.",
+        examples=samples,
+        exits=RUNS | {1: "the recovery is not as it should be, or the data differ"},
+        see=(f"recover {scenario}", "drill due", "drill list"),
+    )
     def run(
         context: typer.Context,
         *,
@@ -80,7 +88,7 @@ def _command(scenario: str, words: str, *sample: str) -> None:
         own = _own(context, scenario, copy, (source, python, identity, passphrase_file, env_file))
         _drill(context, scenario, how, patients, report, surprise=surprise, own=own)
 
-    app.command(scenario, help=words, epilog=examples(*sample) if sample else None, cls=SeededCommand)(run)
+    app.command(scenario, help=words, cls=SeededCommand)(run)
 
 
 _command(
@@ -88,14 +96,33 @@ _command(
     "drill db", "drill db --how delete-rows --patients 50 --report reports", "drill db --surprise 7",
     "drill db --from vault:newest --identity ~/.config/uscdr/identity.txt --python app-venv/bin/python",
 )  # fmt: skip
-_command("app", "Break the application and recover it. Compare the data with the healthy state.")
-_command("media", "Damage media files and restore them. Use the service's backup and a kit. Compare every file.")
-_command("infra", "Delete the application or its database. Rebuild it from a kit. Compare data and files.")
-_command("backups", "Stop the backups, then schedule, capture, copy and prove one.")
+_command(
+    "app", "Break the application and recover it. Compare the data with the healthy state.",
+    "drill app", "drill app --how missing-migration --report reports",
+)  # fmt: skip
+_command(
+    "media", "Damage media files and restore them. Use the service's backup and a kit. Compare every file.",
+    "drill media", "drill media --how overwritten --patients 50",
+)  # fmt: skip
+_command(
+    "infra", "Delete the application or its database. Rebuild it from a kit. Compare data and files.",
+    "drill infra", "drill infra --how addon-gone --surprise",
+)  # fmt: skip
+_command(
+    "backups", "Stop the backups, then schedule, capture, copy and prove one.",
+    "drill backups", "drill backups --how captures-fail",
+)  # fmt: skip
 
 
-@app.command(epilog=examples("drill due", "drill due --ics exercises.ics", "drill due --json"))
+@app.command()
 @monitored()
+@manual(
+    reads="scenarios.yaml, the records in the state directory, and the proofs in the store of copies.",
+    changes="Nothing. With --ics it writes a file.",
+    examples=("drill due", "drill due --ics exercises.ics", "drill due --json"),
+    exits=LOOKS | {1: "something is overdue, or a record is damaged"},
+    see=("drill list", "drill record"),
+)
 def due(
     context: typer.Context,
     *,
@@ -113,8 +140,14 @@ def due(
     raise typer.Exit(exercises.due(targets, output, ics))
 
 
-@app.command(
-    "comms", epilog=examples("drill comms", 'drill comms --ack "Ada Reyes=4" --ack "Ben Cruz=9"', "drill comms --send")
+@app.command("comms")
+@manual(
+    reads="scenarios.yaml and the list of people whom an incident tells.",
+    changes="Files with the messages, and a record in the state directory. With --send messages to people, "
+    "marked as a drill.",
+    examples=("drill comms", 'drill comms --ack "Ada Reyes=4" --ack "Ben Cruz=9"', "drill comms --send"),
+    exits=LOOKS | {4: "sending was not confirmed"},
+    see=("incident notify", "incident audience list"),
 )
 def communication(
     context: typer.Context,
@@ -142,6 +175,13 @@ def communication(
 
 
 @app.command("list")
+@manual(
+    reads="The records in the state directory, and with USCDR_SHARED those of the team.",
+    changes="Nothing.",
+    examples=("drill list", "drill list --json"),
+    exits=LOCAL | {1: "a record is damaged"},
+    see=("drill due", "drill record"),
+)
 def list_records(context: typer.Context) -> None:
     """List the recorded drills and what people recorded, oldest first. Exit 1 if a record is damaged."""
     from uscdr.commands import exercises
@@ -150,12 +190,17 @@ def list_records(context: typer.Context) -> None:
     raise typer.Exit(exercises.show_records(output))
 
 
-@app.command(
-    epilog=examples(
+@app.command()
+@manual(
+    reads="scenarios.yaml and the evidence files.",
+    changes="A new record in the state directory.",
+    examples=(
         'drill record contacts-review --by "Ada Reyes"',
         'drill record staff-training --by "Ada Reyes" --attendee "Ben Cruz" --attendee "Cora Lim"',
         'drill record third-party-recovery --by "Ada Reyes" --on 2026-11-20 --evidence report.pdf',
-    )
+    ),
+    exits=LOCAL,
+    see=("drill due", "drill list"),
 )
 def record(
     context: typer.Context,

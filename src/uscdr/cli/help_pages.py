@@ -77,7 +77,7 @@ def _sections(context: Any) -> Iterator[HelpSection]:  # noqa: ANN401 - Click's 
         yield HelpSection("See also", lines=tuple(f"uscdr {one}" for one in said.see))
     elif is_root:
         yield HelpSection("Exit codes", rows=tuple((str(code), words) for code, words in EXIT_CODES.items()))
-        yield HelpSection("See also", lines=("uscdr help COMMAND", "uscdr help environment", "uscdr help dates"))
+        yield HelpSection("See also", lines=("uscdr help environment", "uscdr help exit-codes", "uscdr help dates"))
 
 
 def _commands(context: Any) -> Iterator[HelpSection]:  # noqa: ANN401 - Click's types are private

@@ -11,8 +11,9 @@ import typer
 
 from uscdr.cli.audience import IdentityOption
 from uscdr.cli.audience import app as audience
+from uscdr.cli.manual import LOCAL, LOOKS, manual
 from uscdr.cli.monitored import monitored
-from uscdr.cli.options import examples, options, targets_and_output
+from uscdr.cli.options import options, targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
@@ -56,8 +57,16 @@ def _end(
     raise typer.Exit(code)
 
 
-@app.command(
-    "open", epilog=examples('incident open --since 02:10 --what "the database is damaged" --severity critical')
+@app.command("open")
+@manual(
+    reads="The incidents of this target, and what must be ready: contacts, document, maintenance page.",
+    changes="A new incident. Its clocks run from now on, and recoveries of the target belong to it.",
+    examples=(
+        'incident open --since 02:10 --what "the database is damaged" --severity critical',
+        'incident open --what "sign-in fails" --severity major --lead Ada',
+    ),
+    exits=LOOKS,
+    see=("incident status", "incident notify", "recover db"),
 )
 def open_(
     context: typer.Context,
@@ -79,6 +88,13 @@ def open_(
 
 
 @app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="Nothing. Notices that wait are sent first.",
+    examples=("incident status", "incident status ID --json"),
+    exits=LOOKS,
+    see=("incident notify", "incident list"),
+)
 def status(context: typer.Context, incident: IdArgument = None) -> None:
     """Show an incident: clocks, notices that are due, doubts, actions, the last lines of its timeline."""
     from uscdr.commands.incident import show_incident
@@ -86,7 +102,17 @@ def status(context: typer.Context, incident: IdArgument = None) -> None:
     _end(context, lambda target, output: show_incident(target, output, incident), looks=True)
 
 
-@app.command(epilog=examples('incident note "the platform confirms a failed disk"'))
+@app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="A line of the timeline. Notices that wait are sent.",
+    examples=(
+        'incident note "the platform confirms a failed disk"',
+        'incident note "restarted the broker" --incident ID',
+    ),
+    exits=LOOKS,
+    see=("incident update", "incident status"),
+)
 def note(
     context: typer.Context,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="One line, without keys and patients' data.")],
@@ -99,7 +125,14 @@ def note(
     _end(context, lambda target, output: write(target, output, incident, text))
 
 
-@app.command(epilog=examples("incident update --expected 03:25-03:40", 'incident update --down-again "errors again"'))
+@app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="What the incident says. Notices that wait are sent.",
+    examples=("incident update --expected 03:25-03:40", 'incident update --down-again "errors again"'),
+    exits=LOOKS,
+    see=("incident notify", "incident note"),
+)
 def update(
     context: typer.Context,
     *,
@@ -122,12 +155,19 @@ def update(
     _end(context, lambda target, output: work.change(target, output, incident, asked))
 
 
-@app.command(
-    epilog=examples(
-        "incident notify", "incident notify --to users --show", 'incident notify --by-hand "called the head nurse"',
+@app.command()
+@manual(
+    reads="The journal of the incident and the list of people.",
+    changes="Messages to people. What became of each is kept.",
+    examples=(
+        "incident notify",
+        "incident notify --to users --show",
+        'incident notify --by-hand "called the head nurse"',
         "incident notify --stage update --send",
-    )
-)  # fmt: skip
+    ),
+    exits=LOOKS | {3: "a message reached nobody", 4: "sending was not confirmed"},
+    see=("incident settle", "incident audience list"),
+)
 def notify(
     context: typer.Context,
     *,
@@ -154,7 +194,14 @@ def notify(
     raise typer.Exit(work.notify(*_target(context), incident, asked))
 
 
-@app.command(epilog=examples("incident settle n1 chat sent", "incident settle n1 mail not-sent"))
+@app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="The outcome of one message. One that did not arrive is sent again.",
+    examples=("incident settle n1 chat sent", "incident settle n1 mail not-sent"),
+    exits=LOOKS,
+    see=("incident status", "incident notify"),
+)
 def settle(
     context: typer.Context,
     notice: Annotated[str, typer.Argument(metavar="NOTICE", help="Such as n1.")],
@@ -170,7 +217,14 @@ def settle(
     raise typer.Exit(work.settle(*_target(context), incident, notice, channel, arrived=arrived))
 
 
-@app.command(epilog=examples("incident resolve", 'incident resolve --at 03:31 --summary "a failed disk"'))
+@app.command()
+@manual(
+    reads="The journals of the incident and of its runs.",
+    changes="The incident is restored; its follow-ups become actions. Notices that wait are sent.",
+    examples=("incident resolve", 'incident resolve --at 03:31 --summary "a failed disk"'),
+    exits=LOOKS,
+    see=("incident actions", "incident review", "incident close"),
+)
 def resolve(
     context: typer.Context,
     *,
@@ -186,12 +240,19 @@ def resolve(
     _end(context, lambda target, output: work(target, output, incident, at, summary))
 
 
-@app.command(
-    epilog=examples(
-        "incident actions", "incident actions --assign a3 --owner Ben", 'incident actions --done a3 --evidence "run …"',
+@app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="With an option: the actions of the incident.",
+    examples=(
+        "incident actions",
+        "incident actions --assign a3 --owner Ben",
+        'incident actions --done a3 --evidence "run …"',
         'incident actions --add "Within a week: alert on failed backups" --owner Ada',
-    )
-)  # fmt: skip
+    ),
+    exits=LOOKS,
+    see=("incident review", "incident close"),
+)
 def actions(
     context: typer.Context,
     *,
@@ -217,7 +278,14 @@ def actions(
     raise typer.Exit(work.actions(*_target(context), incident, asked))
 
 
-@app.command(epilog=examples("incident review", 'incident review --answer root-cause="a failed disk"'))
+@app.command()
+@manual(
+    reads="The journals of the incident and of its runs.",
+    changes="The answers of the review.",
+    examples=("incident review", 'incident review --answer root-cause="a failed disk"'),
+    exits=LOOKS | {4: "a question was not answered"},
+    see=("incident actions", "incident close", "incident report"),
+)
 def review(
     context: typer.Context,
     *,
@@ -239,14 +307,28 @@ def review(
 
 @app.command()
 @monitored()
+@manual(
+    reads="The incidents of this target.",
+    changes="Nothing. Notices that wait are sent first.",
+    examples=("incident check", "incident check --json"),
+    exits=LOOKS | {1: "a notice or an action is overdue, or a message is in doubt"},
+    see=("incident status", "incident notify"),
+)
 def check(context: typer.Context) -> None:
-    """For cron: exit with 1 if a notice or an action is overdue, or a message is in doubt."""
+    """Check for overdue notices and actions and for messages in doubt. Made for cron."""
     from uscdr.commands.incident import check as work
 
     _end(context, work, looks=True)
 
 
 @app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="The incident is closed.",
+    examples=("incident close", "incident close --duplicate-of ID"),
+    exits=LOOKS | {1: "something is still open"},
+    see=("incident review", "incident actions", "incident report"),
+)
 def close(
     context: typer.Context,
     *,
@@ -261,8 +343,13 @@ def close(
     raise typer.Exit(work(*_target(context), incident, duplicate_of))
 
 
-@app.command(
-    epilog=examples("incident report", "incident report --output incident.html", "incident report ID --format json")
+@app.command()
+@manual(
+    reads="Every journal of the incident.",
+    changes="Nothing. With --output it writes a file.",
+    examples=("incident report", "incident report --output incident.html", "incident report ID --format json"),
+    exits=LOOKS,
+    see=("incident list", "runs report"),
 )
 def report(
     context: typer.Context,
@@ -288,7 +375,14 @@ def report(
     raise typer.Exit(work.report(*_target(context), asked))
 
 
-@app.command("list", epilog=examples("incident list", "incident list --trend --output trend.html"))
+@app.command("list")
+@manual(
+    reads="The incidents on this machine, and with USCDR_SHARED those of the team.",
+    changes="Nothing. With --output it writes a file.",
+    examples=("incident list", "incident list --trend --output trend.html"),
+    exits=LOCAL,
+    see=("incident status", "incident report"),
+)
 def list_(
     context: typer.Context,
     *,

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from uscdr.cli.manual import LOOKS, WRITES, manual
 from uscdr.cli.monitored import monitored
-from uscdr.cli.options import Scratch, examples, targets_and_output
+from uscdr.cli.options import Scratch, targets_and_output
 from uscdr.monitoring.observed import NEWEST_BACKUP, Observed
 
 app = typer.Typer(no_args_is_help=True, help="Build, check and restore escape kits for a rebuild.")
@@ -50,8 +51,15 @@ KitArgument = Annotated[
 KitOption = Annotated[str | None, typer.Option("--kit", metavar="KIT", help="The kit as an option, as in `recover`.")]
 
 
-@app.command(epilog=examples("kit build --recipient age1…", "kit build --capture --to s3://safe"))
+@app.command()
 @monitored(NEWEST_BACKUP)
+@manual(
+    reads="Heroku, Cloudinary, DNS, the application's source and a backup.",
+    changes="A new encrypted kit in the store. With --capture also a new backup on the platform.",
+    examples=("kit build --recipient KEY", "kit build --capture --to s3://safe"),
+    exits=WRITES | {1: "a part is incomplete"},
+    see=("kit check", "kit card", "recover infra"),
+)
 def build(
     context: typer.Context,
     *,
@@ -59,7 +67,9 @@ def build(
     recipient: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="Public key, age1… or ssh-…; repeat for more.")
     ] = None,
-    without: Annotated[list[Omission] | None, typer.Option(help="Leave this part out; repeat for more.")] = None,
+    without: Annotated[
+        list[Omission] | None, typer.Option(metavar="PART", help="Leave out media or dump; repeat for both.")
+    ] = None,
     backup: Annotated[
         str | None, typer.Option(metavar="BACKUP", help="Backup to include, such as b012; default: the newest.")
     ] = None,
@@ -80,8 +90,13 @@ def build(
     raise typer.Exit(kit_build.build_kit(targets.find(), output, wanted, seen))
 
 
-@app.command(
-    epilog=examples("kit check", "kit check newest --restore --identity key.txt", "kit check --online --minimum 80")
+@app.command()
+@manual(
+    reads="The kit in its store. With --online also what is deployed now.",
+    changes="Nothing. With --restore a private PostgreSQL on this machine, removed at the end.",
+    examples=("kit check", "kit check newest --restore --identity key.txt", "kit check --online --minimum 80"),
+    exits=LOOKS | {1: "the kit is damaged, incomplete or not fresh enough"},
+    see=("kit list", "kit build"),
 )
 def check(
     context: typer.Context,
@@ -109,6 +124,13 @@ def check(
 
 
 @app.command("list")
+@manual(
+    reads="The store of the kits.",
+    changes="Nothing.",
+    examples=("kit list", "kit list --to s3://safe --json"),
+    exits=LOOKS | {1: "a kit is damaged"},
+    see=("kit check", "kit card"),
+)
 def list_kits(
     context: typer.Context,
     *,
@@ -128,6 +150,13 @@ def list_kits(
 
 
 @app.command()
+@manual(
+    reads="One kit.",
+    changes="Nothing.",
+    examples=("kit card", "kit card newest --html"),
+    exits=LOOKS | {1: "the kit is damaged"},
+    see=("kit list", "kit check"),
+)
 def card(
     context: typer.Context,
     kit: KitArgument = None,
@@ -145,10 +174,16 @@ def card(
     kit_list.show_card(targets, output, wanted, html=html)
 
 
-@app.command(
-    epilog=examples(
-        "kit restore --into files --identity key.txt", "kit restore newest --part dump --into files --identity key.txt"
-    )
+@app.command()
+@manual(
+    reads="One kit, with the private key that opens it.",
+    changes="Files in the directory; existing files stay.",
+    examples=(
+        "kit restore --into files --identity key.txt",
+        "kit restore newest --part dump --into files --identity key.txt",
+    ),
+    exits=LOOKS | {1: "the kit is damaged"},
+    see=("kit list", "recover infra", "recover media"),
 )
 def restore(
     context: typer.Context,
@@ -158,7 +193,10 @@ def restore(
         Path, typer.Option(metavar="DIR", help="Directory for the files; existing files are not overwritten.")
     ],
     kit_option: KitOption = None,
-    part: Annotated[list[Exportable] | None, typer.Option(help="Restore only this part; repeat for more.")] = None,
+    part: Annotated[
+        list[Exportable] | None,
+        typer.Option(metavar="PART", help="Only app, config, dns, dump, source, media or audience; repeat for more."),
+    ] = None,
     to: StoreOption = None,
     identity: IdentityOption = None,
 ) -> None:

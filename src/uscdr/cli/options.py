@@ -64,11 +64,6 @@ def targets_and_output(context: typer.Context, *, scratch: str | None = None) ->
     return given.targets(output, scratch), output
 
 
-def examples(*commands: str) -> str:
-    """The end of a command's help: commands that the operator can paste."""
-    return "\n".join(("\b", "EXAMPLES", *(f"  uscdr {command}" for command in commands)))
-
-
 SendNotices = Annotated[
     bool, typer.Option("--send-notices", help="Send the notices of the incident that are due, without asking.")
 ]

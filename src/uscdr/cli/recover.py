@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, SendNotices, examples, targets_and_output
+from uscdr.cli.manual import RUNS, manual
+from uscdr.cli.options import Scratch, SendNotices, targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
@@ -47,8 +48,19 @@ Backup = Annotated[
 ]
 
 
-@app.command(
-    epilog=examples("recover db --dry-run", "recover db --backup b001", "recover db --backup b001 --confirm PHRASE")
+@app.command()
+@manual(
+    reads="Heroku, the live database, the backups on the platform and in the store of copies, and their proofs.",
+    changes="Nothing before you confirm, and nothing with --dry-run. Then it enables maintenance mode, stops "
+    "all processes, captures the damaged database, replaces it with the backup, applies migrations "
+    "and starts the application.",
+    examples=(
+        "recover db --dry-run",
+        "recover db --backup b001",
+        "recover db --backup b001 --confirm PHRASE --since 02:10",
+    ),
+    exits=RUNS,
+    see=("backup list", "runs resume", "verify"),
 )
 def db(
     context: typer.Context,
@@ -77,7 +89,15 @@ def db(
     carry_out(context, request, confirm=confirm, dry_run=dry_run, scratch=scratch, send_notices=send_notices)
 
 
-@app.command("app", epilog=examples("recover app --dry-run", "recover app --release v12"))
+@app.command("app")
+@manual(
+    reads="Heroku (releases, processes, logs), the migrations of the code and of the database.",
+    changes="Nothing before you confirm, and nothing with --dry-run. Then it rolls back or deploys a "
+    "release, applies migrations and restarts the processes.",
+    examples=("recover app --dry-run", "recover app --release v12", "recover app --ref main --confirm PHRASE"),
+    exits=RUNS,
+    see=("recover db", "runs resume", "verify"),
+)
 def application(
     context: typer.Context,
     *,
@@ -99,7 +119,19 @@ def application(
     carry_out(context, request, confirm=confirm, dry_run=dry_run, send_notices=send_notices)
 
 
-@app.command(epilog=examples("recover media --dry-run", "recover media --kit newest --identity key.txt"))
+@app.command()
+@manual(
+    reads="Cloudinary and its backups, the references in the database, and with --kit or --from other "
+    "copies of the files.",
+    changes="Nothing before you confirm, and nothing with --dry-run. Then it restores lost and damaged files.",
+    examples=(
+        "recover media --dry-run",
+        "recover media --kit newest --identity key.txt",
+        "recover media --from copies --replaced-since 2026-11-23T10:00Z",
+    ),
+    exits=RUNS,
+    see=("kit list", "runs resume", "verify"),
+)
 def media(
     context: typer.Context,
     *,
@@ -127,8 +159,18 @@ def media(
     carry_out(context, request, confirm=confirm, dry_run=dry_run, identity=identity, send_notices=send_notices)
 
 
-@app.command(
-    epilog=examples("recover infra --dry-run", "recover infra --app usc-pis-recovery --kit newest --identity key.txt")
+@app.command()
+@manual(
+    reads="The old application if it still exists, or an escape kit; Heroku, Cloudinary and DNS.",
+    changes="Nothing before you confirm, and nothing with --dry-run. Then it creates an application with its "
+    "add-ons, restores data and files, and switches the domain to it. Plans cost money.",
+    examples=(
+        "recover infra --dry-run",
+        "recover infra --app usc-pis-recovery --kit newest --identity key.txt",
+        "recover infra --in-place-if-possible",
+    ),
+    exits=RUNS,
+    see=("kit list", "dns rollback", "runs resume"),
 )
 def infra(
     context: typer.Context,
@@ -168,7 +210,15 @@ def infra(
     )
 
 
-@app.command(epilog=examples("recover backups --dry-run", "recover backups --to s3://safe --recipient age1…"))
+@app.command()
+@manual(
+    reads="The backups and schedules on the platform, the copies and their proofs.",
+    changes="Nothing before you confirm, and nothing with --dry-run. Then it creates a schedule, captures a "
+    "backup, copies it off the platform and proves it.",
+    examples=("recover backups --dry-run", "recover backups --to s3://safe --recipient KEY"),
+    exits=RUNS,
+    see=("backup status", "backup list", "runs resume"),
+)
 def backups(
     context: typer.Context,
     *,

@@ -6,9 +6,17 @@ from typing import Annotated
 
 import typer
 
+from uscdr.cli.manual import LOOKS, manual
 from uscdr.cli.options import targets_and_output
 
 
+@manual(
+    reads="scenarios.yaml. With --online also every link in it.",
+    changes="Nothing.",
+    examples=("runbook", "runbook db", "runbook --online"),
+    exits=LOOKS | {1: "a link does not answer (--online)"},
+    see=("recover db", "drill due"),
+)
 def runbook(
     context: typer.Context,
     scenario: Annotated[

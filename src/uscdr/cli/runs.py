@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import SendNotices, examples, options, targets_and_output
+from uscdr.cli.manual import LOCAL, RUNS, manual
+from uscdr.cli.options import SendNotices, options, targets_and_output
 
 app = typer.Typer(no_args_is_help=True, help="List, show and resume runs, from their journals.")
 RunArgument = Annotated[
@@ -16,6 +17,13 @@ RunArgument = Annotated[
 
 
 @app.command("list")
+@manual(
+    reads="The journals of this machine, and with USCDR_SHARED those of the team.",
+    changes="Nothing.",
+    examples=("runs list", "runs list --json"),
+    exits=LOCAL,
+    see=("runs show", "runs resume"),
+)
 def list_runs(context: typer.Context) -> None:
     """List every run, oldest first. With shared state, also list the runs of other machines."""
     from uscdr.commands.runs import show_runs
@@ -24,6 +32,13 @@ def list_runs(context: typer.Context) -> None:
 
 
 @app.command()
+@manual(
+    reads="The journal of one run.",
+    changes="Nothing.",
+    examples=("runs show", "runs show RUN --json"),
+    exits=LOCAL,
+    see=("runs report", "runs resume"),
+)
 def show(context: typer.Context, run: RunArgument = None) -> None:
     """Show the state of a run, step by step."""
     from uscdr.commands.runs import show_run
@@ -32,6 +47,13 @@ def show(context: typer.Context, run: RunArgument = None) -> None:
 
 
 @app.command()
+@manual(
+    reads="The journal of one run.",
+    changes="Nothing.",
+    examples=("runs report", "runs report RUN --json"),
+    exits=LOCAL,
+    see=("runs show", "incident report"),
+)
 def report(context: typer.Context, run: RunArgument = None) -> None:
     """Print the report of a run: Markdown, or JSON with --json."""
     from uscdr.commands.runs import report_run
@@ -39,7 +61,15 @@ def report(context: typer.Context, run: RunArgument = None) -> None:
     report_run(run, options(context).output())
 
 
-@app.command(epilog=examples("runs resume", "runs resume RUN --take-over", "runs resume --confirm PHRASE"))
+@app.command()
+@manual(
+    reads="The journal of the run, and each provider that the run has to do with.",
+    changes="What the rest of the run changes. A finished step is not repeated; a change of unknown outcome "
+    "is looked for first.",
+    examples=("runs resume", "runs resume RUN --take-over", "runs resume --confirm PHRASE"),
+    exits=RUNS,
+    see=("runs show", "runs list"),
+)
 def resume(
     context: typer.Context,
     run: RunArgument = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from uscdr.cli.manual import LOCAL, manual
 from uscdr.cli.options import options
 
 if TYPE_CHECKING:
@@ -84,6 +85,13 @@ def _show(context: typer.Context, document: Any, lines: list[str]) -> None:  # n
 
 
 @app.command()
+@manual(
+    reads="The application's code, if you name your own.",
+    changes="Starts servers on this machine; they only listen on loopback.",
+    examples=("sandbox up", "sandbox up --patients 50 --backup-age 3h", "sandbox up --plain --json"),
+    exits=LOCAL,
+    see=("sandbox status", "sandbox env", "sandbox down"),
+)
 def up(
     context: typer.Context,
     *,
@@ -122,6 +130,13 @@ def up(
 
 
 @app.command()
+@manual(
+    reads="The state directory of the sandbox.",
+    changes="Stops the sandbox and removes all its data.",
+    examples=("sandbox down", "sandbox down --state DIR"),
+    exits=LOCAL,
+    see=("sandbox up", "sandbox status"),
+)
 def down(context: typer.Context, *, state: StateOption = None) -> None:
     """Stop the sandbox and remove all its data."""
     from uscdr.sandbox import launch
@@ -132,6 +147,13 @@ def down(context: typer.Context, *, state: StateOption = None) -> None:
 
 
 @app.command()
+@manual(
+    reads="The running sandbox.",
+    changes="Nothing.",
+    examples=("sandbox status", "sandbox status --json"),
+    exits=LOCAL,
+    see=("sandbox up", "sandbox audit"),
+)
 def status(context: typer.Context, *, state: StateOption = None) -> None:
     """Show the apps, dynos, add-ons and backups of the sandbox."""
     from uscdr.sandbox import client, describe
@@ -144,6 +166,13 @@ def status(context: typer.Context, *, state: StateOption = None) -> None:
 
 
 @app.command()
+@manual(
+    reads="The running sandbox.",
+    changes="Nothing.",
+    examples=("sandbox env", "sandbox env --json"),
+    exits=LOCAL,
+    see=("sandbox up", "sandbox status"),
+)
 def env(context: typer.Context, *, state: StateOption = None) -> None:
     """Print environment variables for the sandbox. With eval, the official clients use the sandbox."""
     from uscdr.sandbox import client, describe
@@ -154,6 +183,17 @@ def env(context: typer.Context, *, state: StateOption = None) -> None:
 
 
 @app.command("break")
+@manual(
+    reads="The running sandbox.",
+    changes="Damages a part of the sandbox. With --undo it repairs it.",
+    examples=(
+        "sandbox break db --how drop-table",
+        "sandbox break app --how bad-release",
+        "sandbox break service --how mail-revoked --undo",
+    ),
+    exits=LOCAL,
+    see=("recover db", "drill db", "sandbox fault add"),
+)
 def break_(
     context: typer.Context,
     what: Annotated[str, typer.Argument(metavar="PART", help=f"Part to damage: {', '.join(_DAMAGES)}.")],
@@ -184,6 +224,16 @@ def break_(
 
 
 @fault.command("add")
+@manual(
+    reads="The running sandbox.",
+    changes="Which calls to the sandbox fail, and how.",
+    examples=(
+        "sandbox fault add 503-html --path '/apps/*'",
+        "sandbox fault add 503-html --provider cloudinary --count 0",
+    ),
+    exits=LOCAL,
+    see=("sandbox fault kinds", "sandbox fault list", "sandbox fault clear"),
+)
 def fault_add(
     context: typer.Context,
     kind: Annotated[
@@ -206,6 +256,13 @@ def fault_add(
 
 
 @fault.command("list")
+@manual(
+    reads="The running sandbox.",
+    changes="Nothing.",
+    examples=("sandbox fault list", "sandbox fault list --json"),
+    exits=LOCAL,
+    see=("sandbox fault add", "sandbox fault clear"),
+)
 def fault_list(context: typer.Context, *, state: StateOption = None) -> None:
     """Show the active faults and how often each was applied."""
     from uscdr.sandbox import client, describe
@@ -215,6 +272,13 @@ def fault_list(context: typer.Context, *, state: StateOption = None) -> None:
 
 
 @fault.command("clear")
+@manual(
+    reads="The running sandbox.",
+    changes="Removes all faults of the sandbox.",
+    examples=("sandbox fault clear", "sandbox fault clear --json"),
+    exits=LOCAL,
+    see=("sandbox fault list", "sandbox fault add"),
+)
 def fault_clear(context: typer.Context, *, state: StateOption = None) -> None:
     """Remove all faults."""
     from uscdr.sandbox import client
@@ -225,6 +289,13 @@ def fault_clear(context: typer.Context, *, state: StateOption = None) -> None:
 
 
 @fault.command("kinds")
+@manual(
+    reads="Nothing.",
+    changes="Nothing.",
+    examples=("sandbox fault kinds", "sandbox fault kinds --json"),
+    exits=LOCAL,
+    see=("sandbox fault add",),
+)
 def fault_kinds(context: typer.Context) -> None:
     """List the kinds of fault."""
     from uscdr.sandbox.faults.rules import PLAIN_KINDS, TIMED_KINDS
@@ -234,6 +305,13 @@ def fault_kinds(context: typer.Context) -> None:
 
 
 @app.command()
+@manual(
+    reads="The log of the sandbox.",
+    changes="Nothing.",
+    examples=("sandbox audit", "sandbox audit --all --json"),
+    exits=LOCAL,
+    see=("sandbox status", "runs report"),
+)
 def audit(
     context: typer.Context,
     *,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uscdr.cli.manual import LOOKS, manual
 from uscdr.cli.monitored import monitored
 from uscdr.cli.options import targets_and_output
 from uscdr.monitoring.observed import CHECKS, Observed
@@ -35,6 +36,14 @@ Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the r
 
 
 @monitored(CHECKS)
+@manual(
+    reads="Every provider that a check asks, and the baseline of earlier checks.",
+    changes="Nothing. With --allow-writes some checks write something and undo it; with --save-baseline the "
+    "measurements are saved on this machine.",
+    examples=("verify", "verify db --skip-manual", "verify all 'mail*' --answer patients-visible=yes", "verify --list"),
+    exits=LOOKS | {1: "a check failed or was not made", 4: "a question was not answered"},
+    see=("watch", "recover db", "drill due"),
+)
 def verify(
     context: typer.Context,
     which: Which = "all",
@@ -103,6 +112,13 @@ def split(names: list[str] | None) -> tuple[str, ...]:
 
 
 @monitored(CHECKS)
+@manual(
+    reads="Every provider that a check asks.",
+    changes="Nothing.",
+    examples=("watch --for 24h --every 10m", "watch app --junit watch.xml"),
+    exits=LOOKS | {1: "a check of the last round failed"},
+    see=("verify", "backup status"),
+)
 def watch(
     context: typer.Context,
     which: Which = "all",

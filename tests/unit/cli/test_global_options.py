@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from documented import every
+from documented import every, parsed
 from uscdr.cli import app, main
 from uscdr.cli.global_options import gives
 from uscdr.cli.options import GlobalOptions, options
@@ -27,17 +26,6 @@ def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def parsed(words: str) -> GlobalOptions:
-    """What the command line gives, without running the command."""
-    root: Any = app.program()
-    with root.make_context("uscdr", words.split()) as context:
-        found = context
-        while found.args or found._protected_args:
-            name, command, rest = found.command.resolve_command(found, [*found._protected_args, *found.args])
-            found = command.make_context(name, rest, parent=found)
-        return options(found)
-
-
 ALL = GlobalOptions(Path("x.yaml"), "sandbox", json_lines=True, quiet=True, verbose=True, color=False)
 
 
@@ -53,7 +41,7 @@ ALL = GlobalOptions(Path("x.yaml"), "sandbox", json_lines=True, quiet=True, verb
     ],
 )
 def test_they_stand_anywhere(words: str) -> None:
-    assert parsed(words) == ALL
+    assert options(parsed(words.split())) == ALL
 
 
 def test_every_command_takes_them() -> None:
