@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -10,7 +11,8 @@ import typer.main
 from typer.core import TyperOption
 from typing_extensions import override
 
-from uscdr.cli.command import ARGUMENTS, Group, dressed
+from uscdr.cli.command import Group, dressed
+from uscdr.cli.global_options import ARGUMENTS
 
 SECTIONS = {
     "Recover": ("recover", "runs", "dns"),
@@ -60,8 +62,9 @@ class _Program(Group):
         return self.commands.get(cmd_name)
 
 
+@cache
 def program() -> Group:
-    """The root command; it has loaded none of the others yet."""
+    """The root command; it loads the others when they are asked for."""
     return _Program(
         name="uscdr",
         help="Recover USC-PIS: database, application, media, infrastructure and backups.",

@@ -10,11 +10,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typing_extensions import override
 
-from uscdr.cli.global_options import GLOBAL_OPTIONS, gives
+from uscdr.cli.global_options import ARGUMENTS, GLOBAL_OPTIONS, gives
 from uscdr.cli.options import options
-
-ARGUMENTS = "uscdr.arguments"
-"""The key of the whole command line among the values of a context."""
 
 
 @contextmanager
@@ -49,6 +46,8 @@ def _refuses_colour(root: Any) -> bool:  # noqa: ANN401 - Click's types are priv
 class Command(TyperCommand):
     """One command. A wrong command line raises BadInput."""
 
+    allow_extra_args = True  # looked at below
+
     @override
     def get_params(self, ctx: Any) -> Any:
         return [*super().get_params(ctx), *GLOBAL_OPTIONS]
@@ -56,7 +55,12 @@ class Command(TyperCommand):
     @override
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with _in_our_words(ctx):
-            return super().parse_args(ctx, args)
+            more = super().parse_args(ctx, args)
+        if more and not ctx.resilient_parsing:
+            from uscdr.cli.usage_errors import extra_words
+
+            raise extra_words(ctx, more)
+        return more
 
     @override
     def get_help(self, ctx: Any) -> str:

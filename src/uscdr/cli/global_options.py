@@ -12,6 +12,9 @@ from typer.core import TyperGroup, TyperOption
 from uscdr.cli.options import GlobalOptions
 from uscdr.errors import BadInput
 
+ARGUMENTS = "uscdr.arguments"
+"""The key of the whole command line among the values of a context."""
+
 
 def _keep(context: Any, option: Any, given: Any) -> Any:  # noqa: ANN401 - Click's types are private
     """Add what was given here to what the command line gave before. Raises BadInput for two different values."""

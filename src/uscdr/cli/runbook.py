@@ -32,6 +32,10 @@ def runbook(
 
     targets, output = targets_and_output(context)
     config = targets.loaded(lazily=True).config
+    if scenario is not None and scenario not in config.scenarios:
+        from uscdr.cli.usage_errors import wrong_choice
+
+        raise wrong_choice(f"There is no scenario “{scenario}”.", "runbook", scenario, list(config.scenarios))
     found = Runbook(config, scenario)
     if output.json_lines:
         for row in found.rows():

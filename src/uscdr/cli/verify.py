@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from uscdr.scenarios.checks import CheckRequest
     from uscdr.scenarios.config import Config
     from uscdr.ui.console import Output
+    from uscdr.wiring.targets import Targets
 
 Which = Annotated[str, typer.Argument(metavar="[CHECKLIST]", help="Checklist: all, db, app or integration.")]
 Names = Annotated[
@@ -72,6 +73,7 @@ def verify(
     from uscdr.scenarios.checks import CheckRequest
 
     targets, output = targets_and_output(context)
+    _refuse_unknown(targets, which, "verify")
     request = CheckRequest(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
     if list_only:
         show_list(targets.loaded(lazily=True).config, output, request)
@@ -83,6 +85,22 @@ def verify(
     )
     asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown)
     raise typer.Exit(carry_out(targets.find(), output, asked, seen))
+
+
+_USUAL = frozenset({"all", "db", "app", "integration"})
+
+
+def _refuse_unknown(targets: Targets, which: str, command: str) -> None:
+    """Raise BadInput with the checklist that is meant, before anything is asked of a provider."""
+    if which in _USUAL:
+        return
+    config = targets.loaded(lazily=True).config
+    if which not in config.checklists:
+        from uscdr.cli.usage_errors import wrong_choice
+
+        known = ["all", *config.checklists]
+        after = f"{command} all" if which in config.checks else command
+        raise wrong_choice(f"There is no checklist “{which}”.", after, which, [which] if after != command else known)
 
 
 def show_list(config: Config, output: Output, request: CheckRequest) -> None:
@@ -137,11 +155,12 @@ def watch(
     from uscdr.commands.verify import Verification, VerifyOptions, carry_out, duration
     from uscdr.scenarios.checks import CheckRequest
 
+    targets, output = targets_and_output(context)
+    _refuse_unknown(targets, which, "watch")
     wanted = Verification(
         CheckRequest(which, split(check), skip_manual=True),
         lasting=duration("--for", lasting),
         every=duration("--every", every),
     )
     asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown)
-    targets, output = targets_and_output(context)
     raise typer.Exit(carry_out(targets.find(), output, asked, seen))
