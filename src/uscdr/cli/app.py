@@ -20,7 +20,7 @@ SECTIONS = {
     "Back up": ("backup", "kit"),
     "Rehearse": ("drill",),
     "Incident": ("incident",),
-    "Configure": ("help", "version"),
+    "Configure": ("completion", "help", "version"),
     "Sandbox": ("sandbox",),
 }
 """The commands in the order in which help shows them, by heading."""
@@ -28,6 +28,7 @@ _FUNCTIONS = {
     "verify": ("verify", "verify"),
     "watch": ("verify", "watch"),
     "runbook": ("runbook", "runbook"),
+    "completion": ("completion", "completion"),
     "help": ("help", "show_help"),
     "version": ("version", "version"),
 }

@@ -77,11 +77,17 @@ TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 EMPTY_OPTION = re.compile(r"--[a-z-]+=")
 
 
+COMPLETE = "_USCDR_COMPLETE"
+"""Set by the shell's completion: then the arguments are an unfinished command line, and nothing is run."""
+
+
 def main() -> None:
     """The console script. A success becomes a failure if its output could not be written."""
     prepare()
     _no_tracebacks()
     arguments = sys.argv[1:]
+    if os.environ.get(COMPLETE):
+        _complete(arguments)
     try:
         code = _delivered(run(arguments), arguments)
     except KeyboardInterrupt:  # do not wait for a reader that does not read
@@ -99,6 +105,20 @@ def _leave(code: int) -> NoReturn:
         sys.exit(code)
     atexit._run_exitfuncs()  # noqa: SLF001 - what `sys.exit` would call first
     os._exit(code)
+
+
+def _complete(words: Sequence[str]) -> NoReturn:
+    """Print what may stand at the end of the words, one a line with its description, and say nothing else."""
+    try:
+        from uscdr.cli.app import program
+        from uscdr.cli.completing import completions
+
+        found = completions(program(), words)
+        sys.stdout.write("".join(f"{one}\t{said}\n" for one, said in found))
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt):  # noqa: BLE001 - the boundary: a shell is told nothing but words
+        STANDARD.drop()
+    _leave(int(ExitCode.DONE))
 
 
 def _delivered(code: int, arguments: Sequence[str]) -> int:

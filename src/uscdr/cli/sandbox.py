@@ -20,7 +20,7 @@ fault = typer.Typer(no_args_is_help=True, help="Make provider calls fail.")
 app.add_typer(fault, name="fault")
 
 StateOption = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="State directory of the sandbox.")]
-_DAMAGES = {
+DAMAGES = {
     "db": "drop-table, delete-rows, truncate, scramble-text, wrong-data-load, unreachable",
     "app": "bad-release, crashed-web, failing-release-phase, lost-config, missing-migration",
     "infra": "app-gone, addon-gone, account-locked",
@@ -28,8 +28,9 @@ _DAMAGES = {
     "service": "broker-gone, mail-revoked, certificate-expired, certificate-wrong-name, certificate-untrusted, "
     "schedule-gone, worker-stopped, beat-stopped",
 }
+"""By part: the kinds of damage."""
 _BREAK_PATHS = {"db": "break", **{name: f"break/{name}" for name in ("app", "infra", "media", "service")}}
-_HOW = " ".join(f"{what}: {kinds}." for what, kinds in _DAMAGES.items())
+_HOW = " ".join(f"{what}: {kinds}." for what, kinds in DAMAGES.items())
 _PROVIDERS = (
     "heroku, cloudinary, dns (UPDATE and QUERY too), mail (the token endpoint), application (what the router gets), "
     "broker (its commands), or all."
@@ -196,7 +197,7 @@ def env(context: typer.Context, *, state: StateOption = None) -> None:
 )
 def break_(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(metavar="PART", help=f"Part to damage: {', '.join(_DAMAGES)}.")],
+    what: Annotated[str, typer.Argument(metavar="PART", help=f"Part to damage: {', '.join(DAMAGES)}.")],
     *,
     how: Annotated[str, typer.Option(metavar="KIND", help=_HOW)],
     app_name: Annotated[str, typer.Option("--app", metavar="APP", help="Application to damage.")] = "usc-pis",

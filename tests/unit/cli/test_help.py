@@ -65,8 +65,9 @@ EXAMPLES = [(path, text) for path, command in COMMANDS for text in getattr(manua
 
 @pytest.mark.parametrize(("path", "text"), EXAMPLES)
 def test_an_example_can_be_pasted(path: tuple[str, ...], text: str) -> None:
-    assert tuple(shlex.split(text)[: len(path)]) == path
-    assert parsed(shlex.split(text)).command_path == " ".join(("uscdr", *path))
+    words = shlex.split(text.partition(" > ")[0])
+    assert tuple(words[: len(path)]) == path
+    assert parsed(words).command_path == " ".join(("uscdr", *path))
 
 
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda one: " ".join(one) if isinstance(one, tuple) else "")
