@@ -17,7 +17,7 @@ VERBS = _by_word({
     "migrate": "migration migrations migrate-db",
     "rollback": "roll-back rolback undo revert downgrade backout back-out unrelease unswitch",
     "resume": "continue retry proceed rerun re-run carry-on finish-run unpause",
-    "list": "ls ll dir index find search lst enumerate get",
+    "list": "ls size sizes count ll dir index find search lst enumerate get",
     "show": "info describe inspect view cat details detail display print look explain open-run",
     "status": "state st stat stats overview summary dashboard top ps progress current watch-run watch follow poll",
     "log": "logs journal history events tail trail activity hist timeline",
@@ -40,8 +40,8 @@ VERBS = _by_word({
     "notify": "announce tell message email alert page broadcast inform sms call escalate comms communicate",
     "setup": "init initialize initialise configure config configuration settings onboard bootstrap install edit-config "
              "set doctor-config profile",
-    "login": "auth authenticate logout signin sign-in token credentials credential whoami secrets password creds "
-             "authorize env-vars envs shell vars variables",
+    "login": "key keys auth authenticate logout signin sign-in token credentials credential whoami secrets "
+             "password creds authorize env-vars envs shell vars variables",
     "upgrade": "update self-update selfupdate uninstall reinstall",
     "maintenance": "maint scale drain quarantine readonly read-only",
     "note": "comment remark annotate write-note",

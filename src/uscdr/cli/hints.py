@@ -65,6 +65,8 @@ def hint(context: Any, arguments: Sequence[str]) -> Hint | None:  # noqa: ANN401
     line = _taken_apart(root, arguments)
     if not line.words:
         return None
+    if "help" in line.words:
+        return Hint(" ".join(["help", *line.path]))
     known = bool(_meanings(line.words[0])) or line.words[0].lower() in WORDS
     ways = (_by_meaning, _by_spelling) if known else (_by_spelling, _by_meaning)
     meant = ways[0](root, line) or ways[1](root, line)
@@ -98,6 +100,8 @@ def hint_for_extra(context: Any, words: Sequence[str], arguments: Sequence[str])
 
 def likeliest(word: str, known: Sequence[str]) -> str | None:
     """The one of some names that a word means, else the one that is spelt alike."""
+    if "infra" in _meanings(word) and "all" in known:
+        return "all"
     meanings = [(one, PAIRS.get(("check", one), "").rpartition(" ")[2]) for one in _meanings(word)]
     meant = next((name for pair in meanings for name in pair if name in known), None)
     return meant or next(iter(get_close_matches(word.lower(), known, 1, _ALIKE_NAMES)), None)
@@ -308,7 +312,7 @@ def completed(root: Any, command: str, values: Sequence[str], options: Sequence[
         option = _option_for(value, taken)
         if option and option not in words:
             placed += [option, value]
-        elif free or open_ended:
+        elif free or (open_ended and len(words) == _depth(root, command) and words[0] != "help"):
             placed.append(value)
             free = free[1:]
     for name, *given in options:

@@ -71,7 +71,10 @@ GUESSES = {
     "sandbox statsu": "sandbox status",
     "init": "help environment", "setup": "help environment", "login": "help environment", "auth": "help environment",
     "configure": "help environment", "doctor": "verify", "config": "help environment", "help restore": "recover db",
-    "help recover database": "recover db",
+    "help recover database": "recover db", "backup help": "help backup", "verify everything": "verify all",
+    "config:set A=b": "help environment", "db restore b001": "recover db --backup b001", "restore-db": "recover db",
+    "app rollback v12": "recover app --release v12", "backup size": "backup list", "rollback app": "recover app",
+    "incident comment 'disk failed'": "incident note 'disk failed'", "watch database": "watch db",
 }  # fmt: skip
 OPTIONS = {
     "recover db --back-up b001": "recover db --backup b001", "recover db --back-up=b001": "recover db --backup=b001",
