@@ -18,9 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import typer
+from typer.core import TyperGroup
 
-from uscdr.cli.app import load
+from uscdr.cli.app import program
 from uscdr.kit.manifest import KITS, MANIFEST
 
 from . import mutants_shapes as shapes
@@ -326,12 +326,13 @@ def _of_state(material: Material, work: Path, chance: random.Random) -> Case:
 def _of_line(material: Material, work: Path, chance: random.Random) -> Case:
     """Commands that there are, with options that they have, and values that mean something elsewhere."""
     at = _config(material, work)
-    command: Any = typer.main.get_command(load(()))
+    command: Any = program()
     words: list[str] = []
-    while hasattr(command, "commands"):
-        names = sorted(set(command.commands) - (_LEFT_OUT if not words else set()))
+    while isinstance(command, TyperGroup):
+        context: Any = command.context_class(command)
+        names = sorted(set(command.list_commands(context)) - (_LEFT_OUT if not words else set()))
         name = chance.choice(names)
-        command = command.commands[name]
+        command = command.get_command(context, name)
         words.append(name)
     for option in chance.sample(command.params, k=min(len(command.params), chance.randrange(4))):
         words += _given(option, chance)

@@ -8,18 +8,14 @@ import subprocess
 
 import httpx
 import pytest
-from typer.testing import CliRunner, Result
 
 from live_sandbox import ACCEPT, Live
-from uscdr.cli.sandbox import app
-from uscdr.errors import BadInput
+from typed import Typed, typed
+from uscdr.errors import ExitCode
 
 
-def _run(live: Live, *arguments: str) -> Result:
-    result = CliRunner().invoke(app, [*arguments, "--state", str(live.state.root)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+def _run(live: Live, *arguments: str) -> Typed:
+    return typed(*arguments, "--state", str(live.state.root))
 
 
 def test_status_for_people_and_for_programs(live: Live) -> None:
@@ -57,7 +53,7 @@ def test_faults_are_added_listed_and_cleared(live: Live) -> None:
     assert live.api.get(f"/apps/{live.app}").status_code == 503
     assert _run(live, "fault", "clear").stdout == "1 fault removed\n"
     assert live.api.get(f"/apps/{live.app}").status_code == 200
-    assert "slow:SECONDS" in CliRunner().invoke(app, ["fault", "kinds"]).stdout
+    assert "slow:SECONDS" in typed("fault", "kinds").stdout
 
 
 def test_break_tells_what_it_did(live: Live) -> None:
@@ -67,8 +63,7 @@ def test_break_tells_what_it_did(live: Live) -> None:
     assert live.restore(backup["to_url"])["succeeded"] is True
     assert "rows 300 -> 200" in _run(live, "break", "db", "--how", "delete-rows").stdout
     live.restore(backup["to_url"])
-    with pytest.raises(BadInput):
-        _run(live, "break", "media", "--how", "truncate")
+    assert _run(live, "break", "media", "--how", "truncate").code == ExitCode.BAD_INPUT
 
 
 def test_audit_shows_writes_unless_asked_for_all(live: Live) -> None:
@@ -84,8 +79,8 @@ def test_audit_shows_writes_unless_asked_for_all(live: Live) -> None:
 
 def test_without_a_sandbox_commands_say_so(live: Live, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = str(tmp_path_factory.mktemp("none") / "sandbox")
-    runner = CliRunner()
-    assert runner.invoke(app, ["status", "--state", elsewhere]).stdout == "No sandbox is running.\n"
-    assert runner.invoke(app, ["audit", "--state", elsewhere]).stdout == "no write\n"
-    assert runner.invoke(app, ["down", "--state", elsewhere]).stdout == "There is no sandbox.\n"
-    assert isinstance(runner.invoke(app, ["env", "--state", elsewhere]).exception, BadInput)
+    assert typed("status", "--state", elsewhere).stdout == "No sandbox is running.\n"
+    assert typed("audit", "--state", elsewhere).stdout == "no write\n"
+    assert typed("down", "--state", elsewhere).stdout == "There is no sandbox.\n"
+    assert json.loads(typed("down", "--json", "--state", elsewhere).stdout) == {"removed": False}
+    assert typed("env", "--state", elsewhere).code == ExitCode.BAD_INPUT

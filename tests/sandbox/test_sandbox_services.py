@@ -17,10 +17,9 @@ import redis
 from cryptography import x509
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from typer.testing import CliRunner
 
 from live_sandbox import Live, start, stop, until
-from uscdr.cli.sandbox import app
+from typed import typed
 from uscdr.errors import BadInput
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.scenarios.config_file import packaged
@@ -47,10 +46,9 @@ def without_faults(clinic: Live) -> Iterator[None]:
 def broken(live: Live, how: str, *, undo: bool = False) -> list[str]:
     """`sandbox break service` as it is typed."""
     options = ["--how", how, *(["--undo"] if undo else []), "--state", str(live.state.root)]
-    result = CliRunner().invoke(app, ["break", "service", *options])
-    if result.exception:
-        raise result.exception
-    return result.stdout.splitlines()
+    told = typed("break", "service", *options)
+    assert told.code == 0, told.stderr
+    return told.stdout.splitlines()
 
 
 def config(live: Live) -> dict[str, str]:

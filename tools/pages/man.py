@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from tools.pages.tree import Command, Entry, Paragraph, Section
+from uscdr.cli.environment import ENVIRONMENT
 
 FILES = (
     ("~/.config/uscdr/scenarios.yaml", "What to recover, and how: targets, checks, objectives, contacts."),
@@ -13,13 +14,6 @@ FILES = (
         "~/.local/state/uscdr",
         "Journals of runs and incidents, locks, records of drills. $USCDR_STATE_DIR names another.",
     ),
-)
-VARIABLES = (
-    ("HEROKU_API_KEY", "The token of the platform."),
-    ("USCDR_CONFIG, USCDR_TARGET", "The configuration file, and the target in it."),
-    ("USCDR_STATE_DIR", "Where this machine keeps the state."),
-    ("USCDR_SHARED", "The store that the machines of a team share."),
-    ("USCDR_AGE_IDENTITY", "The file with the private key that opens kits and copies."),
 )
 LONGEST = 72
 """Characters of a line of an example, as man indents it."""
@@ -59,7 +53,7 @@ def _main(program: Command, version: str) -> Iterator[str]:
         yield from _tagged(f"\\fB{_plain(_name(child))}\\fR(1)", f"{child.summary}.")
     yield from _entries(program, ".SH OPTIONS")
     yield from _sections(program.sections, ".SH")
-    for title, rows in (("ENVIRONMENT", VARIABLES), ("FILES", FILES)):
+    for title, rows in (("ENVIRONMENT", [(one.name, one.meaning) for one in ENVIRONMENT]), ("FILES", FILES)):
         yield f".SH {title}"
         for name, words in rows:
             yield from _tagged(f"\\fB{_plain(name)}\\fR", words)

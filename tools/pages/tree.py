@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from uscdr.cli.global_options import GLOBAL_OPTIONS
+from uscdr.cli.manual import EXIT_CODES, manual_of
+
 VERBATIM = "\b"
 """The first line of a paragraph whose lines stay as they are."""
-_CODES = re.compile(r"(?:^|\s{2,})\s*([0-9]{1,3}) (.+?)(?=\s{2,}[0-9]{1,3} |$)")
-_TITLE = re.compile(r"[A-Z][A-Za-z ]*[A-Za-z]:?")
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,9 @@ class Section:
     """What stands below a heading at the end of a command's help: EXAMPLES, EXIT STATUS."""
 
     title: str
-    paragraphs: tuple[Paragraph, ...]
-
-    @property
-    def codes(self) -> tuple[tuple[int, str], ...]:
-        """Exit codes with their meanings, in order, however many stand in a line; empty for any other section."""
-        lines = [line for one in self.paragraphs if one.verbatim for line in one.text.splitlines()]
-        found = [_CODES.findall(line) for line in lines]
-        whole = bool(lines) and all(found) and all(one.verbatim for one in self.paragraphs)
-        return tuple(sorted((int(code), words.strip()) for line in found for code, words in line)) if whole else ()
+    paragraphs: tuple[Paragraph, ...] = ()
+    codes: tuple[tuple[int, str], ...] = ()
+    """Exit codes with their meanings, in order."""
 
 
 @dataclass(frozen=True)
@@ -76,27 +71,40 @@ class Command:
 
 def program() -> Command:
     """The whole program; building it imports every module of commands."""
-    import typer.main
+    from uscdr.cli import app
 
-    from uscdr.cli.app import load
-
-    return _command(typer.main.get_command(load([])), ("uscdr",))
+    return _command(app.program(), ("uscdr",), GLOBAL_OPTIONS)
 
 
-def _command(found: Any, path: tuple[str, ...]) -> Command:  # noqa: ANN401 - Typer's own kind of command
+def _command(found: Any, path: tuple[str, ...], besides: Sequence[Any] = ()) -> Command:  # noqa: ANN401 - Typer's own kind
     described = paragraphs(found.help or found.short_help or "")
     summary, rest = _summary(described)
-    shown = [one for one in found.params if not getattr(one, "hidden", False)]
-    children = [(name, one) for name, one in getattr(found, "commands", {}).items() if not one.hidden]
+    shown = [one for one in (*found.params, *besides) if not getattr(one, "hidden", False)]
+    names = found.list_commands(None) if hasattr(found, "list_commands") else ()
+    children = [(name, one) for name in names if not (one := found.get_command(None, name)).hidden]
     return Command(
         path=path,
         summary=summary,
         description=rest,
         arguments=tuple(_argument(one) for one in shown if one.param_type_name == "argument"),
         options=tuple(_option(one) for one in shown if one.param_type_name == "option"),
-        sections=sections(found.epilog or ""),
+        sections=tuple(_said(found.callback, is_root=len(path) == 1)),
         children=tuple(_command(one, (*path, name)) for name, one in children),
     )
+
+
+def _said(function: object, *, is_root: bool) -> Iterator[Section]:
+    """What the command's manual says, in the order of its help."""
+    said = manual_of(function)
+    if said is not None:
+        for title, words in (("READS", said.reads), ("CHANGES", said.changes)):
+            yield Section(title, (Paragraph(words),))
+        yield Section("EXAMPLES", (Paragraph("\n".join(f"uscdr {one}" for one in said.examples), verbatim=True),))
+    if said is not None or is_root:
+        exits = said.exits if said else EXIT_CODES
+        yield Section("EXIT STATUS", codes=tuple(sorted(exits.items())))
+    if said is not None and said.see:
+        yield Section("SEE ALSO", (Paragraph(", ".join(f"uscdr {one}" for one in said.see)),))
 
 
 def _summary(described: tuple[Paragraph, ...]) -> tuple[str, tuple[Paragraph, ...]]:
@@ -118,20 +126,6 @@ def paragraphs(text: str) -> tuple[Paragraph, ...]:
         if words:
             made.append(Paragraph(words, kept))
     return tuple(made)
-
-
-def sections(text: str) -> tuple[Section, ...]:
-    """The headings at the end of a help text, with what is below each; text before the first one is NOTES."""
-    made: list[tuple[str, list[Paragraph]]] = []
-    for one in paragraphs(text):
-        title, _, rest = one.text.partition("\n")
-        if _TITLE.fullmatch(title) and (title.isupper() or title.endswith(":")):
-            made.append((title.rstrip(":").upper(), [Paragraph(rest, one.verbatim)] if rest else []))
-        elif made:
-            made[-1][1].append(one)
-        else:
-            made.append(("NOTES", [one]))
-    return tuple(Section(title, tuple(below)) for title, below in made)
 
 
 def _option(found: Any) -> Entry:  # noqa: ANN401 - as above

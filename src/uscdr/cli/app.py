@@ -1,76 +1,109 @@
-"""The top-level command. Subcommands import what they need when they run."""
+"""The whole program as one tree of commands. A command's module is imported when the command is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
-from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import typer
+import typer.main
+from typer.core import TyperOption
+from typing_extensions import override
 
-from uscdr.cli.options import GlobalOptions
+from uscdr.cli.command import Group, dressed
+from uscdr.cli.global_options import ARGUMENTS
 
-EXITS = """\b
-EXIT STATUS
-  0 done and verified            1 a check failed or an objective was missed
-  2 bad input: nothing called    3 a provider or this machine failed: resume the run
-  4 not confirmed                5 outcome unknown: the message says what to check
-  6 another run holds the lock   130 interrupted: resume the run"""
+SECTIONS = {
+    "Recover": ("recover", "runs", "dns"),
+    "Check": ("verify", "watch", "doctor", "runbook"),
+    "Back up": ("backup", "kit"),
+    "Rehearse": ("drill",),
+    "Incident": ("incident",),
+    "Configure": ("config", "docs", "completion", "self", "help", "version"),
+    "Sandbox": ("sandbox",),
+}
+"""The commands in the order in which help shows them, by heading."""
+_FUNCTIONS = {
+    "verify": ("verify", "verify"),
+    "watch": ("verify", "watch"),
+    "doctor": ("doctor", "doctor"),
+    "runbook": ("runbook", "runbook"),
+    "docs": ("docs", "docs"),
+    "completion": ("completion", "completion"),
+    "help": ("help", "show_help"),
+    "version": ("version", "version"),
+}
+"""Commands that are one function: its module of this package, and its name there.
 
-GROUPS = ("recover", "backup", "runs", "drill", "kit", "dns", "incident", "config", "sandbox", "self")
-"""Each is a module of this package with a Typer application `app`."""
-COMMANDS = {"doctor": "doctor", "runbook": "runbook", "verify": "verify", "watch": "verify", "docs": "docs"}
-"""By name: the module of this package that has a function of that name."""
+The others are groups: the Typer application `app` in the module of their name.
+"""
 
 
-def load(arguments: Sequence[str]) -> typer.Typer:
-    """The application with the commands that the arguments name, or with all: each command costs start-up time."""
-    app = typer.Typer(
+class _Program(Group):
+    """The root. It imports the module of a command on first use."""
+
+    headings = SECTIONS
+
+    @override
+    def get_params(self, ctx: Any) -> Any:
+        return [*super().get_params(ctx), _VERSION]
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for names in SECTIONS.values() for name in names]
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.commands and cmd_name in self.list_commands(ctx):
+            self.commands[cmd_name] = _made(cmd_name)
+        return self.commands.get(cmd_name)
+
+
+@cache
+def program() -> Group:
+    """The root command; it loads the others when they are asked for."""
+    return _Program(
         name="uscdr",
         help="Recover USC-PIS: database, application, media, infrastructure and backups.",
-        epilog=EXITS,
-        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
         rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        add_completion=False,
     )
-    app.callback()(root)
-    named = set(arguments) & {*GROUPS, *COMMANDS} or {*GROUPS, *COMMANDS}
-    for group in GROUPS:
-        if group in named:
-            app.add_typer(import_module(f"uscdr.cli.{group}").app, name=group)
-    for command, module in COMMANDS.items():
-        if command in named:
-            app.command(command)(getattr(import_module(f"uscdr.cli.{module}"), command))
-    return app
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer passes it by position
-    if wanted:
-        from uscdr import __version__
+def _made(name: str) -> Any:  # noqa: ANN401 - Click's types are private
+    """The command of that name, as Typer makes it of its module."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.callback()(_nothing)
+    place, function = _FUNCTIONS.get(name, (name, ""))
+    module = import_module(f"uscdr.cli.{place}")
+    if function:
+        app.command(name)(getattr(module, function))
+    else:
+        app.add_typer(module.app, name=name)
+    made: Any = typer.main.get_command(dressed(app))
+    return made.commands[name]
 
-        typer.echo(f"uscdr {__version__}")
+
+def _nothing() -> None:
+    """A callback, without which Typer merges a single command into its parent."""
+
+
+def _print_version(context: Any, option: Any, wanted: Any) -> None:  # noqa: ANN401 - Click's types are private
+    del option
+    if wanted and not context.resilient_parsing:
+        from uscdr.cli.version import version
+
+        version(context)
         raise typer.Exit
 
 
-def root(
-    context: typer.Context,
-    *,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Path of scenarios.yaml.")] = None,
-    target: Annotated[
-        str | None, typer.Option(metavar="TARGET", help="Target of scenarios.yaml, or `sandbox`.")
-    ] = None,
-    json_lines: Annotated[
-        bool, typer.Option("--json", help="Print results or events as JSON lines on stdout.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option(help="Print only results, warnings and errors.")] = False,
-    verbose: Annotated[bool, typer.Option(help="Print more details.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="Print without colour.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """The global options, which come before the command."""
-    del version
-    context.obj = GlobalOptions(config, target, json_lines, quiet, verbose, False if no_color else None)
+_VERSION = TyperOption(
+    param_decls=["global_version", "-V", "--version"], is_flag=True, default=False, is_eager=True, expose_value=False,
+    callback=_print_version, help="Print the version.",
+)  # fmt: skip

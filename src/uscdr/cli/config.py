@@ -7,12 +7,20 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import examples, options
+from uscdr.cli.manual import LOCAL, manual
+from uscdr.cli.options import options
 
 app = typer.Typer(no_args_is_help=True, help="Show and check the configuration (scenarios.yaml).")
 
 
-@app.command(epilog=examples("config path", "--config ./scenarios.yaml config path"))
+@app.command()
+@manual(
+    reads="Which files exist, and the environment.",
+    changes="Nothing.",
+    examples=("config path", "config path --config ./scenarios.yaml"),
+    exits=LOCAL,
+    see=("config check", "config show"),
+)
 def path(context: typer.Context) -> None:
     """Print the file in use and why, and the candidates that are not used. Reads no file."""
     from uscdr.commands.config import show_places
@@ -21,9 +29,31 @@ def path(context: typer.Context) -> None:
     show_places(given.config, given.output())
 
 
-@app.command(epilog=examples("config show", "--target production config show"))
+@app.command()
+@manual(
+    reads="The configuration that is packaged with uscdr.",
+    changes="Creates scenarios.yaml in your configuration directory. Never overwrites one.",
+    examples=("config init", "config init --json"),
+    exits=LOCAL | {2: "the file exists"},
+    see=("config path", "config check"),
+)
+def init(context: typer.Context) -> None:
+    """Create your own scenarios.yaml from the packaged one, for editing."""
+    from uscdr.commands.config import create
+
+    create(options(context).output())
+
+
+@app.command()
+@manual(
+    reads="The configuration file in use.",
+    changes="Nothing.",
+    examples=("config show", "config show --target production"),
+    exits=LOCAL,
+    see=("config path", "config check"),
+)
 def show(context: typer.Context) -> None:
-    """Print the configuration as it is in effect, with every default. Global option --target: only that target.
+    """Print the configuration as it is in effect, with every default. With --target: only that target.
 
     Secrets are never part of it: they come from the environment.
     """
@@ -34,7 +64,14 @@ def show(context: typer.Context) -> None:
     show_effective(given.targets(output), output)
 
 
-@app.command(epilog=examples("config check", "config check ./scenarios.yaml"))
+@app.command()
+@manual(
+    reads="The configuration file, whole.",
+    changes="Nothing.",
+    examples=("config check", "config check ./scenarios.yaml"),
+    exits=LOCAL | {2: "the file has errors"},
+    see=("config schema", "doctor"),
+)
 def check(
     context: typer.Context,
     file: Annotated[
@@ -51,7 +88,14 @@ def check(
     check_file(replace(given, config=file or given.config).targets(output), output)
 
 
-@app.command(epilog=examples("config schema > scenarios.schema.json"))
+@app.command()
+@manual(
+    reads="Nothing.",
+    changes="Nothing.",
+    examples=("config schema", "config schema --quiet"),
+    exits=LOCAL,
+    see=("config check",),
+)
 def schema(context: typer.Context) -> None:
     """Print the JSON Schema of scenarios.yaml, for editors. Reads no file."""
     from uscdr.scenarios.schema import as_text

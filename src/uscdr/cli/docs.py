@@ -6,9 +6,17 @@ from typing import Annotated
 
 import typer
 
+from uscdr.cli.manual import LOCAL, manual
 from uscdr.cli.options import options
 
 
+@manual(
+    reads="The documentation that was installed with this version.",
+    changes="Nothing.",
+    examples=("docs", "docs recovery", "docs --search lease"),
+    exits=LOCAL | {1: "nothing was found by --search"},
+    see=("help", "runbook"),
+)
 def docs(
     context: typer.Context,
     topic: Annotated[

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 from typing_extensions import override
 
+from uscdr.cli.command import Command
+from uscdr.cli.manual import LOCAL, LOOKS, RUNS, manual
 from uscdr.cli.monitored import monitored
-from uscdr.cli.options import examples, targets_and_output
+from uscdr.cli.options import targets_and_output
 from uscdr.commands.housekeeping import state
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ KINDS = {
 """Kinds of damage that a recovery can repair. A failure that only the provider can repair is not a drill."""
 Patients = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Number of synthetic patients.")]
 Report = Annotated[Path, typer.Option(metavar="DIR", help="Directory for the reports (Markdown and JSON).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")]
 Seed = Annotated[
     int | None,
     typer.Option(
@@ -49,7 +49,7 @@ _ENV_FILE = "File with NAME=value lines for your application's settings. Secrets
 SURPRISE, SEEDS = "--surprise", 10_000
 
 
-class SeededCommand(TyperCommand):
+class SeededCommand(Command):
     """A command whose `--surprise` may stand without a seed; then the seed is random."""
 
     @override
@@ -60,17 +60,23 @@ class SeededCommand(TyperCommand):
         return super().parse_args(ctx, [word for words in seeded for word in words])
 
 
-def _command(scenario: str, words: str, *sample: str) -> None:
+def _command(scenario: str, words: str, *samples: str) -> None:
     """Adds `uscdr drill SCENARIO`; `words` are its help. Its first kind of damage is the default."""
     kinds, hidden = KINDS[scenario], scenario != "db"
 
+    @manual(
+        reads="scenarios.yaml. With --from also a copy of your own database.",
+        changes="Starts and removes a sandbox on this machine. Writes the reports and a record of the drill.",
+        examples=samples,
+        exits=RUNS | {1: "the recovery is not as it should be, or the data differ"},
+        see=(f"recover {scenario}", "drill due", "drill list"),
+    )
     def run(
         context: typer.Context,
         *,
         how: str = typer.Option(kinds[0], metavar="KIND", help=f"Kind of damage: {', '.join(kinds)}."),
         patients: Patients = 200,
         report: Report = REPORTS,
-        as_json: AsJson = False,
         surprise: Seed = None,
         copy: str = typer.Option("", "--from", metavar="COPY", hidden=hidden, help=_FROM),
         source: str = typer.Option("", metavar="DIR|GIT", hidden=hidden, help=_SOURCE),
@@ -80,9 +86,9 @@ def _command(scenario: str, words: str, *sample: str) -> None:
         env_file: str = typer.Option("", metavar="FILE", hidden=hidden, help=_ENV_FILE),
     ) -> None:
         own = _own(context, scenario, copy, (source, python, identity, passphrase_file, env_file))
-        _drill(context, scenario, how, patients, report, as_json=as_json, surprise=surprise, own=own)
+        _drill(context, scenario, how, patients, report, surprise=surprise, own=own)
 
-    app.command(scenario, help=words, epilog=examples(*sample) if sample else None, cls=SeededCommand)(run)
+    app.command(scenario, help=words, cls=SeededCommand)(run)
 
 
 _command(
@@ -90,21 +96,39 @@ _command(
     "drill db", "drill db --how delete-rows --patients 50 --report reports", "drill db --surprise 7",
     "drill db --from vault:newest --identity ~/.config/uscdr/identity.txt --python app-venv/bin/python",
 )  # fmt: skip
-_command("app", "Break the application and recover it. Compare the data with the healthy state.")
-_command("media", "Damage media files and restore them. Use the service's backup and a kit. Compare every file.")
-_command("infra", "Delete the application or its database. Rebuild it from a kit. Compare data and files.")
-_command("backups", "Stop the backups, then schedule, capture, copy and prove one.")
+_command(
+    "app", "Break the application and recover it. Compare the data with the healthy state.",
+    "drill app", "drill app --how missing-migration --report reports",
+)  # fmt: skip
+_command(
+    "media", "Damage media files and restore them. Use the service's backup and a kit. Compare every file.",
+    "drill media", "drill media --how overwritten --patients 50",
+)  # fmt: skip
+_command(
+    "infra", "Delete the application or its database. Rebuild it from a kit. Compare data and files.",
+    "drill infra", "drill infra --how addon-gone --surprise",
+)  # fmt: skip
+_command(
+    "backups", "Stop the backups, then schedule, capture, copy and prove one.",
+    "drill backups", "drill backups --how captures-fail",
+)  # fmt: skip
 
 
-@app.command(epilog=examples("drill due", "drill due --ics exercises.ics", "drill due --json"))
+@app.command()
 @monitored()
+@manual(
+    reads="scenarios.yaml, the records in the state directory, and the proofs in the store of copies.",
+    changes="Nothing. With --ics it writes a file.",
+    examples=("drill due", "drill due --ics exercises.ics", "drill due --json"),
+    exits=LOOKS | {1: "something is overdue, or a record is damaged"},
+    see=("drill list", "drill record"),
+)
 def due(
     context: typer.Context,
     *,
     ics: Annotated[
         Path | None, typer.Option("--ics", metavar="FILE", help="Also write the calendar as an iCalendar file.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
 ) -> None:
     """Show which exercises, reviews and supplies are done, due, stale or overdue. Exit 1 if one is overdue.
 
@@ -112,12 +136,18 @@ def due(
     """
     from uscdr.commands import exercises
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     raise typer.Exit(exercises.due(targets, output, ics))
 
 
-@app.command(
-    "comms", epilog=examples("drill comms", 'drill comms --ack "Ada Reyes=4" --ack "Ben Cruz=9"', "drill comms --send")
+@app.command("comms")
+@manual(
+    reads="scenarios.yaml and the list of people whom an incident tells.",
+    changes="Files with the messages, and a record in the state directory. With --send messages to people, "
+    "marked as a drill.",
+    examples=("drill comms", 'drill comms --ack "Ada Reyes=4" --ack "Ben Cruz=9"', "drill comms --send"),
+    exits=LOOKS | {4: "sending was not confirmed"},
+    see=("incident notify", "incident audience list"),
 )
 def communication(
     context: typer.Context,
@@ -140,29 +170,37 @@ def communication(
     """
     from uscdr.commands.drill_comms import CommsOptions, rehearse
 
-    targets, output = targets_and_output(context, as_json=False)
+    targets, output = targets_and_output(context)
     raise typer.Exit(rehearse(targets.find(), output, CommsOptions(tuple(ack or ()), send, identity)))
 
 
 @app.command("list")
-def list_records(
-    context: typer.Context,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
-) -> None:
+@manual(
+    reads="The records in the state directory, and with USCDR_SHARED those of the team.",
+    changes="Nothing.",
+    examples=("drill list", "drill list --json"),
+    exits=LOCAL | {1: "a record is damaged"},
+    see=("drill due", "drill record"),
+)
+def list_records(context: typer.Context) -> None:
     """List the recorded drills and what people recorded, oldest first. Exit 1 if a record is damaged."""
     from uscdr.commands import exercises
 
-    _, output = targets_and_output(context, as_json=as_json)
+    _, output = targets_and_output(context)
     raise typer.Exit(exercises.show_records(output))
 
 
-@app.command(
-    epilog=examples(
+@app.command()
+@manual(
+    reads="scenarios.yaml and the evidence files.",
+    changes="A new record in the state directory.",
+    examples=(
         'drill record contacts-review --by "Ada Reyes"',
         'drill record staff-training --by "Ada Reyes" --attendee "Ben Cruz" --attendee "Cora Lim"',
         'drill record third-party-recovery --by "Ada Reyes" --on 2026-11-20 --evidence report.pdf',
-    )
+    ),
+    exits=LOCAL,
+    see=("drill due", "drill list"),
 )
 def record(
     context: typer.Context,
@@ -182,13 +220,12 @@ def record(
             metavar="TEXT|FILE", help="A file, of which the SHA-256 is kept, or a text such as an address; repeat."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON on stdout.")] = False,
 ) -> None:
     """Record a review, a training, an approval or a supply that is at hand. Drills and proofs record themselves."""
     from uscdr.commands import exercises
     from uscdr.exercises.attest import Attestation
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     given = Attestation(name, by, on, note, tuple(attendee or ()), tuple(evidence or ()))
     exercises.record(targets, output, given)
 
@@ -217,7 +254,7 @@ def _own(
 
 
 def _drill(
-    context: typer.Context, scenario: str, how: str, patients: int, report: Path, *, as_json: bool,
+    context: typer.Context, scenario: str, how: str, patients: int, report: Path, *,
     surprise: int | None, own: OwnRequest | None,
 ) -> None:  # fmt: skip
     from uscdr.drills.drill import drill
@@ -229,7 +266,7 @@ def _drill(
             f"The drill {scenario} does not know the damage “{how}”.",
             next_action=f"Pass --how with one of: {', '.join(KINDS[scenario])}.",
         )
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     targets.loaded()  # an invalid configuration ends the drill before it starts anything
     request = DrillRequest(how, patients, report, state(), targets.config, surprise, own)
     raise typer.Exit(drill(scenario, request, output))

@@ -11,8 +11,9 @@ import typer
 
 from uscdr.cli.audience import IdentityOption
 from uscdr.cli.audience import app as audience
+from uscdr.cli.manual import LOCAL, LOOKS, manual
 from uscdr.cli.monitored import monitored
-from uscdr.cli.options import examples, options, targets_and_output
+from uscdr.cli.options import options, targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
@@ -26,7 +27,6 @@ Id = Annotated[
     typer.Option("--incident", metavar="ID", help="Incident (a unique part of its id); default: the open one."),
 ]
 IdArgument = Annotated[str | None, typer.Argument(metavar="[ID]", help="Incident; default: the open one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="When the outage began: 02:10 (UTC), 40m (ago) or ISO 8601.")
 ]
@@ -34,13 +34,13 @@ Severity = Annotated[str, typer.Option(metavar="SEVERITY", help="critical, major
 Readers = Annotated[str | None, typer.Option("--to", metavar="READERS", help="Only to: internal or users.")]
 
 
-def _target(context: typer.Context, *, as_json: bool) -> tuple[Target, Output]:
-    targets, output = targets_and_output(context, as_json=as_json)
+def _target(context: typer.Context) -> tuple[Target, Output]:
+    targets, output = targets_and_output(context)
     return replace(targets, remind=lambda _: None).find(), output  # the command itself says it
 
 
 def _end(
-    context: typer.Context, work: Callable[[Target, Output], int], *, as_json: bool = False, looks: bool = False
+    context: typer.Context, work: Callable[[Target, Output], int], *, looks: bool = False
 ) -> NoReturn:  # fmt: skip
     """Do the work of a command, then send what waits; exit with the code of the work.
 
@@ -48,7 +48,7 @@ def _end(
     """
     from uscdr.commands.incident_notices import retry_waiting
 
-    target, output = _target(context, as_json=as_json)
+    target, output = _target(context)
     if looks:
         retry_waiting(target, output)
     code = work(target, output)
@@ -57,8 +57,16 @@ def _end(
     raise typer.Exit(code)
 
 
-@app.command(
-    "open", epilog=examples('incident open --since 02:10 --what "the database is damaged" --severity critical')
+@app.command("open")
+@manual(
+    reads="The incidents of this target, and what must be ready: contacts, document, maintenance page.",
+    changes="A new incident. Its clocks run from now on, and recoveries of the target belong to it.",
+    examples=(
+        'incident open --since 02:10 --what "the database is damaged" --severity critical',
+        'incident open --what "sign-in fails" --severity major --lead Ada',
+    ),
+    exits=LOOKS,
+    see=("incident status", "incident notify", "recover db"),
 )
 def open_(
     context: typer.Context,
@@ -70,25 +78,41 @@ def open_(
         str | None, typer.Option(metavar="TIME", help="When somebody noticed it; default: now.")
     ] = None,
     lead: Annotated[str, typer.Option(metavar="NAME", help="Who leads the recovery.")] = "",
-    as_json: AsJson = False,
 ) -> None:
     """Open an incident. From now on its clocks run, and runs on the target belong to it."""
     from uscdr.commands import incident
 
-    target, output = _target(context, as_json=as_json)
+    target, output = _target(context)
     asked = incident.OpenOptions(what, severity, since, detected, lead)
     raise typer.Exit(incident.open_incident(target, output, asked))
 
 
 @app.command()
-def status(context: typer.Context, incident: IdArgument = None, *, as_json: AsJson = False) -> None:
+@manual(
+    reads="The journal of the incident.",
+    changes="Nothing. Notices that wait are sent first.",
+    examples=("incident status", "incident status ID --json"),
+    exits=LOOKS,
+    see=("incident notify", "incident list"),
+)
+def status(context: typer.Context, incident: IdArgument = None) -> None:
     """Show an incident: clocks, notices that are due, doubts, actions, the last lines of its timeline."""
     from uscdr.commands.incident import show_incident
 
-    _end(context, lambda target, output: show_incident(target, output, incident), as_json=as_json, looks=True)
+    _end(context, lambda target, output: show_incident(target, output, incident), looks=True)
 
 
-@app.command(epilog=examples('incident note "the platform confirms a failed disk"'))
+@app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="A line of the timeline. Notices that wait are sent.",
+    examples=(
+        'incident note "the platform confirms a failed disk"',
+        'incident note "restarted the broker" --incident ID',
+    ),
+    exits=LOOKS,
+    see=("incident update", "incident status"),
+)
 def note(
     context: typer.Context,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="One line, without keys and patients' data.")],
@@ -101,7 +125,14 @@ def note(
     _end(context, lambda target, output: write(target, output, incident, text))
 
 
-@app.command(epilog=examples("incident update --expected 03:25-03:40", 'incident update --down-again "errors again"'))
+@app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="What the incident says. Notices that wait are sent.",
+    examples=("incident update --expected 03:25-03:40", 'incident update --down-again "errors again"'),
+    exits=LOOKS,
+    see=("incident notify", "incident note"),
+)
 def update(
     context: typer.Context,
     *,
@@ -116,21 +147,27 @@ def update(
     down_again: Annotated[
         str | None, typer.Option("--down-again", metavar="TEXT", help="Service is down again, and why.")
     ] = None,
-    as_json: AsJson = False,
 ) -> None:
     """Change what is known. To tell people: uscdr incident notify."""
     from uscdr.commands import incident as work
 
     asked = work.ChangeOptions(what, severity, since, expected, lead, down_again)
-    _end(context, lambda target, output: work.change(target, output, incident, asked), as_json=as_json)
+    _end(context, lambda target, output: work.change(target, output, incident, asked))
 
 
-@app.command(
-    epilog=examples(
-        "incident notify", "incident notify --to users --show", 'incident notify --by-hand "called the head nurse"',
+@app.command()
+@manual(
+    reads="The journal of the incident and the list of people.",
+    changes="Messages to people. What became of each is kept.",
+    examples=(
+        "incident notify",
+        "incident notify --to users --show",
+        'incident notify --by-hand "called the head nurse"',
         "incident notify --stage update --send",
-    )
-)  # fmt: skip
+    ),
+    exits=LOOKS | {3: "a message reached nobody", 4: "sending was not confirmed"},
+    see=("incident settle", "incident audience list"),
+)
 def notify(
     context: typer.Context,
     *,
@@ -147,7 +184,6 @@ def notify(
     identity: IdentityOption = None,
     show: Annotated[bool, typer.Option("--show", help="Show the text; send nothing.")] = False,
     send: Annotated[bool, typer.Option("--send", help="Send without asking.")] = False,
-    as_json: AsJson = False,
 ) -> None:
     """Show the notices that are due, ask, and send them. Retry those that a service did not accept."""
     from uscdr.commands import incident_notices as work
@@ -155,10 +191,17 @@ def notify(
     asked = work.NotifyOptions(
         work.readers_of(to), work.stage_of(stage), message, summary, by_hand, send=send, show=show, identity=identity
     )
-    raise typer.Exit(work.notify(*_target(context, as_json=as_json), incident, asked))
+    raise typer.Exit(work.notify(*_target(context), incident, asked))
 
 
-@app.command(epilog=examples("incident settle n1 chat sent", "incident settle n1 mail not-sent"))
+@app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="The outcome of one message. One that did not arrive is sent again.",
+    examples=("incident settle n1 chat sent", "incident settle n1 mail not-sent"),
+    exits=LOOKS,
+    see=("incident status", "incident notify"),
+)
 def settle(
     context: typer.Context,
     notice: Annotated[str, typer.Argument(metavar="NOTICE", help="Such as n1.")],
@@ -171,10 +214,17 @@ def settle(
     from uscdr.commands import incident_notices as work
 
     arrived = work.answer_of(answer)
-    raise typer.Exit(work.settle(*_target(context, as_json=False), incident, notice, channel, arrived=arrived))
+    raise typer.Exit(work.settle(*_target(context), incident, notice, channel, arrived=arrived))
 
 
-@app.command(epilog=examples("incident resolve", 'incident resolve --at 03:31 --summary "a failed disk"'))
+@app.command()
+@manual(
+    reads="The journals of the incident and of its runs.",
+    changes="The incident is restored; its follow-ups become actions. Notices that wait are sent.",
+    examples=("incident resolve", 'incident resolve --at 03:31 --summary "a failed disk"'),
+    exits=LOOKS,
+    see=("incident actions", "incident review", "incident close"),
+)
 def resolve(
     context: typer.Context,
     *,
@@ -183,20 +233,26 @@ def resolve(
         str | None, typer.Option(metavar="TIME", help="When service was restored; default: as the runs say, or now.")
     ] = None,
     summary: Annotated[str, typer.Option(metavar="TEXT", help="What happened, in words for users.")] = "",
-    as_json: AsJson = False,
 ) -> None:
     """Record that service is restored. The follow-ups become actions with a time."""
     from uscdr.commands.incident import resolve as work
 
-    _end(context, lambda target, output: work(target, output, incident, at, summary), as_json=as_json)
+    _end(context, lambda target, output: work(target, output, incident, at, summary))
 
 
-@app.command(
-    epilog=examples(
-        "incident actions", "incident actions --assign a3 --owner Ben", 'incident actions --done a3 --evidence "run …"',
+@app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="With an option: the actions of the incident.",
+    examples=(
+        "incident actions",
+        "incident actions --assign a3 --owner Ben",
+        'incident actions --done a3 --evidence "run …"',
         'incident actions --add "Within a week: alert on failed backups" --owner Ada',
-    )
-)  # fmt: skip
+    ),
+    exits=LOOKS,
+    see=("incident review", "incident close"),
+)
 def actions(
     context: typer.Context,
     *,
@@ -212,7 +268,6 @@ def actions(
     owner: Annotated[str | None, typer.Option(metavar="NAME", help="Who does it.")] = None,
     due: Annotated[str | None, typer.Option(metavar="TIME", help="Until when: 2026-12-05 or ISO 8601.")] = None,
     evidence: Annotated[str | None, typer.Option(metavar="TEXT", help="What shows it, or why it is dropped.")] = None,
-    as_json: AsJson = False,
 ) -> None:
     """List the follow-ups with owner, time and state, or change them."""
     from uscdr.commands import incident_review as work
@@ -220,10 +275,17 @@ def actions(
     asked = work.ActionOptions(
         add, tuple(done or ()), tuple(drop or ()), tuple(assign or ()), owner, due, evidence
     )  # fmt: skip
-    raise typer.Exit(work.actions(*_target(context, as_json=as_json), incident, asked))
+    raise typer.Exit(work.actions(*_target(context), incident, asked))
 
 
-@app.command(epilog=examples("incident review", 'incident review --answer root-cause="a failed disk"'))
+@app.command()
+@manual(
+    reads="The journals of the incident and of its runs.",
+    changes="The answers of the review.",
+    examples=("incident review", 'incident review --answer root-cause="a failed disk"'),
+    exits=LOOKS | {4: "a question was not answered"},
+    see=("incident actions", "incident close", "incident report"),
+)
 def review(
     context: typer.Context,
     *,
@@ -235,25 +297,38 @@ def review(
         list[str] | None, typer.Option(metavar="ID=REASON", help="Waive a question, and why; repeat for more.")
     ] = None,
     editor: Annotated[bool, typer.Option("--editor", help="Answer in your editor ($VISUAL or $EDITOR).")] = False,
-    as_json: AsJson = False,
 ) -> None:
     """Answer the questions of the review. At a terminal uscdr asks those that are open."""
     from uscdr.commands import incident_review as work
 
     asked = work.ReviewOptions(tuple(answer or ()), tuple(waive or ()), editor=editor)
-    raise typer.Exit(work.review(*_target(context, as_json=as_json), incident, asked))
+    raise typer.Exit(work.review(*_target(context), incident, asked))
 
 
 @app.command()
 @monitored()
-def check(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """For cron: exit with 1 if a notice or an action is overdue, or a message is in doubt."""
+@manual(
+    reads="The incidents of this target.",
+    changes="Nothing. Notices that wait are sent first.",
+    examples=("incident check", "incident check --json"),
+    exits=LOOKS | {1: "a notice or an action is overdue, or a message is in doubt"},
+    see=("incident status", "incident notify"),
+)
+def check(context: typer.Context) -> None:
+    """Check for overdue notices and actions and for messages in doubt. Made for cron."""
     from uscdr.commands.incident import check as work
 
-    _end(context, work, as_json=as_json, looks=True)
+    _end(context, work, looks=True)
 
 
 @app.command()
+@manual(
+    reads="The journal of the incident.",
+    changes="The incident is closed.",
+    examples=("incident close", "incident close --duplicate-of ID"),
+    exits=LOOKS | {1: "something is still open"},
+    see=("incident review", "incident actions", "incident report"),
+)
 def close(
     context: typer.Context,
     *,
@@ -265,11 +340,16 @@ def close(
     """Close an incident. Refused, with a list, while something is open."""
     from uscdr.commands.incident import close as work
 
-    raise typer.Exit(work(*_target(context, as_json=False), incident, duplicate_of))
+    raise typer.Exit(work(*_target(context), incident, duplicate_of))
 
 
-@app.command(
-    epilog=examples("incident report", "incident report --output incident.html", "incident report ID --format json")
+@app.command()
+@manual(
+    reads="Every journal of the incident.",
+    changes="Nothing. With --output it writes a file.",
+    examples=("incident report", "incident report --output incident.html", "incident report ID --format json"),
+    exits=LOOKS,
+    see=("incident list", "runs report"),
 )
 def report(
     context: typer.Context,
@@ -282,7 +362,6 @@ def report(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write the report to a file; default: stdout.")
     ] = None,
-    as_json: AsJson = False,
 ) -> None:
     """Make the report of an incident: times, notices, decisions, checks, actions, review, evidence.
 
@@ -291,11 +370,19 @@ def report(
     """
     from uscdr.commands import incident_report as work
 
-    asked = work.ReportOptions(incident, "json" if as_json and form is None else form, output)
-    raise typer.Exit(work.report(*_target(context, as_json=as_json), asked))
+    chosen = "json" if options(context).json_lines and form is None else form
+    asked = work.ReportOptions(incident, chosen, output)
+    raise typer.Exit(work.report(*_target(context), asked))
 
 
-@app.command("list", epilog=examples("incident list", "incident list --trend --output trend.html"))
+@app.command("list")
+@manual(
+    reads="The incidents on this machine, and with USCDR_SHARED those of the team.",
+    changes="Nothing. With --output it writes a file.",
+    examples=("incident list", "incident list --trend --output trend.html"),
+    exits=LOCAL,
+    see=("incident status", "incident report"),
+)
 def list_(
     context: typer.Context,
     *,
@@ -305,10 +392,9 @@ def list_(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Also write the history to an HTML file (--trend).")
     ] = None,
-    as_json: AsJson = False,
 ) -> None:
     """List the incidents that this machine knows, or the history of their times."""
-    shown = options(context).output(json_lines=as_json)
+    shown = options(context).output()
     if trend:
         from uscdr.commands.incident_report import show_trend
 

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from uscdr.cli.manual import LOOKS, WRITES, manual
 from uscdr.cli.monitored import monitored
-from uscdr.cli.options import Scratch, examples, targets_and_output
+from uscdr.cli.options import Scratch, targets_and_output
 from uscdr.monitoring.observed import NEWEST_BACKUP, Observed
 
 app = typer.Typer(no_args_is_help=True, help="Build, check and restore escape kits for a rebuild.")
@@ -34,7 +35,6 @@ class Exportable(StrEnum):
     AUDIENCE = "audience"
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 StoreOption = Annotated[
     str | None, typer.Option("--to", metavar="STORE", help="Store of the kits: a directory or a bucket.")
 ]
@@ -51,8 +51,15 @@ KitArgument = Annotated[
 KitOption = Annotated[str | None, typer.Option("--kit", metavar="KIT", help="The kit as an option, as in `recover`.")]
 
 
-@app.command(epilog=examples("kit build --recipient age1…", "kit build --capture --to s3://safe"))
+@app.command()
 @monitored(NEWEST_BACKUP)
+@manual(
+    reads="Heroku, Cloudinary, DNS, the application's source and a backup.",
+    changes="A new encrypted kit in the store. With --capture also a new backup on the platform.",
+    examples=("kit build --recipient KEY", "kit build --capture --to s3://safe"),
+    exits=WRITES | {1: "a part is incomplete"},
+    see=("kit check", "kit card", "recover infra"),
+)
 def build(
     context: typer.Context,
     *,
@@ -60,7 +67,9 @@ def build(
     recipient: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="Public key, age1… or ssh-…; repeat for more.")
     ] = None,
-    without: Annotated[list[Omission] | None, typer.Option(help="Leave this part out; repeat for more.")] = None,
+    without: Annotated[
+        list[Omission] | None, typer.Option(metavar="PART", help="Leave out media or dump; repeat for both.")
+    ] = None,
     backup: Annotated[
         str | None, typer.Option(metavar="BACKUP", help="Backup to include, such as b012; default: the newest.")
     ] = None,
@@ -69,7 +78,6 @@ def build(
         bool, typer.Option("--unproven", help="Include the dump without a restore that proves it.")
     ] = False,
     scratch: Scratch = None,
-    as_json: JsonOption = False,
     seen: Observed,
 ) -> None:
     """Build a kit: collect, prove, encrypt and store. Exit 1 if a part is incomplete."""
@@ -78,12 +86,17 @@ def build(
     wanted = kit_build.BuildOptions(
         to, tuple(recipient or ()), frozenset(one.value for one in without or ()), backup, capture, unproven
     )
-    targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
+    targets, output = targets_and_output(context, scratch=scratch)
     raise typer.Exit(kit_build.build_kit(targets.find(), output, wanted, seen))
 
 
-@app.command(
-    epilog=examples("kit check", "kit check newest --restore --identity key.txt", "kit check --online --minimum 80")
+@app.command()
+@manual(
+    reads="The kit in its store. With --online also what is deployed now.",
+    changes="Nothing. With --restore a private PostgreSQL on this machine, removed at the end.",
+    examples=("kit check", "kit check newest --restore --identity key.txt", "kit check --online --minimum 80"),
+    exits=LOOKS | {1: "the kit is damaged, incomplete or not fresh enough"},
+    see=("kit list", "kit build"),
 )
 def check(
     context: typer.Context,
@@ -99,7 +112,6 @@ def check(
     minimum: Annotated[
         int | None, typer.Option(min=0, max=100, metavar="POINTS", help="Exit 1 if the kit has fewer freshness points.")
     ] = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Check that a kit is intact and complete. It needs network access only to read the kit's store."""
     from uscdr.commands import kit as kitcheck
@@ -107,11 +119,18 @@ def check(
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
     asked = kitcheck.CheckOptions(wanted, online=online, restore=restore, minimum=minimum)
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     raise typer.Exit(kitcheck.check_kit(targets, output, asked))
 
 
 @app.command("list")
+@manual(
+    reads="The store of the kits.",
+    changes="Nothing.",
+    examples=("kit list", "kit list --to s3://safe --json"),
+    exits=LOOKS | {1: "a kit is damaged"},
+    see=("kit check", "kit card"),
+)
 def list_kits(
     context: typer.Context,
     kit: Annotated[
@@ -126,16 +145,22 @@ def list_kits(
             "--identity", metavar="FILE", help="Identity file: check the sealed manifests, not only the cards."
         ),
     ] = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List every kit, oldest first."""
     from uscdr.commands import kit_list
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     kit_list.list_kits(targets, output, kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity))
 
 
 @app.command()
+@manual(
+    reads="One kit.",
+    changes="Nothing.",
+    examples=("kit card", "kit card newest --html"),
+    exits=LOOKS | {1: "the kit is damaged"},
+    see=("kit list", "kit check"),
+)
 def card(
     context: typer.Context,
     kit: KitArgument = None,
@@ -144,20 +169,25 @@ def card(
     to: StoreOption = None,
     identity: IdentityOption = None,
     html: Annotated[bool, typer.Option("--html", help="Print an HTML page with contacts and freshness.")] = False,
-    as_json: JsonOption = False,
 ) -> None:
     """Print the card of a kit. Keep it on paper."""
     from uscdr.commands import kit_list
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     kit_list.show_card(targets, output, wanted, html=html)
 
 
-@app.command(
-    epilog=examples(
-        "kit restore --into files --identity key.txt", "kit restore newest --part dump --into files --identity key.txt"
-    )
+@app.command()
+@manual(
+    reads="One kit, with the private key that opens it.",
+    changes="Files in the directory; existing files stay.",
+    examples=(
+        "kit restore --into files --identity key.txt",
+        "kit restore newest --part dump --into files --identity key.txt",
+    ),
+    exits=LOOKS | {1: "the kit is damaged"},
+    see=("kit list", "recover infra", "recover media"),
 )
 def restore(
     context: typer.Context,
@@ -167,15 +197,17 @@ def restore(
         Path, typer.Option(metavar="DIR", help="Directory for the files; existing files are not overwritten.")
     ],
     kit_option: KitOption = None,
-    part: Annotated[list[Exportable] | None, typer.Option(help="Restore only this part; repeat for more.")] = None,
+    part: Annotated[
+        list[Exportable] | None,
+        typer.Option(metavar="PART", help="Only app, config, dns, dump, source, media or audience; repeat for more."),
+    ] = None,
     to: StoreOption = None,
     identity: IdentityOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Decrypt parts of a kit into plain files that only you can read."""
     from uscdr.commands import kit as kitrestore
     from uscdr.commands import kit_list
 
     wanted = kit_list.KitChoice(kit_list.one_of(kit, kit_option), to, identity)
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     kitrestore.restore(targets, output, wanted, tuple(one.value for one in part or ()), into)

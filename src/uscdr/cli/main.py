@@ -10,12 +10,15 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from uscdr.cli import FILES
 from uscdr.cli.at_end import AT_END
-from uscdr.errors import BadInput, ExitCode, MachineError, UscdrError
+from uscdr.errors import BadInput, Declined, ExitCode, MachineError, UscdrError
 from uscdr.ui.console import STANDARD
+
+if TYPE_CHECKING:
+    from uscdr.ui.console import Output
 
 # Makes harmless what this process inherited from its shell, terminal or scheduler.
 
@@ -73,11 +76,17 @@ TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 EMPTY_OPTION = re.compile(r"--[a-z-]+=")
 
 
+COMPLETE = "_USCDR_COMPLETE"
+"""Set by the shell's completion: then the arguments are an unfinished command line, and nothing is run."""
+
+
 def main() -> None:
     """The console script. A success becomes a failure if its output could not be written."""
     prepare()
     _no_tracebacks()
     arguments = sys.argv[1:]
+    if os.environ.get(COMPLETE):
+        _complete(arguments)
     try:
         code = _delivered(run(arguments), arguments)
     except KeyboardInterrupt:  # do not wait for a reader that does not read
@@ -95,6 +104,20 @@ def _leave(code: int) -> NoReturn:
         sys.exit(code)
     atexit._run_exitfuncs()  # noqa: SLF001 - what `sys.exit` would call first
     os._exit(code)
+
+
+def _complete(words: Sequence[str]) -> NoReturn:
+    """Print what may stand at the end of the words, one a line with its description, and say nothing else."""
+    try:
+        from uscdr.cli.app import program
+        from uscdr.cli.completing import completions
+
+        found = completions(program(), words)
+        sys.stdout.write("".join(f"{one}\t{said}\n" for one, said in found))
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt):  # noqa: BLE001 - the boundary: a shell is told nothing but words
+        STANDARD.drop()
+    _leave(int(ExitCode.DONE))
 
 
 def _delivered(code: int, arguments: Sequence[str]) -> int:
@@ -128,7 +151,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         _refuse_unreadable(arguments)
         match list(arguments):
-            case ["--version"]:
+            case ["--version" | "-V" | "version"]:
                 return _print_version()
             case ["runs", "list"]:
                 return _list_runs()
@@ -155,6 +178,8 @@ def _in_words(error: BaseException) -> UscdrError:
             return _interrupted()
         case OSError():
             return _machine(error)
+        case EOFError():
+            return Declined("The input ended before the answer.", next_action="Repeat the command at a terminal.")
         case MemoryError():
             return MachineError(
                 "This machine ran out of memory.", next_action="Stop other programs, then: uscdr runs list"
@@ -182,23 +207,22 @@ def _refuse_unreadable(arguments: Sequence[str]) -> None:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    from uscdr.cli.app import load
+    import typer
 
+    from uscdr.cli.app import program
+
+    root = program()
     try:
-        code = load(arguments)(args=list(arguments), prog_name="uscdr", standalone_mode=True)
-    except SystemExit as leaving:
-        _uncover(leaving)
-        code = leaving.code
-    return code if isinstance(code, int) else 0
+        with root.make_context("uscdr", list(arguments)) as context:
+            root.invoke(context)
+    except (typer.Exit, typer.Abort, SystemExit) as leaving:
+        return _code_of(leaving)
+    return int(ExitCode.DONE)
 
 
-def _uncover(leaving: SystemExit) -> None:
-    """Raise the interrupt or broken pipe that Typer turned into an exit with a code of its own."""
-    error = leaving.__context__
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt | BrokenPipeError):
-            raise error
-        error = error.__cause__ or error.__context__
+def _code_of(leaving: BaseException) -> int:
+    code = getattr(leaving, "exit_code", getattr(leaving, "code", ExitCode.CHECK_FAILED))
+    return int(code) if isinstance(code, int) else int(ExitCode.DONE)
 
 
 def _print_version() -> int:
@@ -209,18 +233,29 @@ def _print_version() -> int:
 
 
 def _tell(error: UscdrError, arguments: Sequence[str]) -> int:
-    from uscdr.ui.console import Output
-
-    Output(json_lines="--json" in arguments, color=False if "--no-color" in arguments else None).error(error)
+    _output(arguments).error(error)
     return int(error.exit_code)
 
 
 def _add(error: UscdrError, code: int, arguments: Sequence[str]) -> int:
     """Warn of the second error; the exit code stays."""
+    _output(arguments).warn(f"{error.message} {error.why}")
+    return code
+
+
+def _output(arguments: Sequence[str]) -> Output:
+    """The output for an error: the command line may be one that the parser refused."""
     from uscdr.ui.console import Output
 
-    Output(json_lines="--json" in arguments).warn(f"{error.message} {error.why}")
-    return code
+    if not {"--json", "--no-color"} & set(arguments):
+        return Output()
+    from uscdr.cli.app import program
+    from uscdr.cli.global_options import gives
+
+    root = program()
+    return Output(
+        json_lines=gives(arguments, "--json", root), color=False if gives(arguments, "--no-color", root) else None
+    )
 
 
 def _interrupted() -> UscdrError:

@@ -23,7 +23,7 @@ MONITOR = "uscdr.monitor"
 
 def _read(context: typer.Context, ping: str | None) -> str | None:
     """Ping the start as soon as the option is read, before the others: a mistake in those is reported, too."""
-    if ping is not None:
+    if ping is not None and not context.resilient_parsing:
         from pydantic import SecretStr
 
         from uscdr.providers.probes.heartbeat import HttpHeartbeat

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GlobalOptions:
-    """The options before the command on the command line."""
+    """What the options that every command takes were given; see `cli/global_options.py`."""
 
     config: Path | None = None
     target: str | None = None
@@ -27,13 +27,11 @@ class GlobalOptions:
     verbose: bool = False
     color: bool | None = None
 
-    def output(self, *, json_lines: bool = False) -> Output:
-        """The output of this call; `json_lines` is the command's own --json."""
+    def output(self) -> Output:
+        """The output of this call."""
         from uscdr.ui.console import Output
 
-        return Output(
-            json_lines=self.json_lines or json_lines, quiet=self.quiet, verbose=self.verbose, color=self.color
-        )
+        return Output(json_lines=self.json_lines, quiet=self.quiet, verbose=self.verbose, color=self.color)
 
     def targets(self, output: Output, scratch: str | None = None) -> Targets:
         """Finds the configuration and the target; `scratch` is the command's own --scratch."""
@@ -50,9 +48,9 @@ def _remind(target: Target, output: Output) -> None:
     from uscdr.settings import Directories
 
     if (Directories(os.environ).state / "incidents").exists():
-        from uscdr.commands.incident_follow import reminder
+        from uscdr.lazily import imported
 
-        if words := reminder(target):
+        if words := imported("uscdr.commands.incident_follow:reminder")(target):
             output.warn_once(words)
 
 
@@ -62,18 +60,11 @@ def options(context: typer.Context) -> GlobalOptions:
     return found if isinstance(found, GlobalOptions) else GlobalOptions()
 
 
-def targets_and_output(
-    context: typer.Context, *, as_json: bool, scratch: str | None = None
-) -> tuple[Targets, Output]:  # fmt: skip
-    """What a command works on and where its words go; both options are the command's own."""
+def targets_and_output(context: typer.Context, *, scratch: str | None = None) -> tuple[Targets, Output]:
+    """What a command works on and where its words go; `scratch` is the command's own --scratch."""
     given = options(context)
-    output = given.output(json_lines=as_json)
+    output = given.output()
     return given.targets(output, scratch), output
-
-
-def examples(*commands: str) -> str:
-    """The end of a command's help: commands that the operator can paste."""
-    return "\n".join(("\b", "EXAMPLES", *(f"  uscdr {command}" for command in commands)))
 
 
 SendNotices = Annotated[

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uscdr.cli.options import Scratch, SendNotices, examples, targets_and_output
+from uscdr.cli.manual import RUNS, manual
+from uscdr.cli.options import Scratch, SendNotices, targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
@@ -23,7 +24,6 @@ Since = Annotated[
         metavar="TIME", help="When the outage began (UTC): 02:10, 40m ago or ISO 8601; the RTO counts from it."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 Ref = Annotated[
     str | None, typer.Option(metavar="REF", help="Branch, tag or commit to deploy; default: app.source.ref.")
 ]
@@ -48,8 +48,19 @@ Backup = Annotated[
 ]
 
 
-@app.command(
-    epilog=examples("recover db --dry-run", "recover db --backup b001", "recover db --backup b001 --confirm PHRASE")
+@app.command()
+@manual(
+    reads="Heroku, the live database, the backups on the platform and in the store of copies, and their proofs.",
+    changes="Nothing before you confirm, and nothing with --dry-run. Then it enables maintenance mode, stops "
+    "all processes, captures the damaged database, replaces it with the backup, applies migrations "
+    "and starts the application.",
+    examples=(
+        "recover db --dry-run",
+        "recover db --backup b001",
+        "recover db --backup b001 --confirm PHRASE --since 02:10",
+    ),
+    exits=RUNS,
+    see=("backup list", "runs resume", "verify"),
 )
 def db(
     context: typer.Context,
@@ -67,7 +78,6 @@ def db(
     since: Since = None,
     send_notices: SendNotices = False,
     new: New = False,
-    as_json: AsJson = False,
 ) -> None:
     """Restore a proven backup after database corruption or loss."""
     from uscdr.scenarios.adapters import Request
@@ -76,12 +86,18 @@ def db(
         "db", backup, safety_capture=not without_safety_capture, give_access_back=give_access_back, since=since,
         anew=new,
     )  # fmt: skip
-    carry_out(
-        context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, scratch=scratch, send_notices=send_notices
-    )
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, scratch=scratch, send_notices=send_notices)
 
 
-@app.command("app", epilog=examples("recover app --dry-run", "recover app --release v12"))
+@app.command("app")
+@manual(
+    reads="Heroku (releases, processes, logs), the migrations of the code and of the database.",
+    changes="Nothing before you confirm, and nothing with --dry-run. Then it rolls back or deploys a "
+    "release, applies migrations and restarts the processes.",
+    examples=("recover app --dry-run", "recover app --release v12", "recover app --ref main --confirm PHRASE"),
+    exits=RUNS,
+    see=("recover db", "runs resume", "verify"),
+)
 def application(
     context: typer.Context,
     *,
@@ -95,16 +111,27 @@ def application(
     since: Since = None,
     send_notices: SendNotices = False,
     new: New = False,
-    as_json: AsJson = False,
 ) -> None:
     """Roll back, migrate or deploy after an application failure."""
     from uscdr.scenarios.adapters import Request
 
     request = Request("app", release=release, ref=ref, since=since, anew=new)
-    carry_out(context, request, confirm=confirm, dry_run=dry_run, as_json=as_json, send_notices=send_notices)
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, send_notices=send_notices)
 
 
-@app.command(epilog=examples("recover media --dry-run", "recover media --kit newest --identity key.txt"))
+@app.command()
+@manual(
+    reads="Cloudinary and its backups, the references in the database, and with --kit or --from other "
+    "copies of the files.",
+    changes="Nothing before you confirm, and nothing with --dry-run. Then it restores lost and damaged files.",
+    examples=(
+        "recover media --dry-run",
+        "recover media --kit newest --identity key.txt",
+        "recover media --from copies --replaced-since 2026-11-23T10:00Z",
+    ),
+    exits=RUNS,
+    see=("kit list", "runs resume", "verify"),
+)
 def media(
     context: typer.Context,
     *,
@@ -119,7 +146,6 @@ def media(
     since: Since = None,
     send_notices: SendNotices = False,
     new: New = False,
-    as_json: AsJson = False,
 ) -> None:
     """Restore lost media files. Use Cloudinary's backup first, then a kit or a directory."""
     from uscdr.scenarios.adapters import Request
@@ -130,19 +156,21 @@ def media(
         "media", cloud=cloud, files=folder, kit=kit, since=since, anew=new,
         replaced_since=replaced_since, accept_replaced=accept_replaced,
     )  # fmt: skip
-    carry_out(
-        context,
-        request,
-        confirm=confirm,
-        dry_run=dry_run,
-        as_json=as_json,
-        identity=identity,
-        send_notices=send_notices,
-    )
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, identity=identity, send_notices=send_notices)
 
 
-@app.command(
-    epilog=examples("recover infra --dry-run", "recover infra --app usc-pis-recovery --kit newest --identity key.txt")
+@app.command()
+@manual(
+    reads="The old application if it still exists, or an escape kit; Heroku, Cloudinary and DNS.",
+    changes="Nothing before you confirm, and nothing with --dry-run. Then it creates an application with its "
+    "add-ons, restores data and files, and switches the domain to it. Plans cost money.",
+    examples=(
+        "recover infra --dry-run",
+        "recover infra --app usc-pis-recovery --kit newest --identity key.txt",
+        "recover infra --in-place-if-possible",
+    ),
+    exits=RUNS,
+    see=("kit list", "dns rollback", "runs resume"),
 )
 def infra(
     context: typer.Context,
@@ -163,13 +191,12 @@ def infra(
     since: Since = None,
     send_notices: SendNotices = False,
     new: New = False,
-    as_json: AsJson = False,
 ) -> None:
     """Rebuild everything in a new application. Use the old application or a kit."""
     from uscdr.commands import recover as conduct
     from uscdr.scenarios.adapters import Request
 
-    targets, output = targets_and_output(context, as_json=False)
+    targets, output = targets_and_output(context)
     name = conduct.new_application(targets.find(), output, app_name, in_place=in_place)
     request = Request("infra", backup, ref=ref, app=name, kit=kit, since=since, anew=new)
     carry_out(
@@ -177,14 +204,21 @@ def infra(
         request,
         confirm=confirm,
         dry_run=dry_run,
-        as_json=as_json,
         identity=identity,
         scratch=scratch,
         send_notices=send_notices,
     )
 
 
-@app.command(epilog=examples("recover backups --dry-run", "recover backups --to s3://safe --recipient age1…"))
+@app.command()
+@manual(
+    reads="The backups and schedules on the platform, the copies and their proofs.",
+    changes="Nothing before you confirm, and nothing with --dry-run. Then it creates a schedule, captures a "
+    "backup, copies it off the platform and proves it.",
+    examples=("recover backups --dry-run", "recover backups --to s3://safe --recipient KEY"),
+    exits=RUNS,
+    see=("backup status", "backup list", "runs resume"),
+)
 def backups(
     context: typer.Context,
     *,
@@ -203,7 +237,6 @@ def backups(
     since: Since = None,
     send_notices: SendNotices = False,
     new: New = False,
-    as_json: AsJson = False,
 ) -> None:
     """Schedule, capture, copy and prove a backup. Use it when backups fail or are not scheduled. Check the RPO."""
     from uscdr.commands.option_forms import lasting
@@ -211,15 +244,7 @@ def backups(
 
     store, readers = lasting(to, tuple(recipient or ()))
     request = Request("backups", to=store, recipients=readers, evict=evict, since=since, anew=new)
-    carry_out(
-        context,
-        request,
-        confirm=confirm,
-        dry_run=dry_run,
-        as_json=as_json,
-        identity=identity,
-        send_notices=send_notices,
-    )
+    carry_out(context, request, confirm=confirm, dry_run=dry_run, identity=identity, send_notices=send_notices)
 
 
 def carry_out(
@@ -228,7 +253,6 @@ def carry_out(
     *,
     confirm: str | None,
     dry_run: bool,
-    as_json: bool,
     identity: Path | None = None,
     scratch: str | None = None,
     send_notices: bool = False,
@@ -239,5 +263,5 @@ def carry_out(
     asked = conduct.RecoverOptions(
         request, confirm=confirm, dry_run=dry_run, identity=identity, send_notices=send_notices
     )
-    targets, output = targets_and_output(context, as_json=as_json, scratch=scratch)
+    targets, output = targets_and_output(context, scratch=scratch)
     raise typer.Exit(conduct.recover(targets.find(), output, asked))

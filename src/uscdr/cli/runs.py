@@ -7,40 +7,69 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import SendNotices, examples, options, targets_and_output
+from uscdr.cli.manual import LOCAL, RUNS, manual
+from uscdr.cli.options import SendNotices, options, targets_and_output
 
 app = typer.Typer(no_args_is_help=True, help="List, show and resume runs, from their journals.")
 RunArgument = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="Id of a run or its beginning; default: the newest run that fits.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 
 
 @app.command("list")
-def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
+@manual(
+    reads="The journals of this machine, and with USCDR_SHARED those of the team.",
+    changes="Nothing.",
+    examples=("runs list", "runs list --json"),
+    exits=LOCAL,
+    see=("runs show", "runs resume"),
+)
+def list_runs(context: typer.Context) -> None:
     """List every run, oldest first. With shared state, also list the runs of other machines."""
     from uscdr.commands.runs import show_runs
 
-    show_runs(options(context).output(json_lines=as_json))
+    show_runs(options(context).output())
 
 
 @app.command()
-def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
+@manual(
+    reads="The journal of one run.",
+    changes="Nothing.",
+    examples=("runs show", "runs show RUN --json"),
+    exits=LOCAL,
+    see=("runs report", "runs resume"),
+)
+def show(context: typer.Context, run: RunArgument = None) -> None:
     """Show the state of a run, step by step."""
     from uscdr.commands.runs import show_run
 
-    show_run(run, options(context).output(json_lines=as_json))
+    show_run(run, options(context).output())
 
 
 @app.command()
-def report(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
+@manual(
+    reads="The journal of one run.",
+    changes="Nothing.",
+    examples=("runs report", "runs report RUN --json"),
+    exits=LOCAL,
+    see=("runs show", "incident report"),
+)
+def report(context: typer.Context, run: RunArgument = None) -> None:
     """Print the report of a run: Markdown, or JSON with --json."""
     from uscdr.commands.runs import report_run
 
-    report_run(run, options(context).output(json_lines=as_json))
+    report_run(run, options(context).output())
 
 
-@app.command(epilog=examples("runs resume", "runs resume RUN --take-over", "runs resume --confirm PHRASE"))
+@app.command()
+@manual(
+    reads="The journal of the run, and each provider that the run has to do with.",
+    changes="What the rest of the run changes. A finished step is not repeated; a change of unknown outcome "
+    "is looked for first.",
+    examples=("runs resume", "runs resume RUN --take-over", "runs resume --confirm PHRASE"),
+    exits=RUNS,
+    see=("runs show", "runs list"),
+)
 def resume(
     context: typer.Context,
     run: RunArgument = None,
@@ -68,7 +97,6 @@ def resume(
         typer.Option("--without-shared", help="Resume while the shared state is unavailable: the team cannot see it."),
     ] = False,
     send_notices: SendNotices = False,
-    as_json: JsonOption = False,
 ) -> None:
     """Resume an interrupted run. Check the provider first, and repeat no finished step."""
     from uscdr.commands import recover
@@ -77,5 +105,5 @@ def resume(
         run, confirm, identity, take_over=take_over, without_shared=without_shared, send_again=send_again,
         send_notices=send_notices,
     )  # fmt: skip
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
     raise typer.Exit(recover.resume(targets, output, asked))

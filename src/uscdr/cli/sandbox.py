@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from uscdr.cli.manual import LOCAL, manual
+from uscdr.cli.options import options
+
 if TYPE_CHECKING:
     from uscdr.sandbox.state import StateDir
 
@@ -17,7 +20,7 @@ fault = typer.Typer(no_args_is_help=True, help="Make provider calls fail.")
 app.add_typer(fault, name="fault")
 
 StateOption = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="State directory of the sandbox.")]
-_DAMAGES = {
+DAMAGES = {
     "db": "drop-table, delete-rows, truncate, scramble-text, wrong-data-load, unreachable",
     "app": "bad-release, crashed-web, failing-release-phase, lost-config, missing-migration",
     "infra": "app-gone, addon-gone, account-locked",
@@ -25,13 +28,13 @@ _DAMAGES = {
     "service": "broker-gone, mail-revoked, certificate-expired, certificate-wrong-name, certificate-untrusted, "
     "schedule-gone, worker-stopped, beat-stopped",
 }
+"""By part: the kinds of damage."""
 _BREAK_PATHS = {"db": "break", **{name: f"break/{name}" for name in ("app", "infra", "media", "service")}}
-_HOW = " ".join(f"{what}: {kinds}." for what, kinds in _DAMAGES.items())
+_HOW = " ".join(f"{what}: {kinds}." for what, kinds in DAMAGES.items())
 _PROVIDERS = (
     "heroku, cloudinary, dns (UPDATE and QUERY too), mail (the token endpoint), application (what the router gets), "
     "broker (its commands), or all."
 )
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 _Seed = Annotated[
     int, typer.Option(metavar="NUMBER", help="Seed of the synthetic data; the same seed gives the same data.")
 ]
@@ -73,8 +76,8 @@ def _clear_up() -> None:
         _tell(words)
 
 
-def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: ANN401 - any JSON document
-    if as_json:
+def _show(context: typer.Context, document: Any, lines: list[str]) -> None:  # noqa: ANN401 - any JSON document
+    if options(context).json_lines:
         for one in document if isinstance(document, list) else [document]:
             typer.echo(json.dumps(one))
         return
@@ -83,7 +86,15 @@ def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: A
 
 
 @app.command()
+@manual(
+    reads="The application's code, if you name your own.",
+    changes="Starts servers on this machine; they only listen on loopback.",
+    examples=("sandbox up", "sandbox up --patients 50 --backup-age 3h", "sandbox up --plain --json"),
+    exits=LOCAL,
+    see=("sandbox status", "sandbox env", "sandbox down"),
+)
 def up(
+    context: typer.Context,
     *,
     patients: Annotated[int, typer.Option(metavar="NUMBER", help="Number of synthetic patients.")] = 200,
     seed: _Seed = 1,
@@ -99,7 +110,6 @@ def up(
     assets: _Assets = 0,
     plain: _Plain = False,
     state: StateOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Start the sandbox and leave it running. Return when it is ready."""
     from uscdr.sandbox import launch
@@ -117,21 +127,35 @@ def up(
     _clear_up()
     document = launch.up(_state(state), wanted, _tell)
     shown = {key: document[key] for key in ("web_url", "ca_file", "manage", "patients")}
-    _show(shown, as_json=as_json, lines=[f"{document['heroku']['app']} is up at {document['web_url']}"])
+    _show(context, shown, lines=[f"{document['heroku']['app']} is up at {document['web_url']}"])
 
 
 @app.command()
-def down(*, state: StateOption = None) -> None:
+@manual(
+    reads="The state directory of the sandbox.",
+    changes="Stops the sandbox and removes all its data.",
+    examples=("sandbox down", "sandbox down --state DIR"),
+    exits=LOCAL,
+    see=("sandbox up", "sandbox status"),
+)
+def down(context: typer.Context, *, state: StateOption = None) -> None:
     """Stop the sandbox and remove all its data."""
     from uscdr.sandbox import launch
 
     _clear_up()
     done = launch.down(_state(state), _tell)
-    typer.echo("Sandbox removed." if done else "There is no sandbox.")
+    _show(context, {"removed": done}, ["Sandbox removed." if done else "There is no sandbox."])
 
 
 @app.command()
-def status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+@manual(
+    reads="The running sandbox.",
+    changes="Nothing.",
+    examples=("sandbox status", "sandbox status --json"),
+    exits=LOCAL,
+    see=("sandbox up", "sandbox audit"),
+)
+def status(context: typer.Context, *, state: StateOption = None) -> None:
     """Show the apps, dynos, add-ons and backups of the sandbox."""
     from uscdr.sandbox import client, describe
 
@@ -139,22 +163,41 @@ def status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
     document = {"running": client.is_running(directory), "apps": []}
     if document["running"]:
         document |= client.ask(directory, "GET", "status")
-    _show(document, as_json=as_json, lines=describe.status(document))
+    _show(context, document, lines=describe.status(document))
 
 
 @app.command()
-def env(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+@manual(
+    reads="The running sandbox.",
+    changes="Nothing.",
+    examples=("sandbox env", "sandbox env --json"),
+    exits=LOCAL,
+    see=("sandbox up", "sandbox status"),
+)
+def env(context: typer.Context, *, state: StateOption = None) -> None:
     """Print environment variables for the sandbox. With eval, the official clients use the sandbox."""
     from uscdr.sandbox import client, describe
 
     directory = _state(state)
     variables = describe.environment(client.running(directory), directory)
-    _show(variables, as_json=as_json, lines=describe.exports(variables))
+    _show(context, variables, lines=describe.exports(variables))
 
 
 @app.command("break")
+@manual(
+    reads="The running sandbox.",
+    changes="Damages a part of the sandbox. With --undo it repairs it.",
+    examples=(
+        "sandbox break db --how drop-table",
+        "sandbox break app --how bad-release",
+        "sandbox break service --how mail-revoked --undo",
+    ),
+    exits=LOCAL,
+    see=("recover db", "drill db", "sandbox fault add"),
+)
 def break_(
-    what: Annotated[str, typer.Argument(metavar="PART", help=f"Part to damage: {', '.join(_DAMAGES)}.")],
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="PART", help=f"Part to damage: {', '.join(DAMAGES)}.")],
     *,
     how: Annotated[str, typer.Option(metavar="KIND", help=_HOW)],
     app_name: Annotated[str, typer.Option("--app", metavar="APP", help="Application to damage.")] = "usc-pis",
@@ -169,7 +212,6 @@ def break_(
         typer.Option("--undo", help="Undo account-locked, credentials-revoked, service-down, or any kind of service."),
     ] = False,
     state: StateOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Damage a part of the sandbox. Choose db, app, infra, media or service."""
     from uscdr.errors import BadInput
@@ -179,11 +221,22 @@ def break_(
         raise BadInput(f"uscdr cannot damage “{what}”.", next_action="Try: uscdr sandbox break db --how drop-table")
     body = {"how": how, "app": app_name, "variable": variable, "domain_held": domain_held, "undo": undo}
     document = client.ask(_state(state), "POST", _BREAK_PATHS[what], body)
-    _show(document, as_json=as_json, lines=describe.damage(document))
+    _show(context, document, lines=describe.damage(document))
 
 
 @fault.command("add")
+@manual(
+    reads="The running sandbox.",
+    changes="Which calls to the sandbox fail, and how.",
+    examples=(
+        "sandbox fault add 503-html --path '/apps/*'",
+        "sandbox fault add 503-html --provider cloudinary --count 0",
+    ),
+    exits=LOCAL,
+    see=("sandbox fault kinds", "sandbox fault list", "sandbox fault clear"),
+)
 def fault_add(
+    context: typer.Context,
     kind: Annotated[
         str, typer.Argument(metavar="FAULT", help="Kind of fault; `uscdr sandbox fault kinds` lists them.")
     ],
@@ -194,55 +247,82 @@ def fault_add(
     count: Annotated[int, typer.Option(metavar="NUMBER", help="How many calls fail; 0: all further calls.")] = 1,
     provider: Annotated[str, typer.Option(metavar="PROVIDER", help=_PROVIDERS)] = "heroku",
     state: StateOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Make matching calls fail."""
     from uscdr.sandbox import client, describe
 
     body = {"kind": kind, "method": method, "path": path, "call": call, "count": count, "provider": provider}
     document = client.ask(_state(state), "POST", "faults", body)
-    _show(document, as_json=as_json, lines=describe.faults([document]))
+    _show(context, document, lines=describe.faults([document]))
 
 
 @fault.command("list")
-def fault_list(*, state: StateOption = None, as_json: JsonOption = False) -> None:
+@manual(
+    reads="The running sandbox.",
+    changes="Nothing.",
+    examples=("sandbox fault list", "sandbox fault list --json"),
+    exits=LOCAL,
+    see=("sandbox fault add", "sandbox fault clear"),
+)
+def fault_list(context: typer.Context, *, state: StateOption = None) -> None:
     """Show the active faults and how often each was applied."""
     from uscdr.sandbox import client, describe
 
     document = client.ask(_state(state), "GET", "faults")
-    _show(document, as_json=as_json, lines=describe.faults(document))
+    _show(context, document, lines=describe.faults(document))
 
 
 @fault.command("clear")
-def fault_clear(*, state: StateOption = None) -> None:
+@manual(
+    reads="The running sandbox.",
+    changes="Removes all faults of the sandbox.",
+    examples=("sandbox fault clear", "sandbox fault clear --json"),
+    exits=LOCAL,
+    see=("sandbox fault list", "sandbox fault add"),
+)
+def fault_clear(context: typer.Context, *, state: StateOption = None) -> None:
     """Remove all faults."""
     from uscdr.sandbox import client
     from uscdr.words import plural
 
     document = client.ask(_state(state), "DELETE", "faults")
-    typer.echo(f"{plural(document['removed'], 'fault')} removed")
+    _show(context, {"removed": document["removed"]}, [f"{plural(document['removed'], 'fault')} removed"])
 
 
 @fault.command("kinds")
-def fault_kinds() -> None:
+@manual(
+    reads="Nothing.",
+    changes="Nothing.",
+    examples=("sandbox fault kinds", "sandbox fault kinds --json"),
+    exits=LOCAL,
+    see=("sandbox fault add",),
+)
+def fault_kinds(context: typer.Context) -> None:
     """List the kinds of fault."""
     from uscdr.sandbox.faults.rules import PLAIN_KINDS, TIMED_KINDS
 
-    for kind in (*PLAIN_KINDS, *(f"{kind}:SECONDS" for kind in TIMED_KINDS)):
-        typer.echo(kind)
+    kinds = [*PLAIN_KINDS, *(f"{kind}:SECONDS" for kind in TIMED_KINDS)]
+    _show(context, [{"kind": kind} for kind in kinds], kinds)
 
 
 @app.command()
+@manual(
+    reads="The log of the sandbox.",
+    changes="Nothing.",
+    examples=("sandbox audit", "sandbox audit --all --json"),
+    exits=LOCAL,
+    see=("sandbox status", "runs report"),
+)
 def audit(
+    context: typer.Context,
     *,
     everything: Annotated[bool, typer.Option("--all", help="List reads too.")] = False,
     writes: Annotated[bool, typer.Option("--writes", help="List only writes (the default).")] = False,
     state: StateOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List the writes that the sandbox received, or every request."""
     from uscdr.sandbox import audit as log
     from uscdr.sandbox import describe
 
     records = [one for one in log.read(_state(state).audit) if one["write"] or (everything and not writes)]
-    _show(records, as_json=as_json, lines=describe.audit(records))
+    _show(context, records, lines=describe.audit(records))

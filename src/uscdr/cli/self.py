@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.options import examples, options
+from uscdr.cli.manual import LOCAL, manual
+from uscdr.cli.options import options
 
 app = typer.Typer(no_args_is_help=True, help="Look after this installation.")
 
@@ -19,7 +20,14 @@ class JournalsChoice(StrEnum):
     REMOVE = "remove"
 
 
-@app.command(epilog=examples("self uninstall", "self uninstall --state", "self uninstall --state --journals keep"))
+@app.command()
+@manual(
+    reads="The state directory of this machine.",
+    changes="Nothing. With --state it removes the state, after a phrase.",
+    examples=("self uninstall", "self uninstall --state", "self uninstall --state --journals keep"),
+    exits=LOCAL | {4: "not confirmed: nothing was removed", 6: "a command of uscdr runs"},
+    see=("runs list", "config path"),
+)
 def uninstall(
     context: typer.Context,
     *,
@@ -28,7 +36,10 @@ def uninstall(
     ] = False,
     journals: Annotated[
         JournalsChoice | None,
-        typer.Option(help="Journals of runs and incidents, and records of drills; without a terminal they are kept."),
+        typer.Option(
+            metavar="keep|remove",
+            help="Journals of runs and incidents, and records of drills; without a terminal they are kept.",
+        ),
     ] = None,
     confirm: Annotated[str | None, typer.Option(metavar="PHRASE", help="Phrase that the command asks for.")] = None,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uscdr.cli.manual import LOOKS, manual
 from uscdr.cli.monitored import monitored
 from uscdr.cli.options import targets_and_output
 from uscdr.monitoring.observed import CHECKS, Observed
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from uscdr.scenarios.checks import CheckRequest
     from uscdr.scenarios.config import Config
     from uscdr.ui.console import Output
+    from uscdr.wiring.targets import Targets
 
 Which = Annotated[str, typer.Argument(metavar="[CHECKLIST]", help="Checklist: all, db, app or integration.")]
 Names = Annotated[
@@ -32,10 +34,17 @@ App = Annotated[
 ]
 Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML.")]
 Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as Markdown.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 
 
 @monitored(CHECKS)
+@manual(
+    reads="Every provider that a check asks, and the baseline of earlier checks.",
+    changes="Nothing. With --allow-writes some checks write something and undo it; with --save-baseline the "
+    "measurements are saved on this machine.",
+    examples=("verify", "verify db --skip-manual", "verify all 'mail*' --answer patients-visible=yes", "verify --list"),
+    exits=LOOKS | {1: "a check failed or was not made", 4: "a question was not answered"},
+    see=("watch", "recover db", "drill due"),
+)
 def verify(
     context: typer.Context,
     which: Which = "all",
@@ -58,13 +67,13 @@ def verify(
     ] = "5m",
     junit: Junit = None,
     markdown: Markdown = None,
-    as_json: AsJson = False,
     seen: Observed,
 ) -> None:
     """Run the runbook's checklists. Change nothing, unless --allow-writes is given."""
     from uscdr.scenarios.checks import CheckRequest
 
-    targets, output = targets_and_output(context, as_json=as_json)
+    targets, output = targets_and_output(context)
+    _refuse_unknown(targets, which, "verify")
     request = CheckRequest(which, split(check), allow_writes=allow_writes, skip_manual=skip_manual)
     if list_only:
         show_list(targets.loaded(lazily=True).config, output, request)
@@ -76,6 +85,22 @@ def verify(
     )
     asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown)
     raise typer.Exit(carry_out(targets.find(), output, asked, seen))
+
+
+_USUAL = frozenset({"all", "db", "app", "integration"})
+
+
+def _refuse_unknown(targets: Targets, which: str, command: str) -> None:
+    """Raise BadInput with the checklist that is meant, before anything is asked of a provider."""
+    if which in _USUAL:
+        return
+    config = targets.loaded(lazily=True).config
+    if which not in config.checklists:
+        from uscdr.cli.usage_errors import wrong_choice
+
+        known = ["all", *config.checklists]
+        after = f"{command} all" if which in config.checks else command
+        raise wrong_choice(f"There is no checklist “{which}”.", after, which, [which] if after != command else known)
 
 
 def show_list(config: Config, output: Output, request: CheckRequest) -> None:
@@ -105,6 +130,13 @@ def split(names: list[str] | None) -> tuple[str, ...]:
 
 
 @monitored(CHECKS)
+@manual(
+    reads="Every provider that a check asks.",
+    changes="Nothing.",
+    examples=("watch --for 24h --every 10m", "watch app --junit watch.xml"),
+    exits=LOOKS | {1: "a check of the last round failed"},
+    see=("verify", "backup status"),
+)
 def watch(
     context: typer.Context,
     which: Which = "all",
@@ -117,18 +149,18 @@ def watch(
     app: App = None,
     junit: Junit = None,
     markdown: Markdown = None,
-    as_json: AsJson = False,
     seen: Observed,
 ) -> None:
     """Repeat the checks that need no person. Exit with the code of the last round. Stop it with Ctrl-C."""
     from uscdr.commands.verify import Verification, VerifyOptions, carry_out, duration
     from uscdr.scenarios.checks import CheckRequest
 
+    targets, output = targets_and_output(context)
+    _refuse_unknown(targets, which, "watch")
     wanted = Verification(
         CheckRequest(which, split(check), skip_manual=True),
         lasting=duration("--for", lasting),
         every=duration("--every", every),
     )
     asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown)
-    targets, output = targets_and_output(context, as_json=as_json)
     raise typer.Exit(carry_out(targets.find(), output, asked, seen))

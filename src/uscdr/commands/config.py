@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator
 
-from uscdr.errors import ConfigError, MachineError
+from uscdr.errors import BadInput, ConfigError, MachineError
+from uscdr.files import disk_errors, new_file
 from uscdr.models.base import SECONDS, seconds
 from uscdr.scenarios.config import SANDBOX, Config
-from uscdr.scenarios.config_file import passed_over, places
+from uscdr.scenarios.config_file import packaged, passed_over, places
+from uscdr.settings import Directories
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -59,6 +61,24 @@ def _show_place(place: ConfigPlace, output: Output, *, used: bool) -> None:
         return
     state = "used" if used else "not used"
     output.result(f"{state}: {path} ({place.why}{'' if exists else '; it does not exist'})")
+
+
+def create(output: Output) -> None:
+    """Put the packaged file into the user's configuration directory, for editing. Raises BadInput if one is there."""
+    path = Directories(os.environ).config / "scenarios.yaml"
+    with disk_errors(f"uscdr cannot write {path}.", "Free disk space, or fix its permissions."):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with new_file(path) as file:
+                file.write(packaged().read_bytes())
+        except FileExistsError:
+            raise BadInput(
+                f"{path} exists; uscdr does not overwrite it.", next_action="Check it: uscdr config check"
+            ) from None
+    if output.json_lines:
+        output.record({"path": str(path), "used": True, "exists": True, "why": "in your configuration directory"})
+    else:
+        output.result(f"Created: {path}. Put your application in, then: uscdr config check")
 
 
 def check_file(targets: Targets, output: Output) -> None:

@@ -10,18 +10,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer.main
+import typer
 from prometheus_client.parser import text_string_to_metric_families
 
+from documented import every, names
 from fakes import FakeScratch
 from given import GivenAdapters
 from ping_service import SECRET, PingService, listening
 from rehearsal import Rehearsal
 from uscdr.cli import main
-from uscdr.cli.app import load
 from uscdr.cli.at_end import AT_END
 from uscdr.commands import backup
 from uscdr.errors import ConfigError, MachineError, OutcomeUnknown
@@ -73,15 +72,9 @@ def labels(file: Path) -> dict[str, str]:
 
 
 def test_every_command_for_cron_has_both_and_no_other() -> None:
-    def named(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-        given = {name for one in command.params for name in one.opts}
-        if {"--ping", "--metrics"} & given:
-            assert given >= {"--ping", "--metrics"}
-            yield path
-        for name, below in getattr(command, "commands", {}).items():
-            yield from named(below, (*path, name))
-
-    assert set(named(typer.main.get_command(load([])))) == FOR_CRON
+    given = {path: names(command) & {"--ping", "--metrics"} for path, command in every()}
+    assert all(options in (set(), {"--ping", "--metrics"}) for options in given.values())
+    assert {path for path, options in given.items() if options} == FOR_CRON
 
 
 def test_a_success_is_pinged_and_measured(service: PingService, tmp_path: Path, capsys: Captured) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from uscdr.cli import drill as commands
+from uscdr.cli import main
 from uscdr.drills import drill as drills
 from uscdr.drills.environment import DrillRequest
 from uscdr.drills.faults import PLACES, FaultRule, Reaction, faults_of
@@ -106,12 +106,10 @@ def test_the_seed_may_be_left_out(words: tuple[str, ...], wanted: Any, monkeypat
         return 0
 
     monkeypatch.setattr(drills, "drill", drill)
-    result = CliRunner().invoke(commands.app, ["db", *words])
-    assert result.exit_code == 0, result.output
+    assert main.run(["drill", "db", *words]) == 0
     seed = asked[0].surprise
     assert (isinstance(seed, int) and 0 <= seed < commands.SEEDS) if wanted == "random" else seed == wanted
 
 
 def test_a_seed_that_is_no_number_is_refused() -> None:
-    result = CliRunner().invoke(commands.app, ["db", "--surprise=often"])
-    assert result.exit_code == ExitCode.BAD_INPUT
+    assert main.run(["drill", "db", "--surprise=often"]) == ExitCode.BAD_INPUT

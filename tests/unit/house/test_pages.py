@@ -12,8 +12,8 @@ import pytest
 
 from tools.pages import man, markdown
 from tools.pages.files import MAN, expected, outdated
-from tools.pages.tree import Command, Entry, Paragraph, Section, paragraphs, program, sections
-from uscdr.cli.app import COMMANDS, GROUPS
+from tools.pages.tree import Command, Entry, Paragraph, Section, paragraphs, program
+from uscdr.cli.app import SECTIONS
 
 PAGES = sorted(MAN.glob("*.1"))
 
@@ -43,7 +43,10 @@ def test_a_page_that_differs_and_one_too_many_are_found() -> None:
 
 
 def test_each_group_and_command_has_a_page() -> None:
-    assert {page.stem for page in PAGES} == {"uscdr", *(f"uscdr-{name}" for name in (*GROUPS, *COMMANDS))}
+    assert {page.stem for page in PAGES} == {
+        "uscdr",
+        *(f"uscdr-{name}" for names in SECTIONS.values() for name in names),
+    }
 
 
 def test_every_command_and_option_stands_in_both() -> None:
@@ -86,32 +89,25 @@ def test_man_shows_it(tmp_path: Path) -> None:
 # The parts, on commands that are made up.
 
 
-def made(*children: Command, epilog: str = "", options: Sequence[Entry] = (), words: str = "uscdr") -> Command:
-    return Command(
-        tuple(words.split()), "Do it", (Paragraph("It looks first."),), (), tuple(options), sections(epilog), children
-    )
+def made(*children: Command, example: str = "", options: Sequence[Entry] = (), words: str = "uscdr") -> Command:
+    said = (Section("EXAMPLES", (Paragraph(example, verbatim=True),)),) if example else ()
+    return Command(tuple(words.split()), "Do it", (Paragraph("It looks first."),), (), tuple(options), said, children)
 
 
 def test_help_texts_are_read_as_the_program_shows_them() -> None:
-    text = "First line\nof a paragraph.\n\n\b\nEXAMPLES\n  uscdr a\n  uscdr b\n\nSEE ALSO\n\nThe runbook."
-    assert paragraphs(text)[:2] == (
+    text = "First line\nof a paragraph.\n\n\b\nEXAMPLES\n  uscdr a\n  uscdr b"
+    assert paragraphs(text) == (
         Paragraph("First line of a paragraph."),
         Paragraph("EXAMPLES\n  uscdr a\n  uscdr b", verbatim=True),
     )
-    assert sections(text) == (
-        Section("NOTES", (Paragraph("First line of a paragraph."),)),
-        Section("EXAMPLES", (Paragraph("  uscdr a\n  uscdr b", verbatim=True),)),
-        Section("SEE ALSO", (Paragraph("The runbook."),)),
-    )
-    assert sections("\b\nExamples:\n  uscdr a") == (Section("EXAMPLES", (Paragraph("  uscdr a", verbatim=True),)),)
 
 
-def test_exit_codes_are_read_whatever_their_columns() -> None:
-    two = "\b\nEXIT STATUS\n  0 done          1 a check failed\n  6 another run holds the lock   130 interrupted"
-    (found,) = sections(two)
-    assert found.codes == ((0, "done"), (1, "a check failed"), (6, "another run holds the lock"), (130, "interrupted"))
-    (plain,) = sections("\b\nEXAMPLES\n  uscdr a")
-    assert plain.codes == ()
+def test_what_a_command_declares_stands_on_its_page_with_its_own_exit_codes() -> None:
+    (found,) = [one for one in program().all() if one.words == "uscdr config check"]
+    said = {one.title: one for one in found.sections}
+    assert list(said) == ["READS", "CHANGES", "EXAMPLES", "EXIT STATUS", "SEE ALSO"]
+    assert (2, "the file has errors") in said["EXIT STATUS"].codes
+    assert said["EXAMPLES"].paragraphs[0].text.splitlines()[0] == "uscdr config check"
 
 
 def test_roff_takes_no_text_for_a_request_and_copies_hyphens() -> None:
@@ -124,13 +120,13 @@ def test_roff_takes_no_text_for_a_request_and_copies_hyphens() -> None:
 
 
 def test_a_long_example_is_continued_as_a_shell_does() -> None:
-    long = f"\b\nEXAMPLES\n  uscdr odd {' '.join(['--option value'] * 9)}"
-    page = man.pages(made(made(words="uscdr odd", epilog=long)), "1")["uscdr-odd.1"]
+    long = f"uscdr odd {' '.join(['--option value'] * 9)}"
+    page = man.pages(made(made(words="uscdr odd", example=long)), "1")["uscdr-odd.1"]
     example = page.partition(".nf\n")[2].partition("\n.fi")[0].replace("\\-", "-").replace("\\e", "\\").splitlines()
     assert len(example) > 1
     assert all(line.endswith(" \\") for line in example[:-1])
     assert all(len(line) <= man.LONGEST for line in example)
-    assert " ".join(line.rstrip(" \\").strip() for line in example) == long.splitlines()[-1].strip()
+    assert " ".join(line.rstrip(" \\").strip() for line in example) == long
 
 
 def test_the_reference_keeps_its_tables_whole() -> None:
