@@ -133,7 +133,7 @@ def test_a_provider_that_hangs_costs_its_timeout_once_and_the_rest_reports(desk:
 
 
 def _seconds(text: str) -> float:
-    events = [json.loads(line)["event"] for line in text.splitlines() if line.startswith('{"run"')]
+    events = [json.loads(line)["event"] for line in text.splitlines() if '"uscdr.event.v1"' in line]
     return float(next(event["seconds"] for event in events if event["kind"] == "checks.finished"))
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uscdr.ui.schemas import Schema
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from uscdr.sandbox.state import StateDir
 
 app = typer.Typer(no_args_is_help=True, help="Emulate the providers on this machine, for drills and tests.")
@@ -73,12 +76,13 @@ def _clear_up() -> None:
         _tell(words)
 
 
-def _show(document: Any, *, as_json: bool, lines: list[str]) -> None:  # noqa: ANN401 - any JSON document
-    if as_json:
-        for one in document if isinstance(document, list) else [document]:
-            typer.echo(json.dumps(one))
-        return
-    for line in lines:
+def _show(schema: Schema, found: Sequence[Mapping[str, object]], *, as_json: bool, lines: list[str]) -> None:
+    from uscdr.ui.console import Output
+
+    output = Output(json_lines=as_json)
+    for one in found if as_json else ():
+        output.record(schema, one)
+    for line in () if as_json else lines:
         typer.echo(line)
 
 
@@ -102,7 +106,7 @@ def up(
     as_json: JsonOption = False,
 ) -> None:
     """Start the sandbox and leave it running. Return when it is ready."""
-    from uscdr.sandbox import launch
+    from uscdr.sandbox import describe, launch
     from uscdr.sandbox.boot.request import UpRequest, seconds
 
     source, interpreter, variables, types = (str(path or "") for path in (app_source, python, env_file, procfile))
@@ -116,8 +120,8 @@ def up(
     )
     _clear_up()
     document = launch.up(_state(state), wanted, _tell)
-    shown = {key: document[key] for key in ("web_url", "ca_file", "manage", "patients")}
-    _show(shown, as_json=as_json, lines=[f"{document['heroku']['app']} is up at {document['web_url']}"])
+    words = f"{document['heroku']['app']} is up at {document['web_url']}"
+    _show(Schema.SANDBOX, [describe.begun(document)], as_json=as_json, lines=[words])
 
 
 @app.command()
@@ -136,10 +140,9 @@ def status(*, state: StateOption = None, as_json: JsonOption = False) -> None:
     from uscdr.sandbox import client, describe
 
     directory = _state(state)
-    document = {"running": client.is_running(directory), "apps": []}
-    if document["running"]:
-        document |= client.ask(directory, "GET", "status")
-    _show(document, as_json=as_json, lines=describe.status(document))
+    running = client.is_running(directory)
+    document = describe.running(client.ask(directory, "GET", "status") if running else None)
+    _show(Schema.SANDBOX_STATUS, [document], as_json=as_json, lines=describe.status(document))
 
 
 @app.command()
@@ -149,7 +152,7 @@ def env(*, state: StateOption = None, as_json: JsonOption = False) -> None:
 
     directory = _state(state)
     variables = describe.environment(client.running(directory), directory)
-    _show(variables, as_json=as_json, lines=describe.exports(variables))
+    _show(Schema.SANDBOX_ENV, [describe.told(variables)], as_json=as_json, lines=describe.exports(variables))
 
 
 @app.command("break")
@@ -179,7 +182,7 @@ def break_(
         raise BadInput(f"uscdr cannot damage “{what}”.", next_action="Try: uscdr sandbox break db --how drop-table")
     body = {"how": how, "app": app_name, "variable": variable, "domain_held": domain_held, "undo": undo}
     document = client.ask(_state(state), "POST", _BREAK_PATHS[what], body)
-    _show(document, as_json=as_json, lines=describe.damage(document))
+    _show(Schema.SANDBOX_DAMAGE, [document], as_json=as_json, lines=describe.damage(document))
 
 
 @fault.command("add")
@@ -201,7 +204,7 @@ def fault_add(
 
     body = {"kind": kind, "method": method, "path": path, "call": call, "count": count, "provider": provider}
     document = client.ask(_state(state), "POST", "faults", body)
-    _show(document, as_json=as_json, lines=describe.faults([document]))
+    _show(Schema.SANDBOX_FAULT, [document], as_json=as_json, lines=describe.faults([document]))
 
 
 @fault.command("list")
@@ -210,7 +213,7 @@ def fault_list(*, state: StateOption = None, as_json: JsonOption = False) -> Non
     from uscdr.sandbox import client, describe
 
     document = client.ask(_state(state), "GET", "faults")
-    _show(document, as_json=as_json, lines=describe.faults(document))
+    _show(Schema.SANDBOX_FAULT, document, as_json=as_json, lines=describe.faults(document))
 
 
 @fault.command("clear")
@@ -245,4 +248,4 @@ def audit(
     from uscdr.sandbox import describe
 
     records = [one for one in log.read(_state(state).audit) if one["write"] or (everything and not writes)]
-    _show(records, as_json=as_json, lines=describe.audit(records))
+    _show(Schema.SANDBOX_REQUEST, records, as_json=as_json, lines=describe.audit(records))

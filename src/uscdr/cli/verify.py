@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from typing_extensions import TypedDict
 
 from uscdr.cli.monitored import monitored
 from uscdr.cli.options import targets_and_output
@@ -78,14 +79,23 @@ def verify(
     raise typer.Exit(carry_out(targets.find(), output, asked, seen))
 
 
+class _CheckObject(TypedDict):
+    list: str
+    line: str
+    check: str
+    kind: str
+    runs: Literal["always", "with --allow-writes"]
+
+
 def show_list(config: Config, output: Output, request: CheckRequest) -> None:
     """Print each checklist line with its checks on stdout; run no check."""
     from uscdr.scenarios.checks import CheckRequest, CheckSelection
+    from uscdr.ui.schemas import Schema
     from uscdr.ui.tables import show_table
 
     selection = CheckSelection.of(config, CheckRequest(request.which, request.patterns, allow_writes=True))
     kinds = {check.name: check for check in selection.checks}
-    rows = [
+    rows: list[_CheckObject] = [
         {
             "list": line.list,
             "line": line.item,
@@ -96,7 +106,7 @@ def show_list(config: Config, output: Output, request: CheckRequest) -> None:
         for line in selection.lines
         for name in line.checks
     ]
-    show_table(rows, output, empty="No checklists.")
+    show_table(Schema.CHECK, rows, output, empty="No checklists.")
 
 
 def split(names: list[str] | None) -> tuple[str, ...]:

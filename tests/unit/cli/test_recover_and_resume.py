@@ -35,7 +35,7 @@ class Shell:
     def phrase(self) -> str:
         """Read off the dry run's events."""
         _, out, _ = self.type("recover", "db", "--dry-run", "--json")
-        events = [json.loads(line)["event"] for line in out.splitlines()]
+        events = [json.loads(line)["event"] for line in out.splitlines() if '"uscdr.event.v1"' in line]
         return str(next(event["phrase"] for event in events if event["kind"] == "plan.ready"))
 
 

@@ -1,0 +1,78 @@
+"""Every kind of object that `--json` prints: its name, and the commands that print it.
+
+The types of its fields stand in `tools/schemas.py:TYPES`, from which `python -m tools.schemas` writes `docs/schemas/`.
+A name and the meaning of its fields never change; what must change gets a new number.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+EVERY = "every command"
+RUNS = "recover, dns rollback, runs resume, verify, watch"
+
+
+class Schema(Enum):
+    """One kind of object. Its first key is `"schema": "uscdr.NAME.v1"`; `prints` names the commands that print it."""
+
+    ERROR = "error", EVERY
+    EVENT = "event", RUNS
+    PLAN = "plan", "recover --dry-run, dns rollback --dry-run"
+
+    BACKUP = "backup", "backup list"
+    CAPTURE = "capture", "backup capture"
+    COPY = "copy", "backup pull"
+    PROOF = "proof", "backup prove"
+    UNPROVEN = "unproven", "backup prove"
+    PRUNE = "prune", "backup prune"
+    RPO = "rpo", "backup status"
+    SCHEDULE = "schedule", "backup schedule"
+
+    KIT = "kit", "kit list"
+    KIT_BUILD = "kit-build", "kit build"
+    KIT_CARD = "kit-card", "kit card"
+    KIT_CHECK = "kit-check", "kit check"
+    KIT_FILES = "kit-files", "kit restore"
+    KIT_PAGE = "kit-page", "kit card --html"
+
+    RUN = "run", "runs list"
+    RUN_REPORT = "run-report", "runs show, runs report"
+
+    ACTION = "action", "incident actions"
+    INCIDENT = "incident", "incident list"
+    INCIDENT_REPORT = "incident-report", "incident report"
+    INCIDENT_STATUS = "incident-status", "incident status"
+    NOTICE = "notice", "incident notify"
+    OVERDUE = "overdue", "incident check"
+    QUESTION = "question", "incident review"
+    TREND = "trend", "incident trend"
+
+    AUDIENCE = "audience", "incident audience show"
+    AUDIENCE_GROUP = "audience-group", "incident audience import, add, remove"
+
+    DRILL = "drill", "drill SCENARIO"
+    EXERCISE = "exercise", "drill due"
+    EXERCISE_FINDING = "exercise-finding", "drill due"
+    EXERCISE_RECORD = "exercise-record", "drill records"
+    EXERCISE_RECORDED = "exercise-recorded", "drill record"
+    EXERCISE_REFUSED = "exercise-refused", "drill due"
+
+    CHECK = "check", "verify --list"
+    LINK = "link", "runbook --online"
+    RUNBOOK_STEP = "runbook-step", "runbook"
+
+    SANDBOX = "sandbox", "sandbox up"
+    SANDBOX_DAMAGE = "sandbox-damage", "sandbox break"
+    SANDBOX_ENV = "sandbox-env", "sandbox env"
+    SANDBOX_FAULT = "sandbox-fault", "sandbox fault add, fault list"
+    SANDBOX_REQUEST = "sandbox-request", "sandbox audit"
+    SANDBOX_STATUS = "sandbox-status", "sandbox status"
+
+    def __init__(self, title: str, prints: str) -> None:
+        self.title = title
+        self.prints = prints
+
+    @property
+    def id(self) -> str:
+        """`uscdr.backup.v1`: what the object says, and the name of its file in `docs/schemas/`."""
+        return f"uscdr.{self.title}.v1"
