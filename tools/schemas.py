@@ -24,6 +24,7 @@ from pydantic_core import core_schema
 
 from uscdr.models.base import Fact
 from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.checks import CheckRequest
 from uscdr.scenarios.registry import OPERATIONS, PIPELINES, STEPS
 from uscdr.ui.schemas import Schema
 
@@ -81,6 +82,7 @@ TYPES: Mapping[Schema, tuple[str, ...]] = {
 
 OF_JOURNALS = {Schema.RUN_REPORT, Schema.DRILL}
 """What is made from a journal, which an earlier version with other results may have written."""
+_ASKED = Request, CheckRequest
 _SCALARS = [{"type": "null"}, {"type": "boolean"}, {"type": "number"}, {"type": "string"}]
 _TEXTS: Document = {"type": "array", "items": {"type": "string"}}
 _ROW: Document = {"type": "object", "additionalProperties": {"anyOf": [*_SCALARS, _TEXTS]}}
@@ -180,11 +182,20 @@ def _known(field: str, definitions: Document) -> Document:
 
 
 def _request() -> Document:
-    """The options of a run; a journal of an earlier version has fewer."""
-    found = TypeAdapter(Request).json_schema(mode="serialization")
-    flag: Document = {"type": "boolean"}
-    more = {"key": {"type": "string"}, "dry_run": flag, "confirm": {"anyOf": [{"type": "string"}, {"type": "null"}]}}
-    return {"type": "object", "properties": {**found["properties"], **more}}
+    """The options of a run or of a verification; a journal of an earlier version has fewer."""
+    run, checks = (
+        TypeAdapter(kind).json_schema(mode="serialization")["properties"] for kind in (Request, CheckRequest)
+    )
+    number: Document = {"type": "number"}
+    more: Document = {
+        "key": {"type": "string"},
+        "confirm": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "dry_run": {"type": "boolean"},
+        "answers": {"type": "object", "additionalProperties": {"type": "boolean"}},
+        "every": number,
+        "lasting": number,
+    }
+    return {"type": "object", "properties": {**run, **checks, **more}}
 
 
 def _results(definitions: Document) -> Document:

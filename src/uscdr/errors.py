@@ -140,8 +140,20 @@ class CredentialsRefused(ProviderError):
     exit_code = ExitCode.FAILED
 
 
+class NoCredentials(CredentialsRefused):
+    """The operator gave none: nothing was called."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
 class NotFound(ProviderError):
     """The named thing does not exist at the provider."""
+
+
+class ApplicationGone(NotFound):
+    """The application itself does not exist, or this account cannot see it: no command that needs it can go on."""
+
+    exit_code = ExitCode.CHECK_FAILED
 
 
 class WrongContent(ProviderError):

@@ -157,6 +157,8 @@ def test_a_dead_application_is_inconclusive_or_failing_and_never_a_traceback(des
         ("all", "homepage", "--save-baseline"),
         ("all", "--deadline", "soon"),
         ("all", "--junit", "no/such/directory/x.xml"),
+        ("all", "--output", "yaml"),
+        ("all", "--output", "junit", "--json"),
         ("all", "*-by-eye", "--skip-manual"),
         ("all", "--app", "../account"),
     ],
@@ -177,6 +179,19 @@ def test_junit_and_markdown_tell_the_same_sum(desk: VerifyDesk) -> None:
     assert suites.get("failures") == "0"
     assert len(suites.findall("./testsuite[@name]")) >= 1
     assert "6 of 6 lines pass" in (desk.home / "v.md").read_text()
+
+
+def test_stdout_is_the_result_in_the_named_format_and_nothing_else(desk: VerifyDesk) -> None:
+    done = desk.call("verify", "integration", "--skip-manual", "--output", "junit")
+    suites = ET.fromstring(done.stdout.encode())
+    assert (done.returncode, suites.tag, suites.get("failures")) == (0, "testsuites", "0")
+    cases = suites.findall("./testsuite[@name='checks']/testcase")
+    assert cases
+    assert all(float(one.get("time", "")) >= 0 for one in cases)
+    assert suites.find("./testsuite/properties/property[@name='run']") is not None
+    page = desk.call("verify", "integration", "--skip-manual", "--output", "markdown").stdout
+    assert page.startswith("# ")
+    assert "6 of 6 lines pass" in page
 
 
 def test_a_verification_is_in_the_journal_and_is_not_resumed(desk: VerifyDesk) -> None:

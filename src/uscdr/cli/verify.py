@@ -33,6 +33,10 @@ App = Annotated[
 ]
 Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML.")]
 Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as Markdown.")]
+Form = Annotated[
+    str | None,
+    typer.Option("--output", metavar="FORMAT", help="Print the result on stdout in this format: junit or markdown."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines on stdout.")]
 
 
@@ -59,6 +63,7 @@ def verify(
     ] = "5m",
     junit: Junit = None,
     markdown: Markdown = None,
+    form: Form = None,
     as_json: AsJson = False,
     seen: Observed,
 ) -> None:
@@ -75,7 +80,7 @@ def verify(
     wanted = Verification(
         request, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
     )
-    asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown)
+    asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown, form)
     raise typer.Exit(carry_out(targets.find(), output, asked, seen))
 
 
@@ -127,6 +132,7 @@ def watch(
     app: App = None,
     junit: Junit = None,
     markdown: Markdown = None,
+    form: Form = None,
     as_json: AsJson = False,
     seen: Observed,
 ) -> None:
@@ -139,6 +145,6 @@ def watch(
         lasting=duration("--for", lasting),
         every=duration("--every", every),
     )
-    asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown)
+    asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown, form)
     targets, output = targets_and_output(context, as_json=as_json)
     raise typer.Exit(carry_out(targets.find(), output, asked, seen))

@@ -13,7 +13,7 @@ from uscdr.commands.backup import BackupAccess, BackupTools, desk
 from uscdr.commands.housekeeping import observe_target, warn_exposed
 from uscdr.commands.operate import operate
 from uscdr.commands.option_forms import lasting
-from uscdr.errors import BadInput, CheckFailed, ExitCode
+from uscdr.errors import BadInput, CheckFailed, ExitCode, UscdrError
 from uscdr.report.backups import show_proof
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_copies import copy, copy_for, prunable
@@ -139,7 +139,7 @@ def prove(target: Target, output: Output, wanted: ProveOptions, seen: Observed) 
     with desk(target, output, how) as work:
         warn_exposed(output, wanted.identity, wanted.passphrase_file)
         known, unasked = work.listed()
-        chosen = {entry.transfer_id: entry for entry in (find(known, one) for one in wanted.backups)}
+        chosen = _wanted(known, wanted.backups, unasked)
         asked = questions(work.deps)
         for entry in chosen.values():
             proof = _proven(work, entry, asked)
@@ -148,6 +148,16 @@ def prove(target: Target, output: Output, wanted: ProveOptions, seen: Observed) 
             if unasked is None:  # else nobody knows which backup is the newest
                 work.observe(known, seen)
     return int(ExitCode.DONE if sound else ExitCode.CHECK_FAILED)
+
+
+def _wanted(
+    known: Sequence[BackupEntry], names: Sequence[str], unasked: UscdrError | None
+) -> dict[str, BackupEntry]:  # fmt: skip
+    """The backups by id. Raises BadInput for a name that no backup has; `unasked` if nobody knows, and why."""
+    try:
+        return {entry.transfer_id: entry for entry in (find(known, one) for one in names)}
+    except BadInput as error:
+        raise unasked or error from None
 
 
 class _UnprovenObject(TypedDict):
