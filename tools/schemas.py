@@ -1,7 +1,7 @@
-"""Writes `docs/schemas/`: a closed JSON Schema for each kind of object that `--json` prints: `python -m tools.schemas`.
+"""Writes `docs/schemas/`, and the tables of `docs/json.md`: `python -m tools.schemas`.
 
-Each is derived from the types that the product prints: a pydantic model, a dataclass or a TypedDict. An object has the
-fields that these types have together, and `schema`.
+Each kind of object that `--json` prints has a closed JSON Schema. It is derived from the types that the product prints:
+a pydantic model, a dataclass or a TypedDict. An object has the fields that these types have together, and `schema`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Union
@@ -22,13 +23,15 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
+from uscdr.errors import ExitCode
 from uscdr.models.base import Fact
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.checks import CheckRequest
 from uscdr.scenarios.registry import OPERATIONS, PIPELINES, STEPS
-from uscdr.ui.schemas import Schema
+from uscdr.ui.schemas import EVERY, Schema
 
 DIRECTORY = Path(__file__).parent.parent / "docs" / "schemas"
+PAGE = DIRECTORY.parent / "json.md"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Document = dict[str, Any]
 
@@ -130,6 +133,33 @@ def files() -> Iterator[tuple[str, str]]:
     """The name and the content of every file in `docs/schemas/`."""
     for kind in Schema:
         yield f"{kind.id}.json", json.dumps(schema_of(kind), indent=1, ensure_ascii=False) + "\n"
+
+
+def page() -> str:
+    """`docs/json.md` with its tables as they must be."""
+    codes = [(str(int(ExitCode[name])), words) for name, words in _said_of(ExitCode)]
+    rows = [(f"[`{kind.id}`](schemas/{kind.id}.json)", _commands(kind.prints)) for kind in Schema]
+    text = _with_table(PAGE.read_text(), "codes", ("code", "meaning"), codes)
+    return _with_table(text, "objects", ("object", "printed by"), rows)
+
+
+def _commands(prints: str) -> str:
+    return prints if prints == EVERY else ", ".join(f"`{one}`" for one in prints.split(", "))
+
+
+def _said_of(kind: type) -> Iterator[tuple[str, str]]:
+    """Every member of an enum with the docstring below it, from its source."""
+    (top,) = (node for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef))
+    for member, below in pairwise(top.body):
+        if isinstance(member, ast.Assign) and isinstance(below, ast.Expr):
+            yield ast.unparse(member.targets[0]), str(ast.literal_eval(below.value))
+
+
+def _with_table(text: str, name: str, head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
+    begin = f"<!-- {name} -->\n"
+    before, _, rest = text.partition(begin)
+    lines = "".join(f"| {left} | {right} |\n" for left, right in (head, ("---", "---"), *rows))
+    return f"{before}{begin}{lines}{rest[rest.index('<!-- end -->') :]}"
 
 
 def _derived(place: str) -> Document:
@@ -236,6 +266,7 @@ def main() -> int:
             path.unlink()
     for name, text in wanted.items():
         (DIRECTORY / name).write_text(text)
+    PAGE.write_text(page())
     return 0
 
 

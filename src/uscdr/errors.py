@@ -12,13 +12,21 @@ class ExitCode(IntEnum):
     """Process exit codes, as documented in `uscdr --help`."""
 
     DONE = 0
+    """Done and verified."""
     CHECK_FAILED = 1
+    """A check failed, an objective (RTO, RPO) is missed, the plan cannot be carried out, or the application is gone."""
     BAD_INPUT = 2
+    """Usage, configuration or other bad input, an unknown name, or no token at all. Nothing was changed."""
     FAILED = 3
+    """A provider or this machine failed, or a provider refused the token. Nothing is in doubt."""
     DECLINED = 4
+    """Declined, or nobody could confirm."""
     UNKNOWN = 5
+    """A write was sent and its outcome is unknown. The message says what to check."""
     LOCKED = 6
+    """Another operator's run holds the lock."""
     INTERRUPTED = 130
+    """Interrupted. The journal says where."""
 
 
 class UscdrError(Exception):

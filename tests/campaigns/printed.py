@@ -44,12 +44,12 @@ def hold(line: str) -> None:
 
 def watch() -> None:
     """From now on every line that this process prints is held to its schema."""
-    plain = console.json_line
+    plain = console.json_text
 
-    def held(schema: Schema, value: Mapping[str, object]) -> str:
-        line = plain(schema, value)
+    def held(schema: Schema, value: Mapping[str, object], *, indent: int | None = None) -> str:
+        line = plain(schema, value, indent=indent)
         hold(line)
         PRINTED.add(schema)
         return line
 
-    console.json_line = held
+    console.json_text = held

@@ -78,7 +78,7 @@ def test_audit_shows_writes_unless_asked_for_all(live: Live) -> None:
     writes = [json.loads(line) for line in _run(live, "audit", "--json").stdout.splitlines()]
     assert writes == [one for one in everything if one["write"]]
     assert len(everything) > len(writes) > 0
-    keys = {"time", "method", "path", "status", "write", "request_id", "fault", "provider"}
+    keys = {"schema", "time", "method", "path", "status", "write", "request_id", "fault", "provider"}
     assert set(writes[0]) == keys
 
 

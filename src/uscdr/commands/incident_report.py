@@ -19,6 +19,7 @@ from uscdr.incident.state import ordered
 from uscdr.journal.reader import Journal
 from uscdr.journal.runs import LocalRuns
 from uscdr.report.objectives import build
+from uscdr.ui.console import json_text
 from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import draw_table
 from uscdr.words import plural
@@ -86,7 +87,7 @@ def _format_of(asked: ReportOptions) -> Format:
 
 def _text(made: IncidentReport, form: Format) -> str:
     if form == "json":
-        return made.to_json()
+        return json_text(Schema.INCIDENT_REPORT, made.model_dump(mode="json"), indent=2)
     if form == "html":
         return incident_page(made)
     return incident_markdown(made)

@@ -36,7 +36,7 @@ from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config_file import load_config
 from uscdr.settings import Operator
-from uscdr.ui.console import json_line
+from uscdr.ui.console import json_text
 from uscdr.ui.schemas import Schema
 from uscdr.words import duration
 
@@ -289,7 +289,7 @@ def _publish(done: Drill, summary: str, directory: Path, output: Output) -> None
     """Write Markdown and JSON files, then the result on stdout. Raises MachineError when a file cannot be written."""
     found = _drill_object(done)
     _write(directory, f"drill-{done.scenario}.md", _drill_markdown(done))
-    _write(directory, f"drill-{done.scenario}.json", json_line(Schema.DRILL, found).rstrip("\n"))
+    _write(directory, f"drill-{done.scenario}.json", json_text(Schema.DRILL, found).rstrip("\n"))
     if output.json_lines:
         output.record(Schema.DRILL, found)
     else:

@@ -228,7 +228,7 @@ class OutputStream:
 
     def write_json(self, schema: Schema, value: Mapping[str, object]) -> None:
         """Write `value` as one line of JSON. Raises as `write`."""
-        self.write(json_line(schema, value))
+        self.write(json_text(schema, value))
 
     def check(self) -> None:
         """Raise the OSError of an earlier failed write, if any."""
@@ -282,7 +282,7 @@ class Output:
 
     def record(self, schema: Schema, value: Mapping[str, object]) -> None:
         """Write a result as one JSON line to stdout: an object that `schema` describes."""
-        self.out.offer(json_line(schema, value))
+        self.out.offer(json_text(schema, value))
 
     def say(self, text: str | Line) -> None:
         """Write a message to stderr, except with --quiet."""
@@ -300,7 +300,7 @@ class Output:
 
     def error(self, error: UscdrError) -> None:
         """Lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
-        if self.json_lines and self.out.offer(json_line(Schema.ERROR, _error_object(error))):
+        if self.json_lines and self.out.offer(json_text(Schema.ERROR, _error_object(error))):
             return
         for spans in _error_lines(error):
             self.warn(spans)
@@ -317,9 +317,9 @@ class Output:
         return painted(text, color=self.color_on(stream)) + "\n"
 
 
-def json_line(schema: Schema, value: Mapping[str, object]) -> str:
-    """`value` as one line of JSON, its schema first; times as ISO 8601, records as objects, other types as text."""
-    return json.dumps({"schema": schema.id, **value}, ensure_ascii=True, default=_as_json) + "\n"
+def json_text(schema: Schema, value: Mapping[str, object], *, indent: int | None = None) -> str:
+    """`value` as JSON, its schema first, on one line without `indent`; times as ISO 8601, records as objects."""
+    return json.dumps({"schema": schema.id, **value}, ensure_ascii=True, default=_as_json, indent=indent) + "\n"
 
 
 def _as_json(value: object) -> object:

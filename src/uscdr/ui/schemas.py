@@ -9,7 +9,13 @@ from __future__ import annotations
 from enum import Enum
 
 EVERY = "every command"
-RUNS = "recover, dns rollback, runs resume, verify, watch"
+RUNS = (
+    "recover db, recover app, recover media, recover infra, recover backups, dns rollback, runs resume, verify, watch"
+)
+DRY_RUNS = (
+    "recover db --dry-run, recover app --dry-run, recover media --dry-run, recover infra --dry-run, "
+    "recover backups --dry-run, dns rollback --dry-run"
+)
 
 
 class Schema(Enum):
@@ -17,12 +23,12 @@ class Schema(Enum):
 
     ERROR = "error", EVERY
     EVENT = "event", RUNS
-    PLAN = "plan", "recover --dry-run, dns rollback --dry-run"
+    PLAN = "plan", DRY_RUNS
 
     BACKUP = "backup", "backup list"
     CAPTURE = "capture", "backup capture"
     COPY = "copy", "backup pull"
-    PROOF = "proof", "backup prove"
+    PROOF = "proof", "backup prove, kit check --restore"
     UNPROVEN = "unproven", "backup prove"
     PRUNE = "prune", "backup prune"
     RPO = "rpo", "backup status"
@@ -41,19 +47,19 @@ class Schema(Enum):
     ACTION = "action", "incident actions"
     INCIDENT = "incident", "incident list"
     INCIDENT_REPORT = "incident-report", "incident report"
-    INCIDENT_STATUS = "incident-status", "incident status"
+    INCIDENT_STATUS = "incident-status", "incident status, incident open, incident update, incident resolve"
     NOTICE = "notice", "incident notify"
     OVERDUE = "overdue", "incident check"
     QUESTION = "question", "incident review"
-    TREND = "trend", "incident trend"
+    TREND = "trend", "incident list --trend"
 
-    AUDIENCE = "audience", "incident audience show"
-    AUDIENCE_GROUP = "audience-group", "incident audience import, add, remove"
+    AUDIENCE = "audience", "incident audience list"
+    AUDIENCE_GROUP = "audience-group", "incident audience import, incident audience add, incident audience remove"
 
-    DRILL = "drill", "drill SCENARIO"
+    DRILL = "drill", "drill db, drill app, drill media, drill infra, drill backups"
     EXERCISE = "exercise", "drill due"
     EXERCISE_FINDING = "exercise-finding", "drill due"
-    EXERCISE_RECORD = "exercise-record", "drill records"
+    EXERCISE_RECORD = "exercise-record", "drill list"
     EXERCISE_RECORDED = "exercise-recorded", "drill record"
     EXERCISE_REFUSED = "exercise-refused", "drill due"
 
@@ -64,7 +70,7 @@ class Schema(Enum):
     SANDBOX = "sandbox", "sandbox up"
     SANDBOX_DAMAGE = "sandbox-damage", "sandbox break"
     SANDBOX_ENV = "sandbox-env", "sandbox env"
-    SANDBOX_FAULT = "sandbox-fault", "sandbox fault add, fault list"
+    SANDBOX_FAULT = "sandbox-fault", "sandbox fault add, sandbox fault list"
     SANDBOX_REQUEST = "sandbox-request", "sandbox audit"
     SANDBOX_STATUS = "sandbox-status", "sandbox status"
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from campaigns import printed
 from jsonschema import Draft202012Validator
 
 from tools import schemas
-from uscdr.errors import CheckFailed, UscdrError
+from uscdr.cli.app import load
+from uscdr.errors import CheckFailed, ExitCode, UscdrError
 from uscdr.models.events import PlanReady
-from uscdr.ui.console import json_line
-from uscdr.ui.schemas import Schema
+from uscdr.ui.console import json_text
+from uscdr.ui.schemas import EVERY, Schema
 
 SOURCE = Path(__file__).parents[3] / "src" / "uscdr"
 KINDS = [pytest.param(kind, id=kind.title) for kind in Schema]
@@ -67,6 +69,31 @@ def test_every_kind_has_its_file_and_every_file_is_current() -> None:
     assert dict(schemas.files()) == {path.name: path.read_text() for path in schemas.DIRECTORY.iterdir()}
 
 
+def test_the_page_is_current_and_explains_every_code() -> None:
+    assert schemas.PAGE.read_text() == schemas.page()
+    assert all(f"| {int(code)} | " in schemas.page() for code in ExitCode)
+
+
+def test_the_commands_that_print_an_object_exist_and_print_json() -> None:
+    known = dict(commands(typer.main.get_command(load([]))))
+    for kind in Schema:
+        for text in kind.prints.split(", ") if kind.prints != EVERY else ():
+            name, _, option = text.partition(" --")
+            assert "--json" in known[name], text
+            assert not option or f"--{option}" in known[name], text
+    named = {text.partition(" --")[0] for kind in Schema for text in kind.prints.split(", ")}
+    assert {name for name, options in known.items() if "--json" in options} <= named
+
+
+def commands(found: Any, above: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Every command by its name, with its options."""
+    for name, one in found.commands.items():
+        if hasattr(one, "commands"):
+            yield from commands(one, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", {option for parameter in one.params for option in parameter.opts}
+
+
 def test_names_and_types_are_whole() -> None:
     assert set(schemas.TYPES) == set(Schema)
     assert len({kind.title for kind in Schema}) == len(Schema)
@@ -111,7 +138,7 @@ def test_events_are_a_union_of_closed_variants() -> None:
 
 def test_the_phrase_is_part_of_every_plan() -> None:
     assert "phrase" in published(Schema.PLAN)["required"]
-    told = json_line(
+    told = json_text(
         Schema.PLAN, PlanReady(digest="d", dry_run=True, steps=(), budgets={}, phrase="x").model_dump(mode="json")
     )
     assert json.loads(told)["phrase"] == "x"
@@ -134,14 +161,14 @@ def test_a_line_that_does_not_fit_is_refused(line: str, words: str) -> None:
 
 def test_what_is_printed_in_tests_is_held_to_its_schema() -> None:
     with pytest.raises(AssertionError, match="required"):
-        json_line(Schema.OVERDUE, {})
+        json_text(Schema.OVERDUE, {})
 
 
 def test_every_kind_of_error_fits() -> None:
     from uscdr.ui.console import _error_object
 
     for error in (UscdrError("x"), CheckFailed("x", why="y", next_action="z")):
-        json_line(Schema.ERROR, _error_object(error))
+        json_text(Schema.ERROR, _error_object(error))
 
 
 def test_only_the_console_makes_json_for_stdout() -> None:
