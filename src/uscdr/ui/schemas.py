@@ -9,8 +9,10 @@ from __future__ import annotations
 from enum import Enum
 
 EVERY = "every command"
+DRILLS = "drill db, drill app, drill media, drill infra, drill backups"
 RUNS = (
-    "recover db, recover app, recover media, recover infra, recover backups, dns rollback, runs resume, verify, watch"
+    "recover db, recover app, recover media, recover infra, recover backups, dns rollback, runs resume, verify, watch, "
+    f"{DRILLS}"
 )
 DRY_RUNS = (
     "recover db --dry-run, recover app --dry-run, recover media --dry-run, recover infra --dry-run, "
@@ -56,7 +58,7 @@ class Schema(Enum):
     AUDIENCE = "audience", "incident audience list"
     AUDIENCE_GROUP = "audience-group", "incident audience import, incident audience add, incident audience remove"
 
-    DRILL = "drill", "drill db, drill app, drill media, drill infra, drill backups"
+    DRILL = "drill", DRILLS
     EXERCISE = "exercise", "drill due"
     EXERCISE_FINDING = "exercise-finding", "drill due"
     EXERCISE_RECORD = "exercise-record", "drill list"
