@@ -33,6 +33,9 @@ App = Annotated[
 ]
 Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML.")]
 Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as Markdown.")]
+Deadline = Annotated[
+    str, typer.Option(metavar="DURATION", help="Time limit for all checks together, such as 90s or 5m.")
+]
 Form = Annotated[
     str | None,
     typer.Option("--output", metavar="FORMAT", help="Print the result on stdout in this format: junit or markdown."),
@@ -58,9 +61,7 @@ def verify(
     skip_manual: SkipManual = False,
     answer: Answer = None,
     app: App = None,
-    deadline: Annotated[
-        str, typer.Option(metavar="DURATION", help="Time limit for all checks together, such as 90s or 5m.")
-    ] = "5m",
+    deadline: Deadline = "5m",
     junit: Junit = None,
     markdown: Markdown = None,
     form: Form = None,
