@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from campaigns import orphans
+from campaigns import orphans, printed
 
 from uscdr.pgserver.server import PLACE
 
@@ -44,6 +44,7 @@ def pytest_configure() -> None:
         os.environ.setdefault(PLACE, str(MEMORY))
         tempfile.tempdir = None
     orphans.watch()
+    printed.watch()
 
 
 def _has_room(place: Path) -> bool:

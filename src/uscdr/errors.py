@@ -13,13 +13,21 @@ class ExitCode(IntEnum):
     """Process exit codes, as documented in `uscdr --help`."""
 
     DONE = 0
+    """Done and verified."""
     CHECK_FAILED = 1
+    """A check failed, an objective (RTO, RPO) is missed, the plan cannot be carried out, or the application is gone."""
     BAD_INPUT = 2
+    """Usage, configuration or other bad input, an unknown name, or no token at all. Nothing was changed."""
     FAILED = 3
+    """A provider or this machine failed, or a provider refused the token. Nothing is in doubt."""
     DECLINED = 4
+    """Declined, or nobody could confirm."""
     UNKNOWN = 5
+    """A write was sent and its outcome is unknown. The message says what to check."""
     LOCKED = 6
+    """Another operator's run holds the lock."""
     INTERRUPTED = 130
+    """Interrupted. The journal says where."""
 
 
 class UscdrError(Exception):
@@ -174,8 +182,20 @@ class CredentialsRefused(ProviderError):
     exit_code = ExitCode.FAILED
 
 
+class NoCredentials(CredentialsRefused):
+    """The operator gave none: nothing was called."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
 class NotFound(ProviderError):
     """The named thing does not exist at the provider."""
+
+
+class ApplicationGone(NotFound):
+    """The application itself does not exist, or this account cannot see it: no command that needs it can go on."""
+
+    exit_code = ExitCode.CHECK_FAILED
 
 
 class WrongContent(ProviderError):

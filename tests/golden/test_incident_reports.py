@@ -60,8 +60,8 @@ def test_reports(name: str, now: datetime, golden: Golden, replay: Replay) -> No
 
 def test_json(golden: Golden, replay: Replay) -> None:
     made = reported(replay, LATER)
-    golden("incident-report.json", made.to_json())
-    assert IncidentReport.model_validate_json(made.to_json()) == made
+    golden("incident-report.json", made.model_dump_json(indent=2) + "\n")
+    assert IncidentReport.model_validate_json(made.model_dump_json()) == made
 
 
 def test_trend(golden: Golden, replay: Replay) -> None:

@@ -36,4 +36,4 @@ def test_summary(run: str, golden: Golden, replay: Replay) -> None:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_json(run: str, golden: Golden, replay: Replay) -> None:
-    golden(f"{run}-report.json", report(replay(run)).to_json())
+    golden(f"{run}-report.json", report(replay(run)).model_dump_json(indent=2) + "\n")

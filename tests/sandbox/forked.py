@@ -64,6 +64,10 @@ def call(
 
 def _serve() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from campaigns import printed
+
+    printed.watch()  # before anything takes the function that it stands in for
     _import_all()
     for line in sys.stdin:
         sys.stdout.write(f"{_served(json.loads(line))}\n")

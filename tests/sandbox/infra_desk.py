@@ -59,7 +59,7 @@ class Desk:
 
     def phrase(self, *options: str, **env: str) -> str:
         lines = self.plan(*options, "--json", code=0, **env).stdout.splitlines()
-        plans = [event for event in (json.loads(line)["event"] for line in lines) if event["kind"] == "plan.ready"]
+        plans = [json.loads(line) for line in lines if '"uscdr.plan.v1"' in line]
         return str(plans[-1]["phrase"])
 
     def resume(self, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:

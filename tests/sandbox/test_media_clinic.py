@@ -84,7 +84,7 @@ def test_pages_show_the_files(clinic: Live) -> None:
 
 
 def test_env_points_the_official_client_here(clinic: Live) -> None:
-    variables = json.loads(_run(clinic, "env", "--json"))
+    variables = json.loads(_run(clinic, "env", "--json"))["variables"]
     facts = _facts(clinic)
     assert variables["CLOUDINARY_URL"].startswith(f"cloudinary://{facts['api_key']}:{facts['api_secret']}@usc-pis?")
     assert f"upload_prefix={facts['api_url']}" in variables["CLOUDINARY_URL"]

@@ -148,8 +148,11 @@ def test_a_dry_run_shows_plan_calls_and_manual_commands_and_writes_nothing(desk:
 
 def test_a_dry_run_in_json_is_one_object_a_line(desk: Desk) -> None:
     lines = desk.call(*RECOVER, "--dry-run", "--json").stdout.splitlines()
-    kinds = [json.loads(line)["event"]["kind"] for line in lines]
+    told = [json.loads(line) for line in lines]
+    kinds = [one["event"]["kind"] for one in told if one["schema"] == "uscdr.event.v1"]
     assert {"run.started", "plan.ready", "run.finished"} <= set(kinds)
+    (plan,) = (one for one in told if one["schema"] == "uscdr.plan.v1")
+    assert plan["phrase"].startswith("postgresql-")
 
 
 def test_without_a_terminal_and_without_the_phrase_nothing_is_changed(desk: Desk) -> None:

@@ -28,7 +28,7 @@ def test_status_for_people_and_for_programs(live: Live) -> None:
 
 
 def test_env_can_be_evaluated_by_a_shell(live: Live) -> None:
-    document = json.loads(_run(live, "env", "--json").stdout)
+    document = json.loads(_run(live, "env", "--json").stdout)["variables"]
     script = _run(live, "env").stdout + 'printf %s "$HEROKU_API_KEY $HEROKU_HOST"'
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
     assert said.split() == [document["HEROKU_API_KEY"], document["HEROKU_HOST"]]
@@ -38,7 +38,7 @@ def test_env_can_be_evaluated_by_a_shell(live: Live) -> None:
 
 
 def test_git_writes_to_its_own_global_file(live: Live) -> None:
-    document = json.loads(_run(live, "env", "--json").stdout)
+    document = json.loads(_run(live, "env", "--json").stdout)["variables"]
     command = shlex.split("git config --global credential.helper none")
     subprocess.run(command, env={"PATH": "/usr/bin:/bin", **document}, check=True)
     assert (live.state.home / "gitconfig").read_text()
@@ -73,7 +73,7 @@ def test_audit_shows_writes_unless_asked_for_all(live: Live) -> None:
     writes = [json.loads(line) for line in _run(live, "audit", "--json").stdout.splitlines()]
     assert writes == [one for one in everything if one["write"]]
     assert len(everything) > len(writes) > 0
-    keys = {"time", "method", "path", "status", "write", "request_id", "fault", "provider"}
+    keys = {"schema", "time", "method", "path", "status", "write", "request_id", "fault", "provider"}
     assert set(writes[0]) == keys
 
 

@@ -76,7 +76,7 @@ class VerifyDesk:
         done = self.call("verify", which, *arguments, "--json", **env)
         assert "Traceback" not in done.stderr + done.stdout
         seen = Seen(done.returncode, text=done.stdout + done.stderr)
-        for event in (json.loads(line)["event"] for line in done.stdout.splitlines() if line.startswith('{"run"')):
+        for event in (json.loads(line)["event"] for line in done.stdout.splitlines() if '"uscdr.event.v1"' in line):
             if event["kind"] == "check.finished":
                 seen.verdicts[event["check"]] = event["verdict"]
                 seen.evidence[event["check"]] = event["evidence"]

@@ -76,7 +76,7 @@ def program() -> Command:
     return _command(app.program(), ("uscdr",), GLOBAL_OPTIONS)
 
 
-def _command(found: Any, path: tuple[str, ...], besides: Sequence[Any] = ()) -> Command:  # noqa: ANN401 - Typer's own kind
+def _command(found: Any, path: tuple[str, ...], besides: Sequence[Any] = ()) -> Command:
     described = paragraphs(found.help or found.short_help or "")
     summary, rest = _summary(described)
     shown = [one for one in (*found.params, *besides) if not getattr(one, "hidden", False)]
@@ -128,7 +128,7 @@ def paragraphs(text: str) -> tuple[Paragraph, ...]:
     return tuple(made)
 
 
-def _option(found: Any) -> Entry:  # noqa: ANN401 - as above
+def _option(found: Any) -> Entry:
     return Entry(
         names=(*found.opts, *found.secondary_opts),
         value="" if found.is_flag or found.count else _value(found),
@@ -139,7 +139,7 @@ def _option(found: Any) -> Entry:  # noqa: ANN401 - as above
     )
 
 
-def _argument(found: Any) -> Entry:  # noqa: ANN401 - as above
+def _argument(found: Any) -> Entry:
     name = _value(found).strip("[]…. ")
     return Entry(
         names=(name,),
@@ -150,7 +150,7 @@ def _argument(found: Any) -> Entry:  # noqa: ANN401 - as above
     )
 
 
-def _value(found: Any) -> str:  # noqa: ANN401 - as above
+def _value(found: Any) -> str:
     choices = getattr(found.type, "choices", None)
     if found.metavar:
         return str(found.metavar)
@@ -159,6 +159,6 @@ def _value(found: Any) -> str:  # noqa: ANN401 - as above
     )
 
 
-def _environment(found: Any) -> str:  # noqa: ANN401 - as above
+def _environment(found: Any) -> str:
     named = found.envvar
     return ", ".join(named) if isinstance(named, list | tuple) else named or ""

@@ -6,9 +6,11 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from typing_extensions import TypedDict
 
 from uscdr.cli.manual import LOCAL, manual
 from uscdr.cli.options import options
+from uscdr.ui.schemas import Schema
 
 
 class _Shell(StrEnum):
@@ -59,6 +61,11 @@ complete -c uscdr -a '(__uscdr_complete)'
 }
 
 
+class _ScriptObject(TypedDict):
+    shell: str
+    script: str
+
+
 @manual(
     reads="Nothing.",
     changes="Nothing: you put the script where your shell finds it.",
@@ -83,6 +90,6 @@ def completion(
     """
     output = options(context).output()
     if output.json_lines:
-        output.record({"shell": shell.value, "script": _SCRIPTS[shell]})
+        output.record(Schema.COMPLETION, _ScriptObject(shell=shell.value, script=_SCRIPTS[shell]))
     else:
         output.result(_SCRIPTS[shell].rstrip())

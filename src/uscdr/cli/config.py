@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typing_extensions import TypedDict
 
 from uscdr.cli.manual import LOCAL, manual
 from uscdr.cli.options import options
+from uscdr.ui.schemas import Schema
+
+
+class _SchemaObject(TypedDict):
+    json_schema: str
+
 
 app = typer.Typer(no_args_is_help=True, help="Show and check the configuration (scenarios.yaml).")
 
@@ -100,4 +107,8 @@ def schema(context: typer.Context) -> None:
     """Print the JSON Schema of scenarios.yaml, for editors. Reads no file."""
     from uscdr.scenarios.schema import as_text
 
-    options(context).output().result(as_text().removesuffix("\n"))
+    output = options(context).output()
+    if output.json_lines:
+        output.record(Schema.CONFIG_SCHEMA, _SchemaObject(json_schema=as_text()))
+    else:
+        output.result(as_text().removesuffix("\n"))

@@ -94,9 +94,7 @@ ENVIRONMENT = (
     _Variable("USER", "Your login, if LOGNAME is not set.", "locks, journals and reports"),
     _Variable("NO_COLOR", "Any value: print without colour.", "--no-color"),
     _Variable("TERM", "`dumb`: no colour and no cursor movement.", _EVERY),
-    _Variable(
-        "PAGER", "The program that shows long text at a terminal, else less. `cat`: none.", "docs, recover --dry-run"
-    ),
+    _Variable("PAGER", "The program that pages long text at a terminal; else less.", "docs, recover --dry-run"),
     _Variable("COLUMNS", "Width of help that is not printed at a terminal.", "help"),
 )
 """In the order in which help shows them. Channels of an incident name further variables in scenarios.yaml."""

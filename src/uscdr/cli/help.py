@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typing_extensions import TypedDict
 
 from uscdr.cli.manual import EXIT_CODES, LOCAL, manual
 from uscdr.cli.options import options
+from uscdr.ui.schemas import Schema
 
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
@@ -73,13 +75,31 @@ def _command(context: Any, words: Sequence[str]) -> None:  # noqa: ANN401 - Clic
     typer.echo(found.get_help())
 
 
+class _VariableObject(TypedDict):
+    name: str
+    meaning: str
+    used_by: str
+    secret: bool
+
+
+class _CodeObject(TypedDict):
+    exit_code: int
+    meaning: str
+
+
 def _environment(output: Output) -> None:
     from uscdr.cli.environment import ENVIRONMENT
     from uscdr.cli.help_pages import rows_as_text, width_of
 
     if output.json_lines:
         for one in ENVIRONMENT:
-            output.record({"name": one.name, "meaning": one.meaning, "used_by": one.used, "secret": one.secret})
+            shown: _VariableObject = {
+                "name": one.name,
+                "meaning": one.meaning,
+                "used_by": one.used,
+                "secret": one.secret,
+            }
+            output.record(Schema.VARIABLE, shown)
         return
     rows = [(one.name, f"{one.meaning} [{one.used}]{' SECRET' if one.secret else ''}") for one in ENVIRONMENT]
     width = width_of(output.out.width, terminal=output.out.is_tty)
@@ -94,7 +114,7 @@ def _exit_codes(output: Output) -> None:
 
     if output.json_lines:
         for code, words in EXIT_CODES.items():
-            output.record({"exit_code": code, "meaning": words})
+            output.record(Schema.EXIT_CODE, _CodeObject(exit_code=code, meaning=words))
         return
     rows = [(str(code), words) for code, words in EXIT_CODES.items()]
     output.result("\n".join(rows_as_text(rows, width_of(output.out.width, terminal=output.out.is_tty))))

@@ -29,6 +29,7 @@ def runbook(
 ) -> None:
     """Print the runbook. Without --online it needs no network, no credentials and no healthy platform."""
     from uscdr.report.runbook import Runbook
+    from uscdr.ui.schemas import Schema
 
     targets, output = targets_and_output(context)
     config = targets.loaded(lazily=True).config
@@ -39,7 +40,7 @@ def runbook(
     found = Runbook(config, scenario)
     if output.json_lines:
         for row in found.rows():
-            output.record(row)
+            output.record(Schema.RUNBOOK_STEP, row)
     else:
         output.result(found.to_markdown())
     if online:

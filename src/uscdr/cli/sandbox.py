@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typing_extensions import TypedDict
 
 from uscdr.cli.manual import LOCAL, manual
 from uscdr.cli.options import options
+from uscdr.ui.schemas import Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from uscdr.sandbox.state import StateDir
 
 app = typer.Typer(no_args_is_help=True, help="Emulate the providers on this machine, for drills and tests.")
@@ -76,12 +79,23 @@ def _clear_up() -> None:
         _tell(words)
 
 
-def _show(context: typer.Context, document: Any, lines: list[str]) -> None:  # noqa: ANN401 - any JSON document
-    if options(context).json_lines:
-        for one in document if isinstance(document, list) else [document]:
-            typer.echo(json.dumps(one))
-        return
-    for line in lines:
+class _KindObject(TypedDict):
+    kind: str
+
+
+class _ClearedObject(TypedDict):
+    removed: int
+
+
+class _DownObject(TypedDict):
+    removed: bool
+
+
+def _show(schema: Schema, context: typer.Context, found: Sequence[Mapping[str, object]], *, lines: list[str]) -> None:
+    output = options(context).output()
+    for one in found if output.json_lines else ():
+        output.record(schema, one)
+    for line in () if output.json_lines else lines:
         typer.echo(line)
 
 
@@ -112,7 +126,7 @@ def up(
     state: StateOption = None,
 ) -> None:
     """Start the sandbox and leave it running. Return when it is ready."""
-    from uscdr.sandbox import launch
+    from uscdr.sandbox import describe, launch
     from uscdr.sandbox.boot.request import UpRequest, seconds
 
     source, interpreter, variables, types = (str(path or "") for path in (app_source, python, env_file, procfile))
@@ -126,8 +140,8 @@ def up(
     )
     _clear_up()
     document = launch.up(_state(state), wanted, _tell)
-    shown = {key: document[key] for key in ("web_url", "ca_file", "manage", "patients")}
-    _show(context, shown, lines=[f"{document['heroku']['app']} is up at {document['web_url']}"])
+    words = f"{document['heroku']['app']} is up at {document['web_url']}"
+    _show(Schema.SANDBOX, context, [describe.begun(document)], lines=[words])
 
 
 @app.command()
@@ -144,7 +158,8 @@ def down(context: typer.Context, *, state: StateOption = None) -> None:
 
     _clear_up()
     done = launch.down(_state(state), _tell)
-    _show(context, {"removed": done}, ["Sandbox removed." if done else "There is no sandbox."])
+    words = "Sandbox removed." if done else "There is no sandbox."
+    _show(Schema.SANDBOX_REMOVED, context, [_DownObject(removed=done)], lines=[words])
 
 
 @app.command()
@@ -160,10 +175,9 @@ def status(context: typer.Context, *, state: StateOption = None) -> None:
     from uscdr.sandbox import client, describe
 
     directory = _state(state)
-    document = {"running": client.is_running(directory), "apps": []}
-    if document["running"]:
-        document |= client.ask(directory, "GET", "status")
-    _show(context, document, lines=describe.status(document))
+    running = client.is_running(directory)
+    document = describe.running(client.ask(directory, "GET", "status") if running else None)
+    _show(Schema.SANDBOX_STATUS, context, [document], lines=describe.status(document))
 
 
 @app.command()
@@ -180,7 +194,7 @@ def env(context: typer.Context, *, state: StateOption = None) -> None:
 
     directory = _state(state)
     variables = describe.environment(client.running(directory), directory)
-    _show(context, variables, lines=describe.exports(variables))
+    _show(Schema.SANDBOX_ENV, context, [describe.told(variables)], lines=describe.exports(variables))
 
 
 @app.command("break")
@@ -221,7 +235,7 @@ def break_(
         raise BadInput(f"uscdr cannot damage “{what}”.", next_action="Try: uscdr sandbox break db --how drop-table")
     body = {"how": how, "app": app_name, "variable": variable, "domain_held": domain_held, "undo": undo}
     document = client.ask(_state(state), "POST", _BREAK_PATHS[what], body)
-    _show(context, document, lines=describe.damage(document))
+    _show(Schema.SANDBOX_DAMAGE, context, [document], lines=describe.damage(document))
 
 
 @fault.command("add")
@@ -253,7 +267,7 @@ def fault_add(
 
     body = {"kind": kind, "method": method, "path": path, "call": call, "count": count, "provider": provider}
     document = client.ask(_state(state), "POST", "faults", body)
-    _show(context, document, lines=describe.faults([document]))
+    _show(Schema.SANDBOX_FAULT, context, [document], lines=describe.faults([document]))
 
 
 @fault.command("list")
@@ -269,7 +283,7 @@ def fault_list(context: typer.Context, *, state: StateOption = None) -> None:
     from uscdr.sandbox import client, describe
 
     document = client.ask(_state(state), "GET", "faults")
-    _show(context, document, lines=describe.faults(document))
+    _show(Schema.SANDBOX_FAULT, context, document, lines=describe.faults(document))
 
 
 @fault.command("clear")
@@ -286,7 +300,8 @@ def fault_clear(context: typer.Context, *, state: StateOption = None) -> None:
     from uscdr.words import plural
 
     document = client.ask(_state(state), "DELETE", "faults")
-    _show(context, {"removed": document["removed"]}, [f"{plural(document['removed'], 'fault')} removed"])
+    lines = [f"{plural(document['removed'], 'fault')} removed"]
+    _show(Schema.SANDBOX_FAULTS_CLEARED, context, [_ClearedObject(removed=document["removed"])], lines=lines)
 
 
 @fault.command("kinds")
@@ -302,7 +317,7 @@ def fault_kinds(context: typer.Context) -> None:
     from uscdr.sandbox.faults.rules import PLAIN_KINDS, TIMED_KINDS
 
     kinds = [*PLAIN_KINDS, *(f"{kind}:SECONDS" for kind in TIMED_KINDS)]
-    _show(context, [{"kind": kind} for kind in kinds], kinds)
+    _show(Schema.SANDBOX_FAULT_KIND, context, [_KindObject(kind=kind) for kind in kinds], lines=kinds)
 
 
 @app.command()
@@ -325,4 +340,4 @@ def audit(
     from uscdr.sandbox import describe
 
     records = [one for one in log.read(_state(state).audit) if one["write"] or (everything and not writes)]
-    _show(context, records, lines=describe.audit(records))
+    _show(Schema.SANDBOX_REQUEST, context, records, lines=describe.audit(records))

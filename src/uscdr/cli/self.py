@@ -37,7 +37,7 @@ def uninstall(
     journals: Annotated[
         JournalsChoice | None,
         typer.Option(
-            metavar="keep|remove",
+            metavar="KEEP|REMOVE",
             help="Journals of runs and incidents, and records of drills; without a terminal they are kept.",
         ),
     ] = None,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from typing_extensions import TypedDict
 
 from uscdr.cli.manual import LOOKS, manual
 from uscdr.cli.monitored import monitored
@@ -34,6 +35,13 @@ App = Annotated[
 ]
 Junit = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML.")]
 Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as Markdown.")]
+Deadline = Annotated[
+    str, typer.Option(metavar="DURATION", help="Time limit for all checks together, such as 90s or 5m.")
+]
+Form = Annotated[
+    str | None,
+    typer.Option("--output", metavar="FORMAT", help="Print the result on stdout in this format: junit or markdown."),
+]
 
 
 @monitored(CHECKS)
@@ -62,11 +70,10 @@ def verify(
     skip_manual: SkipManual = False,
     answer: Answer = None,
     app: App = None,
-    deadline: Annotated[
-        str, typer.Option(metavar="DURATION", help="Time limit for all checks together, such as 90s or 5m.")
-    ] = "5m",
+    deadline: Deadline = "5m",
     junit: Junit = None,
     markdown: Markdown = None,
+    form: Form = None,
     seen: Observed,
 ) -> None:
     """Run the runbook's checklists. Change nothing, unless --allow-writes is given."""
@@ -83,7 +90,7 @@ def verify(
     wanted = Verification(
         request, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
     )
-    asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown)
+    asked = VerifyOptions(f"verify {which}", wanted, app, junit, markdown, form)
     raise typer.Exit(carry_out(targets.find(), output, asked, seen))
 
 
@@ -103,14 +110,23 @@ def _refuse_unknown(targets: Targets, which: str, command: str) -> None:
         raise wrong_choice(f"There is no checklist “{which}”.", after, which, [which] if after != command else known)
 
 
+class _CheckObject(TypedDict):
+    list: str
+    line: str
+    check: str
+    kind: str
+    runs: Literal["always", "with --allow-writes"]
+
+
 def show_list(config: Config, output: Output, request: CheckRequest) -> None:
     """Print each checklist line with its checks on stdout; run no check."""
     from uscdr.scenarios.checks import CheckRequest, CheckSelection
+    from uscdr.ui.schemas import Schema
     from uscdr.ui.tables import show_table
 
     selection = CheckSelection.of(config, CheckRequest(request.which, request.patterns, allow_writes=True))
     kinds = {check.name: check for check in selection.checks}
-    rows = [
+    rows: list[_CheckObject] = [
         {
             "list": line.list,
             "line": line.item,
@@ -121,7 +137,7 @@ def show_list(config: Config, output: Output, request: CheckRequest) -> None:
         for line in selection.lines
         for name in line.checks
     ]
-    show_table(rows, output, empty="No checklists.")
+    show_table(Schema.CHECK, rows, output, empty="No checklists.")
 
 
 def split(names: list[str] | None) -> tuple[str, ...]:
@@ -149,6 +165,7 @@ def watch(
     app: App = None,
     junit: Junit = None,
     markdown: Markdown = None,
+    form: Form = None,
     seen: Observed,
 ) -> None:
     """Repeat the checks that need no person. Exit with the code of the last round. Stop it with Ctrl-C."""
@@ -162,5 +179,5 @@ def watch(
         lasting=duration("--for", lasting),
         every=duration("--every", every),
     )
-    asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown)
+    asked = VerifyOptions(f"watch {which}", wanted, app, junit, markdown, form)
     raise typer.Exit(carry_out(targets.find(), output, asked, seen))

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import typer
+from typing_extensions import TypedDict
 
 from uscdr.cli.manual import LOCAL, manual
 from uscdr.cli.options import options
+from uscdr.ui.schemas import Schema
+
+
+class _VersionObject(TypedDict):
+    version: str
 
 
 @manual(reads="Nothing.", changes="Nothing.", examples=("version", "version --json"), exits=LOCAL, see=("help",))
@@ -15,6 +21,6 @@ def version(context: typer.Context) -> None:
 
     output = options(context).output()
     if output.json_lines:
-        output.record({"version": __version__})
+        output.record(Schema.VERSION, _VersionObject(version=__version__))
     else:
         output.result(f"uscdr {__version__}")

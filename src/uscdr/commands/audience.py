@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NotRequired
+
+from typing_extensions import TypedDict
 
 from uscdr.clock import system_time
 from uscdr.commands.housekeeping import state, warn_exposed
@@ -19,6 +21,7 @@ from uscdr.models.base import aged
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config_channels import GROUPS
 from uscdr.store.encryption import Identity
+from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import show_table
 from uscdr.wiring import adapters, stores
 from uscdr.wiring.kits import identity_file
@@ -88,6 +91,10 @@ def import_people(targets: Targets, output: Output, wanted: ImportOptions) -> No
     _show(new.counts(), output, before)
 
 
+class _AudienceObject(TypedDict):
+    stale: bool
+
+
 def show(targets: Targets, output: Output) -> None:
     """Print the counts by group, the date and the age of the list; needs no key. Raises BadInput without a list."""
     files = files_of(targets)
@@ -101,7 +108,8 @@ def show(targets: Targets, output: Output) -> None:
         )
     at = system_time()
     if output.json_lines:
-        output.record({**header.model_dump(mode="json"), "stale": header.is_stale(at)})
+        more: _AudienceObject = {"stale": header.is_stale(at)}
+        output.record(Schema.AUDIENCE, {**header.model_dump(mode="json"), **more})
         return
     _show(header.counts, output)
     output.say(f"Imported {moment(header.imported_at)} from the {header.source}, {aged(header.imported_at, at)} ago.")
@@ -253,9 +261,16 @@ def _keys(identity: Path | None, output: Output) -> tuple[Identity, ...]:
     return Identity.read(path)
 
 
+class _GroupObject(TypedDict):
+    group: Group
+    people: NotRequired[int]
+    before: NotRequired[int]
+    now: NotRequired[int]
+
+
 def _show(counts: Mapping[Group, int], output: Output, before: Mapping[Group, int] | None = None) -> None:
     if before is None:
-        rows: list[dict[str, object]] = [{"group": group, "people": counts.get(group, 0)} for group in GROUPS]
+        rows: list[_GroupObject] = [{"group": group, "people": counts.get(group, 0)} for group in GROUPS]
     else:
         rows = [{"group": one, "before": before.get(one, 0), "now": counts.get(one, 0)} for one in GROUPS]
-    show_table(rows, output)
+    show_table(Schema.AUDIENCE_GROUP, rows, output)

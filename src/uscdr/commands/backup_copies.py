@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from typing_extensions import TypedDict
 
 from uscdr.backups.catalog import BackupEntry, StoredCopies, find
 from uscdr.commands.backup import BackupAccess, BackupTools, desk
 from uscdr.commands.housekeeping import observe_target, warn_exposed
 from uscdr.commands.operate import operate
 from uscdr.commands.option_forms import lasting
-from uscdr.errors import BadInput, CheckFailed, ExitCode
+from uscdr.errors import BadInput, CheckFailed, ExitCode, UscdrError
 from uscdr.report.backups import show_proof
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.backup_copies import copy, copy_for, prunable
 from uscdr.scenarios.backup_proof import prove_and_keep
 from uscdr.scenarios.backup_questions import questions
 from uscdr.ui.console import ConsoleReporter
-from uscdr.ui.tables import show_table
+from uscdr.ui.schemas import Schema
+from uscdr.ui.tables import draw_table
 from uscdr.wiring import stores
 from uscdr.words import moment, plural, size
 
@@ -82,10 +85,26 @@ def _copy(work: BackupTools, transfer: Transfer, keys: Keyring) -> tuple[CopyCar
     return copy(work.deps, work.attachment(), transfer, keys, ConsoleReporter(work.output))
 
 
+class _CopyObject(TypedDict):
+    backup: str
+    copy: str
+    fetched: bool
+    place: str
+    bytes: int
+    sha256: str
+
+
 def _tell_copied(output: Output, card: CopyCard, store: str, *, fetched: bool) -> None:
     if output.json_lines:
-        facts = {"backup": card.origin.name, "copy": card.id, "fetched": fetched, "place": store}
-        output.record({**facts, "bytes": card.dump.plain_size, "sha256": card.dump.plain_sha256})
+        made: _CopyObject = {
+            "backup": card.origin.name,
+            "copy": card.id,
+            "fetched": fetched,
+            "place": store,
+            "bytes": card.dump.plain_size,
+            "sha256": card.dump.plain_sha256,
+        }
+        output.record(Schema.COPY, made)
         return
     dump, more = card.dump, card.dump.plain_size - card.origin.processed_bytes
     if fetched and more:
@@ -120,7 +139,7 @@ def prove(target: Target, output: Output, wanted: ProveOptions, seen: Observed) 
     with desk(target, output, how) as work:
         warn_exposed(output, wanted.identity, wanted.passphrase_file)
         known, unasked = work.listed()
-        chosen = {entry.transfer_id: entry for entry in (find(known, one) for one in wanted.backups)}
+        chosen = _wanted(known, wanted.backups, unasked)
         asked = questions(work.deps)
         for entry in chosen.values():
             proof = _proven(work, entry, asked)
@@ -131,13 +150,30 @@ def prove(target: Target, output: Output, wanted: ProveOptions, seen: Observed) 
     return int(ExitCode.DONE if sound else ExitCode.CHECK_FAILED)
 
 
+def _wanted(
+    known: Sequence[BackupEntry], names: Sequence[str], unasked: UscdrError | None
+) -> dict[str, BackupEntry]:  # fmt: skip
+    """The backups by id. Raises BadInput for a name that no backup has; `unasked` if nobody knows, and why."""
+    try:
+        return {entry.transfer_id: entry for entry in (find(known, one) for one in names)}
+    except BadInput as error:
+        raise unasked or error from None
+
+
+class _UnprovenObject(TypedDict):
+    backup: str
+    grade: Literal["none"]
+    why: str
+
+
 def _proven(work: BackupTools, entry: BackupEntry, asked: Questions) -> ProofDocument | None:
     """Prove one backup; warn of a damaged copy and return None, so that the next backup is still proven."""
     try:
         proof, name = prove_and_keep(work.deps, entry, asked, ConsoleReporter(work.output))
     except CheckFailed as error:
         if work.output.json_lines:
-            work.output.record({"backup": entry.name, "grade": "none", "why": error.message})
+            failed: _UnprovenObject = {"backup": entry.name, "grade": "none", "why": error.message}
+            work.output.record(Schema.UNPROVEN, failed)
         work.output.warn(f"{entry.name}: {error.message} {error.why} {error.next_action}")
         return None
     show_proof(proof, name, work.output)
@@ -170,7 +206,7 @@ def _show(planned: Pruning, output: Output) -> None:
         }
         for card in planned.copies
     ]
-    show_table(rows, output, empty="Retention removes no copy.")
+    draw_table(rows, output, empty="Retention removes no copy.")
     for cut_off in planned.leftovers:
         output.result(f"left by an interrupted pull or removal: {cut_off}")
     for name, value in planned.facts.items():
@@ -182,24 +218,35 @@ def _left(planned: Pruning, there: StoredCopies) -> frozenset[str]:
     return frozenset(planned.ids) & {*there.unfinished, *(card.id for card in there.copies)}
 
 
+class _PruneObject(TypedDict):
+    removed: bool
+    copies: Sequence[str]
+    held: Sequence[str]
+    stays: str
+    leftovers: Sequence[str]
+    kept: int
+    bytes: int
+    newest_proven: str | None
+    phrase: str | None
+
+
 def _tell_pruned(planned: Pruning, output: Output, *, left: frozenset[str] | None) -> None:
     """`left`: what is still in the store after a removal; None: nothing was removed."""
     something, done = bool(planned.ids), left is not None
     gone = [card for card in planned.copies if card.id not in (left or ())]
     if output.json_lines:
-        output.record(
-            {
-                "removed": done,
-                "copies": [card.id for card in gone],
-                "held": sorted(left or ()),
-                "stays": planned.stays,
-                "leftovers": planned.leftovers,
-                "kept": planned.kept,
-                "bytes": planned.bytes,
-                "newest_proven": planned.proven.id if planned.proven else None,
-                "phrase": planned.phrase if something and not done else None,
-            }
-        )
+        told: _PruneObject = {
+            "removed": done,
+            "copies": [card.id for card in gone],
+            "held": sorted(left or ()),
+            "stays": planned.stays,
+            "leftovers": planned.leftovers,
+            "kept": planned.kept,
+            "bytes": planned.bytes,
+            "newest_proven": planned.proven.id if planned.proven else None,
+            "phrase": planned.phrase if something and not done else None,
+        }
+        output.record(Schema.PRUNE, told)
     elif done:
         freed = size(sum(card.dump.size for card in gone))
         output.result(f"Removed {len(gone)} of {plural(len(planned.copies) + planned.kept, 'copy', 'copies')}, {freed}")

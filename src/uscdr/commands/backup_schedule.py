@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import TypedDict
+
 from uscdr.backups.rpo import EXTRAS, UNKNOWN_SOURCE, Rhythm, wheels
 from uscdr.commands.backup import BackupAccess, desk
 from uscdr.commands.housekeeping import observe_target
@@ -17,6 +19,7 @@ from uscdr.installation import InstallSource, direct_url, has_pip
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.results.db import Captured
 from uscdr.scenarios.steps.backups_capture import wanted_schedule
+from uscdr.ui.schemas import Schema
 from uscdr.wiring import stores
 from uscdr.words import duration, size
 
@@ -34,7 +37,7 @@ def capture(target: Target, output: Output, seen: Observed, to: str | None = Non
     """Capture a backup, wait until it is complete, and print its name and size."""
     made = take(target, output, seen, to, evict=evict)
     if output.json_lines:
-        output.record(made["line"])
+        output.record(Schema.CAPTURE, made["line"])
     else:
         output.result(f"{made['name']}  {size(made['bytes'])}")
 
@@ -84,7 +87,7 @@ def _tell(work: BackupTools, found: Sequence[Schedule], told: _Printed) -> None:
     config, target, output = work.deps.config, work.context.target.name, work.output
     every, wanted = Rhythm.even(stores.settings(config).every, config.objectives.rpo), wanted_schedule(work.deps)
     if output.json_lines:
-        output.record(_schedule_record(work, found, every, told))
+        output.record(Schema.SCHEDULE, _schedule_record(work, found, every, told))
         return
     for one in found:
         output.result(f"Platform schedule: {one.words}{' (created now)' if told.made else ''}")
@@ -129,10 +132,20 @@ def _hint(output: Output) -> None:
     )
 
 
-def _schedule_record(work: BackupTools, found: Sequence[Schedule], every: Rhythm, told: _Printed) -> dict[str, object]:
+class _ScheduleObject(TypedDict):
+    schedules: Sequence[Schedule]
+    created: bool
+    wanted: str
+    every_seconds: float
+    cron: str
+    workflow: str
+    wheels: str
+
+
+def _schedule_record(work: BackupTools, found: Sequence[Schedule], every: Rhythm, told: _Printed) -> _ScheduleObject:
     target = work.context.target.name
     return {
-        "schedules": [one.model_dump(mode="json") for one in found],
+        "schedules": found,
         "created": told.made,
         "wanted": wanted_schedule(work.deps),
         "every_seconds": every.seconds,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator
+from typing_extensions import TypedDict
 
 from uscdr.errors import BadInput, ConfigError, MachineError
 from uscdr.files import disk_errors, new_file
@@ -15,6 +16,7 @@ from uscdr.models.base import SECONDS, seconds
 from uscdr.scenarios.config import SANDBOX, Config
 from uscdr.scenarios.config_file import packaged, passed_over, places
 from uscdr.settings import Directories
+from uscdr.ui.schemas import Schema
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -28,6 +30,41 @@ if TYPE_CHECKING:
     from uscdr.wiring.targets import Targets
 
 
+class _PlaceObject(TypedDict):
+    path: str
+    used: bool
+    exists: bool
+    why: str
+
+
+class _FaultObject(TypedDict):
+    file: str
+    line: int | None
+    column: int | None
+    valid: bool
+    message: str
+
+
+class _ValidObject(TypedDict):
+    file: str
+    why: str
+    valid: bool
+    sha256: str
+    targets: list[str]
+    scenarios: list[str]
+    checks: list[str]
+    invariants: list[str]
+    decides: list[str]
+
+
+class _ConfigObject(TypedDict):
+    file: str
+    why: str
+    target: str
+    configuration: str
+    """YAML that could be the file."""
+
+
 def show_places(given: Path | None, output: Output) -> None:
     """Print each place, the one in use first; no file is read. Raises MachineError without a home directory."""
     found = list(_known_places(given))
@@ -36,8 +73,9 @@ def show_places(given: Path | None, output: Output) -> None:
         _show_place(place, output, used=place is used)
     if words := passed_over(used.path):
         if output.json_lines:
-            here = {"path": str(Path("scenarios.yaml").absolute()), "used": False, "exists": True}
-            output.record({**here, "why": "in the current directory"})
+            here = str(Path("scenarios.yaml").absolute())
+            why = "in the current directory"
+            output.record(Schema.CONFIG_PLACE, _PlaceObject(path=here, used=False, exists=True, why=why))
         else:
             output.result(words)
 
@@ -57,7 +95,7 @@ def _known_places(given: Path | None) -> Iterator[ConfigPlace]:
 def _show_place(place: ConfigPlace, output: Output, *, used: bool) -> None:
     path, exists = place.path.absolute(), os.path.lexists(place.path)
     if output.json_lines:
-        output.record({"path": str(path), "used": used, "exists": exists, "why": place.why})
+        output.record(Schema.CONFIG_PLACE, _PlaceObject(path=str(path), used=used, exists=exists, why=place.why))
         return
     state = "used" if used else "not used"
     output.result(f"{state}: {path} ({place.why}{'' if exists else '; it does not exist'})")
@@ -76,7 +114,9 @@ def create(output: Output) -> None:
                 f"{path} exists; uscdr does not overwrite it.", next_action="Check it: uscdr config check"
             ) from None
     if output.json_lines:
-        output.record({"path": str(path), "used": True, "exists": True, "why": "in your configuration directory"})
+        why = "in your configuration directory"
+        place = _PlaceObject(path=str(path), used=True, exists=True, why=why)
+        output.record(Schema.CONFIG_PLACE, place)
     else:
         output.result(f"Created: {path}. Put your application in, then: uscdr config check")
 
@@ -87,16 +127,19 @@ def check_file(targets: Targets, output: Output) -> None:
         loaded = targets.loaded()
     except ConfigError as error:
         for fault in error.faults if output.json_lines else ():
-            place = {"file": fault.file, "line": fault.line, "column": fault.column}
-            output.record({**place, "valid": False, "message": fault.words})
+            found = _FaultObject(
+                file=fault.file, line=fault.line, column=fault.column, valid=False, message=fault.words
+            )
+            output.record(Schema.CONFIG_FAULT, found)
         raise
     config = loaded.config
     if output.json_lines:
-        output.record({
+        valid: _ValidObject = {
             "file": str(loaded.path.absolute()), "why": loaded.why, "valid": True, "sha256": loaded.digest,
             "targets": list(config.targets), "scenarios": list(config.scenarios), "checks": list(config.checks),
             "invariants": [one.name for one in config.invariants], "decides": [one.key for one in loaded.decides],
-        })  # fmt: skip
+        }  # fmt: skip
+        output.record(Schema.CONFIG_VALID, valid)
         return
     counts = (
         f"{plural(len(config.targets), 'target')} ({', '.join(config.targets)})",
@@ -114,11 +157,12 @@ def show_effective(targets: Targets, output: Output) -> None:
     loaded = targets.loaded()
     name = targets.name or os.environ.get("USCDR_TARGET") or ""
     written = _written(_of_target(loaded, name))
+    text = yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=120)
     if output.json_lines:
-        place = {"file": str(loaded.path.absolute()), "why": loaded.why, "target": name}
-        output.record({**place, "configuration": written})
+        file = str(loaded.path.absolute())
+        output.record(Schema.CONFIG, _ConfigObject(file=file, why=loaded.why, target=name, configuration=text))
         return
-    output.result(yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=120).rstrip("\n"))
+    output.result(text.rstrip("\n"))
 
 
 def _of_target(loaded: LoadedConfig, name: str) -> Config:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from typing_extensions import TypedDict
+
 from uscdr.errors import BadInput, ExitCode, MachineError
 from uscdr.files import disk_errors
 from uscdr.installation import documents
 from uscdr.ui.pager import show_markdown
+from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import show_table
 from uscdr.words import plural
 
@@ -70,10 +73,22 @@ class _Mention:
         return {"topic": self.topic, "section": self.section, "line": self.line, "text": self.text}
 
 
+class _TopicObject(TypedDict):
+    topic: str
+    title: str
+    summary: str
+
+
+class _TextObject(TypedDict):
+    topic: str
+    title: str
+    text: str
+
+
 def list_topics(output: Output) -> None:
     """Print each topic with its title and one line."""
-    rows = [{"topic": one.name, "title": one.title, "summary": one.summary} for one in _pages()]
-    show_table(rows, output)
+    rows = [_TopicObject(topic=one.name, title=one.title, summary=one.summary) for one in _pages()]
+    show_table(Schema.TOPIC, rows, output)
     output.say("To read one: uscdr docs TOPIC. To search: uscdr docs --search WORD")
 
 
@@ -89,7 +104,7 @@ def show_topic(wanted: str, output: Output) -> None:
             next_action=f"Read it: uscdr docs {closest}. Or list all: uscdr docs",
         )
     if output.json_lines:
-        output.record({"topic": found.name, "title": found.title, "text": found.text})
+        output.record(Schema.TOPIC_TEXT, _TextObject(topic=found.name, title=found.title, text=found.text))
     else:
         show_markdown(found.text, output)
 
@@ -97,7 +112,7 @@ def show_topic(wanted: str, output: Output) -> None:
 def search(word: str, output: Output) -> int:
     """Print the sections that mention `word`; return 1 if none does."""
     found = [mention for page in _pages() for mention in page.mentions(word)]
-    show_table([one.facts for one in found], output, empty=f"No section mentions “{word}”.")
+    show_table(Schema.TOPIC_SECTION, [one.facts for one in found], output, empty=f"No section mentions “{word}”.")
     if found:
         output.say(f"{plural(len(found), 'section')}. To read one: uscdr docs TOPIC")
     return int(ExitCode.DONE if found else ExitCode.CHECK_FAILED)

@@ -7,14 +7,17 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlsplit
+
+from typing_extensions import TypedDict
 
 from uscdr.commands import doctor_access as access
 from uscdr.commands import doctor_machine as here
 from uscdr.commands.doctor_machine import LookResult
 from uscdr.errors import ExitCode
 from uscdr.settings import SCRATCH, SHARED_STATE, Directories
+from uscdr.ui.schemas import Schema
 from uscdr.words import plural, size
 
 if TYPE_CHECKING:
@@ -199,9 +202,17 @@ def _online(asked: DoctorRequest, found: Subject, network: _Network, env: Mappin
 _WIDTH = 17
 
 
+class _LookObject(TypedDict):
+    check: str
+    state: Literal["ok", "warning", "problem", "not applicable"]
+    found: str
+    fix: str
+
+
 def _show(one: LookResult, output: Output) -> None:
     if output.json_lines:
-        output.record({"check": one.name, "state": one.state.replace(" ", "_"), "found": one.found, "fix": one.fix})
+        shown: _LookObject = {"check": one.name, "state": one.state, "found": one.found, "fix": one.fix}
+        output.record(Schema.LOOK, shown)
         return
     if output.quiet and one.state in ("ok", "not applicable"):
         return

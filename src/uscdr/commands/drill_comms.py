@@ -16,6 +16,7 @@ from uscdr.models.incidents import IncidentClosed, IncidentResolved, NoteWritten
 from uscdr.models.placeholders import reaches_nobody
 from uscdr.settings import Operator
 from uscdr.ui.prompts import Prompter
+from uscdr.ui.schemas import Schema
 from uscdr.words import duration, plural
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def _judged(
     words = f"{len(heard)} of {plural(len(people), 'contact')} acknowledged"
     told = ", ".join(f"{name}{f' after {duration(seconds)}' if seconds is not None else ''}"
                      for name, seconds in heard.items()) or NOBODY  # fmt: skip
-    desk.output.result(f"{words}: {told}.")
+    if not desk.output.json_lines:
+        desk.output.result(f"{words}: {told}.")
     if silent or late or trouble:
         wrong = [f"{name} did not acknowledge" for name in silent]
         wrong += [f"{name} acknowledged after more than {duration(limit)}" for name in late]
@@ -113,5 +115,7 @@ def _judged(
         )
     record = attest.communicated(config, "comms", Operator.of(desk.env).user, desk.now, note=f"{words}: {told}")
     path = records.TeamRecords(state(), desk.env, desk.output.warn_once).keep(record)
+    if desk.output.json_lines:
+        desk.output.record(Schema.EXERCISE_RECORDED, {"path": path, **record.model_dump(mode="json")})
     desk.output.say(f"Recorded: {path}. What is due: uscdr drill due")
     return int(ExitCode.DONE)

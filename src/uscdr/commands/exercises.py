@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from typing_extensions import TypedDict
 
 from uscdr.backups.catalog import Scope
 from uscdr.backups.proofs import Proofs, demands_digest
@@ -21,7 +23,8 @@ from uscdr.exercises.standing import State, of_all
 from uscdr.files import publish
 from uscdr.incident.screening import Screening
 from uscdr.settings import Operator
-from uscdr.ui.tables import show_table
+from uscdr.ui.schemas import Schema
+from uscdr.ui.tables import draw_table
 from uscdr.wiring.stores import open_store
 from uscdr.wiring.targets import application_of
 from uscdr.words import duration, first_of, moment
@@ -110,7 +113,7 @@ def _show(report: _ExerciseReport, output: Output) -> None:
     if output.json_lines:
         _show_json(report, output)
         return
-    show_table([_row(one) for one in report.standings], output)
+    draw_table([_row(one) for one in report.standings], output)
     lines = [f"Finding: {one.message}" for one in report.findings] + [error.message for error in report.refused]
     if lines:
         output.result("\n".join(("", *lines)))
@@ -121,19 +124,50 @@ def _show(report: _ExerciseReport, output: Output) -> None:
     output.say(_tally(report.standings))
 
 
+class _ExerciseObject(TypedDict):
+    kind: Literal["exercise"]
+    name: str
+    title: str
+    every: str
+    done_by: str
+    state: str
+    last: date | None
+    since: date | None
+    until: date | None
+    why: str
+    do: str
+
+
+class _FindingObject(TypedDict):
+    kind: Literal["finding"]
+    subject: str
+    message: str
+    overdue: bool
+    do: str
+
+
+class _RefusedObject(TypedDict):
+    kind: Literal["refused"]
+    message: str
+    do: str
+
+
 def _show_json(report: _ExerciseReport, output: Output) -> None:
     for one in report.standings:
         exercise = one.exercise
-        output.record({
+        standing: _ExerciseObject = {
             "kind": "exercise", "name": exercise.name, "title": exercise.title, "every": exercise.every,
             "done_by": exercise.done_by, "state": one.state.value, "last": one.last, "since": one.since,
             "until": one.until, "why": one.why, "do": one.do,
-        })  # fmt: skip
-    for found in report.findings:
-        output.record({"kind": "finding", "subject": found.subject, "message": found.message,
-                       "overdue": found.overdue, "do": found.do})  # fmt: skip
+        }  # fmt: skip
+        output.record(Schema.EXERCISE, standing)
+    for each in report.findings:
+        finding: _FindingObject = {"kind": "finding", "subject": each.subject, "message": each.message,
+                                   "overdue": each.overdue, "do": each.do}  # fmt: skip
+        output.record(Schema.EXERCISE_FINDING, finding)
     for error in report.refused:
-        output.record({"kind": "refused", "message": error.message, "do": error.next_action})
+        refused: _RefusedObject = {"kind": "refused", "message": error.message, "do": error.next_action}
+        output.record(Schema.EXERCISE_REFUSED, refused)
 
 
 def _row(one: ExerciseStanding) -> dict[str, object]:
@@ -168,9 +202,9 @@ def show_records(output: Output) -> int:
     log = records.TeamRecords(state(), os.environ, output.warn_once).read()
     if output.json_lines:
         for one in log.records:
-            output.record(one.model_dump(mode="json"))
+            output.record(Schema.EXERCISE_RECORD, one.model_dump(mode="json"))
     else:
-        show_table([_line(one) for one in log.records], output, empty="No records.")
+        draw_table([_line(one) for one in log.records], output, empty="No records.")
     _warn_refused(log, output)
     return int(ExitCode.CHECK_FAILED if log.refused else ExitCode.DONE)
 
@@ -202,6 +236,10 @@ def _require_clean(option: str, text: str, config: Config) -> None:
         )
 
 
+class _RecordedObject(TypedDict):
+    path: str
+
+
 def record(targets: Targets, output: Output, given: Attestation) -> None:
     """Write what a person attests. Raises BadInput for what cannot be attested, MachineError."""
     config = targets.loaded(lazily=True).config
@@ -210,7 +248,8 @@ def record(targets: Targets, output: Output, given: Attestation) -> None:
     made = attested(config, given, str(Operator.of(os.environ)), system_time())
     path = records.TeamRecords(state(), os.environ, output.warn_once).keep(made)
     if output.json_lines:
-        output.record({"path": path, **made.model_dump(mode="json")})
+        kept: _RecordedObject = {"path": path}
+        output.record(Schema.EXERCISE_RECORDED, {**kept, **made.model_dump(mode="json")})
         return
     output.result(f"Recorded: {made.name} on {made.on} by {made.by}.")
     for one in made.evidence:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from typing_extensions import TypedDict
 
 from uscdr.commands.housekeeping import state
 from uscdr.commands.incident_desk import IncidentDesk, OpeningFacts
@@ -28,6 +30,7 @@ from uscdr.models.incidents import (
     NoteWritten,
 )
 from uscdr.typed_time import past_typed, window_typed
+from uscdr.ui.schemas import Schema
 from uscdr.words import duration, moment, plural
 
 if TYPE_CHECKING:
@@ -132,6 +135,7 @@ def note(target: Target, output: Output, wanted: str | None, text: str) -> int:
     """Add a line to the timeline."""
     desk = IncidentDesk(target, output)
     found = desk.append(desk.find(wanted), NoteWritten(text=desk.clean("note", text)))
+    _tell(found, output)
     output.say(f"Noted in {found.id}.")
     return int(ExitCode.DONE)
 
@@ -206,7 +210,7 @@ def close(target: Target, output: Output, wanted: str | None, duplicate_of: str 
             why="\n".join(left),
             next_action="Finish or waive each of them; then: uscdr incident close",
         )
-    desk.append(found, IncidentClosed())
+    _tell(desk.append(found, IncidentClosed()), output)
     output.say(f"The incident {found.id} is closed. Its report: uscdr incident report {found.id}")
     return int(ExitCode.DONE)
 
@@ -222,7 +226,7 @@ def _close_duplicate(desk: IncidentDesk, incident: Incident, original: Incident)
             next_action="List the incidents: uscdr incident list. To see what is open: uscdr incident close",
         )
     text = f"Closed as a duplicate of {original.id}"
-    desk.append(incident, NoteWritten(text=text), IncidentClosed())
+    _tell(desk.append(incident, NoteWritten(text=text), IncidentClosed()), desk.output)
     desk.output.say(f"{text}.")
     return int(ExitCode.DONE)
 
@@ -237,7 +241,8 @@ def check(target: Target, output: Output) -> int:
         doubts = [f"notice {notice.id} may have arrived over {each.channel}" for notice, each in found.doubtful]
         late += [f"{found.id}: {words}" for words in (*overdue(found, desk.now), *dict.fromkeys(doubts))]
     if output.json_lines:
-        output.record({"overdue": late})
+        told: _OverdueObject = {"overdue": late}
+        output.record(Schema.OVERDUE, told)
     else:
         output.result("\n".join(late) or "Nothing is overdue.")
     return int(ExitCode.CHECK_FAILED if late else ExitCode.DONE)
@@ -251,20 +256,47 @@ def show_incidents(output: Output) -> None:
             output.warn(damage.message)
     if output.json_lines:
         for one in found:
-            output.record(_facts(one))
+            output.record(Schema.INCIDENT, _facts(one))
         return
     rows = [f"{one.id}  {_condition(one):<8}  {one.severity:<8}  {one.opened.app} ({one.opened.target}): {one.what}"
             for one in found]  # fmt: skip
     output.result("\n".join(rows) or "No incident is known on this machine.")
 
 
-def _condition(incident: Incident) -> str:
+def _condition(incident: Incident) -> Literal["down", "restored", "closed"]:
     if not incident.is_open:
         return "closed"
     return "down" if incident.is_down else "restored"
 
 
-def _facts(incident: Incident) -> dict[str, Any]:
+class _OverdueObject(TypedDict):
+    overdue: Sequence[str]
+
+
+class _IncidentObject(TypedDict):
+    incident: str
+    state: Literal["down", "restored", "closed"]
+    what: str
+    severity: str
+    target: str
+    app: str
+    outage_at: datetime | None
+    detected_at: datetime
+    restored_at: datetime | None
+    closed_at: datetime | None
+    runs: Sequence[str]
+
+
+class _StatusObject(_IncidentObject):
+    verified_at: datetime | None
+    down_seconds: float
+    counts_from: str
+    due: Sequence[str]
+    overdue: Sequence[str]
+    unfinished: Sequence[str]
+
+
+def _facts(incident: Incident) -> _IncidentObject:
     return {
         "incident": incident.id, "state": _condition(incident), "what": incident.what, "severity": incident.severity,
         "target": incident.opened.target, "app": incident.opened.app, "outage_at": incident.outage_at,
@@ -273,17 +305,24 @@ def _facts(incident: Incident) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _tell(incident: Incident, output: Output) -> None:
+    """The incident as it is now, for a program."""
+    if output.json_lines:
+        output.record(Schema.INCIDENT, _facts(incident))
+
+
 def _show(desk: IncidentDesk, incident: Incident, output: Output) -> None:
     now, reports = desk.now, desk.reports(incident)
     times = desk.times(incident)
     due = [one.words(now) for one in notices_due(incident)]
     late = overdue(incident, now)
     if output.json_lines:
-        facts = _facts(incident) | {
+        facts: _StatusObject = {
+            **_facts(incident),
             "verified_at": times.verified_at, "down_seconds": times.down_for(now), "counts_from": times.basis(),
             "due": due, "overdue": late, "unfinished": unfinished(incident, desk.target.config.incident.review),
         }  # fmt: skip
-        output.record(facts)
+        output.record(Schema.INCIDENT_STATUS, facts)
         return
     lines = [
         f"Incident {incident.id} ({_condition(incident)}, {incident.severity}): {incident.what}",

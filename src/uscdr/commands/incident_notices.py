@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from typing_extensions import TypedDict
 
 from uscdr.commands.housekeeping import state
 from uscdr.commands.incident_desk import IncidentDesk
@@ -20,11 +22,12 @@ from uscdr.models.incidents import OUTBOX, PAGE, NoticeGiven, NoticePrepared, No
 from uscdr.scenarios.config_channels import SmtpSettings
 from uscdr.settings import Directories
 from uscdr.ui.prompts import Prompter
+from uscdr.ui.schemas import Schema
 from uscdr.wiring.notices import channels
 from uscdr.words import moment, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from uscdr.incident.state import Incident, NoticeRecord
@@ -42,6 +45,14 @@ READ_BY: Mapping[Readers, frozenset[str]] = {
 """Whom a channel must serve to carry a notice to these readers."""
 TEMPLATES = "templates"
 """The directory of the operator's own templates, in the configuration directory."""
+
+
+class _NoticeObject(TypedDict):
+    stage: Stage
+    readers: Readers
+    subject: str
+    text: str
+    channels: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -303,8 +314,9 @@ class NoticeDesk:
     def _show(self, stage: Stage, readers: Readers, draft: Draft, routes: Mapping[str, Route]) -> None:
         output = self._desk.output
         if output.json_lines:
-            output.record({"stage": stage, "readers": readers, "subject": draft.subject, "text": draft.text,
-                           "channels": list(routes)})  # fmt: skip
+            drafted: _NoticeObject = {"stage": stage, "readers": readers, "subject": draft.subject, "text": draft.text,
+                                      "channels": list(routes)}  # fmt: skip
+            output.record(Schema.NOTICE, drafted)
             return
         people = sum(len(route.recipients) for name, route in routes.items() if name != OUTBOX)
         over = ", ".join(name for name in (*routes, *self._without) if name != OUTBOX) or "no channel (a file only)"
@@ -380,6 +392,13 @@ def _newest_notices(incident: Incident) -> list[NoticeRecord]:
     return list({one.readers: one for one in incident.notices.values()}.values())
 
 
+class _SettledObject(TypedDict):
+    notice: str
+    channel: str
+    decision: Literal["sent", "not sent"]
+    messages: int
+
+
 def settle(target: Target, output: Output, wanted: str | None, notice: str, channel: str, *, arrived: bool) -> int:
     """Record a person's answer about messages that may have arrived; those that did not are sent next time."""
     desk = IncidentDesk(target, output)
@@ -389,8 +408,11 @@ def settle(target: Target, output: Output, wanted: str | None, notice: str, chan
         raise CheckFailed(
             f"Nothing is in doubt about notice {notice} over {channel}.", next_action="See: uscdr incident status"
         )
-    decision = "sent" if arrived else "not sent"
+    decision: Literal["sent", "not sent"] = "sent" if arrived else "not sent"
     desk.append(found, *(NoticeSettled.model_validate({"notice": notice, "channel": channel, "recipient": one.recipient,
                                                        "decision": decision}) for one in doubtful))  # fmt: skip
+    if output.json_lines:
+        settled = _SettledObject(notice=notice, channel=channel, decision=decision, messages=len(doubtful))
+        output.record(Schema.NOTICE_SETTLED, settled)
     output.say(f"Recorded: {plural(len(doubtful), 'message')} {'arrived' if arrived else 'did not arrive'}.")
     return int(ExitCode.DONE)

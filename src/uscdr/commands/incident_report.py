@@ -19,7 +19,9 @@ from uscdr.incident.state import ordered
 from uscdr.journal.reader import Journal
 from uscdr.journal.runs import LocalRuns
 from uscdr.report.objectives import build
-from uscdr.ui.tables import show_table
+from uscdr.ui.console import json_text
+from uscdr.ui.schemas import Schema
+from uscdr.ui.tables import draw_table
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def report(target: Target, output: Output, asked: ReportOptions) -> int:
     found = _wanted(desk, asked.wanted)
     made = incident_report(desk.require_whole(found), desk.target.config.incident.review, desk.now)
     if asked.output is None and output.json_lines:
-        output.record(made.model_dump(mode="json"))
+        output.record(Schema.INCIDENT_REPORT, made.model_dump(mode="json"))
     elif asked.output is None:
         output.result(_text(made, form).rstrip("\n"))
     else:
@@ -85,7 +87,7 @@ def _format_of(asked: ReportOptions) -> Format:
 
 def _text(made: IncidentReport, form: Format) -> str:
     if form == "json":
-        return made.to_json()
+        return json_text(Schema.INCIDENT_REPORT, made.model_dump(mode="json"), indent=2)
     if form == "html":
         return incident_page(made)
     return incident_markdown(made)
@@ -117,11 +119,11 @@ def show_trend(output: Output, page: Path | None) -> None:
         output.warn(words)
     if output.json_lines:
         for one in points:
-            output.record(one.model_dump(mode="json"))
+            output.record(Schema.TREND, one.model_dump(mode="json"))
     else:
         from uscdr.incident.trend import trend_rows
 
-        show_table(trend_rows(points), output, plain=True, empty="No incident, drill or recovery is known here.")
+        draw_table(trend_rows(points), output, plain=True, empty="No incident, drill or recovery is known here.")
     if page is not None:
         from uscdr.incident.trend import trend_page
 

@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from typing_extensions import TypedDict
+
 from uscdr.commands.housekeeping import state
 from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.errors import BadInput, ExitCode, MachineError
@@ -19,6 +21,7 @@ from uscdr.incident.state import folded
 from uscdr.models.incidents import ActionAdded, ActionChanged, ReviewAnswered
 from uscdr.typed_time import moment_typed
 from uscdr.ui.prompts import Prompter
+from uscdr.ui.schemas import Schema
 from uscdr.words import moment
 
 if TYPE_CHECKING:
@@ -112,11 +115,25 @@ def _known(incident: Incident, name: str) -> ActionRecord:
     return found
 
 
+class _ActionObject(TypedDict):
+    action: str
+    title: str
+    state: str
+    owner: str
+    due: datetime | None
+    overdue: bool
+    evidence: str
+    origin: str
+
+
 def _list(incident: Incident, now: datetime, output: Output) -> None:
     if output.json_lines:
         for one in incident.actions.values():
-            output.record({"action": one.id, "title": one.title, "state": one.state, "owner": one.owner, "due": one.due,
-                           "overdue": one.is_overdue(now), "evidence": one.evidence, "origin": one.origin})  # fmt: skip
+            listed: _ActionObject = {
+                "action": one.id, "title": one.title, "state": one.state, "owner": one.owner, "due": one.due,
+                "overdue": one.is_overdue(now), "evidence": one.evidence, "origin": one.origin,
+            }  # fmt: skip
+            output.record(Schema.ACTION, listed)
         return
     output.result("\n".join(_row(one, now) for one in incident.actions.values()) or "This incident has no actions.")
 
@@ -232,12 +249,23 @@ def _words(command: str) -> list[str]:
     return words
 
 
+class _QuestionObject(TypedDict):
+    question: str
+    text: str
+    answer: str | None
+    waived: bool
+    by: str
+
+
 def _show(incident: Incident, questions: Sequence[ReviewQuestion], output: Output) -> None:
     for one in questions:
         answer = incident.answers.get(one.id)
         if output.json_lines:
-            output.record({"question": one.id, "text": one.question, "answer": answer.text if answer else None,
-                           "waived": bool(answer and answer.waived), "by": answer.by if answer else ""})  # fmt: skip
+            asked: _QuestionObject = {
+                "question": one.id, "text": one.question, "answer": answer.text if answer else None,
+                "waived": bool(answer and answer.waived), "by": answer.by if answer else "",
+            }  # fmt: skip
+            output.record(Schema.QUESTION, asked)
             continue
         told = "OPEN" if answer is None else f"{'waived: ' if answer.waived else ''}{answer.text} ({answer.by})"
         output.result(f"{one.id}: {one.question}\n  {told}")

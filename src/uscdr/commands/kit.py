@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from typing_extensions import TypedDict
+
 from uscdr import cleanup
 from uscdr.cleanup import workplace
 from uscdr.commands.housekeeping import clear_up, state, warn_exposed
@@ -24,7 +26,8 @@ from uscdr.scenarios.backup_proof import prove_kit
 from uscdr.settings import user_path
 from uscdr.store.encryption import Identity
 from uscdr.ui.console import ConsoleReporter
-from uscdr.ui.tables import show_table
+from uscdr.ui.schemas import Schema
+from uscdr.ui.tables import Row, show_table
 from uscdr.wiring import adapters, stores
 from uscdr.wiring.kits import identity_file, ill_kept, media_of
 from uscdr.wiring.session import process
@@ -156,7 +159,8 @@ def restore(targets: Targets, output: Output, wanted: KitChoice, parts: Sequence
             return reader
 
         done = extract(reading, once, user_path(into).absolute(), step, scratch)
-    show_table([_record(one) if output.json_lines else _row(one) for one in done], output)
+    rows: list[Row] = [_record(one) if output.json_lines else _row(one) for one in done]
+    show_table(Schema.KIT_FILES, rows, output)
     _warn(done, output)
 
 
@@ -169,7 +173,15 @@ def _check(stop: Stop) -> None:
         )
 
 
-def _record(one: Extracted) -> dict[str, object]:
+class _FilesObject(TypedDict):
+    part: str
+    files: int
+    bytes: int
+    where: str
+    nameless: int
+
+
+def _record(one: Extracted) -> _FilesObject:
     return {
         "part": one.part, "files": one.files, "bytes": one.bytes, "where": str(one.where), "nameless": one.nameless
     }  # fmt: skip

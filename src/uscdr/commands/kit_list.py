@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from typing_extensions import TypedDict
+
 from uscdr.commands.housekeeping import state, warn_exposed
 from uscdr.errors import BadInput
 from uscdr.kit.card import Printing
@@ -16,6 +18,7 @@ from uscdr.kit.manifest import Card, KitContact
 from uscdr.kit.reader import KitReader, read_card
 from uscdr.models.base import aged
 from uscdr.store.encryption import Identity
+from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import show_table
 from uscdr.wiring.kits import KitLocations
 from uscdr.words import escape, size
@@ -76,7 +79,7 @@ def list_kits(targets: Targets, output: Output, wanted: KitChoice) -> None:
     store, kit = locations(targets).listed(wanted.kit, wanted.to)
     lines = KitLine.all(store, _opener(store, wanted.identity) if wanted.identity else None, kit)
     rows = [line.model_dump(mode="json") if output.json_lines else _row(line) for line in lines]
-    show_table(rows, output, empty="No kits.")
+    show_table(Schema.KIT, rows, output, empty="No kits.")
     if any(line.created_at and not line.checked for line in lines):
         output.say(
             "This is what the cards say; uscdr checked nothing. To check: uscdr kit list --identity FILE, or "
@@ -120,11 +123,23 @@ def show_card(targets: Targets, output: Output, wanted: KitChoice, *, html: bool
         )
     if html:
         page = _printing(targets, card, reader, store, output).page()
-        output.record({"kit": kit, "html": page}) if output.json_lines else output.result(page.rstrip("\n"))
+        _show_page({"kit": kit, "html": page}, output)
     elif output.json_lines:
-        output.record(card.model_dump(mode="json"))
+        output.record(Schema.KIT_CARD, card.model_dump(mode="json"))
     else:
         output.result(Printing(card, store.place).text().rstrip("\n"))
+
+
+class _PageObject(TypedDict):
+    kit: str
+    html: str
+
+
+def _show_page(page: _PageObject, output: Output) -> None:
+    if output.json_lines:
+        output.record(Schema.KIT_PAGE, page)
+    else:
+        output.result(page["html"].rstrip("\n"))
 
 
 def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import TypedDict
+
 from uscdr.errors import ExitCode
 from uscdr.providers.http.outages import Outages
+from uscdr.ui.schemas import Schema
 
 if TYPE_CHECKING:
     from uscdr.models.probes import LinkAnswer
@@ -31,9 +34,16 @@ def look_at_links(config: Config, links: Links, output: Output) -> int:
     return int(ExitCode.CHECK_FAILED if failed else ExitCode.DONE)
 
 
+class _LinkObject(TypedDict):
+    link: str
+    alive: bool
+    words: str
+    note: str
+
+
 def _show(link: ReferenceLink, answer: LinkAnswer, output: Output) -> None:
     if output.json_lines:
-        facts = {"link": link.title, "alive": answer.alive, "words": answer.words, "note": link.note}
-        output.record({**facts, **answer.model_dump()})
+        facts: _LinkObject = {"link": link.title, "alive": answer.alive, "words": answer.words, "note": link.note}
+        output.record(Schema.LINK, {**facts, **answer.model_dump()})
         return
     output.result(f"- {link.title}: {answer.words}" + (f" ({link.note})" if link.note else ""))

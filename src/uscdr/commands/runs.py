@@ -11,6 +11,7 @@ from uscdr.errors import BadInput
 from uscdr.journal import runs
 from uscdr.journal.reader import Journal
 from uscdr.settings import Directories
+from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import show_table
 from uscdr.words import plural
 
@@ -26,7 +27,7 @@ def show_runs(output: Output) -> None:
     """Print every run on stdout, oldest first; with shared state, also those of other machines."""
     look_around(output)
     rows = [asdict(summary) for summary in runs.LocalRuns(Directories(os.environ).state).summaries()]
-    show_table(rows, output, plain=True, empty="No runs yet.")
+    show_table(Schema.RUN, rows, output, plain=True, empty="No runs yet.")
 
 
 def show_run(wanted: str | None, output: Output) -> None:
@@ -49,7 +50,7 @@ def report_run(wanted: str | None, output: Output) -> None:
 
 def _show(loaded: _LoadedReport, output: Output, words: Callable[[], str]) -> None:
     if output.json_lines:
-        output.record(loaded.report.model_dump(mode="json"))
+        output.record(Schema.RUN_REPORT, loaded.report.model_dump(mode="json"))
     else:
         output.result(words())
     if loaded.journal.damage is not None:

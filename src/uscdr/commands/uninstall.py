@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from typing_extensions import TypedDict
+
 from uscdr.commands.housekeeping import clear_up, state
 from uscdr.engine.gate import Gate
 from uscdr.engine.step import BlastRadius
@@ -23,7 +25,8 @@ from uscdr.journal import runs
 from uscdr.phrase import short_phrase
 from uscdr.settings import Directories, Operator
 from uscdr.ui.prompts import Prompter
-from uscdr.ui.tables import show_table
+from uscdr.ui.schemas import Schema
+from uscdr.ui.tables import draw_table
 from uscdr.wiring.stores import IDENTITY, PASSPHRASE_FILE
 from uscdr.words import plural, size
 
@@ -124,19 +127,38 @@ def _in_state(path: Path) -> _Item:
     return _Item.of(path, _ALWAYS.get(name, "not of uscdr"), "kept")
 
 
+class _KeptObject(TypedDict):
+    path: str
+    what: str
+    files: int
+    bytes: int
+    with_state: Literal["removed", "journals", "kept"]
+
+
+class _RemovalObject(TypedDict):
+    program: str
+
+
+class _RemovedObject(TypedDict):
+    removed: str
+    files: int
+    bytes: int
+
+
+_FATES = {"removed": "removed", "journals": "kept, unless --journals remove", "kept": "kept"}
+
+
+def _row(one: _Item) -> dict[str, object]:
+    fate = _FATES[one.fate]
+    return {"path": str(one.path), "what": one.what, "files": one.files, "size": size(one.bytes), "with_state": fate}
+
+
 def _show(items: Sequence[_Item], output: Output) -> None:
-    words = {"removed": "removed", "journals": "kept, unless --journals remove", "kept": "kept"}
-    rows = [
-        {
-            "path": str(one.path),
-            "what": one.what,
-            "files": one.files,
-            **({"bytes": one.bytes} if output.json_lines else {"size": size(one.bytes)}),
-            "with_state": one.fate if output.json_lines else words[one.fate],
-        }
-        for one in items
-    ]
-    show_table(rows, output, empty="uscdr keeps nothing on this machine.")
+    for one in items if output.json_lines else ():
+        kept = _KeptObject(path=str(one.path), what=one.what, files=one.files, bytes=one.bytes, with_state=one.fate)
+        output.record(Schema.KEPT, kept)
+    if not output.json_lines:
+        draw_table([_row(one) for one in items], output, empty="uscdr keeps nothing on this machine.")
     if any(one.fate == "removed" for one in items):
         output.say("uscdr changed nothing. To remove the state: uscdr self uninstall --state")
     if os.environ.get("USCDR_SHARED"):
@@ -145,7 +167,7 @@ def _show(items: Sequence[_Item], output: Output) -> None:
 
 def _tell_program(output: Output) -> None:
     if output.json_lines:
-        output.record({"program": removal()})
+        output.record(Schema.REMOVAL, _RemovalObject(program=removal()))
     else:
         output.result(f"To remove the program itself: {removal()}")
 
@@ -200,7 +222,7 @@ def _blast(place: Path, items: Sequence[_Item], going: Sequence[_Item]) -> Blast
 def _tell(gone: Sequence[_Item], output: Output) -> None:
     for one in gone:
         if output.json_lines:
-            output.record({"removed": str(one.path), "files": one.files, "bytes": one.bytes})
+            output.record(Schema.REMOVED, _RemovedObject(removed=str(one.path), files=one.files, bytes=one.bytes))
         else:
             output.result(f"Removed: {one.path} ({plural(one.files, 'file')}, {size(one.bytes)})")
 

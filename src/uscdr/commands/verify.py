@@ -15,7 +15,16 @@ from uscdr.checks.run import DEADLINE, Result, look_at
 from uscdr.checks.verdict import Finding, Verdict
 from uscdr.commands.housekeeping import clear_up, observe_target, state
 from uscdr.commands.run import first_line
-from uscdr.errors import BadInput, CheckFailed, Declined, ExitCode, Interrupted, UscdrError
+from uscdr.errors import (
+    ApplicationGone,
+    BadInput,
+    CheckFailed,
+    Declined,
+    ExitCode,
+    Interrupted,
+    ProviderError,
+    UscdrError,
+)
 from uscdr.events import Bus
 from uscdr.files import publish
 from uscdr.journal import runs
@@ -26,7 +35,7 @@ from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, 
 from uscdr.report.junit import to_junit
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
-from uscdr.scenarios.adapters import Request
+from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection
 from uscdr.scenarios.config_targets import APP
 from uscdr.ui.sentences import show_result
@@ -39,6 +48,7 @@ if TYPE_CHECKING:
 
     from uscdr.checks.context import CheckContext
     from uscdr.monitoring.observed import Observed
+    from uscdr.report.model import RunReport
     from uscdr.ui.console import Output
     from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
@@ -239,7 +249,7 @@ def _verify(context: RunContext, wanted: Verification, seen: Observed) -> _Verif
         error: UscdrError | None = None
         try:
             last = rounds.all(lambda: deps.open_world("writes" if wanted.request.allow_writes else "forms"))
-            error = _complaint(last)
+            error = _explained(_complaint(last), last, deps)
             if wanted.save_baseline and error is None:
                 _baseline(context, last).save(context.state)
         except Interrupted:
@@ -300,6 +310,19 @@ def _complaint(last: _Round) -> CheckFailed | None:
     )
 
 
+def _explained(complaint: CheckFailed | None, last: _Round, deps: Adapters) -> UscdrError | None:
+    """The complaint, unless the application is gone, or nothing failed and the platform does not answer."""
+    if complaint is None:
+        return None
+    try:
+        deps.describe_app()
+    except ApplicationGone as gone:
+        return CheckFailed(f"{complaint.message} {gone.message}", why=gone.why, next_action=gone.next_action)
+    except ProviderError as error:
+        return complaint if "fail" in last.verdicts.values() else error
+    return complaint
+
+
 def _baseline(context: RunContext, last: _Round) -> Baseline:
     kept = {name: dict(found) for name, found in Result.measures(last.results).items()}
     return Baseline(key=context.target.key, taken_at=datetime.now(UTC), run=context.run, checks=kept)
@@ -344,9 +367,15 @@ class VerifyOptions:
     app: str | None = None
     junit: Path | None = None
     markdown: Path | None = None
+    form: str | None = None
+    """The format of the result on stdout, one of `FORMATS`; default: a text for people."""
 
     def __post_init__(self) -> None:
-        """Raises BadInput for a file whose directory does not exist."""
+        """Raises BadInput for an unknown format, and for a file whose directory does not exist."""
+        if self.form is not None and self.form not in FORMATS:
+            raise BadInput(
+                f"“{self.form}” is not a format.", next_action=f"Pass --output {' or --output '.join(FORMATS)}"
+            )
         for path in filter(None, (self.junit, self.markdown)):
             if not path.absolute().parent.is_dir():
                 raise BadInput(
@@ -357,6 +386,8 @@ class VerifyOptions:
 
 def carry_out(target: Target, output: Output, asked: VerifyOptions, seen: Observed) -> int:
     """Run a verification and show its result; return its exit code."""
+    if asked.form is not None and output.json_lines:
+        raise BadInput("--json and --output both say what goes to stdout.", next_action="Pass one of the two.")
     place, target, seen.command = target, _of_app(target, asked.app), asked.scenario
     observe_target(target, seen)
     run = runs.new_run_id(asked.scenario.partition(" ")[0])
@@ -367,8 +398,8 @@ def carry_out(target: Target, output: Output, asked: VerifyOptions, seen: Observ
             verified = _verify(this.on(target, Request(asked.scenario), run, dry_run=True), asked.wanted, seen)
     finally:
         _link(place, output, run, asked.scenario)
-    _show(verified, output)
-    _files(run, asked.junit, asked.markdown)
+    _show(verified, output, formed=asked.form is not None)
+    _publish(run, asked, output)
     return int(verified.code)
 
 
@@ -389,17 +420,24 @@ def _of_app(target: Target, app: str | None) -> Target:
     return target.of_app(app)
 
 
-def _show(verified: _Verified, output: Output) -> None:
-    if verified.last is not None and not output.json_lines:
+def _show(verified: _Verified, output: Output, *, formed: bool) -> None:
+    if verified.last is not None and not output.json_lines and not formed:
         show_result(verified.last.finished, map(_told, verified.last.results), output)
     if verified.error is not None:
         output.error(verified.error)
 
 
-def _files(run: str, junit: Path | None, markdown: Path | None) -> None:
+FORMATS: Mapping[str, Callable[[RunReport], str]] = {"junit": to_junit, "markdown": to_markdown}
+"""The formats of a result, by the names that `--output` takes."""
+
+
+def _publish(run: str, asked: VerifyOptions, output: Output) -> None:
+    """Print the result if a format is named, and write the files that are."""
     journal = Journal.read(state() / "runs" / run / NAME)
     report = build(journal.stamped, last_hash=journal.last_hash)
-    for path, text in ((junit, to_junit), (markdown, to_markdown)):
+    if asked.form is not None:
+        output.result(FORMATS[asked.form](report).rstrip("\n"))
+    for path, text in ((asked.junit, to_junit), (asked.markdown, to_markdown)):
         if path is not None:
             _write(path, text(report))
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.report.model import RunReport
+    from uscdr.sandbox.describe import DamageDone
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Disaster(ABC):
     def prepare(self, stage: Stage) -> None:
         """Before the damage: create what a clinic would have, such as a kit."""
 
-    def damage(self, stage: Stage) -> dict[str, Any]:
+    def damage(self, stage: Stage) -> DamageDone:
         """Do the damage; return what the sandbox did."""
         body = {"how": self.how, "app": stage.target.services.heroku.app}
-        done: dict[str, Any] = stage.control("POST", self.path, body)
+        done: DamageDone = stage.control("POST", self.path, body)
         return done
 
     @abstractmethod
@@ -340,12 +341,12 @@ class BackupsDisaster(Disaster):
         self._readers, self.identity = key_pair(stage.home / "identity.txt")
         self._safe = str(stage.home / "safe")
 
-    def damage(self, stage: Stage) -> dict[str, Any]:
+    def damage(self, stage: Stage) -> DamageDone:
         """Do what `how` says; the platform starts the backup and then fails it."""
-        done: dict[str, Any] = {"how": self.how}
+        done: DamageDone = {"how": self.how}
         if self.how in UNSCHEDULED:
             body = {"how": "schedule-gone", "app": stage.target.services.heroku.app}
-            done |= dict(stage.control("POST", self.path, body))
+            done.update(stage.control("POST", self.path, body))
         if self.how in FAILED:
             done["failed"] = _fail_one(stage)
         return {**done, "how": self.how}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import TypedDict
 
 from uscdr import __version__
 from uscdr.clock import system_time
@@ -36,6 +37,8 @@ from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config_file import load_config
 from uscdr.settings import Operator
+from uscdr.ui.console import json_text
+from uscdr.ui.schemas import Schema
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from uscdr.drills.surprise import Surprise
     from uscdr.engine.run import Outcome
     from uscdr.report.model import PhaseReport, RunReport
+    from uscdr.sandbox.describe import DamageDone
     from uscdr.ui.console import Output
 
 # The result of a drill: the recovery's report and, because the healthy state is known, the real loss.
@@ -60,7 +64,7 @@ class Drill:
     scenario: str
     how: str
     patients: int
-    damage: dict[str, Any]
+    damage: DamageDone
     rows_before: int
     rows_after: int
     losses: tuple[Losses, ...]
@@ -196,15 +200,87 @@ def _drill_figures(drill: Drill) -> str:
     )
 
 
-def _drill_json(drill: Drill) -> str:
-    """The report as JSON."""
-    data = {name: value for name, value in asdict(drill).items() if name not in ("report", "data")}
-    data |= {"data": drill.data.document()} if drill.data else {}
-    if drill.surprise is not None:
-        faults = [asdict(one) | {"verdict": one.verdict} for one in drill.surprise.scores]
-        data["surprise"] = {"seed": drill.surprise.seed, "handled": drill.surprise.handled, "faults": faults}
-    data |= {"rows_lost": drill.rows_lost, "sound": drill.sound, "recovery": json.loads(drill.report.to_json())}
-    return json.dumps(data, ensure_ascii=False, default=str)
+class _ScoredFault(TypedDict):
+    name: str
+    what: str
+    expected: str
+    struck: str
+    detected: bool
+    evidence: str
+    seconds: float | None
+    right: bool
+    outcome: str
+    verdict: str
+
+
+class _SurpriseObject(TypedDict):
+    seed: int
+    handled: bool
+    faults: Sequence[_ScoredFault]
+
+
+class _DrillObject(TypedDict):
+    scenario: str
+    how: str
+    patients: int
+    damage: DamageDone
+    rows_before: int
+    rows_after: int
+    rows_lost: int
+    losses: Sequence[Losses]
+    restores: int
+    writes: int
+    beyond: Sequence[str]
+    findings: Sequence[Comparison]
+    journal: str
+    surprise: _SurpriseObject | None
+    data: DrillData | None
+    sound: bool
+    recovery: RunReport
+
+
+def _drill_object(drill: Drill) -> _DrillObject:
+    """The report as data."""
+    return {
+        "scenario": drill.scenario,
+        "how": drill.how,
+        "patients": drill.patients,
+        "damage": drill.damage,
+        "rows_before": drill.rows_before,
+        "rows_after": drill.rows_after,
+        "rows_lost": drill.rows_lost,
+        "losses": drill.losses,
+        "restores": drill.restores,
+        "writes": drill.writes,
+        "beyond": drill.beyond,
+        "findings": drill.findings,
+        "journal": drill.journal,
+        "surprise": _surprise_object(drill.surprise),
+        "data": drill.data,
+        "sound": drill.sound,
+        "recovery": drill.report,
+    }
+
+
+def _surprise_object(surprise: Surprise | None) -> _SurpriseObject | None:
+    if surprise is None:
+        return None
+    return {"seed": surprise.seed, "handled": surprise.handled, "faults": [_scored(one) for one in surprise.scores]}
+
+
+def _scored(one: FaultScore) -> _ScoredFault:
+    return {
+        "name": one.name,
+        "what": one.what,
+        "expected": one.expected,
+        "struck": one.struck,
+        "detected": one.detected,
+        "evidence": one.evidence,
+        "seconds": one.seconds,
+        "right": one.right,
+        "outcome": one.outcome,
+        "verdict": one.verdict,
+    }
 
 
 # Writes the report of a drill to files and to the screen.
@@ -212,10 +288,13 @@ def _drill_json(drill: Drill) -> str:
 
 def _publish(done: Drill, summary: str, directory: Path, output: Output) -> None:
     """Write Markdown and JSON files, then the result on stdout. Raises MachineError when a file cannot be written."""
-    data = _drill_json(done)
+    found = _drill_object(done)
     _write(directory, f"drill-{done.scenario}.md", _drill_markdown(done))
-    _write(directory, f"drill-{done.scenario}.json", data)
-    output.result(data if output.json_lines else summary)
+    _write(directory, f"drill-{done.scenario}.json", json_text(Schema.DRILL, found).rstrip("\n"))
+    if output.json_lines:
+        output.record(Schema.DRILL, found)
+    else:
+        output.result(summary)
 
 
 def _write(directory: Path, name: str, text: str) -> None:
@@ -240,7 +319,7 @@ class _DrillOutcome:
 
     ending: Outcome
     before: TableContents
-    damage: dict[str, Any]
+    damage: DamageDone
     writes: list[dict[str, Any]]
     data: DrillData | None = None
     after: TableContents = field(default_factory=TableContents)

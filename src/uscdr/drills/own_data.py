@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -19,6 +19,7 @@ from uscdr.words import first_of, moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from uscdr.drills.own_copy import OwnCopy
@@ -50,7 +51,7 @@ class DrillData:
 
     copy: str
     backup: str
-    taken_at: str
+    taken_at: datetime
     masked: MaskedDatabase
 
     @property
@@ -58,13 +59,9 @@ class DrillData:
         """One line for the screen."""
         columns, tables = self.masked.masked, self.masked.rows
         return (
-            f"{self.backup} of {self.taken_at} (copy {self.copy}), {plural(sum(tables.values()), 'row')} of "
+            f"{self.backup} of {moment(self.taken_at)} (copy {self.copy}), {plural(sum(tables.values()), 'row')} of "
             f"{plural(len(tables), 'table')}, {plural(len(columns), 'column')} masked"
         )
-
-    def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return {**asdict(self), "masked": self.masked.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ def prepare(home: Path, state: Path, wanted: OwnRequest, config: Config, say: Ca
     code = OwnCode(tree, python, values)
     user = _user(config, code.hashed(password)) if config.access else None
     masked = _masked(copy, _rules(config, key), user, (home, state), say)
-    data = DrillData(copy.id, copy.backup, moment(copy.taken_at), masked)
+    data = DrillData(copy.id, copy.backup, copy.taken_at, masked)
     say(f"The drill's data: {data.words}")
     broker = any(one.startswith("heroku-redis") for one in config.recovery.services)
     return OwnStage(

@@ -200,7 +200,3 @@ class IncidentReport(Fact):
     def title(self) -> str:
         """`Incident of usc-pis: the database is damaged`; a draft says so first."""
         return f"{'DRAFT: ' if self.draft else ''}Incident of {self.app}: {self.what}"
-
-    def to_json(self) -> str:
-        """The report as indented JSON, times in ISO 8601, ending in a newline."""
-        return self.model_dump_json(indent=2) + "\n"

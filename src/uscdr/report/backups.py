@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import TypedDict
+
 from uscdr.models.base import elapsed
 from uscdr.models.postgres import LeftOut
-from uscdr.ui.tables import show_table
+from uscdr.ui.schemas import Schema
+from uscdr.ui.tables import draw_table, show_table
 from uscdr.words import duration, first_of, moment, plural, size
 
 if TYPE_CHECKING:
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
 
 def show_backups(graded: Sequence[tuple[BackupEntry, Judgement]], at: datetime, output: Output, *, empty: str) -> None:
     """Print the list on stdout, oldest first; print `empty` for an empty list."""
-    row = _backup_record if output.json_lines else _row
-    show_table([row(entry, verdict, at) for entry, verdict in graded], output, empty=empty)
+    if output.json_lines:
+        show_table(Schema.BACKUP, [_backup_object(entry, verdict, at) for entry, verdict in graded], output)
+    else:
+        draw_table([_row(entry, verdict, at) for entry, verdict in graded], output, empty=empty)
 
 
 def _row(entry: BackupEntry, verdict: Judgement, at: datetime) -> dict[str, object]:
@@ -40,15 +45,35 @@ def _row(entry: BackupEntry, verdict: Judgement, at: datetime) -> dict[str, obje
     }
 
 
-def _backup_record(entry: BackupEntry, verdict: Judgement, at: datetime) -> dict[str, object]:
+class _BackupObject(TypedDict):
+    name: str
+    kind: str
+    state: str
+    created_at: datetime
+    taken_at: datetime
+    finished_at: datetime | None
+    age_seconds: float
+    bytes: int
+    warnings: int
+    expired: bool
+    where: str
+    grade: str
+    why: str
+    remarks: Sequence[str]
+    proven_at: datetime | None
+    sha256: str | None
+    copies: Sequence[str]
+
+
+def _backup_object(entry: BackupEntry, verdict: Judgement, at: datetime) -> _BackupObject:
     transfer, proof = entry.transfer, entry.proof
     return {
         "name": entry.name,
         "kind": entry.kind,
         "state": transfer.state.value if transfer else "completed",
-        "created_at": (transfer.created_at if transfer else entry.copies[0].origin.created_at).isoformat(),
-        "taken_at": entry.taken_at.isoformat(),
-        "finished_at": entry.finished_at.isoformat() if entry.finished_at else None,
+        "created_at": transfer.created_at if transfer else entry.copies[0].origin.created_at,
+        "taken_at": entry.taken_at,
+        "finished_at": entry.finished_at,
         "age_seconds": entry.age(at),
         "bytes": entry.size,
         "warnings": entry.warnings,
@@ -57,7 +82,7 @@ def _backup_record(entry: BackupEntry, verdict: Judgement, at: datetime) -> dict
         "grade": verdict.grade.value,
         "why": verdict.why,
         "remarks": verdict.remarks,
-        "proven_at": proof.proven_at.isoformat() if proof else None,
+        "proven_at": proof.proven_at if proof else None,
         "sha256": proof.sha256 if proof else entry.copies[0].dump.plain_sha256 if entry.copies else None,
         "copies": [card.id for card in entry.copies],
     }
@@ -67,10 +92,15 @@ def _since_proof(entry: BackupEntry, at: datetime) -> float:
     return elapsed(entry.proof.proven_at, at) if entry.proof else 0.0
 
 
+class _RpoObject(TypedDict):
+    words: Sequence[str]
+
+
 def show_rpo(standing: RpoState, output: Output) -> None:
     """Print one object with --json, otherwise the calculation as text."""
     if output.json_lines:
-        output.record({**standing.model_dump(mode="json"), "words": list(_lines(standing))})
+        more: _RpoObject = {"words": list(_lines(standing))}
+        output.record(Schema.RPO, {**standing.model_dump(mode="json"), **more})
         return
     for line in _lines(standing):
         output.result(line)
@@ -139,10 +169,15 @@ def _verdict(seconds: float | None, objective: float) -> str:
     return "met" if seconds is not None and seconds <= objective else "missed"
 
 
+class _ProofObject(TypedDict):
+    document: str | None
+
+
 def show_proof(proof: ProofDocument, name: str | None, output: Output) -> None:
     """Print the grade and the SHA-256 first, then the findings; with --json the whole document."""
     if output.json_lines:
-        output.record({**proof.model_dump(mode="json"), "document": name})
+        more: _ProofObject = {"document": name}
+        output.record(Schema.PROOF, {**proof.model_dump(mode="json"), **more})
         return
     output.result(f"{proof.backup}: {proof.grade}")
     output.result(f"  SHA-256     {proof.sha256}")

@@ -5,17 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from typing_extensions import TypedDict
+
 from uscdr.kit.check import LOST, Examination
 from uscdr.models.base import aged
-from uscdr.ui.tables import show_table
+from uscdr.ui.schemas import Schema
+from uscdr.ui.tables import draw_table
 from uscdr.words import plural, size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from uscdr.kit.build import Built
     from uscdr.kit.freshness import Freshness, Reason
-    from uscdr.kit.manifest import KitPart, Manifest
+    from uscdr.kit.manifest import Card, DumpProof, KitPart, Manifest
     from uscdr.ui.console import Output
 
 
@@ -23,10 +26,9 @@ def show_built(built: Built, store: str, output: Output) -> None:
     """Print the parts with their gaps, and the store of the kit."""
     card, manifest = built.card, built.manifest
     if output.json_lines:
-        facts = card.model_dump(mode="json", include={"kit", "complete", "objects", "bytes", "manifest_sha256", "dump"})
-        output.record({**facts, "place": store, "parts": _records(manifest)})
+        output.record(Schema.KIT_BUILD, _built(card, manifest, store))
         return
-    show_table([_row(part) for part in manifest.parts], output)
+    draw_table([_row(part) for part in manifest.parts], output)
     for line in _gaps(manifest):
         output.result(line)
     verdict = "complete" if card.complete else "INCOMPLETE"
@@ -42,15 +44,15 @@ def show_examination(found: Examination, fresh: Freshness, minimum: int | None, 
     """Print the parts with their gaps, the damage, the consequences of missing parts, and the freshness."""
     if output.json_lines:
         enough = None if minimum is None else fresh.score >= minimum
-        output.record({**_record(found), "freshness": fresh.model_dump(mode="json"), "fresh_enough": enough})
+        output.record(Schema.KIT_CHECK, _record(found, fresh, enough=enough))
         return
     if found.manifest is not None:
-        show_table([_row(part) for part in found.manifest.parts], output)
+        draw_table([_row(part) for part in found.manifest.parts], output)
         for line in (*_gaps(found.manifest), *_losses(found.manifest)):
             output.result(line)
     for finding in found.findings:
         output.result(f"DAMAGE: {finding}")
-    show_table([_reason(one) for one in fresh.reasons], output)
+    draw_table([_reason(one) for one in fresh.reasons], output)
     output.result(_freshness(fresh, minimum))
     output.result(f"{found.card.kit}: {_verdict(found)}")
 
@@ -84,25 +86,63 @@ def _verdict(found: Examination) -> str:
     return f"{whole}, uscdr decrypted every object ({count})"
 
 
-def _record(found: Examination) -> Mapping[str, object]:
+class _BuildObject(TypedDict):
+    kit: str
+    complete: bool
+    objects: int
+    bytes: int
+    manifest_sha256: str
+    dump: DumpProof | None
+    place: str
+    parts: Sequence[KitPart]
+
+
+class _CheckObject(TypedDict):
+    kit: str
+    sound: bool
+    complete: bool
+    opened: bool
+    created_at: datetime
+    objects: int
+    bytes: int
+    findings: Sequence[str]
+    damaged: int
+    parts: Sequence[KitPart] | None
+    lost: Sequence[str] | None
+    freshness: Freshness
+    fresh_enough: bool | None
+
+
+def _built(card: Card, manifest: Manifest, store: str) -> _BuildObject:
+    return {
+        "kit": card.kit,
+        "complete": card.complete,
+        "objects": card.objects,
+        "bytes": card.bytes,
+        "manifest_sha256": card.manifest_sha256,
+        "dump": card.dump,
+        "place": store,
+        "parts": manifest.parts,
+    }
+
+
+def _record(found: Examination, fresh: Freshness, *, enough: bool | None) -> _CheckObject:
     manifest = found.manifest
     return {
         "kit": found.card.kit,
         "sound": found.sound,
         "complete": found.card.complete,
         "opened": manifest is not None,
-        "created_at": found.card.created_at.isoformat(),
+        "created_at": found.card.created_at,
         "objects": found.checked,
         "bytes": found.bytes,
         "findings": found.findings,
         "damaged": len(found.lost),
-        "parts": _records(manifest) if manifest else None,
+        "parts": manifest.parts if manifest else None,
         "lost": _losses(manifest) if manifest else None,
+        "freshness": fresh,
+        "fresh_enough": enough,
     }
-
-
-def _records(manifest: Manifest) -> list[Mapping[str, object]]:
-    return [part.model_dump(mode="json") for part in manifest.parts]
 
 
 def _row(part: KitPart) -> dict[str, object]:

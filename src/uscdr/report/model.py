@@ -395,7 +395,3 @@ class RunReport(_Model):
         if one.ended_at is None:
             return f"no result: the checks stopped early, {one.progress}"
         return Tally([item.verdict for item in one.items]).of_lines(skipped_manual=one.skipped_manual)
-
-    def to_json(self) -> str:
-        """The report as indented JSON, times in ISO 8601, ending in a newline."""
-        return self.model_dump_json(indent=2) + "\n"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from typing_extensions import TypedDict
 
 from uscdr.engine.step import Effect
 from uscdr.errors import BadInput
@@ -37,11 +39,11 @@ class Runbook:
     config: Config
     wanted: str | None = None
 
-    def rows(self) -> Iterator[dict[str, object]]:
+    def rows(self) -> Iterator[_StepObject]:
         """One row per step."""
         for name, scenario in self._scenarios.items():
             for number, row in enumerate(_rows(self.config, scenario), start=1):
-                yield {"scenario": name, "number": number, **row}
+                yield {**row, "scenario": name, "number": number}
 
     def to_markdown(self) -> str:
         """The whole runbook."""
@@ -60,7 +62,20 @@ class Runbook:
         return {wanted: every[wanted]}
 
 
-def _rows(config: Config, scenario: Scenario) -> Iterator[dict[str, Any]]:
+class _StepLine(TypedDict):
+    step: str
+    title: str
+    phase: str
+    effect: str
+    manual: list[str]
+
+
+class _StepObject(_StepLine):
+    scenario: str
+    number: int
+
+
+def _rows(config: Config, scenario: Scenario) -> Iterator[_StepLine]:
     rebuilt, target, new_app = False, next(iter(config.targets.values())), config.recovery.app
     for entry in scenario.steps:
         step = chosen(entry)

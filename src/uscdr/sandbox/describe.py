@@ -3,13 +3,104 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required
 from urllib.parse import urlsplit
 
+from typing_extensions import TypedDict
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from uscdr.sandbox.state import StateDir
 
 Document = dict[str, Any]
+
+
+class _UpObject(TypedDict):
+    web_url: str
+    ca_file: str
+    manage: str
+    patients: int
+
+
+class _Dyno(TypedDict):
+    name: str
+    state: str
+
+
+class _Addon(_Dyno):
+    plan: str
+
+
+class _Transfer(TypedDict):
+    name: str
+    succeeded: bool | None
+    bytes: int
+    finished_at: str | None
+
+
+class _App(TypedDict):
+    name: str
+    web_url: str
+    owner: str
+    mails: int
+    maintenance: bool
+    release: int | None
+    dynos: list[_Dyno]
+    addons: list[_Addon]
+    transfers: list[_Transfer]
+
+
+class _StatusDocument(TypedDict):
+    running: bool
+    apps: list[_App]
+
+
+class _Page(TypedDict):
+    page: str
+    status: int
+
+
+class _DamagedTable(TypedDict):
+    table: str
+    rows_before: int
+    rows_after: int
+    rows_changed: int
+    what: str
+
+
+class DamageDone(TypedDict, total=False):
+    """What the sandbox damaged: of a database its tables, of media the counts, else what was done and is seen."""
+
+    how: Required[str]
+    app: str
+    damage: list[_DamagedTable]
+    done: list[str]
+    releases: list[int]
+    seen: _Page | None
+    cloud: str
+    what: str
+    assets_before: int
+    assets_after: int
+    assets_affected: int
+    restorable: int
+    failed: str
+
+
+class _EnvObject(TypedDict):
+    variables: dict[str, str]
+
+
+class _FaultObject(TypedDict):
+    id: str
+    kind: str
+    provider: str
+    method: str
+    path: str
+    call: int
+    count: int
+    seen: int
+    applied: int
 
 
 def environment(contract: Document, state: StateDir) -> dict[str, str]:
@@ -47,12 +138,17 @@ def _cloudinary_url(media: Document) -> str:
     return f"cloudinary://{media['api_key']}:{media['api_secret']}@{media['cloud']}?{options}"
 
 
+def told(variables: dict[str, str]) -> _EnvObject:
+    """What `env` prints with --json."""
+    return {"variables": variables}
+
+
 def exports(variables: dict[str, str]) -> list[str]:
     """Lines for a shell."""
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
 
 
-def _app(app: Document) -> list[str]:
+def _app(app: _App) -> list[str]:
     maintenance = " (maintenance)" if app["maintenance"] else ""
     lines = [f"{app['name']}  {app['web_url']}  v{app['release']}{maintenance}"]
     lines += [f"  of {app['owner']}, {app['mails']} mails sent"]
@@ -64,14 +160,29 @@ def _app(app: Document) -> list[str]:
     return lines
 
 
-def status(document: Document) -> list[str]:
+def begun(contract: Document) -> _UpObject:
+    """What `up` prints with --json."""
+    return {
+        "web_url": contract["web_url"],
+        "ca_file": contract["ca_file"],
+        "manage": contract["manage"],
+        "patients": contract["patients"],
+    }
+
+
+def running(found: Document | None) -> _StatusDocument:
+    """What `status` prints with --json; `found` is the answer of a sandbox that runs."""
+    return {"running": found is not None, "apps": found["apps"] if found else []}
+
+
+def status(document: _StatusDocument) -> list[str]:
     """What `status` shows."""
     if not document["running"]:
         return ["No sandbox is running."]
     return [line for app in document["apps"] for line in _app(app)]
 
 
-def damage(document: Document) -> list[str]:
+def damage(document: DamageDone) -> list[str]:
     """What `break` shows."""
     if "cloud" in document:
         counts = (
@@ -92,7 +203,7 @@ def damage(document: Document) -> list[str]:
     return [heading, *rows]
 
 
-def faults(rules: list[Document]) -> list[str]:
+def faults(rules: Sequence[_FaultObject]) -> list[str]:
     """What `fault list` shows."""
     if not rules:
         return ["no faults"]

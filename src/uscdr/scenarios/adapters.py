@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from uscdr.errors import BadInput, NotFound
+from uscdr.errors import ApplicationGone, BadInput, NotFound
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -314,14 +314,19 @@ class Adapters:
         return self.services.heroku.app
 
     def describe_app(self) -> App:
-        """The application. Raises BadInput when the configured name does not exist."""
+        """The application. Raises ApplicationGone, with what helps here, when it does not exist."""
         try:
             return self.platform.app(self.app)
         except NotFound as error:
-            raise BadInput(
+            kit = " --kit newest" if self.config.kit.to else ""
+            raise ApplicationGone(
                 f"There is no application “{self.app}” for this account.",
+                provider=error.provider,
                 why=error.message,
-                next_action="Check targets.…heroku.app in scenarios.yaml, and whose token is in use: heroku whoami",
+                next_action=f"If somebody deleted it: uscdr recover infra{kit} --dry-run. Otherwise check "
+                "targets.…heroku.app in scenarios.yaml, and whose token is in use: heroku whoami",
+                status=error.status,
+                request_id=error.request_id,
             ) from error
 
     def record_obstacle(self, hostname: str) -> str:

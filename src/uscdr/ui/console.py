@@ -12,10 +12,14 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import asdict, is_dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from typing_extensions import TypedDict
+
 from uscdr.errors import ExitCode, MachineError, UscdrError
+from uscdr.ui.schemas import Schema
 from uscdr.ui.text import Line, Span, Tone, painted
 from uscdr.words import amount, escape
 
@@ -227,9 +231,9 @@ class OutputStream:
             self.broken = True
             raise
 
-    def write_json(self, value: Mapping[str, object]) -> None:
+    def write_json(self, schema: Schema, value: Mapping[str, object]) -> None:
         """Write `value` as one line of JSON. Raises as `write`."""
-        self.write(_json_line(value))
+        self.write(json_text(schema, value))
 
     def check(self) -> None:
         """Raise the OSError of an earlier failed write, if any."""
@@ -281,9 +285,9 @@ class Output:
         """Write a result to stdout."""
         self.out.offer(self._text(text, self.out))
 
-    def record(self, value: Mapping[str, object]) -> None:
-        """Write a result as one JSON line to stdout."""
-        self.out.offer(_json_line(value))
+    def record(self, schema: Schema, value: Mapping[str, object]) -> None:
+        """Write a result as one JSON line to stdout: an object that `schema` describes."""
+        self.out.offer(json_text(schema, value))
 
     def say(self, text: str | Line) -> None:
         """Write a message to stderr, except with --quiet."""
@@ -301,7 +305,7 @@ class Output:
 
     def error(self, error: UscdrError) -> None:
         """Lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
-        if self.json_lines and self.out.offer(_json_line({"error": _error_facts(error)})):
+        if self.json_lines and self.out.offer(json_text(Schema.ERROR, _error_object(error))):
             return
         for spans in _error_lines(error):
             self.warn(spans)
@@ -318,13 +322,18 @@ class Output:
         return painted(text, color=self.color_on(stream)) + "\n"
 
 
-def _json_line(value: Mapping[str, object]) -> str:
-    """`value` as one line of JSON; times as ISO 8601, other types as their text."""
-    return json.dumps(value, ensure_ascii=True, default=_as_text) + "\n"
+def json_text(schema: Schema, value: Mapping[str, object], *, indent: int | None = None) -> str:
+    """`value` as JSON, its schema first, on one line without `indent`; times as ISO 8601, records as objects."""
+    return json.dumps({"schema": schema.id, **value}, ensure_ascii=True, default=_as_json, indent=indent) + "\n"
 
 
-def _as_text(value: object) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)
+def _as_json(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    dump = getattr(value, "model_dump", None)  # a model, without importing what models are made of
+    return dump(mode="json") if dump else str(value)
 
 
 # Shows an error: what happened, its cause if known, what to do next, the exit code.
@@ -343,14 +352,28 @@ NEXT: dict[ExitCode, str] = {
 """The next step for an error that has none of its own."""
 
 
-def _error_facts(error: UscdrError) -> dict[str, object]:
-    """The error as data: kind, message, why, next_action, exit_code."""
+class _ErrorFacts(TypedDict):
+    kind: str
+    message: str
+    why: str
+    next_action: str
+    exit_code: int
+
+
+class _ErrorObject(TypedDict):
+    error: _ErrorFacts
+
+
+def _error_object(error: UscdrError) -> _ErrorObject:
+    """The error as data."""
     return {
-        "kind": type(error).__name__,
-        "message": error.message,
-        "why": error.why,
-        "next_action": error.next_action or NEXT[error.exit_code],
-        "exit_code": int(error.exit_code),
+        "error": {
+            "kind": type(error).__name__,
+            "message": error.message,
+            "why": error.why,
+            "next_action": error.next_action or NEXT[error.exit_code],
+            "exit_code": int(error.exit_code),
+        }
     }
 
 

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from uscdr.phrase import UNKNOWN
+from uscdr.ui.schemas import Schema
 from uscdr.ui.text import Line, Span, Tone, line, painted, wrap
 from uscdr.words import duration, plural
 
@@ -26,7 +27,7 @@ def show_plan(plan: PlanReady, output: Output, *, passed: str = "") -> None:
     copied. `passed` says how much of the RTO has passed.
     """
     if output.json_lines:
-        output.record(plan.model_dump(mode="json"))
+        output.record(Schema.PLAN, plan.model_dump(mode="json"))
         return
     stream = output.err if output.out.absent else output.out
     width = stream.width if stream.is_tty else None

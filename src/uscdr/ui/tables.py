@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from uscdr.ui.console import Output, environment
 from uscdr.ui.text import cells
 from uscdr.words import escape
 
+if TYPE_CHECKING:
+    from uscdr.ui.schemas import Schema
+
 Row = Mapping[str, object]
 
 
-def show_table(rows: Sequence[Row], output: Output, *, plain: bool = False, empty: str = "none") -> None:
-    """Show `rows` on stdout; the keys of the first row are the columns.
+def show_table(
+    schema: Schema, rows: Sequence[Row], output: Output, *, plain: bool = False, empty: str = "none"
+) -> None:  # fmt: skip
+    """Show `rows` on stdout: with --json each as one object of this schema, and nothing for an empty table."""
+    if not output.json_lines:
+        draw_table(rows, output, plain=plain, empty=empty)
+        return
+    for row in rows:
+        output.record(schema, row)
 
-    With --json each row is one JSON line, all its keys included, and an empty table prints nothing.
+
+def draw_table(rows: Sequence[Row], output: Output, *, plain: bool = False, empty: str = "none") -> None:
+    """Show `rows` on stdout as text; the keys of the first row are the columns.
+
     With `plain`, rich is not imported even on a terminal.
     """
-    if output.json_lines:
-        for row in rows:
-            output.record(row)
-        return
     if not rows:
         output.result(empty)
         return

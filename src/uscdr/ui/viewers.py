@@ -12,6 +12,7 @@ from uscdr.clock import now as present
 from uscdr.models.events import CheckFinished, PlanReady, RunFinished, Stamped, StepProgress, StepSkipped, StepSucceeded
 from uscdr.ui.board import Board, Reminders
 from uscdr.ui.console import environment
+from uscdr.ui.schemas import Schema
 from uscdr.ui.screen import frame, headline
 from uscdr.ui.sentences import progress_words, sentences
 from uscdr.ui.text import Line, Sentence, Span, Tone, clock, line, painted
@@ -187,7 +188,7 @@ class _JsonLinesViewer:
 
     def __call__(self, stamped: Stamped) -> None:
         """Write one event: `run`, `seq` (null for progress), `at`, `mono`, `event`."""
-        self._stream.write_json(stamped.model_dump(mode="json"))
+        self._stream.write_json(Schema.EVENT, stamped.model_dump(mode="json"))
 
     def remind(self, reminders: Reminders) -> None:
         """Does nothing: a program asks `uscdr incident status --json`."""

@@ -110,7 +110,7 @@ class _PlanShown:
 
         event = stamped.event
         self._board.apply(stamped)
-        if isinstance(event, PlanReady) and not self._output.json_lines:
+        if isinstance(event, PlanReady) and (event.dry_run or not self._output.json_lines):
             begun = self._board.begun if self._board.recovers else None
             passed = begun.rto_words(self._board.elapsed(stamped.at)) if begun else ""
             with _still(self._viewers):

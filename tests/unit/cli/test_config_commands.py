@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from uscdr.cli import main
 from uscdr.scenarios.config_file import packaged
@@ -79,7 +80,7 @@ def test_only_the_named_target_is_shown(tmp_path: Path, capsys: Captured) -> Non
     (tmp_path / "own.yaml").write_text(two)
     assert main.run(["--config", "own.yaml", "--target", "staging", "--json", "config", "show"]) == 0
     row = json.loads(capsys.readouterr().out)
-    assert list(row["configuration"]["targets"]) == ["staging"]
+    assert list(yaml.safe_load(row["configuration"])["targets"]) == ["staging"]
     assert row["target"] == "staging"
     assert main.run(["--config", "own.yaml", "--target", "nowhere", "config", "show"]) == 2
     assert "no target “nowhere”" in capsys.readouterr().err

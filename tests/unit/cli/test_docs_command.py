@@ -40,7 +40,7 @@ def test_an_unknown_topic_names_the_closest(capsys: Captured) -> None:
 def test_a_search_finds_sections_by_the_beginning_of_a_word(capsys: Captured) -> None:
     assert main.run(["--json", "docs", "--search", "LEASE"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {"topic", "section", "line", "text"} == set(rows[0])
+    assert {"schema", "topic", "section", "line", "text"} == set(rows[0])
     assert any(one["topic"] == "team" for one in rows)
     assert not any("release" in one["text"] and "lease" not in one["text"].replace("release", "") for one in rows)
     for one in rows:

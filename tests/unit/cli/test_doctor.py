@@ -166,7 +166,7 @@ def test_offline_no_host_is_asked(machine: Machine) -> None:
     code, rows = machine.look("--offline")
     assert (code, amiss(rows)) == (0, {})
     assert machine.platform.asked == []
-    assert {rows[name]["state"] for name in ("name resolution", "connection", "tls", "clock")} == {"not_applicable"}
+    assert {rows[name]["state"] for name in ("name resolution", "connection", "tls", "clock")} == {"not applicable"}
 
 
 def no_pg_restore(machine: Machine) -> None:

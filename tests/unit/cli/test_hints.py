@@ -47,7 +47,8 @@ GUESSES = {
     "health": "verify", "test": "verify", "simulate": "drill db", "rehearse": "drill db",
     "plan": "recover db --dry-run", "apply": "recover db", "dry-run": "recover db --dry-run", "start": "recover db",
     "up": "sandbox up", "down": "sandbox down", "maintenance": "runbook db", "info": "runs show", "update": "version",
-    "upgrade": "version", "uninstall": "self uninstall", "db": "recover db", "app": "recover app", "media": "recover media",
+    "upgrade": "version", "uninstall": "self uninstall",
+    "db": "recover db", "app": "recover app", "media": "recover media",
     "infra": "recover infra", "dns switch": "recover infra", "dns undo": "dns rollback", "kit create": "kit build",
     "kit make": "kit build", "kit ls": "kit list", "kit show": "kit card", "kit verify": "kit check",
     "kit export": "kit restore --into DIR", "incident new": "incident open --what TEXT",
@@ -72,7 +73,7 @@ GUESSES = {
     "init": "config init", "setup": "config init", "login": "help environment", "auth": "help environment",
     "configure": "config init", "diagnose": "doctor", "settings": "config show", "help restore": "recover db",
     "help recover database": "recover db", "backup help": "help backup", "verify everything": "verify all",
-    "config:set A=b": "help environment", "db restore b001": "recover db --backup b001", "restore-db": "recover db",
+    "config:set A=b": "config init", "db restore b001": "recover db --backup b001", "restore-db": "recover db",
     "app rollback v12": "recover app --release v12", "backup size": "backup list", "rollback app": "recover app",
     "incident comment 'disk failed'": "incident note 'disk failed'", "watch database": "watch db",
 }  # fmt: skip

@@ -33,10 +33,13 @@ class Shell:
         return code, *self._output.readouterr()
 
     def phrase(self) -> str:
-        """Read off the dry run's events."""
+        """Read off the dry run's plan, which is one of its objects and one of its events."""
         _, out, _ = self.type("recover", "db", "--dry-run", "--json")
-        events = [json.loads(line)["event"] for line in out.splitlines()]
-        return str(next(event["phrase"] for event in events if event["kind"] == "plan.ready"))
+        told = [json.loads(line) for line in out.splitlines()]
+        (plan,) = (one for one in told if one["schema"] == "uscdr.plan.v1")
+        (event,) = (one["event"] for one in told if one.get("event", {}).get("kind") == "plan.ready")
+        assert plan["phrase"] == event["phrase"]
+        return str(plan["phrase"])
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from rehearsal import Rehearsal
 from uscdr.cli import drill as commands
 from uscdr.drills.baseline import Comparison, TableContents, losses, same_rows
-from uscdr.drills.drill import DISASTERS, Drill, _drill_json, _drill_markdown, _drill_summary, _record
+from uscdr.drills.drill import DISASTERS, Drill, _drill_markdown, _drill_object, _drill_summary, _record
 from uscdr.drills.scoring import FaultScore
 from uscdr.drills.surprise import Surprise
 from uscdr.errors import BadInput, ExitCode
@@ -25,6 +25,8 @@ from uscdr.models.postgres import TableDigest
 from uscdr.report.model import Outcome
 from uscdr.report.objectives import build
 from uscdr.scenarios.config_exercises import DrillName
+from uscdr.ui.console import json_text
+from uscdr.ui.schemas import Schema
 
 HOLDS, BROKEN = Comparison("rows", holds=True, evidence="3 of 3"), Comparison("files", holds=False, evidence="2 of 3")
 
@@ -42,7 +44,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Drill:
     assert ending.code is ExitCode.DONE
     journal = Journal.read(run.journal_path)
     return Drill(
-        scenario="db", how="drop-table", patients=40, damage={}, rows_before=3, rows_after=3, losses=(), restores=1,
+        scenario="db", how="drop-table", patients=40, damage={"how": "drop-table"},
+        rows_before=3, rows_after=3, losses=(), restores=1,
         writes=4, beyond=(), findings=(HOLDS,), journal=str(journal.path),
         report=build(journal.records, last_hash=journal.last_hash),
     )  # fmt: skip
@@ -51,7 +54,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Drill:
 def test_a_drill_that_is_done_compared_and_within_its_plan_passes(finished: Drill) -> None:
     assert finished.sound
     assert "passed" in _drill_summary(finished, Path("reports"))
-    facts = json.loads(_drill_json(finished))
+    facts = json.loads(json_text(Schema.DRILL, _drill_object(finished)))
     assert (facts["sound"], facts["rows_lost"], facts["recovery"]["outcome"]) == (True, 0, "done")
     page = _drill_markdown(finished)
     assert "| rows | yes | 3 of 3 |" in page
@@ -104,7 +107,7 @@ def test_a_drill_with_faults_passes_if_each_that_struck_was_handled(finished: Dr
     words = _drill_summary(failed, Path("reports"))
     assert "Surprise: seed 7" in words
     assert "Fault FAILED: lost poll (a read | breaks off); NOT DETECTED" in words
-    facts = json.loads(_drill_json(failed))["surprise"]
+    facts = json.loads(json_text(Schema.DRILL, _drill_object(failed)))["surprise"]
     assert (facts["seed"], facts["handled"]) == (7, False)
     assert [one["verdict"] for one in facts["faults"]] == ["handled", "FAILED"]
     page = _drill_markdown(failed)

@@ -64,7 +64,7 @@ def test_the_forecast_stands_beside_what_happened_in_every_format(runs: list[Run
     assert any(line.startswith("| After the plan | least ") and ", most " in line for line in lines)
     assert any(line.startswith("| It was back ") for line in lines)
     assert shown in incident_page(reported(run))
-    held = json.loads(reported(run).to_json())["recoveries"][0]["forecast"]
+    held = json.loads(reported(run).model_dump_json())["recoveries"][0]["forecast"]
     assert (held["runs"], held["verdict"], held["shown"]) == (2, told.verdict, shown)
 
 
@@ -74,7 +74,7 @@ def test_the_first_run_says_that_there_was_no_earlier_one(runs: list[RunReport])
     text = incident_markdown(reported(runs[0]))
     assert "| Forecast | none: no earlier run of this scenario on this target |" in text
     assert "Service expected back" not in text
-    assert json.loads(reported(runs[0]).to_json())["recoveries"][0]["forecast"] is None
+    assert json.loads(reported(runs[0]).model_dump_json())["recoveries"][0]["forecast"] is None
 
 
 def test_a_journal_of_an_earlier_version_has_none(runs: list[RunReport]) -> None:

@@ -92,7 +92,7 @@ def test_rounds_are_no_steps(name: str) -> None:
     assert (report.steps, report.phases, report.checks) == ((), (), ())
     assert [one.number for one in report.rounds] == list(range(1, len(report.rounds) + 1))
     assert (report.rto.verdict, report.rpo.verdict) == ("does not apply", "does not apply")
-    assert RunReport.model_validate_json(report.to_json()) == report
+    assert RunReport.model_validate_json(report.model_dump_json()) == report
 
 
 def test_a_round_has_what_its_events_say() -> None:

@@ -83,7 +83,7 @@ def test_a_later_run_is_forecast_and_compared_with_the_truth(tmp_path: Path) -> 
     assert report.forecast is not None
     assert report.forecast.took_seconds is not None
     assert "**Forecast:** service back" in to_markdown(report)
-    assert '"low_seconds"' in report.to_json()
+    assert '"low_seconds"' in report.model_dump_json()
 
 
 def test_digest_and_phrase_do_not_depend_on_the_forecast(tmp_path: Path) -> None:

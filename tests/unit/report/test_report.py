@@ -250,7 +250,7 @@ def test_a_dry_run_asks_for_no_follow_up_and_claims_no_objective() -> None:
 
 def test_json_has_all_of_the_report() -> None:
     report = build(journal("good"), last_hash="ab")
-    assert RunReport.model_validate_json(report.to_json()) == report
+    assert RunReport.model_validate_json(report.model_dump_json()) == report
 
 
 def test_the_summary_stays_short_with_much_to_say() -> None:

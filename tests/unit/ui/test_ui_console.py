@@ -14,7 +14,8 @@ import pytest
 
 from uscdr import errors
 from uscdr.ui.console import NEXT, Output, _Outlet
-from uscdr.ui.tables import show_table
+from uscdr.ui.schemas import Schema
+from uscdr.ui.tables import draw_table, show_table
 
 
 class Terminal(io.StringIO):
@@ -161,13 +162,14 @@ def test_the_start_up_path_stays_light(module: str) -> None:
 
 def test_a_plain_table_on_a_terminal_leaves_rich_unloaded() -> None:
     program = (
-        "import sys, io\nfrom uscdr.ui.console import Output\nfrom uscdr.ui.tables import show_table\n"
+        "import sys, io\nfrom uscdr.ui.console import Output\nfrom uscdr.ui.tables import draw_table\n"
         "class T(io.StringIO):\n    def isatty(self): return True\n"
-        "show_table([{'a': 1}], Output(stdout=T()), plain=True)\nprint('rich' in sys.modules)"
+        "draw_table([{'a': 1}], Output(stdout=T()), plain=True)\nprint('rich' in sys.modules)"
     )
     assert python(program)[1] == b"False\n"
 
 
+KIT_FILES = ("part", "files", "bytes", "where", "nameless")
 ROWS = [
     {"name": "b118", "age": "2 h", "bytes": 34_800_000, "fresh": True, "note": None},
     {"name": "患者\x1b[31m", "age": "26 h", "bytes": 7, "fresh": False, "note": "old [bold]x[/bold]"},
@@ -176,7 +178,7 @@ ROWS = [
 
 def test_table_in_a_pipe() -> None:
     output, out, _ = outputs()
-    show_table(ROWS, output)
+    draw_table(ROWS, output)
     assert out.getvalue().splitlines() == [
         "name          age   bytes     fresh  note",
         "b118          2 h   34800000  yes    -",
@@ -186,7 +188,7 @@ def test_table_in_a_pipe() -> None:
 
 def test_table_on_a_terminal_has_the_same_words() -> None:
     out = Terminal()
-    show_table(ROWS, Output(stdout=out, stderr=io.StringIO(), color=False))
+    draw_table(ROWS, Output(stdout=out, stderr=io.StringIO(), color=False))
     text = out.getvalue()
     assert "\x1b" not in text
     for word in ("bytes", "34800000", "患者\\x1b[31m", "old [bold]x[/bold]"):
@@ -195,16 +197,20 @@ def test_table_on_a_terminal_has_the_same_words() -> None:
 
 def test_table_for_machines_keeps_types_and_prints_nothing_for_nothing() -> None:
     output, out, _ = outputs(json_lines=True)
-    show_table(ROWS, output)
-    assert [json.loads(line) for line in out.getvalue().splitlines()] == ROWS
+    values = ("dump", 1, 34_800_000, "x", 0), ("患者", 2, 7, "", 1)
+    rows = [dict(zip(KIT_FILES, each, strict=True)) for each in values]
+    show_table(Schema.KIT_FILES, rows, output)
+    told = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert told == [{"schema": "uscdr.kit-files.v1", **row} for row in rows]
+    assert [next(iter(one)) for one in told] == ["schema", "schema"]
     output, out, _ = outputs(json_lines=True)
-    show_table([], output)
+    show_table(Schema.KIT_FILES, [], output)
     assert out.getvalue() == ""
 
 
 def test_an_empty_table_says_so() -> None:
     output, out, _ = outputs()
-    show_table([], output, empty="no run yet")
+    show_table(Schema.RUN, [], output, empty="no run yet")
     assert out.getvalue() == "no run yet\n"
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
@@ -67,13 +68,28 @@ def until(condition: Callable[[], bool], limit: float = 10) -> None:
         time.sleep(0.02)
 
 
+def of_this_version(item: Stamped) -> Stamped:
+    """Without the results of an earlier version's steps, which nothing prints as events any more."""
+    event = item.event
+    return (
+        item.model_copy(update={"event": event.model_copy(update={"result": {}})}) if hasattr(event, "result") else item
+    )
+
+
+def unnamed(line: str) -> dict[str, Any]:
+    """The object without its schema."""
+    value: dict[str, Any] = json.loads(line)
+    assert value.pop("schema").startswith("uscdr.")
+    return value
+
+
 def test_json_lines_parse_and_hold_every_event() -> None:
     out = io.StringIO()
     viewer = _JsonLinesViewer(Output(stdout=out, stderr=io.StringIO()))
-    events = stream("good")
+    events = [of_this_version(item) for item in stream("good")]
     for item in events:
         viewer(item)
-    assert [Stamped.model_validate(json.loads(line)) for line in out.getvalue().splitlines()] == events
+    assert [Stamped.model_validate(unnamed(line)) for line in out.getvalue().splitlines()] == events
 
 
 def test_the_bus_goes_on_when_a_viewer_loses_its_reader() -> None:
@@ -290,7 +306,7 @@ def test_the_plan_for_machines_is_one_object() -> None:
     out = io.StringIO()
     plan = next(item.event for item in stream("good") if isinstance(item.event, PlanReady))
     show_plan(plan, Output(stdout=out, stderr=io.StringIO(), json_lines=True))
-    assert PlanReady.model_validate(json.loads(out.getvalue())) == plan
+    assert PlanReady.model_validate(unnamed(out.getvalue())) == plan
 
 
 def test_colour_adds_nothing_to_the_plans_words() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 import httpx
 from pydantic import SecretStr, ValidationError
 
-from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
+from uscdr.errors import ApplicationGone, Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.providers.http.client import BearerClient, ClientOptions, require_private
 from uscdr.providers.http.exchange import HttpCall, Pages, Reply
 from uscdr.providers.http.json import ShapeError, distinct, items
@@ -87,6 +87,14 @@ _BY_ID: Mapping[str, Refusal] = {
     ),
 }
 
+_NO_APP = Refusal(
+    ApplicationGone,
+    "",
+    "If somebody deleted it: uscdr recover infra --dry-run (with an escape kit: --kit newest). Otherwise check the "
+    "name of the app in scenarios.yaml, and whose token is in use: heroku whoami",
+)
+"""An app that is gone, or that this account cannot see: Heroku does not tell one from the other."""
+
 _ID_BY_STATUS: Mapping[int, str] = {
     400: "bad_request",
     401: "unauthorized",
@@ -110,6 +118,8 @@ def _refusal(reply: Reply, call: HttpCall) -> ProviderError:
     by_status = _ID_BY_STATUS.get(reply.status, "bad_request")
     error_id = _error_id(body) or by_status
     row = _BY_ID.get(error_id) or _BY_ID[by_status]
+    if row is _BY_ID["not_found"] and body.get("resource") == "app":
+        row = _NO_APP
     says = row.says or f"it has no such {_resource(body)}"
     quote = _quote(body, call.hide)
     remaining = whole(reply.headers.get("RateLimit-Remaining"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from uscdr.errors import CredentialsRefused
+from uscdr.errors import NoCredentials
 from uscdr.files import exposure, whole
 from uscdr.providers.heroku.client import HOW_TO_GET_ACCESS, PROVIDER
 from uscdr.providers.http.client import CREDENTIAL
@@ -44,12 +44,12 @@ class Token:
 
 
 def find_token(env: Mapping[str, str], *, client_seconds: float = CLIENT_SECONDS) -> Token:
-    """The first token found. `CredentialsRefused` when there is none, with the reason for each source."""
+    """The first token found. `NoCredentials` when there is none, with the reason for each source."""
     reasons: list[str] = []
     found = _from_environment(env, reasons) or _from_client(env, reasons, client_seconds) or _from_netrc(env, reasons)
     if found:
         return found
-    raise CredentialsRefused(
+    raise NoCredentials(
         "uscdr found no Heroku token.",
         provider=PROVIDER,
         why=" ".join(reasons),

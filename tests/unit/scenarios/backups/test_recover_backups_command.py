@@ -84,7 +84,7 @@ def test_without_a_terminal_nothing_is_begun(desk: Path, capsys: pytest.CaptureF
 def test_the_runbook_names_the_command_and_what_is_not_run() -> None:
     config = load(packaged()).config
     assert "With uscdr: `uscdr recover backups`" in Runbook(config, "backups").to_markdown()
-    by_hand = {str(row["step"]): cast("list[str]", row["manual"]) for row in Runbook(config, "backups").rows()}
+    by_hand = {str(row["step"]): row["manual"] for row in Runbook(config, "backups").rows()}
     assert len(by_hand) == 10
     assert all(line.startswith("# not python backend/manage.py") for line in by_hand["backups.commands"])
     others = [line for step, lines in by_hand.items() if step != "backups.commands" for line in lines]
