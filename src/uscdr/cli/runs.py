@@ -24,12 +24,29 @@ def list_runs(context: typer.Context, *, as_json: JsonOption = False) -> None:
     show_runs(options(context).output(json_lines=as_json))
 
 
-@app.command()
-def show(context: typer.Context, run: RunArgument = None, *, as_json: JsonOption = False) -> None:
-    """Show the state of a run, step by step."""
+@app.command(epilog=examples("runs show", "runs show RUN --follow"))
+def show(
+    context: typer.Context,
+    run: RunArgument = None,
+    *,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Keep it up to date until the run ends. Ctrl-C ends this command, not the run."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where a run stands: every step, what it waits for, and the next command.
+
+    With --follow, exit with the exit code of the run.
+    """
+    output = options(context).output(json_lines=as_json)
+    if follow:
+        from uscdr.commands.follow import follow_run
+
+        raise typer.Exit(follow_run(run, output))
     from uscdr.commands.runs import show_run
 
-    show_run(run, options(context).output(json_lines=as_json))
+    show_run(run, output)
 
 
 @app.command()

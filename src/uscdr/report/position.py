@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models.runs import RunKind
-from uscdr.words import plural
+from uscdr.words import duration, plural
 
 if TYPE_CHECKING:
     from uscdr.report.model import RunReport, StepReport
@@ -73,6 +73,26 @@ class Position:
         return "not begun"
 
     @property
+    def lines(self) -> list[str]:
+        """Every step of the plan with its state, its duration and what it did."""
+        states = {step.id: self.state(step) for step in self.planned}
+        width = max(map(len, states.values()), default=0)
+        digits = len(str(len(self.planned)))
+        return [f"{step.number:>{digits}}  {states[step.id]:<{width}}  {_line(step)}" for step in self.planned]
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The same for programs."""
+        return {
+            "at_work": self._at_work,
+            "stands": self.words,
+            "waits_for": "phrase" if self.phrase else "answer" if self._report.question else "",
+            "phrase": self.phrase,
+            "next_command": self.command,
+            "states": {step.id: self.state(step) for step in self.planned},
+        }
+
+    @property
     def run_state(self) -> str:
         """The state of the run in words."""
         report = self._report
@@ -101,3 +121,8 @@ class Position:
     def _confirmation(self) -> str:
         complete = self.phrase and _UNKNOWN_NUMBER not in self.phrase
         return f" --confirm {shlex.quote(self.phrase)}" if complete else ""
+
+
+def _line(step: StepReport) -> str:
+    took = f" ({duration(step.seconds)})" if step.seconds is not None else ""
+    return f"{step.title}{f': {step.summary}' if step.summary else ''}{took}"

@@ -24,10 +24,16 @@ MOST_FOUND = 8
 """The most failed checks that get their own line."""
 
 
-def summarise(report: RunReport, *, journal: str = "", report_path: str = "", now: datetime | None = None) -> str:
-    """The summary as text without a trailing newline, with the given paths. `now`: the time of a run without an end."""
+def summarise(
+    report: RunReport, *, journal: str = "", report_path: str = "", now: datetime | None = None, state: str = ""
+) -> str:
+    """The summary as text without a trailing newline, with the given paths.
+
+    `now` is the time, and `state` the state in words, of a run without an end.
+    """
     what = f"{report.scenario or 'run'} of {report.app} ({report.target})"
-    lines = [f"{'DRY RUN' if report.dry_run else report.outcome.upper()}: {what}: {report.summary}"]
+    ended = f"{'DRY RUN' if report.dry_run else report.outcome.upper()}: {what}: {report.summary}"
+    lines = [f"{what}: {state}" if report.outcome == "unfinished" and state else ended]
     if report.only_looks:
         lines += _round(report)
     elif not report.dry_run:

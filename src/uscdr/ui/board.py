@@ -315,8 +315,10 @@ class Board:
         told = self.forecast.of(step.id) if self.forecast and step else None
         if step is None or step.started is None or told is None or told.seconds is None:
             return "", False
-        late = (now - step.started).total_seconds() > told.seconds.high
-        return (told.passed if late else f"{told.seconds.words} in earlier runs"), late
+        spent = (now - step.started).total_seconds()
+        late = spent > told.seconds.high
+        measured = self.progress is not None and self.progress.eta is not None  # tells more of the rest than they do
+        return (told.usual if measured and not late else told.pace(spent)), late
 
     def at_risk(self, now: datetime) -> str:
         """That the RTO will or may be missed, as earlier runs say; empty if not, or if nothing is known."""

@@ -217,7 +217,7 @@ def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note) -> list[Sentence]:
 def _usual(event: Event, board: Board) -> str:
     """How long a step that starts took in earlier runs; empty if nothing is known."""
     told = board.forecast.of(event.step) if board.forecast and isinstance(event, ev.StepStarted) else None
-    return f"; {told.seconds.words} in earlier runs" if told and told.seconds else ""
+    return f"; {told.usual}" if told and told.usual else ""
 
 
 def _step(
@@ -247,7 +247,7 @@ def _trouble(event: ev.StepFailed | ev.StepSettled, name: str, *, writes: bool) 
     found = [Sentence(line(head, f" {name}: {event.message}{untouched}"), "loud")]
     if event.why:
         found.append(Sentence(line(Span("  why ", "dim"), event.why), "loud"))
-    if event.next_action:
+    if event.next_action and event.begun:  # of a step that was not begun, the end of the run tells what to do
         found.append(Sentence(line(Span("  next ", "dim"), Span(event.next_action, "strong")), "loud"))
     return found
 
