@@ -104,6 +104,8 @@ def up(
     """Start the sandbox and leave it running. Return when it is ready."""
     from uscdr.sandbox import launch
     from uscdr.sandbox.boot.request import UpRequest, seconds
+    from uscdr.ui.console import Output
+    from uscdr.ui.stages import stages
 
     source, interpreter, variables, types = (str(path or "") for path in (app_source, python, env_file, procfile))
     age = seconds(backup_age)
@@ -115,7 +117,8 @@ def up(
         plain=plain,
     )
     _clear_up()
-    document = launch.up(_state(state), wanted, _tell)
+    with stages(Output()) as tell:
+        document = launch.up(_state(state), wanted, tell)
     shown = {key: document[key] for key in ("web_url", "ca_file", "manage", "patients")}
     _show(shown, as_json=as_json, lines=[f"{document['heroku']['app']} is up at {document['web_url']}"])
 

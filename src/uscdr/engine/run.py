@@ -131,7 +131,7 @@ class Run:
                 runner.run(plan.lines, fresh)
                 self._carried_out = True
             finally:
-                self._wrote = self._wrote or runner.began
+                self._wrote = self._wrote or runner.wrote
                 self._phrase = runner.phrase
                 self._all_but = _all_but(plan.lines, runner.failed)
             short = shortfall()

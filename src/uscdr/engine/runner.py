@@ -58,6 +58,9 @@ class Runner:
         self._cautions: list[str] = []
         self._begun: set[str] = set()
         self.began = history.wrote
+        self.wrote = history.wrote
+        """Whether a step may have changed something."""
+        self._wrote_before = history.wrote
         self.failed: BoundStep | None = None
         """The step that failed."""
         self.phrase = ""
@@ -80,13 +83,15 @@ class Runner:
 
     def _record_failure(self, bound: BoundStep, error: UscdrError) -> None:
         changed = self._may_have_changed(bound, error)
+        if not changed and bound.step.id in self._begun:
+            self.wrote = self._wrote_before
         self._bus.emit(
             StepFailed(
                 step=bound.step.id,
                 name=bound.step.name,
                 message=error.message,
                 why=error.why,
-                next_action=RunKind.resumed(error.next_action) if self.began else error.next_action,
+                next_action=RunKind.resumed(error.next_action) if self.wrote else error.next_action,
                 known=not (isinstance(error, OutcomeUnknown) or (changed and self._cut_off(bound, error))),
                 over=isinstance(error, EffectFailed | Outdated),
                 begun=bool(self._history.attempts.get(bound.step.id)),
@@ -94,13 +99,12 @@ class Runner:
             )
         )
 
-    def _may_have_changed(self, bound: BoundStep, error: UscdrError) -> bool:
+    def _may_have_changed(self, bound: BoundStep, error: UscdrError | None = None) -> bool:
         """False only if this process alone worked on the step and no request of it can have taken effect."""
         step_id = bound.step.id
         if bound.step.effect is Effect.READ:
             return False
-        intent = self._history.intents.get(step_id)
-        if intent is not None and intent.sent:
+        if step_id in self._history.touched:
             return True
         if step_id not in self._begun:
             return False
@@ -238,6 +242,8 @@ class Runner:
         self._history.attempts[bound.step.id] = attempt
         self._begun.add(bound.step.id)
         self._sent_before = self._sent() if self._sent else 0
+        self._wrote_before = self.wrote
+        self.wrote = self.wrote or bound.step.effect is not Effect.READ
         self._bus.emit(
             StepStarted(
                 step=bound.step.id,
@@ -265,5 +271,6 @@ class Runner:
                 summary=summary,
                 result=result.model_dump(mode="json"),
                 adopted=adopted,
+                changed=adopted or bound.step.destructive or self._may_have_changed(bound),
             )
         )

@@ -157,6 +157,8 @@ class StepSucceeded(Event):
     result: dict[str, Any] = Field(default_factory=dict)
     adopted: bool = False
     """The write of an earlier process was found to have taken effect."""
+    changed: bool = True
+    """False: it sent no request, so it changed nothing outside this machine."""
 
 
 class StepSkipped(Event):

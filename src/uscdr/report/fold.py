@@ -183,7 +183,8 @@ class Fold:
         match event:
             case ev.StepSucceeded():
                 facts = event.model_dump(include={"seconds", "summary", "result", "adopted"})
-                self._change(event.step, status="done", ended_at=at, why="", next_action="", **facts)
+                changed = self._get(event.step).changed and event.changed
+                self._change(event.step, status="done", ended_at=at, why="", next_action="", changed=changed, **facts)
             case ev.StepSkipped():
                 self._change(event.step, status="skipped", ended_at=at, summary=event.reason, result=event.result)
             case ev.StepFailed():

@@ -33,11 +33,11 @@ class Position:
 
     @property
     def words(self) -> str:
-        """`stands before 15/26 Restore the backup; 14 of 26 steps are done`; empty without a plan."""
+        """`stands before 15/26 Restore the backup; 14 of 26 steps done`; empty without a plan."""
         if not self.planned:
             return "made no plan yet"
         over = sum(step.status in {"done", "skipped"} for step in self.planned)
-        done = f"{over} of {plural(len(self.planned), 'step')} {'is' if over == 1 else 'are'} done"
+        done = f"{over} of {plural(len(self.planned), 'step')} done"
         if self.step is None:
             return done
         where = "before" if self.step.started_at is None else "in"

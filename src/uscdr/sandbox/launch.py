@@ -30,6 +30,7 @@ _DYING = 3.0  # seconds
 _POLL = 0.02
 _LIBRARIES, _OF_THE_CLINIC = ("starlette", "uvicorn", "trustme"), ("django", "gunicorn")
 """Of the extra `sandbox`; PostgreSQL's programs may also come from elsewhere."""
+_TOO_EARLY = "The sandbox ended before it was ready."
 Tell = Callable[[str], None]
 
 
@@ -173,10 +174,20 @@ def _start(state: StateDir, lock: IO[str], tell: Tell, line: Lifeline) -> dict[s
         return document
     daemon.wait()
     clear(state, keep=_KEPT)
-    raise failure or MachineError("The sandbox ended before it was ready.", why=f"See {state.log}.")
+    raise failure or _ended_early(state)
+
+
+def _ended_early(state: StateDir) -> MachineError:
+    """The daemon said nothing before it ended: the last line of its log does."""
+    with contextlib.suppress(OSError):
+        lines = state.log.read_text(encoding="utf-8", errors="replace").split("\n")
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return MachineError(_TOO_EARLY, why=said, next_action=f"Its log: {state.log}. Then: uscdr sandbox up")
+    return MachineError(_TOO_EARLY, next_action="Run the command again: uscdr sandbox up")
 
 
 def _follow(daemon: subprocess.Popen[bytes], tell: Tell) -> MachineError | None:
+    """Pass its progress on; returns why it could not start, None when it is ready or has said nothing."""
     if daemon.stdout is None:
         raise RuntimeError("started without a pipe for stdout")
     for line in daemon.stdout:
@@ -187,7 +198,7 @@ def _follow(daemon: subprocess.Popen[bytes], tell: Tell) -> MachineError | None:
             return MachineError(message["failed"], why=message["why"], next_action=message["next"])
         else:
             return None
-    return MachineError("The sandbox ended before it was ready.")
+    return None
 
 
 def down(state: StateDir, tell: Tell) -> bool:

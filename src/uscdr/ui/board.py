@@ -390,6 +390,8 @@ class Board:
                 self._start(event, at)
             case ev.StepSucceeded():
                 self._end(event.step, "done", event.summary, at)
+                if not event.changed and (step := self.steps.get(event.step)):
+                    step.sent = False
             case ev.StepSkipped():
                 self._end(event.step, "skipped", event.reason, at)
             case ev.StepFailed():
@@ -404,6 +406,7 @@ class Board:
             step.sent = True
 
     def _fail(self, event: ev.StepFailed, at: datetime) -> None:
+        self.waiting = None
         if (step := self.steps.get(event.step)) is not None and not event.changed:
             step.sent = False
         self._end(event.step, "failed" if event.known else "unknown", event.message, at)
