@@ -11,10 +11,18 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: drill drills test check conformance campaigns mutants bench pages sbom audit clean
 
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
-	$(BIN)/python -m compileall -q src
-	touch $@
+	@echo "1/3 Creating the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "2/3 Installing uscdr and its libraries into it (on a fresh machine a minute or more)"
+	@rm -f $@
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt \
+		-e '.[all,dev]' && touch $@; } | \
+		awk '/^ *Collecting/ { n++; printf "    %d: %s\n", n, $$2; fflush() } /^Installing/ { print "    installing " n " packages"; fflush() }'
+	@test -e $@
+	@rm -f $@
+	@echo "3/3 Compiling"
+	@$(BIN)/python -m compileall -q src
+	@touch $@
 
 drill: $(STAMP)          ## the main job: a database disaster on the sandbox, recovered and reported
 	$(BIN)/uscdr drill db

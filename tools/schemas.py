@@ -54,6 +54,7 @@ TYPES: Mapping[Schema, tuple[str, ...]] = {
     Schema.KIT_FILES: ("uscdr.commands.kit:_FilesObject",),
     Schema.KIT_PAGE: ("uscdr.commands.kit_list:_PageObject",),
     Schema.RUN: ("uscdr.journal.runs:RunSummary",),
+    Schema.RUN_POSITION: ("uscdr.report.model:RunReport", "uscdr.report.position:PositionFacts"),
     Schema.RUN_REPORT: ("uscdr.report.model:RunReport",),
     Schema.ACTION: ("uscdr.commands.incident_review:_ActionObject",),
     Schema.INCIDENT: ("uscdr.commands.incident:_IncidentObject",),
@@ -103,7 +104,7 @@ TYPES: Mapping[Schema, tuple[str, ...]] = {
 }
 """The types that have the fields of an object, as `module:Type`."""
 
-OF_JOURNALS = {Schema.RUN_REPORT, Schema.DRILL}
+OF_JOURNALS = {Schema.RUN_POSITION, Schema.RUN_REPORT, Schema.DRILL}
 """What is made from a journal, which an earlier version with other results may have written."""
 _ASKED = Request, CheckRequest
 _SCALARS = [{"type": "null"}, {"type": "boolean"}, {"type": "number"}, {"type": "string"}]

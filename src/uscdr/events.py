@@ -34,7 +34,8 @@ class Bus:
     """Stamps, redacts and delivers events, one at a time, on the caller's thread."""
 
     def __init__(self, run: str, redactor: Redactor, *, first_seq: int = 0) -> None:
-        self._run = run
+        self.run = run
+        """The run's id."""
         self._redactor = redactor
         self._seq = first_seq
         self._ledgers: list[EventSink] = []
@@ -63,7 +64,7 @@ class Bus:
     def _stamp(self, event: Event) -> Stamped:
         payload = PAYLOAD.validate_python(self._redactor.data(event.model_dump(mode="json")))
         seq = None if isinstance(event, StepProgress) else self._seq
-        return Stamped(run=self._run, seq=seq, at=clock.now(), mono=time.monotonic(), event=payload)
+        return Stamped(run=self.run, seq=seq, at=clock.now(), mono=time.monotonic(), event=payload)
 
     def _show(self, stamped: Stamped) -> None:
         lost = []

@@ -32,9 +32,15 @@ class WriteGuard:
         self._of: tuple[tuple[Answer, Callable[[], float]], ...] = ()
         self.tell: Callable[[str], object] = str
         """Receives the warnings."""
+        self.sent = 0
+        """Writing requests that were let go."""
 
     def __call__(self) -> None:
-        """Run every check. Raises LockHeld, MachineError and others: then nothing may be sent."""
+        """Run every check before a request. Raises LockHeld, MachineError and others: then nothing may be sent."""
+        self._ask()
+        self.sent += 1
+
+    def _ask(self) -> None:
         for answer, _ in self._of:
             if words := answer():
                 self.tell(words)
@@ -50,18 +56,20 @@ class WriteGuard:
             self._of = tuple(one for one in self._of if one is not mine)
 
     @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Run every check, then send something short inside.
+    def sending(self, *, more: bool = False) -> Iterator[None]:
+        """Run every check, then send something short inside: a request, or with `more` another part of one.
 
         A process suspended there for longer than its permission lasts is ended. Raises as a call does.
         """
         for _ in range(_TRIES):
-            self()
+            self._ask()
             if math.isinf(seconds := self._lasts()):
+                self.sent += not more
                 yield
                 return
             with _FUSE.lit(seconds):
                 if self._lasts() > _ENOUGH:  # it may have been suspended before the timer was set
+                    self.sent += not more
                     yield
                     return
         raise MachineError(

@@ -31,19 +31,29 @@ class CheckSpec(Fact):
 
     why: str = ""
     """For people: the meaning of a failure, or the next step."""
+    why_if: tuple[str, ...] = ()
+    """Texts of the evidence, such as `status 503`: `why` is told only if the failure's evidence has one of them.
+    Empty: it is told of every failure, except a status or a silence that says nothing about this check alone."""
     timeout: Duration = TIMEOUT
     kind: str
 
     provider: ClassVar[Provider] = "application"
     writes: ClassVar[bool] = False
     """A canary: runs only if the operator allows writes."""
-    may_be_empty: ClassVar[frozenset[str]] = frozenset({"why"})
+    may_be_empty: ClassVar[frozenset[str]] = frozenset({"why", "why_if"})
     """Fields that have a meaning when empty; any other empty field requires nothing and is an error."""
 
     @property
     def counted(self) -> AttemptLimit | None:
         """The rate limit of the check's requests; None if they are not limited."""
         return None
+
+    def explained(self, finding: Finding) -> str:
+        """`why`, if it speaks of what was found; else empty."""
+        if finding.verdict != "fail":
+            return ""
+        fits = any(text in finding.evidence for text in self.why_if) if self.why_if else not finding.cause
+        return self.why if fits else ""
 
     @abstractmethod
     def run(self, name: str, context: CheckContext) -> Finding:

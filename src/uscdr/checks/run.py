@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uscdr.checks.check import Check, Provider
 from uscdr.checks.verdict import Finding
 from uscdr.errors import Interrupted
+from uscdr.models.causes import NO_ANSWER
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -240,7 +241,9 @@ def _finding(ended: _Ended[Finding], checks: Sequence[Check]) -> Finding:
     if ended.value is not None:
         return ended.value
     if ended.spared is not None:
-        return Finding("inconclusive", f"not asked: {provider} hung in the check {checks[ended.spared].name}")
+        words = f"not asked: {provider} hung in the check {checks[ended.spared].name}"
+        return Finding("inconclusive", words, cause=f"{NO_ANSWER}the {provider}")
     if ended.error is not None:
         return Finding.without_answer(ended.error)
-    return Finding("inconclusive", f"no answer from {provider} within {duration(ended.seconds)}")
+    words = f"no answer from {provider} within {duration(ended.seconds)}"
+    return Finding("inconclusive", words, cause=f"{NO_ANSWER}the {provider}")

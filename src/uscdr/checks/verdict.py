@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from uscdr.errors import RateLimited, UscdrError, WriteRefused
+from uscdr.errors import CredentialsRefused, ProviderError, RateLimited, UscdrError, WriteRefused
+from uscdr.models.causes import NO_ANSWER
 from uscdr.words import first_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ class Finding:
     measures: Measures = field(default_factory=dict)
     limited: bool = False
     """Whether a rate limit prevented the check; the evidence then describes only the limit."""
+    cause: str = ""
+    """Why there is no answer, in words that every check with the same reason has; empty if the check has its answer."""
+    remedy: str = ""
+    """The next action for that cause, if the provider's error has one."""
 
     def as_far_as_read(self, unread: Iterable[Unread | None], done: str) -> Finding:
         """This finding, plus the tables that could not be `done` (such as "counted").
@@ -66,7 +71,18 @@ class Finding:
             return cls("not checked", "a dry run sends no POST")
         if isinstance(error, RateLimited):
             return cls.beyond_limit(_in_words(error))
-        return cls("inconclusive", _in_words(error))
+        remedy = error.next_action if isinstance(error, CredentialsRefused) else ""
+        return cls("inconclusive", _in_words(error), cause=_cause(error), remedy=remedy)
+
+
+def _cause(error: Exception) -> str:
+    """What other checks may have failed by, too; empty for a failure of this check alone."""
+    if not isinstance(error, ProviderError):
+        return ""
+    if error.no_answer:
+        return f"{NO_ANSWER}{error.provider}"
+    told = error.message.partition(": ")[2].rstrip(".")
+    return f"{error.provider} refuses: {told} ({error.status})" if told and error.status else ""
 
 
 def _in_words(error: Exception) -> str:

@@ -35,15 +35,31 @@ def list_runs(context: typer.Context) -> None:
 @manual(
     reads="The journal of one run.",
     changes="Nothing.",
-    examples=("runs show", "runs show RUN --json"),
-    exits=LOCAL,
+    examples=("runs show", "runs show RUN --json", "runs show RUN --follow"),
+    exits=LOCAL | {130: "interrupted: the run goes on"},
     see=("runs report", "runs resume"),
 )
-def show(context: typer.Context, run: RunArgument = None) -> None:
-    """Show the state of a run, step by step."""
+def show(
+    context: typer.Context,
+    run: RunArgument = None,
+    *,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Keep it up to date until the run ends. Ctrl-C ends this command, not the run."),
+    ] = False,
+) -> None:
+    """Show where a run stands: every step, what it waits for, and the next command.
+
+    With --follow, exit with the exit code of the run.
+    """
+    output = options(context).output()
+    if follow:
+        from uscdr.commands.follow import follow_run
+
+        raise typer.Exit(follow_run(run, output))
     from uscdr.commands.runs import show_run
 
-    show_run(run, options(context).output())
+    show_run(run, output)
 
 
 @app.command()

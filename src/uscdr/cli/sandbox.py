@@ -128,6 +128,7 @@ def up(
     """Start the sandbox and leave it running. Return when it is ready."""
     from uscdr.sandbox import describe, launch
     from uscdr.sandbox.boot.request import UpRequest, seconds
+    from uscdr.ui.stages import stages
 
     source, interpreter, variables, types = (str(path or "") for path in (app_source, python, env_file, procfile))
     age = seconds(backup_age)
@@ -139,7 +140,8 @@ def up(
         plain=plain,
     )
     _clear_up()
-    document = launch.up(_state(state), wanted, _tell)
+    with stages(options(context).output()) as tell:
+        document = launch.up(_state(state), wanted, tell)
     words = f"{document['heroku']['app']} is up at {document['web_url']}"
     _show(Schema.SANDBOX, context, [describe.begun(document)], lines=[words])
 

@@ -229,13 +229,8 @@ def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> i
         output.say(summarise(build(journal.stamped, last_hash=journal.last_hash), journal=str(journal.path)))
     warn_behind(team, output)
     if ending.error is not None:
-        output.error(ending.error)
         summary, advice = runs.RunSummary.of(journal), ending.error.next_action
-        if (
-            summary.wrote
-            and summary.resumable
-            and RESUME not in advice
-            and (not output.json_lines or output.out.broken)
-        ):
-            output.warn(f"Then: uscdr {RESUME}")
+        if summary.wrote and summary.resumable and RESUME not in advice:
+            ending.error.next_action = f"{advice} Then: uscdr {RESUME} {run}".lstrip()
+        output.error(ending.error)
     return int(ending.code)

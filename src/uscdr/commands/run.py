@@ -19,7 +19,7 @@ from uscdr.events import Bus, EventSink
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, ForeignJournal, Journal
-from uscdr.models.events import Note, RunStarted, Stamped
+from uscdr.models.events import Note, QuestionAsked, RunStarted, Stamped
 from uscdr.models.runs import RunKind
 from uscdr.redaction import Redactor
 from uscdr.report.fold import Fold
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from uscdr.engine.gate import Asker
     from uscdr.engine.step import BoundStep
     from uscdr.scenarios.config import Scenario
     from uscdr.shared.team import Team
@@ -260,10 +261,10 @@ def _conduct(
         deps.require_inputs()
         bus = _bus(context, ledger, len(journal.lines) if journal else 0)
         run = Run(
-            _run_info(context), bus, Gate(context.asker, context.confirm, send_again=context.send_again), context.stop,
+            _run_info(context), bus, _gate(context, bus), context.stop,
             left=lambda: _left_over(deps, own) if RunKind(context.request.scenario).recovers else {},
             tasks=lambda: (*way_back(Journal.read(own).events()), *shut_out(Journal.read(own).events())),
-            forecaster=RecordedForecaster(context, own),
+            forecaster=RecordedForecaster(context, own), sent=lambda: context.guard.sent,
         )  # fmt: skip
         steps = _steps(context, deps)
         if journal is not None:
@@ -278,6 +279,38 @@ def _conduct(
             steps, history, shortfall=lambda: shortfall(Fold.of(Journal.read(own).stamped)),
             proviso=lambda: held_back(Fold.of(Journal.read(own).stamped)),
         )  # fmt: skip
+
+
+def _gate(context: RunContext, bus: Bus) -> Gate:
+    return Gate(_Recorded(context.asker, bus), context.confirm, send_again=context.send_again)
+
+
+class _Recorded:
+    """Asks, and lets the journal know the question, so that others see what the run waits for."""
+
+    def __init__(self, asker: Asker, bus: Bus) -> None:
+        self._asker = asker
+        self._bus = bus
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody can answer."""
+        return self._asker.interactive
+
+    @property
+    def manner(self) -> str:
+        """How it answers, for the journal."""
+        return self._asker.manner
+
+    def confirm_phrase(self, facts: Mapping[str, str], phrase: str) -> bool:
+        """Whether the phrase was typed; the engine records this question itself."""
+        return self._asker.confirm_phrase(facts, phrase)
+
+    def choose(self, question: str, options: tuple[str, ...]) -> str:
+        """One of `options`."""
+        if self.interactive:
+            self._bus.emit(QuestionAsked(question=question, options=options))
+        return self._asker.choose(question, options)
 
 
 def _bus(context: RunContext, ledger: EventSink, records: int) -> Bus:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from uscdr.commands.housekeeping import look_around, state
@@ -13,13 +14,14 @@ from uscdr.journal.reader import Journal
 from uscdr.settings import Directories
 from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import show_table
-from uscdr.words import plural
+from uscdr.words import escape, moment, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from uscdr.report.model import RunReport
+    from uscdr.report.position import Position
     from uscdr.ui.console import Output
 
 
@@ -31,13 +33,36 @@ def show_runs(output: Output) -> None:
 
 
 def show_run(wanted: str | None, output: Output) -> None:
-    """Print the state of a run on stdout, step by step. Raises the damage of its journal, after what is readable."""
-    from uscdr.report.summary import summarise
+    """Print where a run stands on stdout, step by step. Raises the damage of its journal, after what is readable."""
+    from uscdr.journal.lock import at_work
+    from uscdr.report.position import Position
 
     loaded = _load(wanted, output)
-    if loaded.journal.is_copy:
-        output.say(f"Another machine owns this run. Last operator: {loaded.journal.operator}.")
-    _show(loaded, output, lambda: summarise(loaded.report, journal=str(loaded.journal.path)))
+    journal = loaded.journal
+    if journal.is_copy:
+        output.say(f"Another machine owns this run. Last operator: {journal.operator}.{_last_line(journal)}")
+    position = Position(loaded.report, at_work(state(), journal.run), of_others=journal.is_copy)
+    _show(loaded, output, lambda: _standing(loaded, position), position.facts)
+
+
+def _last_line(journal: Journal) -> str:
+    """When the other machine wrote the last line that is known here."""
+    last = next((one for one in reversed(journal.records)), None)
+    return f" Its last line that is known here: {moment(datetime.fromisoformat(last['at']))}." if last else ""
+
+
+def _standing(loaded: _LoadedReport, position: Position) -> str:
+    """The summary, every step with its state, what the run waits for, and the next command."""
+    from uscdr.report.summary import summarise
+
+    journal = str(loaded.journal.path)
+    text = [summarise(loaded.report, journal=journal, now=datetime.now(UTC), state=position.run_state)]
+    text += position.lines
+    if position.waits_for:
+        text.append(f"Waits for {position.waits_for}")
+    if position.command:
+        text.append(f"Next: {position.command}")
+    return "\n".join(escape(one, keep_newlines=True) for one in text)
 
 
 def report_run(wanted: str | None, output: Output) -> None:
@@ -48,16 +73,19 @@ def report_run(wanted: str | None, output: Output) -> None:
     _show(loaded, output, lambda: to_markdown(loaded.report))
 
 
-def _show(loaded: _LoadedReport, output: Output, words: Callable[[], str]) -> None:
+def _show(
+    loaded: _LoadedReport, output: Output, words: Callable[[], str], more: Mapping[str, object] | None = None
+) -> None:
     if output.json_lines:
-        output.record(Schema.RUN_REPORT, loaded.report.model_dump(mode="json"))
+        schema = Schema.RUN_REPORT if more is None else Schema.RUN_POSITION
+        output.record(schema, {**loaded.report.model_dump(mode="json"), **(more or {})})
     else:
         output.result(words())
     if loaded.journal.damage is not None:
         raise loaded.journal.damage
 
 
-def _newest(wanted: str | None) -> Path:
+def journal_of(wanted: str | None) -> Path:
     """The journal of run `wanted`, or of the newest run."""
     if wanted is not None:
         return runs.LocalRuns(state()).find(wanted)
@@ -80,7 +108,7 @@ def _load(wanted: str | None, output: Output) -> _LoadedReport:
     from uscdr.report.objectives import build
 
     look_around(output)
-    journal = Journal.salvage(_newest(wanted))
+    journal = Journal.salvage(journal_of(wanted))
     if journal.damage is not None:
         if not journal.lines:
             raise journal.damage

@@ -31,7 +31,9 @@ from uscdr.journal import runs
 from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal
 from uscdr.models.base import seconds
+from uscdr.models.causes import SharedCause
 from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, ChecksStarted, RunFinished, StepProgress
+from uscdr.models.runs import VERDICTS
 from uscdr.report.junit import to_junit
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
@@ -41,6 +43,7 @@ from uscdr.scenarios.config_targets import APP
 from uscdr.ui.sentences import show_result
 from uscdr.wiring import adapters
 from uscdr.wiring.session import process
+from uscdr.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -223,11 +226,14 @@ def _told(result: Result) -> CheckFinished:
         verdict=finding.verdict,
         evidence=finding.evidence,
         seconds=round(result.seconds, 3),
-        why=check.spec.why if finding.verdict != "pass" else "",
+        why=check.spec.explained(finding),
+        cause=finding.cause,
     )
 
 
 MOST_NAMED = 6
+NETWORK = "Check the network of this machine. Then run the command again."
+LOOK = "See the evidence of each check above. To choose a recovery: uscdr recover --help"
 
 
 def _verify(context: RunContext, wanted: Verification, seen: Observed) -> _Verified:
@@ -289,7 +295,8 @@ def _last_line(last: _Round | None, error: UscdrError | None, wanted: Verificati
     if error is not None:
         outcome: Literal["interrupted", "failed"] = "interrupted" if isinstance(error, Interrupted) else "failed"
         return RunFinished(outcome=outcome, exit_code=int(error.exit_code), summary=error.message)
-    words = f"All {len(last.results) if last else 0} checks passed."
+    number = len(last.results) if last else 0
+    words = "The check passed." if number == 1 else f"All {number} checks passed."
     if last and last.finished.skipped_manual:
         words += " Questions to a person were skipped (--skip-manual)."
     if wanted.save_baseline:
@@ -301,13 +308,18 @@ def _complaint(last: _Round) -> CheckFailed | None:
     failing = last.failing
     if not failing:
         return None
+    words = f"{len(failing)} of {plural(len(last.results), 'check')} did not pass"
+    found = {one.check.name: one.finding for one in last.results}
+    if cause := next(iter(SharedCause.among(map(_told, last.results))), None):
+        remedy = found[cause.checks[0]].remedy
+        return CheckFailed(
+            f"{words}, {len(cause.checks)} of them for one cause: {cause.words}.",
+            why=cause.evidence,
+            next_action=remedy or (NETWORK if " and " in cause.words else LOOK),
+        )
+    first = min(failing, key=lambda name: VERDICTS.index(found[name].verdict))
     named = ", ".join(failing[:MOST_NAMED]) + (" …" if len(failing) > MOST_NAMED else "")
-    first = next(one for one in last.results if one.check.name == failing[0])
-    return CheckFailed(
-        f"{len(failing)} of {len(last.results)} checks did not pass: {named}.",
-        why=f"{failing[0]}: {first.finding.evidence}.",
-        next_action="See the evidence of each check above. To choose a recovery: uscdr recover --help",
-    )
+    return CheckFailed(f"{words}: {named}.", why=f"{first}: {found[first].evidence}.", next_action=LOOK)
 
 
 def _explained(complaint: CheckFailed | None, last: _Round, deps: Adapters) -> UscdrError | None:

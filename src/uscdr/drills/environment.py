@@ -27,6 +27,7 @@ from uscdr.sandbox.state import StateDir
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config_file import load_config
 from uscdr.settings import PING
+from uscdr.ui.stages import stages
 from uscdr.wiring import adapters
 from uscdr.wiring.session import process
 from uscdr.wiring.targets import find_target
@@ -172,7 +173,8 @@ def _sandbox(home: Path, request: DrillRequest, output: Output) -> Iterator[Stag
     made = Stage(home, request, {**env, "USCDR_STATE_DIR": str(home)}, output, own.data if own else None)
     with lifeline() as line:
         try:
-            launch.up(made.directory, _wanted(request, own), output.say, line)
+            with stages(output) as tell:
+                launch.up(made.directory, _wanted(request, own), tell, line)
             yield made
         finally:
             launch.down(made.directory, output.say)

@@ -23,7 +23,8 @@ class History:
     spent: bool = False
     """A confirmed write certainly failed, so its confirmation no longer counts."""
     attempts: dict[str, int] = field(default_factory=dict)
-    wrote: bool = False
+    touched: set[str] = field(default_factory=set)
+    """Steps that may have changed something."""
     order: list[str] = field(default_factory=list)
     """The step ids of the plan, in order."""
     approved: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -31,6 +32,11 @@ class History:
 
     phrase: str = ""
     """The phrase as it was last shown; its numbers may be out of date."""
+
+    @property
+    def wrote(self) -> bool:
+        """Whether a step may have changed something."""
+        return bool(self.touched)
 
     @property
     def begun(self) -> bool:
@@ -62,6 +68,9 @@ def _apply(history: History, event: dict[str, Any], at: str) -> None:
     elif kind in ("step.succeeded", "step.skipped"):
         history.intents.pop(step, None)
         history.results[step] = event["result"]
+    elif kind == "step.failed" and not event.get("changed", True):
+        history.intents.pop(step, None)
+        history.touched.discard(step)
     elif kind == "step.failed" and event["over"]:
         history.intents.pop(step, None)
         history.spent = history.spent or step in history.confirmed
@@ -79,4 +88,5 @@ def _started(history: History, event: dict[str, Any], at: str) -> None:
     sent = not event.get("says_when_sent", False) or (earlier is not None and earlier.sent)
     history.intents[step] = Intent(earlier.at if earlier else at, baseline, None, sent)
     history.attempts[step] = event["attempt"]
-    history.wrote = history.wrote or event["effect"] != "read"
+    if event["effect"] != "read":
+        history.touched.add(step)

@@ -10,7 +10,7 @@ from uscdr.engine.history import History
 from uscdr.engine.plan import LATER, Forecaster, Plan, Planned
 from uscdr.engine.runner import Runner
 from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
-from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, UscdrError
+from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, Outdated, UscdrError
 from uscdr.models.events import Note, RunFinished, RunResumed, RunStarted
 from uscdr.models.runs import RunKind
 from uscdr.phrase import UNKNOWN
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PLANNING = "plan"
 UNTOUCHED = "Nothing was changed."
+AT_WILL = "To start again, run the same command."
 ALL_DONE = "Every step is done: do not repeat the recovery. To look again: uscdr verify all"
 NOT_OURS = "This run changed nothing; an earlier run left this state (see: uscdr runs list)."
 UNCONFIRMED = "Not confirmed: there is no terminal to ask, and no --confirm."
@@ -55,7 +56,8 @@ class Run:
     """Carries one run from request to end on a bus that has its ledger and viewers already.
 
     At the end of the process's work, `left` returns the state left behind, and `tasks` what the operator must do after
-    this very run; the tasks that the scenario lists for every run follow.
+    this very run; the tasks that the scenario lists for every run follow. `sent` counts the writing requests of this
+    process.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Run:
         left: Callable[[], dict[str, str]],
         tasks: Callable[[], tuple[str, ...]],
         forecaster: Forecaster | None = None,
+        sent: Callable[[], int] | None = None,
     ) -> None:
         self._charter = charter
         self._bus = bus
@@ -76,7 +79,10 @@ class Run:
         self._left = left
         self._run_tasks = tasks
         self._forecaster = forecaster
+        self._sent = sent
         self._wrote = False
+        self._phrase = ""
+        """The phrase that the run waits for."""
         self._carried_out = False
         self._all_but = ""
         """The operator's task when everything except the last write is done."""
@@ -121,12 +127,13 @@ class Run:
             known = history if history.begun else History(attempts=history.attempts)
             self._refuse_what_cannot_be_confirmed(plan, known)
             fresh = View(thorough=True)
-            runner = Runner(self._bus, self._gate, self._stop, known, self._forecaster)
+            runner = Runner(self._bus, self._gate, self._stop, known, self._forecaster, self._sent)
             try:
                 runner.run(plan.lines, fresh)
                 self._carried_out = True
             finally:
-                self._wrote = self._wrote or runner.began
+                self._wrote = self._wrote or runner.wrote
+                self._phrase = runner.phrase
                 self._all_but = _all_but(plan.lines, runner.failed)
             short = shortfall()
             if short:
@@ -215,7 +222,7 @@ class Run:
     def _finish(self, code: ExitCode, summary: str, error: UscdrError | None) -> Outcome:
         left = self._left()
         if error is not None:
-            error.next_action = self._in_words(error.next_action, left)
+            error.next_action = self._next(error, left)
         if error is not None and left:
             self._bus.emit(
                 Note(level="warning", text="Left behind: " + "; ".join(f"{k}: {v}" for k, v in left.items()))
@@ -224,6 +231,20 @@ class Run:
         tasks = self._tasks() if outcome in ("done", "failed") else ()
         self._bus.emit(RunFinished(outcome=outcome, exit_code=int(code), summary=summary, left=left, follow_up=tasks))
         return Outcome(code, error)
+
+    def _next(self, error: UscdrError, left: Mapping[str, str]) -> str:
+        """What the operator does now: after an interrupted or refused question, the one command that goes on."""
+        if isinstance(error, Interrupted):
+            return self._again if self._wrote else f"{NOT_OURS if left else UNTOUCHED} {AT_WILL}"
+        if self._wrote and self._phrase and isinstance(error, Declined) and not isinstance(error, Outdated):
+            return self._again
+        return self._in_words(error.next_action, left)
+
+    @property
+    def _again(self) -> str:
+        """The command that resumes this run, and the phrase that it will need."""
+        resume = f"uscdr runs resume {self._bus.run}"
+        return f"{resume} --confirm {shlex.quote(self._phrase)}" if self._phrase else resume
 
     def _in_words(self, action: str, left: Mapping[str, str]) -> str:
         """The next action, true of this run: the state that an earlier run left is not called nothing."""

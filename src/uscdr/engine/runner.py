@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 from uscdr.engine.plan import LATE
 from uscdr.engine.reconcile import Reconciler
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
-from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
+from uscdr.errors import (
+    CheckFailed,
+    EffectFailed,
+    Interrupted,
+    JournalError,
+    OutcomeUnknown,
+    Outdated,
+    ProviderError,
+    UscdrError,
+)
 from uscdr.models.events import GateAnswered, GateAsked, StepFailed, StepSkipped, StepStarted, StepSucceeded
 from uscdr.models.runs import RunKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from uscdr.engine.gate import Gate
     from uscdr.engine.history import History
@@ -28,20 +37,34 @@ class Runner:
     """Runs the steps of one plan, in order, at most once each."""
 
     def __init__(
-        self, bus: Bus, gate: Gate, stop: Stop, history: History, forecaster: Forecaster | None = None
+        self,
+        bus: Bus,
+        gate: Gate,
+        stop: Stop,
+        history: History,
+        forecaster: Forecaster | None = None,
+        sent: Callable[[], int] | None = None,
     ) -> None:
         self._bus = bus
         self._gate = gate
         self._stop = stop
         self._history = history
         self._forecaster = forecaster
+        self._sent = sent
+        """How many writing requests this process let go; None: not known."""
+        self._sent_before = 0
         self._reconciler = Reconciler(bus, gate)
         self._guarding = True
         self._cautions: list[str] = []
         self._begun: set[str] = set()
         self.began = history.wrote
+        self.wrote = history.wrote
+        """Whether a step may have changed something."""
+        self._wrote_before = history.wrote
         self.failed: BoundStep | None = None
         """The step that failed."""
+        self.phrase = ""
+        """The phrase that the last question asked for, until it is answered with it."""
 
     def run(self, plan: Sequence[Planned], view: View) -> None:
         """Run to the end, or raise the first error after recording it."""
@@ -59,18 +82,35 @@ class Runner:
                 raise
 
     def _record_failure(self, bound: BoundStep, error: UscdrError) -> None:
+        changed = self._may_have_changed(bound, error)
+        if not changed and bound.step.id in self._begun:
+            self.wrote = self._wrote_before
         self._bus.emit(
             StepFailed(
                 step=bound.step.id,
                 name=bound.step.name,
                 message=error.message,
                 why=error.why,
-                next_action=RunKind.resumed(error.next_action) if self.began else error.next_action,
-                known=not (isinstance(error, OutcomeUnknown) or self._cut_off(bound, error)),
+                next_action=RunKind.resumed(error.next_action) if self.wrote else error.next_action,
+                known=not (isinstance(error, OutcomeUnknown) or (changed and self._cut_off(bound, error))),
                 over=isinstance(error, EffectFailed | Outdated),
                 begun=bool(self._history.attempts.get(bound.step.id)),
+                changed=changed,
             )
         )
+
+    def _may_have_changed(self, bound: BoundStep, error: UscdrError | None = None) -> bool:
+        """False only if this process alone worked on the step and no request of it can have taken effect."""
+        step_id = bound.step.id
+        if bound.step.effect is Effect.READ:
+            return False
+        if step_id in self._history.touched:
+            return True
+        if step_id not in self._begun:
+            return False
+        sent = self._sent() - self._sent_before if self._sent is not None and bound.step.counted else None
+        refused = isinstance(error, ProviderError) and error.refused_write
+        return not (sent == 0 or (sent == 1 and refused))
 
     def _cut_off(self, bound: BoundStep, error: UscdrError) -> bool:
         """Whether Ctrl-C came in the middle of a write, which may still succeed."""
@@ -175,7 +215,9 @@ class Runner:
         if bound.step.destructive and bound.step.id not in self._history.confirmed:
             blast, step, name = self._told(bound.step.blast(seen, view), bound), bound.step.id, bound.step.name
             self._bus.emit(GateAsked(step=step, name=name, facts=dict(blast.facts), phrase=blast.phrase))
+            self.phrase = blast.phrase
             how = self._gate.confirm(blast)
+            self.phrase = ""
             self._bus.emit(GateAnswered(step=step, name=name, confirmed=True, by=how))
         elif not self.began:
             self._gate.begin(action.summary, (*self._cautions, *self._late(bound)))
@@ -199,6 +241,9 @@ class Runner:
         attempt = self._history.attempts.get(bound.step.id, 0) + 1
         self._history.attempts[bound.step.id] = attempt
         self._begun.add(bound.step.id)
+        self._sent_before = self._sent() if self._sent else 0
+        self._wrote_before = self.wrote
+        self.wrote = self.wrote or bound.step.effect is not Effect.READ
         self._bus.emit(
             StepStarted(
                 step=bound.step.id,
@@ -226,5 +271,6 @@ class Runner:
                 summary=summary,
                 result=result.model_dump(mode="json"),
                 adopted=adopted,
+                changed=adopted or bound.step.destructive or self._may_have_changed(bound),
             )
         )

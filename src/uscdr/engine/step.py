@@ -208,6 +208,9 @@ class Step(ABC, Generic[S, R]):
     the rest. Empty: the work is incomplete without this step."""
     slow: ClassVar[bool] = False
     """Whether planning a real run leaves this read for later; a dry run does it."""
+    counted: ClassVar[bool] = True
+    """Whether every write of the step passes the write guard, so that it is known when none was sent. Not for writes to
+    a store of copies."""
     says_when_sent: ClassVar[bool] = False
     """FINDABLE only: whether `apply` calls `tell.sending` just before the one request that must not happen twice."""
     fresh_for: ClassVar[float] = 0.0

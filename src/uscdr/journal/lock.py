@@ -233,6 +233,24 @@ class HeldLock:
             os.close(self._descriptor)
 
 
+def at_work(state: Path, run: str) -> str:
+    """Who works on the run on this machine now, in words; empty if no process does."""
+    for path in sorted((state / "locks").glob("*.lock")):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            holder = None if try_lock(descriptor) else _read(descriptor)
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)
+        if holder is not None and holder.message.endswith(f"(run {run})"):
+            return str(Operator(holder.user, holder.host, holder.pid))
+    return ""
+
+
 def _file_name(target: str) -> str:
     return hashlib.sha256(target.encode()).hexdigest()[:16]
 

@@ -14,7 +14,7 @@ from uscdr.journal.reader import COPY, LARGEST, NAME, Journal
 from uscdr.models import runs as kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 OVER = ("done", "objective missed")
@@ -45,7 +45,7 @@ class RunSummary:
     user: str
     """`user on machine` for a run of another machine, else empty."""
     wrote: bool
-    """Whether the run began a step that changes something."""
+    """Whether a step of the run may have changed something."""
 
     @classmethod
     def of(cls, journal: Journal) -> RunSummary:
@@ -71,7 +71,7 @@ class RunSummary:
             _state(journal),
             begun[-1]["step"] if begun else "",
             journal.operator if journal.is_copy else first.get("user", ""),
-            any(event["effect"] in WRITE_EFFECTS for event in begun),
+            bool(_touched(events)),
         )
 
     @property
@@ -247,6 +247,17 @@ def _state(journal: Journal) -> str:
     ended = {event["step"] for event in events if event["kind"] in ("step.succeeded", "step.skipped")}
     whole = bool(plans) and ended >= {step["id"] for step in plans[-1]["steps"]}
     return "objective missed" if ends[-1]["outcome"] == "failed" and whole else str(ends[-1]["outcome"])
+
+
+def _touched(events: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The steps that may have changed something: not those that sent nothing, or whose only request was refused."""
+    touched: set[str] = set()
+    for event in events:
+        if event["kind"] == "step.started" and event["effect"] in WRITE_EFFECTS:
+            touched.add(event["step"])
+        elif event["kind"] == "step.failed" and not event["changed"]:
+            touched.discard(event["step"])
+    return touched
 
 
 def _waits(summary: RunSummary) -> bool:

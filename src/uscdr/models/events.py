@@ -157,6 +157,8 @@ class StepSucceeded(Event):
     result: dict[str, Any] = Field(default_factory=dict)
     adopted: bool = False
     """The write of an earlier process was found to have taken effect."""
+    changed: bool = True
+    """False: it sent no request, so it changed nothing outside this machine."""
 
 
 class StepSkipped(Event):
@@ -183,6 +185,8 @@ class StepFailed(Event):
     """The write certainly failed and nothing of it is still running: it may be retried, with a new answer."""
     begun: bool = True
     """False when the step ended before anything was sent, such as after a declined question."""
+    changed: bool = True
+    """Whether it may have changed something. False: it sent no request, or the provider refused each one."""
 
 
 class StepSettled(Event):
@@ -216,6 +220,20 @@ class GateAnswered(Event):
     by: str
 
 
+class QuestionAsked(Event):
+    """A question other than the confirmation, put to the operator; whatever the run does next is after the answer."""
+
+    kind: Literal["question.asked"] = "question.asked"
+    question: str
+    options: tuple[str, ...] = ()
+    """The answers to choose from."""
+
+    @property
+    def words(self) -> str:
+        """The question with its answers, as it was asked."""
+        return f"{self.question} ({' / '.join(self.options)})" if self.options else self.question
+
+
 class ChecksStarted(Event):
     """A round of checks starts: its checks, and their lines of the checklists."""
 
@@ -237,7 +255,9 @@ class CheckFinished(Event):
     evidence: str
     seconds: Span = 0.0
     why: str = ""
-    """The meaning of a failure, or what to do about it."""
+    """The meaning of this failure, or what to do about it; empty if what was found is not what it speaks of."""
+    cause: str = ""
+    """Why there is no answer, in the same words for every check with that reason; empty if the check has its answer."""
 
 
 class ChecklistResult(Event):
@@ -302,6 +322,7 @@ Payload = Annotated[
     | StepSettled
     | GateAsked
     | GateAnswered
+    | QuestionAsked
     | ChecksStarted
     | CheckFinished
     | ChecksFinished

@@ -98,6 +98,22 @@ class StepForecast(_Forecast):
         return f"p50 {duration(self.seconds.low)}, p90 {duration(self.seconds.high)} ({runs}{scaled})"
 
     @property
+    def usual(self) -> str:
+        """`usually 2 min to 4 min (5 runs)`; empty without a duration."""
+        return f"usually {self.seconds.words} ({plural(self.count, 'run')})" if self.seconds else ""
+
+    def pace(self, spent: float) -> str:
+        """A step that has run for `spent` seconds, against earlier runs; empty without a duration."""
+        if self.seconds is None:
+            return ""
+        low, high = (one - spent for one in (self.seconds.low, self.seconds.high))
+        if high < 0:
+            twice = ", more than twice as long as usual" if spent > 2 * self.seconds.high else ""
+            return f"{self.passed}{twice}; {self.usual}"
+        left = f"{duration(low)} to {duration(high)}" if low >= 1 else f"at most {duration(high)}"
+        return f"{self.usual}, {left} left"
+
+    @property
     def passed(self) -> str:
         """What it means that the step takes longer than `seconds.high`."""
         if self.count >= ENOUGH:

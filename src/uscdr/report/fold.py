@@ -32,6 +32,8 @@ class Fold:
         """The largest number of seconds by which an event is earlier than its predecessor."""
         self.steps: dict[str, StepReport] = {}
         self.gates: list[GateReport] = []
+        self.question = ""
+        """The question that nobody has answered yet."""
         self.checks: list[CheckReport] = []
         self.rounds: list[RoundReport] = []
         self.notes: list[NoteReport] = []
@@ -63,7 +65,10 @@ class Fold:
                 self._gate(event, stamped.at)
             case ev.ChecksStarted() | ev.CheckFinished() | ev.ChecksFinished() as event:
                 self._check(event, stamped.at)
+            case ev.QuestionAsked() as event:
+                self.question = event.words
             case event:
+                self.question = ""
                 self._step(event, stamped.at)
 
     def named(self, *names: str) -> list[StepReport]:
@@ -75,6 +80,7 @@ class Fold:
         return next((step.result for step in reversed(self.named(*names)) if step.result), {})
 
     def _run(self, event: Event, at: datetime) -> None:
+        self.question = ""
         match event:
             case ev.RunStarted():
                 self.begun, self.started_at = event, at
@@ -124,7 +130,7 @@ class Fold:
                 )
             case ev.CheckFinished():
                 told = event.step, event.check, event.verdict, event.evidence
-                self._checked(CheckReport(*told, at, event.seconds, event.why))
+                self._checked(CheckReport(*told, at, event.seconds, event.why, event.cause))
             case ev.ChecksFinished() if self._in_round:
                 facts = event.model_dump(include={"seconds", "skipped_manual", "changed"})
                 items = tuple(ItemReport(**item.model_dump(exclude={"kind"})) for item in event.items)
@@ -149,6 +155,8 @@ class Fold:
                 self._start(event, at)
             case ev.StepAccepted():
                 self._change(event.step, provider_ids=(*self._get(event.step).provider_ids, event.provider_id))
+            case ev.StepSending():
+                self._change(event.step, changed=True)
             case ev.StepSettled():
                 words = f"looked at {event.looked_at}; found {event.found}; decision: {event.decision}"
                 self._change(event.step, settled=(*self._get(event.step).settled, words))
@@ -165,6 +173,7 @@ class Fold:
             effect=event.effect,
             status="started",
             attempts=step.attempts + 1,
+            changed=event.effect != "read" and (step.changed or not event.says_when_sent),
             started_at=step.started_at or at,
             ended_at=None,
         )
@@ -174,13 +183,16 @@ class Fold:
         match event:
             case ev.StepSucceeded():
                 facts = event.model_dump(include={"seconds", "summary", "result", "adopted"})
-                self._change(event.step, status="done", ended_at=at, why="", next_action="", **facts)
+                changed = self._get(event.step).changed and event.changed
+                self._change(event.step, status="done", ended_at=at, why="", next_action="", changed=changed, **facts)
             case ev.StepSkipped():
                 self._change(event.step, status="skipped", ended_at=at, summary=event.reason, result=event.result)
             case ev.StepFailed():
-                started = self._get(event.step).started_at
+                step = self._get(event.step)
+                started = step.started_at
                 self._change(
                     event.step,
+                    changed=step.changed and event.changed,
                     status="not begun" if started is None else "failed" if event.known else "unknown",
                     ended_at=at,
                     seconds=elapsed(started, at) if started else None,

@@ -125,6 +125,8 @@ class StepReport(_Model):
     adopted: bool = False
     provider_ids: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()
+    changed: bool = False
+    """Whether a request of the step may have been sent and taken effect."""
     result: dict[str, Any] = {}
 
 
@@ -151,6 +153,7 @@ class CheckReport:  # a watch has many
     at: datetime
     seconds: float
     why: str = ""
+    cause: str = ""
 
     @property
     def behind(self) -> str:
@@ -296,7 +299,8 @@ class DataReport(_Model):
         """The numbers of rows before, in the backup and after, in words."""
         least = "at least " if self.before_at_least and self.rows_before is not None else ""
         before = "unreadable" if self.readable_before is False else f"{least}{count(self.rows_before)}"
-        return f"{before} before, {count(self.rows_backup)} in the backup, {count(self.rows_after)} after"
+        after = "" if self.rows_after is None else f", {count(self.rows_after)} after"
+        return f"{before} before, {count(self.rows_backup)} in the backup{after}"
 
     @property
     def lost(self) -> str:
@@ -346,6 +350,8 @@ class RunReport(_Model):
     phases: tuple[PhaseReport, ...]
     steps: tuple[StepReport, ...]
     gates: tuple[GateReport, ...]
+    question: str = ""
+    """The question, other than a confirmation, that the run has asked and nobody has answered."""
     checks: tuple[CheckReport, ...]
     """Checks outside of rounds: those of a recovery."""
     rounds: tuple[RoundReport, ...] = ()
@@ -364,6 +370,23 @@ class RunReport(_Model):
     def recovers(self) -> bool:
         """Whether the objectives apply to the run."""
         return RunKind(self.scenario).recovers
+
+    @property
+    def changed(self) -> tuple[StepReport, ...]:
+        """The steps that changed something or may have, in the order of the plan."""
+        return tuple(step for step in self.steps if step.changed)
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether a step that overwrites something began to, or no step of the plan does."""
+        grave = [step for step in self.steps if step.destructive]
+        return not grave or any(step.changed for step in grave)
+
+    @property
+    def rto_from(self) -> datetime | None:
+        """The time from which the RTO counts: the outage, else the start of the run."""
+        since = self.request.get("since")
+        return datetime.fromisoformat(since) if isinstance(since, str) else self.started_at
 
     @property
     def passed(self) -> bool:

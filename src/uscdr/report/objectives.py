@@ -327,6 +327,7 @@ def _report(fold: Fold, last_hash: str) -> RunReport:
         phases=_phases(fold),
         steps=tuple(fold.steps.values()),
         gates=tuple(fold.gates),
+        question=fold.question,
         checks=tuple(fold.checks),
         rounds=tuple(fold.rounds),
         notes=tuple(fold.notes),

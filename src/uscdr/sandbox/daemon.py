@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from uscdr.errors import UscdrError
+from uscdr.errors import MissingExtra, UscdrError
 from uscdr.sandbox import launch
 from uscdr.sandbox.boot import deploy
 from uscdr.sandbox.boot.parts import Parts, assemble
@@ -162,10 +162,18 @@ def _run(state: StateDir, progress: Progress, starter: Starter) -> int:
     except UscdrError as error:
         progress.send({"failed": error.message, "why": error.why, "next": error.next_action})
         return int(error.exit_code)
-    except BaseException:
+    except ImportError as error:
+        traceback.print_exc()
+        lacking = MissingExtra(
+            "The sandbox needs a library that is not installed.", extra="sandbox", module=error.name or str(error)
+        )
+        progress.send({"failed": lacking.message, "why": lacking.why, "next": lacking.next_action})
+        return int(lacking.exit_code)
+    except BaseException as error:
         # Whatever it is, who waits for us must hear of it; the traceback goes to the log.
         traceback.print_exc()
-        progress.send({"failed": "The sandbox could not be started.", "why": f"see {state.log}", "next": ""})
+        why = f"{type(error).__name__}: {error}".rstrip(": ")
+        progress.send({"failed": "The sandbox could not be started.", "why": why, "next": f"Its log: {state.log}"})
         raise
     return 0
 

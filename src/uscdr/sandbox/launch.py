@@ -28,6 +28,7 @@ _STOP_LIMIT = 20.0  # seconds the daemon has to stop everything
 _KEPT = frozenset({"lock", "daemon.log"})  # after a failed start
 _DYING = 3.0  # seconds
 _POLL = 0.02
+_TOO_EARLY = "The sandbox ended before it was ready."
 Tell = Callable[[str], None]
 
 
@@ -166,7 +167,7 @@ def _start(state: StateDir, lock: IO[str], tell: Tell, line: Lifeline) -> dict[s
         )
     line.hand_over()
     try:
-        failure = _follow(daemon, tell, state.log)
+        failure = _follow(daemon, tell)
     except BaseException:
         # An impatient person leaves no half-started sandbox behind.
         daemon.terminate()
@@ -178,14 +179,20 @@ def _start(state: StateDir, lock: IO[str], tell: Tell, line: Lifeline) -> dict[s
         return document
     daemon.wait()
     clear(state, keep=_KEPT)
-    raise failure or _ended_early(state.log)
+    raise failure or _ended_early(state)
 
 
-def _ended_early(log: Path) -> MachineError:
-    return MachineError("The sandbox ended before it was ready.", next_action=f"Read its log: {log}")
+def _ended_early(state: StateDir) -> MachineError:
+    """The daemon said nothing before it ended: the last line of its log does."""
+    with contextlib.suppress(OSError):
+        lines = state.log.read_text(encoding="utf-8", errors="replace").split("\n")
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return MachineError(_TOO_EARLY, why=said, next_action=f"Its log: {state.log}. Then: uscdr sandbox up")
+    return MachineError(_TOO_EARLY, next_action="Run the command again: uscdr sandbox up")
 
 
-def _follow(daemon: subprocess.Popen[bytes], tell: Tell, log: Path) -> MachineError | None:
+def _follow(daemon: subprocess.Popen[bytes], tell: Tell) -> MachineError | None:
+    """Pass its progress on; returns why it could not start, None when it is ready or has said nothing."""
     if daemon.stdout is None:
         raise RuntimeError("started without a pipe for stdout")
     for line in daemon.stdout:
@@ -196,7 +203,7 @@ def _follow(daemon: subprocess.Popen[bytes], tell: Tell, log: Path) -> MachineEr
             return MachineError(message["failed"], why=message["why"], next_action=message["next"])
         else:
             return None
-    return _ended_early(log)
+    return None
 
 
 def down(state: StateDir, tell: Tell) -> bool:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from uscdr.models import events as ev
+from uscdr.models.causes import SharedCause
 from uscdr.models.runs import NO_BASELINE, RunKind
 from uscdr.words import moment
 
@@ -94,6 +95,11 @@ class CheckBoard:
         return f"compared with the baseline of {moment(self.baseline_at)}" if self.baseline_at else NO_BASELINE
 
     @property
+    def causes(self) -> tuple[SharedCause, ...]:
+        """The causes that several of the checks share."""
+        return SharedCause.among(row.ended for row in self.rows.values() if row.ended)
+
+    @property
     def verdicts(self) -> list[str]:
         """The verdicts of the checks that ended."""
         return [row.ended.verdict for row in self.rows.values() if row.ended]
@@ -129,6 +135,8 @@ class StepState:
     started: datetime | None = None
     ended: datetime | None = None
     summary: str = ""
+    sent: bool = False
+    """Whether a request of the step may have been sent and taken effect."""
 
     @property
     def writes(self) -> bool:
@@ -212,6 +220,8 @@ class Board:
         self.current: StepState | None = None
         self.progress: _Progress | None = None
         self.waiting: ev.GateAsked | None = None
+        self.question = ""
+        """The question, other than a confirmation, that waits for an answer."""
         self.recent: deque[tuple[datetime, ev.Note | ev.CheckFinished]] = deque(maxlen=8)
         self.verdicts: dict[str, int] = {}
         self.checks = CheckBoard()
@@ -236,6 +246,8 @@ class Board:
                 self.waiting = gate
             case ev.GateAnswered():
                 self.waiting = None
+            case ev.QuestionAsked() as asked:
+                self.question = asked.words
             case ev.Note() | ev.CheckFinished() as news:
                 self._recent(news, stamped.at)
             case ev.RunFinished() as end:
@@ -303,8 +315,10 @@ class Board:
         told = self.forecast.of(step.id) if self.forecast and step else None
         if step is None or step.started is None or told is None or told.seconds is None:
             return "", False
-        late = (now - step.started).total_seconds() > told.seconds.high
-        return (told.passed if late else f"{told.seconds.words} in earlier runs"), late
+        spent = (now - step.started).total_seconds()
+        late = spent > told.seconds.high
+        measured = self.progress is not None and self.progress.eta is not None  # tells more of the rest than they do
+        return (told.usual if measured and not late else told.pace(spent)), late
 
     def at_risk(self, now: datetime) -> str:
         """That the RTO will or may be missed, as earlier runs say; empty if not, or if nothing is known."""
@@ -324,15 +338,15 @@ class Board:
     @property
     def changed(self) -> list[StepState]:
         """The steps that changed something or may have, in the order of the plan."""
-        touched = {"done", "running", "unknown", "failed"}
-        return [step for step in self.steps.values() if step.writes and step.status in touched]
+        return [step for step in self.steps.values() if step.writes and step.sent]
 
     def _resume(self) -> None:
         self.finished = self.finished_at = self.waiting = self.current = self.progress = None
+        self.question = ""
         for step in self.steps.values():
-            if step.status in {"running", "unknown"}:
+            if step.status in {"running", "unknown"} and step.sent:
                 step.status, step.ended = "unknown", None
-            elif step.status in {"failed", "not begun"}:
+            elif step.status in {"running", "unknown", "failed", "not begun"}:
                 step.status, step.ended = "planned", None
 
     def _plan(self, plan: ev.PlanReady) -> None:
@@ -359,26 +373,43 @@ class Board:
             last.event, last.mono = progress, mono
 
     def _recent(self, news: ev.Note | ev.CheckFinished, at: datetime) -> None:
-        self.recent.append((at, news))
+        if not any(earlier == news for _, earlier in self.recent):
+            self.recent.append((at, news))
         if isinstance(news, ev.CheckFinished):
             self.verdicts[news.verdict] = self.verdicts.get(news.verdict, 0) + 1
 
     def _finish(self, end: ev.RunFinished, at: datetime) -> None:
         self.finished, self.finished_at = end, at
         self.current = self.progress = self.waiting = None
+        self.question = ""
 
     def _step(self, event: Event, at: datetime) -> None:
+        self.question = ""
         match event:
             case ev.StepStarted():
                 self._start(event, at)
             case ev.StepSucceeded():
                 self._end(event.step, "done", event.summary, at)
+                if not event.changed and (step := self.steps.get(event.step)):
+                    step.sent = False
             case ev.StepSkipped():
                 self._end(event.step, "skipped", event.reason, at)
             case ev.StepFailed():
-                self._end(event.step, "failed" if event.known else "unknown", event.message, at)
+                self._fail(event, at)
+            case ev.StepSending():
+                self._sending(event.step)
             case _:
                 return
+
+    def _sending(self, step_id: str) -> None:
+        if (step := self.steps.get(step_id)) is not None:
+            step.sent = True
+
+    def _fail(self, event: ev.StepFailed, at: datetime) -> None:
+        self.waiting = None
+        if (step := self.steps.get(event.step)) is not None and not event.changed:
+            step.sent = False
+        self._end(event.step, "failed" if event.known else "unknown", event.message, at)
 
     def _start(self, event: ev.StepStarted, at: datetime) -> None:
         step = self.steps.get(event.step)
@@ -386,6 +417,7 @@ class Board:
             step = StepState(event.step, event.title, event.phase, event.effect)
             self._place(step)
         step.status, step.started, step.ended = "running", step.started or at, None
+        step.sent = step.sent or not event.says_when_sent
         self.current, self.progress = step, None
 
     def _end(self, step_id: str, status: Status, summary: str, at: datetime) -> None:

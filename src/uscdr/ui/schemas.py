@@ -44,7 +44,8 @@ class Schema(Enum):
     KIT_PAGE = "kit-page", "kit card --html"
 
     RUN = "run", "runs list"
-    RUN_REPORT = "run-report", "runs show, runs report"
+    RUN_POSITION = "run-position", "runs show"
+    RUN_REPORT = "run-report", "runs report"
 
     ACTION = "action", "incident actions"
     INCIDENT = "incident", "incident list, incident note, incident close"

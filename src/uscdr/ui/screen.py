@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from uscdr.ui.sentences import VERDICT_TONES, news_sentence, progress_words
 from uscdr.ui.text import Line, Span, Tone, cells, clock, line, wrap
-from uscdr.words import duration
+from uscdr.words import duration, plural
 
 if TYPE_CHECKING:
+    from uscdr.models.causes import SharedCause
     from uscdr.models.events import CheckFinished, Note, RunStarted
     from uscdr.ui.board import Board, CheckBoard, CheckRow, PhaseState, State, StepState
 
@@ -157,7 +158,9 @@ def _now(board: Board, now: datetime, width: int) -> list[Line]:
 
 def _under_way_lines(board: Board, now: datetime, width: int) -> list[Line]:
     if board.waiting:
-        return _wrapped("Now", f"waiting for your confirmation: {board.waiting.phrase}", "warn", width)
+        return _wrapped("Now", f"waiting for the phrase: {board.waiting.phrase}", "warn", width)
+    if board.question:
+        return _wrapped("Now", f"waiting for an answer: {board.question}", "warn", width)
     step, doubted = board.current, board.doubted
     if step is None and doubted:
         return _wrapped("Now", f"checking the outcome of {board.label(doubted)}", "warn", width)
@@ -186,7 +189,7 @@ def _wrapped(name: str, text: str, tone: Tone, width: int) -> list[Line]:
 def _changed(board: Board) -> list[Line]:
     changed = board.changed
     if not changed:
-        return [_named("Changed", Span("nothing so far", "dim"))]
+        return [_named("Changed", Span("nothing" if board.finished else "nothing so far", "dim"))]
     # Destroyed and uncertain state always stays visible.
     grave = [step for step in changed if step.destructive or step.status != "done"]
     kept = [*grave, *(step for step in reversed(changed) if step not in grave)][:MOST_CHANGES]
@@ -290,14 +293,24 @@ def _head(board: Board, now: datetime, width: int) -> list[Line]:
 
 def _table(board: Board, now: datetime, width: int, room: int) -> list[Line]:
     checks = board.checks
-    rows = sorted(checks.rows.values(), key=lambda row: ORDER.index(checks.state(row)))
+    causes = checks.causes
+    grouped = {name for cause in causes for name in cause.checks}
+    own = [row for row in checks.rows.values() if row.name not in grouped]
+    rows = sorted(own, key=lambda row: ORDER.index(checks.state(row)))
+    head = [_caused(cause) for cause in causes][: max(0, room - 1)]
+    room -= len(head)
     kept = [row for row in rows if not board.finished or checks.state(row) != "pass"]
     if len(kept) > room or len(kept) < len(rows):
         kept = kept[: room - 1]
     names = min(max((cells(row.name) for row in rows), default=0), LONGEST_NAME, max(8, width // 3))
-    lines = [_row(row, checks, now, names) for row in kept]
+    lines = [*head, *(_row(row, checks, now, names) for row in kept)]
     rest = [checks.state(row) for row in rows[len(kept) :]]
-    return [*lines, _rest(rest, also=bool(kept))] if rest else lines
+    return [*lines, _rest(rest, also=bool(lines))] if rest else lines
+
+
+def _caused(cause: SharedCause) -> Line:
+    """The row of all checks that have no answer for one cause."""
+    return line(Span(f"{'one cause':<{STATE}}", "warn"), f"{plural(len(cause.checks), 'check')}: {cause.words}")
 
 
 def _rest(states: list[State], *, also: bool) -> Line:

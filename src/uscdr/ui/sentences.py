@@ -7,12 +7,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from uscdr.models import events as ev
+from uscdr.models.causes import SharedCause
 from uscdr.models.runs import LIST_TITLES, VERDICTS, Tally
 from uscdr.ui.text import Line, Sentence, Span, Tone, Weight, line, painted, wrap
 from uscdr.words import amount, duration, escape, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from uscdr.models.base import Event
     from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished
@@ -49,15 +50,29 @@ def _check_sentences(event: ev.ChecksStarted | ev.CheckFinished | ev.ChecksFinis
     checks = board.checks
     match event:
         case ev.ChecksStarted(round=1):
-            words = f"{len(event.checks)} checks for {event.items} lines of the checklists; {checks.baseline}"
+            lines = plural(event.items, "line")
+            words = f"{plural(len(event.checks), 'check')} for {lines} of the checklists; {checks.baseline}"
             return [Sentence(line(words), "quiet")]
         case ev.CheckFinished() if checks.round <= 1:
-            return [_ended(event, board), *_why(event)]
+            return [] if _told_before(event, checks) else [_ended(event, board), *_why(event)]
+        case ev.ChecksFinished(round=1, next_at=None):
+            return [_shared(cause) for cause in checks.causes]
         case ev.ChecksFinished() if event.round > 1 or event.next_at:
             changes = [sentence for change in event.changed for sentence in _change(change, checks)]
             return [*changes, Sentence(line(_heartbeat(event, checks)), "quiet")]
         case _:
             return []
+
+
+def _told_before(event: ev.CheckFinished, checks: CheckBoard) -> bool:
+    """Whether another check of the round has no answer for the same cause: the end of the round counts them."""
+    same = [row for row in checks.rows.values() if row.ended and row.ended.cause == event.cause]
+    return bool(event.cause) and event.verdict == "inconclusive" and len(same) > 1
+
+
+def _shared(cause: SharedCause) -> Sentence:
+    words = f" {cause.words}: {plural(len(cause.checks), 'check')}: {', '.join(cause.checks)}"
+    return Sentence(line(Span("one cause", "warn"), words), "loud")
 
 
 def _ended(event: ev.CheckFinished, board: Board) -> Sentence:
@@ -87,7 +102,7 @@ def _heartbeat(event: ev.ChecksFinished, checks: CheckBoard) -> str:
     verdicts = checks.verdicts
     failing = [row.name for row in checks.rows.values() if row.ended and row.ended.verdict == "fail"]
     named = f" ({', '.join(failing[:MOST_NAMED])}{' …' if len(failing) > MOST_NAMED else ''})" if failing else ""
-    words = [f"round {event.round}: {len(checks.rows)} checks, {len(failing)} failing{named}"]
+    words = [f"round {event.round}: {plural(len(checks.rows), 'check')}, {len(failing)} failing{named}"]
     words += [f"{verdicts.count(one)} {one}" for one in VERDICTS[2:] if one in verdicts]
     following = f"next at {event.next_at.astimezone(UTC):%H:%M}Z" if event.next_at else "that was the last round"
     return f"{', '.join(words)}; {following}"
@@ -120,7 +135,8 @@ def sentences(event: Event, board: Board) -> list[Sentence]:
         case ev.StepStarted() | ev.StepAccepted() | ev.StepSucceeded() | ev.StepSkipped():
             return [_step(event, board.label_of(event.step), _usual(event, board))]
         case ev.StepFailed() | ev.StepSettled():
-            return _trouble(event, board.label_of(event.step))
+            step = board.step(event.step)
+            return _trouble(event, board.label_of(event.step), writes=bool(step and step.writes))
         case _:
             return []
 
@@ -201,7 +217,7 @@ def _news(event: ev.GateAsked | ev.GateAnswered | ev.Note) -> list[Sentence]:
 def _usual(event: Event, board: Board) -> str:
     """How long a step that starts took in earlier runs; empty if nothing is known."""
     told = board.forecast.of(event.step) if board.forecast and isinstance(event, ev.StepStarted) else None
-    return f"; {told.seconds.words} in earlier runs" if told and told.seconds else ""
+    return f"; {told.usual}" if told and told.usual else ""
 
 
 def _step(
@@ -222,15 +238,16 @@ def _step(
             return Sentence(line(Span("skip", "dim"), f" {name}: {event.reason}"))
 
 
-def _trouble(event: ev.StepFailed | ev.StepSettled, name: str) -> list[Sentence]:
+def _trouble(event: ev.StepFailed | ev.StepSettled, name: str, *, writes: bool) -> list[Sentence]:
     if isinstance(event, ev.StepSettled):
         words = f" {name}: looked at {event.looked_at}; found {event.found}; decision: {event.decision}"
         return [Sentence(line(Span("settled", "strong"), words))]
     head = Span("FAILED" if event.known else "UNKNOWN", "bad") if event.begun else Span("not begun", "warn")
-    found = [Sentence(line(head, f" {name}: {event.message}"), "loud")]
+    untouched = " This step changed nothing." if writes and event.begun and not event.changed else ""
+    found = [Sentence(line(head, f" {name}: {event.message}{untouched}"), "loud")]
     if event.why:
         found.append(Sentence(line(Span("  why ", "dim"), event.why), "loud"))
-    if event.next_action:
+    if event.next_action and event.begun:  # of a step that was not begun, the end of the run tells what to do
         found.append(Sentence(line(Span("  next ", "dim"), Span(event.next_action, "strong")), "loud"))
     return found
 
@@ -260,22 +277,36 @@ def _result_lines(finished: ChecksFinished, checks: Iterable[CheckFinished], wid
     lines, its advice appears once.
     """
     ended, advised = {check.check: check for check in checks}, set[str]()
-    lines: list[Line] = []
+    causes = SharedCause.among(ended.values())
+    grouped = {name for cause in causes for name in cause.checks}
+    lines: list[Line] = [spans for cause in causes for spans in _cause(cause, width)]
     for key, items in groupby(finished.items, key=lambda item: item.list):
         lines.append(line(Span(LIST_TITLES.get(key, key), "title")))
         for item in items:
-            lines += _item(item, ended, advised, width)
+            lines += _item(item, ended, advised, grouped, width)
             advised.update(item.checks)
         lines.append(())
-    lines += _others(finished, ended, width)
+    lines += _others(finished, ended, grouped, width)
     verdicts = [item.verdict for item in finished.items]
     tone: Tone = "good" if set(verdicts) == {"pass"} else "bad"
     words = Tally(verdicts).of_lines(skipped_manual=finished.skipped_manual)
     return [*lines, *(line(Span(piece, tone)) for piece in (wrap(words, width) if width else [words]))]
 
 
+def _cause(cause: SharedCause, width: int | None) -> list[Line]:
+    """A cause of many failures, told once."""
+    head = f"One cause of {plural(len(cause.checks), 'check')} without a pass: {cause.words}"
+    lines = [line(Span(piece, "title")) for piece in _broken(head, width)]
+    lines += _below(Span("seen", "dim"), cause.evidence, width)
+    return [*lines, *_below(Span("checks", "dim"), ", ".join(cause.checks), width), ()]
+
+
 def _item(
-    item: ChecklistResult, ended: Mapping[str, CheckFinished], advised: set[str], width: int | None
+    item: ChecklistResult,
+    ended: Mapping[str, CheckFinished],
+    advised: set[str],
+    grouped: Collection[str],
+    width: int | None,
 ) -> list[Line]:
     names = f"{item.item} ({', '.join(item.checks) or 'no check ran'})"
     lines = _beside(_verdict_span(item.verdict), names, width)
@@ -283,7 +314,7 @@ def _item(
         check = ended.get(name)
         if check is None:
             lines += _below(Span("inconclusive", "warn"), f"{name}: it did not end", width)
-        elif check.verdict != "pass":
+        elif check.verdict != "pass" and name not in grouped:
             lines += _reasons(check, width, advice=name not in advised)
     if item.skipped:
         lines += _below(Span("skipped", "warn"), ", ".join(item.skipped), width)
@@ -295,9 +326,11 @@ def _reasons(check: CheckFinished, width: int | None, *, advice: bool = True) ->
     return lines + (_below(Span("why", "dim"), check.why, width) if check.why and advice else [])
 
 
-def _others(finished: ChecksFinished, ended: Mapping[str, CheckFinished], width: int | None) -> list[Line]:
+def _others(
+    finished: ChecksFinished, ended: Mapping[str, CheckFinished], grouped: Collection[str], width: int | None
+) -> list[Line]:
     """Checks that did not pass and belong to no line, so that every failure is shown."""
-    named = {name for item in finished.items for name in item.checks}
+    named = {name for item in finished.items for name in item.checks} | set(grouped)
     found = [check for check in ended.values() if check.check not in named and check.verdict != "pass"]
     if not found:
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -214,7 +215,9 @@ class _JsonLinesViewer:
 
 
 REFRESH_SECONDS = 0.5
-_SHOW_CURSOR, _HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
+_SHOW_CURSOR, _HIDE_CURSOR, _CLEAR = "\x1b[?25h", "\x1b[?25l", "\x1b[H\x1b[2J"
+_KEPT = 100
+"""Lines above the screen that are drawn again after a change of its size."""
 _STYLES: dict[Tone, str] = {
     "plain": "",
     "strong": "bold",
@@ -240,6 +243,10 @@ class _LiveViewer:
         self._live: Live | None = None
         self._broken: OSError | None = None
         self._height = 0
+        self._size = (0, 0)
+        """Width and height for which the screen was drawn."""
+        self._above: deque[Line] = deque(maxlen=_KEPT)
+        """The newest lines above the screen."""
         self._turn = threading.RLock()
         self._stop = threading.Event()
         self._timer = threading.Thread(target=self._tick, name="uscdr-screen", daemon=True)
@@ -260,6 +267,7 @@ class _LiveViewer:
             if self._broken:
                 raise self._broken
             self._board.apply(stamped)  # before the first frame, which depends on the kind of run
+            self._fit()
             self._open()
             if not isinstance(stamped.event, StepProgress | RunFinished):  # the last frame shows the end
                 self._scroll(stamped)
@@ -341,6 +349,7 @@ class _LiveViewer:
             redirect_stdout=False,
             redirect_stderr=False,
         )
+        self._size = self._now_size
         self._live.start(refresh=True)
         if self._timer.ident is None:
             self._timer.start()
@@ -349,11 +358,27 @@ class _LiveViewer:
         while not self._stop.wait(REFRESH_SECONDS):
             with self._turn:
                 try:
+                    self._fit()
                     if self._live:
                         self._live.refresh()
                 except OSError as error:  # the next event reports it to the bus
                     self._broken = error
                     return
+
+    @property
+    def _now_size(self) -> tuple[int, int]:
+        return self._console.size.width, self._console.size.height
+
+    def _fit(self) -> None:
+        """After a change of the terminal's size, draw everything again: the terminal has broken the old lines anew."""
+        if self._live is None or self._now_size == self._size:
+            return
+        self._live.stop()
+        self._live = None
+        self._bytes(_CLEAR)
+        for spans in list(self._above)[-self._console.height :]:
+            self._console.print(_text(spans))
+        self._open()
 
     def _render(self) -> Text:
         width, height = self._console.size
@@ -373,7 +398,9 @@ class _LiveViewer:
         least = {"loud"} if self._output.quiet else {"normal", "loud"}
         shown = [item.spans for item in sentences(stamped.event, self._board) if item.weight in least]
         for spans in shown:
-            self._console.print(_text((Span(f"{stamped.at.astimezone(UTC):%H:%M}Z ", "dim"), *spans)))
+            told: Line = (Span(f"{stamped.at.astimezone(UTC):%H:%M}Z ", "dim"), *spans)
+            self._above.append(told)
+            self._console.print(_text(told))
 
 
 def _console(output: Output) -> Console:

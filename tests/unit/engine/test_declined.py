@@ -97,7 +97,7 @@ def test_nothing_was_changed_where_nothing_was_begun(
     assert ending is not None
     assert ending.code is code
     assert run.world.writes == []
-    assert "Changed  nothing so far" in shown(run)
+    assert "Changed  nothing" in shown(run)
     assert reported(run)["heroku.maintenance"] in ("not begun", "planned")
     assert ending.error is not None
     if code is ExitCode.DECLINED:

@@ -181,9 +181,9 @@ HISTORY = (
     ),
     _past(
         "wrote",
-        'history.wrote = history.wrote or event["effect"] != "read"',
-        'history.wrote = event["effect"] != "read"',
-        "a look after a write makes a run one that changed nothing",
+        'if event["effect"] != "read":\n        history.touched.add(step)',
+        'if event["effect"] == "read":\n        history.touched.add(step)',
+        "a run that began a write counts as one that changed nothing",
     ),
     _past(
         "accepted",

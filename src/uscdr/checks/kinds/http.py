@@ -15,6 +15,7 @@ from uscdr.checks.check import Bound, CheckSpec, Provider
 from uscdr.checks.kinds.database import number
 from uscdr.checks.verdict import Finding, Measures
 from uscdr.models.base import Duration, Fact
+from uscdr.models.causes import ANSWERS
 from uscdr.models.data_settings import Invariant
 from uscdr.models.probes import Sending, WebAnswer
 from uscdr.words import whole
@@ -274,14 +275,19 @@ def _ask(website: Website, spec: HttpCheck, token: SecretStr | None) -> Finding:
         spec.method, spec.path, token=token, json_body=spec.json_body, empty_form=empty_form,
         once=spec.counted is not None,
     )  # fmt: skip
-    wrong = _wrong_head(answer, spec) or (_wrong_body(answer, spec) if spec.follow is None else "")
+    head = _wrong_head(answer, spec)
+    wrong = head or (_wrong_body(answer, spec) if spec.follow is None else "")
     if wrong:
-        return Finding("fail", f"{wrong} ({spec.path})")
+        return Finding("fail", f"{wrong} ({spec.path})", cause=_answered(answer.status) if head else "")
     if spec.follow is not None:
         return _follow(website, spec, answer, token)
     if spec.follow_link is not None:
         return _follow_link(website, spec, answer)
     return _good(spec.path, answer)
+
+
+def _answered(status: int) -> str:
+    return f"{ANSWERS}{status}"
 
 
 def _good(path: str, answer: WebAnswer) -> Finding:
@@ -309,7 +315,7 @@ def _follow(website: Website, spec: HttpCheck, answer: WebAnswer, token: SecretS
         return Finding("inconclusive", f"the list is empty, so there is no item to follow ({spec.path})")
     second = website.ask("GET", spec.follow.replace("{id}", str(item)), token=token)
     if second.status != OK:
-        return Finding("fail", f"status {second.status} ({spec.follow})")
+        return Finding("fail", f"status {second.status} ({spec.follow})", cause=_answered(second.status))
     if wrong := _wrong_body(second, spec):
         return Finding("fail", f"{wrong} ({spec.follow})")
     return _good(spec.follow, second)
@@ -397,7 +403,8 @@ def _application(spec: AgreeCheck, context: CheckContext) -> Number | Finding:
     """The number that the application shows, or the finding without one."""
     answer = context.website().ask("GET", spec.path, token=context.token() if spec.auth else None)
     if answer.status != OK:
-        return Finding("fail", f"{spec.path}: status {answer.status}, expected {OK}")
+        words = f"{spec.path}: status {answer.status}, expected {OK}"
+        return Finding("fail", words, cause=_answered(answer.status))
     found = list(values_at(answer, spec.json_))
     numbers = [one for one in found if isinstance(one, int | float) and not isinstance(one, bool)]
     if len(found) != 1 or len(numbers) != 1:

@@ -94,6 +94,11 @@ class HttpCall:
 
         `untrusted`: the peer's certificate is not trusted. `final`: a retry would fail too.
         """
+        error = self._silence(provider, why, never_arrived=never_arrived, untrusted=untrusted, final=final)
+        error.no_answer = True
+        return error
+
+    def _silence(self, provider: str, why: str, *, never_arrived: bool, untrusted: bool, final: bool) -> ProviderError:
         if never_arrived:
             return ProviderError(
                 f"uscdr could not reach {provider} to {self.what}.",

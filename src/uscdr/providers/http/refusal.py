@@ -38,6 +38,12 @@ class Provider:
         """
         if not self._surely_refused(reply.status, reading):
             return self._failed(reply, call)
+        error = self._surely(reply, call, reading)
+        error.refused_write = call.writes
+        return error
+
+    def _surely(self, reply: Reply, call: HttpCall, reading: AnswerReading) -> ProviderError:
+        """The error of a certain refusal, by its row."""
         message = f"{self.name} refused to {call.what}: {reading.says or reading.row.says}."
         why = f"{_where(reply, call)}{reading.quote}"
         if issubclass(reading.row.kind, RateLimited):

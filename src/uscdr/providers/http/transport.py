@@ -203,8 +203,9 @@ class _Departure:
 
     def __call__(self, moment: str, _: object) -> None:
         if moment.endswith((_HEAD, _BODY)):
-            if self._is_short or moment.endswith(_HEAD):
-                self._stack.enter_context(self._leave.sending())
+            is_head = moment.endswith(_HEAD)
+            if self._is_short or is_head:
+                self._stack.enter_context(self._leave.sending(more=not is_head))
             else:
                 self._leave()
         elif _SENT in moment:

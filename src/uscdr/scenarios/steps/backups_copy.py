@@ -59,6 +59,7 @@ class PullTrial(ScenarioStep[_PullSeen, CopyMade]):
     name = "backups.pull"
     title = "Copy the backup off the platform"
     effect = Effect.IDEMPOTENT
+    counted = False
     sends = DOWNLOADS
     manual = (
         "heroku pg:backups:download $BACKUP --app {app} --output backup.dump",
@@ -158,6 +159,7 @@ class ProveTrial(ScenarioStep[_ProveSeen, CopyProven]):
     title = "Prove the copy by a restore"
     default_id = "prove_copy"
     effect = Effect.IDEMPOTENT
+    counted = False
     sends = (*DOWNLOADS, reads("GET", "/apps/{app}/config-vars"))
     manual = (
         "age -d -i $IDENTITY_FILE -o proof.dump $VAULT/backup.dump.age",
@@ -288,6 +290,7 @@ class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
     name = "backup.prune"
     title = "Remove copies outside the retention"
     effect = Effect.IDEMPOTENT
+    counted = False
     destructive = True
     manual = ("rm -r $VAULT/backups/$COPY   # the manifest first; never the newest proven copy",)
     gives = _CopiesRemoved
