@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from uscdr.cli.manual import RUNS, manual
-from uscdr.cli.recover import Confirm, DryRun, New, carry_out
+from uscdr.cli.recover import Confirm, DryRun, New, carry_out, planned
 
 app = typer.Typer(no_args_is_help=True, help="Roll back the DNS switch of a recovery.")
 
@@ -16,6 +16,7 @@ def domain() -> None:
 
 
 @app.command()
+@planned
 @manual(
     reads="The journal of the last `recover infra` on this target, and the DNS records of now.",
     changes="Nothing before you confirm, and nothing with --dry-run. Then it writes the records that were "

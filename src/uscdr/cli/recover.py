@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from uscdr.cli.manual import RUNS, manual
-from uscdr.cli.options import Scratch, SendNotices, targets_and_output
+from uscdr.cli.options import Command, Scratch, SendNotices, targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
@@ -48,7 +51,52 @@ Backup = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class _PlanFiles:
+    """Where a dry run saves its plan, and the saved plan to carry out."""
+
+    save: Path | None = None
+    use: Path | None = None
+
+
+_KEPT = "uscdr.plan_files"
+"""The key of the plan files among the context's values."""
+_OPTIONS = (
+    (
+        "save_plan",
+        Annotated[Path | None, typer.Option(metavar="FILE", help="Dry run that saves its plan in a new file.")],
+    ),
+    (
+        "plan",
+        Annotated[Path | None, typer.Option(metavar="FILE", help="Carry out this saved plan exactly, or refuse.")],
+    ),
+)
+
+
+def planned(command: Command) -> Command:
+    """Give a command `--save-plan` and `--plan`; `carry_out` reads them."""
+    signature = inspect.signature(command, eval_str=True)
+
+    @wraps(command)
+    def run(context: typer.Context, *, save_plan: Path | None, plan: Path | None, **given: object) -> None:
+        context.meta[_KEPT] = _PlanFiles(save_plan, plan)
+        command(context, **given)
+
+    more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+            for name, kind in _OPTIONS]  # fmt: skip
+    own = list(signature.parameters.values())
+    run.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in (*own, *more)}
+    return run
+
+
+def _plan_files(context: typer.Context) -> _PlanFiles:
+    found = context.meta.get(_KEPT)
+    return found if isinstance(found, _PlanFiles) else _PlanFiles()
+
+
 @app.command()
+@planned
 @manual(
     reads="Heroku, the live database, the backups on the platform and in the store of copies, and their proofs.",
     changes="Nothing before you confirm, and nothing with --dry-run. Then it enables maintenance mode, stops "
@@ -90,6 +138,7 @@ def db(
 
 
 @app.command("app")
+@planned
 @manual(
     reads="Heroku (releases, processes, logs), the migrations of the code and of the database.",
     changes="Nothing before you confirm, and nothing with --dry-run. Then it rolls back or deploys a "
@@ -120,6 +169,7 @@ def application(
 
 
 @app.command()
+@planned
 @manual(
     reads="Cloudinary and its backups, the references in the database, and with --kit or --from other "
     "copies of the files.",
@@ -160,6 +210,7 @@ def media(
 
 
 @app.command()
+@planned
 @manual(
     reads="The old application if it still exists, or an escape kit; Heroku, Cloudinary and DNS.",
     changes="Nothing before you confirm, and nothing with --dry-run. Then it creates an application with its "
@@ -197,7 +248,8 @@ def infra(
     from uscdr.scenarios.adapters import Request
 
     targets, output = targets_and_output(context)
-    name = conduct.new_application(targets.find(), output, app_name, in_place=in_place)
+    given = app_name is not None or _plan_files(context).use is None
+    name = conduct.new_application(targets.find(), output, app_name, in_place=in_place) if given else None
     request = Request("infra", backup, ref=ref, app=name, kit=kit, since=since, anew=new)
     carry_out(
         context,
@@ -211,6 +263,7 @@ def infra(
 
 
 @app.command()
+@planned
 @manual(
     reads="The backups and schedules on the platform, the copies and their proofs.",
     changes="Nothing before you confirm, and nothing with --dry-run. Then it creates a schedule, captures a "
@@ -260,8 +313,9 @@ def carry_out(
     """Run the request and exit with its exit code."""
     from uscdr.commands import recover as conduct
 
+    files = _plan_files(context)
     asked = conduct.RecoverOptions(
-        request, confirm=confirm, dry_run=dry_run, identity=identity, send_notices=send_notices
+        request, confirm, dry_run or files.save is not None, identity, send_notices, files.save, files.use
     )
     targets, output = targets_and_output(context, scratch=scratch)
     raise typer.Exit(conduct.recover(targets.find(), output, asked))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from uscdr import clock
 from uscdr.cleanup import sweep
 from uscdr.commands import run as runner
+from uscdr.commands import saved_plan
+from uscdr.commands.command_line import command_of
 from uscdr.commands.housekeeping import look_around, state, warn_exposed
 from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.commands.incident_follow import RunFollower, joined
@@ -23,6 +25,7 @@ from uscdr.errors import BadInput, CredentialsRefused, JournalError, NotFound
 from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal
 from uscdr.providers.source.git_source import check
+from uscdr.report.fold import Fold
 from uscdr.report.objectives import build
 from uscdr.report.summary import summarise
 from uscdr.scenarios.adapters import Request
@@ -56,6 +59,10 @@ class RecoverOptions:
     identity: Path | None = None
     send_notices: bool = False
     """Send the notices that are due without asking."""
+    save_plan: Path | None = None
+    """Where a dry run saves its plan."""
+    plan: Path | None = None
+    """The saved plan to carry out exactly, or to refuse."""
 
     def __post_init__(self) -> None:
         """Raises BadInput for a malformed release, backup, cloud or ref."""
@@ -121,8 +128,14 @@ def _answers(context: RunContext) -> bool:
 
 
 def recover(target: Target, output: Output, asked: RecoverOptions) -> int:
-    """Start a new run; return its exit code."""
+    """Start a new run; return its exit code. With a saved plan, carry it out exactly or refuse it."""
     asked = asked.dated(clock.system_time())
+    if asked.save_plan is not None:
+        saved_plan.require_free(asked.save_plan)
+    saved = saved_plan.load(asked.plan) if asked.plan is not None else None
+    if saved is not None:
+        asked = replace(asked, request=saved.requested(asked.request))
+        saved.require(target)
     run, request = (
         runs.new_run_id(asked.request.scenario),
         joined(target, output, _with_kit(asked, target), dry_run=asked.dry_run),
@@ -136,9 +149,24 @@ def recover(target: Target, output: Output, asked: RecoverOptions) -> int:
         if not asked.dry_run:
             options = SenderOptions(asked.send_notices, asked.identity)
             this = _following(stack, this, IncidentDesk(target, output), run, request, options)
-        context = this.on(target, request, run, dry_run=asked.dry_run, confirm=asked.confirm, identity=asked.identity)
+        context = this.on(
+            target, request, run, dry_run=asked.dry_run, confirm=asked.confirm, identity=asked.identity,
+            approved=saved.plan if saved else None,
+        )  # fmt: skip
         ending = runner.begin(context, team)
-    return _farewell(ending, run, output, team)
+    code = _farewell(ending, run, output, team)
+    if asked.save_plan is not None and ending.error is None:
+        _save_plan(asked.save_plan, run, request, target, output)
+    return code
+
+
+def _save_plan(path: Path, run: str, request: Request, target: Target, output: Output) -> None:
+    """Save the plan that the dry run's journal holds."""
+    plan = Fold.of(Journal.read(state() / "runs" / run / NAME).stamped).plan
+    if plan is not None:
+        saved_plan.save(path, plan, request, target)
+        command = command_of(request.scenario, target, "--plan", str(path))
+        output.say(f"Plan saved. To carry it out exactly as it is: {command}")
 
 
 def _following(

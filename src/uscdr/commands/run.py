@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from uscdr import __version__, cleanup
+from uscdr.commands.command_line import as_typed
 from uscdr.commands.forecast import RecordedForecaster
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History
@@ -137,7 +138,8 @@ def _run_info(context: RunContext) -> RunInfo:
     if (single := OPERATIONS.get(context.request.scenario)) is not None:
         return RunInfo(begun, single.title, {}, ())
     scenario = _scenario_of(context)
-    return RunInfo(begun, scenario.title, dict(scenario.budget), scenario.follow_up, scenario.if_it_fails)
+    command = as_typed(context.request, context.target)
+    return RunInfo(begun, scenario.title, dict(scenario.budget), scenario.follow_up, command, scenario.if_it_fails)
 
 
 def _steps(context: RunContext, deps: Adapters) -> list[BoundStep]:
@@ -274,10 +276,10 @@ def _conduct(
         for words in _to_know(context, deps, journal, aside, beside):
             bus.emit(Note(level="warning", text=words))
         if context.dry_run:
-            return run.rehearse(steps, beside=beside)
+            return run.rehearse(steps, beside=beside, approved=context.approved)
         return run.run(
             steps, history, shortfall=lambda: shortfall(Fold.of(Journal.read(own).stamped)),
-            proviso=lambda: held_back(Fold.of(Journal.read(own).stamped)),
+            proviso=lambda: held_back(Fold.of(Journal.read(own).stamped)), approved=context.approved,
         )  # fmt: skip
 
 

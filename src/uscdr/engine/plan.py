@@ -12,7 +12,7 @@ from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Reporter, 
 from uscdr.models.events import PlannedStep, PlanReady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from uscdr.models.base import Fact
     from uscdr.models.forecast import RunForecast
@@ -57,6 +57,7 @@ class Plan:
             steps=tuple(_planned(line) for line in self.lines),
             budgets=budgets,
             phrase=blast.phrase if blast else None,
+            facts=dict(blast.facts) if blast else {},
         )
 
     @property
@@ -71,6 +72,29 @@ class Plan:
             if line.bound.step.destructive and line.seen is not None and line.action.kind == "change":
                 return line.bound.step.blast(line.seen, self.view)
         return None
+
+
+def changes(before: PlanReady, now: PlanReady) -> list[str]:
+    """How a plan differs from the one that was approved, a phrase for each difference; empty if it is the same.
+
+    Both were planned thoroughly. What only time changes (ages, forecasts) is no difference.
+    """
+    if [step.id for step in before.steps] != [step.id for step in now.steps]:
+        return ["the scenario has other steps"]
+    found = [words for old, new in zip(before.steps, now.steps, strict=True) for words in _changed(old, new)]
+    if before.phrase != now.phrase:
+        found.append(f"the phrase was “{before.phrase or 'none'}”, is now “{now.phrase or 'none'}”")
+    return found or ([] if before.digest == now.digest else ["the scenario's steps have other options"])
+
+
+def _changed(old: PlannedStep, new: PlannedStep) -> Iterator[str]:
+    if old.action != new.action:
+        yield f"“{new.title}” was “{old.action}”, is now “{new.action}”: {new.summary}"
+        return
+    for name in dict.fromkeys((*old.approved, *new.approved)):
+        was, is_now = old.approved.get(name, "nothing"), new.approved.get(name, "nothing")
+        if was != is_now:
+            yield f"“{new.title}”: {name} was {was}, is now {is_now}"
 
 
 class Forecaster(Protocol):

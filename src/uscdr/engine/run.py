@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.history import History
-from uscdr.engine.plan import LATER, Forecaster, Plan, Planned
+from uscdr.engine.plan import LATER, Forecaster, Plan, Planned, changes
 from uscdr.engine.runner import Runner
 from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, Outdated, UscdrError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from uscdr.engine.gate import Gate
     from uscdr.engine.wait import Stop
     from uscdr.events import Bus
+    from uscdr.models.events import PlanReady
 
 PLANNING = "plan"
 UNTOUCHED = "Nothing was changed."
@@ -40,6 +41,8 @@ class RunInfo:
     budgets: Mapping[str, float]
     follow_up: tuple[str, ...]
     """Tasks for people once all steps are done."""
+    command: str = ""
+    """The command line of this run without the phrase; empty if it has no plan to show."""
     if_it_fails: tuple[str, ...] = ()
     """Tasks for people when the run changed something and then failed."""
 
@@ -92,14 +95,16 @@ class Run:
         begun = self._charter.begun
         self._bus.emit(RunResumed(user=begun.user, host=begun.host, version=begun.version) if resumed else begun)
 
-    def rehearse(self, steps: Sequence[BoundStep], *, beside: str = "") -> Outcome:
+    def rehearse(
+        self, steps: Sequence[BoundStep], *, beside: str = "", approved: PlanReady | None = None
+    ) -> Outcome:  # fmt: skip
         """Dry run: read everything, show the plan, change nothing.
 
         `beside` says why a real run would be refused even though the plan is good.
         """
 
         def work() -> str:
-            plan = self._plan(steps, View(thorough=True))
+            plan = self._plan(steps, View(thorough=True), approved)
             if plan.blocked:
                 raise CheckFailed(f"This plan cannot run: {plan.blocked}")
             return f"Dry run: nothing was changed. {beside}".rstrip()
@@ -113,8 +118,9 @@ class Run:
         *,
         shortfall: Callable[[], str],
         proviso: Callable[[], str] = lambda: "",
+        approved: PlanReady | None = None,
     ) -> Outcome:
-        """Plan, confirm, run.
+        """Plan, confirm, run. With a plan that was `approved`, refuse any other one before the first change.
 
         After the last step, `shortfall` returns why the run is no success (empty when it is one), and `proviso` what a
         success leaves open.
@@ -123,7 +129,7 @@ class Run:
 
         def work() -> str:
             view = View(thorough=False)
-            plan = Plan(self._taken_up(steps, history), view) if history.begun else self._plan(steps, view)
+            plan = Plan(self._taken_up(steps, history), view) if history.begun else self._plan(steps, view, approved)
             known = history if history.begun else History(attempts=history.attempts)
             self._refuse_what_cannot_be_confirmed(plan, known)
             fresh = View(thorough=True)
@@ -154,12 +160,19 @@ class Run:
             )
         return tuple(Planned(bound, None, _as_approved(bound, history)) for bound in steps)
 
-    def _plan(self, steps: Sequence[BoundStep], view: View) -> Plan:
-        plan = Plan.foresee(steps, view, StepReporter(self._bus, PLANNING))
+    def _plan(self, steps: Sequence[BoundStep], view: View, approved: PlanReady | None = None) -> Plan:
+        """The plan, shown and journalled. Raises CheckFailed if it is not the one that was approved."""
+        plan = Plan.foresee(steps, View(thorough=True) if approved else view, StepReporter(self._bus, PLANNING))
         event = plan.as_event(self._charter.begun.scenario_digest, dict(self._charter.budgets))
+        more: dict[str, Any] = {"command": self._charter.command, "dry_run": view.thorough}
         if self._forecaster is not None:
-            event = event.model_copy(update={"forecast": self._forecaster.of_plan(event, plan)})
-        self._bus.emit(event)
+            more["forecast"] = self._forecaster.of_plan(event, plan)
+        self._bus.emit(event.model_copy(update=more))
+        if approved is not None and (differ := changes(approved, event)):
+            raise CheckFailed(
+                f"The saved plan is out of date: {'; '.join(differ)}.",
+                next_action=f"{UNTOUCHED} Plan again: {self._charter.command} --dry-run --save-plan FILE",
+            )
         return plan
 
     def _refuse_what_cannot_be_confirmed(self, plan: Plan, history: History) -> None:

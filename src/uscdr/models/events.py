@@ -98,6 +98,10 @@ class PlanReady(Event):
     steps: tuple[PlannedStep, ...]
     budgets: dict[str, Span]
     phrase: str | None = None
+    facts: dict[str, str] = Field(default_factory=dict)
+    """What stands above the phrase: what is overwritten, rows lost, price. Empty in journals of earlier versions."""
+    command: str = ""
+    """The command that carries the plan out, without the phrase; empty in journals of earlier versions."""
     forecast: RunForecast | None = None
     """From earlier runs. Not part of the digest; None in journals of earlier versions, and for a single write."""
 

@@ -85,6 +85,8 @@ class Request:
     """When the outage began (ISO 8601, UTC); the RTO counts from then."""
     incident: str = ""
     """The incident that the run belongs to."""
+    plan: str = ""
+    """The digest of the saved plan that the run carries out; empty without one."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Shows a page of Markdown: formatted and paged on a terminal, as it is in a pipe."""
+"""Shows long text, or a page of Markdown: paged on a terminal, as it is in a pipe."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from uscdr.settings import program
@@ -27,11 +28,16 @@ def show_markdown(text: str, output: Output) -> None:
     if not output.out.is_tty:
         output.out.offer(text)
         return
-    shown = _formatted(text, output)
-    pager = _pager()
-    fits = shown.count("\n") < shutil.get_terminal_size().lines
-    if pager is None or fits or not _paged(pager, shown):
-        output.out.offer(shown)
+    show_text(_formatted(text, output), output)
+
+
+def show_text(text: str, output: Output) -> None:
+    """Show text that is laid out. What is longer than the terminal is paged, where somebody can turn the pages."""
+    can = output.out.can_redraw and not output.quiet and sys.stdin is not None and sys.stdin.isatty()
+    fits = text.count("\n") < shutil.get_terminal_size().lines
+    pager = _pager() if can and not fits else None
+    if pager is None or not _paged(pager, text):
+        output.out.offer(text)
 
 
 def _formatted(text: str, output: Output) -> str:

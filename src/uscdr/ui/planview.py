@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from uscdr.phrase import UNKNOWN
+from uscdr.ui.pager import show_text
 from uscdr.ui.schemas import Schema
-from uscdr.ui.text import Line, Span, Tone, line, painted, wrap
+from uscdr.ui.text import Line, Span, Tone, cells, line, painted, wrap
 from uscdr.words import duration, plural
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 INDENT = 5
 NAMES = 9
 """Columns for the names on the left of a step's facts."""
+_MAINTENANCE = "heroku.maintenance"
+"""The name of the steps that switch maintenance mode."""
 
 
 def show_plan(plan: PlanReady, output: Output, *, passed: str = "") -> None:
@@ -32,7 +36,11 @@ def show_plan(plan: PlanReady, output: Output, *, passed: str = "") -> None:
     stream = output.err if output.out.absent else output.out
     width = stream.width if stream.is_tty else None
     color = output.color_on(stream)
-    stream.offer("\n".join(painted(spans, color=color) for spans in _plan_lines(plan, width, passed)) + "\n")
+    text = "\n".join(painted(spans, color=color) for spans in _plan_lines(plan, width, passed)) + "\n"
+    if plan.dry_run and stream is output.out:
+        show_text(text, output)
+    else:
+        stream.offer(text)
 
 
 def _plan_lines(plan: PlanReady, width: int | None, passed: str = "") -> list[Line]:
@@ -134,20 +142,49 @@ def _kept(name: str, text: str) -> Line:
 
 
 def _foot(plan: PlanReady, width: int | None) -> list[Line]:
-    lines = [line(Span("digest   ", "dim"), plan.digest)]
+    """The summary, last on the screen: what is lost, how long users are shut out, the phrase, the next command."""
+    lines = [*_facts(plan, width), *_downtime(plan, width), *_expected(plan.forecast, width)]
+    lines.append(line(Span("digest   ", "dim"), plan.digest))
     if plan.phrase:
-        pieces = wrap(plan.phrase, width - NAMES) if width else [plan.phrase]
-        lines += [
-            line(Span(f"{'' if index else 'phrase':<{NAMES}}", "dim"), Span(piece, "strong"))
-            for index, piece in enumerate(pieces)
-        ]
+        lines.append(line(Span(f"{'phrase':<{NAMES}}", "dim"), Span(plan.phrase, "strong")))
         if UNKNOWN in plan.phrase:
             lines.append(line(" " * NAMES, Span(f"uscdr learns {UNKNOWN} during the run and asks you then", "dim")))
-    lines += _expected(plan.forecast, width)
     blocked = [str(number) for number, step in enumerate(plan.steps, start=1) if step.action == "blocked"]
     if blocked:
         lines.append(line(Span(f"BLOCKED  step {', '.join(blocked)}: this plan cannot run.", "bad")))
+    elif plan.dry_run and plan.command:
+        lines.append(line(Span(f"{'next':<{NAMES}}", "dim"), Span(_next(plan), "strong")))
     return lines
+
+
+def _facts(plan: PlanReady, width: int | None) -> list[Line]:
+    """What stands above the phrase, as far as it is known."""
+    known = {name: words for name, words in plan.facts.items() if words not in {UNKNOWN, "not known"} or plan.dry_run}
+    if not known:
+        return []
+    widest = max(cells(name) for name in known) + 2
+    lines = [line(Span("Summary", "title"))]
+    for name, words in known.items():
+        pieces = wrap(words, width - widest) if width else [words]
+        lines += [line(Span((name if not index else "").ljust(widest), "dim"), piece)
+                  for index, piece in enumerate(pieces)]  # fmt: skip
+    return [*lines, ()]
+
+
+def _downtime(plan: PlanReady, width: int | None) -> list[Line]:
+    """How long users are shut out: from the step that enables maintenance mode to the one that disables it."""
+    shut = [number for number, step in enumerate(plan.steps, start=1) if step.name == _MAINTENANCE and step.will_write]
+    if len(shut) < 2:  # noqa: PLR2004 - one on, one off
+        return []
+    forecast = plan.forecast.of(plan.steps[shut[0] - 1].id) if plan.forecast else None
+    took = f": {forecast.to_back.words} by earlier runs" if forecast and forecast.to_back else ""
+    words = f"Users are shut out from step {shut[0]} to step {shut[-1]}{took}."
+    return [line(piece) for piece in (wrap(words, width) if width else [words])]
+
+
+def _next(plan: PlanReady) -> str:
+    """The command that carries the plan out; without a phrase it asks, if it has to."""
+    return f"{plan.command} --confirm {shlex.quote(plan.phrase)}" if plan.phrase else plan.command
 
 
 def _expected(forecast: RunForecast | None, width: int | None) -> list[Line]:

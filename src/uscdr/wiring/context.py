@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uscdr.engine.gate import Asker
     from uscdr.engine.wait import Stop
     from uscdr.events import Bus, Viewer
-    from uscdr.models.events import Stamped
+    from uscdr.models.events import PlanReady, Stamped
     from uscdr.providers.http.retry import Wait
     from uscdr.scenarios.adapters import Request
     from uscdr.ui.board import Reminders
@@ -90,13 +90,13 @@ class Process:
 
     def on(
         self, target: Target, request: Request, run: str, *, dry_run: bool, confirm: str | None = None,
-        identity: Path | None = None, send_again: bool = False,
+        identity: Path | None = None, send_again: bool = False, approved: PlanReady | None = None,
     ) -> RunContext:  # fmt: skip
         """The context of one run of a target in this process."""
         own: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(Process)}
         return RunContext(
             **own, target=target, request=request, run=run, dry_run=dry_run, confirm=confirm, identity=identity,
-            send_again=send_again, redactor=known_secrets(target, self.env),
+            send_again=send_again, redactor=known_secrets(target, self.env), approved=approved,
         )  # fmt: skip
 
 
@@ -115,6 +115,8 @@ class RunContext(Process):
     """The identity file of an escape kit, when the environment does not name it."""
     send_again: bool = False
     """The operator has checked that the write of an earlier process had no effect."""
+    approved: PlanReady | None = None
+    """The saved plan that this run carries out exactly, or not at all."""
     redactor: Redactor = field(default_factory=Redactor)
     """Knows every secret of the target and the secrets that adapters find."""
     waits: WaitReporter = field(default_factory=WaitReporter)
