@@ -109,7 +109,13 @@ def test_plain_lines(run: str, golden: Golden, replay: Replay) -> None:
 @pytest.mark.parametrize("width", [40, 80, 120, None])
 def test_plan(width: int | None, golden: Golden, replay: Replay) -> None:
     plan = next(item.event for item in events(replay("good")) if isinstance(item.event, PlanReady))
-    plan = plan.model_copy(update={"phrase": "postgresql-curved-1234 of usc-pis: 81234 rows -> … rows of b118"})
+    facts = {
+        "database": "postgresql-curved-1234, owned by usc-pis", "rows now": "81234", "rows in b118": "81256",
+        "backup taken": "2026-11-23 00:00 UTC, 2 h 10 min ago", "rows lost": "at least 22",
+        "writes lost": "at most those of 2 h 10 min; the times of the lost rows of authentication_user are not known",
+    }  # fmt: skip
+    made = {"phrase": "usc-pis b118 lose at least 22", "facts": facts, "dry_run": True}
+    plan = plan.model_copy(update={**made, "command": "uscdr recover db --backup b118"})
     golden(f"plan-{width or 'pipe'}.txt", "\n".join(_bare(line) for line in _plan_lines(plan, width)) + "\n")
 
 
