@@ -89,7 +89,21 @@ class Place(World):
             self.writes.append(f"{name} {detail}".strip())
             return result
 
+        self.leave()
         return self.call(name, noted)
+
+    @property
+    def leave(self) -> Callable[[], object]:
+        """Whose leave the process needs that works on the platform now: the same for all of its apps."""
+        return self._places.leave
+
+    @leave.setter
+    def leave(self, value: Callable[[], object]) -> None:
+        self._places.leave = value
+
+    @leave.deleter
+    def leave(self) -> None:
+        self._places.leave = lambda: None
 
     def run(self, release: Release) -> Release:
         """A release phase migrates; a first release starts web only."""
@@ -161,6 +175,8 @@ class Places:
     """How certificates end once DNS points here."""
     pointing: Callable[[str], str] = lambda host: ""
     """Where DNS says a hostname points."""
+    leave: Callable[[], object] = lambda: None
+    """Called before each request that changes something."""
     on_look: Callable[[], None] = lambda: None
     """Called after every call: time passes."""
     wrongs: set[str] = field(default_factory=set)

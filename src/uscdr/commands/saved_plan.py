@@ -83,10 +83,12 @@ class SavedPlan(BaseModel):
 
 def require_free(path: Path) -> None:
     """Before the plan is made: raises BadInput where it cannot be saved."""
-    if os.path.lexists(path):
+    if path.exists() or path.is_symlink():
         raise BadInput(f"{path} exists; uscdr does not overwrite it.", next_action="Pass another name to --save-plan.")
     if not os.access(path.absolute().parent, os.W_OK):
-        raise BadInput(f"uscdr cannot write into {path.absolute().parent}.", next_action="Pass another --save-plan.")
+        raise BadInput(
+            f"uscdr cannot write into {path.absolute().parent}.", next_action="Pass another FILE to --save-plan."
+        )
 
 
 def save(path: Path, plan: PlanReady, request: Request, target: Target) -> None:

@@ -23,8 +23,10 @@ class History:
     spent: bool = False
     """A confirmed write certainly failed, so its confirmation no longer counts."""
     attempts: dict[str, int] = field(default_factory=dict)
+    tried: set[str] = field(default_factory=set)
+    """Steps that began a change, whatever became of it."""
     touched: set[str] = field(default_factory=set)
-    """Steps that may have changed something."""
+    """Those of them that may have changed something."""
     order: list[str] = field(default_factory=list)
     """The step ids of the plan, in order."""
     approved: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -40,8 +42,8 @@ class History:
 
     @property
     def begun(self) -> bool:
-        """Whether something was changed or confirmed; otherwise a resumed run plans again."""
-        return self.wrote or bool(self.confirmed)
+        """Whether a change was begun or confirmed; otherwise a resumed run plans again."""
+        return bool(self.tried or self.confirmed)
 
     @classmethod
     def of(cls, records: Iterable[dict[str, Any]]) -> History:
@@ -68,17 +70,22 @@ def _apply(history: History, event: dict[str, Any], at: str) -> None:
     elif kind in ("step.succeeded", "step.skipped"):
         history.intents.pop(step, None)
         history.results[step] = event["result"]
-    elif kind == "step.failed" and not event.get("changed", True):
-        history.intents.pop(step, None)
-        history.touched.discard(step)
-    elif kind == "step.failed" and event["over"]:
-        history.intents.pop(step, None)
-        history.spent = history.spent or step in history.confirmed
-        history.confirmed.discard(step)
+    elif kind == "step.failed":
+        _failed(history, event, step)
     elif kind == "gate.asked":
         history.phrase = event["phrase"]
     elif kind == "gate.answered" and event["confirmed"]:
         history.confirmed.add(step)
+
+
+def _failed(history: History, event: dict[str, Any], step: str) -> None:
+    """The intent stays if the write may be on its way, and also if not: the next process looks before it sends."""
+    if not event.get("changed", True):
+        history.touched.discard(step)
+    if event["over"]:
+        history.intents.pop(step, None)
+        history.spent = history.spent or step in history.confirmed
+        history.confirmed.discard(step)
 
 
 def _started(history: History, event: dict[str, Any], at: str) -> None:
@@ -89,4 +96,5 @@ def _started(history: History, event: dict[str, Any], at: str) -> None:
     history.intents[step] = Intent(earlier.at if earlier else at, baseline, None, sent)
     history.attempts[step] = event["attempt"]
     if event["effect"] != "read":
+        history.tried.add(step)
         history.touched.add(step)

@@ -104,7 +104,7 @@ class Runner:
         step_id = bound.step.id
         if bound.step.effect is Effect.READ:
             return False
-        if step_id in self._history.touched:
+        if step_id in self._history.touched or isinstance(error, EffectFailed | OutcomeUnknown):
             return True
         if step_id not in self._begun:
             return False

@@ -94,7 +94,7 @@ def new_run_id(scenario: str, now: datetime | None = None) -> str:
     """A run id that sorts by time, e.g. `20261123T031500Z-db-4f2a9c`.
 
     Its last six digits: the 4096th of the second (so a dry run sorts before the run that follows it at once), and
-    three by chance.
+    three by chance. Two of 4096 runs in the same 4096th are alike: the second cannot create its journal.
     """
     now = now or datetime.now(UTC)
     return f"{now:{STAMP}}-{scenario}-{now.microsecond * 4096 // 1_000_000:03x}{os.urandom(2).hex()[:3]}"

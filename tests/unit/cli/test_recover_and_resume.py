@@ -80,7 +80,8 @@ def test_a_failed_restore_is_not_repeated_on_the_strength_of_the_old_phrase(shel
     phrase = shell.phrase()
     shell.run.world.doom = [TransferState.COMPLETED, TransferState.FAILED]
     assert shell.type("recover", "db", "--confirm", phrase)[0] == 3
-    assert shell.type("runs", "resume")[0] == 4
+    code, _, err = shell.type("runs", "resume")
+    assert code == 4, err
     assert len(shell.run.world.restores) == 1
 
 

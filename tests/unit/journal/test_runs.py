@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -169,8 +169,9 @@ def test_a_run_is_found_by_a_unique_beginning(tmp_path: Path) -> None:
 
 
 def test_run_ids_sort_by_time_and_do_not_repeat() -> None:
-    ids = [runs.new_run_id("db") for _ in range(50)]
-    assert len(set(ids)) == 50
+    begun = datetime(2026, 11, 29, tzinfo=UTC)
+    ids = [runs.new_run_id("db", begun + timedelta(milliseconds=number)) for number in range(50)]
+    assert ids == sorted(set(ids))
     assert all(one.endswith("Z", 0, 16) and "-db-" in one for one in ids)
 
 

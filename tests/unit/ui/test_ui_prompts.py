@@ -7,6 +7,7 @@ import io
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -207,3 +208,73 @@ def test_without_a_terminal_the_phrase_and_the_way_to_pass_it_are_told() -> None
         prompter.choose("What became of it?", ("adopt", "redo", "abort"))
     with pytest.raises(Declined):
         prompter.ask("What did you see?")
+
+
+LEFT, UP, HOME = "\x1b[D", "\x1b[A", "\x01"
+
+
+@pytest.mark.parametrize("asked", ["confirm"], indirect=True)
+def test_arrow_keys_edit_the_line(asked: pexpect.spawn) -> None:
+    asked.send(f"{PHRASE[:-2]}8{LEFT}{PHRASE[-2]}{HOME}")
+    asked.send("\r")
+    asked.expect("ANSWER True")
+
+
+@pytest.mark.parametrize("asked", ["confirm"], indirect=True)
+def test_an_arrow_key_offers_no_earlier_answer(asked: pexpect.spawn) -> None:
+    asked.sendline(PHRASE + " now")
+    asked.expect("must be the last word")
+    asked.expect("> ")
+    asked.send(f"{UP}\r")
+    asked.expect("ANSWER False")
+
+
+@pytest.mark.parametrize("asked", ["confirm"], indirect=True)
+def test_a_paste_with_a_line_break_is_text_until_enter(asked: pexpect.spawn) -> None:
+    before, after = PHRASE.split(" for ")
+    asked.send(f"\x1b[200~{before}\nfor {after}\x1b[201~")
+    asked.send("\r")
+    asked.expect("ANSWER True")
+
+
+ENV = {"TERM": "xterm", "PYTHONUTF8": "1", "PATH": "/usr/bin:/bin"}
+
+
+def test_ctrl_z_gives_the_terminal_back_and_the_line_is_there_again() -> None:
+    script = 'set -m; "$0" "$@"; stty -a; echo STOPPED; fg; echo END'
+    shell = pexpect.spawn("/bin/bash", ["-c", script, sys.executable, "-c", ASKER, "confirm"], timeout=60, env=ENV)
+    shell.expect("> ")
+    shell.send(PHRASE[:-1])
+    shell.expect_exact(PHRASE[:-1])
+    shell.send("\x1a")
+    shell.expect("STOPPED")
+    modes = shell.before.decode().split()
+    assert {"icanon", "echo"} <= {one.rstrip(";") for one in modes}
+    shell.expect_exact(f"> {PHRASE[:-1]}")
+    shell.send(f"{PHRASE[-1]}\r")
+    shell.expect("ANSWER True")
+    shell.expect("END")
+    shell.close()
+
+
+@pytest.mark.parametrize("question", ["confirm", "choose", "ask"])
+@pytest.mark.parametrize("ends", [b"\x03", b"\x04", b"\x1c"])
+def test_the_terminal_has_its_modes_again_after_a_question(question: str, ends: bytes) -> None:
+    script = 'trap : INT QUIT; stty -g; "$0" "$@"; stty -g; echo END'
+    shell = pexpect.spawn("/bin/sh", ["-c", script, sys.executable, "-c", ASKER, question], timeout=60, env=ENV)
+    shell.expect("> ")
+    before = shell.before.split()[0]
+    shell.send(ends)
+    shell.expect("END")
+    assert shell.before.split()[-1] == before
+    shell.close()
+
+
+def test_with_stdout_elsewhere_a_question_is_read_as_it_is_typed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["-c", f'"$0" "$@" >{out}', sys.executable, "-c", ASKER, "confirm"]
+    child = pexpect.spawn("/bin/sh", words, timeout=20, env=ENV)
+    child.expect("> ")
+    child.sendline(PHRASE)
+    child.expect(pexpect.EOF)
+    assert out.read_text() == "ANSWER True\n"

@@ -181,8 +181,8 @@ HISTORY = (
     ),
     _past(
         "wrote",
-        'if event["effect"] != "read":\n        history.touched.add(step)',
-        'if event["effect"] == "read":\n        history.touched.add(step)',
+        'if event["effect"] != "read":\n        history.tried.add(step)',
+        'if event["effect"] == "read":\n        history.tried.add(step)',
         "a run that began a write counts as one that changed nothing",
     ),
     _past(
@@ -193,8 +193,8 @@ HISTORY = (
     ),
     _past(
         "failed",
-        'elif kind == "step.failed" and event["over"]:',
-        'elif kind == "step.failed":',
+        'if event["over"]:\n        history.intents',
+        "if event:\n        history.intents",
         "a write in doubt is forgotten by the next process",
     ),
     _past(
