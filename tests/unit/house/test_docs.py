@@ -186,3 +186,33 @@ def test_what_may_be_said_of_access_is_documented() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_names_this_checkout(page: Path) -> None:
     assert str(ROOT) not in page.read_text()
+
+
+def test_the_page_of_questions_names_every_answer() -> None:
+    """Each tuple of answers that is given to `choose`, by the constants of its module."""
+    page = (DOCS / "questions.md").read_text()
+    found = 0
+    for path in (ROOT / "src" / "uscdr").rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        named = dict(_constants(tree))
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            if not ast.unparse(call.func).endswith(".choose") or not isinstance(call.args[-1], ast.Tuple):
+                continue
+            for one in call.args[-1].elts:
+                text = one.value if isinstance(one, ast.Constant) else named[ast.unparse(one)]
+                found += 1
+                assert f"`{text}`" in page, (path.name, text)
+    assert found >= 15
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The texts that names of a module stand for: `A = "a"` and `A, B = "a", "b"`."""
+    for node in tree.body:
+        if not isinstance(node, ast.Assign):
+            continue
+        (target,) = node.targets
+        names = target.elts if isinstance(target, ast.Tuple) else [target]
+        values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+        for name, value in zip(names, values, strict=False):
+            if isinstance(name, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield name.id, value.value
