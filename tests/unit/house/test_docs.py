@@ -199,7 +199,7 @@ def test_the_page_of_questions_names_every_answer() -> None:
             if not ast.unparse(call.func).endswith(".choose") or not isinstance(call.args[-1], ast.Tuple):
                 continue
             for one in call.args[-1].elts:
-                text = one.value if isinstance(one, ast.Constant) else named[ast.unparse(one)]
+                text = str(one.value) if isinstance(one, ast.Constant) else named[ast.unparse(one)]
                 found += 1
                 assert f"`{text}`" in page, (path.name, text)
     assert found >= 15
