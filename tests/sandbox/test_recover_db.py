@@ -152,14 +152,14 @@ def test_a_dry_run_in_json_is_one_object_a_line(desk: Desk) -> None:
     kinds = [one["event"]["kind"] for one in told if one["schema"] == "uscdr.event.v1"]
     assert {"run.started", "plan.ready", "run.finished"} <= set(kinds)
     (plan,) = (one for one in told if one["schema"] == "uscdr.plan.v1")
-    assert plan["phrase"].startswith("postgresql-")
+    assert plan["phrase"].startswith("usc-pis b001 lose ")
 
 
 def test_without_a_terminal_and_without_the_phrase_nothing_is_changed(desk: Desk) -> None:
     before = desk.writes()
     refused = desk.call(*RECOVER, code=4)
     assert "--dry-run" in refused.stderr
-    wrong = desk.call(*RECOVER, "--confirm", "postgresql-x of usc-pis: 1 rows", code=4)
+    wrong = desk.call(*RECOVER, "--confirm", "usc-pis b001 lose 1 rows", code=4)
     assert "does not match" in wrong.stderr
     assert desk.writes() == before
 
