@@ -1,4 +1,4 @@
-"""README and tutorial as a newcomer types them: every line in order, in a shell, with an empty HOME."""
+"""A page as a newcomer types it: every line in order, in a shell, with an empty HOME."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pytest
 
 from documented import parsed
 from uscdr.errors import ExitCode
@@ -80,6 +78,8 @@ class Newcomer:
 
     home: Path
     env: dict[str, str] = field(default_factory=dict)
+    plans: dict[str, str] = field(default_factory=dict)
+    """What the last dry run of each command printed."""
 
     def __post_init__(self) -> None:
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
@@ -99,11 +99,15 @@ class Newcomer:
         return subprocess.CompletedProcess(text, done.returncode, *said)
 
     def confirmed(self, line: Line) -> str:
-        """The line with the phrase that its dry run prints, as somebody types it who read the plan."""
+        """The line with its phrase: of the dry run that the page has before it, else of one that is made for it."""
+        printed = re.search(r"^phrase +(.+)$", self.plans.pop(line.text, ""), re.MULTILINE)
+        phrase = printed[1] if printed else self._asked(line)
+        return f"{line.text} --confirm {shlex.quote(phrase)}" if phrase else line.text
+
+    def _asked(self, line: Line) -> str:
         said = self.type(f"{line.text} --dry-run --json").stdout
         plans = [json.loads(one) for one in said.splitlines()]
-        phrase = next((one["phrase"] for one in plans if one.get("phrase")), None)
-        return f"{line.text} --confirm {shlex.quote(phrase)}" if phrase else line.text
+        return next((one["phrase"] for one in plans if one.get("phrase")), "")
 
 
 def follow(page: Path, newcomer: Newcomer) -> None:
@@ -125,45 +129,13 @@ def _type(newcomer: Newcomer, *texts: str, code: int = ExitCode.DONE) -> None:
         said = f"$ {text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         assert "Traceback" not in said, said
         assert done.returncode == code, f"exit {done.returncode}\n{said}"
+        if text.endswith(" --dry-run"):
+            newcomer.plans[text.removesuffix(" --dry-run")] = done.stdout
 
 
-@pytest.fixture
-def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
-    one = Newcomer(tmp_path)
-    yield one
-    one.type("uscdr sandbox down")
-
-
-@pytest.mark.parametrize("page", [README, TUTORIAL], ids=lambda page: page.stem)
-def test_every_line_works_as_it_stands(page: Path, newcomer: Newcomer) -> None:
-    assert sum(line.is_run for line in lines(page)) > 10
-    follow(page, newcomer)
-
-
-@pytest.mark.parametrize("page", [README, TUTORIAL], ids=lambda page: page.stem)
-def test_what_is_not_run_is_a_command_line_of_the_program(page: Path) -> None:
-    for line in lines(page):
-        if not line.is_run and line.text.startswith("uscdr "):
-            parsed(shlex.split(line.text)[1:])
-
-
-def test_every_section_and_line_that_is_named_is_there() -> None:
-    found = [line for page in (README, TUTORIAL) for line in lines(page)]
-    told = {f"{line.section}: {line.text}" for line in found}
-    assert set(CODES) <= told
-    assert {*GIVEN, *TAKEN} <= {line.section for line in found}
-    assert all(f"## {section}\n" in README.read_text() + TUTORIAL.read_text() for section in LATER)
-
-
-def test_what_the_readme_begins_with_are_targets_that_a_fresh_machine_makes() -> None:
-    first = [line.text for line in lines(README) if line.section == "Try it: two commands"]
-    assert first == ["make drill", "make test"]
-    assert set(first) <= set((ROOT / ".ci" / "run").read_text().splitlines())
-
-
-def test_a_line_is_found_with_its_section_and_without_its_comment(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("# Title\n\n## Part\n\ntext\n\n    uscdr recover db   # asks\n    uscdr runs resume RUN\n")
-    assert list(lines(page)) == [Line("Part", "uscdr recover db"), Line("Part", "uscdr runs resume RUN")]
-    assert [line.asks for line in lines(page)] == [True, False]
-    assert [line.is_run for line in lines(page)] == [True, False]
+def unread(page: Path) -> list[str]:
+    """Command lines that are not run. Raises what the program's parser raises."""
+    texts = [line.text for line in lines(page) if not line.is_run and line.text.startswith("uscdr ")]
+    for text in texts:
+        parsed(shlex.split(text)[1:])
+    return texts
