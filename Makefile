@@ -55,8 +55,9 @@ mutants: $(STAMP)        ## whether the tests find the faults of a fixed list; J
 bench: $(STAMP)          ## ratios in one run
 	$(BIN)/python -m bench
 
-pages: $(STAMP)          ## the manual pages and docs/commands.md, from the commands; tests hold that they are up to date
+pages: $(STAMP)          ## the manual pages, docs/commands.md and the pictures of screens; tests hold that they are up to date
 	$(BIN)/python -m tools.pages
+	$(BIN)/python -m tools.pictures
 
 sbom: $(STAMP)           ## build/sbom.json: what an installation with every extra consists of (CycloneDX)
 	$(BIN)/python -m tools.sbom build/sbom.json
