@@ -169,7 +169,7 @@ def test_at_the_phrase_it_says_what_was_done_and_the_command_that_goes_on(place:
         )
         assert "none overwritten" in said
         assert "maintenance mode: ON" in said
-        assert re.search(r"Next: +uscdr runs resume \S+-db-\S+ --confirm 'postgresql-", said), said
+        assert re.search(r"Next: +uscdr runs resume \S+-db-\S+ --confirm 'usc-pis b001 lose ", said), said
         assert not terminal.screen.cursor.hidden
     finally:
         terminal.child.close(force=True)
