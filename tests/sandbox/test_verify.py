@@ -167,7 +167,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(desk: VerifyDe
     done = desk.call("verify", *arguments)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stderr.startswith("Error: ")
+    assert "\nError: " in f"\n{done.stderr}"
     assert len(desk.live.audit()) == before
 
 
