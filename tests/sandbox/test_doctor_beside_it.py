@@ -16,7 +16,7 @@ from uscdr.installation import install
 from uscdr.pgserver.cluster import find_server
 from verify_desk import FOREIGN
 
-INSTALL = install("sandbox").partition(" ")[2]
+INSTALL = install("proof").partition(" ")[2]
 """Without the interpreter, which has several names."""
 
 

@@ -49,7 +49,8 @@ class Place:
     def call(self, *arguments: str, target: str = "sandbox", **env: str) -> subprocess.CompletedProcess[str]:
         inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         given = (self.public if one == "PUBLIC" else one for one in arguments)
-        environment = {**inherited, "USCDR_STATE_DIR": str(self.home), "HOME": str(self.home), **self.env, **env}
+        places = {"USCDR_STATE_DIR": self.home, "HOME": self.home, "USCDR_CONFIG": self.home / "scenarios.yaml"}
+        environment = {**inherited, **{name: str(path) for name, path in places.items()}, **self.env, **env}
         done = forked.call(("--target", target, *given), env=environment, cwd=self.home)
         assert "internal error" not in done.stderr, done.stderr
         return done

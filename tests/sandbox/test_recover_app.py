@@ -37,9 +37,9 @@ def breaks(desk: Desk, how: str, *more: str) -> None:
 
 
 def phrase(desk: Desk, goal: str) -> str:
-    """What must be typed, put together from what the platform and the repository say."""
-    running = next(release["version"] for release in releases(desk) if release["current"])
-    return f"usc-pis v{running}: {goal} {desk.contract['source']['commit'][:12]}"
+    """What must be typed, put together from what will be done and the repository."""
+    first = goal.partition(",")[0]
+    return f"usc-pis {first} {desk.contract['source']['commit'][:12]}" if first == "deploy" else f"usc-pis {first}"
 
 
 def recovered(desk: Desk, goal: str, *more: str) -> list[str]:
