@@ -12,6 +12,8 @@ from uscdr.cli.options import Scratch, SendNotices, targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
+    from uscdr.ui.console import Output
+    from uscdr.wiring.targets import Targets
 
 app = typer.Typer(no_args_is_help=True, help="Plan a recovery, ask for confirmation, and recover.")
 
@@ -196,7 +198,7 @@ def infra(
     from uscdr.commands import recover as conduct
     from uscdr.scenarios.adapters import Request
 
-    targets, output = targets_and_output(context)
+    targets, output = opened = targets_and_output(context, scratch=scratch)
     name = conduct.new_application(targets.find(), output, app_name, in_place=in_place)
     request = Request("infra", backup, ref=ref, app=name, kit=kit, since=since, anew=new)
     carry_out(
@@ -205,7 +207,7 @@ def infra(
         confirm=confirm,
         dry_run=dry_run,
         identity=identity,
-        scratch=scratch,
+        opened=opened,
         send_notices=send_notices,
     )
 
@@ -255,13 +257,14 @@ def carry_out(
     dry_run: bool,
     identity: Path | None = None,
     scratch: str | None = None,
+    opened: tuple[Targets, Output] | None = None,
     send_notices: bool = False,
 ) -> None:
-    """Run the request and exit with its exit code."""
+    """Run the request and exit with its exit code. `opened`: what the command looked at before, so that it warns once."""
     from uscdr.commands import recover as conduct
 
     asked = conduct.RecoverOptions(
         request, confirm=confirm, dry_run=dry_run, identity=identity, send_notices=send_notices
     )
-    targets, output = targets_and_output(context, scratch=scratch)
+    targets, output = opened or targets_and_output(context, scratch=scratch)
     raise typer.Exit(conduct.recover(targets.find(), output, asked))

@@ -118,3 +118,12 @@ def test_keys_that_others_can_read_are_warned_of_once(
     for one in (key, netrc):
         assert shown.count(f"Other users can read {one}. Run: chmod 600 {one}") == 1, shown
     assert "canary" not in shown
+
+
+@pytest.mark.parametrize("scenario", ["db", "infra"])
+def test_a_recovery_names_the_configuration_once(
+    scenario: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEROKU_API_KEY", "HRKU-canary")
+    main.run(["recover", scenario, "--kit", "newest", "--dry-run"] if scenario == "infra" else ["recover", scenario])
+    assert capsys.readouterr().err.count("Configuration:") == 1
