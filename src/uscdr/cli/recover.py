@@ -202,13 +202,7 @@ def infra(
     name = conduct.new_application(targets.find(), output, app_name, in_place=in_place)
     request = Request("infra", backup, ref=ref, app=name, kit=kit, since=since, anew=new)
     carry_out(
-        context,
-        request,
-        confirm=confirm,
-        dry_run=dry_run,
-        identity=identity,
-        opened=opened,
-        send_notices=send_notices,
+        context, request, confirm=confirm, dry_run=dry_run, identity=identity, opened=opened, send_notices=send_notices
     )
 
 
@@ -260,7 +254,7 @@ def carry_out(
     opened: tuple[Targets, Output] | None = None,
     send_notices: bool = False,
 ) -> None:
-    """Run the request and exit with its exit code. `opened`: what the command looked at before, so that it warns once."""
+    """Run the request and exit with its exit code. `opened`: where the command looked before; it warns once."""
     from uscdr.commands import recover as conduct
 
     asked = conduct.RecoverOptions(
