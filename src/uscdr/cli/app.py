@@ -104,6 +104,7 @@ def _print_version(context: Any, option: Any, wanted: Any) -> None:  # noqa: ANN
 
 
 _VERSION = TyperOption(
-    param_decls=["global_version", "-V", "--version"], is_flag=True, default=False, is_eager=True, expose_value=False,
+    param_decls=["global_version", "-V", "--version"], is_flag=True, default=False, expose_value=False,
     callback=_print_version, help="Print the version.",
 )  # fmt: skip
+"""Not eager: `--version --json` knows --json first."""

@@ -103,7 +103,8 @@ def _environment(output: Output) -> None:
         return
     rows = [(one.name, f"{one.meaning} [{one.used}]{' SECRET' if one.secret else ''}") for one in ENVIRONMENT]
     width = width_of(output.out.width, terminal=output.out.is_tty)
-    output.result("Variables that uscdr reads [the option that overrides it, or the commands that use it]:")
+    first = "Variables that uscdr reads [the option that overrides it, or the commands that use it]:"
+    output.result(textwrap.fill(first, width))
     output.result("\n".join(rows_as_text(rows, width)))
     last = "Put no SECRET on a command line. Channels of an incident name further variables in scenarios.yaml."
     output.result(textwrap.fill(last, width))

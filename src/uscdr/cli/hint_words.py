@@ -23,7 +23,7 @@ VERBS = _by_word({
     "log": "logs journal history events tail trail activity hist timeline",
     "capture": "snapshot create make take new dump pg_dump pgdump pg_dumpall save snap now begin-backup basebackup "
                "freeze add generate",
-    "pull": "download fetch copy cp sync offload archive replicate export extract mirror",
+    "pull": "download fetch copy cp sync offload archive replicate export extract mirror decrypt",
     "prune": "delete remove rm forget expire clean cleanup gc purge retention rotate drop erase unlink tidy reset wipe",
     "schedule": "cron automate timer crontab unschedule calendar next",
     "abort": "cancel stop kill halt terminate interrupt quit pause ctrl-c unlock break-lock",
@@ -258,6 +258,9 @@ WORDS: dict[str, tuple[str, ...]] = {
     "docs": ("docs",),
     "documentation": ("docs",),
     "manual": ("docs", "help"),
+    "man": ("docs", "runbook"),
+    "tutorial": ("docs", "runbook"),
+    "whoami": ("doctor", "help environment"),
     "selftest": ("doctor",),
     "diagnose": ("doctor", "verify"),
     "dump": ("backup capture", "backup pull"),

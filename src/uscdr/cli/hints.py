@@ -144,10 +144,14 @@ _Meant = tuple[Sequence[str], list[str], str]
 def _by_meaning(root: Any, line: _Line) -> _Meant | None:  # noqa: ANN401 - Click's types are private
     first, *more = line.words
     group = line.path[-1] if line.path else ""
+    if not group and (named := _in_number(root, first, more)):
+        return (named,), _values(more[1:]), ""
+    if [one.lower() for one in more] in (["list"], ["ls"]) and "backup" in _meanings(first):
+        return ("backup list",), [], ""
     own = [one for one in WORDS.get(first.lower(), _only_leaf(root, first)) if exists(root, one)]
     if own and not group and not _named(more):
         return own, _values(more), NOTES.get(VERBS.get(first.lower(), ""), "")
-    if group and (found := _in_group(root, group, line)) is not None:
+    if group and (found := _drilled(root, group, line) or _in_group(root, group, line)) is not None:
         return found
     verbs, things, rest = _sorted_out(line.words)
     if not verbs and not things:
@@ -157,6 +161,13 @@ def _by_meaning(root: Any, line: _Line) -> _Meant | None:  # noqa: ANN401 - Clic
         thing = "run"
     verb, thing = (verbs or [verb])[0], (things or [thing])[-1]
     return _answer(verb, thing, rest)
+
+
+def _in_number(root: Any, first: str, more: Sequence[str]) -> str:  # noqa: ANN401 - Click's types are private
+    """`run list` means `runs list`, `kits list` means `kit list`; empty if no group with its command is named."""
+    names = (f"{first.lower()}s", first.lower().removesuffix("s"))
+    known = (f"{name} {more[0].lower()}" for name in names if more and name in GROUPS)
+    return next((one for one in known if exists(root, one)), "")
 
 
 def _only_leaf(root: Any, word: str) -> tuple[str, ...]:  # noqa: ANN401 - Click's types are private
@@ -182,6 +193,12 @@ def _by_value(rest: list[str]) -> _Meant | None:
     if any(_RELEASE.fullmatch(one) for one in rest):
         return ("recover app",), rest, ""
     return None
+
+
+def _drilled(root: Any, group: str, line: _Line) -> _Meant | None:  # noqa: ANN401 - Click's types are private
+    """`drill run db` is the drill, never the recovery that it rehearses."""
+    named = [one for word in line.words[1:] for one in _meanings(word) if exists(root, f"drill {one}")]
+    return ((f"drill {named[0]}",), _values(line.words[1:]), "") if group == "drill" and named else None
 
 
 def _in_group(root: Any, group: str, line: _Line) -> _Meant | None:  # noqa: ANN401 - Click's types are private

@@ -21,12 +21,13 @@ _DRY = frozenset({
     "--simulate", "--just-print", "--test", "--pretend", "--diff", "--read-only", "--dry", "--check-only",
 })  # fmt: skip
 _MEANINGS = {
-    "--backup": "--id --snapshot --snapshot-id --dump --backup-id --backup-name --from-backup -b --restore-from --copy",
+    "--backup": "--id --snapshot --snapshot-id --dump --backup-id --backup-name --from-backup -b --restore-from "
+    "--copy --from",
     "--release": "--version --to-release --rollback-to --rel",
     "--ref": "--commit --branch --tag --sha --rev --revision --git-ref",
     "--identity": "--key --key-file --private-key --secret-key -i --age-key --identity-file --decrypt-key",
     "--recipient": "--recipients --public-key --pubkey --encrypt-to --gpg-recipient",
-    "--to": "--dest --destination --repo --repository --bucket --store --vault --into --out-dir -d",
+    "--to": "--dest --destination --repo --repository --bucket --store --vault --into --out-dir -d --from",
     "--from": "--source --dir --directory --path --folder --files --input",
     "--into": "--out --output --dest --destination --dir --directory --to -d --target-dir",
     "--output": "-o --out --out-file --file --save",

@@ -15,6 +15,8 @@ from uscdr.cli.options import Command, Scratch, SendNotices, targets_and_output
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
+    from uscdr.ui.console import Output
+    from uscdr.wiring.targets import Targets
 
 app = typer.Typer(no_args_is_help=True, help="Plan a recovery, ask for confirmation, and recover.")
 
@@ -247,18 +249,12 @@ def infra(
     from uscdr.commands import recover as conduct
     from uscdr.scenarios.adapters import Request
 
-    targets, output = targets_and_output(context)
+    targets, output = opened = targets_and_output(context, scratch=scratch)
     given = app_name is not None or _plan_files(context).use is None
     name = conduct.new_application(targets.find(), output, app_name, in_place=in_place) if given else None
     request = Request("infra", backup, ref=ref, app=name, kit=kit, since=since, anew=new)
     carry_out(
-        context,
-        request,
-        confirm=confirm,
-        dry_run=dry_run,
-        identity=identity,
-        scratch=scratch,
-        send_notices=send_notices,
+        context, request, confirm=confirm, dry_run=dry_run, identity=identity, opened=opened, send_notices=send_notices
     )
 
 
@@ -308,14 +304,15 @@ def carry_out(
     dry_run: bool,
     identity: Path | None = None,
     scratch: str | None = None,
+    opened: tuple[Targets, Output] | None = None,
     send_notices: bool = False,
 ) -> None:
-    """Run the request and exit with its exit code."""
+    """Run the request and exit with its exit code. `opened`: where the command looked before; it warns once."""
     from uscdr.commands import recover as conduct
 
     files = _plan_files(context)
     asked = conduct.RecoverOptions(
         request, confirm, dry_run or files.save is not None, identity, send_notices, files.save, files.use
     )
-    targets, output = targets_and_output(context, scratch=scratch)
+    targets, output = opened or targets_and_output(context, scratch=scratch)
     raise typer.Exit(conduct.recover(targets.find(), output, asked))

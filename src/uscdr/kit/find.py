@@ -171,7 +171,11 @@ def find(store: Store, wanted: str | None, of: KitOwner | None = None) -> str:
     if wanted is None:
         finished = [kit for kit, whole in found.items() if whole and _is_id(kit)]
         if not finished:
-            raise BadInput(f"There is no kit in {store.place}.", next_action="Create one: uscdr kit build")
+            raise BadInput(
+                f"There is no kit in {store.place}.",
+                next_action="If your kits are in another store, name it: STORE:newest, such as s3://safe:newest. "
+                "To create a kit while the application exists: uscdr kit build",
+            )
         return finished[-1] if of is None else _newest(store, finished, of)
     matches = [kit for kit in found if kit.startswith(wanted)]
     if len(matches) != 1 and wanted not in matches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import NoneType
@@ -177,7 +178,8 @@ def _position(before: str) -> At:
 
 
 def _refuse(path: Path, where: At, what: str) -> NoReturn:
-    fault = ConfigFault(str(path), *where, f"{what}.", "Fix that line. Indent with spaces, not tabs.")
+    check = f"uscdr config check {shlex.quote(str(path))}"
+    fault = ConfigFault(str(path), *where, f"{what}.", f"Fix that line, then: {check}")
     raise ConfigError(str(fault), next_action=fault.advice, faults=(fault,))
 
 

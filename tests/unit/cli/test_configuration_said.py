@@ -118,3 +118,12 @@ def test_keys_that_others_can_read_are_warned_of_once(
     for one in (key, netrc):
         assert shown.count(f"Other users can read {one}. Run: chmod 600 {one}") == 1, shown
     assert "canary" not in shown
+
+
+def test_a_rebuild_names_the_configuration_once(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops before the first request: the kit's key is missing."""
+    monkeypatch.setenv("HEROKU_API_KEY", "token-of-the-operator")
+    main.run(["recover", "infra", "--kit", "newest", "--dry-run"])
+    shown = capsys.readouterr().err
+    assert "without the identity file" in shown
+    assert shown.count("Configuration:") == 1

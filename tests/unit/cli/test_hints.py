@@ -19,6 +19,9 @@ Captured = pytest.CaptureFixture[str]
 HINT = re.compile(r"Run: (uscdr [^(\n]+?)(?: \(or: (.+)\))?$", re.MULTILINE)
 
 GUESSES = {
+    "run list": "runs list", "run resume": "runs resume", "kits list": "kit list", "snapshot list": "backup list",
+    "drill run db": "drill db", "drill start database": "drill db", "drill execute infra": "drill infra",
+    "man": "docs", "kit decrypt": "kit restore --into DIR", "tutorial": "docs", "whoami": "doctor",
     "restore": "recover db", "restore b001": "recover db --backup b001", "status": "runs show",
     "resume": "runs resume", "rollback": "recover app", "rollback v12": "recover app --release v12",
     "recover database": "recover db", "recover data": "recover db", "recover postgres": "recover db",

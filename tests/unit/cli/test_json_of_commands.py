@@ -44,3 +44,9 @@ def test_what_a_command_prints(place: Path, capsys: pytest.CaptureFixture[str], 
     read = capsys.readouterr()
     told = [json.loads(one)["schema"] for one in read.out.splitlines()]
     assert set(told) == {f"uscdr.{kind}.v1" for kind in kinds}, (code, read)
+
+
+@pytest.mark.parametrize("line", [["--version", "--json"], ["--json", "-V"], ["version", "--json"]])
+def test_the_version_is_an_object_wherever_json_stands(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(line) == 0
+    assert json.loads(capsys.readouterr().out)["schema"] == "uscdr.version.v1"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from uscdr.errors import BadInput
-from uscdr.kit.find import KitReference
+from uscdr.kit.find import KitReference, find
+from uscdr.store.directory import LocalStore
 
 ID = "20261123T031500Z-usc-pis-4f2a9c"
 
@@ -52,3 +55,9 @@ def test_place_and_kit(text: str, place: str | None, kit: str | None) -> None:
 def test_nothing_is_named(text: str) -> None:
     with pytest.raises(BadInput, match="The name of the kit is empty"):
         KitReference.parse(text)
+
+
+def test_an_empty_store_says_how_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="There is no kit in") as caught:
+        find(LocalStore(tmp_path), None)
+    assert "STORE:newest" in (caught.value.next_action or "")

@@ -35,7 +35,7 @@ def test_a_damaged_table_is_named_and_what_is_lost_is_at_least_so_much(quick: Pa
     assert "django_migrations: data corrupted" in planned(run, "database")
     assert "answers: 3 tables" in planned(run, "database")
     ledger = planned(run, "ledger")
-    assert "more may be lost in tables that cannot be compared: django_migrations: data corrupted" in ledger
+    assert "More may be lost in tables that cannot be compared: django_migrations: data corrupted" in ledger
     assert "patients_patient 1 (99)" in ledger
     assert phrase.endswith("lose at least 1")
     ending = run.begin(confirm=phrase)

@@ -146,15 +146,15 @@ def _ledger_words(ledger: LossLedger) -> str:
     back = [f"{line.table} {line.damaged:,}" for line in _counted(ledger) if line.damaged]
     changed = [f"{line.table} {line.changed:,}" for line in _counted(ledger) if line.changed]
     words = ["the restore loses " + ("; ".join(lost) if lost else "no row, as far as keys show")]
-    words += ["it brings back " + "; ".join(back)] if back else []
-    words += ["it overwrites rows that differ from the backup: " + "; ".join(changed)] if changed else []
+    words += ["It restores " + "; ".join(back)] if back else []
+    words += ["It overwrites rows that differ from the backup: " + "; ".join(changed)] if changed else []
     unseen = [f"{line.table} {line.unseen:,}" for line in _counted(ledger) if line.unseen]
     words += (
-        ["rows lost by the damage, known only from a proof or the baseline: " + "; ".join(unseen)] if unseen else []
+        ["Rows lost by the damage, known only from a proof or the baseline: " + "; ".join(unseen)] if unseen else []
     )
-    words += ["lost rows newer than the backup cannot be counted"] if ledger.at_least else []
+    words += ["Lost rows newer than the backup cannot be counted"] if ledger.at_least else []
     unknown = [line.unread or line.table for line in _counted(ledger) if line.lost is None]
-    words += ["more may be lost in tables that cannot be compared: " + "; ".join(unknown)] if unknown else []
+    words += ["More may be lost in tables that cannot be compared: " + "; ".join(unknown)] if unknown else []
     return ". ".join([*words, f"{plural(ledger.rows_now or 0, 'row')} now, {ledger.rows_backup:,} in the backup"])
 
 
