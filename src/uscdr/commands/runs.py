@@ -86,13 +86,16 @@ def _show(
 
 
 def journal_of(wanted: str | None) -> Path:
-    """The journal of run `wanted`, or of the newest run."""
+    """The journal of run `wanted`, or of the run that is at work now, or of the newest run."""
+    from uscdr.journal.lock import works
+
     if wanted is not None:
         return runs.LocalRuns(state()).find(wanted)
     every = list(runs.LocalRuns(state()).journals())
     if not every:
         raise BadInput("This machine has no runs yet.", next_action="Start with: uscdr recover db --dry-run")
-    return every[-1]
+    now = works(state())
+    return next((path for path in reversed(every) if path.parent.name in now), every[-1])
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class Gate:
             question = " ".join((*cautions, f"The first change: {changes}. Begin?"))
             answer = self._asker.choose(question, ("begin", "stop"))
         except Declined as error:
-            raise _not_begun("Nobody answered the question before the first change.") from error
+            raise _not_begun("The question before the first change was not answered with “begin”.") from error
         if answer != "begin":
             raise _not_begun("You stopped the run before its first change.")
 

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -137,6 +138,9 @@ NAMING_LIMIT, NAMING_INTERVAL = 2.0, 0.02
 """Seconds: the longest wait for the holder to write its name, and the interval between two looks."""
 
 
+_RUN = re.compile(r"\(run ([^)\s]+)\)$")
+
+
 class _Holder(Fact):
     """The holder of a lock."""
 
@@ -150,6 +154,12 @@ class _Holder(Fact):
 
     def __str__(self) -> str:
         return f"{Operator(self.user, self.host, self.pid)}, since {moment(self.since)}"
+
+    @property
+    def run(self) -> str:
+        """The id of the run that the message names; empty if it names none."""
+        found = _RUN.search(self.message)
+        return found[1] if found else ""
 
 
 class HeldLock:
@@ -235,6 +245,12 @@ class HeldLock:
 
 def at_work(state: Path, run: str) -> str:
     """Who works on the run on this machine now, in words; empty if no process does."""
+    return works(state).get(run, "")
+
+
+def works(state: Path) -> dict[str, str]:
+    """The runs that processes of this machine work on now, by id, with who does."""
+    found = {}
     for path in sorted((state / "locks").glob("*.lock")):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -246,9 +262,9 @@ def at_work(state: Path, run: str) -> str:
             continue
         finally:
             os.close(descriptor)
-        if holder is not None and holder.message.endswith(f"(run {run})"):
-            return str(Operator(holder.user, holder.host, holder.pid))
-    return ""
+        if holder is not None and (run := holder.run):
+            found[run] = str(Operator(holder.user, holder.host, holder.pid))
+    return found
 
 
 def _file_name(target: str) -> str:
@@ -338,5 +354,7 @@ def _held(holder: _Holder | None, target: str, hint: str = "") -> LockHeld:
     return LockHeld(
         f"Another run already works on {target}: {holder or 'an unknown process'}.",
         why=doing,
-        next_action=hint or "Talk to that person. See the run: uscdr runs show. This command changed nothing.",
+        next_action=hint
+        or f"Talk to that person. See the run: uscdr runs show{f' {holder.run}' if holder and holder.run else ''}. "
+        "This command changed nothing.",
     )

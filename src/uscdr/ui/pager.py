@@ -7,7 +7,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from uscdr.settings import program
@@ -32,10 +31,9 @@ def show_markdown(text: str, output: Output) -> None:
 
 
 def show_text(text: str, output: Output) -> None:
-    """Show text that is laid out. What is longer than the terminal is paged, where somebody can turn the pages."""
-    can = output.out.can_redraw and not output.quiet and sys.stdin is not None and sys.stdin.isatty()
+    """Show text that is laid out. What is longer than the terminal is paged."""
     fits = text.count("\n") < shutil.get_terminal_size().lines
-    pager = _pager() if can and not fits else None
+    pager = None if fits or not output.out.is_tty else _pager()
     if pager is None or not _paged(pager, text):
         output.out.offer(text)
 

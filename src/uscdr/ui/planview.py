@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def show_plan(plan: PlanReady, output: Output, *, passed: str = "") -> None:
     width = stream.width if stream.is_tty else None
     color = output.color_on(stream)
     text = "\n".join(painted(spans, color=color) for spans in _plan_lines(plan, width, passed)) + "\n"
-    if plan.dry_run and stream is output.out:
+    if plan.dry_run and stream is output.out and sys.stdin is not None and sys.stdin.isatty():
         show_text(text, output)
     else:
         stream.offer(text)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TRIES = 3
+NO = "stop"
+"""Answers the question for a phrase: not confirmed. No phrase is this word."""
 
 
 class Prompter:
@@ -95,7 +97,7 @@ class Prompter:
 
     def _confirmed(self, facts: Mapping[str, str], phrase: str) -> bool:
         self._facts(facts)
-        self._output.warn(line("To continue, type exactly (an empty line stops):"))
+        self._output.warn(line("To continue, type exactly (an empty line or “stop” stops):"))
         self._output.warn(line("  ", Span(phrase, "strong")))
         return self._phrase_typed(phrase)
 
@@ -119,7 +121,7 @@ class Prompter:
     def _phrase_typed(self, phrase: str) -> bool:
         for left in range(TRIES - 1, -1, -1):
             typed = self._read("> ")
-            if not typed:
+            if not typed or typed == NO:
                 return False
             wrong = difference(typed, phrase)
             if not wrong:
@@ -156,8 +158,11 @@ class Prompter:
     def _interruptible(self, question: Callable[[], T]) -> T:
         try:
             with self._still(), _own_interrupts() as interrupts:
-                self._forget_typed_ahead()
-                return interrupts.within(question)
+                self._forget_keys()
+                try:
+                    return interrupts.within(question)
+                finally:
+                    self._forget_keys()
         except KeyboardInterrupt as error:
             self._output.err.offer("\n")
             raise Interrupted(
@@ -165,8 +170,8 @@ class Prompter:
                 next_action="Run the command again and answer it. If a recovery was running: uscdr runs resume",
             ) from error
 
-    def _forget_typed_ahead(self) -> None:
-        # Keys that were pressed before the question appeared do not answer it.
+    def _forget_keys(self) -> None:
+        # Keys that were pressed before a question do not answer it; the rest of a paste is not for the shell.
         import termios
 
         try:

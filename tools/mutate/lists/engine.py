@@ -58,7 +58,7 @@ GATE = (
     _gate("begin", 'if answer != "begin":', 'if answer == "begin not":', "whoever says stop begins"),
     _gate(
         "no-answer",
-        'raise _not_begun("Nobody answered the question before the first change.") from error',
+        'raise _not_begun("The question before the first change was not answered with “begin”.") from error',
         'answer = "begin" if error else ""',
         "no answer is taken for a yes",
     ),
