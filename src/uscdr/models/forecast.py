@@ -90,7 +90,7 @@ class StepForecast(_Forecast):
     def words(self) -> str:
         """`p50 4 min, p90 6 min (12 earlier runs)`, `3 earlier runs: 2 min to 5 min`, or that there is no figure."""
         if self.seconds is None:
-            return "not needed in earlier runs" if self.skipped else "no earlier run"
+            return "not needed in earlier runs" if self.skipped else "not known: no earlier run"
         scaled = ", scaled to this size" if self.scaled else ""
         runs = plural(self.count, "earlier run")
         if self.count < ENOUGH:
@@ -194,10 +194,10 @@ class RunForecast(_Forecast):
         end, back = self.window(now, following), self.window(now, following, back=True)
         if end is None:
             return [] if self.runs else ["Expected: not known, no earlier run of this scenario on this target"]
-        lines = [f"Expected: done {end.words} ({self.basis})"]
         if self.unknown:
-            lines[0] += f"; longer by {plural(len(self.unknown), 'step')} without an earlier run: "
-            lines[0] += first_of(self.unknown)
+            lacking = f"{plural(len(self.unknown), 'step')} without an earlier run: {first_of(self.unknown)}"
+            return [f"Expected: done at {end.low.astimezone(UTC):%H:%M} UTC at the earliest; not counted: {lacking}"]
+        lines = [f"Expected: done {end.words} ({self.basis})"]
         return [*lines, *([f"Expected: service back {back.words}"] if back and back.words != end.words else [])]
 
     def warning(self, now: datetime, following: str | None) -> str:

@@ -145,7 +145,7 @@ def past_of(events: list[Stamped]) -> Collection[tuple[str, str]]:
 def test_a_step_that_no_run_has_is_named_and_left_out() -> None:
     forecast = of_runs(Recorded(1, upto="restore"), Recorded(2, upto="restore"))
     told = forecast.expected(T0, ALL[0])[0]
-    assert "without an earlier run" in told
+    assert "UTC at the earliest; not counted: " in told
     assert "Restore" in told
     assert "Look" not in told
 
@@ -175,7 +175,7 @@ def test_durations_grow_with_the_size() -> None:
 
 def test_an_earlier_run_of_a_tenth_of_the_size_says_nothing() -> None:
     forecast = of_runs(*(Recorded(n) for n in range(12)), size=11.0)
-    assert step(forecast, "restore").words == "no earlier run"
+    assert step(forecast, "restore").words == "not known: no earlier run"
     assert "Restore" in forecast.unknown
 
 
