@@ -115,6 +115,8 @@ class PastRuns:
 
     unread: tuple[str, ...] = ()
     """Runs whose journals cannot be read to the end: what they did after that is unknown."""
+    rebuilt: str = ""
+    """The application that the newest finished `recover infra` built in place of this one; empty without one."""
 
     def is_undone(self, at: datetime) -> bool:
         """Whether a restore has replaced what the database was at that moment."""
@@ -320,16 +322,27 @@ class Adapters:
         try:
             return self.platform.app(self.app)
         except NotFound as error:
-            kit = " --kit newest" if self.config.kit.to else ""
             raise ApplicationGone(
                 f"There is no application “{self.app}” for this account.",
                 provider=error.provider,
                 why=error.message,
-                next_action=f"If somebody deleted it: uscdr recover infra{kit} --dry-run. Otherwise check "
-                "targets.…heroku.app in scenarios.yaml, and whose token is in use: heroku whoami",
+                next_action=self._without_application(),
                 status=error.status,
                 request_id=error.request_id,
             ) from error
+
+    def _without_application(self) -> str:
+        """What helps when the application does not exist."""
+        if self.memory.rebuilt and self.app == self.old_app:
+            return (
+                f"uscdr rebuilt it as {self.memory.rebuilt}: put that name into scenarios.yaml (targets: heroku: app), "
+                "then repeat the command."
+            )
+        kit = " --kit newest" if self.config.kit.to else ""
+        return (
+            f"If somebody deleted it: uscdr recover infra{kit} --dry-run. Otherwise check targets.…heroku.app in "
+            "scenarios.yaml, and whose token is in use: heroku whoami"
+        )
 
     def record_obstacle(self, hostname: str) -> str:
         """Why a person must create the hostname's record; empty when it can have a CNAME. Errors as `Zone.read`."""

@@ -70,6 +70,7 @@ def remember(state: Path, key: str) -> PastRuns:
     switched: tuple[tuple[RecordSet | None, RecordSet], ...] = ()
     undone: list[tuple[datetime, datetime]] = []
     unread: list[str] = []
+    rebuilt = ""
     for found in _recoveries(runs.LocalRuns(state).journals(), key):
         for event in found.events():
             name = _name(event)
@@ -84,7 +85,15 @@ def remember(state: Path, key: str) -> PastRuns:
         own_media += _own_media(found)
         undone += _undone(found)
         unread += [found.run] if found.damage is not None else []
-    return PastRuns(formation, frozenset(damaged), switched, tuple(own_media), tuple(undone), tuple(unread))
+        rebuilt = _rebuilt(found) or rebuilt
+    return PastRuns(formation, frozenset(damaged), switched, tuple(own_media), tuple(undone), tuple(unread), rebuilt)
+
+
+def _rebuilt(journal: Journal) -> str:
+    """The new application of a finished rebuild; empty for any other run, and for a rebuild in place."""
+    summary = runs.RunSummary.of(journal)
+    over = summary.scenario == "infra" and summary.state in runs.OVER
+    return str(journal.request.get("app") or "") if over else ""
 
 
 def _undone(journal: Journal) -> Iterator[tuple[datetime, datetime]]:

@@ -76,6 +76,7 @@ def _beside(beside: Sequence[Attachment], database: Attachment) -> tuple[str, ..
 
 
 UNSEEN = "This check does not find lost or wrong rows. To compare with the backups: uscdr recover db --dry-run"
+COMPARED = "This check does not find lost or wrong rows; the comparison with the backup in this plan does."
 FRESH = 10.0
 """Seconds for which the plan's assessment stays valid for the run."""
 
@@ -166,7 +167,7 @@ class DatabaseLook(ScenarioStep[DatabaseSeen, DatabaseSeen]):
         if app.maintenance:
             tell.warn("Maintenance mode is already on.")
         if healthy := _healthy(seen):
-            tell.warn(f"{healthy} {UNSEEN}")
+            tell.warn(f"{healthy} {COMPARED if view.thorough else UNSEEN}")
         return seen.model_copy(update=shared)
 
     def _inventory(self, database: Database, attachment: Attachment, info: DatabaseInfo) -> DatabaseSeen:

@@ -23,6 +23,7 @@ from uscdr.models.dns import Caution
 from uscdr.models.heroku import AddOn, Attachment, Belongings, LogDrain
 from uscdr.models.migrations import Lack
 from uscdr.models.postgres import LeftOut
+from uscdr.scenarios.adapters import Request
 
 DONE, FAILED, CHECK, BAD, DECLINED = (
     ExitCode.DONE, ExitCode.FAILED, ExitCode.CHECK_FAILED, ExitCode.BAD_INPUT, ExitCode.DECLINED,
@@ -530,3 +531,14 @@ def test_of_a_place_that_is_lost_or_shut_nothing_of_the_kind_is_said(quick: Path
     for run in (lost(quick / "lost"), shut):
         run.begin()
         assert "warning" not in run.events("gate.asked")[0]["facts"]
+
+
+def test_after_a_rebuild_the_lost_application_is_not_to_be_rebuilt_again(quick: Path) -> None:
+    run = lost(quick)
+    assert ended(run.begin()) == (DONE, "")
+    run.request = Request("db")
+    ending = run.begin(dry_run=True)
+    assert ending is not None
+    assert ending.error is not None
+    assert ending.code is ExitCode.CHECK_FAILED
+    assert f"uscdr rebuilt it as {NEW}: put that name into scenarios.yaml" in ending.error.next_action
