@@ -33,7 +33,7 @@ def test_rows_that_the_damage_took_make_the_number_a_lower_bound(quick: Path) ->
     run = Rehearsal(quick)
     assert facts(run)["rows lost"] == "at least 10"
     report = json.dumps(run.events("plan.ready") + run.events("step.succeeded"))
-    assert "lost rows newer than the backup cannot be counted" in report
+    assert "Lost rows newer than the backup cannot be counted" in report
 
 
 def test_where_only_newer_rows_are_lost_the_number_is_exact(quick: Path) -> None:

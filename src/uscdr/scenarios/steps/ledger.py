@@ -146,7 +146,7 @@ def _ledger_words(ledger: LossLedger) -> str:
     back = [f"{line.table} {line.damaged:,}" for line in _counted(ledger) if line.damaged]
     changed = [f"{line.table} {line.changed:,}" for line in _counted(ledger) if line.changed]
     words = ["the restore loses " + ("; ".join(lost) if lost else "no row, as far as keys show")]
-    words += ["It restores " + "; ".join(back)] if back else []
+    words += ["It restores rows: " + "; ".join(back)] if back else []
     words += ["It overwrites rows that differ from the backup: " + "; ".join(changed)] if changed else []
     unseen = [f"{line.table} {line.unseen:,}" for line in _counted(ledger) if line.unseen]
     words += (
