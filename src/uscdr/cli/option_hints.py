@@ -22,7 +22,7 @@ _DRY = frozenset({
 })  # fmt: skip
 _MEANINGS = {
     "--backup": "--id --snapshot --snapshot-id --dump --backup-id --backup-name --from-backup -b --restore-from "
-    "--copy --from",
+    "--copy --from --target-time --pitr --to-time --point-in-time --recovery-target-time",
     "--release": "--version --to-release --rollback-to --rel",
     "--ref": "--commit --branch --tag --sha --rev --revision --git-ref",
     "--identity": "--key --key-file --private-key --secret-key -i --age-key --identity-file --decrypt-key",
@@ -84,10 +84,9 @@ def unknown_option(context: Any, name: str) -> BadInput:  # noqa: ANN401 - Click
 
 
 def _meant(name: str, taken: Sequence[str]) -> str | None:
-    """An option of the command that is spelt nearly so, or that other tools call so."""
-    if (close := _closest(name, taken, _ALIKE)) is not None:
-        return close
-    return next((ours for ours, others in _MEANINGS.items() if ours in taken and name in others.split()), None)
+    """An option of the command that other tools call so, or that is spelt nearly so."""
+    meant = next((ours for ours, others in _MEANINGS.items() if ours in taken and name in others.split()), None)
+    return meant or _closest(name, taken, _ALIKE)
 
 
 def _closest(name: str, taken: Sequence[str], least: float) -> str | None:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "release": (re.compile(r"v?[1-9][0-9]{0,8}"), "Pass a release such as v12: uscdr recover app --release v12"),
-    "backup": (re.compile(r"[a-z][0-9]{1,9}"), "Pass a backup such as b001. To list them: uscdr backup list"),
+    "backup": (
+        re.compile(r"[a-z][0-9]{1,9}"),
+        "Pass one such as b001, or none for the newest. To list them: uscdr backup list",
+    ),
     "cloud": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"), "A cloud's name has only letters, digits, - and _."),
 }
 
