@@ -159,7 +159,7 @@ def test_without_a_terminal_and_without_the_phrase_nothing_is_changed(desk: Desk
     before = desk.writes()
     refused = desk.call(*RECOVER, code=4)
     assert "--dry-run" in refused.stderr
-    wrong = desk.call(*RECOVER, "--confirm", "usc-pis b001 lose 1 rows", code=4)
+    wrong = desk.call(*RECOVER, "--confirm", "usc-pis b009 lose 1 row", code=4)
     assert "does not match" in wrong.stderr
     assert desk.writes() == before
 
