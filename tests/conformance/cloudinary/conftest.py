@@ -40,7 +40,7 @@ def sandbox() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def variables(sandbox: Path) -> dict[str, str]:
     """What `uscdr sandbox env` says."""
-    found: dict[str, str] = json.loads(_uscdr("env", "--json", state=sandbox))
+    found: dict[str, str] = json.loads(_uscdr("env", "--json", state=sandbox))["variables"]
     return found
 
 

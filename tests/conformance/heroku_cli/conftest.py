@@ -41,7 +41,7 @@ def sandbox(clients: Path) -> Iterator[SandboxUnderTest]:
 def _point_clients(scratch: Path, state: Path, clients: Path) -> SandboxUnderTest:
     home = scratch / "home"
     home.mkdir()
-    variables = json.loads(uscdr("env", "--json", state=state))
+    variables = json.loads(uscdr("env", "--json", state=state))["variables"]
     facts = json.loads((state / "sandbox.json").read_text())
     # The runbook names Heroku's git host; the address alone is redirected, the command stays as written.
     rewrite = {
