@@ -277,7 +277,7 @@ def _surroundings(root: Path) -> Iterator[Surrounding]:
         for arguments in (("backup", "list"), ("recover", "db", "--dry-run"), ("verify", "all")):
             # without a token the platform's own client is looked for
             yield Surrounding(
-                f"programs there, PATH {path[:2]!r}: {' '.join(arguments)}", trapped, arguments, (_FAILED,),
+                f"programs there, PATH {path[:2]!r}: {' '.join(arguments)}", trapped, arguments, (_BAD,),
                 "uscdr found no Heroku token", {"PATH": path, "HEROKU_API_KEY": ""},
             )  # fmt: skip
 
