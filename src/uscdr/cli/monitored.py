@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from uscdr.cli.at_end import AT_END
-from uscdr.cli.options import Command, options
+from uscdr.cli.options import Command, options, with_options
 from uscdr.monitoring.monitor import Monitor
 from uscdr.monitoring.observed import Observed
 from uscdr.monitoring.ping import Pinger
@@ -81,10 +81,6 @@ def monitored(*may_know: str) -> Callable[[Command], Command]:
                 monitor.measure(metrics)
             command(context, **given, **({SEEN: seen} if SEEN in signature.parameters else {}))
 
-        more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-                for name, kind in OURS]  # fmt: skip
-        run.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
-        run.__annotations__ = {one.name: one.annotation for one in (*own, *more)}
-        return run
+        return with_options(run, own, OURS)
 
     return around

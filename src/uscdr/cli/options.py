@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,3 +79,15 @@ Scratch = Annotated[
     ),
 ]  # fmt: skip
 Command = Callable[..., None]
+
+
+def with_options(
+    run: Command, own: Iterable[inspect.Parameter], more: Iterable[tuple[str, object]]
+) -> Command:  # fmt: skip
+    """Let Typer read the parameters of a decorated command: its own, and keyword options with their annotations."""
+    added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+             for name, kind in more]  # fmt: skip
+    parameters = [*own, *added]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run

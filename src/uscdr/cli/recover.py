@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uscdr.cli.manual import RUNS, manual
-from uscdr.cli.options import Command, Scratch, SendNotices, targets_and_output
+from uscdr.cli.options import Command, Scratch, SendNotices, targets_and_output, with_options
 
 if TYPE_CHECKING:
     from uscdr.scenarios.adapters import Request
@@ -77,19 +77,13 @@ _OPTIONS = (
 
 def planned(command: Command) -> Command:
     """Give a command `--save-plan` and `--plan`; `carry_out` reads them."""
-    signature = inspect.signature(command, eval_str=True)
 
     @wraps(command)
     def run(context: typer.Context, *, save_plan: Path | None, plan: Path | None, **given: object) -> None:
         context.meta[_KEPT] = _PlanFiles(save_plan, plan)
         command(context, **given)
 
-    more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-            for name, kind in _OPTIONS]  # fmt: skip
-    own = list(signature.parameters.values())
-    run.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in (*own, *more)}
-    return run
+    return with_options(run, inspect.signature(command, eval_str=True).parameters.values(), _OPTIONS)
 
 
 def _plan_files(context: typer.Context) -> _PlanFiles:
