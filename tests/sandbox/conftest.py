@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from live_sandbox import Live, start, stop, tiny_app
+from newcomer import Newcomer
 from uscdr.sandbox.boot.request import UpRequest
 from uscdr.sandbox.daemon import PYTHON
 from warm_python import WarmPython
@@ -56,3 +57,11 @@ def live(sandboxed: Live) -> Iterator[Live]:
     sandboxed.send("PATCH", f"/apps/{sandboxed.app}", {"maintenance": False})
     updates = [{"type": "web", "quantity": 1}, {"type": "worker", "quantity": 1}]
     sandboxed.send("PATCH", f"/apps/{sandboxed.app}/formation", {"updates": updates})
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
+    """Somebody with an empty HOME, who leaves no sandbox behind."""
+    one = Newcomer(tmp_path)
+    yield one
+    one.type("uscdr sandbox down")

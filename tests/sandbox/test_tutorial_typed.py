@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from newcomer import CODES, GIVEN, LATER, README, TAKEN, TUTORIAL, Line, Newcomer, follow, lines, unread
-
-
-@pytest.fixture
-def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
-    one = Newcomer(tmp_path)
-    yield one
-    one.type("uscdr sandbox down")
 
 
 def test_every_line_works_as_it_stands(newcomer: Newcomer) -> None:
