@@ -1,6 +1,5 @@
 """The Cloudflare zone against the sandbox's records API; the truth is asked of its name servers."""
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -139,10 +138,7 @@ def test_only_addresses_stand_in_the_way_of_an_alias(emulated: Place, zone: Clou
     try:
         assert zone.obstacle(emulated.zone) == ""  # mail and text stand at the apex, and the provider flattens there
         zone.swap(emulated.zone, "CNAME", None, alias(emulated.zone, OLD))
-        for _ in range(100):  # the second server lags
-            if Pointing.seen(emulated.verifier(), emulated.zone, OLD).at_target:
-                break
-            time.sleep(0.1)
+        emulated.caught_up()
         assert Pointing.seen(emulated.verifier(), emulated.zone, OLD).at_target
         verifier = emulated.verifier()
         gone = Pointing.seen(verifier, emulated.zone, "gone.herokudns.com")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -86,8 +87,15 @@ class Place:
         wanted = [one for one in answer.answer if one.rdtype == dns.rdatatype.from_text(kind)]
         return sorted(f"{one.ttl} {value.to_text()}" for one in wanted for value in one)
 
-    def serial(self) -> str:
-        return self.truth(self.zone, "SOA")[0].split()[3]
+    def serial(self, *, secondary: bool = False) -> str:
+        return self.truth(self.zone, "SOA", secondary=secondary)[0].split()[3]
+
+    def caught_up(self) -> None:
+        """Wait until the secondary serves the primary's zone: until then it still passes through older states."""
+        end = time.monotonic() + 60
+        while self.serial(secondary=True) != self.serial():
+            assert time.monotonic() < end, "the secondary stands still"
+            time.sleep(0.05)
 
 
 @contextmanager
