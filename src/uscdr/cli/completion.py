@@ -54,9 +54,10 @@ fi
     _Shell.FISH: r"""# uscdr completion for fish
 function __uscdr_complete
     set -l words (commandline -opc) (commandline -ct)
-    _USCDR_COMPLETE=1 $words[1] $words[2..-1] 2>/dev/null
+    set -g __uscdr_found (_USCDR_COMPLETE=1 $words[1] $words[2..-1] 2>/dev/null)
+    count $__uscdr_found >/dev/null
 end
-complete -c uscdr -a '(__uscdr_complete)'
+complete -c uscdr -n __uscdr_complete -f -a '(printf "%s\n" $__uscdr_found)'
 """,
 }
 

@@ -114,7 +114,7 @@ def progress_words(progress: ev.StepProgress, eta: float | None) -> str:
     if progress.done is not None and progress.total:
         of = amount(progress.total, progress.unit)
         words += [f"{amount(progress.done, progress.unit)} of {of}", f"{progress.done / progress.total:.0%}"]
-    elif progress.done is not None:
+    elif progress.done:  # nothing yet, of nobody knows how much: no figure
         words.append(amount(progress.done, progress.unit))
     if eta is not None:
         words.append(f"about {duration(eta)} left")

@@ -1,14 +1,8 @@
-"""Manual pages and the reference of commands: up to date, complete, and readable by the programs for them."""
+"""Manual pages and the reference of commands: up to date and complete."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Sequence
-from pathlib import Path
-
-import pytest
 
 from tools.pages import man, markdown
 from tools.pages.files import MAN, expected, outdated
@@ -16,20 +10,6 @@ from tools.pages.tree import Command, Entry, Paragraph, Section, paragraphs, pro
 from uscdr.cli.app import SECTIONS
 
 PAGES = sorted(MAN.glob("*.1"))
-
-
-def needs(name: str) -> str:
-    """The program's path; the test is skipped without it."""
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed")
-    return found
-
-
-def ran(*words: str | Path, env: dict[str, str] | None = None) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return done.stdout
 
 
 def test_every_page_is_up_to_date() -> None:
@@ -56,34 +36,6 @@ def test_every_command_and_option_stands_in_both() -> None:
         for text in (page, reference):
             assert one.words in text
             assert all(name in text for option in one.options for name in option.names), one.words
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_groff_has_no_complaint(page: Path) -> None:
-    assert ran(needs("groff"), "-man", "-Tutf8", "-ww", "-z", page) == ""
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_mandoc_has_no_complaint(page: Path) -> None:
-    """But that it has no date: a page changes with the program, whose version it names."""
-    done = subprocess.run([needs("mandoc"), "-Tlint", "-Wwarning", page], capture_output=True, text=True, check=False)
-    said = (done.stdout + done.stderr).splitlines()
-    assert [line for line in said if "missing date" not in line] == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_whatis_finds_the_name_and_the_line(page: Path) -> None:
-    told = ran(needs("lexgrog"), page)
-    assert f'"{page.stem} - ' in told
-
-
-def test_man_shows_it(tmp_path: Path) -> None:
-    shown = ran(
-        needs("man"), "-l", MAN / "uscdr-recover.1", env={"MANWIDTH": "80", "LC_ALL": "C.UTF-8", "PAGER": "cat"}
-    )
-    assert "uscdr recover db [OPTIONS]" in shown
-    assert "uscdr recover db --backup b001 --confirm PHRASE" in shown
-    assert "EXIT STATUS" in shown
 
 
 # The parts, on commands that are made up.

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from uscdr.models.events import StepProgress
 from uscdr.ui.screen import _bar, _clip, _fitted
+from uscdr.ui.sentences import progress_words
 from uscdr.ui.text import Span, _bare, cells, clock, line, painted, wrap
 
 
@@ -36,3 +38,16 @@ def test_bars_never_leave_their_width(share: float, filled: int) -> None:
     text = _bare(_bar(share, 10, "good"))
     assert len(text) == 10
     assert text.count("█") == filled
+
+
+@pytest.mark.parametrize(
+    ("progress", "words"),
+    [
+        (StepProgress(step="proof", done=0, note="counting rows", unit="bytes"), "counting rows"),
+        (StepProgress(step="proof", done=512_000, note="downloading", unit="bytes"), "512.0 kB, downloading"),
+        (StepProgress(step="proof", done=0, total=2000, unit="bytes"), "0 B of 2.0 kB, 0%"),
+        (StepProgress(step="proof"), "in progress"),
+    ],
+)
+def test_no_figure_stands_where_nothing_was_counted(progress: StepProgress, words: str) -> None:
+    assert progress_words(progress, None) == words
