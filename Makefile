@@ -44,7 +44,7 @@ check: $(STAMP)          ## ruff, mypy --strict, import-linter, the limits of to
 conformance: $(STAMP)    ## official clients, real name servers and age beside the sandbox
 	bash tests/conformance/install_clients.sh .clients
 	sh tests/conformance/install_packages.sh
-	$(BIN)/python -m pytest -q tests/conformance
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/conformance  # each file has its own servers
 
 campaigns: $(STAMP)      ## kill -9, faults, bad input, leaks: real processes on the sandbox; SCALE=full for all cases
 	$(BIN)/python -m tests.campaigns --scale $(SCALE)

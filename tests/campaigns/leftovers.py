@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 
 from uscdr.cleanup import workplace
+from uscdr.files import DRAFT, DRAFT_SECONDS
 from uscdr.pgserver.server import LocalPostgres
 
 from .leftovers_look import Seen, left_in
@@ -119,6 +120,8 @@ def _one(
     case = Case(stand, replace(made, env=env), own, Seen(made.state, temporary, lambda: _databases(own)))
     with _neighbour(made.state) as neighbour:
         wrong = _killed(case, scene, victims)
+        if "tool" in victims:
+            _a_minute_passes(case)
         wrong += _next(case, after, scene)
         until = time.monotonic() + _SETTLES
         while (left := [*case.seen.left(), *left_in(case.place)]) and time.monotonic() < until:
@@ -156,6 +159,14 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def _a_minute_passes(case: Case) -> None:
+    """For a directory that a process was about to name when it was killed: others leave it alone for a minute."""
+    for above in (case.place / ".staging", case.product.state / "scratch"):
+        for draft in above.glob(f"{DRAFT}*"):
+            past = time.time() - DRAFT_SECONDS - 1
+            os.utime(draft, (past, past))
 
 
 def _next(case: Case, after: Sequence[str], scene: Scene) -> list[str]:

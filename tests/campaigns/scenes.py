@@ -122,10 +122,8 @@ class AppScene(Scene):
         return [] if self._page() == CRASHED else ["the bad release cannot be seen"]
 
     def phrase(self) -> str:
-        """Put together from what the platform and the repository say."""
-        commit = self.stand.contract["source"]["commit"][:12]
-        newest = self._releases()[0]["version"]
-        return f"{self.stand.app} v{newest}: roll back to v{self._good}, else deploy {commit}"
+        """Put together from what the platform says."""
+        return f"{self.stand.app} roll back to v{self._good}"
 
     def wrong(self) -> list[str]:
         """Page, release, maintenance mode, dynos, rows."""
