@@ -52,6 +52,7 @@ TYPES: Mapping[Schema, tuple[str, ...]] = {
     Schema.KIT_CARD: ("uscdr.kit.manifest:Card",),
     Schema.KIT_CHECK: ("uscdr.report.kits:_CheckObject",),
     Schema.KIT_FILES: ("uscdr.commands.kit:_FilesObject",),
+    Schema.KIT_KEY: ("uscdr.commands.kit_key:_KeyObject",),
     Schema.KIT_PAGE: ("uscdr.commands.kit_list:_PageObject",),
     Schema.RUN: ("uscdr.journal.runs:RunSummary",),
     Schema.RUN_POSITION: ("uscdr.report.model:RunReport", "uscdr.report.position:PositionFacts"),

@@ -43,12 +43,17 @@ def disk_errors(message: str, next_action: str = ELSEWHERE) -> Iterator[None]:
 def private_directory(path: Path) -> Path:
     """Create `path` readable by its owner only. Raises MachineError."""
     with disk_errors(f"uscdr cannot use the state directory {path}."):
-        for above in reversed(path.parents):
-            if not above.exists():  # `parents=True` would create parents that everybody can read
-                above.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+        private_parents(path)
         path.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
         path.chmod(PRIVATE_DIRECTORY)
     return path
+
+
+def private_parents(path: Path) -> None:
+    """Create the directories that `path` lacks, readable by their owner only. Raises OSError."""
+    for above in reversed(path.parents):
+        if not above.exists():  # `parents=True` would create parents that everybody can read
+            above.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
 
 
 def new_file(path: Path) -> BinaryIO:

@@ -15,8 +15,8 @@ import pytest
 
 import forked
 from live_sandbox import Live
-from uscdr.drills.environment import key_pair
 from uscdr.scenarios.config_file import packaged
+from uscdr.store.encryption import Identity
 
 FOREIGN = ("HEROKU_API_KEY", "USCDR_CONFIG", "USCDR_SANDBOX_DNS", "USCDR_TARGET", "USCDR_AGE_IDENTITY")
 DRY = "--dry-run"
@@ -63,7 +63,7 @@ def placed(live: Live, home: Path, **heroku: Any) -> Place:
     (root / "sandbox.json").touch(mode=0o600)
     (root / "sandbox.json").write_text(json.dumps(contract))
     (home / "scenarios.yaml").write_bytes(packaged().read_bytes() + b"# ours: all services and checks\n")
-    public, _ = key_pair(home / "identity.txt")
+    public = Identity.create(home / "identity.txt").text
     return Place(home, public)
 
 

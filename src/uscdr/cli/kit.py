@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from uscdr.cli.manual import LOOKS, WRITES, manual
+from uscdr.cli.manual import LOCAL, LOOKS, WRITES, manual
 from uscdr.cli.monitored import monitored
-from uscdr.cli.options import Scratch, targets_and_output
+from uscdr.cli.options import Scratch, options, targets_and_output
 from uscdr.monitoring.observed import NEWEST_BACKUP, Observed
 
 app = typer.Typer(no_args_is_help=True, help="Build, check and restore escape kits for a rebuild.")
@@ -52,11 +52,36 @@ KitOption = Annotated[str | None, typer.Option("--kit", metavar="KIT", help="The
 
 
 @app.command()
+@manual(
+    reads="The file, if it exists.",
+    changes="A new private key in a file of your own (0600), if there is none. Never overwrites a file.",
+    examples=("kit key", "kit key keys/identity.txt"),
+    exits=LOCAL,
+    see=("kit build", "kit check"),
+)
+def key(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            envvar="USCDR_AGE_IDENTITY",
+            metavar="[FILE]",
+            help="File of the private key; default: identity.txt beside your scenarios.yaml.",
+        ),
+    ] = None,
+) -> None:
+    """Make the key that opens kits, if there is none, and print its public key."""
+    from uscdr.commands import kit_key
+
+    kit_key.key(file, options(context).output())
+
+
+@app.command()
 @monitored(NEWEST_BACKUP)
 @manual(
     reads="Heroku, Cloudinary, DNS, the application's source and a backup.",
     changes="A new encrypted kit in the store. With --capture also a new backup on the platform.",
-    examples=("kit build --recipient KEY", "kit build --capture --to s3://safe"),
+    examples=('kit build --recipient "$(uscdr kit key)"', "kit build --capture --to s3://safe"),
     exits=WRITES | {1: "a part is incomplete"},
     see=("kit check", "kit card", "recover infra"),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from uscdr.backups.proofs import Grade
 from uscdr.drills.baseline import Comparison, TableContents, same_rows
-from uscdr.drills.environment import Stage, build, capture, key_pair
+from uscdr.drills.environment import Stage, build, capture
 from uscdr.errors import MachineError, ProviderError, UscdrError
 from uscdr.models.base import Call
 from uscdr.models.media import RESOURCE_TYPES, Asset
@@ -18,6 +18,7 @@ from uscdr.models.transfers import TransferState
 from uscdr.providers.ports.dns import Pointing
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.backup_inventory import Inventory
+from uscdr.store.encryption import Identity
 from uscdr.words import plural
 
 if TYPE_CHECKING:
@@ -338,7 +339,8 @@ class BackupsDisaster(Disaster):
 
     def prepare(self, stage: Stage) -> None:
         """Create a key pair, as an operator has one; there is no copy yet."""
-        self._readers, self.identity = key_pair(stage.home / "identity.txt")
+        self.identity = stage.home / "identity.txt"
+        self._readers = Identity.create(self.identity).text
         self._safe = str(stage.home / "safe")
 
     def damage(self, stage: Stage) -> DamageDone:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import secrets
@@ -17,8 +16,8 @@ from uscdr.commands import run as wiring
 from uscdr.commands.housekeeping import warn_exposed
 from uscdr.drills.own_data import prepare
 from uscdr.engine.wait import WaitLimit, until
-from uscdr.errors import ExitCode, MachineError, MissingExtra
-from uscdr.files import new_file, private_directory
+from uscdr.errors import ExitCode, MachineError
+from uscdr.files import private_directory
 from uscdr.journal.reader import NAME
 from uscdr.sandbox import audit, client, launch
 from uscdr.sandbox.boot.request import UpRequest
@@ -27,6 +26,7 @@ from uscdr.sandbox.state import StateDir
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config_file import load_config
 from uscdr.settings import PING
+from uscdr.store.encryption import Identity
 from uscdr.ui.stages import stages
 from uscdr.wiring import adapters
 from uscdr.wiring.session import process
@@ -224,7 +224,8 @@ def build(stage: Stage) -> Kit:
     """Build a kit of the current data in the drill's directory. Raises MachineError when the build fails."""
     stage.output.say("Building an escape kit of the healthy state")
     store = private_directory(stage.home / "kits")
-    public, identity = key_pair(stage.home / "identity.txt")
+    identity = stage.home / "identity.txt"
+    public = Identity.create(identity).text
     done = _give(stage, ("kit", "build", "--capture", "--to", str(store), "--json"), {"USCDR_KIT_RECIPIENTS": public})
     card, lacks = _made(done)
     for one in lacks:
@@ -273,16 +274,3 @@ def _give(stage: Stage, command: Sequence[str], more: Mapping[str, str]) -> subp
             f"The build of the drill's kit did not finish within {duration(LIMIT)}.",
             next_action="Run the drill again with fewer patients: --patients 50",
         ) from error
-
-
-def key_pair(path: Path) -> tuple[str, Path]:
-    """Create a key pair: the public key, and a 0600 file with the private one. Raises MissingExtra."""
-    try:
-        pair = importlib.import_module("pyrage").x25519.Identity.generate()
-    except ImportError as error:
-        raise MissingExtra(
-            "Kits and copies of backups need age encryption, which is not installed.", extra="vault", module="pyrage"
-        ) from error
-    with new_file(path) as file:
-        file.write(f"{pair}\n".encode())
-    return str(pair.to_public()), path

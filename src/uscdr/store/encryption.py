@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from uscdr.errors import BadInput, CheckFailed, MachineError, MissingExtra
-from uscdr.files import whole
+from uscdr.files import new_file, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,9 +49,8 @@ class Recipient:
         if not wanted:
             raise BadInput(
                 "No recipient is configured. Nobody could decrypt what uscdr encrypts.",
-                next_action="Create a key outside of any checkout: age-keygen -o identity.txt. Store it off this "
-                "machine. Configure the public key: --recipient age1…, USCDR_KIT_RECIPIENTS, or "
-                "`kit: {recipients: […]}` in scenarios.yaml.",
+                next_action="Create a key, or show its public key: uscdr kit key. Configure the public key: "
+                "--recipient age1…, USCDR_KIT_RECIPIENTS, or `kit: {recipients: […]}` in scenarios.yaml.",
             )
         return tuple(_recipient(text) for text in wanted)
 
@@ -89,6 +89,27 @@ class Identity:
                 next_action="Decrypt a copy of it (age -d, or ssh-keygen -p) and name that file. Then delete the copy.",
             )
         return found
+
+    @classmethod
+    def create(cls, path: Path) -> Recipient:
+        """Make a new private key in the new 0600 file `path`, as age-keygen writes it; returns the public key.
+
+        Raises OSError, FileExistsError when the name exists, and MissingExtra before anything is written.
+        """
+        identity = _age().x25519.Identity.generate()
+        public = identity.to_public()
+        with new_file(path) as file:
+            file.write(f"# public key: {public}\n{identity}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+        return Recipient(str(public), public)
+
+    def public(self) -> Recipient | None:
+        """The public key; None for an SSH key, whose public half stands in a file of its own."""
+        if not hasattr(self.key, "to_public"):
+            return None
+        public = self.key.to_public()
+        return Recipient(str(public), public)
 
     @classmethod
     def unlocked(cls, locked: bytes, passphrase: SecretStr) -> Identity:

@@ -41,6 +41,7 @@ class Schema(Enum):
     KIT_CARD = "kit-card", "kit card"
     KIT_CHECK = "kit-check", "kit check"
     KIT_FILES = "kit-files", "kit restore"
+    KIT_KEY = "kit-key", "kit key"
     KIT_PAGE = "kit-page", "kit card --html"
 
     RUN = "run", "runs list"
