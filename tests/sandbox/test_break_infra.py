@@ -52,7 +52,7 @@ def test_a_lost_app_takes_everything_with_it(victim: Live) -> None:
     files = set(victim.state.backups.iterdir())
     assert _take(victim, "victim", "www.first.example").status_code == 201
     done = _break(victim, "app-gone")
-    assert "1 backups" in done["done"][0]
+    assert "1 backup" in done["done"][0]
     for path in ("/apps/victim", "/client/v11/apps/victim/transfers", f"/client/v11/databases/{addon}"):
         assert victim.api.get(path).status_code == 404
     assert [one["name"] for one in victim.get("/apps")] == [victim.app]
@@ -84,7 +84,7 @@ def test_a_hostname_that_a_stranger_holds_cannot_be_had(victim: Live) -> None:
 def test_a_lost_add_on_takes_its_backups_and_leaves_the_app(victim: Live) -> None:
     addon = victim.database("victim")
     done = _break(victim, "addon-gone")
-    assert "1 backups" in done["done"][0]
+    assert "1 backup" in done["done"][0]
     assert victim.get("/apps/victim/addons") == []
     assert victim.get("/client/v11/apps/victim/transfers") == []
     assert victim.api.get(f"/client/v11/databases/{addon}").status_code == 404

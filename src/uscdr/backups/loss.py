@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from uscdr.words import moment
+from uscdr.words import moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -70,13 +70,13 @@ def _shrunk(now: DatabaseState, before: DatabaseState, volatile: Collection[str]
         if table in volatile or not had:
             continue
         if table not in now.rows:
-            yield table, f"{table} ({had:,} rows) is missing", True
+            yield table, f"{table} ({plural(had, 'row')}) is missing", True
             continue
-        has = now.rows[table]
+        has, held = now.rows[table], plural(had, "row")
         lost = had - has
         share = lost / had
         if share > SHRINK:
-            words = f"{table} is empty; it had {had:,} rows" if not has else f"{table} has {has:,} of {had:,} rows"
+            words = f"{table} is empty; it had {held}" if not has else f"{table} has {has:,} of {held}"
             yield table, words, not has or share > HALF or (share >= DAMAGE and lost >= FEWEST)
 
 
@@ -93,7 +93,7 @@ def _swollen(
         and now.rows[table] >= had * DOUBLED
     ]  # fmt: skip
     for table, had, has in grown:
-        yield table, f"{table} has grown from {had:,} to {has:,} rows", len(grown) > 1
+        yield table, f"{table} has grown from {had:,} to {plural(has, 'row')}", len(grown) > 1
 
 
 def _backwards(now: DatabaseState, before: DatabaseState) -> Iterator[str]:

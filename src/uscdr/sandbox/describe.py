@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from typing_extensions import TypedDict
 
+from uscdr.words import plural
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -151,7 +153,7 @@ def exports(variables: dict[str, str]) -> list[str]:
 def _app(app: _App) -> list[str]:
     maintenance = " (maintenance)" if app["maintenance"] else ""
     lines = [f"{app['name']}  {app['web_url']}  v{app['release']}{maintenance}"]
-    lines += [f"  of {app['owner']}, {app['mails']} mails sent"]
+    lines += [f"  of {app['owner']}, {plural(app['mails'], 'mail')} sent"]
     lines += [f"  {one['name']}: {one['state']}" for one in app["dynos"]]
     lines += [f"  {one['name']}: {one['plan']}, {one['state']}" for one in app["addons"]]
     for one in app["transfers"]:

@@ -10,7 +10,7 @@ from uscdr.backups.loss import CLOSE, DAMAGE, FEWEST, DatabaseState, Signs
 from uscdr.errors import CheckFailed, NotFound, ProviderError, WrongContent
 from uscdr.scenarios.prover import DumpSource, Prover
 from uscdr.scenarios.steps.ledger import compared
-from uscdr.words import first_of
+from uscdr.words import first_of, plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -151,8 +151,12 @@ def _rules_since(now: Database, before: Database, main: Collection[str], older: 
     since = f"and the key that prevents it in {older} is gone"
     return Signs(
         damage=(
-            *(f"{rows:,} rows of {table} refer to a missing row, {since}" for table, _, rows in foreign if rows),
-            *(f"{rows:,} rows are duplicated in {words}, {since}" for words, rows in unique if rows),
+            *(
+                f"{plural(rows, 'row')} of {table} {'refers' if rows == 1 else 'refer'} to a missing row, {since}"
+                for table, _, rows in foreign
+                if rows
+            ),
+            *(f"{plural(rows, 'row is', 'rows are')} duplicated in {words}, {since}" for words, rows in unique if rows),
         ),
         doubts=(
             *(f"{table} has lost its foreign key {name} since {older}" for table, name, rows in foreign if not rows),
@@ -231,9 +235,8 @@ def _exchanged(line: LedgerLine) -> int:
 
 
 def _unlike(line: LedgerLine, older: str) -> str:
-    exchanged = _exchanged(line)
+    exchanged, table = _exchanged(line), line.table
     if exchanged > line.changed:
-        return (
-            f"{exchanged:,} rows of {line.table} are missing, and as many others are there that {older} does not have"
-        )
-    return f"{line.changed:,} rows of {line.table} have other content than in {older}"
+        missing = plural(exchanged, f"row of {table} is", f"rows of {table} are")
+        return f"{missing} missing, and as many others are there that {older} does not have"
+    return f"{plural(line.changed, f'row of {table} has', f'rows of {table} have')} other content than in {older}"

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import sql
 
 from uscdr.sandbox.damage.catalog import Column, Connection, Table, columns, connect, tables
+from uscdr.words import plural
 
 _SEVERAL = 4  # tables that a damage spread over several hits at most
 _SHARE = 3  # one row in so many
@@ -146,7 +147,7 @@ def _shut(server_dsn: str, database: str) -> list[Damage]:
         query = "SELECT count(pg_terminate_backend(pid)) AS n FROM pg_stat_activity WHERE datname = %s"
         ended = connection.execute(query, [database]).fetchone()
     count = int(ended["n"]) if ended else 0
-    return [Damage("*", 0, 0, 0, f"connections refused, {count} sessions ended")]
+    return [Damage("*", 0, 0, 0, f"connections refused, {plural(count, 'session')} ended")]
 
 
 KINDS: dict[str, Callable[[Connection, list[Table]], list[Damage]]] = {
