@@ -37,6 +37,8 @@ DOORS, CHECKED = "heroku.maintenance", "app.check"
 CHOSEN, LEDGER = ("backup.choose", "infra.choose", "infra.choose_last"), "data.ledger"
 COMPARED, COUNTED = "data.compare", "data.probe"
 PROVEN, VERIFIED = ("backup.prove", "infra.prove", "infra.prove_last"), "data.verify"
+RESTORED = ("backup.restore", "infra.load")
+"""The steps that put the chosen backup into the database."""
 _CLOCKS_APART = 60.0
 """The largest difference in seconds between the clocks of two machines that worked on one run."""
 
@@ -86,11 +88,8 @@ def _recovery_time(fold: Fold) -> ObjectiveReport:
     target = fold.begun.rto_seconds if fold.begun else 0.0
     if fold.begun is None or fold.started_at is None:
         return _not_achieved(target, "not known", "the journal has no start")
-    if not RunKind(fold.begun.scenario).recovers:
-        what = "only reads" if RunKind(fold.begun.scenario).only_looks else "is not a recovery"
-        return _not_achieved(target, "does not apply", f"the run {what}")
-    if fold.plan and fold.plan.dry_run:
-        return _not_achieved(target, "does not apply", "dry run")
+    if beside := _has_no_objectives(fold):
+        return _not_achieved(target, "does not apply", beside)
     back, basis = _service_back(fold)
     if fold.set_back > _CLOCKS_APART:
         return _not_achieved(target, "not known", f"a clock was set back by {span(fold.set_back)} during the run")
@@ -100,6 +99,14 @@ def _recovery_time(fold: Fold) -> ObjectiveReport:
         return _not_achieved(target, "missed" if late else "not known", basis)
     since = fold.begun.rto_basis() + ("" if fold.begun.outage_at else f", {moment(fold.started_at)}")
     return _achieved(target, (back - begun).total_seconds(), f"{since}, {basis}")
+
+
+def _has_no_objectives(fold: Fold) -> str:
+    """Why no objective applies to the run; empty if they do."""
+    kind = RunKind(fold.begun.scenario if fold.begun else "")
+    if not kind.recovers:
+        return f"the run {'only reads' if kind.only_looks else 'is not a recovery'}"
+    return "dry run" if fold.plan and fold.plan.dry_run else ""
 
 
 def _not_achieved(target: float, verdict: Verdict, basis: str) -> ObjectiveReport:
@@ -200,11 +207,15 @@ def _reached(step: StepReport, doors: list[StepReport]) -> bool:
 def _recovery_point(fold: Fold) -> ObjectiveReport:
     """Seconds of lost writes, compared with the RPO: from the chosen backup to the last lost write.
 
-    If the ledger has no time of the last write, everything since the backup counts as lost: the age of the backup when
-    it was chosen. If the time of some lost rows is unknown, that age is the upper bound and the last known write the
-    lower bound.
+    Not measured until the backup is in the database and was compared with it. If the ledger has no time of the last
+    write, everything since the backup counts as lost: the age of the backup when it was chosen. If the time of some
+    lost rows is unknown, that age is the upper bound and the last known write the lower bound.
     """
     target = fold.begun.rpo_seconds if fold.begun else 0.0
+    if beside := _has_no_objectives(fold) or _restores_nothing(fold):
+        return _not_achieved(target, "does not apply", beside)
+    if missing := _not_restored(fold):
+        return _not_achieved(target, "not measured", missing)
     chosen, ledger = fold.result(*CHOSEN), fold.result(LEDGER)
     backup, age = chosen.get("backup", "?"), _number(chosen.get("age_seconds"))
     begun, last = _moment(chosen.get("taken_at", chosen.get("created_at"))), _moment(ledger.get("last_write"))
@@ -214,8 +225,21 @@ def _recovery_point(fold: Fold) -> ObjectiveReport:
         undated = _undated(ledger)
         return _within(target, least, age, basis, undated) if undated and age else _achieved(target, least, basis)
     if age is None:
-        return _not_achieved(target, "does not apply", "this run chose no backup")
+        return _not_achieved(target, "not known", "the journal has no age of the backup")
     return _achieved(target, age, f"age of backup {backup} when it was chosen")
+
+
+def _restores_nothing(fold: Fold) -> str:
+    """Whether the plan has no step that restores a database, in words; empty if it has, and without a plan."""
+    return "this run restores no database" if fold.plan and not fold.named(*RESTORED) else ""
+
+
+def _not_restored(fold: Fold) -> str:
+    """What is missing until the database has the backup's content; empty if nothing is."""
+    if fold.plan is None:
+        return "the run made no plan"
+    missing = [step.title for step in fold.named(*RESTORED, COMPARED) if not _reached(step, [])]
+    return f"not done: {', '.join(missing)}" if missing else ""
 
 
 def _within(target: float, least: float, most: float, basis: str, why: str) -> ObjectiveReport:
