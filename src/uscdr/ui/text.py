@@ -37,6 +37,18 @@ def wrap(text: str, width: int) -> list[str]:
     return lines
 
 
+def shortened(text: str, width: int) -> str:
+    """`text` in at most `width` columns; what does not fit ends in `…`."""
+    if cells(text) <= width:
+        return text
+    kept = ""
+    for char in text:
+        if cells(kept + char) >= width:
+            break
+        kept += char
+    return f"{kept}…"
+
+
 def _split(word: str, width: int) -> list[str]:
     pieces = [""]
     for char in word:
