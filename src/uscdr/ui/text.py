@@ -38,15 +38,16 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def shortened(text: str, width: int) -> str:
-    """`text` in at most `width` columns; what does not fit ends in `…`."""
+    """`text` in at most `width` columns, with an ellipsis if it was truncated."""
     if cells(text) <= width:
         return text
-    kept = ""
+    kept, used = [], 0
     for char in text:
-        if cells(kept + char) >= width:
+        if used + _cell(char) > width - 1:
             break
-        kept += char
-    return f"{kept}…"
+        kept.append(char)
+        used += _cell(char)
+    return "".join(kept).rstrip() + "…" if width > 0 else ""
 
 
 def _split(word: str, width: int) -> list[str]:

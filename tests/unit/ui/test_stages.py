@@ -141,7 +141,7 @@ def test_a_long_stage_stays_on_its_line(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "width", "kept"),
-    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("漢字", 3, "漢…"), ("漢", 1, "…"), ("abc", 0, "…"), ("", 0, "")],
+    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("漢字", 3, "漢…"), ("漢", 1, "…"), ("abc", 0, ""), ("", 0, "")],
 )
 def test_shortened(text: str, width: int, kept: str) -> None:
     assert shortened(text, width) == kept
