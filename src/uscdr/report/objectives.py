@@ -37,7 +37,7 @@ DOORS, CHECKED = "heroku.maintenance", "app.check"
 CHOSEN, LEDGER = ("backup.choose", "infra.choose", "infra.choose_last"), "data.ledger"
 COMPARED, COUNTED = "data.compare", "data.probe"
 PROVEN, VERIFIED = ("backup.prove", "infra.prove", "infra.prove_last"), "data.verify"
-RESTORED = ("backup.restore", "infra.load")
+_RESTORED = ("backup.restore", "infra.load")
 """The steps that put the chosen backup into the database."""
 _CLOCKS_APART = 60.0
 """The largest difference in seconds between the clocks of two machines that worked on one run."""
@@ -231,14 +231,14 @@ def _recovery_point(fold: Fold) -> ObjectiveReport:
 
 def _restores_nothing(fold: Fold) -> str:
     """Whether the plan has no step that restores a database, in words; empty if it has, and without a plan."""
-    return "this run restores no database" if fold.plan and not fold.named(*RESTORED) else ""
+    return "this run restores no database" if fold.plan and not fold.named(*_RESTORED) else ""
 
 
 def _not_restored(fold: Fold) -> str:
     """What is missing until the database has the backup's content; empty if nothing is."""
     if fold.plan is None:
         return "the run made no plan"
-    missing = [step.title for step in fold.named(*RESTORED, COMPARED) if not _reached(step, [])]
+    missing = [step.title for step in fold.named(*_RESTORED, COMPARED) if not _reached(step, [])]
     return f"not done: {', '.join(missing)}" if missing else ""
 
 

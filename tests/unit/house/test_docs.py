@@ -15,7 +15,8 @@ import pytest
 from uscdr.journal.reader import RENAMED
 from uscdr.models.base import Fact
 from uscdr.models.data_settings import AccessTables
-from uscdr.scenarios.config import ApplicationConfig, Config, ConfigManifest, Recovery
+from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_app import ApplicationConfig, ConfigManifest, Recovery
 from uscdr.scenarios.config_targets import CloudinaryTarget, DnsTarget, HerokuTarget
 
 ROOT = Path(__file__).parents[3]

@@ -63,7 +63,7 @@ def test_a_log_is_not_reminded_before_it_is_time(monkeypatch: pytest.MonkeyPatch
     output = Output(stdout=io.StringIO(), stderr=log)
     with stages(output) as tell:
         tell("Loading")
-        real = module.time.monotonic
+        real = time.monotonic
         looks = iter(range(20))
 
         def clock() -> float:
@@ -71,7 +71,7 @@ def test_a_log_is_not_reminded_before_it_is_time(monkeypatch: pytest.MonkeyPatch
                 looked.set()
             return real()
 
-        monkeypatch.setattr(module.time, "monotonic", clock)
+        monkeypatch.setattr("uscdr.ui.stages.time.monotonic", clock)
         assert looked.wait(20)
     assert log.getvalue() == "Loading\n"
 
