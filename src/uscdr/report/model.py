@@ -45,6 +45,12 @@ class ObjectiveReport(_Model):
     at_most: bool = False
     """Whether the achieved value is an upper bound."""
 
+    @classmethod
+    def measured(cls, target: float, seconds: float, basis: str) -> ObjectiveReport:
+        """Of a value in seconds that was measured: only this can meet an objective."""
+        verdict: Verdict = "met" if seconds <= target else "missed"
+        return cls(target_seconds=target, achieved_seconds=seconds, verdict=verdict, basis=basis)
+
     @property
     def achieved(self) -> str:
         """The achieved value in words, `at most 41 min`; `-` if there is none."""

@@ -98,7 +98,7 @@ def _recovery_time(fold: Fold) -> ObjectiveReport:
         late = fold.last_at is not None and (fold.last_at - begun).total_seconds() > target
         return _not_achieved(target, "missed" if late else "not known", basis)
     since = fold.begun.rto_basis() + ("" if fold.begun.outage_at else f", {moment(fold.started_at)}")
-    return _achieved(target, (back - begun).total_seconds(), f"{since}, {basis}")
+    return ObjectiveReport.measured(target, (back - begun).total_seconds(), f"{since}, {basis}")
 
 
 def _has_no_objectives(fold: Fold) -> str:
@@ -111,11 +111,6 @@ def _has_no_objectives(fold: Fold) -> str:
 
 def _not_achieved(target: float, verdict: Verdict, basis: str) -> ObjectiveReport:
     return ObjectiveReport(target_seconds=target, achieved_seconds=None, verdict=verdict, basis=basis)
-
-
-def _achieved(target: float, seconds: float, basis: str) -> ObjectiveReport:
-    verdict: Verdict = "met" if seconds <= target else "missed"
-    return ObjectiveReport(target_seconds=target, achieved_seconds=seconds, verdict=verdict, basis=basis)
 
 
 def _service_times(fold: Fold) -> dict[str, datetime | None]:
@@ -222,11 +217,12 @@ def _recovery_point(fold: Fold) -> ObjectiveReport:
     if begun and last:
         least = elapsed(begun, last)
         basis = f"from backup {backup} to the last lost write"
-        undated = _undated(ledger)
-        return _within(target, least, age, basis, undated) if undated and age else _achieved(target, least, basis)
+        if (undated := _undated(ledger)) and age:
+            return _within(target, least, age, basis, undated)
+        return ObjectiveReport.measured(target, least, basis)
     if age is None:
         return _not_achieved(target, "not known", "the journal has no age of the backup")
-    return _achieved(target, age, f"age of backup {backup} when it was chosen")
+    return ObjectiveReport.measured(target, age, f"age of backup {backup} when it was chosen")
 
 
 def _restores_nothing(fold: Fold) -> str:
@@ -245,9 +241,9 @@ def _not_restored(fold: Fold) -> str:
 def _within(target: float, least: float, most: float, basis: str, why: str) -> ObjectiveReport:
     """Compare two bounds: met if the upper one is, missed if the lower one is, else not known."""
     if least > target:
-        return _achieved(target, least, f"{basis} that is known; {why}")
+        return ObjectiveReport.measured(target, least, f"{basis} that is known; {why}")
     if most <= target:
-        found = _achieved(target, most, f"age of the backup when it was chosen; {why}")
+        found = ObjectiveReport.measured(target, most, f"age of the backup when it was chosen; {why}")
         return found.model_copy(update={"at_most": True})
     return _not_achieved(target, "not known", f"between {span(least)} and {span(most)}; {why}")
 
