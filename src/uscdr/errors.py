@@ -156,8 +156,6 @@ class ProviderError(UscdrError):
 
     no_answer: bool = False
     """Whether the provider could not be reached, or did not answer at all."""
-    refused_write: bool = False
-    """Whether it is the provider's certain refusal of a writing request, which then had no effect."""
 
     def __init__(
         self,

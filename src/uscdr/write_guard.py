@@ -33,12 +33,24 @@ class WriteGuard:
         self.tell: Callable[[str], object] = str
         """Receives the warnings."""
         self.sent = 0
-        """Writing requests that were let go."""
+        """Writing requests that were let go and may have had an effect."""
+        self._counting = threading.Lock()
 
-    def __call__(self) -> None:
-        """Run every check before a request. Raises LockHeld, MachineError and others: then nothing may be sent."""
+    def __call__(self, *, more: bool = False) -> None:
+        """Run every check before a request, or with `more` before another part of one.
+
+        Raises LockHeld, MachineError and others: then nothing may be sent.
+        """
         self._ask()
-        self.sent += 1
+        self._count(int(not more))
+
+    def refused(self) -> None:
+        """One of the requests was certainly refused, and had no effect: it does not count."""
+        self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self.sent += change
 
     def _ask(self) -> None:
         for answer, _ in self._of:
@@ -64,12 +76,12 @@ class WriteGuard:
         for _ in range(_TRIES):
             self._ask()
             if math.isinf(seconds := self._lasts()):
-                self.sent += not more
+                self._count(int(not more))
                 yield
                 return
             with _FUSE.lit(seconds):
                 if self._lasts() > _ENOUGH:  # it may have been suspended before the timer was set
-                    self.sent += not more
+                    self._count(int(not more))
                     yield
                     return
         raise MachineError(

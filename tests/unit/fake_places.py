@@ -49,6 +49,22 @@ PROCESSES = {"web": 1, "worker": 0, "beat": 0}
 """What the platform starts of a new application."""
 
 
+class _OfAll:
+    """What the process that works on the platform now asks or tells: the same for all of its apps."""
+
+    def __set_name__(self, owner: type[Place], name: str) -> None:
+        self._name = name
+
+    def __get__(self, place: Place, owner: type[Place]) -> object:
+        return getattr(place._places, self._name)
+
+    def __set__(self, place: Place, value: Callable[[], object]) -> None:
+        setattr(place._places, self._name, value)
+
+    def __delete__(self, place: Place) -> None:
+        setattr(place._places, self._name, lambda: None)
+
+
 class Place(World):
     """One application."""
 
@@ -89,21 +105,10 @@ class Place(World):
             self.writes.append(f"{name} {detail}".strip())
             return result
 
-        self.leave()
-        return self.call(name, noted)
+        return self.let_go(name, noted)
 
-    @property
-    def leave(self) -> Callable[[], object]:
-        """Whose leave the process needs that works on the platform now: the same for all of its apps."""
-        return self._places.leave
-
-    @leave.setter
-    def leave(self, value: Callable[[], object]) -> None:
-        self._places.leave = value
-
-    @leave.deleter
-    def leave(self) -> None:
-        self._places.leave = lambda: None
+    leave: Any = _OfAll()
+    taken_back: Any = _OfAll()
 
     def run(self, release: Release) -> Release:
         """A release phase migrates; a first release starts web only."""
@@ -177,6 +182,8 @@ class Places:
     """Where DNS says a hostname points."""
     leave: Callable[[], object] = lambda: None
     """Called before each request that changes something."""
+    taken_back: Callable[[], object] = lambda: None
+    """Called after one that certainly had no effect."""
     on_look: Callable[[], None] = lambda: None
     """Called after every call: time passes."""
     wrongs: set[str] = field(default_factory=set)

@@ -215,6 +215,8 @@ class World:
 
     leave: Callable[[], object] = staticmethod(lambda: None)
     """Whose leave the process needs that works on it now."""
+    taken_back: Callable[[], object] = staticmethod(lambda: None)
+    """Told of each write that certainly had no effect, as every client does."""
 
     def __init__(self, *, keep: int = 5, age: timedelta = timedelta(hours=2, minutes=30)) -> None:
         self.addon, self.owner, self.database_url = ADDON, APP, "postgres://u:p@h/d"
@@ -306,8 +308,18 @@ class World:
             self.writes.append(f"{name} {detail}".strip())
             return effect()
 
+        return self.let_go(name, noted)
+
+    def let_go(self, name: str, effect: Callable[[], T]) -> T:
+        """A writing request: permitted, and taken back if it was certainly refused or never arrived."""
         self.leave()
-        return self.call(name, noted)
+        try:
+            return self.call(name, effect)
+        except AnswerLost:
+            raise
+        except ProviderError:
+            self.taken_back()
+            raise
 
     # transfers
 

@@ -190,7 +190,11 @@ class Rehearsal:
             prime=lambda history: None,
             stop=self.stop,
         )
-        with self._in_haste(), mock.patch.object(self.world, "leave", partial(self.asks, this)):
+        with (
+            self._in_haste(),
+            mock.patch.object(self.world, "leave", partial(self.asks, this)),
+            mock.patch.object(self.world, "taken_back", this.guard.refused),
+        ):
             try:
                 return work(this)
             except Killed:

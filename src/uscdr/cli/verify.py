@@ -85,7 +85,8 @@ def verify(
     if list_only:
         show_list(targets.loaded(lazily=True).config, output, request)
         return
-    from uscdr.commands.verify import Verification, VerifyOptions, answers_of, carry_out, duration
+    from uscdr.commands.verify import VerifyOptions, answers_of, carry_out, duration
+    from uscdr.commands.verify_rounds import Verification
 
     wanted = Verification(
         request, answers_of(answer or []), save_baseline=save_baseline, deadline=duration("--deadline", deadline)
@@ -169,7 +170,8 @@ def watch(
     seen: Observed,
 ) -> None:
     """Repeat the checks that need no person. Exit with the code of the last round. Stop it with Ctrl-C."""
-    from uscdr.commands.verify import Verification, VerifyOptions, carry_out, duration
+    from uscdr.commands.verify import VerifyOptions, carry_out, duration
+    from uscdr.commands.verify_rounds import Verification
     from uscdr.scenarios.checks import CheckRequest
 
     targets, output = targets_and_output(context)

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import os
-import time
-from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from uscdr.checks.baseline import Baseline
-from uscdr.checks.check import Check, ManualCheck
-from uscdr.checks.run import DEADLINE, Result, look_at
-from uscdr.checks.verdict import Finding, Verdict
+from uscdr.checks.run import Result
 from uscdr.commands.housekeeping import clear_up, observe_target, state
 from uscdr.commands.run import first_line
-from uscdr.errors import (
-    ApplicationGone,
-    BadInput,
-    CheckFailed,
-    Declined,
-    ExitCode,
-    Interrupted,
-    ProviderError,
-    UscdrError,
-)
+from uscdr.commands.verify_rounds import CheckRound, CheckRounds, Verification, told
+from uscdr.errors import ApplicationGone, BadInput, CheckFailed, ExitCode, Interrupted, ProviderError, UscdrError
 from uscdr.events import Bus
 from uscdr.files import publish
 from uscdr.journal import runs
@@ -32,13 +21,13 @@ from uscdr.journal import writer as journals
 from uscdr.journal.reader import NAME, Journal
 from uscdr.models.base import seconds
 from uscdr.models.causes import SharedCause
-from uscdr.models.events import CheckFinished, ChecklistResult, ChecksFinished, ChecksStarted, RunFinished, StepProgress
+from uscdr.models.events import RunFinished
 from uscdr.models.runs import VERDICTS
 from uscdr.report.junit import to_junit
 from uscdr.report.markdown import to_markdown
 from uscdr.report.objectives import build
 from uscdr.scenarios.adapters import Adapters, Request
-from uscdr.scenarios.checks import ALL, CheckRequest, CheckSelection
+from uscdr.scenarios.checks import ALL, CheckSelection
 from uscdr.scenarios.config_targets import APP
 from uscdr.ui.sentences import show_result
 from uscdr.wiring import adapters
@@ -46,58 +35,21 @@ from uscdr.wiring.session import process
 from uscdr.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from uscdr.checks.context import CheckContext
     from uscdr.monitoring.observed import Observed
     from uscdr.report.model import RunReport
     from uscdr.ui.console import Output
     from uscdr.wiring.context import RunContext
     from uscdr.wiring.target import Target
 
-# A verification's options and its outcome.
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What `uscdr verify` or `uscdr watch` checks, and for how long. Times in seconds."""
-
-    request: CheckRequest
-    answers: Mapping[str, bool] = field(default_factory=dict)
-    """Answers to manual checks from the command line, by name of the check."""
-    save_baseline: bool = False
-    deadline: float = DEADLINE
-    """Time limit for all checks of a round together."""
-    lasting: float = 0.0
-    """watch: no round begins after this time; 0 means one round."""
-    every: float = 0.0
-    """watch: time from the beginning of one round to the beginning of the next."""
-
-
-@dataclass(frozen=True)
-class _Round:
-    """The result of one round."""
-
-    results: tuple[Result, ...]
-    finished: ChecksFinished
-
-    @property
-    def verdicts(self) -> dict[str, Verdict]:
-        """The verdict of each check, by name."""
-        return {one.check.name: one.finding.verdict for one in self.results}
-
-    @property
-    def failing(self) -> tuple[str, ...]:
-        """Names of the checks that did not pass."""
-        return tuple(name for name, verdict in self.verdicts.items() if verdict != "pass")
-
 
 @dataclass(frozen=True)
 class _Verified:
     """The last finished round, and the error to show."""
 
-    last: _Round | None
+    last: CheckRound | None
     error: UscdrError | None
 
     @property
@@ -106,134 +58,9 @@ class _Verified:
         return self.error.exit_code if self.error else ExitCode.DONE
 
 
-# Runs the rounds of checks one after the other and reports them on the event bus.
-
-
-STEP = "verify"
-YES, NO, LATER = "yes", "no", "later"
-
-
-class _Rounds:
-    """The rounds of one verification. `last` is the newest finished round."""
-
-    def __init__(
-        self, wanted: Verification, selection: CheckSelection, context: RunContext, bus: Bus, seen: Observed
-    ) -> None:
-        self._wanted = wanted
-        self._seen = seen
-        self._selection = selection
-        self._context = context
-        self._bus = bus
-        self.last: _Round | None = None
-
-    def all(self, world: Callable[[], AbstractContextManager[CheckContext]]) -> _Round:
-        """Run every round and return the last one. Raises Interrupted when the operator stops it."""
-        end = time.monotonic() + self._wanted.lasting
-        number = 1
-        while True:
-            begun = time.monotonic()
-            another = self._wanted.every > 0 and begun + self._wanted.every <= end
-            with world() as seen:
-                self.last = self._one(number, seen, another=another)
-            self._seen.verdicts = tuple(self.last.verdicts.values())
-            if not another:
-                return self.last
-            self._seen.save()
-            passed = [name for name, verdict in self.last.verdicts.items() if verdict == "pass"]
-            self._selection = self._selection.repeated(passed)
-            number += 1
-            self._context.stop.pause(max(0.0, begun + self._wanted.every - time.monotonic()))
-
-    def _one(self, number: int, world: CheckContext, *, another: bool) -> _Round:
-        begun, begun_at = time.monotonic(), datetime.now(UTC)
-        names = tuple(check.name for check in self._selection.checks)
-        taken = world.baseline.taken_at if world.baseline else None
-        lines = len(self._selection.lines)
-        self._bus.emit(ChecksStarted(checks=names, items=lines, round=number, baseline_at=taken))
-        results = []
-        for result in self._results(world):
-            self._bus.emit(_told(result))
-            results.append(result)
-        finished = ChecksFinished(
-            round=number,
-            items=self._lines(results),
-            seconds=round(time.monotonic() - begun, 3),
-            passed=sum(line.verdict == "pass" for line in self._lines(results)),
-            skipped_manual=bool(self._selection.skipped),
-            changed=self._changed(results),
-            next_at=begun_at + timedelta(seconds=self._wanted.every) if another else None,
-        )
-        self._bus.emit(finished)
-        return _Round(tuple(results), finished)
-
-    def _results(self, world: CheckContext) -> Iterator[Result]:
-        """First the checks that only read, in parallel; then the questions; then the checks that write, one by one."""
-        checks = self._selection.checks
-        looking = [c for c in checks if not c.spec.writes and not isinstance(c.spec, ManualCheck)]
-        stop = self._context.stop.event
-
-        yield from look_at(world, looking, began=self._began, deadline=self._wanted.deadline, stop=stop)
-        for check in checks:
-            if isinstance(check.spec, ManualCheck):
-                self._began(check)
-                asked = time.monotonic()
-                yield Result(check, self._answer(check, check.spec), time.monotonic() - asked)
-        for check in checks:
-            if check.spec.writes:
-                self._context.stop.check()
-                yield from look_at(world, [check], began=self._began, stop=stop)
-
-    def _began(self, check: Check) -> None:
-        self._bus.emit(StepProgress(step=STEP, note=check.name))
-
-    def _answer(self, check: Check, spec: ManualCheck) -> Finding:
-        """The operator's answer, from --answer or the terminal; `not checked` without either."""
-        given = self._wanted.answers.get(check.name)
-        try:
-            answer = {True: YES, False: NO}[given] if given is not None else self._asked(spec)
-        except Declined:
-            return Finding("not checked", f"nobody answered: {spec.question}")
-        how = "given with --answer" if given is not None else self._context.asker.manner
-        if answer == LATER:
-            return Finding("not checked", f"the operator will answer later: {spec.question}")
-        return Finding("pass" if answer == YES else "fail", f"answered {answer} ({how}): {spec.question}")
-
-    def _asked(self, spec: ManualCheck) -> str:
-        return self._context.asker.choose(spec.question, (YES, NO, LATER))
-
-    def _lines(self, results: list[Result]) -> tuple[ChecklistResult, ...]:
-        verdicts = {one.check.name: one.finding.verdict for one in results}
-        return tuple(
-            ChecklistResult(
-                list=line.list, item=line.item, verdict=line.verdict(verdicts), checks=line.checks,
-                skipped=line.skipped,
-            )
-            for line in self._selection.lines
-        )  # fmt: skip
-
-    def _changed(self, results: list[Result]) -> tuple[str, ...]:
-        before = self.last.verdicts if self.last else {}
-        now = {one.check.name: one.finding.verdict for one in results}
-        return tuple(f"{n}: {before[n]} -> {v}" for n, v in now.items() if n in before and before[n] != v)
-
-
-def _told(result: Result) -> CheckFinished:
-    """The result of one check as an event."""
-    check, finding = result.check, result.finding
-    return CheckFinished(
-        step=STEP,
-        check=check.name,
-        verdict=finding.verdict,
-        evidence=finding.evidence,
-        seconds=round(result.seconds, 3),
-        why=check.spec.explained(finding),
-        cause=finding.cause,
-    )
-
-
-MOST_NAMED = 6
-NETWORK = "Check the network of this machine. Then run the command again."
-LOOK = "See the evidence of each check above. To choose a recovery: uscdr recover --help"
+_MOST_NAMED = 6
+_NETWORK = "Check the network of this machine. Then run the command again."
+_LOOK = "See the evidence of each check above. To choose a recovery: uscdr recover --help"
 
 
 def _verify(context: RunContext, wanted: Verification, seen: Observed) -> _Verified:
@@ -251,7 +78,7 @@ def _verify(context: RunContext, wanted: Verification, seen: Observed) -> _Verif
         for viewer in context.viewers:
             bus.add_viewer(viewer)
         bus.emit(first_line(context, _asked(wanted)))
-        rounds = _Rounds(wanted, selection, context, bus, seen)
+        rounds = CheckRounds(wanted, selection, context, bus, seen)
         error: UscdrError | None = None
         try:
             last = rounds.all(lambda: deps.open_world("writes" if wanted.request.allow_writes else "forms"))
@@ -291,7 +118,7 @@ def _asked(wanted: Verification) -> dict[str, Any]:
     return {**asked, "every": wanted.every, "lasting": wanted.lasting}
 
 
-def _last_line(last: _Round | None, error: UscdrError | None, wanted: Verification) -> RunFinished:
+def _last_line(last: CheckRound | None, error: UscdrError | None, wanted: Verification) -> RunFinished:
     if error is not None:
         outcome: Literal["interrupted", "failed"] = "interrupted" if isinstance(error, Interrupted) else "failed"
         return RunFinished(outcome=outcome, exit_code=int(error.exit_code), summary=error.message)
@@ -304,25 +131,25 @@ def _last_line(last: _Round | None, error: UscdrError | None, wanted: Verificati
     return RunFinished(outcome="done", exit_code=int(ExitCode.DONE), summary=words)
 
 
-def _complaint(last: _Round) -> CheckFailed | None:
+def _complaint(last: CheckRound) -> CheckFailed | None:
     failing = last.failing
     if not failing:
         return None
     words = f"{len(failing)} of {plural(len(last.results), 'check')} did not pass"
     found = {one.check.name: one.finding for one in last.results}
-    if cause := next(iter(SharedCause.among(map(_told, last.results))), None):
+    if cause := next(iter(SharedCause.among(map(told, last.results))), None):
         remedy = found[cause.checks[0]].remedy
         return CheckFailed(
             f"{words}, {len(cause.checks)} of them for one cause: {cause.words}.",
             why=cause.evidence,
-            next_action=remedy or (NETWORK if " and " in cause.words else LOOK),
+            next_action=remedy or (_NETWORK if " and " in cause.words else _LOOK),
         )
     first = min(failing, key=lambda name: VERDICTS.index(found[name].verdict))
-    named = ", ".join(failing[:MOST_NAMED]) + (" …" if len(failing) > MOST_NAMED else "")
-    return CheckFailed(f"{words}: {named}.", why=f"{first}: {found[first].evidence}.", next_action=LOOK)
+    named = ", ".join(failing[:_MOST_NAMED]) + (" …" if len(failing) > _MOST_NAMED else "")
+    return CheckFailed(f"{words}: {named}.", why=f"{first}: {found[first].evidence}.", next_action=_LOOK)
 
 
-def _explained(complaint: CheckFailed | None, last: _Round, deps: Adapters) -> UscdrError | None:
+def _explained(complaint: CheckFailed | None, last: CheckRound, deps: Adapters) -> UscdrError | None:
     """The complaint, unless the application is gone, or nothing failed and the platform does not answer."""
     if complaint is None:
         return None
@@ -335,7 +162,7 @@ def _explained(complaint: CheckFailed | None, last: _Round, deps: Adapters) -> U
     return complaint
 
 
-def _baseline(context: RunContext, last: _Round) -> Baseline:
+def _baseline(context: RunContext, last: CheckRound) -> Baseline:
     kept = {name: dict(found) for name, found in Result.measures(last.results).items()}
     return Baseline(key=context.target.key, taken_at=datetime.now(UTC), run=context.run, checks=kept)
 
@@ -343,7 +170,7 @@ def _baseline(context: RunContext, last: _Round) -> Baseline:
 # What `verify` and `watch` share: options, the run, its result and its files.
 
 
-ANSWERS = {"yes": True, "no": False}
+_ANSWERS = {"yes": True, "no": False}
 
 
 def duration(option: str, text: str) -> float:
@@ -362,11 +189,11 @@ def answers_of(given: Sequence[str]) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for text in given:
         name, _, answer = text.partition("=")
-        if answer not in ANSWERS or name in found:
+        if answer not in _ANSWERS or name in found:
             raise BadInput(
                 f"“{text}” is not a valid --answer.", next_action="Pass NAME=yes or NAME=no, and each name once."
             )
-        found[name] = ANSWERS[answer]
+        found[name] = _ANSWERS[answer]
     return found
 
 
@@ -434,7 +261,7 @@ def _of_app(target: Target, app: str | None) -> Target:
 
 def _show(verified: _Verified, output: Output, *, formed: bool) -> None:
     if verified.last is not None and not output.json_lines and not formed:
-        show_result(verified.last.finished, map(_told, verified.last.results), output)
+        show_result(verified.last.finished, map(told, verified.last.results), output)
     if verified.error is not None:
         output.error(verified.error)
 

@@ -200,23 +200,10 @@ def _drill_figures(drill: Drill) -> str:
     )
 
 
-class _ScoredFault(TypedDict):
-    name: str
-    what: str
-    expected: str
-    struck: str
-    detected: bool
-    evidence: str
-    seconds: float | None
-    right: bool
-    outcome: str
-    verdict: str
-
-
 class _SurpriseObject(TypedDict):
     seed: int
     handled: bool
-    faults: Sequence[_ScoredFault]
+    faults: Sequence[FaultScore]
 
 
 class _DrillObject(TypedDict):
@@ -265,22 +252,7 @@ def _drill_object(drill: Drill) -> _DrillObject:
 def _surprise_object(surprise: Surprise | None) -> _SurpriseObject | None:
     if surprise is None:
         return None
-    return {"seed": surprise.seed, "handled": surprise.handled, "faults": [_scored(one) for one in surprise.scores]}
-
-
-def _scored(one: FaultScore) -> _ScoredFault:
-    return {
-        "name": one.name,
-        "what": one.what,
-        "expected": one.expected,
-        "struck": one.struck,
-        "detected": one.detected,
-        "evidence": one.evidence,
-        "seconds": one.seconds,
-        "right": one.right,
-        "outcome": one.outcome,
-        "verdict": one.verdict,
-    }
+    return {"seed": surprise.seed, "handled": surprise.handled, "faults": surprise.scores}
 
 
 # Writes the report of a drill to files and to the screen.

@@ -66,7 +66,10 @@ class DrillTrace:
 
 @dataclass(frozen=True)
 class FaultScore:
-    """One fault: what was expected, what happened. `seconds` run from its first effect to its detection."""
+    """One fault: what was expected, what happened. `seconds` run from its first effect to its detection.
+
+    Reports and `--json` have every field.
+    """
 
     name: str
     what: str
@@ -78,18 +81,17 @@ class FaultScore:
     seconds: float | None
     right: bool
     outcome: str
+    verdict: str = ""
+    """In a word or two; always what follows from the others."""
+
+    def __post_init__(self) -> None:
+        verdict = "handled" if self.handled else "FAILED"
+        object.__setattr__(self, "verdict", verdict if self.struck else "did not strike")
 
     @property
     def handled(self) -> bool:
         """Whether it did not strike, or was detected and had the expected outcome."""
         return not self.struck or (self.detected and self.right)
-
-    @property
-    def verdict(self) -> str:
-        """In a word or two."""
-        if not self.struck:
-            return "did not strike"
-        return "handled" if self.handled else "FAILED"
 
     @property
     def words(self) -> str:

@@ -60,7 +60,7 @@ class Run:
 
     At the end of the process's work, `left` returns the state left behind, and `tasks` what the operator must do after
     this very run; the tasks that the scenario lists for every run follow. `sent` counts the writing requests of this
-    process.
+    process that may have had an effect.
     """
 
     def __init__(

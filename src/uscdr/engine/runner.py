@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uscdr.engine.plan import LATE
 from uscdr.engine.reconcile import Reconciler
 from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
-from uscdr.errors import (
-    CheckFailed,
-    EffectFailed,
-    Interrupted,
-    JournalError,
-    OutcomeUnknown,
-    Outdated,
-    ProviderError,
-    UscdrError,
-)
+from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
 from uscdr.models.events import GateAnswered, GateAsked, StepFailed, StepSkipped, StepStarted, StepSucceeded
 from uscdr.models.runs import RunKind
 
@@ -51,7 +42,7 @@ class Runner:
         self._history = history
         self._forecaster = forecaster
         self._sent = sent
-        """How many writing requests this process let go; None: not known."""
+        """How many writing requests of this process may have had an effect; None: not known."""
         self._sent_before = 0
         self._reconciler = Reconciler(bus, gate)
         self._guarding = True
@@ -108,9 +99,7 @@ class Runner:
             return True
         if step_id not in self._begun:
             return False
-        sent = self._sent() - self._sent_before if self._sent is not None and bound.step.counted else None
-        refused = isinstance(error, ProviderError) and error.refused_write
-        return not (sent == 0 or (sent == 1 and refused))
+        return self._sent is None or not bound.step.counted or self._sent() != self._sent_before
 
     def _cut_off(self, bound: BoundStep, error: UscdrError) -> bool:
         """Whether Ctrl-C came in the middle of a write, which may still succeed."""

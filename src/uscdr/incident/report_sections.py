@@ -33,7 +33,7 @@ _TONES: dict[str, Tone] = {
     "answered": "good", "missed": "bad", "late": "bad", "over": "bad", "failed": "bad", "fail": "bad",
     "overdue": "bad", "unknown": "bad", "not received": "bad", "not known": "open", "open": "open", "due": "open",
     "inconclusive": "open", "waived": "open", "unfinished": "open", "not checked": "open", "interrupted": "open",
-    "declined": "open", "not answered": "open",
+    "declined": "open", "not answered": "open", "not measured": "open",
 }  # fmt: skip
 """What a verdict means; its word always stands there, too."""
 
@@ -155,11 +155,7 @@ def _objectives(report: IncidentReport) -> ReportTable:
 
 
 def _objective(name: str, one: ObjectiveReport) -> list[str]:
-    most = "at most " if one.at_most else ""
-    achieved = most + span(one.achieved_seconds)
-    if one.achieved_seconds is None:
-        achieved = "-" if one.verdict == "does not apply" else UNKNOWN
-    return [name, span(one.target_seconds), achieved, one.verdict, one.basis]
+    return [name, span(one.target_seconds), one.achieved, one.verdict, one.basis]
 
 
 def _recovery(one: ReportedRecovery, number: int) -> ReportSection:

@@ -78,14 +78,17 @@ def _times(incident: Incident, times: IncidentTimes, now: datetime) -> ReportedT
 
 
 def _worst(incident: Incident, recoveries: Sequence[ReportedRecovery]) -> ObjectiveReport:
-    """The RPO of the recovery that lost most: a missed one, else an unknown one, else the longest time."""
+    """The RPO of the recovery that lost most: a missed one, else an unknown one, else the longest time.
+
+    One that restored nothing lost nothing: it counts only if no recovery of the incident restored anything.
+    """
     found = [one.rpo for one in recoveries if one.rpo.verdict != "does not apply"]
     if not found:
         basis = "no recovery of this incident chose a backup"
         return ObjectiveReport(
             target_seconds=incident.opened.rpo_seconds, achieved_seconds=None, verdict="does not apply", basis=basis
         )
-    order = ("met", "not known", "missed")
+    order = ("not measured", "met", "not known", "missed")
     return max(found, key=lambda one: (order.index(one.verdict), one.achieved_seconds or 0.0))
 
 

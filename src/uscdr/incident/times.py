@@ -58,18 +58,14 @@ class IncidentTimes:
         """The RTO of the longest outage; unknown while service is not back and the time is not over."""
         spent, longest = elapsed(self.counts_from, self.back_at or now), self._longest()
         if longest is not None and longest[0] > spent and (self.back_at is not None or longest[0] > target):
-            verdict: Verdict = "met" if longest[0] <= target else "missed"
-            return ObjectiveReport(
-                target_seconds=target, achieved_seconds=longest[0], verdict=verdict, basis=longest[1]
-            )
+            return ObjectiveReport.measured(target, *longest)
         if self.back_at is None:
             late: Verdict = "missed" if spent > target else "not known"
             basis = f"{self.basis()}; service is not restored"
             return ObjectiveReport(target_seconds=target, achieved_seconds=None, verdict=late, basis=basis)
-        met: Verdict = "met" if spent <= target else "missed"
         checked = ", its checks passed" if self.verified_at and self.verified_at <= self.back_at else ""
         basis = f"{self.basis()}, until service was restored{checked}"
-        return ObjectiveReport(target_seconds=target, achieved_seconds=spent, verdict=met, basis=basis)
+        return ObjectiveReport.measured(target, spent, basis)
 
     def _longest(self) -> tuple[float, str] | None:
         """The longest past outage, in seconds and in words."""

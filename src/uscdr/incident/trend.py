@@ -25,7 +25,7 @@ TrendKind = Literal["incident", "drill", "run"]
 _ROW, _TOP, _MOST = 40, 26, 200.0
 """Pixels of a row and above the first; percent of an objective at the right edge."""
 KEY = (
-    "The line in the middle is the objective; a bar that ends left of it met it. ● met, ✕ missed, ◇ not known. "
+    "The line in the middle is the objective; a bar that ends left of it met it. ● met, ✕ missed, ◇ no value. "
     "The values stand in words, too; a bar at the right edge may be longer."
 )
 
@@ -84,8 +84,7 @@ def _objective_words(one: ObjectiveReport) -> str:
     """`met: 41 min of 2 h`, `not known`, `does not apply`."""
     if one.achieved_seconds is None:
         return one.verdict
-    most = "at most " if one.at_most else ""
-    return f"{one.verdict}: {most}{span(one.achieved_seconds)} of {span(one.target_seconds)}"
+    return f"{one.verdict}: {one.achieved} of {span(one.target_seconds)}"
 
 
 def trend_page(points: Sequence[TrendPoint], unread: Sequence[str], now: datetime) -> str:

@@ -52,7 +52,8 @@ class SharedCause:
         merged = [one for cause in silent for one in by_cause.pop(cause)]
         if merged:
             names = [cause.removeprefix(NO_ANSWER) for cause in silent]
-            by_cause[f"{NO_ANSWER}{' and '.join(names)}"] = merged
+            listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+            by_cause[f"{NO_ANSWER}{listed}"] = merged
         groups = [cls(cause, tuple(one.check for one in told), told[0].evidence) for cause, told in by_cause.items()]
         return tuple(sorted((one for one in groups if one.is_common), key=lambda one: -len(one.checks)))
 

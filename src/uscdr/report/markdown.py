@@ -76,9 +76,8 @@ def _objectives(report: RunReport) -> list[str]:
 
 
 def _objective(name: str, objective: ObjectiveReport) -> list[str]:
-    most = "at most " if objective.at_most else ""
-    achieved = "-" if objective.achieved_seconds is None else most + span(objective.achieved_seconds)
-    return [name, span(objective.target_seconds), achieved, f"**{objective.verdict}**", _say(objective.basis)]
+    verdict = f"**{objective.verdict}**"
+    return [name, span(objective.target_seconds), objective.achieved, verdict, _say(objective.basis)]
 
 
 def _data(report: RunReport) -> list[str]:

@@ -12,7 +12,8 @@ from uscdr.models.base import elapsed
 from uscdr.models.runs import NO_BASELINE, RunKind, Tally
 from uscdr.words import duration, moment
 
-Verdict = Literal["met", "missed", "not known", "does not apply"]
+Verdict = Literal["met", "missed", "not known", "not measured", "does not apply"]
+"""`not measured`: the run has not come to what the objective is about, or never will."""
 Outcome = Literal["done", "failed", "declined", "unknown", "interrupted", "unfinished"]
 UNKNOWN = "not known"
 UNENDED = "it did not end"
@@ -44,12 +45,24 @@ class ObjectiveReport(_Model):
     at_most: bool = False
     """Whether the achieved value is an upper bound."""
 
+    @classmethod
+    def measured(cls, target: float, seconds: float, basis: str) -> ObjectiveReport:
+        """Of a value in seconds that was measured: only this can meet an objective."""
+        verdict: Verdict = "met" if seconds <= target else "missed"
+        return cls(target_seconds=target, achieved_seconds=seconds, verdict=verdict, basis=basis)
+
+    @property
+    def achieved(self) -> str:
+        """The achieved value in words, `at most 41 min`; `-` if there is none."""
+        if self.achieved_seconds is None:
+            return "-"
+        return f"{'at most ' if self.at_most else ''}{span(self.achieved_seconds)}"
+
     @property
     def words(self) -> str:
-        """`met: 41 min of 2 h 00 min (until: …)`, or why the value is unknown."""
-        most = "at most " if self.at_most else ""
-        achieved = f"{most}{span(self.achieved_seconds)} of " if self.achieved_seconds is not None else "objective "
-        return f"{self.verdict}: {achieved}{span(self.target_seconds)} ({self.basis})"
+        """`met: 41 min of 2 h (until: …)`, or why the value is unknown."""
+        achieved = "objective" if self.achieved_seconds is None else f"{self.achieved} of"
+        return f"{self.verdict}: {achieved} {span(self.target_seconds)} ({self.basis})"
 
 
 class ForecastReport(_Model):

@@ -37,6 +37,8 @@ DOORS, CHECKED = "heroku.maintenance", "app.check"
 CHOSEN, LEDGER = ("backup.choose", "infra.choose", "infra.choose_last"), "data.ledger"
 COMPARED, COUNTED = "data.compare", "data.probe"
 PROVEN, VERIFIED = ("backup.prove", "infra.prove", "infra.prove_last"), "data.verify"
+_RESTORED = ("backup.restore", "infra.load")
+"""The steps that put the chosen backup into the database."""
 _CLOCKS_APART = 60.0
 """The largest difference in seconds between the clocks of two machines that worked on one run."""
 
@@ -86,11 +88,8 @@ def _recovery_time(fold: Fold) -> ObjectiveReport:
     target = fold.begun.rto_seconds if fold.begun else 0.0
     if fold.begun is None or fold.started_at is None:
         return _not_achieved(target, "not known", "the journal has no start")
-    if not RunKind(fold.begun.scenario).recovers:
-        what = "only reads" if RunKind(fold.begun.scenario).only_looks else "is not a recovery"
-        return _not_achieved(target, "does not apply", f"the run {what}")
-    if fold.plan and fold.plan.dry_run:
-        return _not_achieved(target, "does not apply", "dry run")
+    if beside := _has_no_objectives(fold):
+        return _not_achieved(target, "does not apply", beside)
     back, basis = _service_back(fold)
     if fold.set_back > _CLOCKS_APART:
         return _not_achieved(target, "not known", f"a clock was set back by {span(fold.set_back)} during the run")
@@ -99,16 +98,19 @@ def _recovery_time(fold: Fold) -> ObjectiveReport:
         late = fold.last_at is not None and (fold.last_at - begun).total_seconds() > target
         return _not_achieved(target, "missed" if late else "not known", basis)
     since = fold.begun.rto_basis() + ("" if fold.begun.outage_at else f", {moment(fold.started_at)}")
-    return _achieved(target, (back - begun).total_seconds(), f"{since}, {basis}")
+    return ObjectiveReport.measured(target, (back - begun).total_seconds(), f"{since}, {basis}")
+
+
+def _has_no_objectives(fold: Fold) -> str:
+    """Why no objective applies to the run; empty if they do."""
+    kind = RunKind(fold.begun.scenario if fold.begun else "")
+    if not kind.recovers:
+        return f"the run {'only reads' if kind.only_looks else 'is not a recovery'}"
+    return "dry run" if fold.plan and fold.plan.dry_run else ""
 
 
 def _not_achieved(target: float, verdict: Verdict, basis: str) -> ObjectiveReport:
     return ObjectiveReport(target_seconds=target, achieved_seconds=None, verdict=verdict, basis=basis)
-
-
-def _achieved(target: float, seconds: float, basis: str) -> ObjectiveReport:
-    verdict: Verdict = "met" if seconds <= target else "missed"
-    return ObjectiveReport(target_seconds=target, achieved_seconds=seconds, verdict=verdict, basis=basis)
 
 
 def _service_times(fold: Fold) -> dict[str, datetime | None]:
@@ -200,30 +202,48 @@ def _reached(step: StepReport, doors: list[StepReport]) -> bool:
 def _recovery_point(fold: Fold) -> ObjectiveReport:
     """Seconds of lost writes, compared with the RPO: from the chosen backup to the last lost write.
 
-    If the ledger has no time of the last write, everything since the backup counts as lost: the age of the backup when
-    it was chosen. If the time of some lost rows is unknown, that age is the upper bound and the last known write the
-    lower bound.
+    Not measured until the backup is in the database and was compared with it. If the ledger has no time of the last
+    write, everything since the backup counts as lost: the age of the backup when it was chosen. If the time of some
+    lost rows is unknown, that age is the upper bound and the last known write the lower bound.
     """
     target = fold.begun.rpo_seconds if fold.begun else 0.0
+    if beside := _has_no_objectives(fold) or _restores_nothing(fold):
+        return _not_achieved(target, "does not apply", beside)
+    if missing := _not_restored(fold):
+        return _not_achieved(target, "not measured", missing)
     chosen, ledger = fold.result(*CHOSEN), fold.result(LEDGER)
     backup, age = chosen.get("backup", "?"), _number(chosen.get("age_seconds"))
     begun, last = _moment(chosen.get("taken_at", chosen.get("created_at"))), _moment(ledger.get("last_write"))
     if begun and last:
         least = elapsed(begun, last)
         basis = f"from backup {backup} to the last lost write"
-        undated = _undated(ledger)
-        return _within(target, least, age, basis, undated) if undated and age else _achieved(target, least, basis)
+        if (undated := _undated(ledger)) and age:
+            return _within(target, least, age, basis, undated)
+        return ObjectiveReport.measured(target, least, basis)
     if age is None:
-        return _not_achieved(target, "does not apply", "this run chose no backup")
-    return _achieved(target, age, f"age of backup {backup} when it was chosen")
+        return _not_achieved(target, "not known", "the journal has no age of the backup")
+    return ObjectiveReport.measured(target, age, f"age of backup {backup} when it was chosen")
+
+
+def _restores_nothing(fold: Fold) -> str:
+    """Whether the plan has no step that restores a database, in words; empty if it has, and without a plan."""
+    return "this run restores no database" if fold.plan and not fold.named(*_RESTORED) else ""
+
+
+def _not_restored(fold: Fold) -> str:
+    """What is missing until the database has the backup's content; empty if nothing is."""
+    if fold.plan is None:
+        return "the run made no plan"
+    missing = [step.title for step in fold.named(*_RESTORED, COMPARED) if not _reached(step, [])]
+    return f"not done: {', '.join(missing)}" if missing else ""
 
 
 def _within(target: float, least: float, most: float, basis: str, why: str) -> ObjectiveReport:
     """Compare two bounds: met if the upper one is, missed if the lower one is, else not known."""
     if least > target:
-        return _achieved(target, least, f"{basis} that is known; {why}")
+        return ObjectiveReport.measured(target, least, f"{basis} that is known; {why}")
     if most <= target:
-        found = _achieved(target, most, f"age of the backup when it was chosen; {why}")
+        found = ObjectiveReport.measured(target, most, f"age of the backup when it was chosen; {why}")
         return found.model_copy(update={"at_most": True})
     return _not_achieved(target, "not known", f"between {span(least)} and {span(most)}; {why}")
 

@@ -30,7 +30,10 @@ class PositionFacts(TypedDict):
 
 
 class Position:
-    """Where the run of a report stands. `at_work` names the process that works on it now; empty if none is known."""
+    """Where the run of a report stands. `at_work` names the process that works on it now; empty if none is known.
+
+    `of_others`: another machine owns the run, whose processes cannot be seen from here.
+    """
 
     def __init__(self, report: RunReport, at_work: str = "", *, of_others: bool = False) -> None:
         self._report = report
@@ -45,7 +48,7 @@ class Position:
 
     @property
     def words(self) -> str:
-        """`stands before 15/26 Restore the backup; 14 of 26 steps done`; empty without a plan."""
+        """`stands before 15/26 Restore the backup; 14 of 26 steps done`, or that there is no plan yet."""
         if not self.planned:
             return "made no plan yet"
         over = sum(step.status in {"done", "skipped"} for step in self.planned)
@@ -61,16 +64,34 @@ class Position:
 
     @property
     def phrase(self) -> str:
-        """The phrase that the run waits for; empty if it waits for none."""
+        """The phrase that the run waits for; empty if it waits for none.
+
+        A process that took the run up and has not come to the question yet waits for none.
+        """
         asked = [gate for gate in self._report.gates if gate.step == (self.step.id if self.step else "")]
-        return asked[-1].phrase if asked and not asked[-1].confirmed else ""
+        if not asked or asked[-1].confirmed:
+            return ""
+        stale = bool(self._at_work) and asked[-1].asked_at < self._report.attempts[-1].started_at
+        return "" if stale else asked[-1].phrase
 
     @property
     def waits_for(self) -> str:
         """The phrase or the question as it was asked; empty if it waits for neither."""
         if self.phrase:
             return f"the phrase: {self.phrase}"
-        return f"an answer: {self._report.question}" if self._report.question else ""
+        return f"an answer: {self._question}" if self._question else ""
+
+    @property
+    def _question(self) -> str:
+        """The open question; without a process that asked it there is none."""
+        return self._report.question if self._may_be_at_work else ""
+
+    @property
+    def _may_be_at_work(self) -> bool:
+        """Whether a process works on it, or may: no process of a run without a lock, or of others, can be seen."""
+        report = self._report
+        unseen = self._of_others or report.only_looks or report.dry_run
+        return report.outcome == "unfinished" and (unseen or bool(self._at_work))
 
     def state(self, step: StepReport) -> _StepState:
         """The state of one step of the plan."""
@@ -78,10 +99,10 @@ class Position:
             return step.status
         if step is self.step and self.phrase:
             return "waits for its phrase"
-        if step is self.step and self._report.question and step.status == "planned":
+        if step is self.step and self._question:
             return "waits for an answer"
         if step.status == "started":
-            return "running" if self._report.outcome == "unfinished" else "interrupted"
+            return "running" if self._may_be_at_work else "interrupted"
         return "not begun"
 
     @property
@@ -98,7 +119,7 @@ class Position:
         return {
             "at_work": self._at_work,
             "stands": self.words,
-            "waits_for": "phrase" if self.phrase else "answer" if self._report.question else "",
+            "waits_for": "phrase" if self.phrase else "answer" if self._question else "",
             "phrase": self.phrase,
             "next_command": self.command,
             "states": {step.id: self.state(step) for step in self.planned},
@@ -112,7 +133,7 @@ class Position:
             return f"{report.outcome}: {report.summary}"
         if self._at_work:
             return f"{'waits for an answer' if self.waits_for else 'running'}: {self._at_work} works on it"
-        if self._of_others or report.only_looks or report.dry_run:
+        if self._may_be_at_work:
             return "not ended, as far as its journal says"
         return "interrupted: no process works on it, and none recorded its end"
 
@@ -120,10 +141,12 @@ class Position:
     def command(self) -> str:
         """The next command to type; empty if there is nothing to do."""
         report, kind = self._report, RunKind(self._report.scenario)
-        if report.only_looks or report.dry_run or report.outcome == "done" or (self.planned and self.step is None):
+        if report.only_looks or report.dry_run or report.outcome == "done":
             return ""
         if self._at_work:
             return f"uscdr runs show {report.run} --follow"
+        if report.outcome != "unfinished" and self.planned and self.step is None:
+            return ""
         if not report.changed and report.outcome != "unfinished":
             return kind.command
         take_over = " --take-over" if self._of_others else ""

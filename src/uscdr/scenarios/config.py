@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    SkipValidation,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, Field, PrivateAttr, SkipValidation, ValidationInfo, field_validator
 
 from uscdr.checks.check import Check, CheckSpec
 from uscdr.lazily import later
 from uscdr.models.base import Destination, Duration, Fact
-from uscdr.models.data_settings import (
-    AccessTables,
-    CanaryColumn,
-    ColumnText,
-    Invariant,
-    ReferenceColumn,
-    Retention,
-    TableText,
-    service_of,
-)
+from uscdr.models.data_settings import AccessTables, Invariant, ReferenceColumn, Retention
 from uscdr.models.placeholders import reaches_nobody
-from uscdr.scenarios.config_targets import Address, AppName, TargetConfig
+from uscdr.scenarios.config_app import ApplicationConfig, ConfigManifest, Recovery
+from uscdr.scenarios.config_targets import Address, TargetConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,6 +43,16 @@ def _is_directory(place: str | None) -> bool:
     return place is None or "://" not in place
 
 
+def _public(recipients: tuple[str, ...]) -> tuple[str, ...]:
+    """Only public keys; a private one is refused without being repeated. Raises ValueError."""
+    if not all(one.strip().lower().startswith(("age1", "ssh-")) for one in recipients):
+        raise ValueError("a recipient is a public key: age1… or ssh-…")
+    return recipients
+
+
+_Recipients = Annotated[tuple[str, ...], AfterValidator(_public), Destination()]
+
+
 # The section `kit` of scenarios.yaml: where escape kits go, and who can open them.
 
 
@@ -67,15 +60,7 @@ class KitSettings(Fact):
     """`to`: a bucket (`s3://…`) or a directory, best not on this machine. `recipients`: age or SSH public keys."""
 
     to: Annotated[str | None, Destination(_is_directory)] = None
-    recipients: Annotated[tuple[str, ...], Destination()] = ()
-
-    @field_validator("recipients")
-    @classmethod
-    def _public(cls, recipients: tuple[str, ...]) -> tuple[str, ...]:
-        """Only public keys; a private one is refused without being repeated."""
-        if not all(one.strip().lower().startswith(("age1", "ssh-")) for one in recipients):
-            raise ValueError("a recipient is a public key: age1… or ssh-…")
-        return recipients
+    recipients: _Recipients = ()
 
 
 # Which columns name stored files, and how: `media:` in scenarios.yaml.
@@ -91,59 +76,6 @@ class MediaSettings(Fact):
     references: tuple[ReferenceColumn, ...] = ()
 
 
-# What a new application is made of when the old one is lost: `recovery:` in scenarios.yaml.
-
-
-PLAN = re.compile(r"[a-z0-9][a-z0-9-]*(?::[a-z0-9][a-z0-9.-]*)?")
-
-
-def _plan(text: str) -> str:
-    """`service:plan`. Raises ValueError."""
-    if not PLAN.fullmatch(text):
-        raise ValueError(f"{text!r} is not an add-on; write service:plan")
-    return text
-
-
-AddonPlan = Annotated[str, AfterValidator(_plan)]
-
-
-def _are_the_platforms(names: tuple[str, ...]) -> bool:
-    """Whether all are the platform's own: nobody else's code runs or keeps data."""
-    return all(re.fullmatch(r"heroku[/-][a-z0-9-]+(?::[a-z0-9.-]+)?", name) for name in names)
-
-
-class Recovery(Fact):
-    """How `recover infra` builds the new application. What the old app or the kit says comes before these defaults."""
-
-    app: AppName = "usc-pis-recovery"
-    buildpacks: Annotated[tuple[str, ...], Destination(_are_the_platforms)] = ("heroku/nodejs", "heroku/python")
-    """Used when neither the old app nor the kit says."""
-    addons: Annotated[tuple[AddonPlan, ...], Destination(_are_the_platforms)] = (
-        "heroku-postgresql:essential-0",
-        "heroku-redis:mini",
-    )
-    """Plans to order when the old plan is no longer sold, by service."""
-    mail_variables: tuple[str, ...] = ("GMAIL_CLIENT_ID", "GMAIL_CLIENT_SECRET", "GMAIL_REFRESH_TOKEN")
-    """Withheld from the new application until the switch: with live mail values it would write to real patients."""
-    address_variables: tuple[str, ...] = ("SITE_URL", "FRONTEND_URL")
-    """Variables that hold the application's own address."""
-    allowed_hosts_variable: str = "ALLOWED_HOSTS"
-    """The variable that lists the host names that it answers to."""
-    encryption_key_variable: str = "PGP_ENCRYPTION_KEY"
-    """The variable without which encrypted columns cannot be read."""
-    canaries: tuple[CanaryColumn, ...] = ()
-    """Encrypted columns of which a sample must be readable with the key."""
-    singletons: tuple[str, ...] = ("beat",)
-    """Process types of which there must be exactly one."""
-    backup_hour: Annotated[int, Field(ge=0, le=23)] = 2
-    backup_timezone: str = "Asia/Manila"
-
-    @property
-    def services(self) -> tuple[str, ...]:
-        """The services that are ordered: those of the configured plans."""
-        return tuple(dict.fromkeys(service_of(plan) for plan in self.addons))
-
-
 # The section `vault` of scenarios.yaml: where copies of backups go, who can open them, how often, for how long.
 
 
@@ -154,18 +86,10 @@ class VaultSettings(Fact):
     """`to`: a directory or object store; default: where kits go. `recipients`: default: those of the kit."""
 
     to: Annotated[str | None, Destination(_is_directory)] = None
-    recipients: Annotated[tuple[str, ...], Destination()] = ()
+    recipients: _Recipients = ()
     every: Annotated[Duration, Field(ge=300, le=86400)] = EVERY
     """How often a backup is captured, copied and proven."""
     retention: Retention = Field(default_factory=Retention)
-
-    @field_validator("recipients")
-    @classmethod
-    def _public(cls, recipients: tuple[str, ...]) -> tuple[str, ...]:
-        """Only public keys; a private one is refused without being repeated."""
-        if not all(one.strip().lower().startswith(("age1", "ssh-")) for one in recipients):
-            raise ValueError("a recipient is a public key: age1… or ssh-…")
-        return recipients
 
 
 def _bounded(invariant: Invariant) -> Invariant:
@@ -183,69 +107,6 @@ class Objectives(Fact):
 
     rpo: Duration
     rto: Duration
-
-
-class Source(Fact):
-    """Where the application's code is."""
-
-    git: Annotated[str, Destination()]
-    ref: str = "main"
-    status_url: Annotated[Address | None, Destination()] = None
-    """The host's status page (of the Statuspage kind); for GitHub it is known."""
-
-
-class DangerousMigration(Fact):
-    """A migration that must not run by itself on a restored database."""
-
-    name: str
-    """`app.migration`, e.g. `patients.0008_drop_unlinked`; a trailing `*` matches any ending."""
-    why: str
-
-
-class WriteCheck(Fact):
-    """A management command that saves rows as the application does and rolls back; exit 0 when all could be saved."""
-
-    command: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,60}$")]
-    optional: bool = False
-    """Whether an application may lack the command: then saving is reported as not checked, which is not a failure."""
-
-
-def _bare_command(value: object) -> object:
-    """A name alone is short for a command that the application must have."""
-    return {"command": value} if isinstance(value, str) else value
-
-
-def _is_plain(manage: str) -> bool:
-    """Whether it runs a `manage.py` of the slug and nothing else: the platform's shell reads it, among all secrets."""
-    return re.fullmatch(r"python[0-9.]* (?:[A-Za-z0-9_-]+/){0,9}manage\.py", manage) is not None
-
-
-class ApplicationConfig(Fact):
-    """The application under recovery."""
-
-    name: str
-    manage: Annotated[str, Destination(_is_plain)] = "python backend/manage.py"
-    source: Source | None = None
-    formation: dict[str, Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=lambda: {"web": 1})
-    """What normally runs; used only when the platform shows nothing running and no journal remembers."""
-    expected_tables: tuple[TableText, ...] = ()
-    """Tables of the schema `public`, or `schema.table`."""
-    volatile_tables: tuple[TableText, ...] = ()
-    """Written without a person's action (sessions, queues): restored and compared, but not in the blast radius."""
-    written_by_release: tuple[TableText, ...] = ()
-    """Every release rewrites their rows: other content, in no fewer rows, is its work."""
-    freshness: tuple[ColumnText, ...] = ()
-    """`table.column` or `schema.table.column` whose newest value tells when data was last written."""
-    dangerous_migrations: tuple[DangerousMigration, ...] = ()
-    write_check: Annotated[WriteCheck | None, BeforeValidator(_bare_command, WriteCheck | str | None)] = None
-    """Run in a one-off dyno at the end of a recovery: what only reads cannot see that nothing can be saved."""
-
-    def danger_in(self, pending: Collection[str]) -> str:
-        """The first of these migrations that must not run unattended, and why; empty when all may."""
-        rules = self.dangerous_migrations
-        found = (f"{name} is pending and listed as dangerous: {rule.why}" for rule in rules for name in pending
-                 if fnmatchcase(name, rule.name))  # fmt: skip
-        return next(found, "")
 
 
 class Contact(Fact):
@@ -280,14 +141,6 @@ class ReferenceLink(Fact):
     command: str = ""
     note: str = ""
     """What is known of it, such as that the page does not exist."""
-
-
-class ConfigManifest(Fact):
-    """Which config variables must exist, be escrowed, and be derived from a new application."""
-
-    required: tuple[str, ...] = ()
-    escrow: tuple[str, ...] = ()
-    derived: tuple[str, ...] = ()
 
 
 class ChecklistItem(Fact):

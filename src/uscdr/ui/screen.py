@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from uscdr.ui.sentences import VERDICT_TONES, news_sentence, progress_words
-from uscdr.ui.text import Line, Span, Tone, cells, clock, line, wrap
+from uscdr.ui.text import Line, Span, Tone, cells, clock, line, shortened, wrap
 from uscdr.words import duration, plural
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _under_way_lines(board: Board, now: datetime, width: int) -> list[Line]:
 def _wrapped(name: str, text: str, tone: Tone, width: int) -> list[Line]:
     """Named text on at most two lines; the second one is truncated."""
     first, *rest = wrap(text, width - INDENT)
-    pieces = [first, _clip(" ".join(rest), width - INDENT)] if rest else [first]
+    pieces = [first, shortened(" ".join(rest), width - INDENT)] if rest else [first]
     return [_named(name if index == 0 else "", Span(piece, tone)) for index, piece in enumerate(pieces)]
 
 
@@ -324,7 +324,7 @@ def _row(row: CheckRow, checks: CheckBoard, now: datetime, names: int) -> Line:
     state, seconds = checks.state(row), checks.seconds(row, now)
     tone = VERDICT_TONES.get(state, "dim" if state == "waiting" else "warn" if state == "cut off" else "strong")
     mark = f" {MARKS[int(now.timestamp() / TURN) % len(MARKS)]}" if state == "running" else ""
-    name = _clip(row.name, names)
+    name = shortened(row.name, names)
     took = "-" if seconds is None else duration(seconds)
     told = row.ended.evidence if row.ended else f"before: {row.before}" if row.before not in ("", "pass") else ""
     return line(
@@ -348,19 +348,6 @@ def _foot(board: Board, now: datetime, width: int) -> list[Line]:
     return [(), line(f"next round at {following.astimezone(UTC):%H:%M}Z", Span(f", in {until}", "dim"))]
 
 
-def _clip(text: str, width: int) -> str:
-    """`text` in at most `width` columns, with an ellipsis if it was truncated."""
-    if cells(text) <= width:
-        return text
-    kept, used = [], 0
-    for char in text:
-        if used + cells(char) > width - 1:
-            break
-        kept.append(char)
-        used += cells(char)
-    return "".join(kept).rstrip() + "…" if width > 0 else ""
-
-
 def _fitted(spans: Line, width: int) -> Line:
     """The line truncated to `width` columns, with an ellipsis at the cut."""
     kept: list[Span] = []
@@ -369,7 +356,7 @@ def _fitted(spans: Line, width: int) -> Line:
         if room <= 0:
             break
         if cells(span.text) > room:
-            kept.append(Span(_clip(span.text, room), span.tone))
+            kept.append(Span(shortened(span.text, room), span.tone))
             break
         kept.append(span)
         room -= cells(span.text)

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from uscdr.ui.text import cells
+from uscdr.ui.text import cells, shortened
 from uscdr.words import duration, escape
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ class _Stages:
     def _draw(self) -> None:
         spent = f" ({self._spent})"
         room = self._output.err.width - cells(spent) - 1
-        text = self._text if cells(self._text) <= room else self._text[: max(0, room - 1)] + "…"
-        self._output.err.offer(f"\r{text}{spent}\x1b[K")
+        self._output.err.offer(f"\r{shortened(self._text, room)}{spent}\x1b[K")
 
     def _say(self, text: str) -> None:
         self._told = time.monotonic()

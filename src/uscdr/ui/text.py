@@ -37,6 +37,19 @@ def wrap(text: str, width: int) -> list[str]:
     return lines
 
 
+def shortened(text: str, width: int) -> str:
+    """`text` in at most `width` columns, with an ellipsis if it was truncated."""
+    if cells(text) <= width:
+        return text
+    kept, used = [], 0
+    for char in text:
+        if used + _cell(char) > width - 1:
+            break
+        kept.append(char)
+        used += _cell(char)
+    return "".join(kept).rstrip() + "…" if width > 0 else ""
+
+
 def _split(word: str, width: int) -> list[str]:
     pieces = [""]
     for char in word:

@@ -15,7 +15,8 @@ from uscdr.errors import BadInput
 from uscdr.models.data_settings import Invariant
 from uscdr.sandbox.state import read_contract
 from uscdr.scenarios.adapters import CheckAccount
-from uscdr.scenarios.config import SANDBOX, ConfigManifest, Source
+from uscdr.scenarios.config import SANDBOX
+from uscdr.scenarios.config_app import ConfigManifest, Source
 from uscdr.scenarios.config_page import MaintenancePage
 from uscdr.scenarios.config_targets import CloudinaryTarget, DnsTarget, HerokuTarget, MailTarget, TargetConfig
 from uscdr.settings import Directories, is_loopback_host

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from uscdr.checks.kinds.data import RowsCheck
 from uscdr.checks.verdict import Finding
 from uscdr.models.postgres import Unread
-from uscdr.scenarios.config import ApplicationConfig
+from uscdr.scenarios.config_app import ApplicationConfig
 
 DAMAGED = Unread(table="patient", why="data corrupted", damaged=True)
 LOCKED = Unread(table="visit", why="locked by session 7 (web)")

@@ -18,7 +18,7 @@ from uscdr.checks.baseline import Baseline
 from uscdr.checks.context import CheckContext, Sends
 from uscdr.checks.run import Result, look_at
 from uscdr.commands import verify as verification
-from uscdr.commands.verify import Verification
+from uscdr.commands.verify_rounds import Verification
 from uscdr.errors import ExitCode
 from uscdr.journal import runs
 from uscdr.monitoring.observed import Observed

@@ -11,7 +11,8 @@ import pytest
 from uscdr.drills import own_code
 from uscdr.drills.own_code import OwnCode
 from uscdr.errors import BadInput
-from uscdr.scenarios.config import Config, Source
+from uscdr.scenarios.config import Config
+from uscdr.scenarios.config_app import Source
 from uscdr.scenarios.config_file import packaged
 from uscdr.scenarios.loader import load
 

@@ -158,14 +158,44 @@ def test_the_recovery_time_is_not_known_after_a_clock_was_set_back() -> None:
     [
         ({"backup": "b1", "age_seconds": 90.0}, 90, "met"),
         ({"backup": "b1", "age_seconds": 110}, 110, "missed"),
-        ({"backup": "b1", "age_seconds": True}, None, "does not apply"),
-        ({"backup": "b1"}, None, "does not apply"),
-        ({}, None, "does not apply"),
+        ({"backup": "b1", "age_seconds": True}, None, "not known"),
+        ({"backup": "b1"}, None, "not known"),
+        ({}, None, "not known"),
     ],
 )
 def test_recovery_point(result: dict[str, object], seconds: float | None, verdict: str) -> None:
-    report = run((1, planned("choose")), (2, done("choose", **result)), rpo=100)
+    report = run((1, planned("choose", "restore")), (2, done("choose", **result)), (3, done("restore")), rpo=100)
     assert (report.rpo.achieved_seconds, report.rpo.verdict) == (seconds, verdict)
+
+
+AGE_OF = "age of backup b1 when it was chosen"
+FAILED = ev.StepFailed(step="restore", message="It failed.", known=True)
+LOST = ev.StepFailed(step="restore", message="No answer.", known=False)
+
+
+@pytest.mark.parametrize(
+    ("timed", "words"),
+    [
+        ((), "not measured: objective 10 min (not done: restore, compare)"),
+        (((4, finished("declined")),), "not measured: objective 10 min (not done: restore, compare)"),
+        (((3, started("restore")), (4, FAILED)), "not measured: objective 10 min (not done: restore, compare)"),
+        (((3, started("restore")), (4, LOST)), "not measured: objective 10 min (not done: restore, compare)"),
+        (((3, done("restore")),), "not measured: objective 10 min (not done: compare)"),
+        (((3, done("restore")), (4, done("compare"))), f"met: 1 min 30 s of 10 min ({AGE_OF})"),
+    ],
+)
+def test_what_was_not_restored_and_compared_has_no_recovery_point(timed: tuple[Timed, ...], words: str) -> None:
+    chosen = (2, done("choose", backup="b1", age_seconds=90))
+    assert run((1, planned("choose", "restore", "compare")), chosen, *timed, rpo=600).rpo.words == words
+
+
+def test_a_recovery_that_restores_no_database_has_no_recovery_point_and_before_the_plan_nothing_is_measured() -> None:
+    chosen = (2, done("choose", backup="b1", age_seconds=90))
+    without, early = run((1, planned("choose")), chosen), run((1, finished("failed")))
+    assert (without.rpo.verdict, without.rpo.basis) == ("does not apply", "this run restores no database")
+    assert (early.rpo.verdict, early.rpo.basis) == ("not measured", "the run made no plan")
+    dry = run((1, planned("choose", "restore", dry_run=True)), chosen, (3, finished()))
+    assert [(one.verdict, one.basis) for one in (dry.rto, dry.rpo)] == [("does not apply", "dry run")] * 2
 
 
 @pytest.mark.parametrize(
@@ -182,7 +212,8 @@ def test_recovery_point(result: dict[str, object], seconds: float | None, verdic
 @pytest.mark.parametrize("taken_at", ["taken_at", "created_at"])  # the second in journals of version 0.1
 def test_the_last_lost_write_bounds_the_loss(taken_at: str, last_write: str | None, seconds: float) -> None:
     chosen = done("choose", backup="b1", age_seconds=500, **{taken_at: "2026-11-23T02:00:00Z"})
-    report = run((1, planned("choose", "ledger")), (2, chosen), (3, done("ledger", last_write=last_write)))
+    ledger = done("ledger", last_write=last_write)
+    report = run((1, planned("choose", "ledger", "restore")), (2, chosen), (3, ledger), (4, done("restore")))
     assert report.rpo.achieved_seconds == seconds
 
 
@@ -296,7 +327,7 @@ def test_rows_whose_time_of_writing_nobody_knows_bound_the_loss(
 ) -> None:
     chosen = done("choose", backup="b1", age_seconds=age, taken_at="2026-11-23T02:00:00Z")
     ledger = done("ledger", last_write=f"2026-11-23T{last}:00Z", **lost)
-    report = run((1, planned("choose", "ledger")), (2, chosen), (3, ledger), rpo=600)
+    report = run((1, planned("choose", "ledger", "restore")), (2, chosen), (3, ledger), (4, done("restore")), rpo=600)
     assert report.rpo.words == words
     assert (report.rpo.verdict == "missed") == (last == "02:20")
 

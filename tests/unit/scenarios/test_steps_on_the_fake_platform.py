@@ -16,7 +16,8 @@ from uscdr.errors import ExitCode
 from uscdr.models.heroku import OneOffResult
 from uscdr.models.transfers import TransferKind, TransferState
 from uscdr.scenarios.adapters import Request
-from uscdr.scenarios.config import DangerousMigration, Scenario, StepEntry
+from uscdr.scenarios.config import Scenario, StepEntry
+from uscdr.scenarios.config_app import DangerousMigration
 from uscdr.scenarios.steps.ledger import _ranges
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from uscdr.scenarios.config import ApplicationConfig, WriteCheck
+from uscdr.scenarios.config_app import ApplicationConfig, WriteCheck
 from uscdr.scenarios.loader import load
 
 ROOT = Path(__file__).parents[3]

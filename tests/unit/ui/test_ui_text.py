@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uscdr.models.events import StepProgress
-from uscdr.ui.screen import _bar, _clip, _fitted
+from uscdr.ui.screen import _bar, _fitted
 from uscdr.ui.sentences import progress_words
-from uscdr.ui.text import Span, _bare, cells, clock, line, painted, wrap
+from uscdr.ui.text import Span, _bare, cells, clock, line, painted, shortened, wrap
 
 
 def test_a_clock_is_never_negative() -> None:
@@ -19,7 +19,7 @@ def test_a_clock_is_never_negative() -> None:
 
 @given(st.text(alphabet="ab 患e\u0301", max_size=60), st.integers(2, 30))
 def test_clipped_and_wrapped_text_fits(text: str, width: int) -> None:
-    assert cells(_clip(text, width)) <= width
+    assert cells(shortened(text, width)) <= width
     assert all(cells(piece) <= width for piece in wrap(text, width))
     assert "".join(wrap(text, width)).replace(" ", "") == text.replace(" ", "")
 

@@ -74,6 +74,8 @@ class CloudinaryClient:
         self.account = account
         self._base = require_private(api_url, "The Cloudinary API").rstrip("/")
         self._connection = connection
+        self.leave = connection.leave
+        """Asked before each writing request."""
         self.patience = patience
         self._reading = threading.Lock()
         self._quota: Quota | None = None
@@ -183,7 +185,7 @@ class _Judge:
         self._client.note(answer)
         self._answer = answer
         if not httpx.codes.is_success(answer.status):
-            raise refusal(answer, call, wait=self._client.wait_seconds())
+            raise refusal(answer, call, self._client.leave, wait=self._client.wait_seconds())
         try:
             body = answer.json()
         except ValueError:

@@ -72,6 +72,7 @@ class Connection:
             if proxy is None
             else urllib3.ProxyManager(proxy, ssl_context=verify, maxsize=threads)
         )
+        self.leave = leave
         self._sending = _Sending(leave)
         self._pool.pool_classes_by_scheme = _asking(self._sending)
         self.read_only = read_only
@@ -94,7 +95,7 @@ class Connection:
 
         Raises `WriteRefused`, `AnswerLost` for a write that may have arrived, else `ProviderError`.
         """
-        self._sending.writes = self._permit(call, url)
+        self._sending.begin(writes=self._permit(call, url))
         place, begun = urlsplit(url).netloc, time.monotonic()
         timeout = _timeout(call, place)
         try:
@@ -146,7 +147,13 @@ class _Sending(threading.local):
     def __init__(self, leave: WriteGuard) -> None:
         self._leave = leave
         self.writes = False
+        self._has_left = False
+        """Whether the first part of a writing request was let go."""
         self._watch: Cut | None = None
+
+    def begin(self, *, writes: bool) -> None:
+        """Another request."""
+        self.writes, self._has_left = writes, False
 
     def awaits(self, connection: socket.socket | None) -> None:
         """The request was sent: the time limit of the whole answer starts now."""
@@ -178,11 +185,13 @@ class _Sending(threading.local):
         """Around the sending of some bytes."""
         if not self.writes:
             yield
-        elif isinstance(data, bytes) and len(data) <= SHORT:
-            with self._leave.sending():
+            return
+        more, self._has_left = self._has_left, True
+        if isinstance(data, bytes) and len(data) <= SHORT:
+            with self._leave.sending(more=more):
                 yield
         else:
-            self._leave()
+            self._leave(more=more)
             yield
 
 

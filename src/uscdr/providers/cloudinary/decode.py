@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from uscdr.providers.http.exchange import HttpCall, Reply
+    from uscdr.write_guard import WriteGuard
 
 
 def asset(body: object, *, secure: bool = True) -> Asset:
@@ -221,15 +222,15 @@ _KNOWN_SENTENCES: tuple[tuple[str, str], ...] = (
 """The meaning of Cloudinary's messages, in words that contain no file name."""
 
 
-def refusal(reply: Reply, call: HttpCall, *, wait: float | None) -> ProviderError:
+def refusal(reply: Reply, call: HttpCall, leave: WriteGuard, *, wait: float | None) -> ProviderError:
     """The error for any answer other than a usable 2xx. `wait` is in seconds, to the end of the hourly allowance."""
     sentence = _sentence(reply)
     row = _BY_STATUS.get(reply.status, _BY_STATUS[400])
     if row is _RATE:
         renewed = "." if wait is None else f". It is renewed in {duration(wait)}."
-        return CLOUDINARY.refused(reply, call, AnswerReading(row, own=True, quote=renewed, wait=wait))
+        return CLOUDINARY.refused(reply, call, AnswerReading(row, own=True, quote=renewed, wait=wait), leave)
     says = next((ours for theirs, ours in _KNOWN_SENTENCES if theirs in (sentence or "").lower()), "")
-    return CLOUDINARY.refused(reply, call, AnswerReading(row, own=sentence is not None, says=says))
+    return CLOUDINARY.refused(reply, call, AnswerReading(row, own=sentence is not None, says=says), leave)
 
 
 def _sentence(reply: Reply) -> str | None:

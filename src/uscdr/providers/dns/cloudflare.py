@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from uscdr.write_guard import WriteGuard
+
 # Maps Cloudflare's errors to ours, by the first code in `errors`, then by the status.
 
 
@@ -74,13 +76,13 @@ _BY_CODE: Mapping[int, Refusal] = {
 _BY_STATUS: Mapping[int, Refusal] = {401: _RIGHTS, 403: _RIGHTS, 404: _GONE, 409: _TWIN, 429: _RATE}
 
 
-def _refusal(reply: Reply, call: HttpCall, body: JsonObject) -> ProviderError:
+def _refusal(reply: Reply, call: HttpCall, body: JsonObject, leave: WriteGuard) -> ProviderError:
     """The error for any unsuccessful answer."""
     code = _first_code(body)
     row = _BY_CODE.get(code) or _BY_STATUS.get(reply.status, _VALUES)
     own = body.get("success") is False
     reading = AnswerReading(row, own, quote=_quote(body, call), error_id=str(code or ""))
-    return CLOUDFLARE.refused(reply, call, reading)
+    return CLOUDFLARE.refused(reply, call, reading, leave)
 
 
 def _first_code(body: JsonObject) -> int:
@@ -188,7 +190,7 @@ class CloudflareClient(BearerClient):
         reply = self.exchange(self._url, call)
         body = reply.fields()
         if not httpx.codes.is_success(reply.status) or body.get("success") is False:
-            raise _refusal(reply, call, body)
+            raise _refusal(reply, call, body, self.leave)
         if body.get("success") is not True:
             raise CLOUDFLARE.unreadable(reply, call, "the body is not the API's")
         return body, reply, call

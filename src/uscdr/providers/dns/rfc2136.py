@@ -238,6 +238,8 @@ class _Primary:
 
     def _write(self, asked: _DnsRequest, message: dns.message.Message, path: str) -> dns.rcode.Rcode:
         code = self._send(asked, message, path).rcode()
+        if code in UNMET or code in _WRITING:
+            self._leave.refused()
         if code != dns.rcode.NOERROR and code not in UNMET:
             raise _refused(asked, code)
         return code
@@ -269,6 +271,8 @@ class _Primary:
         try:
             return dns.query.tcp(message, self._server, timeout=self._timeout, sock=connection)
         except dns.tsig.PeerError as error:
+            if asked.writes:
+                self._leave.refused()
             raise _not_accepted(asked, error) from None
         except (dns.exception.DNSException, EOFError, OSError) as error:
             raise _broken(asked, error) from None

@@ -23,6 +23,8 @@ from uscdr.words import whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from uscdr.write_guard import WriteGuard
+
 # Maps Heroku's errors to ours, by the `id` of the error body, then by the status.
 
 
@@ -112,7 +114,7 @@ _ID_BY_STATUS: Mapping[int, str] = {
 _RESOURCES: Mapping[str, str] = {"add_on": "add-on", "add_on attachment": "add-on attachment", "ps": "dyno"}
 
 
-def _refusal(reply: Reply, call: HttpCall) -> ProviderError:
+def _refusal(reply: Reply, call: HttpCall, leave: WriteGuard) -> ProviderError:
     """The error for any answer that is not a 2xx."""
     body = reply.fields()
     by_status = _ID_BY_STATUS.get(reply.status, "bad_request")
@@ -126,7 +128,7 @@ def _refusal(reply: Reply, call: HttpCall) -> ProviderError:
     if row.kind is RateLimited and remaining is not None:
         quote = f"{quote} {remaining} requests remain."
     own = isinstance(body.get("id"), str)
-    return HEROKU.refused(reply, call, AnswerReading(row, own, says, quote, error_id))
+    return HEROKU.refused(reply, call, AnswerReading(row, own, says, quote, error_id), leave)
 
 
 def _error_id(body: Mapping[str, object]) -> str:
@@ -208,7 +210,7 @@ class HerokuClient(BearerClient):
         reply = self.exchange(self._urls[ask.data], call)
         self._note_rate(reply)
         if not httpx.codes.is_success(reply.status):
-            raise _refusal(reply, call)
+            raise _refusal(reply, call, self.leave)
         try:
             return decode(_json(reply, call)), reply
         except ShapeError as problem:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from uscdr.errors import ProviderError, RateLimited
+from uscdr.write_guard import ANYHOW, WriteGuard
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -31,16 +32,19 @@ class Provider:
     failing: str
     surely: frozenset[int] = frozenset()
 
-    def refused(self, reply: Reply, call: HttpCall, reading: AnswerReading) -> ProviderError:
-        """The error for an unsuccessful answer.
+    def refused(
+        self, reply: Reply, call: HttpCall, reading: AnswerReading, leave: WriteGuard = ANYHOW
+    ) -> ProviderError:
+        """The error for an unsuccessful answer to a request that `leave` permitted, if it writes.
 
-        Only a certain refusal uses its row. Anything else is `AnswerLost` for a write, and a failure for a read.
+        Only a certain refusal uses its row, and had no effect. Anything else is `AnswerLost` for a write, and a failure
+        for a read.
         """
         if not self._surely_refused(reply.status, reading):
             return self._failed(reply, call)
-        error = self._surely(reply, call, reading)
-        error.refused_write = call.writes
-        return error
+        if call.writes:
+            leave.refused()
+        return self._surely(reply, call, reading)
 
     def _surely(self, reply: Reply, call: HttpCall, reading: AnswerReading) -> ProviderError:
         """The error of a certain refusal, by its row."""

@@ -207,7 +207,7 @@ class _Departure:
             if self._is_short or is_head:
                 self._stack.enter_context(self._leave.sending(more=not is_head))
             else:
-                self._leave()
+                self._leave(more=not is_head)
         elif _SENT in moment:
             self._stack.pop_all().close()
 

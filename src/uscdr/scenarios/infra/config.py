@@ -18,7 +18,7 @@ from pydantic import SecretStr
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from uscdr.scenarios.config import Recovery
+    from uscdr.scenarios.config_app import Recovery
 
 # Addresses of services, found in any text by value, never by a variable's name. Pure; they are never shown.
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from uscdr.errors import (
 from uscdr.models.media import Access, AccessRule, Asset, AssetKey, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http.retry import RetryPolicy
+from uscdr.write_guard import ANYHOW, SHORT, WriteGuard
 
 QUICK = RetryPolicy(attempts=3, seconds=60.0, first=0.001, longest=0.001, rate_floor=0.001)
 
@@ -41,7 +43,9 @@ def stub() -> Iterator[Stub]:
         yield service
 
 
-def opened(stub: Stub, *, read_only: bool = False, secret: str = SECRET, cloud: str = CLOUD) -> CloudinaryMedia:
+def opened(
+    stub: Stub, *, read_only: bool = False, secret: str = SECRET, cloud: str = CLOUD, leave: WriteGuard = ANYHOW
+) -> CloudinaryMedia:
     account = MediaAccount(cloud=cloud, api_key=KEY, api_secret=SecretStr(secret))
     return CloudinaryMedia(
         account,
@@ -51,6 +55,7 @@ def opened(stub: Stub, *, read_only: bool = False, secret: str = SECRET, cloud: 
         stop=threading.Event(),
         policy=QUICK,
         sleep=lambda _: None,
+        leave=leave,
     )
 
 
@@ -174,6 +179,34 @@ def test_an_upload_whose_answer_is_lost_is_not_repeated(stub: Stub, media: Cloud
         media.upload(image("media/a"), file)
     assert len(stub.requests) == 1
     assert stub.assets["image", "media/a"].content == b"once"
+
+
+@pytest.mark.parametrize("size", [4, SHORT + 1])
+@pytest.mark.parametrize(
+    ("faults", "counted"),
+    [
+        ((), 1),
+        ((Fault("/upload", "json", status=403),), 0),
+        ((Fault("/upload", "json", status=420), Fault("/upload", "json", status=400)), 0),
+        ((Fault("/upload", "json", status=420),), 1),
+        ((Fault("/upload", "json", status=500),), 1),
+        ((Fault("/upload", "html", status=403),), 1),
+        ((Fault("/upload", "cut"),), 1),
+    ],
+)
+def test_a_write_counts_once_unless_it_was_refused(
+    stub: Stub, tmp_path: Path, faults: tuple[Fault, ...], counted: int, size: int
+) -> None:
+    file, guard = tmp_path / "copy", WriteGuard()
+    file.write_bytes(b"a" * size)
+    stub.faults.extend(faults)
+    with opened(stub, leave=guard) as media:
+        with suppress(ProviderError):
+            media.upload(raw("media/a"), file)
+        assert guard.sent == counted
+        media.ping()
+        list(media.list_assets("raw"))
+    assert guard.sent == counted
 
 
 @pytest.mark.parametrize("fault", [Fault("/restore", "html", status=502), Fault("/restore", "json", status=503)])

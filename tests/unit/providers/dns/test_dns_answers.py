@@ -1,7 +1,7 @@
 """Every way a name server can fail to answer, as the verifier and the dynamic-update zone see it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import dns.flags
 import dns.message
@@ -17,6 +17,7 @@ from uscdr.providers.dns.query import attempt
 from uscdr.providers.dns.rfc2136 import Rfc2136Zone
 from uscdr.providers.dns.verifier import DnsVerifier
 from uscdr.providers.http.retry import RetryingCaller
+from uscdr.write_guard import WriteGuard
 
 WWW, APEX = "www.clinic.example", "clinic.example"
 OLD = RecordSet(name=WWW, type="CNAME", ttl=300, values=("old.herokudns.com",))
@@ -141,6 +142,21 @@ def test_a_refused_update_is_in_no_doubt(rcode: dns.rcode.Rcode, start: Start) -
         zone(start(then(code(rcode)))).swap(WWW, "CNAME", OLD, NEW)
     assert not isinstance(caught.value, AnswerLost)
     assert caught.value.error_id == dns.rcode.to_text(rcode)
+
+
+@pytest.mark.parametrize(
+    ("update", "counted"),
+    [
+        *[(code(one), 0) for one in (dns.rcode.REFUSED, dns.rcode.NOTAUTH, dns.rcode.NOTZONE, dns.rcode.FORMERR)],
+        *[(code(one), 0) for one in (dns.rcode.NXRRSET, dns.rcode.YXDOMAIN)],
+        *[(one, 1) for one in (silence, garbage, code(dns.rcode.SERVFAIL), code(dns.rcode.NOERROR))],
+    ],
+)
+def test_an_update_counts_as_sent_unless_it_was_refused(update: Answer, counted: int, start: Start) -> None:
+    guard = WriteGuard()
+    with suppress(ProviderError):
+        zone(start(then(update)), leave=guard).swap(WWW, "CNAME", OLD, NEW)
+    assert guard.sent == counted
 
 
 def test_a_read_is_asked_again(start: Start) -> None:

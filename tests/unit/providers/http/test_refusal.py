@@ -14,6 +14,7 @@ from uscdr.providers.cloudinary import decode as cloudinary
 from uscdr.providers.dns import cloudflare
 from uscdr.providers.heroku import client as heroku
 from uscdr.providers.http.exchange import HttpCall, Reply
+from uscdr.write_guard import ANYHOW
 
 Judge = Callable[[Reply, HttpCall], ProviderError]
 HTML = b"<html>a gateway</html>"
@@ -22,10 +23,13 @@ WRITE = HttpCall("change it", "POST", "/things?signature=canary", writes=True)
 
 
 OWN: dict[str, tuple[Judge, Any]] = {
-    "Heroku": (heroku._refusal, {"id": "conflict", "message": "no"}),
-    "Cloudinary": (lambda reply, call: cloudinary.refusal(reply, call, wait=None), {"error": {"message": "no"}}),
+    "Heroku": (lambda reply, call: heroku._refusal(reply, call, ANYHOW), {"id": "conflict", "message": "no"}),
+    "Cloudinary": (
+        lambda reply, call: cloudinary.refusal(reply, call, ANYHOW, wait=None),
+        {"error": {"message": "no"}},
+    ),
     "Cloudflare": (
-        lambda reply, call: cloudflare._refusal(reply, call, reply.fields()),
+        lambda reply, call: cloudflare._refusal(reply, call, reply.fields(), ANYHOW),
         {"success": False, "errors": [{"code": 81058}]},
     ),
 }
@@ -94,12 +98,12 @@ def test_the_query_is_never_told(who: str) -> None:
 
 
 def test_cloudinarys_own_rate_comes_before_the_header() -> None:
-    error = cloudinary.refusal(answered(420, b"", Retry_After="9"), READ, wait=600.0)
+    error = cloudinary.refusal(answered(420, b"", Retry_After="9"), READ, ANYHOW, wait=600.0)
     assert isinstance(error, RateLimited)
     assert error.retry_after == 600
     assert "10 min" in error.why
 
 
 def test_missing_is_only_what_the_api_says_is_missing() -> None:
-    assert type(heroku._refusal(answered(404, {"id": "not_found"}), READ)) is NotFound
-    assert type(heroku._refusal(answered(404, {"detail": "Not found."}), READ)) is ProviderError
+    assert type(heroku._refusal(answered(404, {"id": "not_found"}), READ, ANYHOW)) is NotFound
+    assert type(heroku._refusal(answered(404, {"detail": "Not found."}), READ, ANYHOW)) is ProviderError

@@ -12,7 +12,7 @@ from killed_everywhere import Some, looks, moments, wrong_ends
 from rehearsal import Rehearsal
 from uscdr.backups import catalog
 from uscdr.engine.run import Outcome
-from uscdr.errors import Declined, ExitCode
+from uscdr.errors import BadInput, Declined, ExitCode
 from uscdr.journal import lock, runs
 from uscdr.journal.reader import Journal
 from uscdr.models.runs import OPERATIONS, RunKind
@@ -86,8 +86,12 @@ def test_its_write_goes_wrong(quick: Path, what: str, kind: str) -> None:
     ending = begin(run)
     if kind.startswith("lost"):
         assert ended(ending) == (ExitCode.DONE, "")
-    if ending is None or ended(ending)[0] is not ExitCode.DONE:
+    if kind in ("refused", "down"):
+        with pytest.raises(BadInput, match="no unfinished run"):  # it changed nothing
+            runs.LocalRuns(run.state).find(None)
+    elif ending is None or ended(ending)[0] is not ExitCode.DONE:
         assert runs.LocalRuns(run.state).find(None) == run.journal_path, "runs resume offers it"
+    if ending is None or ended(ending)[0] is not ExitCode.DONE:
         ending = run.resume(confirm=RunKind(what).command)
     assert judged(run, ending) == []
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pytest
 from pydantic import SecretStr
 
-from uscdr.scenarios.config import Recovery
+from uscdr.scenarios.config_app import Recovery
 from uscdr.scenarios.infra.config import (
     NEW,
     AddonFate,

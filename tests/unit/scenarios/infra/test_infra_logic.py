@@ -15,7 +15,7 @@ from fake_places import PlaceBackups, PlacePlatform
 from uscdr.errors import BadInput, CredentialsRefused
 from uscdr.kit.content import AppFacts
 from uscdr.models.heroku import AddOn, AddonPlan, App, Attachment, Build
-from uscdr.scenarios.config import Recovery
+from uscdr.scenarios.config_app import Recovery
 from uscdr.scenarios.infra.config import ConfigInputs, NewConfig
 from uscdr.scenarios.infra.old import OldApplication, OldApplicationReader
 from uscdr.scenarios.infra.services import AddonOrder, LostAddons, _had, _known
