@@ -13,7 +13,7 @@ from uscdr import clock
 from uscdr.cleanup import sweep
 from uscdr.commands import run as runner
 from uscdr.commands import saved_plan
-from uscdr.commands.command_line import command_of
+from uscdr.commands.command_line import carry_target, command_of
 from uscdr.commands.housekeeping import look_around, state, warn_exposed
 from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.commands.incident_follow import RunFollower, joined
@@ -203,6 +203,7 @@ def resume(targets: Targets, output: Output, asked: ResumeOptions) -> int:
     journal = Journal.read(path)
     first = _resumable(journal, team, asked)
     begun = runner.asked(first, path)
+    carry_target(first["target"], os.environ)
     target = _same_target(targets.find(first["target"]), begun.key)
     warn_exposed(output, asked.identity)
     confirmed = None if History.of(journal.records).spent else begun.confirm

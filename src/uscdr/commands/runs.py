@@ -108,6 +108,7 @@ class _LoadedReport:
 
 def _load(wanted: str | None, output: Output) -> _LoadedReport:
     """Read a run's journal; warn when only its beginning is readable. Raises JournalError when none of it is."""
+    from uscdr.commands.command_line import carry_target
     from uscdr.report.objectives import build
 
     look_around(output)
@@ -117,4 +118,6 @@ def _load(wanted: str | None, output: Output) -> _LoadedReport:
             raise journal.damage
         read = plural(len(journal.lines), "line")
         output.warn(f"The journal is damaged. This shows only what comes before the damage: {read}.")
-    return _LoadedReport(build(journal.stamped, last_hash=journal.last_hash), journal)
+    report = build(journal.stamped, last_hash=journal.last_hash)
+    carry_target(report.target, os.environ)
+    return _LoadedReport(report, journal)
