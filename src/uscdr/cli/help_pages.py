@@ -7,7 +7,7 @@ import os
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from typer.core import TyperGroup
@@ -36,8 +36,9 @@ class HelpSection:
 
 @dataclass(frozen=True)
 class HelpPage:
-    """The help of one command."""
+    """The help of one command, or of a topic: then without a usage."""
 
+    command: str
     usage: str
     text: tuple[str, ...]
     sections: tuple[HelpSection, ...]
@@ -53,7 +54,7 @@ def page_of(context: Any) -> HelpPage:  # noqa: ANN401 - Click's types are priva
     """What the help of the context's command says."""
     command = context.command
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    return HelpPage(usage, _paragraphs(command.help or ""), tuple(_sections(context)))
+    return HelpPage(context.command_path, usage, _paragraphs(command.help or ""), tuple(_sections(context)))
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:
@@ -117,7 +118,7 @@ def _global_names(context: Any) -> str:  # noqa: ANN401 - Click's types are priv
 
 def plain(page: HelpPage, width: int) -> str:
     """The page as text. No word is broken, and no command line that can be pasted."""
-    lines = [*_wrapped(f"Usage: {page.usage}", width, " " * 7), ""]
+    lines = [*_wrapped(f"Usage: {page.usage}", width, " " * 7), ""] if page.usage else []
     for paragraph in page.text:
         lines += [*_wrapped(paragraph, width), ""]
     for section in page.sections:
@@ -128,6 +129,14 @@ def plain(page: HelpPage, width: int) -> str:
         lines += [f"{_INDENT}{line}" for long in section.lines for line in folded(long, width - len(_INDENT))]
         lines.append("")
     return "\n".join(lines).rstrip()
+
+
+def as_json(page: HelpPage) -> str:
+    """The page as one JSON object, without the end of its line."""
+    from uscdr.ui.console import json_text
+    from uscdr.ui.schemas import Schema
+
+    return json_text(Schema.HELP, asdict(page)).rstrip("\n")
 
 
 def rows_as_text(rows: Sequence[tuple[str, str]], width: int) -> list[str]:

@@ -80,6 +80,7 @@ class Schema(Enum):
 
     COMPLETION = "completion", "completion"
     EXIT_CODE = "exit-code", "help"
+    HELP = "help", "help"
     VARIABLE = "variable", "help"
     VERSION = "version", "version"
     KEPT = "kept", "self uninstall"

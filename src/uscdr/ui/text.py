@@ -47,8 +47,9 @@ class _Carried:
     def _read(self, arguments: Sequence[str]) -> None:
         words = [*takewhile(lambda word: word != "--", arguments)]
         for name in _CARRIED:
-            joined = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
-            self._carry(name, [*joined, *(words[place + 1] for place, word in enumerate(words[:-1]) if word == name)])
+            values = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
+            values += [words[place + 1] for place, word in enumerate(words[:-1]) if word == name]
+            self._carry(name, [one for one in values if name == "--config" or "/" not in one])
 
     def on(self, target: str, default: str) -> None:
         """The target of the run that a command is about; `default`: what commands mean that name none."""
