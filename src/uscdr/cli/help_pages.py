@@ -22,6 +22,16 @@ _SIDE_BY_SIDE = 60
 _NAMES = 30
 """Columns of the longest name that stands beside its explanation."""
 _INDENT = "  "
+_BROKEN = (
+    ("uscdr recover db", "the database is damaged, or data is lost"),
+    ("uscdr recover app", "the application fails after a deploy, or does not start"),
+    ("uscdr recover media", "files are lost"),
+    ("uscdr recover infra --kit newest", "the application is gone, or the whole platform: rebuild the infrastructure"),
+    ("uscdr recover backups", "no backup is made any more"),
+    ("uscdr verify", "you do not know what is broken"),
+    ("uscdr runs resume", "a recovery stopped halfway"),
+)
+"""What to type at 3 a.m., by what is broken."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,9 @@ def _paragraphs(text: str) -> tuple[str, ...]:
 def _sections(context: Any) -> Iterator[HelpSection]:  # noqa: ANN401 - Click's types are private
     command, is_root = context.command, context.parent is None
     said = manual_of(command.callback)
+    if is_root:
+        words = "Each shows its plan, and asks for a phrase before it changes anything."
+        yield HelpSection("When something is broken", text=(words,), rows=_BROKEN)
     if said is not None:
         yield HelpSection("Reads", text=(said.reads,))
         yield HelpSection("Changes", text=(said.changes,))

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from uscdr.models.runs import RunKind
 from uscdr.scenarios.config import SANDBOX
-from uscdr.ui.text import CARRIED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from uscdr.scenarios.adapters import Request
     from uscdr.wiring.target import Target
@@ -32,11 +31,6 @@ def command_of(scenario: str, target: Target, *options: str) -> str:
     program, _, command = RunKind(scenario).command.partition(" ")
     named = target.name == SANDBOX or len(target.config.targets) > 1
     return shlex.join([program, *(("--target", target.name) if named else ()), *command.split(), *options])
-
-
-def carry_target(target: str, env: Mapping[str, str]) -> None:
-    """Let every command that this process prints name the target of the run that it is about, if it must."""
-    CARRIED.on(target, env.get("USCDR_TARGET") or ("" if target == SANDBOX else target))
 
 
 def _options(request: Request) -> Iterator[str]:

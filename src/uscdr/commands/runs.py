@@ -14,6 +14,7 @@ from uscdr.journal.reader import Journal
 from uscdr.settings import Directories
 from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import show_table
+from uscdr.ui.text import CARRIED
 from uscdr.words import escape, moment, plural
 
 if TYPE_CHECKING:
@@ -108,7 +109,6 @@ class _LoadedReport:
 
 def _load(wanted: str | None, output: Output) -> _LoadedReport:
     """Read a run's journal; warn when only its beginning is readable. Raises JournalError when none of it is."""
-    from uscdr.commands.command_line import carry_target
     from uscdr.report.objectives import build
 
     look_around(output)
@@ -119,5 +119,5 @@ def _load(wanted: str | None, output: Output) -> _LoadedReport:
         read = plural(len(journal.lines), "line")
         output.warn(f"The journal is damaged. This shows only what comes before the damage: {read}.")
     report = build(journal.stamped, last_hash=journal.last_hash)
-    carry_target(report.target, os.environ)
+    CARRIED.on(report.target, os.environ)
     return _LoadedReport(report, journal)

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Literal
 from uscdr.words import HOUR, MINUTE, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # Commands to paste: they name the configuration and the target that this process was given.
 
 
 _CARRIED = ("--config", "--target")
+_SANDBOX = "sandbox"
+"""The target that no file has as its only one."""
 _PASTED = re.compile(
     r"\buscdr (?P<named>(?:--(?:config|target)[ =]\S+ )*)"
     r"(?=(?:recover|runs|dns|verify|watch|doctor|runbook|backup|kit|drill|incident(?! command)|config(?! init))\b)"
@@ -51,9 +53,9 @@ class _Carried:
             values += [words[place + 1] for place, word in enumerate(words[:-1]) if word == name]
             self._carry(name, [one for one in values if name == "--config" or "/" not in one])
 
-    def on(self, target: str, default: str) -> None:
-        """The target of the run that a command is about; `default`: what commands mean that name none."""
-        if "--target" in self._values or target != default:
+    def on(self, target: str, env: Mapping[str, str]) -> None:
+        """The target of the run that a command is about, if commands that name none might mean another one."""
+        if target == _SANDBOX or "--target" in self._values or env.get("USCDR_TARGET", target) != target:
             self._carry("--target", [target])
 
     def _carry(self, name: str, values: Sequence[str]) -> None:

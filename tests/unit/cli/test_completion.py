@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -108,7 +109,7 @@ def test_what_may_stand_there(line: str, wanted: list[str]) -> None:
     assert words(line) == wanted
 
 
-def stored(place: Path, name: str, content: dict[str, object]) -> None:
+def stored(place: Path, name: str, content: Mapping[str, object]) -> None:
     (place / name).parent.mkdir(parents=True)
     (place / name).write_text(json.dumps(content))
 

@@ -84,16 +84,17 @@ def test_in_json_the_quotes_of_a_path_are_spelt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "target", "default", "wanted"),
+    ("typed", "target", "meant", "wanted"),
     [
-        ("backup list -- --target sandbox", "", "", "uscdr verify"),
+        ("backup list -- --target sandbox", "production", None, "uscdr verify"),
+        ("runs show --target sandbox", "production", None, "uscdr --target production verify"),
+        ("runs show", "production", "sandbox", "uscdr --target production verify"),
         ("runs show", "production", "production", "uscdr verify"),
-        ("runs show --target sandbox", "production", "production", "uscdr --target production verify"),
-        ("runs show", "sandbox", "", "uscdr --target sandbox verify"),
+        ("runs show", "sandbox", None, "uscdr --target sandbox verify"),
     ],
 )
-def test_the_target_of_a_run_decides(typed: str, target: str, default: str, wanted: str) -> None:
+def test_the_target_of_a_run_decides(typed: str, target: str, meant: str | None, wanted: str) -> None:
     with CARRIED.of(typed.split()):
-        CARRIED.on(target, default)
+        CARRIED.on(target, {"USCDR_TARGET": meant} if meant else {})
         assert CARRIED.text("uscdr verify") == wanted
     assert CARRIED.text("uscdr verify") == "uscdr verify"
