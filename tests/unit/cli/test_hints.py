@@ -127,6 +127,7 @@ OPTIONS = {
     "recover --dry-run": "recover db --help", "recover db --env sandbox": "recover db --target sandbox",
     "kit check --key key.txt": "kit check --identity key.txt", "runs list -o json": "runs list --json",
     "recover db --backup": "recover db --backup BACKUP", "recover db --json=yes": "recover db --json",
+    "recover infra --kit": "recover infra --kit newest",
     "incident open --title 'db down'": "incident open --what 'db down'",
 }  # fmt: skip
 
