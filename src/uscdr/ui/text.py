@@ -24,7 +24,7 @@ _SANDBOX = "sandbox"
 """The target that no file has as its only one."""
 _PASTED = re.compile(
     r"\buscdr (?P<named>(?:--(?:config|target)[ =]\S+ )*)"
-    r"(?=(?:recover|runs|dns|verify|watch|doctor|runbook|backup|kit|drill|incident(?! command)|config(?! init))\b)"
+    r"(?=(?:recover|runs|dns|verify|watch|doctor|runbook|backup|kit|drill|incident(?! command)|config(?! init| check [\w/.]))\b)"
 )
 """The beginning of a command that reads the configuration. Texts name no other thing so."""
 _REST = re.compile(r"(?:(?!uscdr |\n|\\n| && |[.,;:)`\"](?:\s|$)).)*")
@@ -55,7 +55,8 @@ class _Carried:
 
     def on(self, target: str, env: Mapping[str, str]) -> None:
         """The target of the run that a command is about, if commands that name none might mean another one."""
-        if target == _SANDBOX or "--target" in self._values or env.get("USCDR_TARGET", target) != target:
+        meant = env.get("USCDR_TARGET") or ("" if target == _SANDBOX else target)
+        if "--target" in self._values or meant != target:
             self._carry("--target", [target])
 
     def _carry(self, name: str, values: Sequence[str]) -> None:

@@ -65,6 +65,7 @@ BOTH = "uscdr --config 'my file.yaml' --target sandbox"
          f"Run: uscdr --config 'my file.yaml' recover db --backup b1 --target other (or: {BOTH} verify)"),
         ("uscdr --target sandbox recover db", "uscdr --config 'my file.yaml' --target sandbox recover db"),
         ("uscdr recover … --new. Pass --target with a name.", f"{BOTH} recover … --new. Pass --target with a name."),
+        ("uscdr config check my.yaml; uscdr config init", "uscdr config check my.yaml; uscdr config init"),
         ("uscdr sandbox up; uscdr help dates; uscdr --help; uscdr recover --help",
          "uscdr sandbox up; uscdr help dates; uscdr --help; uscdr recover --help"),
         ("uscdr changed nothing, says uscdr 1.2", "uscdr changed nothing, says uscdr 1.2"),
@@ -91,6 +92,7 @@ def test_in_json_the_quotes_of_a_path_are_spelt() -> None:
         ("runs show", "production", "sandbox", "uscdr --target production verify"),
         ("runs show", "production", "production", "uscdr verify"),
         ("runs show", "sandbox", None, "uscdr --target sandbox verify"),
+        ("runs show", "sandbox", "sandbox", "uscdr verify"),
     ],
 )
 def test_the_target_of_a_run_decides(typed: str, target: str, meant: str | None, wanted: str) -> None:
