@@ -91,6 +91,7 @@ TYPES: Mapping[Schema, tuple[str, ...]] = {
     Schema.CONFIG_VALID: ("uscdr.commands.config:_ValidObject",),
     Schema.COMPLETION: ("uscdr.cli.completion:_ScriptObject",),
     Schema.EXIT_CODE: ("uscdr.cli.help:_CodeObject",),
+    Schema.HELP: ("uscdr.cli.help_pages:HelpPage",),
     Schema.VARIABLE: ("uscdr.cli.help:_VariableObject",),
     Schema.VERSION: ("uscdr.cli.version:_VersionObject",),
     Schema.KEPT: ("uscdr.commands.uninstall:_KeptObject",),

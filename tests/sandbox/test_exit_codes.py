@@ -89,7 +89,7 @@ def dead(sandboxed: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_an_application_that_is_gone_is_1_and_infra_is_named(gone: Place, command: tuple[str, ...]) -> None:
     done = gone.call(*command)
     assert done.returncode == 1, done.stderr
-    assert "uscdr recover infra" in done.stderr + done.stdout
+    assert "uscdr --target sandbox recover infra" in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

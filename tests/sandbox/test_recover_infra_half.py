@@ -58,7 +58,7 @@ def test_an_application_without_its_database_is_rebuilt_in_place(desk: Desk) -> 
 
 def test_in_place_nothing_is_loaded_over_a_database_that_is_there(desk: Desk) -> None:
     before = desk.writes()
-    assert "uscdr recover db" in desk.plan("--kit", "newest", "--in-place-if-possible", code=1).stderr
+    assert "uscdr --target sandbox recover db" in desk.plan("--kit", "newest", "--in-place-if-possible", code=1).stderr
     assert desk.writes() == before
 
 
@@ -123,7 +123,7 @@ def test_an_account_that_is_locked_ends_clearly_and_another_one_builds_from_the_
     env = {"HEROKU_API_KEY": desk.spare, "USCDR_SANDBOX_DNS": "cloudflare"}
     held = desk.recover("--kit", "newest", "--app", REFUGE, code=3, **env)
     assert f"Another app has the hostname {HOST}" in held.stderr
-    assert "uscdr runs resume" in held.stderr
+    assert "uscdr --target sandbox runs resume" in held.stderr
     assert desk.mails(REFUGE) == 0
     desk.call("sandbox", "break", "infra", "--how", "account-locked", "--undo")
     desk.api(f"/apps/{SECOND}/domains/{HOST}", "DELETE")

@@ -182,7 +182,7 @@ def test_the_second_is_refused_and_finishes_what_the_first_left_when_killed(team
         run = newest(team.ada)
         refused = team.bob.call(*RECOVER, code=LOCKED)
         assert f"ada on {HOST} (process {ada.pid})" in refused
-        assert f"uscdr runs resume {run} --take-over" in refused
+        assert f"uscdr --target sandbox runs resume {run} --take-over" in refused
         assert team.bob.listed(run) == (f"ada on {HOST}", "unfinished")
         assert f"Another machine owns this run. Last operator: ada on {HOST}." in team.bob.call("runs", "show", run)
         ada.sendline("begin")

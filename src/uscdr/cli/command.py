@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from uscdr.cli.global_options import ARGUMENTS, GLOBAL_OPTIONS, gives
 from uscdr.cli.options import options
+from uscdr.errors import BadInput
 
 
 @contextmanager
@@ -26,21 +27,33 @@ def _in_our_words(context: Any) -> Iterator[None]:  # noqa: ANN401 - Click's typ
 
 
 def _help_of(context: Any) -> str:  # noqa: ANN401 - Click's types are private
-    """The help of the context's command, as its output can show it: with colour at a terminal, else plain."""
-    from uscdr.cli.help_pages import WIDEST, page_of, plain, width_of
+    """The help of the context's command, as its output can show it: JSON, with colour at a terminal, else plain."""
+    from uscdr.cli.help_pages import WIDEST, as_json, page_of, plain, width_of
 
     output = options(context).output()
     page = page_of(context)
-    if output.color_on(output.out) and not _refuses_colour(context.find_root()):
+    if output.json_lines or _behind(context.find_root(), "--json"):
+        return as_json(page)
+    if output.color_on(output.out) and not _behind(context.find_root(), "--no-color"):
         from uscdr.cli.help_colors import colored
 
         return colored(page, min(output.out.width, WIDEST))
     return plain(page, width_of(output.out.width, terminal=output.out.is_tty))
 
 
-def _refuses_colour(root: Any) -> bool:  # noqa: ANN401 - Click's types are private
-    """Whether --no-color stands behind --help, which is obeyed as soon as it is read."""
-    return gives(root.meta.get(ARGUMENTS, ()), "--no-color", root.command)
+def _behind(root: Any, name: str) -> bool:  # noqa: ANN401 - Click's types are private
+    """Whether a flag is given, perhaps behind --help, which is obeyed as soon as it is read."""
+    return gives(root.meta.get(ARGUMENTS, ()), name, root.command)
+
+
+def _once(command: Any, context: Any, words: list[str]) -> None:  # noqa: ANN401 - Click's types are private
+    """Raises BadInput for an option of one value that is given twice: the parser would take the last one."""
+    *_, order = command.make_parser(context).parse_args(args=list(words))
+    for one in {id(param): param for param in order}.values():
+        single = one.param_type_name == "option" and not one.is_flag and not one.multiple
+        if single and sum(param is one for param in order) > 1:
+            name = one.opts[-1]
+            raise BadInput(f"{name} is given twice.", next_action=f"Give {name} once.")
 
 
 class Command(TyperCommand):
@@ -55,6 +68,7 @@ class Command(TyperCommand):
     @override
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with _in_our_words(ctx):
+            _once(self, ctx, args)
             more = super().parse_args(ctx, args)
         if more and not ctx.resilient_parsing:
             from uscdr.cli.usage_errors import extra_words

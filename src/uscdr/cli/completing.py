@@ -9,7 +9,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 from uscdr.cli.help_pages import summary
-from uscdr.cli.known_values import values_for
+from uscdr.cli.known_values import NamedPlace, values_for
 from uscdr.lazily import imported
 
 _Found = list[tuple[str, str]]
@@ -23,21 +23,27 @@ def completions(root: TyperGroup, words: Sequence[str]) -> _Found:
     *before, last = words or [""]
     context: Any = root.context_class(root, info_name="uscdr", help_option_names=["-h", "--help"])
     command, option, arguments, given = _walked(context, root, before)
-    config = next((after for name, after in pairwise(before) if name == "--config"), None)
+    named = NamedPlace(_given("--config", before), _given("--target", before))
     if option is not None:
-        found = _values(option, command, arguments, config)
+        found = _values(option, command, arguments, named)
     elif last.startswith("-") and "--" not in before:
         name, joined, _ = last.partition("=")
         valued = _option(command, context, name)
-        values = _values(valued, command, arguments, config) if joined and valued is not None else []
+        values = _values(valued, command, arguments, named) if joined and valued is not None else []
         found = [(f"{name}={one}", said) for one, said in values] if joined else _options(command, context, given)
     elif isinstance(command, TyperGroup):
         found = _commands(command, context)
     elif command.name == "help":
         found = _of_help(root, context, arguments)
     else:
-        found = _of_arguments(command, arguments, config)
+        found = _of_arguments(command, arguments, named)
     return [(one, said) for one, said in found if one.startswith(last)]
+
+
+def _given(name: str, typed: Sequence[str]) -> str | None:
+    words = [word for word in typed if word != "="]  # bash takes `--target=sandbox` apart
+    joined = (word.partition("=")[2] for word in words if word.startswith(f"{name}="))
+    return next(joined, next((after for word, after in pairwise(words) if word == name), None))
 
 
 def _commands(group: Any, context: Any) -> _Found:  # noqa: ANN401 - Click's types are private
@@ -45,11 +51,11 @@ def _commands(group: Any, context: Any) -> _Found:  # noqa: ANN401 - Click's typ
     return [(name, summary(one.help or "")) for name, one in each if one is not None and not one.hidden]
 
 
-def _of_arguments(command: Any, arguments: Sequence[str], config: str | None) -> _Found:  # noqa: ANN401
+def _of_arguments(command: Any, arguments: Sequence[str], named: NamedPlace) -> _Found:  # noqa: ANN401
     places = [one for one in command.params if one.param_type_name == "argument"]
     if not places or (len(arguments) >= len(places) and places[-1].nargs != -1):
         return []
-    return _values(places[min(len(arguments), len(places) - 1)], command, arguments, config)
+    return _values(places[min(len(arguments), len(places) - 1)], command, arguments, named)
 
 
 def _walked(context: Any, root: Any, words: Iterable[str]) -> tuple[Any, Any, list[str], set[str]]:  # noqa: ANN401
@@ -81,11 +87,11 @@ def _options(command: Any, context: Any, given: set[str]) -> _Found:  # noqa: AN
     return [(name, summary(one.help or "")) for one in left for name in one.opts if name.startswith("--")]
 
 
-def _values(place: Any, command: Any, arguments: Sequence[str], config: str | None) -> _Found:  # noqa: ANN401
+def _values(place: Any, command: Any, arguments: Sequence[str], named: NamedPlace) -> _Found:  # noqa: ANN401
     kind = str(place.metavar or "").strip("[]…").rstrip("]")
     if kind in ("KIND", "PART"):
         return [(str(one), "") for one in _parts(command.name, kind, "".join(arguments[:1])) if one]
-    return values_for(kind, config)
+    return values_for(kind, named)
 
 
 def _parts(command: str, kind: str, part: str) -> Sequence[str]:

@@ -17,25 +17,11 @@ from uscdr.ui.schemas import Schema
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
 
-DATES = """\
-Times are UTC unless they carry a zone.
-
-  2026-11-23T10:00Z     a date and time (ISO 8601)
-  2026-11-23T18:00+08:00
-  02:10                 the last 02:10 UTC (options that ask for a past time)
-  40m, 3h, 2 days ago   that long ago (the same options)
-  03:25-03:40, 45m      a time to come (uscdr incident update --expected)
-
-Durations: 90s, 5m, 3h, 2d.
-
-In JSON every time is ISO 8601 with its zone, and every duration is in seconds.
-"""
-
 
 @manual(
     reads="Nothing.",
     changes="Nothing.",
-    examples=("help", "help recover db", "help environment", "help exit-codes", "help dates"),
+    examples=("help", "help recover db", "help recover db --json", "help environment", "help dates"),
     exits=LOCAL,
     see=("runbook", "version"),
 )
@@ -56,7 +42,7 @@ def show_help(
         case ("exit-codes",):
             _exit_codes(output)
         case ("dates",):
-            output.result(DATES.rstrip())
+            _dates(output)
         case named:
             _command(context, named)
 
@@ -73,6 +59,28 @@ def _command(context: Any, words: Sequence[str]) -> None:  # noqa: ANN401 - Clic
             raise unknown_command(found, words[place:])
         found = command.context_class(command, info_name=word, parent=found)
     typer.echo(found.get_help())
+
+
+def _dates(output: Output) -> None:
+    from uscdr.cli.help_pages import HelpPage, HelpSection, as_json, plain, width_of
+
+    times = (
+        ("2026-11-23T10:00Z", "a date and time (ISO 8601)"),
+        ("2026-11-23T18:00+08:00", "the same with another zone"),
+        ("02:10", "the last 02:10 UTC (options that ask for a past time)"),
+        ("40m, 3h, 2 days ago", "that long ago (the same options)"),
+        ("03:25-03:40, 45m", "a time to come (uscdr incident update --expected)"),
+    )
+    sections = (
+        HelpSection("Times", rows=times),
+        HelpSection("Durations", text=("90s, 5m, 3h, 2d",)),
+        HelpSection("In JSON", text=("Every time is ISO 8601 with its zone, and every duration is in seconds.",)),
+    )
+    page = HelpPage("uscdr help dates", "", ("Times are UTC unless they carry a zone.",), sections)
+    if output.json_lines:
+        output.out.offer(as_json(page) + "\n")
+    else:
+        output.result(plain(page, width_of(output.out.width, terminal=output.out.is_tty)))
 
 
 class _VariableObject(TypedDict):

@@ -7,7 +7,7 @@ import os
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from typer.core import TyperGroup
@@ -22,6 +22,16 @@ _SIDE_BY_SIDE = 60
 _NAMES = 30
 """Columns of the longest name that stands beside its explanation."""
 _INDENT = "  "
+_BROKEN = (
+    ("uscdr recover db", "the database is damaged, or data is lost"),
+    ("uscdr recover app", "the application fails after a deploy, or does not start"),
+    ("uscdr recover media", "files are lost"),
+    ("uscdr recover infra --kit newest", "the application is gone, or the whole platform: rebuild the infrastructure"),
+    ("uscdr recover backups", "no backup is made any more"),
+    ("uscdr verify", "you do not know what is broken"),
+    ("uscdr runs resume", "a recovery stopped halfway"),
+)
+"""What to type at 3 a.m., by what is broken."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +46,9 @@ class HelpSection:
 
 @dataclass(frozen=True)
 class HelpPage:
-    """The help of one command."""
+    """The help of one command, or of a topic: then without a usage."""
 
+    command: str
     usage: str
     text: tuple[str, ...]
     sections: tuple[HelpSection, ...]
@@ -53,7 +64,7 @@ def page_of(context: Any) -> HelpPage:  # noqa: ANN401 - Click's types are priva
     """What the help of the context's command says."""
     command = context.command
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    return HelpPage(usage, _paragraphs(command.help or ""), tuple(_sections(context)))
+    return HelpPage(context.command_path, usage, _paragraphs(command.help or ""), tuple(_sections(context)))
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:
@@ -63,6 +74,9 @@ def _paragraphs(text: str) -> tuple[str, ...]:
 def _sections(context: Any) -> Iterator[HelpSection]:  # noqa: ANN401 - Click's types are private
     command, is_root = context.command, context.parent is None
     said = manual_of(command.callback)
+    if is_root:
+        words = "Each shows its plan, and asks for a phrase before it changes anything."
+        yield HelpSection("When something is broken", text=(words,), rows=_BROKEN)
     if said is not None:
         yield HelpSection("Reads", text=(said.reads,))
         yield HelpSection("Changes", text=(said.changes,))
@@ -117,7 +131,7 @@ def _global_names(context: Any) -> str:  # noqa: ANN401 - Click's types are priv
 
 def plain(page: HelpPage, width: int) -> str:
     """The page as text. No word is broken, and no command line that can be pasted."""
-    lines = [*_wrapped(f"Usage: {page.usage}", width, " " * 7), ""]
+    lines = [*_wrapped(f"Usage: {page.usage}", width, " " * 7), ""] if page.usage else []
     for paragraph in page.text:
         lines += [*_wrapped(paragraph, width), ""]
     for section in page.sections:
@@ -128,6 +142,14 @@ def plain(page: HelpPage, width: int) -> str:
         lines += [f"{_INDENT}{line}" for long in section.lines for line in folded(long, width - len(_INDENT))]
         lines.append("")
     return "\n".join(lines).rstrip()
+
+
+def as_json(page: HelpPage) -> str:
+    """The page as one JSON object, without the end of its line."""
+    from uscdr.ui.console import json_text
+    from uscdr.ui.schemas import Schema
+
+    return json_text(Schema.HELP, asdict(page)).rstrip("\n")
 
 
 def rows_as_text(rows: Sequence[tuple[str, str]], width: int) -> list[str]:

@@ -43,7 +43,8 @@ VERBS = _by_word({
     "login": "key keys auth authenticate logout signin sign-in token credentials credential whoami secrets "
              "password creds authorize env-vars envs shell vars variables",
     "upgrade": "update self-update selfupdate uninstall reinstall",
-    "maintenance": "maint scale drain quarantine readonly read-only",
+    "maintenance": "maint drain quarantine readonly read-only",
+    "scale": "autoscale resize dyno-scale dynos:scale",
     "note": "comment remark annotate write-note",
     "review": "postmortem post-mortem retro retrospective lessons",
     "damage": "break inject corrupt crash fail",
@@ -62,7 +63,7 @@ OBJECTS = _by_word({
     "media": "files file images image cloudinary photos photo uploads upload-files assets asset attachments documents "
              "pictures storage blobs object-storage",
     "infra": "infrastructure all everything whole full platform region account stack environment total complete-loss "
-             "system datacenter site-loss",
+             "system datacenter site-loss addon addons add-on add-ons",
     "backup": "backups snapshot snapshots copies dumps bkp bak basebackups pgbackups restore-point restore-points "
               "repository repo vault",
     "run": "runs recoveries job jobs task tasks operation operations execution executions session sessions lock locks",
@@ -74,7 +75,7 @@ OBJECTS = _by_word({
     "runbook": "tutorial howto playbook playbooks docs doc manual manuals man procedure procedures "
                "instructions guide wiki steps documentation runbooks",
     "audience": "contacts contact recipients people users team stakeholders oncall on-call who",
-    "integration": "integrations redis mail smtp broker celery certificate tls ssl mails dependencies",
+    "integration": "integrations redis mail smtp broker celery certificate tls ssl mails dependencies certs cert",
     "schedule": "schedules crons",
 })  # fmt: skip
 """A thing, by other names -> ours."""
@@ -103,7 +104,7 @@ _BY_OBJECT: dict[str, dict[str, str]] = {
     },
     "db": {
         "runs report": "log",
-        "recover db": "- recover repair rollback apply start",
+        "recover db": "- recover repair rollback apply start end restart",
         "backup list": "list",
         "verify db": "show status check",
         "backup capture": "capture",
@@ -115,15 +116,16 @@ _BY_OBJECT: dict[str, dict[str, str]] = {
         "sandbox break db --how drop-table": "damage",
     },
     "app": {
-        "recover app": "- recover repair rollback start apply restart push",
+        "recover app": "- recover repair rollback start apply restart push end",
         "recover app --dry-run": "list plan",
         "verify app": "status show check log",
         "drill app": "rehearse",
         "recover infra": "migrate capture",
+        "runbook app": "scale",
         "sandbox break app --how bad-release": "damage",
     },
     "media": {
-        "recover media": "- recover repair rollback",
+        "recover media": "- recover repair rollback end",
         "verify integration": "check status list show",
         "kit build": "capture pull push",
         "recover media --dry-run": "plan",
@@ -131,7 +133,7 @@ _BY_OBJECT: dict[str, dict[str, str]] = {
         "sandbox break media --how deleted": "damage",
     },
     "infra": {
-        "recover infra": "- recover repair migrate",
+        "recover infra": "- recover repair migrate end",
         "dns rollback": "rollback",
         "verify": "check status show",
         "kit list": "list",
@@ -240,6 +242,7 @@ ALONE: dict[str, tuple[str, ...]] = {
     "login": ("help environment",),
     "upgrade": ("version", "incident update"),
     "maintenance": ("runbook db", "recover app"),
+    "scale": ("runbook db", "verify app"),
     "note": ("incident note",),
     "review": ("incident review",),
     "damage": ("sandbox break db --how drop-table", "drill db"),
@@ -248,6 +251,51 @@ ALONE: dict[str, tuple[str, ...]] = {
     "assign": ("incident actions",),
 }
 """The commands for a verb alone, the likeliest first."""
+
+_KEYS = ("docs kit", "kit build")
+_LOST = ("verify", "recover db", "recover app", "recover infra")
+PHRASES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("keygen", "age-keygen", "ssh-keygen", "kit key", "kit keys", "kit keygen", "restic key"), _KEYS),
+    **dict.fromkeys(("key generate", "keys generate", "generate key", "generate keys", "create key", "new key",
+                     "make key", "key new", "key create", "key add", "keys add"), _KEYS),
+    **dict.fromkeys(("emergency", "urgent", "sos", "panic", "disaster", "what now", "now what"), _LOST),
+    **dict.fromkeys(("app gone", "application gone", "app is gone", "the app is gone", "app deleted", "account locked",
+                     "account suspended", "heroku is gone"), ("recover infra", "verify app")),
+    **dict.fromkeys(("where am i", "what is running"), ("runs show", "runs list")),
+    "what happened": ("runs report", "incident status"),
+    **dict.fromkeys(("barman check", "pgbackrest check", "restic stats"), ("backup status", "backup prove")),
+    **dict.fromkeys(("barman backup", "restic backup", "pgbackrest backup"), ("backup capture", "backup pull")),
+    "restic init": ("config init",),
+    "restic snapshots": ("backup list",),
+    "restic unlock": ("runs show", "runs resume"),
+    "gh run view": ("runs show",),
+    "gh run watch": ("runs show --follow",),
+    **dict.fromkeys(("config edit", "config set", "config file"), ("config path", "config check")),
+    **dict.fromkeys(("terraform validate", "terraform fmt"), ("config check",)),
+    "terraform output": ("runs report",),
+    **dict.fromkeys(("destroy", "terraform destroy", "teardown", "tear-down"), ("sandbox down", "self uninstall")),
+    "ps:scale": ("runbook db", "verify app"),
+    "heroku ps": ("verify app",),
+    **dict.fromkeys(("heroku run", "kubectl exec", "ssh", "exec", "shell"), ("runbook app",)),
+    "heroku config": ("config show", "help environment"),
+    **dict.fromkeys(("git push", "git reset"), ("recover app",)),
+    "git pull": ("version",),
+    **dict.fromkeys(("systemctl stop", "service stop"), ("runs show",)),
+    **dict.fromkeys(("systemctl start", "systemctl restart"), ("recover app", "verify app")),
+}  # fmt: skip
+"""What whole words at the beginning mean, where their parts would mislead; the others are values."""
+
+_BACKUP_TOOLS = "restic barman pgbackrest borg borgmatic duplicity wal-g walg velero pgbackups"
+_OTHER_TOOLS = (
+    "heroku gh git terraform tofu kubectl oc helm systemctl service docker docker-compose compose aws az gcloud "
+    "ansible sudo uscdr ./uscdr the"
+)
+TOOLS = {
+    **dict.fromkeys(_BACKUP_TOOLS.split(), "backups"),
+    **dict.fromkeys(_OTHER_TOOLS.split(), ""),
+    "journalctl": "logs",
+}
+"""Other programs whose command line people type out of habit: the word that their name stands for."""
 
 WORDS: dict[str, tuple[str, ...]] = {
     "up": ("sandbox up", "verify"),
@@ -347,6 +395,11 @@ _BY_GROUP: dict[str, dict[str, str]] = {
         "kit build": "backup",
         "recover infra --kit newest": "rollback",
     },
+    "config": {
+        "config show": "list show log status login",
+        "config check": "check plan",
+        "config init": "capture setup",
+    },
 }
 """By group: a command, and the meanings that the word after the group must have."""
 WITHIN = _pairs(_BY_GROUP)
@@ -358,9 +411,13 @@ NOTES = {
     "upgrade": "uscdr is upgraded and removed as it was installed, by uv, pipx or pip.",
     "maintenance": "A recovery enables and disables maintenance mode itself. The runbook has the manual commands.",
     "restart": "A recovery restarts the processes.",
+    "scale": "A recovery scales the processes itself. The runbook has the manual commands.",
 }
 """A sentence before the command, by verb."""
-FILLERS = frozenset("a an the to from of for on in into with my our please at and is as by".split())  # noqa: SIM905
+_FILLERS = (
+    "a an the to from of for on in into with my our please at and is as by are am i me it lost gone missing broken dead"
+)
+FILLERS = frozenset(_FILLERS.split())
 """Words that say nothing here."""
 NEWEST = frozenset("newest latest last recent most-recent newest-backup head".split())  # noqa: SIM905
 """Words for what every command takes anyway."""

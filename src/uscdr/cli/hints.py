@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,6 +23,8 @@ from uscdr.cli.hint_words import (
     NOTES,
     OBJECTS,
     PAIRS,
+    PHRASES,
+    TOOLS,
     VERBS,
     WITHIN,
     WORDS,
@@ -52,8 +54,9 @@ class Hint:
 
 @dataclass
 class _Line:
-    """A command line taken apart. `path`: the commands that exist."""
+    """A command line taken apart. `typed`: all words that are no options; `path`: the commands that exist."""
 
+    typed: list[str] = field(default_factory=list)
     path: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     options: list[list[str]] = field(default_factory=list)
@@ -63,13 +66,14 @@ def hint(context: Any, arguments: Sequence[str]) -> Hint | None:  # noqa: ANN401
     """The best answer to a whole command line whose words name no command; None where nobody can guess."""
     root = context.find_root()
     line = _taken_apart(root, arguments)
-    if not line.words:
-        return None
-    if "help" in line.words:
+    meant = _by_phrase(line)
+    if meant is None and not line.words:
+        return (
+            Hint(completed(root, " ".join(line.path), [], line.options)) if exists(root, " ".join(line.path)) else None
+        )
+    if meant is None and "help" in line.words:
         return Hint(" ".join(["help", *line.path]))
-    known = bool(_meanings(line.words[0])) or line.words[0].lower() in WORDS
-    ways = (_by_meaning, _by_spelling) if known else (_by_spelling, _by_meaning)
-    meant = ways[0](root, line) or ways[1](root, line)
+    meant = meant or _by_words(root, line)
     if meant is None:
         return None
     commands, rest, note = meant
@@ -79,6 +83,23 @@ def hint(context: Any, arguments: Sequence[str]) -> Hint | None:  # noqa: ANN401
     command = completed(root, existing[0], rest, line.options)
     others = () if rest else tuple(completed(root, one, (), ()) for one in existing[1:4])
     return Hint(command, others, note)
+
+
+def _by_phrase(line: _Line) -> _Meant | None:
+    """What the first words mean together."""
+    for length in (3, 2, 1):
+        phrase, rest = " ".join(line.typed[:length]).lower(), line.typed[length:]
+        if phrase in PHRASES and len(line.typed) >= length:
+            verb = VERBS.get(line.typed[0].lower().rpartition(":")[2], "")
+            return PHRASES[phrase], _values(rest) if not _named(rest) else [], NOTES[verb] if verb == "scale" else ""
+    return None
+
+
+def _by_words(root: Any, line: _Line) -> _Meant | None:  # noqa: ANN401 - Click's types are private
+    line = replace(line, words=[one for one in line.words if one.lower() not in FILLERS] or line.words)
+    known = bool(_meanings(line.words[0])) or line.words[0].lower() in WORDS
+    ways = (_by_meaning, _by_spelling) if known else (_by_spelling, _by_meaning)
+    return ways[0](root, line) or ways[1](root, line)
 
 
 def hint_for_extra(context: Any, words: Sequence[str], arguments: Sequence[str]) -> Hint:  # noqa: ANN401
@@ -114,8 +135,14 @@ def checked_by(word: str) -> str | None:
 
 def _taken_apart(root: Any, arguments: Sequence[str]) -> _Line:  # noqa: ANN401 - Click's types are private
     """Of `uscdr help COMMAND` the words behind `help`."""
-    line, command, rest = _Line(), root.command, iter(arguments[1:] if arguments[:1] == ("help",) else arguments)
+    line, command = _Line(), root.command
+    given = list(arguments[1:] if arguments[:1] == ("help",) else arguments)
+    if given and given[0].lower() in TOOLS and any(not word.startswith("-") for word in given[1:]):
+        line.typed.append(tool := given.pop(0))
+        line.words += filter(None, [TOOLS[tool.lower()]])
+    rest = iter(given)
     for word in rest:
+        line.typed += [] if word.startswith("-") else [word]
         if word.startswith("-") and len(word) > 1:
             valued = "=" not in word and takes_value(root, command, word)
             line.options.append([word, *([next(rest, "")] if valued else [])])
@@ -269,7 +296,7 @@ def _by_spelling(root: Any, line: _Line) -> _Meant | None:  # noqa: ANN401 - Cli
     if first in leaves:
         return (leaves[first],), more, ""
     if close := get_close_matches(first.lower(), [*VERBS, *OBJECTS], 1, 0.8):
-        return _by_meaning(root, _Line(line.path, [close[0], *more], line.options))
+        return _by_meaning(root, replace(line, words=[close[0], *more]))
     return None
 
 
@@ -333,7 +360,8 @@ def completed(root: Any, command: str, values: Sequence[str], options: Sequence[
             placed.append(value)
             free = free[1:]
     for name, *given in options:
-        if name.partition("=")[0] in taken and name not in words:
+        path = name == "--target" and any("/" in value for value in given)  # restic's --target is a directory
+        if name.partition("=")[0] in taken and name not in words and not path:
             placed += [name, *given]
     required = [str(one.metavar) for one in free if one.required]
     for one in found.params:

@@ -16,6 +16,7 @@ from uscdr.cli import FILES
 from uscdr.cli.at_end import AT_END
 from uscdr.errors import BadInput, Declined, ExitCode, MachineError, UscdrError
 from uscdr.ui.console import STANDARD
+from uscdr.ui.text import CARRIED
 
 if TYPE_CHECKING:
     from uscdr.ui.console import Output
@@ -148,6 +149,11 @@ def _no_tracebacks() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; return its exit code."""
+    with CARRIED.of(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         _refuse_unreadable(arguments)
         match list(arguments):

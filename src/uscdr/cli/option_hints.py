@@ -61,6 +61,8 @@ _MEANINGS = {
 }
 """What an option is called by other tools, by ours."""
 _ALIKE, _ALIKE_AT_ALL = 0.8, 0.6
+_FORMATS = frozenset("json jsonl json-lines ndjson yaml wide table text plain csv debug info".split())  # noqa: SIM905
+"""Values that other tools want behind an option that is a flag here."""
 
 
 def unknown_option(context: Any, name: str) -> BadInput:  # noqa: ANN401 - Click's types are private
@@ -139,10 +141,13 @@ def _replaced(context: Any, name: str, ours: str) -> str:  # noqa: ANN401 - Clic
     option = next((one for one in context.command.get_params(context) if ours in one.opts), None)
     flag = option is None or getattr(option, "is_flag", False)
     words: list[str] = []
-    for word in context.find_root().meta.get(ARGUMENTS, ()):
+    rest = iter(context.find_root().meta.get(ARGUMENTS, ()))
+    for word in rest:
         before, joined, value = word.partition("=")
         if before == name:
             words.append(ours if flag or not joined else f"{ours}={value}")
+            following = next(rest, "") if flag and not joined else ""
+            words += [following] if following and following.lower() not in _FORMATS else []
         else:
             words.append(word)
     if option is None or flag or words[-1] != ours:

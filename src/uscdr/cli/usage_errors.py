@@ -97,7 +97,8 @@ def _bad_option(context: Any, name: str) -> BadInput:  # noqa: ANN401 - Click's 
     if option is None or getattr(option, "is_flag", False):
         fixed = [name if one.startswith(f"{name}=") else one for one in line]
         return BadInput(f"{name} takes no value.", next_action=f"Run: {shlex.join(fixed)}")
-    return BadInput(f"{name} needs a value: {option.metavar}.", next_action=f"Run: {shlex.join(line)} {option.metavar}")
+    value = "newest" if option.metavar == "KIT" else option.metavar
+    return BadInput(f"{name} needs a value: {option.metavar}.", next_action=f"Run: {shlex.join(line)} {value}")
 
 
 def _missing(context: Any, param: Any) -> BadInput:  # noqa: ANN401 - Click's types are private

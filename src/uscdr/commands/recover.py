@@ -32,6 +32,7 @@ from uscdr.scenarios.adapters import Request
 from uscdr.settings import SHARED_STATE
 from uscdr.shared.team import Team
 from uscdr.typed_time import past_typed
+from uscdr.ui.text import CARRIED
 from uscdr.wiring import adapters
 from uscdr.wiring.kits import identity_file, pinned
 from uscdr.wiring.session import process
@@ -203,6 +204,7 @@ def resume(targets: Targets, output: Output, asked: ResumeOptions) -> int:
     journal = Journal.read(path)
     first = _resumable(journal, team, asked)
     begun = runner.asked(first, path)
+    CARRIED.on(first["target"], os.environ)
     target = _same_target(targets.find(first["target"]), begun.key)
     warn_exposed(output, asked.identity)
     confirmed = None if History.of(journal.records).spent else begun.confirm

@@ -14,6 +14,7 @@ from uscdr.journal.reader import Journal
 from uscdr.settings import Directories
 from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import show_table
+from uscdr.ui.text import CARRIED
 from uscdr.words import escape, moment, plural
 
 if TYPE_CHECKING:
@@ -117,4 +118,6 @@ def _load(wanted: str | None, output: Output) -> _LoadedReport:
             raise journal.damage
         read = plural(len(journal.lines), "line")
         output.warn(f"The journal is damaged. This shows only what comes before the damage: {read}.")
-    return _LoadedReport(build(journal.stamped, last_hash=journal.last_hash), journal)
+    report = build(journal.stamped, last_hash=journal.last_hash)
+    CARRIED.on(report.target, os.environ)
+    return _LoadedReport(report, journal)

@@ -12,7 +12,7 @@ from uscdr.engine.runner import Runner
 from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, Outdated, UscdrError
 from uscdr.models.events import Note, RunFinished, RunResumed, RunStarted
-from uscdr.models.runs import RunKind
+from uscdr.models.runs import ANY_RECOVERY, RunKind
 from uscdr.phrase import UNKNOWN
 
 if TYPE_CHECKING:
@@ -190,9 +190,14 @@ class Run:
             if history.begun or any(line.action.kind == "change" for line in plan.lines):
                 raise self._unconfirmed(history)
 
+    @property
+    def _dry_run(self) -> str:
+        """The dry run of the same request: without its options it would plan something else."""
+        return f"{self._charter.command or RunKind(self._charter.begun.scenario).command} --dry-run"
+
     def _unconfirmed(self, history: History) -> Declined:
         """Without a terminal and a phrase the run changes nothing more; its earlier changes remain."""
-        dry_run = f"{RunKind(self._charter.begun.scenario).command} --dry-run"
+        dry_run = self._dry_run
         if not history.wrote:
             action = f"{UNTOUCHED} A dry run prints the phrase: {dry_run}"
             return Declined(UNCONFIRMED, next_action=action)
@@ -262,7 +267,7 @@ class Run:
     def _in_words(self, action: str, left: Mapping[str, str]) -> str:
         """The next action, true of this run: the state that an earlier run left is not called nothing."""
         kind = RunKind(self._charter.begun.scenario)
-        told = kind.named(action)
+        told = kind.named(action.replace(f"{ANY_RECOVERY} --dry-run", self._dry_run))
         if self._wrote:
             return kind.resumed(told)
         return told.replace(UNTOUCHED, NOT_OURS) if left else told

@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 
 from uscdr.errors import ExitCode, MachineError, UscdrError
 from uscdr.ui.schemas import Schema
-from uscdr.ui.text import Line, Span, Tone, painted
+from uscdr.ui.text import CARRIED, Line, Span, Tone, painted
 from uscdr.words import amount, escape
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class OutputStream:
 
     def write_json(self, schema: Schema, value: Mapping[str, object]) -> None:
         """Write `value` as one line of JSON. Raises as `write`."""
-        self.write(json_text(schema, value))
+        self.write(_printed_json(schema, value))
 
     def check(self) -> None:
         """Raise the OSError of an earlier failed write, if any."""
@@ -287,7 +287,7 @@ class Output:
 
     def record(self, schema: Schema, value: Mapping[str, object]) -> None:
         """Write a result as one JSON line to stdout: an object that `schema` describes."""
-        self.out.offer(json_text(schema, value))
+        self.out.offer(_printed_json(schema, value))
 
     def say(self, text: str | Line) -> None:
         """Write a message to stderr, except with --quiet."""
@@ -305,7 +305,7 @@ class Output:
 
     def error(self, error: UscdrError) -> None:
         """Lines on stderr, or with --json one object `{"error": {...}}` on stdout."""
-        if self.json_lines and self.out.offer(json_text(Schema.ERROR, _error_object(error))):
+        if self.json_lines and self.out.offer(_printed_json(Schema.ERROR, _error_object(error))):
             return
         for spans in _error_lines(error):
             self.warn(spans)
@@ -318,13 +318,18 @@ class Output:
 
     def _text(self, text: str | Line, stream: OutputStream) -> str:
         if isinstance(text, str):
-            return escape(text, keep_newlines=True) + "\n"
+            return escape(CARRIED.text(text), keep_newlines=True) + "\n"
         return painted(text, color=self.color_on(stream)) + "\n"
 
 
 def json_text(schema: Schema, value: Mapping[str, object], *, indent: int | None = None) -> str:
     """`value` as JSON, its schema first, on one line without `indent`; times as ISO 8601, records as objects."""
     return json.dumps({"schema": schema.id, **value}, ensure_ascii=True, default=_as_json, indent=indent) + "\n"
+
+
+def _printed_json(schema: Schema, value: Mapping[str, object]) -> str:
+    """The same on one line; its commands can be pasted."""
+    return CARRIED.text(json_text(schema, value), in_json=True)
 
 
 def _as_json(value: object) -> object:
@@ -386,7 +391,7 @@ def _error_lines(error: UscdrError) -> list[Line]:
     )
     lines: list[Line] = []
     for name, text, tone in parts:
-        first, *rest = escape(text, keep_newlines=True).split("\n")
+        first, *rest = escape(CARRIED.text(text), keep_newlines=True).split("\n")
         lines.append((Span(f"{name + ':':<7}", "dim"), Span(first, tone)))
         lines.extend((Span(" " * 7 + more, tone),) for more in rest)
     lines.append((Span("Exit:  ", "dim"), Span(f"{int(error.exit_code)} ({_meaning(error.exit_code)})")))

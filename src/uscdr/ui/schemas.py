@@ -81,6 +81,7 @@ class Schema(Enum):
 
     COMPLETION = "completion", "completion"
     EXIT_CODE = "exit-code", "help"
+    HELP = "help", "help"
     VARIABLE = "variable", "help"
     VERSION = "version", "version"
     KEPT = "kept", "self uninstall"

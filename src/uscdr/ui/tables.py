@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from uscdr.ui.console import Output, environment
-from uscdr.ui.text import cells
+from uscdr.ui.text import CARRIED, cells
 from uscdr.words import escape
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _cell(value: object) -> str:
         case list() | tuple():
             return ", ".join(_cell(item) for item in value) or "-"
         case _:
-            return escape(str(value))
+            return escape(CARRIED.text(str(value)))
 
 
 def _title(key: str) -> str:

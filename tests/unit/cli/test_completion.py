@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,13 +25,21 @@ from uscdr.cli.known_values import _settings
 Captured = pytest.CaptureFixture[str]
 RUN = "20261129T110425Z-db-49c21c"
 CONFIG = """\
-targets: {production: {}, second: {}}
+targets: {production: {heroku: {app: usc-pis}}, second: {heroku: {app: other}}}
 kit: {to: KITS}
 checks: {homepage: {kind: http}, dynos: {kind: dynos}}
 checklists: {db: {title: Database}, app: {title: Application}}
 scenarios: {db: {title: Loss}, media: {title: Files}}
 exercises: [{name: contacts-review, title: Contacts}]
 """
+
+
+def journal(target: str, seen: str, *, typed: str = "", identity: str = "") -> str:
+    """A journal of a run for which somebody typed the name of a backup, and which saw another one."""
+    request = {"backup": typed or None, "key": f"https://api.example usc-pis {identity}".rstrip()}
+    begun = {"kind": "run.started", "target": target, "app": "usc-pis", "request": request}
+    saw = {"kind": "step.succeeded", "result": {"chosen": [{"name": seen}], "addon": {"id": f"addon-{target}"}}}
+    return "".join(json.dumps({"event": event}) + "\n" for event in (begun, saw))
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +51,14 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     state = tmp_path / "state"
     (state / "runs" / RUN).mkdir(parents=True)
-    (state / "runs" / RUN / "journal.jsonl").write_text('{"event":{"backup":"b017"}}\n')
+    (state / "runs" / RUN / "journal.jsonl").write_text(journal("production", "b017", typed="b999"))
     (state / "incidents" / "20261129T1104-db").mkdir(parents=True)
     (tmp_path / "kits" / "kits" / "20261128T000000Z-usc-pis").mkdir(parents=True)
     (tmp_path / "kits" / "kits" / "20261128T000000Z-usc-pis" / "manifest.json.age").write_text("x")
     (tmp_path / "scenarios.yaml").write_text(CONFIG.replace("KITS", str(tmp_path / "kits")))
     monkeypatch.setenv("USCDR_STATE_DIR", str(state))
-    monkeypatch.delenv("USCDR_CONFIG", raising=False)
+    monkeypatch.setenv("USCDR_CONFIG", str(tmp_path / "scenarios.yaml"))
+    monkeypatch.setenv("USCDR_TARGET", "production")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     _settings.cache_clear()
@@ -96,6 +107,44 @@ def words(line: str) -> list[str]:
 )
 def test_what_may_stand_there(line: str, wanted: list[str]) -> None:
     assert words(line) == wanted
+
+
+def stored(place: Path, name: str, content: Mapping[str, object]) -> None:
+    (place / name).parent.mkdir(parents=True)
+    (place / name).write_text(json.dumps(content))
+
+
+def sandbox(state: Path, identity: str) -> None:
+    stored(state, "sandbox/sandbox.json", {"identity": identity, "heroku": {"app": "usc-pis"}})
+
+
+def past_run(state: Path, run: str, text: str) -> None:
+    (state / "runs" / run).mkdir(parents=True)
+    (state / "runs" / run / "journal.jsonl").write_text(text)
+
+
+def test_only_backups_that_were_seen_of_the_target_are_offered(state: Path) -> None:
+    past_run(state, "20261129T120000Z-db-1", journal("sandbox", "b021", identity="removed"))
+    past_run(state, "20261129T130000Z-db-2", journal("sandbox", "b022", identity="running"))
+    past_run(state, "20261129T140000Z-db-3", journal("second", "b023"))
+    assert words("recover db --backup b") == ["b017"]
+    assert words("recover db --target sandbox --backup b") == []
+    sandbox(state, "running")
+    assert words("recover db --target sandbox --backup b") == ["b022"]
+    assert words("--target=sandbox recover db --backup b") == ["b022"]
+    assert words("recover db --backup b") == ["b017"]
+
+
+def test_proofs_and_copies_count_for_the_target_they_are_of(state: Path) -> None:
+    vault = state / "vault"
+    for number, (identity, addon) in enumerate([("", ""), ("removed", ""), (None, "addon-production"), (None, "x")]):
+        sha, app = f"sha{number}", "usc-pis"
+        if identity is not None:
+            proof = {"app": app, "identity": identity, "backup": f"b10{number}", "sha256": sha}
+            stored(vault, f"proofs/{sha}/1.json", proof)
+        origin = {"app": app, "name": f"b11{number}", "addon_id": addon}
+        stored(vault, f"backups/{number}/card.json", {"origin": origin, "dump": {"plain_sha256": sha}})
+    assert words("backup prove b") == ["b017", "b100", "b110", "b112"]
 
 
 def test_every_command_and_option_has_a_description() -> None:

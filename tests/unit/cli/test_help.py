@@ -99,13 +99,43 @@ def test_no_word_is_broken(path: tuple[str, ...], width: int) -> None:
         assert all(len(line) <= width for line in plain(page, width).splitlines())
 
 
-@pytest.mark.parametrize("words", ["--help", "-h", "--help recover", "help", "-h frob", "--json --help"])
+@pytest.mark.parametrize("words", ["--help", "-h", "--help recover", "help", "-h frob"])
 def test_the_help_of_the_program_names_every_command(words: str, capsys: Captured) -> None:
     text = shown((), capsys, *words.split())
-    headings = ["Recover", "Check", "Back up", "Rehearse", "Incident", "Configure", "Sandbox"]
+    headings = ["When something is broken", "Recover", "Check", "Back up", "Rehearse", "Incident", "Configure"]
     assert re.findall(r"^([A-Z][\w ]+):$", text, re.MULTILINE)[: len(headings)] == headings
     for path in EVERY:
         assert len(path) != 1 or re.search(rf"^  {path[0]} ", text, re.MULTILINE), path
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ("--help --json", "uscdr"),
+        ("--json -h", "uscdr"),
+        ("help --json", "uscdr"),
+        ("recover --help --json", "uscdr recover"),
+        ("--json recover db --help", "uscdr recover db"),
+        ("help kit check --json", "uscdr kit check"),
+        ("help dates --json", "uscdr help dates"),
+    ],
+)
+def test_with_json_help_is_one_object(words: str, command: str, capsys: Captured) -> None:
+    (line,) = shown((), capsys, *words.split()).splitlines()
+    page = json.loads(line)
+    assert (page["schema"], page["command"]) == ("uscdr.help.v1", command)
+    assert all(one["rows"] or one["lines"] or one["text"] for one in page["sections"])
+
+
+def test_what_to_type_when_something_is_broken_comes_first_and_exists() -> None:
+    section = page_of(context_of(dict(every())[()])).sections[0]
+    assert section.title == "When something is broken"
+    assert [parsed(shlex.split(name)[1:]).command_path for name, _ in section.rows] == [
+        " ".join(name.partition(" --")[0].split()) for name, _ in section.rows
+    ]
+    assert {name.split()[2] for name, _ in section.rows if " recover " in name} == {
+        path[1] for path in EVERY if path[:1] == ("recover",) and len(path) > 1
+    }
 
 
 def test_the_help_of_a_group_names_every_command_of_it(capsys: Captured) -> None:

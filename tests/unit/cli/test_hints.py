@@ -11,7 +11,7 @@ import pytest
 
 from documented import every, parsed
 from uscdr.cli import main
-from uscdr.cli.hint_words import ALONE, GROUPS, NOTES, OBJECTS, PAIRS, VERBS, WITHIN, WORDS
+from uscdr.cli.hint_words import ALONE, GROUPS, NOTES, OBJECTS, PAIRS, PHRASES, TOOLS, VERBS, WITHIN, WORDS
 from uscdr.cli.hints import completed, exists
 from uscdr.errors import ExitCode
 
@@ -80,7 +80,43 @@ GUESSES = {
     "app rollback v12": "recover app --release v12", "backup size": "backup list", "rollback app": "recover app",
     "incident comment 'disk failed'": "incident note 'disk failed'", "watch database": "watch db",
 }  # fmt: skip
+HABITS = {
+    "barman check": "backup status", "barman list-backup": "backup list", "barman recover main latest": "recover db",
+    "barman backup main": "backup capture", "pgbackrest info": "backup list", "pgbackrest restore": "recover db",
+    "pgbackrest --stanza=main restore": "recover db", "pgbackrest check": "backup status",
+    "pgbackrest expire": "backup prune", "pgbackrest backup": "backup capture",
+    "restic snapshots": "backup list", "restic backup": "backup capture", "restic restore latest": "recover db",
+    "restic restore latest --target /tmp/x": "recover db", "restic check --read-data": "backup prove",
+    "restic forget --prune": "backup prune", "restic unlock": "runs show", "restic copy": "backup pull",
+    "restic key add": "docs kit", "restic init": "config init", "borg extract": "backup pull",
+    "wal-g backup-list": "backup list", "velero restore create": "recover db",
+    "scale web=1": "runbook db", "ps:scale web=1": "runbook db", "kubectl scale --replicas=1 web": "runbook app",
+    "keygen": "docs kit", "age-keygen": "docs kit", "key generate": "docs kit", "kit keygen": "docs kit",
+    "heroku pg:backups": "backup list", "heroku pg:backups:download": "backup pull", "heroku ps": "verify app",
+    "heroku releases:rollback v12": "recover app --release v12", "heroku maintenance:on": "runbook db",
+    "heroku config": "config show", "heroku run bash": "runbook app", "heroku restart": "recover app",
+    "heroku logs --tail": "runs report", "heroku addons": "recover infra", "heroku certs": "verify integration",
+    "gh run list": "runs list", "gh run view": "runs show", "gh run watch": "runs show --follow",
+    "gh issue create": "incident open --what TEXT", "gh auth login": "help environment",
+    "terraform plan": "recover db --dry-run", "terraform apply": "recover db", "terraform init": "config init",
+    "terraform validate": "config check", "terraform destroy": "sandbox down", "terraform show": "runs show",
+    "kubectl get backups": "backup list", "kubectl describe run": "runs show", "kubectl rollout undo": "recover app",
+    "kubectl logs -f web": "verify app", "kubectl config view": "config show",
+    "kubectl delete backup b3": "backup prune",
+    "systemctl status": "runs show", "systemctl restart web": "recover app", "systemctl stop": "runs show",
+    "journalctl -f": "runs report", "docker ps": "runs list", "docker-compose up": "sandbox up",
+    "git revert HEAD": "recover app", "git checkout b001": "recover db --backup b001", "git push": "recover app",
+    "git log": "runs report", "sudo uscdr recover db b001": "recover db --backup b001",
+    "uscdr recover db": "recover db",
+    "config get": "config show", "config list": "config show", "config edit": "config path",
+    "config set a b": "config path",
+    "database is down": "recover db", "the database is gone": "recover db", "everything is gone": "recover infra",
+    "app gone": "recover infra", "lost files": "recover media", "emergency": "verify", "what now": "verify",
+    "where am i": "runs show", "what happened": "runs report", "recover media --folder x": "recover media --from x",
+}  # fmt: skip
+"""What people type who come from another tool, or from nowhere."""
 OPTIONS = {
+    "runs list -o yaml": "runs list --json", "backup list --format json": "backup list --json",
     "recover db --back-up b001": "recover db --backup b001", "recover db --back-up=b001": "recover db --backup=b001",
     "recover db --dryrun": "recover db --dry-run", "recover db -n": "recover db --dry-run",
     "recover db --plan-only": "recover db --dry-run", "recover db --check": "recover db --dry-run",
@@ -89,8 +125,9 @@ OPTIONS = {
     "recover db --snapshot b001": "recover db --backup b001", "recover app --version-id v1": "recover app --help",
     "recover db --kit x": "recover media --help", "recover app --backup b001": "recover db --help",
     "recover --dry-run": "recover db --help", "recover db --env sandbox": "recover db --target sandbox",
-    "kit check --key key.txt": "kit check --identity key.txt", "runs list -o json": "runs list --json json",
+    "kit check --key key.txt": "kit check --identity key.txt", "runs list -o json": "runs list --json",
     "recover db --backup": "recover db --backup BACKUP", "recover db --json=yes": "recover db --json",
+    "recover infra --kit": "recover infra --kit newest",
     "incident open --title 'db down'": "incident open --what 'db down'",
 }  # fmt: skip
 
@@ -113,7 +150,7 @@ def answer(words: str, capsys: Captured) -> tuple[str, list[str]]:
     return found[0].removeprefix("uscdr "), [one.removeprefix("uscdr ") for one in found[1].split(", ") if one]
 
 
-@pytest.mark.parametrize(("words", "wanted"), GUESSES.items())
+@pytest.mark.parametrize(("words", "wanted"), [*GUESSES.items(), *HABITS.items()])
 def test_a_guess_is_answered_with_a_command_that_exists(words: str, wanted: str, capsys: Captured) -> None:
     command, others = answer(words, capsys)
     assert command == wanted
@@ -137,9 +174,34 @@ def test_there_is_no_yes_but_a_phrase(option: str, command: str, capsys: Capture
     assert f"Then: uscdr {bare} --confirm PHRASE" in said
 
 
+SINGLE = [
+    (path, one.opts[-1]) for path, command in every() if not hasattr(command, "commands") for one in command.params
+    if one.param_type_name == "option" and not one.is_flag and not one.multiple
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "option"), SINGLE)
+def test_an_option_of_one_value_is_given_once(path: tuple[str, ...], option: str, capsys: Captured) -> None:
+    assert main.run([*path, option, "1", f"{option}=1"]) == ExitCode.BAD_INPUT
+    assert f"{option} is given twice." in capsys.readouterr().err
+
+
+def test_what_may_be_repeated_may_be_repeated() -> None:
+    parsed(shlex.split("kit build --recipient a --recipient b --without media --without dump -v -v"))
+
+
 def test_an_option_of_another_command_says_where_it_belongs(capsys: Captured) -> None:
     assert main.run(["recover", "db", "--kit", "x"]) == ExitCode.BAD_INPUT
     assert "--kit belongs to uscdr recover media, uscdr recover infra" in capsys.readouterr().err
+
+
+def test_a_hint_keeps_the_target_and_the_configuration(capsys: Captured) -> None:
+    command, others = answer("--target sandbox --config my.yaml statsu", capsys)
+    assert command == "runs show --target sandbox --config my.yaml"
+    assert others[-1] == "--config my.yaml --target sandbox verify"
+    assert main.run(["--target", "sandbox", "--json", "runs", "show"]) == ExitCode.BAD_INPUT
+    said = json.loads(capsys.readouterr().out)["error"]["next_action"]
+    assert said == "Start with: uscdr --target sandbox recover db --dry-run"
 
 
 def test_others_that_may_be_meant_are_in_the_same_sentence(capsys: Captured) -> None:
@@ -177,7 +239,11 @@ def test_a_wrong_value_is_told_in_our_words(capsys: Captured) -> None:
 
 
 WANTED = sorted(
-    {*PAIRS.values(), *WITHIN.values(), *(one for many in (*ALONE.values(), *WORDS.values()) for one in many)}
+    {
+        *PAIRS.values(),
+        *WITHIN.values(),
+        *(one for many in (*ALONE.values(), *WORDS.values(), *PHRASES.values()) for one in many),
+    }
 )
 FUTURE = {"completion bash"}
 """Commands that are named only where they exist."""
@@ -196,6 +262,7 @@ def test_the_tables_fit_each_other() -> None:
     assert {thing for _, thing in PAIRS} <= things
     assert set(ALONE) == set(VERBS.values())
     assert set(NOTES) <= set(ALONE)
+    assert {one for one in TOOLS.values() if one} <= VERBS.keys() | OBJECTS.keys()
     assert {meaning for _, meaning in WITHIN} <= verbs | things
     assert all(verb in verbs and thing in things for verb, thing in GROUPS.values())
     groups = {path[-1] for path, command in every() if path and hasattr(command, "commands")}

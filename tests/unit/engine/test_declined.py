@@ -240,3 +240,11 @@ def test_a_command_that_is_named_can_be_pasted(quick: Path) -> None:
     assert ending is not None
     assert ending.error is not None
     assert ending.error.next_action.endswith("uscdr recover db --dry-run")
+
+
+def test_the_dry_run_that_fills_in_the_phrase_has_the_options_of_the_run(quick: Path) -> None:
+    run = Rehearsal(quick, person=Person(interactive=False), request=Request("db", backup="b001"))
+    ending = run.begin()
+    assert ending is not None
+    assert ending.error is not None
+    assert "uscdr recover db --backup b001 --dry-run" in ending.error.next_action

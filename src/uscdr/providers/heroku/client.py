@@ -92,7 +92,7 @@ _BY_ID: Mapping[str, Refusal] = {
 _NO_APP = Refusal(
     ApplicationGone,
     "",
-    "If somebody deleted it: uscdr recover infra --dry-run (with an escape kit: --kit newest). Otherwise check the "
+    "If somebody deleted it, rebuild it from an escape kit: uscdr recover infra --kit newest. Otherwise check the "
     "name of the app in scenarios.yaml, and whose token is in use: heroku whoami",
 )
 """An app that is gone, or that this account cannot see: Heroku does not tell one from the other."""

@@ -64,8 +64,8 @@ def choose_dump(deps: Adapters, view: View, settle: Settle = _the_newest) -> Cho
         why=f"The old application: {why} {_in_kit(deps)}",
         next_action="Name another, or leave --backup out for the newest: uscdr backup list, uscdr kit list"
         if wanted
-        else "Name an escape kit and its key: --kit newest --identity FILE. If the kit is in another store: "
-        "--kit STORE:newest. To list the kits: uscdr kit list",
+        else "Rebuild from an escape kit: uscdr recover infra --kit newest (its key: --identity FILE, or "
+        "USCDR_AGE_IDENTITY). If the kit is in another store: --kit STORE:newest. To list the kits: uscdr kit list",
     )
 
 
