@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import re
 import select
 import stat
 import sys
@@ -328,8 +329,11 @@ def json_text(schema: Schema, value: Mapping[str, object], *, indent: int | None
 
 
 def _printed_json(schema: Schema, value: Mapping[str, object]) -> str:
-    """The same on one line; its commands can be pasted."""
-    return CARRIED.text(json_text(schema, value), in_json=True)
+    """The same on one line; the commands that it advises can be pasted. What somebody wrote stays as it is."""
+    return _ADVICE.sub(lambda found: CARRIED.text(found[0], in_json=True), json_text(schema, value))
+
+
+_ADVICE = re.compile(r'"(?:next_action|next_command|fix|command|commands)": (?:"(?:[^"\\]|\\.)*"|\[[^\]]*\])')
 
 
 def _as_json(value: object) -> object:

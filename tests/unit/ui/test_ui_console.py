@@ -16,6 +16,7 @@ from uscdr import errors
 from uscdr.ui.console import NEXT, Output, _Outlet
 from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import draw_table, show_table
+from uscdr.ui.text import CARRIED
 
 
 class Terminal(io.StringIO):
@@ -253,3 +254,12 @@ def test_an_error_for_machines() -> None:
         "next_action": NEXT[errors.ExitCode.UNKNOWN],
         "exit_code": 5,
     }
+
+
+def test_only_what_is_advised_carries_the_options_of_the_command_line() -> None:
+    output, out, _ = outputs(json_lines=True)
+    with CARRIED.of(["--target", "sandbox", "verify"]):
+        output.error(errors.BadInput("Ann noted: uscdr verify all", next_action="Run: uscdr runs resume"))
+    said = json.loads(out.getvalue())["error"]
+    assert said["message"] == "Ann noted: uscdr verify all"
+    assert said["next_action"] == "Run: uscdr --target sandbox runs resume"
