@@ -24,7 +24,8 @@ _SANDBOX = "sandbox"
 """The target that no file has as its only one."""
 _PASTED = re.compile(
     r"\buscdr (?P<named>(?:--(?:config|target)[ =]\S+ )*)"
-    r"(?=(?:recover|runs|dns|verify|watch|doctor|runbook|backup|kit|drill|incident(?! command)|config(?! init| check [\w/.]))\b)"
+    r"(?=(?:recover|runs|dns|verify|watch|doctor|runbook|backup|kit|drill|incident(?! command)"
+    r"|config(?! init| check [\w/.]))\b)"
 )
 """The beginning of a command that reads the configuration. Texts name no other thing so."""
 _REST = re.compile(r"(?:(?!uscdr |\n|\\n| && |[.,;:)`\"](?:\s|$)).)*")
