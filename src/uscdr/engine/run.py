@@ -12,7 +12,7 @@ from uscdr.engine.runner import Runner
 from uscdr.engine.step import Action, BoundStep, Effect, StepReporter, View
 from uscdr.errors import CheckFailed, Declined, ExitCode, Interrupted, JournalError, Outdated, UscdrError
 from uscdr.models.events import Note, RunFinished, RunResumed, RunStarted
-from uscdr.models.runs import RunKind
+from uscdr.models.runs import ANY_RECOVERY, RunKind
 from uscdr.phrase import UNKNOWN
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Run:
         def work() -> str:
             plan = self._plan(steps, View(thorough=True), approved)
             if plan.blocked:
-                raise CheckFailed(f"This plan cannot run: {plan.blocked}")
+                raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=plan.way)
             return f"Dry run: nothing was changed. {beside}".rstrip()
 
         return self._end(work)
@@ -144,11 +144,16 @@ class Run:
             short = shortfall()
             if short:
                 raise CheckFailed(short, next_action=ALL_DONE)
-            verified = " and verified" if RunKind(self._charter.begun.scenario).recovers else ""
             open_ = proviso()
-            return f"{self._charter.title}: done{verified}{f'; {open_}' if open_ else ''}."
+            return f"{self._success()}{f'; {open_}' if open_ else ''}."
 
         return self._end(work)
+
+    def _success(self) -> str:
+        """What a run that reached its end did."""
+        if not RunKind(self._charter.begun.scenario).recovers:
+            return f"{self._charter.title}: done"
+        return f"{self._charter.title}: done and verified" if self._wrote else "Nothing had to be changed: verified"
 
     def _taken_up(self, steps: Sequence[BoundStep], history: History) -> tuple[Planned, ...]:
         """A resumed run is not planned again: each step is checked when its turn comes."""
@@ -177,7 +182,7 @@ class Run:
 
     def _refuse_what_cannot_be_confirmed(self, plan: Plan, history: History) -> None:
         if plan.blocked and not history.wrote:
-            raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=UNTOUCHED)
+            raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=f"{UNTOUCHED} {plan.way}".rstrip())
         destroys = [line for line in plan.lines if line.bound.step.destructive]
         if not destroys or any(line.bound.step.id in history.confirmed for line in destroys):
             return
@@ -192,7 +197,7 @@ class Run:
 
     def _unconfirmed(self, history: History) -> Declined:
         """Without a terminal and a phrase the run changes nothing more; its earlier changes remain."""
-        dry_run = f"{RunKind(self._charter.begun.scenario).command} --dry-run"
+        dry_run = f"{ANY_RECOVERY} --dry-run"
         if not history.wrote:
             action = f"{UNTOUCHED} A dry run prints the phrase: {dry_run}"
             return Declined(UNCONFIRMED, next_action=action)
@@ -262,7 +267,7 @@ class Run:
     def _in_words(self, action: str, left: Mapping[str, str]) -> str:
         """The next action, true of this run: the state that an earlier run left is not called nothing."""
         kind = RunKind(self._charter.begun.scenario)
-        told = kind.named(action)
+        told = kind.named(action.replace(f"{ANY_RECOVERY} --", f"{self._charter.command or kind.command} --"))
         if self._wrote:
             return kind.resumed(told)
         return told.replace(UNTOUCHED, NOT_OURS) if left else told

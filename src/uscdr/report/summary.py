@@ -107,7 +107,7 @@ def _round(report: RunReport) -> list[str]:
     found = [f"one cause: {plural(len(cause.checks), 'check')}: {cause.words}" for cause in causes]
     found += [f"{check.verdict}: {check.check}: {check.evidence}" for check in grave if check.check not in grouped]
     more = len(found) - MOST_FOUND
-    return [*lines, *found[:MOST_FOUND], *([f"and {more} more in the report"] if more > 0 else [])]
+    return [*lines, *found[:MOST_FOUND], *([f"and {more:,} more in the report"] if more > 0 else [])]
 
 
 def _tasks(tasks: Sequence[str]) -> list[str]:
