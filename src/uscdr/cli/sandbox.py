@@ -236,7 +236,7 @@ def break_(
         raise BadInput(f"uscdr cannot damage “{what}”.", next_action="Try: uscdr sandbox break db --how drop-table")
     body = {"how": how, "app": app_name, "variable": variable, "domain_held": domain_held, "undo": undo}
     document = client.ask(_state(state), "POST", _BREAK_PATHS[what], body)
-    following = [] if undo or state is not None else [describe.after_damage(what)]
+    following = [] if undo or state is not None else [describe.after_damage(what, how)]
     _show(Schema.SANDBOX_DAMAGE, context, [document], lines=[*describe.damage(document), *following])
 
 

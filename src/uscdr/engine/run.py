@@ -106,7 +106,7 @@ class Run:
         def work() -> str:
             plan = self._plan(steps, View(thorough=True), approved)
             if plan.blocked:
-                raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=plan.way)
+                raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=_instead(plan))
             return f"Dry run: nothing was changed. {beside}".rstrip()
 
         return self._end(work)
@@ -182,7 +182,7 @@ class Run:
 
     def _refuse_what_cannot_be_confirmed(self, plan: Plan, history: History) -> None:
         if plan.blocked and not history.wrote:
-            raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=f"{UNTOUCHED} {plan.way}".rstrip())
+            raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=_instead(plan))
         destroys = [line for line in plan.lines if line.bound.step.destructive]
         if not destroys or any(line.bound.step.id in history.confirmed for line in destroys):
             return
@@ -279,6 +279,11 @@ class Run:
         restored = self._carried_out or self._all_but
         first = (self._all_but,) if self._all_but else ()
         return (*first, *self._run_tasks(), *(self._charter.follow_up if restored else self._charter.if_it_fails))
+
+
+def _instead(plan: Plan) -> str:
+    """The next action after a plan that cannot run."""
+    return f"{UNTOUCHED} {plan.way}".rstrip()
 
 
 def _all_but(plan: Sequence[Planned], failed: BoundStep | None) -> str:

@@ -181,9 +181,10 @@ def up(contract: Document, *, elsewhere: bool) -> list[str]:
     return [words, *(() if elsewhere else _AFTER_UP)]
 
 
-def after_damage(part: str) -> str:
+def after_damage(part: str, how: str) -> str:
     """What to type after `break`: the recovery of that part, or the checks that find the damage."""
-    command = "verify all" if part == "service" else f"recover {part} --dry-run"
+    in_place = " --in-place-if-possible" if how == "addon-gone" else ""
+    command = "verify all" if part == "service" else f"recover {part}{in_place} --dry-run"
     return f"Next:  uscdr --target sandbox {command}"
 
 

@@ -127,7 +127,7 @@ def _value(value: object) -> str:
         case dict():
             return ", ".join(f"{name} {_value(item)}" for name, item in value.items()) or "none"
         case _:
-            return str(value)
+            return str(value) or "none"
 
 
 def _fact(name: str, text: str, tone: Tone, width: int | None) -> list[Line]:

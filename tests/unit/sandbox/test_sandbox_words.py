@@ -17,9 +17,17 @@ def test_up_says_what_to_type_next_unless_the_sandbox_is_elsewhere() -> None:
     assert describe.up(CONTRACT, elsewhere=True) == lines[:1]
 
 
-@pytest.mark.parametrize(("part", "command"), [("media", "recover media --dry-run"), ("service", "verify all")])
-def test_after_damage_the_next_command_is_named(part: str, command: str) -> None:
-    assert describe.after_damage(part) == f"Next:  uscdr --target sandbox {command}"
+@pytest.mark.parametrize(
+    ("part", "how", "command"),
+    [
+        ("media", "deleted", "recover media --dry-run"),
+        ("service", "broker-gone", "verify all"),
+        ("infra", "app-gone", "recover infra --dry-run"),
+        ("infra", "addon-gone", "recover infra --in-place-if-possible --dry-run"),
+    ],
+)
+def test_after_damage_the_next_command_is_named(part: str, how: str, command: str) -> None:
+    assert describe.after_damage(part, how) == f"Next:  uscdr --target sandbox {command}"
 
 
 def test_status_has_sizes_times_and_numbers_as_every_screen() -> None:

@@ -15,6 +15,7 @@ from uscdr.sandbox.platform.domains import new_target
 from uscdr.sandbox.web.errors import invalid
 from uscdr.sandbox.world.apps import App
 from uscdr.sandbox.world.entities import Account, Addon, Domain, now
+from uscdr.words import plural
 
 _STRANGER = "webmaster@elsewhere.example"
 
@@ -38,7 +39,7 @@ async def _app_gone(target: Target) -> None:
     backups = sum(one.is_backup for one in app.transfers)
     with core.world.acting(app.owner):
         await remove_app(core, app)
-    done.append(f"removed the app with {', '.join(names) or 'no add-on'} and {backups} backups")
+    done.append(f"removed the app with {', '.join(names) or 'no add-on'} and {plural(backups, 'backup')}")
     if target.domain_held:
         holder = await _hold(core, hostnames)
         done.append(f"{', '.join(hostnames) or 'no hostname'} taken by {holder.name}, an app of another account")
@@ -68,7 +69,8 @@ async def _addon_gone(target: Target) -> None:
     with core.world.acting(app.owner):
         await core.transfers.delete_all(app, lost)
         await addons.destroy(core, addon)
-    target.report.done.append(f"removed {addon.name} with its data and {sum(one.is_backup for one in lost)} backups")
+    backups = plural(sum(one.is_backup for one in lost), "backup")
+    target.report.done.append(f"removed {addon.name} with its data and {backups}")
     release = app.releases[-1]
     await release.done.wait()
     target.report.releases.append(release.version)

@@ -276,7 +276,7 @@ class RollbackDns(_SwapDns):
     @override
     def plan(self, seen: _Swaps, view: View) -> Action:
         if not seen.swaps:
-            return Action("blocked", _nothing(self._deps.memory.unread))
+            return Action("blocked", _nothing(self._deps.memory.unread), way="To see what ran: uscdr runs list")
         return super().plan(seen, view)
 
     @override
