@@ -200,6 +200,30 @@ class ApplicationGone(NotFound):
 
     exit_code = ExitCode.CHECK_FAILED
 
+    @staticmethod
+    def way(*, kit: bool) -> str:
+        """What a person does then; `kit`: whether kits are built somewhere."""
+        newest = " --kit newest" if kit else ""
+        return (
+            f"If somebody deleted it: uscdr recover infra{newest} --dry-run. Otherwise check targets.…heroku.app in "
+            "scenarios.yaml, and whose token is in use: heroku whoami"
+        )
+
+    @classmethod
+    def of(cls, app: str, refused: ProviderError, next_action: str) -> ApplicationGone:
+        """The one sentence for it, whatever was asked of the application; `refused` is the provider's answer."""
+        return cls(
+            f"There is no application “{app}” for this account.",
+            provider=refused.provider,
+            why=f"{refused.message.removesuffix('.')} ({refused.why.removesuffix('.')})."
+            if refused.why
+            else refused.message,
+            next_action=next_action,
+            status=refused.status,
+            error_id=refused.error_id,
+            request_id=refused.request_id,
+        )
+
 
 class WrongContent(ProviderError):
     """The provider's answer is complete but of the wrong kind; a retry would give the same."""

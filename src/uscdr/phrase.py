@@ -10,6 +10,7 @@ AT_LEAST = "at least"
 """In a phrase, the words before a number that may become greater."""
 _ANYTHING = rf"(?:{AT_LEAST} )?[^ ,]+(?: rows?)?"
 """A number or a word, and what is counted."""
+_SEPARATOR = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 LONGEST = 40
 """Characters. A tired person types it without a mistake; the other facts stand above it."""
 _CUT, _END = "..", 4
@@ -34,9 +35,9 @@ def difference(typed: str, phrase: str) -> str:
 
     Never repeats what was typed: that may be a password.
     """
-    given, right = typed.split(), phrase.split()
+    given, right = _normal(typed).split(), phrase.split()
     for number, word in enumerate(right, start=1):
-        if given[number - 1 : number] != [word]:
+        if given[number - 1 : number] != [_normal(word)]:
             return f"word {number} must be “{word}”"
     return f"“{right[-1]}” must be the last word" if len(given) > len(right) else ""
 
@@ -48,5 +49,5 @@ def could_be(given: str, phrase: str) -> bool:
 
 
 def _normal(phrase: str) -> str:
-    """The phrase with single spaces."""
-    return " ".join(phrase.split())
+    """The phrase with single spaces, and numbers without separators: a screen shows `1,237`, and it may be typed so."""
+    return " ".join(_SEPARATOR.sub("", word) for word in phrase.split())

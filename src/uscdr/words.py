@@ -55,9 +55,14 @@ def size(count: float) -> str:
 
 def amount(count: float, unit: str) -> str:
     """A quantity of `unit`: bytes as `size`, anything else as a number and its unit."""
-    if unit in {"B", "byte", "bytes"}:
+    if is_size(unit):
         return size(count)
     return f"{count:,.0f} {unit}".rstrip()
+
+
+def is_size(unit: str) -> bool:
+    """Whether it is the unit of a size in bytes."""
+    return unit in {"B", "byte", "bytes"}
 
 
 def moment(at: datetime) -> str:

@@ -79,7 +79,7 @@ def test_audit_shows_writes_unless_asked_for_all(live: Live) -> None:
 
 def test_without_a_sandbox_commands_say_so(live: Live, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = str(tmp_path_factory.mktemp("none") / "sandbox")
-    assert typed("status", "--state", elsewhere).stdout == "No sandbox is running.\n"
+    assert typed("status", "--state", elsewhere).stdout == "No sandbox is running. To start one: uscdr sandbox up\n"
     assert typed("audit", "--state", elsewhere).stdout == "no write\n"
     assert typed("down", "--state", elsewhere).stdout == "There is no sandbox.\n"
     assert json.loads(typed("down", "--json", "--state", elsewhere).stdout)["removed"] is False

@@ -343,7 +343,7 @@ def find(found: Sequence[BackupEntry], wanted: str) -> BackupEntry:
     matches = list(_matching(found, wanted))
     if len(matches) == 1:
         return matches[0]
-    what = "There is no backup" if not matches else f"{len(matches)} backups match"
+    what = "There is no backup" if not matches else f"{len(matches):,} backups match"
     raise BadInput(f"{what} “{wanted}”.", next_action="See: uscdr backup list")
 
 

@@ -139,11 +139,11 @@ class Pruning:
         """Facts for the operator's decision."""
         oldest = min((card.origin.taken_at for card in self.copies), default=None)
         return {
-            "copies to remove": f"{len(self.copies)} of {len(self.copies) + self.kept}",
+            "copies to remove": f"{len(self.copies):,} of {len(self.copies) + self.kept:,}",
             "oldest copy to remove": moment(oldest) if oldest else "none",
             "bytes": f"{self.bytes:,}",
             "newest proven copy, which stays": self.proven.id if self.proven else "none",
-            "leftovers of incomplete pulls": str(len(self.leftovers)),
+            "leftovers of incomplete pulls": f"{len(self.leftovers):,}",
             **({"what the store keeps": self.stays} if self.stays else {}),
         }
 

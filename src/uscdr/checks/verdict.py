@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from uscdr.errors import CredentialsRefused, ProviderError, RateLimited, UscdrError, WriteRefused
+from uscdr.errors import ApplicationGone, CredentialsRefused, ProviderError, RateLimited, UscdrError, WriteRefused
 from uscdr.models.causes import NO_ANSWER
 from uscdr.words import first_of
 
@@ -81,7 +81,7 @@ def _cause(error: Exception) -> str:
         return ""
     if error.no_answer:
         return f"{NO_ANSWER}{error.provider}"
-    told = error.message.partition(": ")[2].rstrip(".")
+    told = "it has no such app" if isinstance(error, ApplicationGone) else error.message.partition(": ")[2].rstrip(".")
     return f"{error.provider} refuses: {told} ({error.status})" if told and error.status else ""
 
 

@@ -142,8 +142,7 @@ def up(
     _clear_up()
     with stages(options(context).output()) as tell:
         document = launch.up(_state(state), wanted, tell)
-    words = f"{document['heroku']['app']} is up at {document['web_url']}"
-    _show(Schema.SANDBOX, context, [describe.begun(document)], lines=[words])
+    _show(Schema.SANDBOX, context, [describe.begun(document)], lines=describe.up(document, elsewhere=state is not None))
 
 
 @app.command()
@@ -237,7 +236,8 @@ def break_(
         raise BadInput(f"uscdr cannot damage “{what}”.", next_action="Try: uscdr sandbox break db --how drop-table")
     body = {"how": how, "app": app_name, "variable": variable, "domain_held": domain_held, "undo": undo}
     document = client.ask(_state(state), "POST", _BREAK_PATHS[what], body)
-    _show(Schema.SANDBOX_DAMAGE, context, [document], lines=describe.damage(document))
+    following = [] if undo or state is not None else [describe.after_damage(what, how)]
+    _show(Schema.SANDBOX_DAMAGE, context, [document], lines=[*describe.damage(document), *following])
 
 
 @fault.command("add")

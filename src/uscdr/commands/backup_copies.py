@@ -249,7 +249,9 @@ def _tell_pruned(planned: Pruning, output: Output, *, left: frozenset[str] | Non
         output.record(Schema.PRUNE, told)
     elif done:
         freed = size(sum(card.dump.size for card in gone))
-        output.result(f"Removed {len(gone)} of {plural(len(planned.copies) + planned.kept, 'copy', 'copies')}, {freed}")
+        output.result(
+            f"Removed {len(gone):,} of {plural(len(planned.copies) + planned.kept, 'copy', 'copies')}, {freed}"
+        )
         if left:
             output.result(f"The store's own retention keeps: {', '.join(sorted(left))}")
         if planned.stays and gone:

@@ -182,6 +182,8 @@ def _online(asked: DoctorRequest, found: Subject, network: _Network, env: Mappin
         yield from access.on_the_way(seen.reach, others if isinstance(others, dict) else {}, plain=plain)
         if seen.token is not None:
             yield seen.token
+        if seen.application is not None:
+            yield seen.application
     elif found.services and not asked.offline:
         fix = "Check the network, VPN and proxy of this machine."
         yield LookResult("connection", "problem", f"The platform did not answer within {_SECONDS:.0f} s.", fix)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from uscdr.commands.doctor_machine import LookResult
 from uscdr.errors import (
+    ApplicationGone,
     BadInput,
     ConfigError,
     CredentialsRefused,
     MachineError,
+    NotFound,
     OutcomeUnknown,
     ProviderError,
     UscdrError,
@@ -115,6 +117,7 @@ class PlatformSeen:
     token: LookResult | None = None
     server: int = 0
     dump: int = 0
+    application: LookResult | None = None
 
 
 def ask_platform(services: TargetConfig, target: Target | None) -> PlatformSeen:
@@ -133,6 +136,7 @@ def ask_platform(services: TargetConfig, target: Target | None) -> PlatformSeen:
         services.heroku.api_url, services.heroku.data_url, target.token, ca_file=ca_file, read_only=True,
         policy=RetryPolicy(attempts=2, seconds=5.0),
     ) as client:  # fmt: skip
+        client.without_app = lambda: ApplicationGone.way(kit=bool(target.config.kit.to))
         try:
             HerokuPlatform(client).account()
         except CredentialsRefused as error:
@@ -141,7 +145,22 @@ def ask_platform(services: TargetConfig, target: Target | None) -> PlatformSeen:
         except ProviderError as error:
             return PlatformSeen(found, LookResult("token", "warning", f"not tried: {error.reason}", error.next_action))
         accepted = LookResult("token", "ok", f"from {target.token_source}; the platform accepts it")
-        return PlatformSeen(found, accepted, *_database(client, target))
+        return PlatformSeen(found, accepted, *_database(client, target), _application(client, target))
+
+
+def _application(client: HerokuClient, target: Target) -> LookResult:
+    """Whether the application, and the database that it uses, exist."""
+    from uscdr.providers.heroku.platform import HerokuPlatform
+
+    heroku, platform = target.services.heroku, HerokuPlatform(client)
+    try:
+        platform.app(heroku.app)
+        attachment = platform.database(heroku.app, heroku.database)
+    except NotFound as error:
+        return LookResult.of_error("application", error)
+    except ProviderError as error:
+        return LookResult("application", "warning", f"not known: {error.reason}", error.next_action)
+    return LookResult("application", "ok", f"{heroku.app}, with its database {attachment.addon_name}")
 
 
 def _database(client: HerokuClient, target: Target) -> tuple[int, int]:

@@ -33,7 +33,7 @@ from uscdr.wiring.kits import identity_file
 from uscdr.words import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -61,6 +61,13 @@ class OpeningFacts:
     lead: str = ""
     by_run: str = ""
     """The recovery that opens it."""
+
+
+def reports_of(runs: Iterable[str]) -> tuple[RunReport, ...]:
+    """The reports of those of these runs whose journals this machine can read, in their order."""
+    paths = {path.parent.name: path for path in LocalRuns(state()).journals()}
+    journals = [Journal.salvage(paths[run]) for run in runs if run in paths]
+    return tuple(build(one.stamped, last_hash=one.last_hash) for one in journals if one.lines)
 
 
 @dataclass(frozen=True)
@@ -204,9 +211,7 @@ class IncidentDesk:
 
     def reports(self, incident: Incident) -> tuple[RunReport, ...]:
         """The reports of its runs that this machine can read, in the order in which they were linked."""
-        paths = {path.parent.name: path for path in LocalRuns(state()).journals()}
-        journals = [Journal.salvage(paths[run]) for run in incident.runs if run in paths]
-        return tuple(build(one.stamped, last_hash=one.last_hash) for one in journals if one.lines)
+        return reports_of(incident.runs)
 
     def require_whole(self, incident: Incident) -> IncidentEvidence:
         """Everything that a report needs, from chains that were checked to their ends.

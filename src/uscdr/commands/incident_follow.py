@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING
 from uscdr import clock
 from uscdr.commands.housekeeping import state
 from uscdr.commands.incident import resolved
-from uscdr.commands.incident_desk import IncidentDesk, OpeningFacts
+from uscdr.commands.incident_desk import IncidentDesk, OpeningFacts, reports_of
 from uscdr.errors import UscdrError
 from uscdr.incident.follow_up import overdue
 from uscdr.incident.ledger import new_incident_id
 from uscdr.incident.notice_clock import notices_due
 from uscdr.incident.open_incidents import damaged_incidents, newest_open, open_incidents
 from uscdr.incident.times import times_of
-from uscdr.journal.runs import WRITE_EFFECTS
+from uscdr.journal.runs import WRITE_EFFECTS, scenario_in
 from uscdr.models.base import elapsed
 from uscdr.models.events import PlanReady, RunFinished, StepStarted
 from uscdr.models.incidents import IncidentChanged, IncidentReopened, RunLinked
+from uscdr.models.runs import RunKind
 from uscdr.report.objectives import build
 from uscdr.words import moment
 
@@ -103,12 +104,14 @@ def reminder(target: Target) -> str:
             damaged = damaged_incidents(state(), target.key)
             return f"{damaged[0].message} See: uscdr incident list" if damaged else ""
         now = clock.system_time()
-        words = times_of(known, ()).words(now, known.opened.rto_seconds)
+        recoveries = [run for run in known.runs if not RunKind(scenario_in(run)).only_looks]
+        words = times_of(known, reports_of(recoveries)).words(now, known.opened.rto_seconds)
         late = overdue(known, now)
     except UscdrError as error:
         return f"uscdr cannot read an incident: {error.message} See: uscdr incident list"
     more = f" OVERDUE: {late[0]}" + (f" and {len(late) - 1} more." if len(late) > 1 else ".") if late else ""
-    return f"Incident {known.id} is open: {words}.{more} See: uscdr incident status"
+    stands = "is open" if known.is_down else "is not closed; service is restored"
+    return f"Incident {known.id} {stands}: {words}.{more} See: uscdr incident status"
 
 
 @dataclass

@@ -15,7 +15,7 @@ from uscdr.commands.forecast import RecordedForecaster
 from uscdr.engine.gate import Gate
 from uscdr.engine.history import History
 from uscdr.engine.run import Outcome, Run, RunInfo
-from uscdr.errors import BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
+from uscdr.errors import ApplicationGone, BadInput, CredentialsRefused, Interrupted, NotFound, ProviderError
 from uscdr.events import Bus, EventSink
 from uscdr.journal import lock, runs
 from uscdr.journal import writer as journals
@@ -379,6 +379,8 @@ def _left_behind(deps: Adapters) -> dict[str, str]:
     try:
         left = _old_application(deps, deps.old_app) if deps.app != deps.old_app else {}
         return left | _left(deps)
+    except ApplicationGone:  # the error of the run, or its next step, says so
+        return {}
     except (ProviderError, Interrupted) as error:
         return {"state of the application": f"unknown ({error.message})"}
 

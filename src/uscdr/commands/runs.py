@@ -30,7 +30,14 @@ def show_runs(output: Output) -> None:
     """Print every run on stdout, oldest first; with shared state, also those of other machines."""
     look_around(output)
     rows = [asdict(summary) for summary in runs.LocalRuns(Directories(os.environ).state).summaries()]
-    show_table(Schema.RUN, rows, output, plain=True, empty="No runs yet.")
+    if not output.json_lines:
+        rows = [{**row, "started": _in_words(row["started"])} for row in rows]
+    show_table(Schema.RUN, rows, output, plain=True, empty="No runs yet. To plan one: uscdr recover db --dry-run")
+
+
+def _in_words(at: str) -> str:
+    """A time of a journal; one that a damaged journal lost is empty."""
+    return moment(datetime.fromisoformat(at)) if at else ""
 
 
 def show_run(wanted: str | None, output: Output) -> None:

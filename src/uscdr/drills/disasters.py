@@ -236,7 +236,7 @@ def _files_are_back(stage: Stage) -> Comparison:
     with stage.look(Request("media")) as deps:
         found = _digests(deps)
     wrong = sum(found.get(key) != md5 for key, md5 in seeded.items())
-    words = f"{len(seeded) - wrong} of {len(seeded)} files have the same bytes"
+    words = f"{len(seeded) - wrong:,} of {plural(len(seeded), 'file')} have the same bytes"
     return Comparison("every file is the same as before", bool(seeded) and not wrong, words)
 
 

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Protocol
 
 from uscdr.errors import Declined
+from uscdr.models.runs import ANY_RECOVERY
 from uscdr.phrase import UNKNOWN, could_be, difference
 
 if TYPE_CHECKING:
@@ -107,9 +108,9 @@ class Gate:
     def declined(blast: BlastRadius, why: str) -> Declined:
         """The refusal, with the full phrase."""
         phrase = blast.phrase
-        how = f"To confirm, pass exactly: --confirm {shlex.quote(phrase)}"
+        how = f"{ANY_RECOVERY} --confirm {shlex.quote(phrase)}"
         if UNKNOWN in phrase:
-            how = f"The phrase is “{phrase}”. A dry run fills in the numbers: uscdr recover … --dry-run"
+            how = f"The phrase is “{phrase}”. A dry run fills in the numbers: {ANY_RECOVERY} --dry-run"
         return Declined("Not confirmed.", why=why, next_action=how)
 
 

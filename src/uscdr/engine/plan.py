@@ -66,6 +66,11 @@ class Plan:
         return " ".join(line.action.summary for line in self.lines if line.action.kind == "blocked")
 
     @property
+    def way(self) -> str:
+        """What to do instead of a plan that is blocked, in sentences; empty if the reason says it."""
+        return " ".join(filter(None, (line.action.way for line in self.lines if line.action.kind == "blocked")))
+
+    @property
     def destruction(self) -> BlastRadius | None:
         """The blast radius of the first destructive step, as far as it is known now."""
         for line in self.lines:
@@ -143,7 +148,7 @@ def _planned(line: Planned) -> PlannedStep:
         phase=bound.phase,
         effect=bound.step.effect.value,
         action=action.kind,
-        summary=action.summary,
+        summary=action.words,
         destructive=bound.step.destructive,
         params=dict(bound.params),
         seen=bound.step.before(line.seen) if line.seen is not None else {},

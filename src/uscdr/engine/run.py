@@ -106,7 +106,7 @@ class Run:
         def work() -> str:
             plan = self._plan(steps, View(thorough=True), approved)
             if plan.blocked:
-                raise CheckFailed(f"This plan cannot run: {plan.blocked}")
+                raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=_instead(plan))
             return f"Dry run: nothing was changed. {beside}".rstrip()
 
         return self._end(work)
@@ -144,11 +144,16 @@ class Run:
             short = shortfall()
             if short:
                 raise CheckFailed(short, next_action=ALL_DONE)
-            verified = " and verified" if RunKind(self._charter.begun.scenario).recovers else ""
             open_ = proviso()
-            return f"{self._charter.title}: done{verified}{f'; {open_}' if open_ else ''}."
+            return f"{self._success()}{f'; {open_}' if open_ else ''}."
 
         return self._end(work)
+
+    def _success(self) -> str:
+        """What a run that reached its end did."""
+        if not RunKind(self._charter.begun.scenario).recovers:
+            return f"{self._charter.title}: done"
+        return f"{self._charter.title}: done and verified" if self._wrote else "Nothing had to be changed: verified"
 
     def _taken_up(self, steps: Sequence[BoundStep], history: History) -> tuple[Planned, ...]:
         """A resumed run is not planned again: each step is checked when its turn comes."""
@@ -177,7 +182,7 @@ class Run:
 
     def _refuse_what_cannot_be_confirmed(self, plan: Plan, history: History) -> None:
         if plan.blocked and not history.wrote:
-            raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=UNTOUCHED)
+            raise CheckFailed(f"This plan cannot run: {plan.blocked}", next_action=_instead(plan))
         destroys = [line for line in plan.lines if line.bound.step.destructive]
         if not destroys or any(line.bound.step.id in history.confirmed for line in destroys):
             return
@@ -190,14 +195,9 @@ class Run:
             if history.begun or any(line.action.kind == "change" for line in plan.lines):
                 raise self._unconfirmed(history)
 
-    @property
-    def _dry_run(self) -> str:
-        """The dry run of the same request: without its options it would plan something else."""
-        return f"{self._charter.command or RunKind(self._charter.begun.scenario).command} --dry-run"
-
     def _unconfirmed(self, history: History) -> Declined:
         """Without a terminal and a phrase the run changes nothing more; its earlier changes remain."""
-        dry_run = self._dry_run
+        dry_run = f"{ANY_RECOVERY} --dry-run"
         if not history.wrote:
             action = f"{UNTOUCHED} A dry run prints the phrase: {dry_run}"
             return Declined(UNCONFIRMED, next_action=action)
@@ -267,7 +267,7 @@ class Run:
     def _in_words(self, action: str, left: Mapping[str, str]) -> str:
         """The next action, true of this run: the state that an earlier run left is not called nothing."""
         kind = RunKind(self._charter.begun.scenario)
-        told = kind.named(action.replace(f"{ANY_RECOVERY} --dry-run", self._dry_run))
+        told = kind.named(action.replace(f"{ANY_RECOVERY} --", f"{self._charter.command or kind.command} --"))
         if self._wrote:
             return kind.resumed(told)
         return told.replace(UNTOUCHED, NOT_OURS) if left else told
@@ -279,6 +279,11 @@ class Run:
         restored = self._carried_out or self._all_but
         first = (self._all_but,) if self._all_but else ()
         return (*first, *self._run_tasks(), *(self._charter.follow_up if restored else self._charter.if_it_fails))
+
+
+def _instead(plan: Plan) -> str:
+    """The next action after a plan that cannot run."""
+    return f"{UNTOUCHED} {plan.way}".rstrip()
 
 
 def _all_but(plan: Sequence[Planned], failed: BoundStep | None) -> str:

@@ -186,7 +186,7 @@ class Runner:
 
     def _stop_if_blocked(self, action: Action) -> None:
         if action.kind == "blocked":
-            raise CheckFailed(action.summary, next_action="Fix that, then: uscdr runs resume")
+            raise CheckFailed(action.summary, next_action=action.way or "Fix that, then: uscdr runs resume")
 
     def _check_drift(self, line: Planned, action: Action) -> None:
         approved = line.action.approved

@@ -48,6 +48,13 @@ class Action:
     """The facts that the operator approves; if one differs when the step's turn comes, the run stops."""
     caution: str = ""
     """Of a read step: a warning against any change, in one sentence, shown before the first question."""
+    way: str = ""
+    """Of a blocked step: what to do instead, with a command to paste, if the summary does not say it."""
+
+    @property
+    def words(self) -> str:
+        """The summary, and what to do instead."""
+        return f"{self.summary} {self.way}".rstrip()
 
 
 @dataclass(frozen=True)

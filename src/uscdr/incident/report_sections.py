@@ -138,13 +138,14 @@ def _summary(report: IncidentReport) -> Iterator[Sequence[str | ReportCell]]:
 
 def _times(report: IncidentReport) -> ReportTable:
     times, none = report.times, "not yet" if report.draft else UNKNOWN
+    until = " until service was restored" if times.restored_at else " so far"
     rows = (
         ("Outage began", _at(times.outage_at)),
         ("Detected", _at(times.detected_at)),
         ("Recovery started", _at(times.started_at, none)),
         ("Service restored", _at(times.restored_at, none)),
         ("Verified", _at(times.verified_at, none)),
-        ("Down for", f"{duration(times.down_seconds)}{'' if times.restored_at else ' so far'}, {times.counts_from}"),
+        ("Down for", f"{duration(times.down_seconds)}{until}, {times.counts_from}"),
     )
     return _table(("Time", "Value"), rows, "When what happened (UTC)")
 

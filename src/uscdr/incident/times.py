@@ -63,7 +63,7 @@ class IncidentTimes:
             late: Verdict = "missed" if spent > target else "not known"
             basis = f"{self.basis()}; service is not restored"
             return ObjectiveReport(target_seconds=target, achieved_seconds=None, verdict=late, basis=basis)
-        checked = ", its checks passed" if self.verified_at and self.verified_at <= self.back_at else ""
+        checked = " and its checks passed" if self.verified_at and self.verified_at <= self.back_at else ""
         basis = f"{self.basis()}, until service was restored{checked}"
         return ObjectiveReport.measured(target, spent, basis)
 
@@ -78,14 +78,18 @@ class IncidentTimes:
         return elapsed(one.began_at, one.restored_at), words
 
     def words(self, now: datetime, objective: float) -> str:
-        """`down for 41 min from the outage, 2026-11-28 02:10 UTC; RTO 2 h: 1 h 19 min left`."""
+        """`down for 41 min from the outage, 2026-11-28 02:10 UTC; RTO 2 h: 1 h 19 min left`.
+
+        Service is down until it is restored; the RTO counts until its checks passed, too.
+        """
         spent = elapsed(self.counts_from, self.back_at or now)
         left = objective - spent
-        rest = f"{duration(left)} left" if left >= 0 else f"{duration(-left)} OVER"
-        if self.back_at is not None:
-            rest = "met" if left >= 0 else f"MISSED by {duration(-left)}"
-        verb = "was down" if self.back_at is not None else "down"
-        return f"{verb} for {duration(spent)} {self.basis()}; RTO {duration(objective)}: {rest}"
+        down, rest = duration(self.down_for(now)), f"{duration(left)} left" if left >= 0 else f"{duration(-left)} OVER"
+        if self.back_at is None:
+            return f"down for {down} {self.basis()}; RTO {duration(objective)}: {rest}"
+        rest = "met" if left >= 0 else f"MISSED by {duration(-left)}"
+        checked = f", {duration(spent)} until its checks passed" if duration(spent) != down else ""
+        return f"was down for {down} {self.basis()}; RTO {duration(objective)}: {rest}{checked}"
 
 
 def times_of(incident: Incident, reports: Sequence[RunReport]) -> IncidentTimes:

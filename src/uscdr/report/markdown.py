@@ -89,7 +89,7 @@ def _data(report: RunReport) -> list[str]:
         lines.append(f"- SHA-256 of the backup: `{_say(data.backup_sha256)}`")
     if data.rows_backup is None and data.rows_after is None:
         return [*lines, "- This run counted no rows.", ""]
-    lines.append(f"- Rows: {data.rows}, **{data.lost} lost**")
+    lines.append(f"- Rows: {data.rows}, **{data.losses}**")
     if data.tables_checked is not None:
         lines.append(f"- Tables that match the backup: {count(data.tables_matching)} of {count(data.tables_checked)}")
     if data.invariants is not None:

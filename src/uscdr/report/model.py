@@ -313,13 +313,19 @@ class DataReport(_Model):
         least = "at least " if self.before_at_least and self.rows_before is not None else ""
         before = "unreadable" if self.readable_before is False else f"{least}{count(self.rows_before)}"
         after = "" if self.rows_after is None else f", {count(self.rows_after)} after"
-        return f"{before} before, {count(self.rows_backup)} in the backup{after}"
+        known = "" if before == UNKNOWN else f"{before} before, "
+        return f"{known}{count(self.rows_backup)} in the backup{after}"
 
     @property
     def lost(self) -> str:
         """The number of lost rows, with `at least` for a lower bound."""
         least = "at least " if self.at_least and self.rows_lost is not None else ""
         return f"{least}{count(self.rows_lost)}"
+
+    @property
+    def losses(self) -> str:
+        """The number of lost rows as the end of a sentence."""
+        return f"{self.lost} lost" if self.rows_lost is not None else "how many were lost is not known"
 
 
 class Integrity(_Model):

@@ -82,14 +82,14 @@ def _rows(report: RunReport) -> list[str]:
     known = (data.rows_before, data.rows_backup, data.rows_after, data.rows_lost)
     if all(number is None for number in known):
         return []
-    lines = [f"Rows: {data.rows}, {data.lost} lost"]
+    lines = [f"Rows: {data.rows}, {data.losses}"]
     losses = [f"{table.table} {count(table.lost)}" for table in data.tables if table.lost and not table.volatile]
     return lines + ([f"Lost by table: {first_of(losses, MOST_ITEMS)}"] if losses else [])
 
 
 def _checks(report: RunReport) -> list[str]:
     verdicts = [check.verdict for check in (*report.checks, *(report.round.checks if report.round else ()))]
-    return [f"Checks: {Tally(verdicts).words}"] if verdicts else []
+    return [f"Checks of the whole run: {Tally(verdicts).words}"] if verdicts else []
 
 
 def _round(report: RunReport) -> list[str]:
@@ -107,7 +107,7 @@ def _round(report: RunReport) -> list[str]:
     found = [f"one cause: {plural(len(cause.checks), 'check')}: {cause.words}" for cause in causes]
     found += [f"{check.verdict}: {check.check}: {check.evidence}" for check in grave if check.check not in grouped]
     more = len(found) - MOST_FOUND
-    return [*lines, *found[:MOST_FOUND], *([f"and {more} more in the report"] if more > 0 else [])]
+    return [*lines, *found[:MOST_FOUND], *([f"and {more:,} more in the report"] if more > 0 else [])]
 
 
 def _tasks(tasks: Sequence[str]) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Required
 from urllib.parse import urlsplit
 
 from typing_extensions import TypedDict
 
-from uscdr.words import plural
+from uscdr.words import moment, plural, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,8 +159,33 @@ def _app(app: _App) -> list[str]:
     lines += [f"  {one['name']}: {one['plan']}, {one['state']}" for one in app["addons"]]
     for one in app["transfers"]:
         state = {True: "succeeded", False: "failed", None: "running"}[one["succeeded"]]
-        lines.append(f"  {one['name']}: {state}, {one['bytes']} bytes, {one['finished_at'] or 'not finished'}")
+        lines.append(f"  {one['name']}: {state}, {size(one['bytes'])}, {_at(one['finished_at'])}")
     return lines
+
+
+def _at(text: str | None) -> str:
+    """A time of the platform in words."""
+    return moment(datetime.fromisoformat(text)) if text else "not finished"
+
+
+_AFTER_UP = (
+    "Next:  uscdr sandbox break db --how drop-table       # damage it; other kinds: uscdr sandbox break --help",
+    "       uscdr --target sandbox recover db --dry-run   # the plan; without --dry-run the recovery",
+    "       uscdr sandbox down                            # stop it and remove all its data",
+)
+
+
+def up(contract: Document, *, elsewhere: bool) -> list[str]:
+    """What `up` shows: where the application is, and what to type now; not for a sandbox `elsewhere` (--state)."""
+    words = f"{contract['heroku']['app']} is up at {contract['web_url']}"
+    return [words, *(() if elsewhere else _AFTER_UP)]
+
+
+def after_damage(part: str, how: str) -> str:
+    """What to type after `break`: the recovery of that part, or the checks that find the damage."""
+    in_place = " --in-place-if-possible" if how == "addon-gone" else ""
+    command = "verify all" if part == "service" else f"recover {part}{in_place} --dry-run"
+    return f"Next:  uscdr --target sandbox {command}"
 
 
 def begun(contract: Document) -> _UpObject:
@@ -180,26 +206,25 @@ def running(found: Document | None) -> _StatusDocument:
 def status(document: _StatusDocument) -> list[str]:
     """What `status` shows."""
     if not document["running"]:
-        return ["No sandbox is running."]
+        return ["No sandbox is running. To start one: uscdr sandbox up"]
     return [line for app in document["apps"] for line in _app(app)]
 
 
 def damage(document: DamageDone) -> list[str]:
     """What `break` shows."""
     if "cloud" in document:
-        counts = (
-            f"assets {document['assets_before']} -> {document['assets_after']}, {document['assets_affected']} affected"
-        )
+        counts = f"files {document['assets_before']:,} -> {document['assets_after']:,}"
+        counts += f", {document['assets_affected']:,} affected"
         heading = f"{document['cloud']}: {document['how']}"
-        return [heading, f"  {document['what']}; {counts}, {document['restorable']} of them with a backup"]
+        return [heading, f"  {document['what']}; {counts}, {document['restorable']:,} of them with a backup"]
     heading = f"{document['app']}: {document['how']}"
     if "done" in document:
         seen = document["seen"]
         page = [f"  {seen['page']} answers {seen['status']}"] if seen else []
         return [heading, *(f"  {one}" for one in document["done"]), *page]
     rows = [
-        f"  {one['table']}: {one['what']}; rows {one['rows_before']} -> {one['rows_after']}, "
-        f"{one['rows_changed']} affected"
+        f"  {one['table']}: {one['what']}; rows {one['rows_before']:,} -> {one['rows_after']:,}, "
+        f"{one['rows_changed']:,} affected"
         for one in document["damage"]
     ]
     return [heading, *rows]

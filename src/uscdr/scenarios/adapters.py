@@ -321,28 +321,19 @@ class Adapters:
         """The application. Raises ApplicationGone, with what helps here, when it does not exist."""
         try:
             return self.platform.app(self.app)
+        except ApplicationGone:
+            raise
         except NotFound as error:
-            raise ApplicationGone(
-                f"There is no application “{self.app}” for this account.",
-                provider=error.provider,
-                why=error.message,
-                next_action=self._without_application(),
-                status=error.status,
-                request_id=error.request_id,
-            ) from error
+            raise ApplicationGone.of(self.app, error, self.without_application()) from error
 
-    def _without_application(self) -> str:
+    def without_application(self) -> str:
         """What helps when the application does not exist."""
         if self.memory.rebuilt and self.app == self.old_app:
             return (
                 f"uscdr rebuilt it as {self.memory.rebuilt}: put that name into scenarios.yaml (targets: heroku: app), "
                 "then repeat the command."
             )
-        kit = " --kit newest" if self.config.kit.to else ""
-        return (
-            f"If somebody deleted it: uscdr recover infra{kit} --dry-run. Otherwise check targets.…heroku.app in "
-            "scenarios.yaml, and whose token is in use: heroku whoami"
-        )
+        return ApplicationGone.way(kit=bool(self.config.kit.to))
 
     def record_obstacle(self, hostname: str) -> str:
         """Why a person must create the hostname's record; empty when it can have a CNAME. Errors as `Zone.read`."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uscdr.checks.uptime import LogLine
 from uscdr.errors import BadInput
 from uscdr.scenarios.results.app import AppSeen, ReleaseLine, Remedy
-from uscdr.words import whole
+from uscdr.words import plural, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -129,7 +129,9 @@ def _symptom(seen: AppSeen) -> str:
     if seen.missing_config:
         words.append(f"missing config: {', '.join(seen.missing_config)}")
     if seen.failing:
-        words.append(f"{len(seen.failing)} of {seen.asked} checks fail")
+        words.append(
+            f"{len(seen.failing):,} of {plural(seen.asked, 'check')} {'fails' if len(seen.failing) == 1 else 'fail'}"
+        )
     return "; ".join(words)
 
 

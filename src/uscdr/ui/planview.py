@@ -80,7 +80,8 @@ def _step(number: int, step: PlannedStep, width: int | None) -> list[Line]:
     words = _effect_words(step.effect, destructive=step.destructive)
     lines = [line(f"{number:>3}  ", Span(step.title, "strong"), "  ", Span(f"[{words}]", tone))]
     for name, value in step.seen.items():
-        lines += _fact("seen", f"{name.replace('_', ' ')}: {_value(value)}", "plain", width)
+        if value is not None or step.action != "later":  # what is still to be decided is no finding
+            lines += _fact("seen", f"{name.replace('_', ' ')}: {_value(value)}", "plain", width)
     lines += _fact(*_action(step), width)
     lines += [_kept("sends" if call.writes else "asks", f"{call.provider} {call.request}") for call in step.calls]
     lines += [_kept("by hand", command) for command in step.manual]
@@ -126,7 +127,7 @@ def _value(value: object) -> str:
         case dict():
             return ", ".join(f"{name} {_value(item)}" for name, item in value.items()) or "none"
         case _:
-            return str(value)
+            return str(value) or "none"
 
 
 def _fact(name: str, text: str, tone: Tone, width: int | None) -> list[Line]:

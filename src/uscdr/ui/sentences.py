@@ -10,7 +10,7 @@ from uscdr.models import events as ev
 from uscdr.models.causes import SharedCause
 from uscdr.models.runs import LIST_TITLES, VERDICTS, Tally
 from uscdr.ui.text import Line, Sentence, Span, Tone, Weight, line, painted, wrap
-from uscdr.words import amount, duration, escape, plural
+from uscdr.words import amount, duration, escape, is_size, plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -112,8 +112,9 @@ def progress_words(progress: ev.StepProgress, eta: float | None) -> str:
     """Progress as `12.3 MB of 34.8 MB, 35 %, about 2 min left, note`."""
     words = []
     if progress.done is not None and progress.total:
-        of = amount(progress.total, progress.unit)
-        words += [f"{amount(progress.done, progress.unit)} of {of}", f"{progress.done / progress.total:.0%}"]
+        total = amount(progress.total, progress.unit)
+        done = amount(progress.done, progress.unit if is_size(progress.unit) else "")
+        words += [f"{done} of {total}", f"{progress.done / progress.total:.0%}"]
     elif progress.done:  # nothing yet, of nobody knows how much: no figure
         words.append(amount(progress.done, progress.unit))
     if eta is not None:

@@ -98,13 +98,15 @@ class TargetAdapters(Adapters):
         from uscdr.providers.heroku.client import HerokuClient
 
         heroku, context = self.services.heroku, self.context
-        return self._stack.enter_context(
+        client = self._stack.enter_context(
             HerokuClient(
                 heroku.api_url, heroku.data_url, context.target.token, ca_file=context.target.ca_file,
                 read_only=self.dry_run, stop=self.stop.event, on_wait=context.waits, on_clock=context.waits.clock,
                 leave=context.guard,
             )
         )  # fmt: skip
+        client.without_app = self.without_application
+        return client
 
     @cached_property
     @override

@@ -161,7 +161,7 @@ def test_a_used_up_allowance_makes_no_verdict() -> None:
         clinic.cloud.remaining = remaining
         found, evidence = clinic.verdict()
         assert found == "not checked"
-        assert f"{remaining - 1} of 10000 calls of the media service's rate limit are left" in evidence
+        assert f"{remaining - 1:,} of 10,000 calls of the media service's rate limit are left" in evidence
     clinic.cloud.remaining = 1_100
     assert clinic.verdict()[0] == "pass"
 

@@ -32,18 +32,37 @@ from uscdr.ui.console import Output
 
 USCDR = str(Path(sys.executable).parent / "uscdr")
 HEROKU = "heroku: {app: usc-pis"
+ATTACHED = {
+    "name": "DATABASE", "app": {"name": "usc-pis"}, "config_vars": ["DATABASE_URL"],
+    "addon": {"id": "db", "name": "postgresql-flat-1", "app": {"id": "one", "name": "usc-pis"},
+              "plan": {"name": "heroku-postgresql:essential-0"}},
+}  # fmt: skip
 Captured = pytest.CaptureFixture[str]
 
 
 @dataclass
 class Platform:
-    """A platform that knows one account, on loopback over TLS."""
+    """A platform that knows one account and its application, on loopback over TLS."""
 
     certificates: pki.Pki
     seconds_ahead: float = 0
     status: int = 200
     port: int = 0
+    gone: tuple[str, ...] = ()
+    """`app` or `database`: what was deleted."""
     asked: list[str] = field(default_factory=list)
+
+    def answer(self, path: str) -> tuple[int, Any]:
+        """The status and the body."""
+        if path == "/account":
+            return self.status, {"id": "a" if self.status == 200 else "unauthorized", "email": "ada@clinic.example"}
+        if "app" in self.gone and path != "/":
+            return 404, {"id": "not_found", "resource": "app", "message": "Couldn't find that app."}
+        if path == "/apps/usc-pis":
+            return 200, {"id": "one", "name": "usc-pis", "maintenance": False}
+        if path.endswith(("/resolve", "/addon-attachments")):
+            return 200, [] if "database" in self.gone else [ATTACHED]
+        return (200, {}) if path == "/" else (404, {"id": "not_found", "message": "Not here."})
 
     def serve(self) -> ThreadingHTTPServer:
         platform = self
@@ -51,13 +70,12 @@ class Platform:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 platform.asked.append(f"{self.command} {self.path}")
-                known = self.path in ("/account", "/")
-                status = platform.status if self.path == "/account" else 200 if known else 404
-                body = json.dumps({"id": "a" if status == 200 else "unauthorized", "email": "ada@clinic.example"})
+                status, said = platform.answer(self.path)
+                body = json.dumps(said)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                if self.command == "GET":
+                if self.command != "HEAD":
                     self.wfile.write(body.encode())
 
             do_HEAD = do_POST = do_GET  # noqa: N815 - as the base class calls them
@@ -156,7 +174,7 @@ def test_a_machine_that_is_ready_is_exit_0_and_nothing_was_written(machine: Mach
     code, rows = machine.look()
     assert amiss(rows) == {}, rows
     assert code == 0
-    assert set(machine.platform.asked) <= {"HEAD /", "GET /account", "POST /actions/addon-attachments/resolve"}
+    assert all(one.startswith(("HEAD ", "GET ")) or one.endswith("/resolve") for one in machine.platform.asked)
     assert not (machine.root / "state").exists()
     assert "hunter2" not in json.dumps(rows)
     assert {rows[name]["state"] for name in ("connection", "tls", "clock", "token", "disk")} == {"ok"}
@@ -251,6 +269,14 @@ def a_refused_token(machine: Machine) -> None:
     machine.platform.status = 401
 
 
+def no_application(machine: Machine) -> None:
+    machine.platform.gone = ("app",)
+
+
+def no_database(machine: Machine) -> None:
+    machine.platform.gone = ("database",)
+
+
 def posix(machine: Machine) -> None:
     machine.patch.setenv("LC_ALL", "POSIX")
 
@@ -269,6 +295,8 @@ def no_sandbox(machine: Machine) -> None:
 
 INSTALL = install("proof")
 BROKEN: list[tuple[Callable[[Machine], None], str, str, str]] = [
+    (no_application, "application", "problem", "uscdr recover infra"),
+    (no_database, "application", "problem", "uscdr recover infra"),
     (no_pg_restore, "postgresql client", "problem", INSTALL),
     (no_pg_restore, "postgresql client", "problem", "sudo apt-get install postgresql-17"),
     (old_pg_restore, "postgresql client", "warning", INSTALL),

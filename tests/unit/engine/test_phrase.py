@@ -46,3 +46,11 @@ def test_what_is_not_known_yet_may_be_any_number_but_nothing_else_may_differ(num
     assert not could_be(f"usc-pis b002 lose {number}", known)
     assert not could_be(f"usc-pis b001 lose {number} more", known)
     assert not could_be("usc-pis b001 lose 22 23 rows", known)
+
+
+@pytest.mark.parametrize(
+    ("typed", "same"), [("lose 1237", True), ("lose 1,237", True), ("lose 12,37", False), ("lose 1,238", False)]
+)
+def test_a_number_may_be_typed_as_the_screen_shows_it(typed: str, same: bool) -> None:
+    assert (difference(f"usc-pis b001 {typed} rows", "usc-pis b001 lose 1237 rows") == "") is same
+    assert could_be(f"usc-pis b001 {typed} rows", "usc-pis b001 lose 1237 rows") is same

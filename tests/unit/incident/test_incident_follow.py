@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from uscdr.commands.incident_desk import IncidentDesk
 from uscdr.commands.incident_follow import RunFollower, joined, reminder
 from uscdr.commands.notice_sender import BROKEN, NoticeSender, SenderOptions
 from uscdr.engine.wait import Stop
-from uscdr.incident.times import times_of
+from uscdr.incident.times import IncidentTimes, times_of
 from uscdr.journal.writer import JournalWriter
 from uscdr.models import events as ev
 from uscdr.scenarios.adapters import Request
@@ -280,3 +281,22 @@ def test_two_times_of_one_outage_are_named(world: World, capsys: Captured) -> No
     assert "says that the outage began 2026-11-28 02:10 UTC; this run counts from 2026-11-28 01:50 UTC" in told
     joined(found_target(), Output(), Request("db", since="2026-11-28T02:10:20+00:00"), dry_run=False)
     assert capsys.readouterr().err == ""
+
+
+def test_down_and_the_rto_are_told_apart_by_where_they_end() -> None:
+    """Service is down until it is restored; the RTO counts until the checks passed."""
+    began = datetime(2026, 11, 28, 2, 0, tzinfo=UTC)
+    opened, checked = began + timedelta(seconds=41), began + timedelta(seconds=52)
+    times = IncidentTimes(None, began, began, opened, checked, checked)
+    words = "was down for 41 s from the start of the run; RTO 2 h: met"
+    assert times.words(checked, 7200) == f"{words}, 52 s until its checks passed"
+    assert replace(times, back_at=opened).words(checked, 7200) == words
+
+
+def test_the_line_of_every_command_counts_as_the_status_does(world: World) -> None:
+    opened(world)
+    followed(world, joined(found_target(), Output(quiet=True), Request("db"), dry_run=False))
+    clock = next(line for line in world.call("status").splitlines() if line.startswith("Clock: "))
+    said = reminder(found_target())
+    assert clock.removeprefix("Clock: ") in said
+    assert "is not closed; service is restored: was down for" in said

@@ -112,7 +112,7 @@ def test_checks_outside_of_a_round_stay_what_they_were() -> None:
     text = to_markdown(report)
     assert "## Steps and budgets" in text
     assert all(f"| {name} |" in text for name in ("early", "late", "a"))
-    assert "Checks: 2 pass, 1 fail" in summarise(report)
+    assert "Checks of the whole run: 2 pass, 1 fail" in summarise(report)
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -228,7 +228,7 @@ def test_what_was_not_counted_is_not_zero() -> None:
     assert report.data.rows_lost is None
     assert report.data.tables[0].now is None
     text = to_markdown(report)
-    assert "unreadable before, 5 in the backup, **not known lost**" in text
+    assert "unreadable before, 5 in the backup, **how many were lost is not known**" in text
 
 
 @pytest.mark.parametrize("odd", [None, 3, "x", [1, "a"], [{"table": 7}], [{"no": "name"}]])

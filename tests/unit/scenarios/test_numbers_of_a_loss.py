@@ -102,3 +102,16 @@ def test_a_newest_time_of_long_ago_is_no_last_write(quick: Path, monkeypatch: py
     monkeypatch.setattr(FakeDatabase, "newest", lambda _, names: dict.fromkeys(names, "1950-01-01T00:00:00+00:00"))
     run = Rehearsal(quick)
     assert facts(run)["writes lost"] == "not known"
+
+
+def test_a_plan_counts_the_rows_of_the_backup_once(quick: Path) -> None:
+    """Sessions are in the backup, but in no number: the proof, the question and the last screen agree."""
+    run = Rehearsal(quick)
+    app = run.config.app
+    run.config = run.config.model_copy(update={"app": app.model_copy(update={"volatile_tables": (TABLE,)})})
+    asked = facts(run)
+    told = {event["name"]: event["summary"] for event in run.events("step.succeeded")}
+    in_backup = next(words for name, words in asked.items() if name.startswith("rows in "))
+    assert f" {in_backup} rows, " in told["backup.prove"]
+    assert f"{in_backup} in the backup" in told["data.ledger"]
+    assert told["data.compare"].endswith(f" {in_backup} rows")

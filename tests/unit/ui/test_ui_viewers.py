@@ -115,7 +115,7 @@ def test_progress_is_throttled_by_time_and_by_share() -> None:
         viewer(stamped(progress, number * 0.01))
     told = err.getvalue().splitlines()
     assert len(told) == 11
-    assert "100 files of 100 files, 100%" in told[-1]
+    assert "100 of 100 files, 100%" in told[-1]
     for number in range(20):
         viewer(stamped(ev.StepProgress(step="t", note="still going"), 10 + number))
     assert len(err.getvalue().splitlines()) == 11 + 4

@@ -45,8 +45,8 @@ GATE = (
     ),
     _typed(
         "word",
-        "if given[number - 1 : number] != [word]:",
-        "if given[number - 1 : number] > [word]:",
+        "if given[number - 1 : number] != [_normal(word)]:",
+        "if given[number - 1 : number] > [_normal(word)]:",
         "a word that sorts before the right one counts as the right one",
     ),
     _typed(
@@ -82,7 +82,12 @@ GATE = (
         "return self._given is not None or True",
         "without a terminal and a phrase a run begins",
     ),
-    _gate("spaces", 'return " ".join(phrase.split())', "return phrase", "a space too much makes another phrase"),
+    _gate(
+        "spaces",
+        'return " ".join(_SEPARATOR.sub("", word) for word in phrase.split())',
+        'return _SEPARATOR.sub("", phrase)',
+        "a space too much makes another phrase",
+    ),
 )
 
 RUN = (

@@ -18,6 +18,7 @@ from uscdr.checks.verdict import Finding
 from uscdr.errors import AnswerLost, ProviderError, RateLimited
 from uscdr.models.base import Fact
 from uscdr.models.probes import Sending, WebAnswer
+from uscdr.words import plural
 
 if TYPE_CHECKING:
     from uscdr.checks.context import CheckContext
@@ -179,7 +180,7 @@ class _Canary:
         if spec.look is not None:
             answer = self._site.ask("GET", spec.look.replace("{id}", str(item)), token=self._token)
             if answer.status != 200 or not answer.body:  # noqa: PLR2004 - HTTP's own number
-                return f"{spec.look}: status {answer.status}, {len(answer.body)} bytes"
+                return f"{spec.look}: status {answer.status}, {plural(len(answer.body), 'byte')}"
         if spec.fetch is not None:
             address = next(iter(values_at(made, spec.fetch)), None)
             if not isinstance(address, str) or self._site.fetch(address).body != self._content:

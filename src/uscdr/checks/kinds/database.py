@@ -75,7 +75,8 @@ class SqlCheck(CheckSpec):
 
 def _compared(spec: SqlCheck, result: InvariantResult, seconds: float, before: Measures) -> Finding:
     value, then = number(result.seen), before.get("value")
-    words = result.seen + (f" (expected {result.expected})" if result.expected else "") + f" in {seconds:.2f} s"
+    seen = result.seen if value is None else _shown(value)
+    words = seen + (f" (expected {result.expected})" if result.expected else "") + f" in {seconds:.2f} s"
     measured = {"seconds": round(seconds, 3)} | ({} if value is None else {"value": value})
     if spec.shrink is None:
         return Finding("pass", words, measured)
@@ -84,11 +85,14 @@ def _compared(spec: SqlCheck, result: InvariantResult, seconds: float, before: M
     if not isinstance(then, int | float):
         return Finding("pass", f"{words}; {NO_BASELINE}", measured)
     if then > 0 and (then - value) / then > spec.shrink:
-        words = (
-            f"{value:g}, the baseline has {then:g}: down by {(then - value) / then:.0%}, allowed are {spec.shrink:.0%}"
-        )
-        return Finding("fail", words, measured)
-    return Finding("pass", f"{words}; the baseline has {then:g}", measured)
+        less = f"down by {(then - value) / then:.0%}, allowed are {spec.shrink:.0%}"
+        return Finding("fail", f"{seen}, the baseline has {_shown(then)}: {less}", measured)
+    return Finding("pass", f"{words}; the baseline has {_shown(then)}", measured)
+
+
+def _shown(value: float) -> str:
+    """A number with separators, and as many digits as it has."""
+    return f"{value:,.15g}"
 
 
 def number(seen: str) -> int | float | None:
@@ -228,13 +232,13 @@ class MigrationsCheck(CheckSpec):
             return Finding("fail", gone[0], measured)
         if not known:
             return Finding(
-                "inconclusive", f"{len(applied)} applied; neither the deployed code nor a baseline is available"
+                "inconclusive", f"{len(applied):,} applied; neither the deployed code nor a baseline is available"
             )
         new = _listed("applied since the baseline", applied - known)
         if new:
             return Finding("inconclusive", f"{new[0]}; the deployed code is not available")
         return Finding(
-            "pass", f"{len(applied)} applied, as in the baseline; the deployed code is not available", measured
+            "pass", f"{len(applied):,} applied, as in the baseline; the deployed code is not available", measured
         )
 
 

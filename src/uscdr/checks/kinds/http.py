@@ -18,7 +18,7 @@ from uscdr.models.base import Duration, Fact
 from uscdr.models.causes import ANSWERS
 from uscdr.models.data_settings import Invariant
 from uscdr.models.probes import Sending, WebAnswer
-from uscdr.words import whole
+from uscdr.words import plural, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,8 +85,9 @@ def _wrong_body(answer: WebAnswer, spec: _BodyCheck) -> str:
         (present is not None, f"the page has “{present}”"),
         (spec.starts_with is not None and not answer.body.startswith((spec.starts_with or "").encode()),
          f"does not begin with “{spec.starts_with}”"),
-        (spec.min_bytes is not None and size < (spec.min_bytes or 0), f"only {size} bytes"),
-        (spec.max_bytes is not None and size > (spec.max_bytes or 0), f"{size} bytes, more than {spec.max_bytes}"),
+        (spec.min_bytes is not None and size < (spec.min_bytes or 0), f"only {plural(size, 'byte')}"),
+        (spec.max_bytes is not None and size > (spec.max_bytes or 0),
+         f"{plural(size, 'byte')}, more than {spec.max_bytes or 0:,}"),
     )  # fmt: skip
     found = next((words for wrong, words in complaints if wrong), "")
     return found or next(filter(None, (_wrong_at(answer, *demand) for demand in spec.json_.items())), "")
@@ -291,7 +292,7 @@ def _answered(status: int) -> str:
 
 
 def _good(path: str, answer: WebAnswer) -> Finding:
-    words = f"{answer.status}, {len(answer.body)} bytes in {answer.seconds:.2f} s ({path})"
+    words = f"{answer.status}, {plural(len(answer.body), 'byte')} in {answer.seconds:.2f} s ({path})"
     return Finding("pass", words, {"seconds": round(answer.seconds, 3)})
 
 
@@ -327,7 +328,7 @@ def _follow_link(website: Website, spec: HttpCheck, answer: WebAnswer) -> Findin
         return Finding("fail", f"the page has no such link ({spec.path})")
     second = website.ask("GET", path)
     if second.status != OK or not second.body or second.body.lstrip()[:5].lower() in (b"<!doc", b"<html"):
-        return Finding("fail", f"{second.status}, {len(second.body)} bytes, the wrong content ({path})")
+        return Finding("fail", f"{second.status}, {plural(len(second.body), 'byte')}, the wrong content ({path})")
     return _good(spec.path, answer)
 
 
@@ -340,7 +341,7 @@ def _image(site: Website, spec: HttpCheck, token: SecretStr | None, measures: Me
     answer = site.fetch(addresses[0])
     if answer.status != OK or not answer.body.lstrip().startswith(IMAGES):
         return Finding("fail", f"an image returned {answer.status}, or no image ({spec.path})")
-    words = f"{len(addresses)} images named, one fetched: {len(answer.body)} bytes ({spec.path})"
+    words = f"{plural(len(addresses), 'image')} named, one fetched: {plural(len(answer.body), 'byte')} ({spec.path})"
     return Finding("pass", words, measures)
 
 

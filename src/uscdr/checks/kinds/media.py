@@ -110,8 +110,8 @@ def _scarce(quota: Quota | None, spec: MediaCheck) -> str:
     most = LOOKS + MOST_MISSING + spec.bytes
     if quota is None or quota.remaining - most >= quota.limit // KEPT_PART:
         return ""
-    left = f"{quota.remaining} of {quota.limit} calls of the media service's rate limit are left"
-    return f"{left} until {moment(quota.resets_at)}; the check needs up to {most}, and keeps the rest for a recovery"
+    left = f"{quota.remaining:,} of {quota.limit:,} calls of the media service's rate limit are left"
+    return f"{left} until {moment(quota.resets_at)}; the check needs up to {most:,}, and keeps the rest for a recovery"
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,13 @@ class _Counts:
     @property
     def looked_up(self) -> str:
         """The number of checked files."""
-        return f"{self.sampled} of {self.files} files looked up"
+        return f"{self.sampled:,} of {self.files:,} files looked up"
 
     @property
     def left(self) -> str:
         """The unchecked files, as the end of a sentence."""
-        missing = f"; {self.absent} configured columns do not exist in the database" if self.absent else ""
-        unread = f"; {self.unread} stored file names have an unknown format" if self.unread else ""
+        missing = f"; {self.absent:,} configured columns do not exist in the database" if self.absent else ""
+        unread = f"; {self.unread:,} stored file names have an unknown format" if self.unread else ""
         return missing + unread
 
 
@@ -149,7 +149,7 @@ def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: 
         (resized, "not of the size in their rows"),
         (sum(_lies_open(one, held) for one in sample), "restricted, but public under the same name"),
     )
-    problems = [f"{number} of {len(sample)} sampled files are {what}" for number, what in words if number]
+    problems = [f"{number:,} of {len(sample):,} sampled files are {what}" for number, what in words if number]
     if problems:
         return Finding("fail", "; ".join((*problems, counts.words)))
     return _downloaded(media, [asset for _, asset in there], spec, counts, work)
@@ -161,13 +161,15 @@ def _downloaded(media: Media, there: Sequence[Asset], spec: MediaCheck, counts: 
     chosen = small[:1] + small[len(small) - max(0, min(spec.bytes, len(small)) - 1) :] if spec.bytes else []
     compared, wrong, withheld = _compare(media, chosen, work)
     if wrong:
-        return Finding("fail", f"{wrong} of {compared} downloaded files differ from the service's list; {counts.words}")
+        return Finding(
+            "fail", f"{wrong:,} of {compared:,} downloaded files differ from the service's list; {counts.words}"
+        )
     if withheld:
         why = "are unrestricted, but the service refuses them to users"
-        return Finding("fail", f"{withheld} of {compared} downloaded files {why}; {counts.words}")
+        return Finding("fail", f"{withheld:,} of {compared:,} downloaded files {why}; {counts.words}")
     replaced = sum(map(_replaced, there))
-    told = f"; {replaced} were replaced after they were stored" if replaced else ""
-    words = f"{counts.looked_up}, all there; {compared} downloaded and equal{told}{counts.left}"
+    told = f"; {replaced:,} were replaced after they were stored" if replaced else ""
+    words = f"{counts.looked_up}, all there; {compared:,} downloaded and equal{told}{counts.left}"
     return Finding("pass", words, {"files": counts.files})
 
 
@@ -188,10 +190,10 @@ def _wrong_config(context: CheckContext) -> str:
 
 
 def _no_file(found: FileReferences, before: Measures) -> Finding:
-    elsewhere = f"; {len(found.found)} rows name files outside of the cloud" if found.found else ""
+    elsewhere = f"; {len(found.found):,} rows name files outside of the cloud" if found.found else ""
     then = before.get("files")
     if isinstance(then, int) and then:
-        return Finding("fail", f"no row refers to a file of the cloud, the baseline has {then}{elsewhere}")
+        return Finding("fail", f"no row refers to a file of the cloud, the baseline has {then:,}{elsewhere}")
     return Finding("inconclusive", f"the service answers; no row refers to a file of the cloud{elsewhere}")
 
 

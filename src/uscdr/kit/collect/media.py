@@ -157,7 +157,7 @@ def _part(outcomes: list[_Outcome]) -> KitPart:
     for outcome in failures[:GAPS_SHOWN]:
         gaps.note(_nameless(outcome.entry.asset), outcome.failure)
     if len(failures) > GAPS_SHOWN:
-        gaps.note(f"{len(failures) - GAPS_SHOWN} more media files", "Their downloads also failed.")
+        gaps.note(f"{len(failures) - GAPS_SHOWN:,} more media files", "Their downloads also failed.")
     untold = [outcome.entry.asset for outcome in outcomes if _is_untold(outcome.entry.asset)]
     if untold:
         some = ", ".join(_nameless(asset) for asset in untold[:GAPS_SHOWN])
@@ -171,7 +171,7 @@ def _part(outcomes: list[_Outcome]) -> KitPart:
     lost = f", {deleted} deleted ones without a file" if deleted else ""  # only the service's own backup has them
     fetched, stored_bytes = sum(outcome.fetched for outcome in outcomes), sum(entry.asset.bytes for entry in stored)
     kept = f", {restricted} restricted" if restricted else ""
-    summary = f"{plural(len(stored), 'file')}, {size(stored_bytes)} ({fetched} downloaded now){kept}{lost}"
+    summary = f"{plural(len(stored), 'file')}, {size(stored_bytes)} ({fetched:,} downloaded now){kept}{lost}"
     return gaps.part("media", summary).model_copy(update={"taken_at": datetime.now(UTC)})
 
 

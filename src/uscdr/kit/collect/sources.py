@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from uscdr.errors import Interrupted, MachineError, ProviderError, UscdrError
 from uscdr.kit.content import SourceFacts
 from uscdr.kit.manifest import KitContact, KitGap, KitPart, PartName
+from uscdr.words import plural
 
 if TYPE_CHECKING:
     import threading
@@ -192,7 +193,9 @@ def collect_code(gathering: Gathering, commit: str) -> tuple[KitPart, SourceFact
     for lack in facts.lacks:
         gaps.note(str(lack), _WHY[lack.what])
     gathering.writer.add_bytes("source", "source.json", facts.model_dump_json().encode())
-    summary = f"commit {facts.commit[:12]}" + (f", {facts.files} files" if facts.sha256 else ", not its files")
+    summary = f"commit {facts.commit[:12]}" + (
+        f", {plural(facts.files, 'file')}" if facts.sha256 else ", not its files"
+    )
     return gaps.part("source", summary).model_copy(update={"taken_at": datetime.now(UTC)}), facts
 
 

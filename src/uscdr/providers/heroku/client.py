@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, Unpack
+from urllib.parse import unquote
 
 import httpx
 from pydantic import SecretStr, ValidationError
@@ -89,12 +90,7 @@ _BY_ID: Mapping[str, Refusal] = {
     ),
 }
 
-_NO_APP = Refusal(
-    ApplicationGone,
-    "",
-    "If somebody deleted it, rebuild it from an escape kit: uscdr recover infra --kit newest. Otherwise check the "
-    "name of the app in scenarios.yaml, and whose token is in use: heroku whoami",
-)
+_NO_APP = Refusal(ApplicationGone, "", ApplicationGone.way(kit=False))
 """An app that is gone, or that this account cannot see: Heroku does not tell one from the other."""
 
 _ID_BY_STATUS: Mapping[int, str] = {
@@ -129,6 +125,18 @@ def _refusal(reply: Reply, call: HttpCall, leave: WriteGuard) -> ProviderError:
         quote = f"{quote} {remaining} requests remain."
     own = isinstance(body.get("id"), str)
     return HEROKU.refused(reply, call, AnswerReading(row, own, says, quote, error_id), leave)
+
+
+_APP_PATH = re.compile(r"(?:/client/v11)?/apps/([^/?]+)")
+
+
+def _app_of(call: HttpCall) -> str:
+    """The application that the call is about; empty if it names none."""
+    found = _APP_PATH.match(call.path)
+    if found is not None:
+        return unquote(found[1])
+    named = call.body.get("app") if isinstance(call.body, dict) else None
+    return named if isinstance(named, str) else ""
 
 
 def _error_id(body: Mapping[str, object]) -> str:
@@ -194,6 +202,8 @@ class HerokuClient(BearerClient):
             True: require_private(data_url, "The data API"),
         }
         super().__init__(PROVIDER, token, HOW_TO_GET_ACCESS, **wiring)
+        self.without_app: Callable[[], str] = lambda: _NO_APP.next_action
+        """What helps when the application does not exist; whoever knows the target knows more."""
         self.rate_remaining: int | None = None
         """Requests left in the account's quota, by the last answer that said so; None before that."""
 
@@ -210,7 +220,7 @@ class HerokuClient(BearerClient):
         reply = self.exchange(self._urls[ask.data], call)
         self._note_rate(reply)
         if not httpx.codes.is_success(reply.status):
-            raise _refusal(reply, call, self.leave)
+            raise self._refused(reply, call)
         try:
             return decode(_json(reply, call)), reply
         except ShapeError as problem:
@@ -249,6 +259,12 @@ class HerokuClient(BearerClient):
             if not pages.go_on(following, page):
                 raise _endless(ask)
             ask = replace(ask, range_=following)
+
+    def _refused(self, reply: Reply, call: HttpCall) -> ProviderError:
+        error, app = _refusal(reply, call, self.leave), _app_of(call)
+        if not isinstance(error, ApplicationGone) or not app:
+            return error
+        return ApplicationGone.of(app, error, self.without_app())
 
     def _note_rate(self, reply: Reply) -> None:
         remaining = whole(reply.headers.get("RateLimit-Remaining"))

@@ -21,7 +21,7 @@ from uscdr.providers.http.exchange import NetworkFailure
 from uscdr.providers.http.json import JsonObject, about
 from uscdr.providers.http.refusal import may_pass
 from uscdr.providers.http.transport import open_client
-from uscdr.words import duration
+from uscdr.words import duration, plural
 
 if TYPE_CHECKING:
     import threading
@@ -117,7 +117,7 @@ def _pieces(file: BinaryIO, archive: SourceArchive, stop: threading.Event) -> It
     if sent != archive.size:
         raise MachineError(
             f"{archive.path} has changed since it was packed.",
-            why=f"It should have {archive.size} bytes.",
+            why=f"It should have {plural(archive.size, 'byte')}.",
             next_action="Pack the source again.",
         )
 

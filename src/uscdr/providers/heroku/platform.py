@@ -241,7 +241,8 @@ def _only(found: tuple[Attachment, ...], app: str, name: str) -> Attachment:
         raise NotFound(
             f"{app} has no Postgres database called {name}.",
             provider=PROVIDER,
-            next_action=f"List the databases with `heroku addons --app {app}`, then correct the name.",
+            next_action=f"If somebody deleted it: uscdr recover infra --in-place-if-possible --dry-run. Otherwise list "
+            f"the databases (heroku addons --app {app}), and correct targets.…heroku.database in scenarios.yaml.",
         )
     if len({attachment.addon_id for attachment in found}) > 1:
         names = ", ".join(sorted(attachment.addon_name for attachment in found))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uscdr.models.migrations import MigrationsVerdict
 
 CHANGES = ("rollback", "migrate", "redeploy")
-NOTHING_TO_DO = "There is nothing to recover: {why}. To roll back anyway: --release vN. To deploy: --ref REF."
+_NAMED = "To roll back all the same: uscdr recover app --release vN. To deploy: uscdr recover app --ref REF"
 
 
 class _AppDecideSeen(Fact):
@@ -85,10 +85,14 @@ class AppDecide(ScenarioStep[_AppDecideSeen, Remedy]):
     def plan(self, seen: _AppDecideSeen, view: View) -> Action:
         what = seen.remedy
         if what.what == "none":
-            return Action("blocked", NOTHING_TO_DO.format(why=what.why))
+            return Action(
+                "blocked",
+                f"There is nothing to recover: {what.why}.",
+                way=f"To look at everything: uscdr verify all. {_NAMED}",
+            )
         if what.what == "impossible":
-            way = DeployedCode(self._deps).way_on(what.code) or "Name a release or a ref: --release vN or --ref REF."
-            return Action("blocked", f"uscdr cannot choose a remedy: {what.why}. {way}")
+            way = DeployedCode(self._deps).way_on(what.code) or _NAMED
+            return Action("blocked", f"uscdr cannot choose a remedy: {what.why}.", way=way)
         if seen.refused:
             return Action("blocked", seen.refused)
         words = "; ".join(f"{name}: {fact}" for name, fact in self._facts(seen).items())

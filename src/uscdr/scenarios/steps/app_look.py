@@ -121,7 +121,7 @@ class AppLook(ScenarioStep[AppSeen, AppSeen]):
         except ProviderError as error:
             tell.warn(f"uscdr could not read the log: {error.message}")
             return ()
-        return tuple(f"{c.count} x {c.code}: {c.meaning} {c.hint}".strip() for c in LogCode.in_lines(lines))
+        return tuple(f"{c.count:,} x {c.code}: {c.meaning} {c.hint}".strip() for c in LogCode.in_lines(lines))
 
     def _media(self) -> str:
         if self._deps.media is None:

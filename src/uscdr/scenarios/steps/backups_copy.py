@@ -357,4 +357,4 @@ class PruneCopies(ScenarioStep[_CopiesSeen, _CopiesRemoved]):
             raise CheckFailed(f"These copies still exist: {', '.join(left)}.", next_action=LOOK_AGAIN)
         held = f", {len(result.held)} of them by the store's own retention" if result.held else ""
         stays = f"; {result.stays}" if result.stays and result.ids else ""
-        return f"copies removed: {len(result.ids)}, kept: {result.kept}{held}{stays}"
+        return f"copies removed: {len(result.ids):,}, kept: {result.kept:,}{held}{stays}"

@@ -10,7 +10,7 @@ from typing_extensions import override
 from uscdr.clock import system_time
 from uscdr.engine.step import Action, BlastRadius, Effect, Reporter, View
 from uscdr.engine.wait import WaitLimit, until
-from uscdr.errors import CheckFailed, MachineError, ProviderError
+from uscdr.errors import ApplicationGone, CheckFailed, MachineError, ProviderError
 from uscdr.models.base import Call, Fact
 from uscdr.models.dns import RecordSet, Sighting
 from uscdr.phrase import short_phrase
@@ -255,6 +255,8 @@ class RollbackDns(_SwapDns):
 
     @override
     def probe(self, view: View, tell: Reporter) -> _Swaps:
+        if not self._deps.memory.switched:
+            self._require_application()
         return self._looked(
             tuple(
                 _NameSwap(name=new.name, held=self._held(new.name), expected=new, wanted=old)
@@ -262,10 +264,19 @@ class RollbackDns(_SwapDns):
             )
         )
 
+    def _require_application(self) -> None:
+        """With nothing to roll back, an application that is gone is what is wrong. Raises ApplicationGone."""
+        try:
+            self._deps.describe_app()
+        except ApplicationGone:
+            raise
+        except ProviderError:
+            pass  # whether there is something to roll back does not depend on the platform
+
     @override
     def plan(self, seen: _Swaps, view: View) -> Action:
         if not seen.swaps:
-            return Action("blocked", _nothing(self._deps.memory.unread))
+            return Action("blocked", _nothing(self._deps.memory.unread), way="To see what ran: uscdr runs list")
         return super().plan(seen, view)
 
     @override

@@ -97,12 +97,6 @@ class InfraProve(Prove):
         return dump_source(self._deps, view.need(ChosenBackup))
 
     @override
-    def probe(self, view: View, tell: Reporter) -> Proof:
-        proof = super().probe(view, tell)  # counts the same rows as the confirmation
-        volatile = self._deps.config.app.volatile_tables
-        return proof.model_copy(update={"rows": sum(one.rows for one in proof.tables if one.name not in volatile)})
-
-    @override
     def plan(self, seen: Proof, view: View) -> Action:
         action, chosen = super().plan(seen, view), view.get(ChosenBackup)
         kept = chosen is not None and chosen.backup.startswith(KIT)

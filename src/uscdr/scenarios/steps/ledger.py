@@ -267,12 +267,12 @@ def _ranges(keys: Sequence[str]) -> tuple[str, ...]:
     if not keys:
         return ()
     if not all(INTEGER.fullmatch(key) for key in keys):
-        return (f"{len(keys)} keys that are not numbers",)
+        return ("1 key that is not a number" if len(keys) == 1 else f"{len(keys):,} keys that are not numbers",)
     numbers = sorted(int(key) for key in keys)
     runs = [[value for _, value in group] for _, group in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
     words = [f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
     more = len(words) - MOST_RANGES
-    return (*words[:MOST_RANGES], f"and {more} more ranges") if more > 0 else tuple(words)
+    return (*words[:MOST_RANGES], f"and {more:,} more ranges") if more > 0 else tuple(words)
 
 
 def _unread_line(live: Database, unread: Unread, then: TableDigest | None, volatile: Collection[str]) -> LedgerLine:

@@ -136,6 +136,11 @@ class MediaDecide(ScenarioStep[_MediaDecideSeen, MediaDecided]):
             "cloud": f"{look.cloud}{' (a NEW one: uscdr points the application to it)' if look.another else ''}",
             "from its own backup": plural(wanted.from_backup, "file"),
             "uploaded again": f"{plural(wanted.from_copies, 'file')}, {size(wanted.effort.upload_bytes)}",
+            **(
+                {"in all": plural(wanted.from_backup + wanted.from_copies, "file")}
+                if wanted.from_backup and wanted.from_copies
+                else {}
+            ),
             "not available": plural(wanted.lost, "file"),
             "takes": f"about {plural(wanted.effort.calls, 'call')} and {duration(wanted.effort.seconds)}",
         }

@@ -49,7 +49,9 @@ class Prove(ScenarioStep[Proof, Proof]):
         self._tell_key(proof, tell)
         if proof.left_out:
             tell.warn(f"The proof of {proof.backup} does not cover: {LeftOut.words_of(proof.left_out)}.")
-        return proof
+        # the rows that the comparison, the confirmation and the last screen count
+        volatile = self._deps.config.app.volatile_tables
+        return proof.model_copy(update={"rows": sum(one.rows for one in proof.tables if one.name not in volatile)})
 
     def _source(self, view: View) -> DumpSource:
         owner = self._deps.attachment().owner_app_name

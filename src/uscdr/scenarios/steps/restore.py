@@ -204,8 +204,8 @@ def _amounts(ledger: LossLedger | None, view: View) -> tuple[str, str]:
     if ledger is None:
         seen = view.get(DatabaseSeen)
         return (UNKNOWN if seen is None or seen.reachable else "unreadable"), UNKNOWN
-    here = "unreadable" if ledger.rows_now is None else str(ledger.rows_now)
-    return f"{AT_LEAST} {here}" if ledger.now_at_least else here, str(ledger.rows_backup)
+    here = "unreadable" if ledger.rows_now is None else f"{ledger.rows_now:,}"
+    return f"{AT_LEAST} {here}" if ledger.now_at_least else here, f"{ledger.rows_backup:,}"
 
 
 def _losing(ledger: LossLedger | None) -> str:
@@ -227,6 +227,8 @@ def _rows_lost(ledger: LossLedger | None) -> str:
 
 
 def _writes_lost(ledger: LossLedger | None, chosen: ChosenBackup) -> str:
+    if ledger is not None and ledger.rows_lost == 0 and not ledger.at_least:
+        return "none"
     seconds = None if ledger is None else _seconds_lost(ledger, chosen)
     if ledger is not None and ledger.undated:
         most = duration(chosen.age_seconds)

@@ -1,7 +1,7 @@
 """The requests sent and the answers understood, as the API documents them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -12,7 +12,8 @@ import respx
 from heroku_wire import CANARY, Connect
 from pydantic import SecretStr
 
-from uscdr.errors import BadInput, Conflict, NotFound, ProviderError
+from uscdr.checks.verdict import Finding
+from uscdr.errors import ApplicationGone, BadInput, Conflict, ExitCode, NotFound, ProviderError
 from uscdr.models.heroku import Attachment
 from uscdr.models.transfers import TransferKind, TransferState, Whose
 from uscdr.providers.heroku.backups import HerokuBackups
@@ -168,8 +169,37 @@ def test_stopping_a_dyno_that_is_gone_is_no_error_but_a_missing_app_is(
     no_app = {"id": "not_found", "resource": "app", "message": "Couldn't find that app."}
     heroku.post(f"{API}/apps/nope/dynos/run.9/actions/stop").respond(404, json=no_app)
     heroku.get(f"{API}/apps/nope/dynos").respond(404, json=no_app)
-    with pytest.raises(NotFound, match="no such app"):
+    with pytest.raises(NotFound, match="There is no application “nope” for this account"):
         platform.stop_dyno("nope", "run.9")
+
+
+GONE: dict[str, tuple[str, str, Callable[[HerokuPlatform], object]]] = {
+    "the app": ("GET", "/apps/nope", lambda platform: platform.app("nope")),
+    "config vars": ("GET", "/apps/nope/config-vars", lambda platform: platform.config_vars("nope")),
+    "releases": ("GET", "/apps/nope/releases", lambda platform: platform.releases("nope")),
+    "formation": ("GET", "/apps/nope/formation", lambda platform: platform.formation("nope")),
+    "the database": (
+        "POST", "/actions/addon-attachments/resolve", lambda platform: platform.database("nope", "DATABASE_URL")
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", GONE)
+def test_an_application_that_is_gone_is_told_in_one_sentence_whatever_was_asked(
+    what: str, platform: HerokuPlatform, heroku: respx.MockRouter
+) -> None:
+    method, path, ask = GONE[what]
+    no_app = {"id": "not_found", "resource": "app", "message": "Couldn't find that app."}
+    heroku.request(method, f"{API}{path}").respond(404, json=no_app)
+    heroku.get(f"{API}/apps/nope/addon-attachments").respond(404, json=no_app)
+    with pytest.raises(ApplicationGone) as caught:
+        ask(platform)
+    assert caught.value.message == "There is no application “nope” for this account."
+    assert caught.value.next_action == ApplicationGone.way(kit=False)
+    assert "uscdr recover infra --dry-run" in caught.value.next_action
+    assert "Heroku refused to" in caught.value.why
+    assert caught.value.exit_code is ExitCode.CHECK_FAILED
+    assert Finding.without_answer(caught.value).cause == "Heroku refuses: it has no such app (404)"
 
 
 def test_a_dyno_that_is_there_after_a_404_is_an_error(platform: HerokuPlatform, heroku: respx.MockRouter) -> None:

@@ -53,8 +53,10 @@ def test_a_phrase_of_another_goal_is_refused_before_anything_is_sent(quick: Path
 def test_a_healthy_application_is_refused_with_the_ways_to_insist(quick: Path) -> None:
     run = broken(quick)
     run.world.bad_slugs, run.world.crashing, run.world.intact_web = set(), set(), True
-    code, message = ended(run.begin())
-    assert (code, "--release" in message, "--ref" in message) == (ExitCode.CHECK_FAILED, True, True)
+    ending = run.begin()
+    assert ended(ending)[0] is ExitCode.CHECK_FAILED
+    assert "There is nothing to recover" in ended(ending)[1]
+    assert all(words in advice(ending) for words in ("uscdr verify all", "uscdr recover app --release", "--ref REF"))
     assert run.world.writes == []
 
 

@@ -197,7 +197,7 @@ def test_the_phrase_of_another_state_removes_nothing(quick: Path) -> None:
     run = full_vault(quick / "clinic")
     _, gone, kept = approved(run)
     code, said = ended(run.begin(confirm="remove 1 of 2 copies"))
-    assert (code, "To confirm, pass exactly" in said) == (ExitCode.DECLINED, True)
+    assert (code, "uscdr backup prune --confirm 'remove" in said) == (ExitCode.DECLINED, True)
     assert left(run)[0] == gone | kept
     with pytest.raises(Exception, match="no unfinished run"):
         runs.LocalRuns(run.state).find(None)
