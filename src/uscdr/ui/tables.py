@@ -86,7 +86,7 @@ def _narrowest(rows: Sequence[Row]) -> int:
 def _listed(rows: Sequence[Row], width: int) -> list[str]:
     """Each row as lines of a name and a value, an empty line between rows."""
     indent = max(cells(_title(key)) for key in rows[0]) + 2
-    lines = []
+    lines: list[str] = []
     for row in rows:
         lines += [""] if lines else []
         for key in rows[0]:
