@@ -21,7 +21,7 @@ import traceback
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 USCDR = str(Path(sys.executable).parent / "uscdr")
 
@@ -62,6 +62,18 @@ def call(
         return subprocess.CompletedProcess([USCDR, *arguments], code, out.read_text(), err.read_text())
 
 
+def start_at(
+    terminal: str, arguments: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, notes: Path, go: Path
+) -> int:
+    """Start the command at a terminal, under a shell of one job; the shell's process id.
+
+    `notes`: the shell writes one JSON object a line: the terminal's modes before the command, whenever it stopped, and
+    after it, with its exit code. `go`: a FIFO; each line brings the stopped command to the foreground again.
+    """
+    case = {"arguments": arguments, "env": dict(env), "cwd": str(cwd), "terminal": terminal, "look": 0.5}
+    return _host().code({**case, "notes": str(notes), "go": str(go)})
+
+
 def _serve() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -89,6 +101,10 @@ def _import_all() -> None:
 
 def _served(case: dict[str, Any]) -> int:
     child = os.fork()
+    if "terminal" in case:
+        if child == 0:
+            _shell(case)
+        return child
     if child == 0:
         _run(case)
     watched = os.pidfd_open(child)
@@ -120,13 +136,53 @@ def _run(case: dict[str, Any]) -> NoReturn:
         os._exit(code)
 
 
+def _shell(case: dict[str, Any]) -> NoReturn:
+    """A shell without a prompt, whose terminal this becomes: one job, in the foreground whenever it runs."""
+    os.setsid()
+    terminal = os.open(case["terminal"], os.O_RDWR)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    code = None
+    with Path(case["notes"]).open("w", encoding="utf-8") as notes, Path(case["go"]).open(encoding="utf-8") as go:
+        _note(notes, {"modes": _modes(terminal)})
+        job = os.fork()
+        if job == 0:
+            os.setpgid(0, 0)
+            os.tcsetpgrp(terminal, os.getpgrp())
+            signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+            for number in range(3):
+                os.dup2(terminal, number)
+            _run(case)
+        _note(notes, {"job": job})
+        while code is None:
+            _, status = os.waitpid(job, os.WUNTRACED)
+            os.tcsetpgrp(terminal, os.getpgrp())
+            code = None if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)
+            _note(notes, {"modes": _modes(terminal), "code": code})
+            if code is None and go.readline():
+                os.tcsetpgrp(terminal, job)
+                os.kill(job, signal.SIGCONT)
+    os._exit(0)
+
+
+def _modes(terminal: int) -> list[object]:
+    import termios
+
+    *flags, keys = termios.tcgetattr(terminal)
+    return [*flags, [key.hex() if isinstance(key, bytes) else key for key in keys]]
+
+
+def _note(notes: TextIO, note: Mapping[str, object]) -> None:
+    notes.write(json.dumps(note) + "\n")
+    notes.flush()
+
+
 def _become(case: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(case["env"])
     os.chdir(case["cwd"])
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    for number, name in ((1, "out"), (2, "err")):
+    if "terminal" not in case:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, name in ((1, "out"), (2, "err")) if "terminal" not in case else ():
         os.dup2(os.open(case[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the rest of this process's life
     sys.argv = [USCDR, *case["arguments"]]

@@ -84,7 +84,7 @@ def _acknowledgements(output: Output, people: Sequence[Contact], given: Sequence
         if who not in names:
             raise BadInput(f"“{who}” is not a contact.", next_action=f"Pass one of: {', '.join(names)}.")
         found[who] = 60.0 * int(match["minutes"]) if match and match["minutes"] else None
-    prompter = Prompter(output)
+    prompter = Prompter(output, unanswered=lambda: "uscdr recorded no drill.")
     if not given and prompter.interactive:
         for name, one in names.items():
             answer = prompter.choose(f"Did {name} ({one.role}) acknowledge the notice?", ("yes", "no"))

@@ -175,7 +175,7 @@ class NoticeDesk:
         self._without: dict[str, str] = {}
         """Channels whose recipients are not known here, and why."""
         self._stopped = stopped
-        self._prompter = Prompter(desk.output)
+        self._prompter = Prompter(desk.output, unanswered=lambda: "uscdr did not send this notice.")
 
     def draft(self, incident: Incident, stage: Stage, readers: Readers, asked: NotifyOptions) -> Draft:
         """The text, checked for secrets and patients' data. Raises BadInput."""
@@ -333,7 +333,8 @@ class NoticeDesk:
         over = ", ".join(routes)
         if self._prompter.choose(f"Send this notice over {over}?", (SEND, STOP)) != SEND:
             raise Declined(
-                "You did not confirm the notice. Nothing was sent.", next_action="Change its text: --message"
+                f"You did not confirm the {STAGE_WORDS[stage]} to {whom(readers)}: uscdr did not send it.",
+                next_action="Change its text: --message",
             )
 
 

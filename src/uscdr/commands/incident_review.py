@@ -22,7 +22,7 @@ from uscdr.models.incidents import ActionAdded, ActionChanged, ReviewAnswered
 from uscdr.typed_time import moment_typed
 from uscdr.ui.prompts import Prompter
 from uscdr.ui.schemas import Schema
-from uscdr.words import moment
+from uscdr.words import moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,13 +190,19 @@ def _answer(desk: IncidentDesk, questions: Sequence[ReviewQuestion], text: str, 
 
 
 def _ask(desk: IncidentDesk, incident: Incident, questions: Sequence[ReviewQuestion]) -> Incident:
-    prompter = Prompter(desk.output)
+    recorded: list[str] = []
+
+    def so() -> str:
+        return f"uscdr recorded {plural(len(recorded), 'answer') if recorded else 'no answer'}."
+
+    prompter = Prompter(desk.output, unanswered=so)
     for one in questions:
         if one.id in incident.answers:
             continue
         told = prompter.ask(f"{one.question} (type “{SKIP}” to answer later)")
         if told != SKIP:
             incident = desk.append(incident, _answer(desk, questions, f"{one.id}={told}", waived=False))
+            recorded.append(one.id)
     return incident
 
 

@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from uscdr.commands.housekeeping import clear_up, state
 from uscdr.engine.gate import Gate
 from uscdr.engine.step import BlastRadius
-from uscdr.errors import BadInput, LockHeld
+from uscdr.errors import BadInput, Declined, LockHeld
 from uscdr.files import below, disk_errors, try_lock
 from uscdr.installation import removal
 from uscdr.journal import runs
@@ -53,6 +53,7 @@ _STATE = {
 }
 _ALWAYS = {"vault": "kits and copies of backups", "sandbox": "the sandbox"}
 _MARKS = (b"AGE-SECRET-KEY-", b"PRIVATE KEY-----")
+_NOTHING = "uscdr removed nothing."
 _BEGINNING = 4096
 """Bytes of a file in which a private key begins, behind its comments."""
 
@@ -176,7 +177,7 @@ def _remove(place: Path, wanted: UninstallOptions, output: Output) -> None:
     with _alone(place):
         items = _items(place)
         _refuse_unfinished(place, items)
-        asker = Prompter(output)
+        asker = Prompter(output, unanswered=lambda: _NOTHING)
         journals = wanted.journals or _journals(items, asker, wanted)
         fates = ("removed", "journals") if journals == "remove" else ("removed",)
         going = [one for one in items if one.fate in fates]
@@ -186,7 +187,7 @@ def _remove(place: Path, wanted: UninstallOptions, output: Output) -> None:
         if not going:
             output.say("There is nothing to remove.")
             return
-        Gate(asker, wanted.confirm).confirm(_blast(place, items, going))
+        _confirm(Gate(asker, wanted.confirm), _blast(place, items, going))
         with disk_errors(f"uscdr could not remove everything in {place}.", "See what is left: uscdr self uninstall"):
             for one in going:
                 if one.path.is_dir():
@@ -196,6 +197,13 @@ def _remove(place: Path, wanted: UninstallOptions, output: Output) -> None:
             if not any(place.iterdir()):
                 place.rmdir()
     _tell(going, output)
+
+
+def _confirm(gate: Gate, blast: BlastRadius) -> None:
+    try:
+        gate.confirm(blast)
+    except Declined as error:
+        raise Declined(error.message, why=error.why, next_action=f"{_NOTHING} {error.next_action}") from error
 
 
 def _journals(items: Sequence[_Item], asker: Prompter, wanted: UninstallOptions) -> Journals:

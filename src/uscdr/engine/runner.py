@@ -102,9 +102,9 @@ class Runner:
         return self._sent is None or not bound.step.counted or self._sent() != self._sent_before
 
     def _cut_off(self, bound: BoundStep, error: UscdrError) -> bool:
-        """Whether Ctrl-C came in the middle of a write, which may still succeed."""
-        begun = bound.step.id in self._begun and bound.step.effect is not Effect.READ
-        return isinstance(error, Interrupted) and begun
+        """Whether Ctrl-C came in the middle of a write, of this process or an earlier one: it may still succeed."""
+        begun = bound.step.id in self._begun or bound.step.id in self._history.intents
+        return isinstance(error, Interrupted) and begun and bound.step.effect is not Effect.READ
 
     def _take_turn(self, line: Planned, view: View) -> None:
         step_id = line.bound.step.id

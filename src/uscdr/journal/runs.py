@@ -261,7 +261,7 @@ def _touched(events: Sequence[Mapping[str, Any]]) -> set[str]:
 
 
 def _waits(summary: RunSummary) -> bool:
-    """Whether it can be resumed, and changed something or stopped without a recorded end."""
+    """Whether it can be resumed, and may have changed something or stopped without a recorded end."""
     if summary.state == DAMAGED:
         return summary.wrote
-    return summary.resumable and (summary.wrote or summary.state in ("unfinished", "interrupted"))
+    return summary.resumable and (summary.wrote or summary.state in ("unfinished", "interrupted", "unknown"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import termios
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from uscdr.ui.console import Output
 
 
+_PASTE_ON, _PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
+"""Let the terminal mark what is pasted, and no longer."""
+_SETTINGS = ("set enable-bracketed-paste on", "set enable-active-region off")
+"""Of GNU readline: Python turns the first one off. A paste is not shown in reverse video."""
 WAKE = 0.1
 """Seconds after which a signal is noticed at the latest."""
 
@@ -46,11 +51,20 @@ def edited_line(mark: str) -> str:
     import readline
 
     readline.set_auto_history(False)
+    readline.set_completer(_no_completion)
+    marks = "libedit" not in (readline.__doc__ or "")
+    for setting in _SETTINGS if marks else ():
+        readline.parse_and_bind(setting)
+    on, off = (_PASTE_ON, _PASTE_OFF) if marks else ("", "")
     try:
-        with _stoppable(lambda: f"{mark}{readline.get_line_buffer()}"), _woken():
+        with _stoppable(lambda: f"{on}{mark}{readline.get_line_buffer()}", off), _woken():
             return input(mark) + "\n"
     except EOFError:
         return ""
+
+
+def _no_completion(text: str, state: int) -> None:
+    """No Tab offers the names of files."""
 
 
 @contextmanager
@@ -76,9 +90,14 @@ def _woken() -> Iterator[None]:
         signal.signal(signal.SIGURG, before)
 
 
+def _at_once(text: str) -> None:
+    """Write past the buffer: what a signal interrupts there is written once more when the process ends."""
+    os.write(sys.stdout.fileno(), text.encode(sys.stdout.encoding, "backslashreplace"))
+
+
 @contextmanager
-def _stoppable(drawn: Callable[[], str]) -> Iterator[None]:
-    """Ctrl-Z while a line is edited: restore the terminal's modes, stop, and go on as before."""
+def _stoppable(drawn: Callable[[], str], ended: str) -> Iterator[None]:
+    """Ctrl-Z while a line is edited: write `ended`, restore the terminal's modes, stop; then go on with `drawn`."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -87,6 +106,7 @@ def _stoppable(drawn: Callable[[], str]) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         editing = termios.tcgetattr(terminal)
+        _at_once(ended)
         termios.tcsetattr(terminal, termios.TCSADRAIN, modes)
         if callable(before):
             before(number, frame)
@@ -95,8 +115,7 @@ def _stoppable(drawn: Callable[[], str]) -> Iterator[None]:
             signal.raise_signal(number)  # stops here until SIGCONT
             signal.signal(number, stop)
         termios.tcsetattr(terminal, termios.TCSADRAIN, editing)
-        sys.stdout.write(drawn())
-        sys.stdout.flush()
+        _at_once(drawn())
 
     if before is signal.SIG_IGN:
         yield

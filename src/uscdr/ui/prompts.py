@@ -30,6 +30,8 @@ NO = "stop"
 class Prompter:
     """Asks on stderr, reads from stdin. `still` hides the live screen during a question.
 
+    `unanswered` says what is so when a question is left without an answer: that nothing was sent.
+
     Without a terminal every question raises Declined. Ctrl-C raises Interrupted, with every signal handler of the
     process.
     """
@@ -42,8 +44,10 @@ class Prompter:
         *,
         stdin: TextIO | None = None,
         still: Callable[[], AbstractContextManager[None]] = nullcontext,
+        unanswered: Callable[[], str] = str,
     ) -> None:
         self._output = output
+        self._unanswered = unanswered
         self._stdin = stdin if stdin is not None else sys.stdin
         self._still = still
 
@@ -76,7 +80,7 @@ class Prompter:
         self._need_terminal(question)
         chosen = self._interruptible(lambda: self._chosen(question, options))
         if chosen is None:
-            raise Declined(f"No answer to: {question}", next_action="Decide, then run the command again.")
+            raise self._not_answered(question, "Decide, then run the command again.")
         return chosen
 
     def ask(self, question: str) -> str:
@@ -84,8 +88,11 @@ class Prompter:
         self._need_terminal(question)
         told = self._interruptible(lambda: self._told(question))
         if told is None:
-            raise Declined(f"No answer to: {question}", next_action="Find the answer, then run the command again.")
+            raise self._not_answered(question, "Find the answer, then run the command again.")
         return told
+
+    def _not_answered(self, question: str, action: str) -> Declined:
+        return Declined(f"No answer to: {question}", next_action=f"{self._unanswered()} {action}".lstrip())
 
     def _need_terminal(self, question: str) -> None:
         if not self.interactive:
@@ -157,18 +164,26 @@ class Prompter:
 
     def _interruptible(self, question: Callable[[], T]) -> T:
         try:
-            with self._still(), _own_interrupts() as interrupts:
+            with self._still(), self._line_ended(), _own_interrupts() as interrupts:
                 self._forget_keys()
                 try:
                     return interrupts.within(question)
                 finally:
                     self._forget_keys()
         except KeyboardInterrupt as error:
-            self._output.err.offer("\n")
             raise Interrupted(
                 "The operator interrupted a question and confirmed nothing.",
-                next_action="Run the command again and answer it. If a recovery was running: uscdr runs resume",
+                next_action=f"{self._unanswered()} Run the command again and answer it.".lstrip(),
             ) from error
+
+    @contextmanager
+    def _line_ended(self) -> Iterator[None]:
+        """End the line of an interrupted question, before the live screen is drawn below it."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._output.err.offer("\n")
+            raise
 
     def _forget_keys(self) -> None:
         # Keys that were pressed before a question do not answer it; the rest of a paste is not for the shell.

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -152,8 +153,9 @@ def test_at_a_terminal_it_asks_for_the_journals(place: Path, monkeypatch: pytest
         interactive = True
         manner = "typed"
 
-        def __init__(self, output: object) -> None:
+        def __init__(self, output: object, *, unanswered: Callable[[], str]) -> None:
             del output
+            assert unanswered() == "uscdr removed nothing."
 
         def choose(self, question: str, options: tuple[str, ...]) -> str:
             assert "evidence" in question

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from uscdr import errors
-from uscdr.ui.console import NEXT, Output, _Outlet
+from uscdr.ui.console import NEXT, Output, OutputStream, _Outlet
 from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import draw_table, show_table
-from uscdr.ui.text import CARRIED
+from uscdr.ui.text import CARRIED, cells
 
 
 class Terminal(io.StringIO):
@@ -194,6 +194,28 @@ def test_table_on_a_terminal_has_the_same_words() -> None:
     assert "\x1b" not in text
     for word in ("bytes", "34800000", "患者\\x1b[31m", "old [bold]x[/bold]"):
         assert word in text
+
+
+COPIES = [
+    {"name": f"b00{number}", "kind": "manual backup", "taken": "2026-11-29 22:16 UTC", "age": "3 h 15 min",
+     "where": "platform", "grade": "encrypted columns decrypt", "remarks": "no earlier backup to compare its size with"}
+    for number in (1, 2)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_no_table_breaks_a_word_or_is_wider_than_the_terminal(
+    columns: int, plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Terminal()
+    monkeypatch.setattr(OutputStream, "width", columns)
+    draw_table(COPIES, Output(stdout=out, stderr=io.StringIO(), color=False), plain=plain)
+    lines, words = out.getvalue().splitlines(), out.getvalue().split()
+    assert max(map(cells, lines)) <= columns
+    for row in COPIES:
+        for name, value in row.items():
+            assert set(f"{name} {value}".split()) <= set(words), out.getvalue()
 
 
 def test_table_for_machines_keeps_types_and_prints_nothing_for_nothing() -> None:
