@@ -67,7 +67,7 @@ SENTENCES = {
     'json: {"schema": "uscdr.backup.v1", "name": "b118"': '{"schema": "uscdr.backup.v1", "name": "b',
     "recovery: 15  Restore the backup": "Restore the backup [DESTROYS]",
     "recovery: Expected: done": "Expected: done between",
-    "recovery: Expected: service": "Expected: service back between",
+    "recovery: Expected: service": "Expected: service back",
 }
 """What a page shows of a screen (by how the line begins), with what of it the program prints."""
 UNLISTED = {"backups/<id>/identity.age"}

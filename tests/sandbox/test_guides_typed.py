@@ -56,7 +56,7 @@ ENDINGS = {
         ExitCode.CHECK_FAILED,
         SPARED,
     ),
-    "team: uscdr runs resume RUN --take-over": (ExitCode.BAD_INPUT, "finished"),
+    "team: uscdr runs resume RUN --take-over": (ExitCode.BAD_INPUT, "uscdr does not resume checks"),
     (
         "sandbox: uscdr --target sandbox kit build --to ~/safe --recipient"
         " \"$(sed -n 's/# public key: //p' ~/.config/uscdr/identity.txt)\""
