@@ -51,12 +51,12 @@ UNTYPED = {
 }  # fmt: skip
 """Lines that are only read by the program's parser, with the reason."""
 SENTENCES = {
-    "backups: Error: This machine's PostgreSQL lacks ICU": "PostgreSQL lacks ICU",
+    "backups: Error: This machine's PostgreSQL lacks ICU": "ICU (collation ",
     "backups: Cause: The dump itself may be valid.": "The dump itself may be valid.",
     "backups: Next:  Prove the backup": "Prove the backup on a PostgreSQL server that has it",
-    "backups: uscdr_command_exit_code": "uscdr_command_exit_code",
-    "backups: time() - uscdr_command_end_timestamp_seconds": "uscdr_command_end_timestamp_seconds",
-    "backups: uscdr_rpo_margin_seconds": "uscdr_rpo_margin_seconds",
+    "backups: uscdr_command_exit_code": "command_exit_code",
+    "backups: time() - uscdr_command_end_timestamp_seconds": "command_end_timestamp_seconds",
+    "backups: uscdr_rpo_margin_seconds": "rpo_margin_seconds",
     "backups: uscdr_unknown": "uscdr_unknown",
     "configuration: Configuration: ": "decides where requests go",
     "exercises: exercise  ": "exercise every state last in time until why",

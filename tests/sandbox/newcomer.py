@@ -140,7 +140,7 @@ def typed(newcomer: Newcomer, *texts: str, codes: Collection[int] = (ExitCode.DO
     for text in texts:
         done = newcomer.type(text)
         said = f"$ {text}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in said, said
+        assert not re.search(r"^Traceback", said, re.MULTILINE), said
         assert done.returncode in codes, (
             f"exit {done.returncode}\n$ {text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         )

@@ -31,7 +31,7 @@ GIVEN = {
     ),
 }
 """Damage, and files that a reader has."""
-OVERDUE = "overdue"
+OVERDUE, SPARED = "overdue", "the others are reserved for users"
 ENDINGS = {
     "recovery: uscdr runs resume": (ExitCode.BAD_INPUT, "no unfinished run"),
     "recovery: uscdr recover app --dry-run": (ExitCode.CHECK_FAILED, "There is nothing to recover"),
@@ -44,14 +44,18 @@ ENDINGS = {
         ExitCode.CHECK_FAILED,
         "uscdr does not overwrite it",
     ),
+    "symptoms: uscdr verify db --skip-manual": (ExitCode.CHECK_FAILED, SPARED),
+    "symptoms: uscdr verify db signed-in": (ExitCode.CHECK_FAILED, SPARED),
     "symptoms: uscdr backup status": (ExitCode.CHECK_FAILED, "RPO MISSED"),
     "symptoms: uscdr runs resume --take-over": (ExitCode.BAD_INPUT, "no unfinished run"),
     "exercises: uscdr drill due": (ExitCode.CHECK_FAILED, OVERDUE),
     "exercises: uscdr drill due --ics exercises.ics": (ExitCode.CHECK_FAILED, OVERDUE),
 }
 """Nobody is at a terminal, the exercises were never done, no run is unfinished, and the data are whole again."""
-MAY_PASS = {"incident: uscdr incident check"}
-"""What ends with 0 on a fast machine: a notice is overdue after a quarter of an hour."""
+MAY_PASS = {
+    "incident: uscdr incident check", "symptoms: uscdr verify db --skip-manual", "symptoms: uscdr verify db signed-in"
+}  # fmt: skip
+"""By the quarter of an hour before: a notice is overdue after it, and checks use two logins in it."""
 KEY = Guide("kit").commands()[0].text
 BEFORE = (
     "uscdr sandbox up --backup-age 3h --plain",
