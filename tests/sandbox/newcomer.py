@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,10 @@ GIVEN = {
 TAKEN = {"At 3 a.m.": ("uscdr sandbox down", "unset USCDR_TARGET")}
 KEPT = ("USCDR_SANDBOX_PYTHON", "USCDR_SANDBOX_STEADY", "TMPDIR", "USCDR_SERVER_FILES")
 CODE = re.compile(r"^ {4}(\S.*)$")
+ASKING = re.compile(
+    r"uscdr (?:--target \S+ )?(?:recover|dns rollback|self uninstall --state)\b(?!.* --(?:dry-run|save-plan))"
+)
+NEEDED = re.compile(r"needs the confirmation phrase: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -61,40 +65,44 @@ class Line:
     @property
     def asks(self) -> bool:
         """Whether it asks for a phrase."""
-        return bool(re.search(r"^uscdr (?:recover|dns rollback)\b(?!.*--dry-run)", self.text))
+        return bool(ASKING.match(self.text))
 
 
 def lines(page: Path) -> Iterator[Line]:
-    section = ""
+    section, fenced = "", False
     for one in page.read_text().splitlines():
-        section = one.lstrip("# ") if one.startswith("#") else section
-        if found := CODE.match(one):
+        section = one.lstrip("# ") if one.startswith("#") and not fenced else section
+        fenced ^= one.startswith("```")
+        if not fenced and (found := CODE.match(one)):
             yield Line(section, re.sub(r"\s{2,}# .*$", "", found[1]))
 
 
 @dataclass
 class Newcomer:
-    """A shell of somebody who never used the program; what one line exports is there for the next."""
+    """A shell of somebody who never used the program: what a line exports, and where it goes, is there for the next."""
 
     home: Path
     env: dict[str, str] = field(default_factory=dict)
+    where: Path = field(init=False)
     plans: dict[str, str] = field(default_factory=dict)
     """What the last dry run of each command printed."""
 
     def __post_init__(self) -> None:
+        self.where = self.home
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         own = {"HOME": str(self.home), "PATH": path, "LANG": "C.UTF-8", "USER": "ada"}
         self.env = {**{name: os.environ[name] for name in KEPT if name in os.environ}, **own}
 
     def type(self, text: str) -> subprocess.CompletedProcess[str]:
         left = self.home / ".environment"
-        script = 'eval "$1"; code=$?; env -0 >"$2"; exit $code'
+        script = 'eval "$1"; code=$?; env -u PWD -u OLDPWD -0 PWD="$PWD" >"$2"; exit $code'
         with (self.home / ".out").open("w+") as out, (self.home / ".err").open("w+") as err:
             done = subprocess.run(
-                ["bash", "-c", script, "bash", text, str(left)], env=self.env, cwd=self.home,
+                ["bash", "-c", script, "bash", text, str(left)], env=self.env, cwd=self.where,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=300, check=False,
             )  # fmt: skip
         self.env = dict(one.split("=", 1) for one in left.read_text().split("\0") if "=" in one)
+        self.where = Path(self.env.pop("PWD", self.home))
         said = [(self.home / name).read_text() for name in (".out", ".err")]
         return subprocess.CompletedProcess(text, done.returncode, *said)
 
@@ -105,6 +113,9 @@ class Newcomer:
         return f"{line.text} --confirm {shlex.quote(phrase)}" if phrase else line.text
 
     def _asked(self, line: Line) -> str:
+        if " self uninstall " in line.text:
+            needed = NEEDED.search(self.type(line.text).stderr)
+            return needed[1] if needed else ""
         said = self.type(f"{line.text} --dry-run --json").stdout
         plans = [json.loads(one) for one in said.splitlines()]
         return next((one["phrase"] for one in plans if one.get("phrase")), "")
@@ -115,22 +126,27 @@ def follow(page: Path, newcomer: Newcomer) -> None:
     section = ""
     for line in lines(page):
         if line.section != section:
-            _type(newcomer, *TAKEN.get(section, ()), *GIVEN.get(line.section, ()))
+            typed(newcomer, *TAKEN.get(section, ()), *GIVEN.get(line.section, ()))
             section = line.section
         if line.is_run:
             wanted = CODES.get(f"{section}: {line.text}", ExitCode.DONE)
-            _type(newcomer, newcomer.confirmed(line) if line.asks else line.text, code=wanted)
+            typed(newcomer, newcomer.confirmed(line) if line.asks else line.text, codes=(wanted,))
     assert not (newcomer.home / ".local" / "state" / "uscdr" / "sandbox").exists(), "the sandbox is still there"
 
 
-def _type(newcomer: Newcomer, *texts: str, code: int = ExitCode.DONE) -> None:
+def typed(newcomer: Newcomer, *texts: str, codes: Collection[int] = (ExitCode.DONE,)) -> str:
+    """Type each line, which must end with one of `codes`. What the last one printed."""
+    said = ""
     for text in texts:
         done = newcomer.type(text)
-        said = f"$ {text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-        assert "Traceback" not in said, said
-        assert done.returncode == code, f"exit {done.returncode}\n{said}"
+        said = f"$ {text}\n{done.stdout}\n{done.stderr}"
+        assert not re.search(r"^Traceback", said, re.MULTILINE), said
+        assert done.returncode in codes, (
+            f"exit {done.returncode}\n$ {text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        )
         if text.endswith(" --dry-run"):
             newcomer.plans[text.removesuffix(" --dry-run")] = done.stdout
+    return said
 
 
 def unread(page: Path) -> list[str]:

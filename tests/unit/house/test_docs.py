@@ -106,7 +106,7 @@ def test_a_wrong_one_is_found() -> None:
     assert missing("`engine/step.py:Step.probe`, `docs/`, `scenarios.yaml`, `runs list`, `a/b`") == []
     assert missing("`engine/steps.py`") == ["engine/steps.py"]
     assert missing("`engine/step.py:Step.prob`") == ["engine/step.py:Step.prob"]
-    links = "[a](safety.md) [b](safty.md) [c](recovery.md#and-back-again) [d](recovery.md#and-on)"
+    links = "[a](safety.md) [b](safty.md) [c](recovery.md#how-long-will-it-take) [d](recovery.md#and-on)"
     assert broken(ARCHITECTURE, links) == ["safty.md", "recovery.md#and-on"]
 
 
@@ -180,7 +180,7 @@ def test_every_key_is_documented_and_no_other(heading: str, before: str, model: 
 
 
 def test_what_may_be_said_of_access_is_documented() -> None:
-    told = set(SPAN.findall(CONFIGURATION.read_text() + (DOCS / "recovery.md").read_text()))
+    told = set(SPAN.findall(CONFIGURATION.read_text() + (DOCS / "recovery-reference.md").read_text()))
     assert set(AccessTables.model_fields) <= told
 
 
