@@ -33,7 +33,7 @@ class Limit:
 
 
 LIMITS = {
-    "modules": Limit(441, 441),  # 440 before keys of kits; 400 before doctor, help, saved plans and schemas; 300 before incidents and exercises
+    "modules": Limit(441, 441),  # 400 before doctor, help, saved plans, schemas and keys; 300 before incidents
     "names": Limit(20, 20),
     "doubles": Limit(0, 0),
     "circles": Limit(0, 0, everywhere=True),

@@ -57,10 +57,10 @@ ENDINGS = {
         SPARED,
     ),
     "team: uscdr runs resume RUN --take-over": (ExitCode.BAD_INPUT, "uscdr does not resume checks"),
-    (
-        "sandbox: uscdr --target sandbox kit build --to ~/safe --recipient"
-        " \"$(sed -n 's/# public key: //p' ~/.config/uscdr/identity.txt)\""
-    ): (ExitCode.CHECK_FAILED, "its data is NOT in this kit"),
+    ('sandbox: uscdr --target sandbox kit build --to ~/safe --recipient "$(uscdr kit key)"'): (
+        ExitCode.CHECK_FAILED,
+        "its data is NOT in this kit",
+    ),
     "sandbox: uscdr --target sandbox dns rollback --dry-run": (
         ExitCode.CHECK_FAILED,
         "so there is nothing to roll back",

@@ -61,7 +61,7 @@ BEFORE = (
     "uscdr sandbox up --backup-age 3h --plain",
     "export USCDR_TARGET=sandbox",
     KEY,
-    "export USCDR_KIT_RECIPIENTS=\"$(sed -n 's/# public key: //p' ~/.config/uscdr/identity.txt)\"",
+    'export USCDR_KIT_RECIPIENTS="$(uscdr kit key)"',
     "export USCDR_AGE_IDENTITY=~/.config/uscdr/identity.txt",
     "uscdr kit build",
 )

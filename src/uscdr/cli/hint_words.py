@@ -252,10 +252,10 @@ ALONE: dict[str, tuple[str, ...]] = {
 }
 """The commands for a verb alone, the likeliest first."""
 
-_KEYS = ("docs kit", "kit build")
+_KEYS = ("kit key", "docs kit")
 _LOST = ("verify", "recover db", "recover app", "recover infra")
 PHRASES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("keygen", "age-keygen", "ssh-keygen", "kit key", "kit keys", "kit keygen", "restic key"), _KEYS),
+    **dict.fromkeys(("keygen", "age-keygen", "ssh-keygen", "kit keys", "kit keygen", "restic key"), _KEYS),
     **dict.fromkeys(("key generate", "keys generate", "generate key", "generate keys", "create key", "new key",
                      "make key", "key new", "key create", "key add", "keys add"), _KEYS),
     **dict.fromkeys(("emergency", "urgent", "sos", "panic", "disaster", "what now", "now what"), _LOST),

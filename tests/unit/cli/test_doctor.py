@@ -295,8 +295,8 @@ def no_sandbox(machine: Machine) -> None:
 
 INSTALL = install("proof")
 BROKEN: list[tuple[Callable[[Machine], None], str, str, str]] = [
-    (no_application, "application", "problem", "uscdr recover infra"),
-    (no_database, "application", "problem", "uscdr recover infra"),
+    (no_application, "application", "problem", " recover infra --dry-run"),
+    (no_database, "application", "problem", " recover infra "),
     (no_pg_restore, "postgresql client", "problem", INSTALL),
     (no_pg_restore, "postgresql client", "problem", "sudo apt-get install postgresql-17"),
     (old_pg_restore, "postgresql client", "warning", INSTALL),

@@ -91,7 +91,7 @@ HABITS = {
     "restic key add": "docs kit", "restic init": "config init", "borg extract": "backup pull",
     "wal-g backup-list": "backup list", "velero restore create": "recover db",
     "scale web=1": "runbook db", "ps:scale web=1": "runbook db", "kubectl scale --replicas=1 web": "runbook app",
-    "keygen": "docs kit", "age-keygen": "docs kit", "key generate": "docs kit", "kit keygen": "docs kit",
+    "keygen": "kit key", "age-keygen": "kit key", "key generate": "kit key", "kit keygen": "kit key",
     "heroku pg:backups": "backup list", "heroku pg:backups:download": "backup pull", "heroku ps": "verify app",
     "heroku releases:rollback v12": "recover app --release v12", "heroku maintenance:on": "runbook db",
     "heroku config": "config show", "heroku run bash": "runbook app", "heroku restart": "recover app",

@@ -298,5 +298,5 @@ def test_where_no_release_helps_the_scenario_that_does_is_named(quick: Path) -> 
     code, message = ended(ending)
     assert (code, run.world.writes) == (ExitCode.CHECK_FAILED, [])
     assert "recorded as applied, but missing in the database: patients_patient.name" in message
-    assert "uscdr recover db" in message
-    assert advice(ending) == "This run changed nothing; an earlier run left this state (see: uscdr runs list)."
+    assert advice(ending).startswith("This run changed nothing; an earlier run left this state (see: uscdr runs list).")
+    assert "uscdr recover db" in advice(ending)

@@ -49,7 +49,7 @@ def test_pages_that_fail_go_back_one_release() -> None:
     judged = remedy(seen())
     assert (judged.what, judged.to and judged.to.version) == ("rollback", 40)
     assert judged.undone == ("v41 Deploy 00000029",)
-    assert "1 of 1 checks fail" in judged.why
+    assert "1 of 1 check fails" in judged.why
 
 
 def test_a_crashed_dyno_goes_back_although_migrations_are_pending() -> None:
