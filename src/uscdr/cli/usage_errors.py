@@ -103,9 +103,17 @@ def _bad_option(context: Any, name: str) -> BadInput:  # noqa: ANN401 - Click's 
 
 def _missing(context: Any, param: Any) -> BadInput:  # noqa: ANN401 - Click's types are private
     name = f"{param.opts[-1]} {param.metavar}" if param.param_type_name == "option" else str(param.metavar)
-    said = manual_of(context.command.callback)
-    example = f"For example: uscdr {said.examples[0]}" if said else _help(context)
-    return BadInput(f"{context.command_path} needs {name}.", next_action=example)
+    return BadInput(f"{context.command_path} needs {name}.", next_action=_example(context, name))
+
+
+def _example(context: Any, name: str) -> str:  # noqa: ANN401 - Click's types are private
+    """An example that begins as the line does; of another choice than the operator's none would help."""
+    said, line = manual_of(context.command.callback), shlex.join(typed(context))
+    if said is None:
+        return _help(context)
+    if found := next((one for one in said.examples if one.startswith(line)), None):
+        return f"For example: uscdr {found}"
+    return f"Run: uscdr {line} {name}. What may stand there: {context.command_path} --help"
 
 
 def _bad_value(context: Any, error: Any) -> BadInput:  # noqa: ANN401 - Click's types are private

@@ -50,7 +50,7 @@ Form = Annotated[
     changes="Nothing. With --allow-writes some checks write something and undo it; with --save-baseline the "
     "measurements are saved on this machine.",
     examples=("verify", "verify db --skip-manual", "verify all 'mail*' --answer patients-visible=yes", "verify --list"),
-    exits=LOOKS | {1: "a check failed or was not made", 4: "a question was not answered"},
+    exits=LOOKS | {1: "a check failed, was not made, or nobody answered its question"},
     see=("watch", "recover db", "drill due"),
 )
 def verify(

@@ -146,7 +146,8 @@ def _complaint(last: CheckRound) -> CheckFailed | None:
         )
     first = min(failing, key=lambda name: VERDICTS.index(found[name].verdict))
     named = ", ".join(failing[:_MOST_NAMED]) + (" …" if len(failing) > _MOST_NAMED else "")
-    return CheckFailed(f"{words}: {named}.", why=f"{first}: {found[first].evidence}.", next_action=_LOOK)
+    why = f"{first}: {found[first].evidence}"  # which may be the question that nobody answered
+    return CheckFailed(f"{words}: {named}.", why=why if why.endswith("?") else f"{why}.", next_action=_LOOK)
 
 
 def _explained(complaint: CheckFailed | None, last: CheckRound, deps: Adapters) -> UscdrError | None:

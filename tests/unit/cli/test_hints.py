@@ -282,3 +282,17 @@ def test_every_verb_of_every_object_is_answered(verb: str, thing: str, capsys: C
     command = answer(f"{verb} {thing}", capsys)[0]
     assert "--help" not in command
     parsed(shlex.split(command))
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("sandbox break", "For example: uscdr sandbox break db --how drop-table"),
+        ("sandbox break app", "For example: uscdr sandbox break app --how bad-release"),
+        ("sandbox break infra", "Run: uscdr sandbox break infra --how KIND."),
+        ("--target sandbox drill record", "Run: uscdr --target sandbox drill record NAME."),
+    ],
+)
+def test_what_is_lacking_is_shown_for_what_was_typed(typed: str, wanted: str, capsys: Captured) -> None:
+    assert main.run(typed.split()) == 2
+    assert wanted in " ".join(capsys.readouterr().err.split())
