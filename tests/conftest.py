@@ -25,8 +25,8 @@ COSTS = {
     "test_original_answers": 13, "test_sandbox_life": 24, "test_break_infra": 9, "test_sandbox_services": 9,
     "test_clinic_http": 8, "test_media_clinic": 8, "test_clinic_media": 6, "test_media_adapter": 6,
     "test_sandbox_builds": 6, "test_single_writes_killed": 14, "test_provisioning_adapter": 7,
-    "test_sandbox_transfers": 5, "test_drill_own_data": 25, "test_readme_typed": 60, "test_tutorial_typed": 60,
-    "test_guides_typed": 80, "test_outage_guides_typed": 80,
+    "test_sandbox_transfers": 5, "test_drill_own_data": 25, "test_readme_typed": 120, "test_tutorial_typed": 110,
+    "test_guides_typed": 160, "test_outage_guides_typed": 240, "test_questions": 80, "test_last_screens": 90,
 }  # fmt: skip
 """Seconds of the processor that a file of tests/sandbox takes, where it is more than a few."""
 ROOM = 4 << 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import json
 import os
@@ -39,6 +40,7 @@ class Terminal:
     ) -> None:  # fmt: skip
         self.screen = pyte.HistoryScreen(columns, rows, history=2000, ratio=0.001)
         self._stream, self.raw = pyte.Stream(self.screen), ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._place = tempfile.TemporaryDirectory()
         self._notes, self._go = Path(self._place.name) / "notes", Path(self._place.name) / "go"
         self._notes.touch()
@@ -80,7 +82,7 @@ class Terminal:
 
     def _feed(self) -> None:
         if select.select([self._master], [], [], 0.05)[0]:
-            text = os.read(self._master, 1 << 16).decode(errors="replace")
+            text = self._decoder.decode(os.read(self._master, 1 << 16))  # a read may end within a character
             self.raw += text
             self._stream.feed(text)
 
@@ -88,9 +90,10 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def paste(self, text: str) -> None:
-        """As a terminal does: marked if the command asked for marks, else as if typed."""
+        """As a terminal does, once the command asked for marks around a paste."""
+        self.until(lambda: "bracketed paste" in self.on)
         typed = text.replace("\n", "\r")
-        self.send(f"\x1b[200~{typed}\x1b[201~" if "bracketed paste" in self.on else typed)
+        self.send(f"\x1b[200~{typed}\x1b[201~")
 
     def resize(self, columns: int, rows: int = 60) -> None:
         if hasattr(self, "shell"):

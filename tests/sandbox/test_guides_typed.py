@@ -61,10 +61,7 @@ ENDINGS = {
         ExitCode.CHECK_FAILED,
         "its data is NOT in this kit",
     ),
-    "sandbox: uscdr --target sandbox dns rollback --dry-run": (
-        ExitCode.CHECK_FAILED,
-        "so there is nothing to roll back",
-    ),
+    "sandbox: uscdr --target sandbox dns rollback --dry-run": (ExitCode.CHECK_FAILED, "There is no application"),
 }
 """Nobody answers a question here, and the checks leave most logins to users; no application was rebuilt, no run is
 unfinished, a second database is in no kit, and no domain was switched."""

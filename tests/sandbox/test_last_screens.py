@@ -300,6 +300,7 @@ def test_a_screen_fits_its_terminal(place: Place, what: str, where: str) -> None
         assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;[0-9;]*)m", terminal.raw)
     if what in LAID_OUT:
         bare = re.sub(r"\x1b\[[0-9;]*m", "", terminal.raw).replace("\r", "")
+        bare = re.sub(r"(?m)^Incident .* is (open|not closed).*\n", "", bare)  # the reminder, if another test left one
         assert max(map(len, bare.splitlines())) <= columns, bare
         wide = place.call(*words)
         assert words_of(bare) <= words_of(wide), words_of(bare) - words_of(wide)

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 
 from uscdr.commands.housekeeping import clear_up, state
 from uscdr.engine.gate import Gate
+from uscdr.models.runs import ANY_RECOVERY
 from uscdr.engine.step import BlastRadius
 from uscdr.errors import BadInput, Declined, LockHeld
 from uscdr.files import below, disk_errors, try_lock
@@ -187,7 +188,7 @@ def _remove(place: Path, wanted: UninstallOptions, output: Output) -> None:
         if not going:
             output.say("There is nothing to remove.")
             return
-        _confirm(Gate(asker, wanted.confirm), _blast(place, items, going))
+        _confirm(Gate(asker, wanted.confirm), _blast(place, items, going), journals)
         with disk_errors(f"uscdr could not remove everything in {place}.", "See what is left: uscdr self uninstall"):
             for one in going:
                 if one.path.is_dir():
@@ -199,11 +200,13 @@ def _remove(place: Path, wanted: UninstallOptions, output: Output) -> None:
     _tell(going, output)
 
 
-def _confirm(gate: Gate, blast: BlastRadius) -> None:
+def _confirm(gate: Gate, blast: BlastRadius, journals: Journals) -> None:
     try:
         gate.confirm(blast)
     except Declined as error:
-        raise Declined(error.message, why=error.why, next_action=f"{_NOTHING} {error.next_action}") from error
+        command = f"uscdr self uninstall --state{' --journals remove' if journals == 'remove' else ''}"
+        way = error.next_action.replace(ANY_RECOVERY, command)
+        raise Declined(error.message, why=error.why, next_action=f"{_NOTHING} {way}") from error
 
 
 def _journals(items: Sequence[_Item], asker: Prompter, wanted: UninstallOptions) -> Journals:
