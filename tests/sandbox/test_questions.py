@@ -116,6 +116,7 @@ WAYS = {
 def asked(terminal: Terminal, question: Question, way: Way) -> int:
     """Go the way; the exit code."""
     terminal.until(question.asks)
+    terminal.until(lambda: terminal.raw.rstrip().endswith(">"))  # before, the terminal would still edit the line itself
     if way.columns:
         terminal.resize(way.columns)
     if way.stopped:

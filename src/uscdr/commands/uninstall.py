@@ -17,12 +17,12 @@ from typing_extensions import TypedDict
 
 from uscdr.commands.housekeeping import clear_up, state
 from uscdr.engine.gate import Gate
-from uscdr.models.runs import ANY_RECOVERY
 from uscdr.engine.step import BlastRadius
 from uscdr.errors import BadInput, Declined, LockHeld
 from uscdr.files import below, disk_errors, try_lock
 from uscdr.installation import removal
 from uscdr.journal import runs
+from uscdr.models.runs import ANY_RECOVERY
 from uscdr.phrase import short_phrase
 from uscdr.settings import Directories, Operator
 from uscdr.ui.prompts import Prompter

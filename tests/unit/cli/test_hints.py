@@ -88,7 +88,7 @@ HABITS = {
     "restic snapshots": "backup list", "restic backup": "backup capture", "restic restore latest": "recover db",
     "restic restore latest --target /tmp/x": "recover db", "restic check --read-data": "backup prove",
     "restic forget --prune": "backup prune", "restic unlock": "runs show", "restic copy": "backup pull",
-    "restic key add": "docs kit", "restic init": "config init", "borg extract": "backup pull",
+    "restic key add": "kit key", "restic init": "config init", "borg extract": "backup pull",
     "wal-g backup-list": "backup list", "velero restore create": "recover db",
     "scale web=1": "runbook db", "ps:scale web=1": "runbook db", "kubectl scale --replicas=1 web": "runbook app",
     "keygen": "kit key", "age-keygen": "kit key", "key generate": "kit key", "kit keygen": "kit key",
