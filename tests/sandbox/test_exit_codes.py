@@ -97,12 +97,15 @@ def test_a_refused_token_is_3(refused: Place, command: tuple[str, ...]) -> None:
     done = refused.call(*command)
     assert done.returncode == 3, done.stderr
     assert "HEROKU_API_KEY" in done.stderr + done.stdout
+    assert "eft behind" not in done.stderr  # it changed nothing
+    assert "State left" not in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_dead_provider_is_3(dead: Place, command: tuple[str, ...]) -> None:
     done = dead.call(*command)
     assert done.returncode == 3, done.stderr
+    assert "State left" not in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, ("recover", "infra", DRY), ("dns", "rollback", DRY)], ids=" ".join)

@@ -363,7 +363,7 @@ def _for_people(journal: Path) -> dict[str, str]:
 
 def _left_over(deps: Adapters, journal: Path) -> dict[str, str]:
     """The state in which the application was left, and how to let users in if nothing was overwritten yet."""
-    left = _left_behind(deps) | _for_people(journal)
+    left = _left_behind(deps, journal) | _for_people(journal)
     again = reopen_command(Journal.read(journal).events(), _normal(deps, left)) if MAINTENANCE in left else ""
     return left | ({"to let them in instead of going on": again} if again else {})
 
@@ -374,15 +374,19 @@ def _normal(deps: Adapters, left: Mapping[str, str]) -> dict[str, int]:
     return {kind: known.get(kind, 1) for kind in left.get("stopped", "").split(", ") if kind}
 
 
-def _left_behind(deps: Adapters) -> dict[str, str]:
-    """The application's state as the platform shows it; beside a new application also the old one's."""
+def _left_behind(deps: Adapters, journal: Path) -> dict[str, str]:
+    """The application's state as the platform shows it; beside a new application also the old one's.
+
+    A run that changed nothing left none that it would have to be unsure of.
+    """
     try:
         left = _old_application(deps, deps.old_app) if deps.app != deps.old_app else {}
         return left | _left(deps)
     except ApplicationGone:  # the error of the run, or its next step, says so
         return {}
     except (ProviderError, Interrupted) as error:
-        return {"state of the application": f"unknown ({error.message})"}
+        wrote = runs.RunSummary.of(Journal.read(journal)).wrote
+        return {"state of the application": f"unknown ({error.message})"} if wrote else {}
 
 
 def _left(deps: Adapters) -> dict[str, str]:
