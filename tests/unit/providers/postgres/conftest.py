@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 
 from private_servers import running
 from uscdr.pgserver.server import LocalPostgres
+from uscdr.providers.postgres import masking
 from uscdr.providers.postgres.database import PostgresDatabase
 
 CLINIC = """
@@ -129,3 +131,11 @@ def slow(new_database: Callable[..., Any], tmp_path: Path) -> Path:
     clinic = new_database()
     clinic.run(SLOW.replace("slow_source", clinic.name))
     return dump(clinic, tmp_path / "slow.dump")
+
+
+@pytest.fixture(autouse=True)
+def _known_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys of maskings are the same in each run of a test: by chance a masked word may be any word."""
+    numbers = count(1)
+    drawn = SimpleNamespace(token_hex=lambda size: f"{next(numbers):0{2 * size}x}")
+    monkeypatch.setattr(masking, "secrets", drawn)
