@@ -33,7 +33,7 @@ class Limit:
 
 
 LIMITS = {
-    "modules": Limit(441, 441),  # 400 before doctor, help, saved plans, schemas and keys; 300 before incidents
+    "modules": Limit(442, 442),  # 400 before doctor, help, saved plans, schemas and keys; 300 before incidents
     "names": Limit(20, 20),
     "doubles": Limit(0, 0),
     "circles": Limit(0, 0, everywhere=True),

@@ -16,7 +16,7 @@ from uscdr.cli import FILES
 from uscdr.cli.at_end import AT_END
 from uscdr.errors import BadInput, Declined, ExitCode, MachineError, UscdrError
 from uscdr.ui.console import STANDARD
-from uscdr.ui.text import CARRIED
+from uscdr.ui.pasted import CARRIED
 
 if TYPE_CHECKING:
     from uscdr.ui.console import Output

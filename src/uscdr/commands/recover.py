@@ -32,7 +32,7 @@ from uscdr.scenarios.adapters import Request
 from uscdr.settings import SHARED_STATE
 from uscdr.shared.team import Team
 from uscdr.typed_time import past_typed
-from uscdr.ui.text import CARRIED
+from uscdr.ui.pasted import CARRIED
 from uscdr.wiring import adapters
 from uscdr.wiring.kits import identity_file, pinned
 from uscdr.wiring.session import process

@@ -12,9 +12,9 @@ from uscdr.errors import BadInput
 from uscdr.journal import runs
 from uscdr.journal.reader import Journal
 from uscdr.settings import Directories
+from uscdr.ui.pasted import CARRIED
 from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import show_table
-from uscdr.ui.text import CARRIED
 from uscdr.words import escape, moment, plural
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from typing_extensions import TypedDict
 
 from uscdr.errors import ExitCode, MachineError, UscdrError
+from uscdr.ui.pasted import CARRIED
 from uscdr.ui.schemas import Schema
-from uscdr.ui.text import CARRIED, Line, Span, Tone, painted
+from uscdr.ui.text import Line, Span, Tone, painted
 from uscdr.words import amount, escape
 
 if TYPE_CHECKING:

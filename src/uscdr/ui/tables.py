@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from uscdr.ui.console import Output, environment
-from uscdr.ui.text import CARRIED, cells, wrap
+from uscdr.ui.pasted import CARRIED
+from uscdr.ui.text import cells, wrap
 from uscdr.words import escape
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ import pytest
 
 from uscdr import errors
 from uscdr.ui.console import NEXT, Output, OutputStream, _Outlet
+from uscdr.ui.pasted import CARRIED
 from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import draw_table, show_table
-from uscdr.ui.text import CARRIED, cells
+from uscdr.ui.text import cells
 
 
 class Terminal(io.StringIO):
