@@ -90,10 +90,12 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def paste(self, text: str) -> None:
-        """As a terminal does, once the command asked for marks around a paste."""
+        """As a terminal does, once the command asked for marks around a paste; until its last line is shown."""
         self.until(lambda: "bracketed paste" in self.on)
+        shown, last = len(self.raw), text.rpartition("\n")[2]
         typed = text.replace("\n", "\r")
         self.send(f"\x1b[200~{typed}\x1b[201~")
+        self.until(lambda: last in self.raw[shown:])
 
     def resize(self, columns: int, rows: int = 60) -> None:
         if hasattr(self, "shell"):

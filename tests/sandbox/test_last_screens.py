@@ -85,11 +85,10 @@ class Place:
 
 def _give(terminal: Terminal, keys: str) -> None:
     """Give the keys, and wait for what they bring about. A paste is one text, and no answer before Enter."""
-    shown = len(terminal.raw)
     if keys == LINES:
         terminal.paste(keys)
-        terminal.until(lambda: "go on" in terminal.raw[shown:])
         return
+    shown = len(terminal.raw)
     terminal.send(keys)
     if keys.endswith("\r"):
         terminal.until(lambda: terminal.code is not None or terminal.raw[shown:].endswith("> "))

@@ -131,11 +131,10 @@ def asked(terminal: Terminal, question: Question, way: Way) -> int:
 
 def given(terminal: Terminal, keys: str) -> None:
     """Give the keys, and wait until the command has taken them. A paste is one text, and no answer before Enter."""
-    shown = len(terminal.raw)
     if keys == LINES:
         terminal.paste(keys)
-        terminal.until(lambda: "go on" in terminal.raw[shown:])
         return
+    shown = len(terminal.raw)
     terminal.send(keys)
     if keys.endswith("\r"):
         terminal.until(lambda: terminal.raw[shown:].rstrip().endswith(">"))

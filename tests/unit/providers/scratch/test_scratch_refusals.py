@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import traceback
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,11 +62,14 @@ def test_truncated_dump(base: Path, good: Path, tmp_path: Path) -> None:
 
 def test_flipped_bit_in_the_data(base: Path, good: Path, tmp_path: Path) -> None:
     damaged = bytearray(good.read_bytes())
-    damaged[len(damaged) // 2] ^= 0x10
+    # Behind the header of the largest block: elsewhere it may hit the length of a block.
+    starts = [*(found.start() for found in re.finditer(rb"\x78[\x01\x5e\x9c\xda]", damaged)), len(damaged)]
+    start, _ = max(pairwise(starts), key=lambda one: one[1] - one[0])
+    damaged[start + 40] ^= 0x10
     (tmp_path / "dump").write_bytes(damaged)
     error = refusal(base, tmp_path / "dump")
-    # Where the middle lies differs from dump to dump: in a block that cannot be decompressed, or in its length.
-    assert ("could not restore" in error.message and "uncompress" in error.why) or "dump is damaged" in error.message
+    assert "could not restore" in error.message
+    assert "uncompress" in error.why
 
 
 def test_dump_of_nothing(source: Any, base: Path, tmp_path: Path) -> None:
