@@ -52,8 +52,10 @@ campaigns: $(STAMP)      ## kill -9, faults, bad input, leaks: real processes on
 mutants: $(STAMP)        ## whether the tests find the faults of a fixed list; JOBS=2 for two at a time
 	$(BIN)/python -m tools.mutate --jobs $(JOBS)
 
-bench: $(STAMP)          ## ratios in one run
-	$(BIN)/python -m bench
+bench: $(STAMP)          ## ratios in one run, into docs/benchmarks.md and reports/bench.json
+	bash tests/conformance/install_clients.sh .clients
+	sh tests/conformance/install_packages.sh
+	$(BIN)/python -m bench --write
 
 pages: $(STAMP)          ## the manual pages, docs/commands.md and the pictures of screens; tests hold that they are up to date
 	$(BIN)/python -m tools.pages
