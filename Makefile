@@ -8,7 +8,7 @@ JOBS ?= 1
 # Thousands of processes are started by tests and campaigns: none of them compiles the program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: drill drills test check conformance campaigns mutants bench pages sbom audit clean
+.PHONY: drill drills drills-with-pip drills-with-uv test check conformance campaigns mutants bench pages sbom audit clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "1/3 Creating the virtual environment $(VENV)"
@@ -28,7 +28,12 @@ drill: $(STAMP)          ## the main job: a database disaster on the sandbox, re
 	$(BIN)/uscdr drill db
 
 drills: $(STAMP)         ## every disaster (database, application, media, infrastructure, backups), from the installed wheel, with pip and with uv
-	bash tests/installed/drills.sh $(BIN)/python reports db app media infra backups
+	$(MAKE) -j 2 --output-sync=target drills-with-pip drills-with-uv
+
+drills-with-pip: $(STAMP)
+	bash tests/installed/drills.sh $(BIN)/python reports infra db app media backups
+
+drills-with-uv: $(STAMP)
 	bash tests/installed/tool.sh $(BIN)/python $(BIN)/uv reports/tool
 
 test: $(STAMP)           ## unit, golden and sandbox tests
