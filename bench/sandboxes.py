@@ -39,7 +39,8 @@ class Bench:
         home.mkdir(exist_ok=True)
         said = json.loads(self.uscdr("sandbox", "env", "--json").out)["variables"]
         path = f"{CLIENTS / 'node_modules' / '.bin'}:{os.environ['PATH']}"
-        quiet = {"DISABLE_TELEMETRY": "true", "HEROKU_SKIP_NEW_VERSION_CHECK": "true"}
+        still = ("DISABLE_TELEMETRY", "HEROKU_SKIP_NEW_VERSION_CHECK", "HEROKU_DISABLE_AUTOUPDATE")
+        quiet = dict.fromkeys(still, "true")
         return {"PATH": path, "HOME": str(home), **quiet, **{name: str(value) for name, value in said.items()}}
 
 

@@ -125,5 +125,8 @@ def client_environment(clients: Path, home: Path, sandbox_env: Mapping[str, str]
     """An environment that holds nothing of the person's own: only the sandbox's variables."""
     path = [str(clients / "node_modules" / ".bin"), *os.environ.get("PATH", os.defpath).split(":")]
     who = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    quiet = {"TERM": "dumb", "NO_COLOR": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
+    quiet = {
+        "TERM": "dumb", "NO_COLOR": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1",
+        "HEROKU_DISABLE_AUTOUPDATE": "1",
+    }  # fmt: skip
     return {"PATH": ":".join(path), "HOME": str(home), **quiet, **who, **sandbox_env}
