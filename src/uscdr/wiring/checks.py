@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from uscdr.checks.attempts import LOGINS, AttemptLimit, Attempts
 from uscdr.checks.baseline import Baseline
-from uscdr.checks.context import CheckContext, Expected, Once, PlatformCache, Sends
+from uscdr.checks.context import Ahead, CheckContext, Expected, Once, PlatformCache, Sends
 from uscdr.checks.kinds.http import HttpCheck
 from uscdr.clock import system_time
 from uscdr.errors import BadInput
@@ -193,10 +193,10 @@ class _Bench:
 
     def code_migrations(self) -> CodeMigrations | None:
         """The migrations of the deployed commit; None when it is unknown."""
+        deploys = self.given.adapters.deploys
+        builds = Ahead(lambda: deploys.builds(self.facts.name))
         running = next((one for one in self.facts.releases() if one.current), None)
-        commit = (
-            Build.commit_of(running.slug_id, self.given.adapters.deploys.builds(self.facts.name)) if running else ""
-        )
+        commit = Build.commit_of(running.slug_id, builds.result()) if running else ""
         if self.given.adapters.source is None or not commit:
             return None
         return self.given.adapters.source.archive(commit, self.given.adapters.work)
