@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from uscdr.checks.uptime import LOG_LINES, WINDOW
 from uscdr.errors import ProviderError
+from uscdr.threads import Ahead
 from uscdr.words import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -115,54 +115,6 @@ LIMIT = 20.0
 """Seconds for one request to the platform: less than a check's limit, so that the check can name the provider."""
 
 
-class Ahead(Generic[T]):
-    """A look that begins now, on a thread of its own, and whose answer is needed later.
-
-    The thread is a daemon, as those of the checks are: a look that hangs holds up no end of the process.
-    """
-
-    def __init__(self, ask: Callable[[], T], name: str = "look ahead") -> None:
-        self._value: T | None = None
-        self._error: Exception | None = None
-        self._there = threading.Event()
-        threading.Thread(target=self._fetch, args=(ask,), daemon=True, name=name).start()
-
-    def ended(self, within: float | None = None) -> bool:
-        """Wait for the end, at most so many seconds; whether it is there."""
-        return self._there.wait(within)
-
-    def result(self) -> T:
-        """The answer, once it is there. Raises the look's error."""
-        self._there.wait()
-        if self._error is not None:
-            raise self._error
-        return cast("T", self._value)
-
-    def _fetch(self, ask: Callable[[], T]) -> None:
-        try:
-            self._value = ask()
-        except Exception as error:  # noqa: BLE001 - kept, and raised again to everybody who asks
-            self._error = error
-        self._there.set()
-
-
-def side_by_side(looks: Sequence[Callable[[], T]], *, workers: int) -> list[T]:
-    """The answers of independent looks of one check, at most `workers` at once, in the order of the looks.
-
-    Raises the error of the first look that failed, once all have ended.
-    """
-    room = threading.Semaphore(workers)
-
-    def one(look: Callable[[], T]) -> T:
-        with room:
-            return look()
-
-    begun = [Ahead(partial(one, look)) for look in looks]
-    for each in begun:
-        each.ended()
-    return [each.result() for each in begun]
-
-
 class Once:
     """Cached answers. A second caller waits for a running request; errors are cached too.
 
@@ -181,7 +133,7 @@ class Once:
         if not answer.ended(max(0.0, until - time.monotonic())):
             words = f"{self._provider} did not return its {name} within {duration(self._limit)}."
             raise ProviderError(words, provider=self._provider, retryable=True)
-        return cast("T", answer.result())
+        return answer.result()
 
     def begin(self, name: str, ask: Callable[[], T]) -> tuple[float, Ahead[T]]:
         """Send the request unless it was sent, without waiting; until when callers wait, and the answer."""

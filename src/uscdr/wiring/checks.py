@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from uscdr.checks.attempts import LOGINS, AttemptLimit, Attempts
 from uscdr.checks.baseline import Baseline
-from uscdr.checks.context import Ahead, CheckContext, Expected, Once, PlatformCache, Sends
+from uscdr.checks.context import CheckContext, Expected, Once, PlatformCache, Sends
 from uscdr.checks.kinds.http import HttpCheck
 from uscdr.clock import system_time
 from uscdr.errors import BadInput
@@ -24,6 +24,7 @@ from uscdr.providers.probes.mail import MailProbe
 from uscdr.providers.probes.queue import QueueProbe
 from uscdr.providers.probes.tls import TlsProbe
 from uscdr.providers.probes.website import LOGIN, ApplicationWebsite
+from uscdr.threads import Ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

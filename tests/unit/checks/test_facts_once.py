@@ -8,8 +8,9 @@ from functools import partial
 
 import pytest
 
-from uscdr.checks.context import Ahead, Once, side_by_side
+from uscdr.checks.context import Once
 from uscdr.errors import ProviderError
+from uscdr.threads import Ahead, side_by_side
 
 
 def test_it_is_asked_once_whoever_asks() -> None:

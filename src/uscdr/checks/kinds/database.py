@@ -217,8 +217,8 @@ class MigrationsCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
-        from uscdr.checks.context import Ahead
         from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+        from uscdr.threads import Ahead
 
         database = context.database()
         applied_there = Ahead(database.migrations)  # while the platform and the repository are asked for the code

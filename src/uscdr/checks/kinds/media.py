@@ -28,8 +28,9 @@ from uscdr.words import moment
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from uscdr.checks.context import Ahead, CheckContext, Expected
+    from uscdr.checks.context import CheckContext, Expected
     from uscdr.models.media import Asset, AssetKey, FileReferences, Kind, Quota
+    from uscdr.threads import Ahead
 
 LOOKS = 6
 """Calls for the sample, out of an hourly rate limit; each downloaded file needs one more for its digest."""
@@ -63,7 +64,7 @@ class MediaCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
-        from uscdr.checks.context import Ahead
+        from uscdr.threads import Ahead
 
         if context.media is None:
             return Finding("not checked", "the target has no media service")
@@ -268,7 +269,7 @@ def _lies_open(one: _File, held: Mapping[AssetKey, Asset]) -> bool:
 
 
 def _look_up(media: Media, keys: Mapping[AssetKey, None]) -> dict[AssetKey, Asset]:
-    from uscdr.checks.context import side_by_side
+    from uscdr.threads import side_by_side
 
     held: dict[AssetKey, Asset] = {}
     for found in side_by_side([partial(media.look_up, batch) for batch in _batches(keys)], workers=AT_ONCE):
@@ -292,7 +293,7 @@ def _present(one: _File, held: Mapping[AssetKey, Asset]) -> Asset | None:
 
 def _compare(media: Media, assets: Sequence[Asset], work: Path | None) -> tuple[int, int, int]:
     """The numbers of downloaded files, of files that differ from the service's list, and of files refused to users."""
-    from uscdr.checks.context import side_by_side
+    from uscdr.threads import side_by_side
 
     with tempfile.TemporaryDirectory(prefix="uscdr-", dir=work) as place:  # 0700
         looks = [partial(_judged, media, asset, Path(place) / str(number)) for number, asset in enumerate(assets)]
