@@ -16,7 +16,7 @@ LOOKS = (
     ("backup status", "pg:backups", AIM),
     ("runs show", "releases", AIM_OFFLINE),
 )
-"""Ours, theirs, and the aim; both sides ask the same platform, except `runs show`, which reads this machine's journal."""
+"""Ours, theirs, and the aim. Both ask the same platform, except `runs show`, which reads this machine's journal."""
 MISSED = (0, 1)
 """`backup status` ends with 1 while the objective is missed, as on a new sandbox."""
 

@@ -39,15 +39,15 @@ def _against(
     ours = (USCDR, *command.split(), *_config(command))
     timed(ours, env)
     timed(theirs, env)
-    spent: dict[bool, list[float]] = {True: [], False: []}
+    mine, other = list[float](), list[float]()
 
-    def run(mine: bool) -> float:  # noqa: FBT001 - which of the two
-        done = timed(ours if mine else theirs, env)
-        spent[mine].append(done.cpu)
+    def run(line: Sequence[str], cpu: list[float]) -> float:
+        done = timed(line, env)
+        cpu.append(done.cpu)
         return done.seconds
 
-    wall = Pairs.alternate(lambda: run(True), lambda: run(False), ROUNDS)
-    cpu = Pairs(tuple(spent[True]), tuple(spent[False]))
+    wall = Pairs.alternate(lambda: run(ours, mine), lambda: run(theirs, other), ROUNDS)
+    cpu = Pairs(tuple(mine), tuple(other))
     yield Row(PART, f"uscdr {command}", called, wall, aim=aim)
     yield Row(PART, f"uscdr {command}, CPU", called, cpu, note="processor seconds of the same pairs")
 

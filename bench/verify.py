@@ -15,7 +15,7 @@ PART = "verify"
 LATENCIES = (0.05, 0.2)
 """Seconds before each answer: platform, media service, name servers, mail account, queue, application."""
 AIM, AIM_ALONE = 1.3, 2.5
-ROUNDS, ROUNDS_ALONE = 4, 3
+ROUNDS, ROUNDS_ALONE = 4, 2
 COUNTED = ("login-refuses-empty", "register-form")
 """Not asked: the application counts these requests and refuses them after a few in a quarter of an hour."""
 
