@@ -71,9 +71,10 @@ class MediaCheck(CheckSpec):
         wrong = _wrong_config(context)
         if wrong:
             return Finding("fail", wrong)
-        media = context.media()
         columns = context.expected.references
+        # The longest part. Its answer counts only if the service accepts the credentials.
         referred = Ahead(lambda: context.database().file_references(columns)) if columns else None
+        media = context.media()
         try:
             media.ping()
         except CredentialsRefused:
@@ -303,9 +304,14 @@ def _compare(media: Media, assets: Sequence[Asset], work: Path | None) -> tuple[
 
 def _judged(media: Media, asset: Asset, destination: Path) -> tuple[bool, bool]:
     """Whether the file is as the service lists it, and whether it is and the service refuses it to users."""
+    from uscdr.threads import Ahead
+
     told = _told(media, asset)
-    same = told is not None and _same(media, told, destination)
-    return same, same and told is not None and _withheld(media, told)
+    if told is None:
+        return False, False
+    withheld = Ahead(partial(_withheld, media, told))  # counts only of a file that is as listed
+    same = _same(media, told, destination)
+    return same, same and withheld.result()
 
 
 def _told(media: Media, asset: Asset) -> Asset | None:
