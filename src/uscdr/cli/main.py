@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import re
 import resource
@@ -36,10 +35,6 @@ KEPT = frozenset({"PGPASSWORD", "PGPASSFILE"})
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """Signals that by default end a process at once, without the removal of its scratch files."""
 
-PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
-"""Set to `__all__`: no other package's plugin sees what is validated, and none is searched for in every package."""
-COLLECT = 10_000
-"""New objects until Python looks for garbage in circles: a start makes many, which stay."""
 NEEDED = (signal.SIGCHLD, signal.SIGALRM)
 """If SIGCHLD is ignored, every child's exit code reads as 0; SIGALRM limits the time of a write."""
 
@@ -51,8 +46,6 @@ def prepare() -> None:
     for name in DIRECTORIES:
         if not os.path.isabs(os.environ.get(name, "/")):  # noqa: PTH117 - a text, perhaps empty
             del os.environ[name]
-    os.environ[PLUGINS] = "__all__"
-    gc.set_threshold(COLLECT)
     _let_addresses_decide()
     _allow_files()
     for number in NEEDED:
