@@ -1,79 +1,71 @@
-"""`uscdr verify all` with latency on every call of every provider, against its own slowest check alone."""
+"""`uscdr verify all` with latency on every call of every provider: against none, and its slowest check alone."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import tempfile
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from bench.recover import USCDR
+from bench.programs import Done
+from bench.rows import Pairs, Row
+from bench.sandboxes import Bench, sandbox
 
-LATENCY = 0.2
+PART = "verify"
+LATENCIES = (0.05, 0.2)
 """Seconds before each answer: platform, media service, name servers, mail account, queue, application."""
-RUNS = 3
+AIM = 1.3
+ROUNDS, ROUNDS_ALONE = 4, 2
+COUNTED = ("login-refuses-empty", "register-form")
+"""Not asked: the application counts these requests and refuses them after a few in a quarter of an hour."""
 
 
 @dataclass(frozen=True)
-class Verified:
-    """Seconds: of all checks together, and of the slowest one when it runs alone."""
+class _Verified:
+    """One verification and the seconds of each of its checks, by name."""
 
-    together: float
-    slowest: str
-    alone: float
-
-    @property
-    def ratio(self) -> float:
-        """How many times the slowest check all of them take."""
-        return self.together / self.alone
+    done: Done
+    checks: dict[str, float]
 
 
-def measure(patients: int) -> list[Verified]:
-    """Each run: all checks, then the slowest of them alone."""
-    with tempfile.TemporaryDirectory(prefix="uscdr-bench-") as state:
-        env = {**os.environ, "USCDR_STATE_DIR": state, "USCDR_TARGET": "sandbox"}
-        _call(env, "sandbox", "up", "--patients", str(patients))
-        try:
-            _call(env, "sandbox", "fault", "add", f"slow:{LATENCY}", "--provider", "all", "--method", "*",
-                  "--path", "*", "--count", "0")  # fmt: skip
-            return [_one(env) for _ in range(RUNS)]
-        finally:
-            _call(env, "sandbox", "down")
+def measure() -> Iterator[Row]:
+    """The same checks each time; every one must pass."""
+    with sandbox() as bench:
+        names = [name for name in _verified(bench, codes=(0, 1)).checks if name not in COUNTED]
+        for latency in LATENCIES:
+            yield _against_none(bench, names, latency)
+        yield _against_slowest(bench, names, LATENCIES[-1])
 
 
-def _one(env: Mapping[str, str]) -> Verified:
-    together, checks = _checks(env)
-    slowest = max(checks, key=lambda name: checks[name])
-    alone, _ = _checks(env, slowest)
-    return Verified(together, slowest, alone)
+def _against_none(bench: Bench, names: Sequence[str], latency: float) -> Row:
+    seen: list[Done] = []
+
+    def run(seconds: float) -> float:
+        bench.slow(seconds)
+        seen.append(_verified(bench, *names).done)
+        return seen[-1].seconds
+
+    pairs = Pairs.alternate(lambda: run(latency), lambda: run(0), ROUNDS)
+    what = f"verify all, {len(names)} checks, {latency * 1000:.0f} ms a call"
+    most = max(one.megabytes for one in seen)
+    return Row(PART, what, "the same without latency", pairs, aim=AIM, megabytes=most)
 
 
-def _checks(env: Mapping[str, str], *names: str) -> tuple[float, dict[str, float]]:
-    """Seconds of the round, and of each check."""
-    out = _call(env, "verify", "all", *names, "--skip-manual", "--json")
-    events = [json.loads(line)["event"] for line in out.splitlines()]
-    checks = {event["check"]: event["seconds"] for event in events if event["kind"] == "check.finished"}
-    bad = [event["check"] for event in events if event["kind"] == "check.finished" and event["verdict"] != "pass"]
-    if bad:
-        raise SystemExit(f"not healthy: {', '.join(bad)}")
-    return next(event["seconds"] for event in events if event["kind"] == "checks.finished"), checks
+def _against_slowest(bench: Bench, names: Sequence[str], latency: float) -> Row:
+    """The whole is at least as long as its longest check."""
+    bench.slow(latency)
+    first = _verified(bench, *names)
+    slowest = max(first.checks, key=lambda name: first.checks[name])
+    pairs = Pairs.alternate(
+        lambda: _verified(bench, *names).done.seconds, lambda: _verified(bench, slowest).done.seconds, ROUNDS_ALONE
+    )
+    what = f"verify all, {len(names)} checks, {latency * 1000:.0f} ms a call"
+    return Row(PART, what, f"its slowest check alone, {slowest}", pairs)
 
 
-def _call(env: Mapping[str, str], *arguments: str) -> str:
-    done = subprocess.run([USCDR, *arguments], env=dict(env), capture_output=True, text=True, check=False,
-                          cwd=Path(env["USCDR_STATE_DIR"]))  # fmt: skip
-    if done.returncode:
-        raise SystemExit(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr[-800:]}")
-    return done.stdout
-
-
-def show(runs: list[Verified]) -> None:
-    """One line a run."""
-    for one in runs:
-        print(
-            f"verify all with {LATENCY} s of latency: {one.together:.2f} s, {one.slowest} alone {one.alone:.2f} s, "
-            f"ratio {one.ratio:.2f}"
-        )
+def _verified(bench: Bench, *names: str, codes: tuple[int, ...] = (0,)) -> _Verified:
+    """A round of its own: this machine's record of counted requests is a new one."""
+    shutil.rmtree(bench.root / "attempts", ignore_errors=True)
+    done = bench.uscdr("verify", "all", *names, "--skip-manual", "--json", codes=codes)
+    events = [line["event"] for line in map(json.loads, done.out.splitlines()) if "event" in line]
+    return _Verified(done, {one["check"]: one["seconds"] for one in events if one["kind"] == "check.finished"})

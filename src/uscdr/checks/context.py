@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from uscdr.checks.uptime import LOG_LINES, WINDOW
 from uscdr.errors import ProviderError
+from uscdr.threads import Ahead
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -124,36 +125,22 @@ class Once:
         self._limit = limit
         self._provider = provider
         self._lock = threading.Lock()
-        self._answers: dict[str, _Answer] = {}
+        self._answers: dict[str, tuple[float, Ahead[Any]]] = {}
 
     def get(self, name: str, ask: Callable[[], T]) -> T:
         """The first answer of `ask`. Raises its first error, or ProviderError if there is no answer in time."""
-        with self._lock:
-            answer = self._answers.get(name)
-            if answer is None:
-                answer = self._answers[name] = _Answer(time.monotonic() + self._limit)
-                threading.Thread(target=answer.fetch, args=(ask,), daemon=True, name=f"fact {name}").start()
-        if not answer.there.wait(max(0.0, answer.until - time.monotonic())):
+        until, answer = self.begin(name, ask)
+        if not answer.ended(max(0.0, until - time.monotonic())):
             words = f"{self._provider} did not return its {name} within {duration(self._limit)}."
             raise ProviderError(words, provider=self._provider, retryable=True)
-        if answer.error is not None:
-            raise answer.error
-        return cast("T", answer.value)
+        return answer.result()
 
-
-class _Answer:
-    def __init__(self, until: float) -> None:
-        self.until = until
-        self.there = threading.Event()
-        self.value: Any = None
-        self.error: Exception | None = None
-
-    def fetch(self, ask: Callable[[], Any]) -> None:
-        try:
-            self.value = ask()
-        except Exception as error:  # noqa: BLE001 - kept, and raised again to everybody who asks
-            self.error = error
-        self.there.set()
+    def begin(self, name: str, ask: Callable[[], T]) -> tuple[float, Ahead[T]]:
+        """Send the request unless it was sent, without waiting; until when callers wait, and the answer."""
+        with self._lock:
+            if name not in self._answers:
+                self._answers[name] = (time.monotonic() + self._limit, Ahead(ask, f"fact {name}"))
+            return self._answers[name]
 
 
 class PlatformCache:
@@ -205,7 +192,14 @@ class PlatformCache:
 
     def transfers(self) -> tuple[Transfer, ...]:
         """All transfers of the application that owns the database, oldest first, each with its owner."""
-        return self._once.get("transfers", lambda: self._backups.transfers(self.attachment()))
+        return self._once.get("transfers", self._transfers)
+
+    def begin_transfers(self) -> None:
+        """Ask for the transfers without waiting: for a check that needs them after other facts."""
+        self._once.begin("transfers", self._transfers)
+
+    def _transfers(self) -> tuple[Transfer, ...]:
+        return self._backups.transfers(self.attachment())
 
     def schedules(self) -> tuple[Schedule, ...]:
         """The daily backups of the database."""

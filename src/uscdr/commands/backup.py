@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from uscdr.backups.catalog import BackupEntry, StoredCopies, judged, last_proof, newest
-from uscdr.backups.copy import Keys
 from uscdr.backups.proofs import Proofs
 from uscdr.backups.rpo import RpoState, due
 from uscdr.clock import system_time
@@ -18,9 +18,8 @@ from uscdr.journal import runs
 from uscdr.report.backups import show_backups, show_rpo
 from uscdr.scenarios.adapters import Adapters, Request
 from uscdr.scenarios.backup_inventory import copies_alone, made, scope
-from uscdr.settings import Operator
 from uscdr.staging import noted
-from uscdr.store.lease import WriterQueue
+from uscdr.threads import Ahead
 from uscdr.wiring import adapters
 from uscdr.wiring.session import looking
 from uscdr.wiring.stores import open_store
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from uscdr.backups.copy import Keys
     from uscdr.models.heroku import Attachment
     from uscdr.models.transfers import Transfer
     from uscdr.monitoring.observed import Observed
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BackupAccess:
-    """How a command is wired. `keys` decrypt copies; `writes`: the command changes the store or the state directory."""
+    """How a command is wired. `keys` decrypt copies; `writes`: it changes the store or the state directory."""
 
     to: str | None = None
     kit: str | None = None
     identity: Path | None = None
-    keys: Keys = field(default_factory=Keys)
+    keys: Keys | None = None
     writes: bool = False
 
 
@@ -61,12 +61,16 @@ class BackupTools:
 
     def attachment(self) -> Attachment:
         """The database's attachment. Raises BadInput when the application does not exist."""
+        _ = self.deps.platform
+        attachment = Ahead(self.deps.attachment)
         self.deps.describe_app()
-        return self.deps.attachment()
+        return attachment.result()
 
     def shelf(self) -> StoredCopies:
         """The copies in the store; warns of every damaged one."""
-        found = StoredCopies.of(self.store)
+        return self._looked_over(self._copies())
+
+    def _looked_over(self, found: StoredCopies) -> StoredCopies:
         for damage in found.damaged:
             self.output.warn(f"DAMAGE in {self.store.place}: {damage}")
         others = {card.origin.app for card in found.copies} - {self.deps.app}
@@ -76,17 +80,27 @@ class BackupTools:
 
     def entries(self) -> tuple[BackupEntry, ...]:
         """The platform's backups and all copies, one entry per backup, oldest first."""
-        return self._entries(*self._asked())
+        copies = self._begin()
+        attachment = self.attachment()
+        return self._entries(attachment, self.deps.backups.transfers(attachment), copies, Proofs(self.store))
+
+    def with_proofs(self, attachment: Attachment) -> tuple[tuple[BackupEntry, ...], Proofs]:
+        """The same for a known attachment, and the proofs, which are read once for both."""
+        copies = self._begin()
+        transfers, proofs = self.deps.backups.transfers(attachment), Proofs(self.store)
+        return self._entries(attachment, transfers, copies, proofs), proofs
 
     def listed(self) -> tuple[tuple[BackupEntry, ...], ProviderError | BadInput | None]:
         """The same; when the platform does not answer, only the copies, with a warning, and the platform's error."""
+        copies = self._begin()
         try:
-            asked = self._asked()
+            attachment = self.attachment()
+            transfers = self.deps.backups.transfers(attachment)
         except (ProviderError, BadInput) as error:
             words = f"uscdr could not ask the platform and lists only the copies. {error.message} {error.why}"
             self.output.warn(words.rstrip())
-            return copies_alone(self.deps, self.shelf()), error
-        return self._entries(*asked), None
+            return copies_alone(self.deps, self._looked_over(copies.result())), error
+        return self._entries(attachment, transfers, copies, Proofs(self.store)), None
 
     def observe(self, entries: tuple[BackupEntry, ...], seen: Observed) -> None:
         """Tell monitoring of the newest backup and proof, and of when a newer proven copy is due."""
@@ -96,12 +110,19 @@ class BackupTools:
         seen.newest_proof = proof.proven_at if proof else None
         seen.due = due(points, self.deps.config.objectives.rpo)
 
-    def _asked(self) -> tuple[Attachment, tuple[Transfer, ...]]:
-        attachment = self.attachment()
-        return attachment, self.deps.backups.transfers(attachment)
+    def _begin(self) -> Ahead[StoredCopies]:
+        """Read what this machine and the store know while the platform is asked; what fails there is told later."""
+        Ahead(lambda: self.deps.memory)
+        return Ahead(self._copies)
 
-    def _entries(self, attachment: Attachment, transfers: tuple[Transfer, ...]) -> tuple[BackupEntry, ...]:
-        return scope(self.deps, attachment).entries(transfers, self.shelf().copies, Proofs(self.store))
+    def _copies(self) -> StoredCopies:
+        return StoredCopies.of(self.store)
+
+    def _entries(
+        self, attachment: Attachment, transfers: tuple[Transfer, ...], copies: Ahead[StoredCopies], proofs: Proofs
+    ) -> tuple[BackupEntry, ...]:
+        shelf = self._looked_over(copies.result())
+        return scope(self.deps, attachment).entries(transfers, shelf.copies, proofs)
 
 
 @contextmanager
@@ -124,9 +145,17 @@ def _writing(how: BackupAccess, store: Store, context: RunContext) -> Callable[[
     """The platform is read-only, but the store of copies is not: `pull` writes there."""
 
     def turn(message: str, say: Callable[[str], None]) -> AbstractContextManager[object]:
+        from uscdr.settings import Operator
+        from uscdr.store.lease import WriterQueue
+
         return WriterQueue(Operator.of(os.environ), context.stop.pause, say).turn(store, message)
 
-    return lambda usual: replace(usual, to=how.to, store=lambda: store, reading=lambda: how.keys, turn=turn)
+    def keys() -> Keys:
+        from uscdr.backups.copy import Keys
+
+        return how.keys or Keys()
+
+    return lambda usual: replace(usual, to=how.to, store=lambda: store, reading=keys, turn=turn)
 
 
 def show(target: Target, output: Output, to: str | None) -> None:
@@ -147,10 +176,11 @@ def status(target: Target, output: Output, to: str | None, seen: Observed) -> in
     """Print whether the backups meet the recovery point objective; return 0, or 1 when they miss it."""
     observe_target(target, seen)
     with desk(target, output, BackupAccess(to)) as work:
-        entries, attachment, at = work.entries(), work.deps.attachment(), system_time()
-        found = made(entries, Proofs(work.store), scope(work.deps, attachment), at)
-        schedules = work.deps.backups.schedules(attachment.addon_id)
-        standing = RpoState.of(found, schedules, at, work.deps.config.objectives.rpo)
+        attachment = work.attachment()
+        schedules = Ahead(partial(work.deps.backups.schedules, attachment.addon_id))
+        (entries, proofs), at = work.with_proofs(attachment), system_time()
+        found = made(entries, proofs, scope(work.deps, attachment), at)
+        standing = RpoState.of(found, schedules.result(), at, work.deps.config.objectives.rpo)
         work.observe(entries, seen)
         seen.met = standing.met
     show_rpo(standing, output)

@@ -273,6 +273,8 @@ FORMATS: Mapping[str, Callable[[RunReport], str]] = {"junit": to_junit, "markdow
 
 def _publish(run: str, asked: VerifyOptions, output: Output) -> None:
     """Print the result if a format is named, and write the files that are."""
+    if asked.form is None and not asked.junit and not asked.markdown:
+        return
     journal = Journal.read(state() / "runs" / run / NAME)
     report = build(journal.stamped, last_hash=journal.last_hash)
     if asked.form is not None:

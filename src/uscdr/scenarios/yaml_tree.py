@@ -192,7 +192,8 @@ class _Wrong(Exception):
 
 
 def _at(event: Any) -> At:  # noqa: ANN401 - of one of two parsers
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1
 
 
 class _Reader:
@@ -204,7 +205,8 @@ class _Reader:
         self._anchors: dict[str, Placed | None] = {}
         """None while the anchored value is incomplete."""
         self._made = 0
-        self._last: At = (1, 1)
+        self._last: Any = None
+        """The last event that was read."""
 
     def document(self) -> Placed:
         """The only document of the text. Raises _Wrong."""
@@ -214,7 +216,8 @@ class _Reader:
             raise _Wrong((1, 1), _NO_MAPPING)
         if getattr(event, "version", None) not in (None, (1, 2)):
             raise _Wrong(_at(event), "this file is always read as YAML 1.2; remove this line")
-        top = self._part(self._next(), 1)
+        event = self._next()
+        top = self._part(event, _at(event), 1)
         self._next()
         event = self._next()
         if not isinstance(event, yaml.StreamEndEvent):
@@ -229,12 +232,15 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             begun = any(part in str(error.problem) for part in WITHOUT_END)
             mark = (error.context_mark if begun else error.problem_mark) or error.problem_mark or error.context_mark
-            at = (mark.line + 1, mark.column + 1) if mark else self._last
+            at = (mark.line + 1, mark.column + 1) if mark else self._here()
             raise _Wrong(at, _in_words(error, self._character(at))) from None
         except (yaml.YAMLError, ValueError, OverflowError):  # such as an escape beyond Unicode
-            raise _Wrong(self._last, "the parser cannot read what follows") from None
-        self._last = _at(event)
+            raise _Wrong(self._here(), "the parser cannot read what follows") from None
+        self._last = event
         return event
+
+    def _here(self) -> At:
+        return (1, 1) if self._last is None else _at(self._last)
 
     def _character(self, at: At) -> str:
         """The character there; empty at the end of a line."""
@@ -249,8 +255,7 @@ class _Reader:
                 at, f"there are more than {MOST_VALUES:,} values (an alias counts as everything that it stands for)"
             )
 
-    def _part(self, event: Any, depth: int) -> Placed:  # noqa: ANN401 - of one of two parsers
-        at = _at(event)
+    def _part(self, event: Any, at: At, depth: int) -> Placed:  # noqa: ANN401 - of one of two parsers
         self._count(1, at)
         if depth > DEEPEST:
             raise _Wrong(at, "it is nested too deeply")
@@ -260,8 +265,9 @@ class _Reader:
             self._anchors[event.anchor] = None
         before = self._made
         part = self._made_of(event, at, depth)
-        part.size = self._made - before + 1
-        part.depth = 1 + max((one.depth for one in part.parts.values()), default=0)
+        if part.parts:
+            part.size = self._made - before + 1
+            part.depth = 1 + max([one.depth for one in part.parts.values()])
         if event.anchor is not None:
             self._anchors[event.anchor] = part
         return part
@@ -288,17 +294,19 @@ class _Reader:
     def _sequence(self, at: At, depth: int) -> Placed:
         made = Placed(at, [])
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
-            item = self._part(event, depth + 1)
-            number = len(made.value)
+            where, number = _at(event), len(made.value)
+            item = self._part(event, where, depth + 1)
             made.value.append(item.value)
-            made.parts[number], made.keys[number] = item, _at(event)
+            made.parts[number], made.keys[number] = item, where
         return made
 
     def _mapping(self, at: At, depth: int) -> Placed:
         made, merged = Placed(at, {}), list[Placed]()
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            key, where = self._part(event, depth + 1), _at(event)
-            value = self._part(self._next(), depth + 1)
+            where = _at(event)
+            key = self._part(event, where, depth + 1)
+            event = self._next()
+            value = self._part(event, _at(event), depth + 1)
             name = _key(key, where)
             if name in made.value or (key.merges and merged):
                 raise _Wrong(where, "this key is used twice in the same mapping")

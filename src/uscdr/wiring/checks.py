@@ -24,6 +24,7 @@ from uscdr.providers.probes.mail import MailProbe
 from uscdr.providers.probes.queue import QueueProbe
 from uscdr.providers.probes.tls import TlsProbe
 from uscdr.providers.probes.website import LOGIN, ApplicationWebsite
+from uscdr.threads import Ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,10 +194,10 @@ class _Bench:
 
     def code_migrations(self) -> CodeMigrations | None:
         """The migrations of the deployed commit; None when it is unknown."""
+        deploys = self.given.adapters.deploys
+        builds = Ahead(lambda: deploys.builds(self.facts.name))
         running = next((one for one in self.facts.releases() if one.current), None)
-        commit = (
-            Build.commit_of(running.slug_id, self.given.adapters.deploys.builds(self.facts.name)) if running else ""
-        )
+        commit = Build.commit_of(running.slug_id, builds.result()) if running else ""
         if self.given.adapters.source is None or not commit:
             return None
         return self.given.adapters.source.archive(commit, self.given.adapters.work)

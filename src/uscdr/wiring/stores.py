@@ -8,14 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uscdr.backups.copy import IncomingDump, Keyring, Keys, read_passphrase
 from uscdr.backups.proofs import ProofDocument, Proofs
 from uscdr.errors import BadInput, UscdrError
 from uscdr.scenarios.adapters import CopiesAccess
-from uscdr.settings import Operator
 from uscdr.store import location
-from uscdr.store.encryption import Identity, Recipient
-from uscdr.store.lease import WriterQueue
 from uscdr.store.store import ReadOnlyStore, Store
 
 if TYPE_CHECKING:
@@ -23,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from uscdr.backups.copy import IncomingDump, Keyring, Keys
     from uscdr.backups.proving import Decoded, ProofResult, Questions
     from uscdr.models.heroku import Download, SignedUrl
     from uscdr.pgserver.cluster import Tool
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from uscdr.scenarios.config import Config, VaultSettings
     from uscdr.scenarios.config_targets import HerokuTarget
     from uscdr.scenarios.prover import DumpSource, Keep
+    from uscdr.store.encryption import Recipient
     from uscdr.wiring.context import RunContext
 
 IDENTITY = "USCDR_AGE_IDENTITY"
@@ -57,6 +55,8 @@ def kit_recipients(given: Sequence[str], config: Config, env: Mapping[str, str])
 
     Raises BadInput when nobody is named, or a key is none.
     """
+    from uscdr.store.encryption import Recipient
+
     return Recipient.read(given or standing_recipients(env) or config.kit.recipients)
 
 
@@ -64,6 +64,9 @@ def keyring_for(
     given: tuple[str, ...], passphrase_file: Path | None, config: Config, env: Mapping[str, str]
 ) -> Keyring:
     """The recipients and the passphrase of new copies. Raises BadInput when there is neither."""
+    from uscdr.backups.copy import Keyring, read_passphrase
+    from uscdr.store.encryption import Recipient
+
     texts = given or standing_recipients(env) or settings(config).recipients or config.kit.recipients
     file = _passphrase_file(passphrase_file, env)
     passphrase = read_passphrase(file) if file else None
@@ -78,6 +81,9 @@ def keyring_for(
 
 def reading_keys(identity: Path | None, passphrase_file: Path | None, env: Mapping[str, str]) -> Keys:
     """The keys that can decrypt copies; perhaps none."""
+    from uscdr.backups.copy import Keys, read_passphrase
+    from uscdr.store.encryption import Identity
+
     named = identity or env.get(IDENTITY)
     file = _passphrase_file(passphrase_file, env)
     return Keys(Identity.read(Path(named)) if named else (), read_passphrase(file) if file else None)
@@ -157,6 +163,12 @@ def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> Copies
         given = tuple(context.request.recipients)
         return keyring_for(given, None, config, context.env) if given or _named(context) else None
 
+    def turn(message: str, say: Callable[[str], None]) -> AbstractContextManager[object]:
+        from uscdr.settings import Operator
+        from uscdr.store.lease import WriterQueue
+
+        return WriterQueue(Operator.of(context.env), context.stop.pause, say).turn(store(), message)
+
     return CopiesAccess(
         target=context.target.name,
         to=to,
@@ -166,7 +178,7 @@ def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> Copies
         download=lambda link: _download(context, link, context.stop.event),
         decode=decode,
         scratch=scratch,
-        turn=lambda message, say: WriterQueue(Operator.of(context.env), context.stop.pause, say).turn(store(), message),
+        turn=turn,
         identity=context.target.identity,
     )
 

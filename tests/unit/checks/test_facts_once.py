@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 
 from uscdr.checks.context import Once
 from uscdr.errors import ProviderError
+from uscdr.threads import Ahead, side_by_side
 
 
 def test_it_is_asked_once_whoever_asks() -> None:
@@ -50,3 +52,59 @@ def test_who_comes_later_waits_no_longer_than_the_first() -> None:
     spent = time.monotonic() - begun
     over.set()
     assert spent < 0.2 * 4
+
+
+def test_what_is_begun_is_asked_once_and_waited_for_later() -> None:
+    once, asked, go_on = Once(limit=30, provider="the platform"), [], threading.Event()
+
+    def ask() -> int:
+        asked.append(1)
+        assert go_on.wait(30)
+        return 7
+
+    once.begin("app", ask)
+    once.begin("app", ask)
+    go_on.set()
+    assert (once.get("app", ask), asked) == (7, [1])
+
+
+def test_a_look_ahead_holds_up_no_end_of_the_process() -> None:
+    over = threading.Event()
+    look = Ahead(lambda: over.wait(30), "hanging")
+    assert not look.ended(0)
+    assert next(one for one in threading.enumerate() if one.name == "hanging").daemon
+    over.set()
+    assert look.result()
+
+
+def test_looks_side_by_side_are_bounded_and_keep_their_order() -> None:
+    full, most, now, turn = threading.Barrier(3), 0, 0, threading.Lock()
+
+    def look(number: int) -> int:
+        nonlocal most, now
+        with turn:
+            now += 1
+            most = max(most, now)
+        if number < 3:
+            full.wait(30)  # three are under way at once, or this breaks
+        with turn:
+            now -= 1
+        return number
+
+    assert side_by_side([partial(look, number) for number in range(9)], workers=3) == list(range(9))
+    assert most == 3
+
+
+def test_the_first_failed_look_is_told_once_all_have_ended() -> None:
+    ended, last = list[str](), threading.Event()
+
+    def fails(name: str, after: threading.Event | None) -> None:
+        if after is not None:
+            assert after.wait(30)
+        ended.append(name)
+        last.set()
+        raise ProviderError(name, provider="fake")
+
+    with pytest.raises(ProviderError, match="first"):
+        side_by_side([partial(fails, "first", last), partial(fails, "second", None)], workers=2)
+    assert ended == ["second", "first"]

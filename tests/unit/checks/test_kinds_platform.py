@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,8 @@ from pydantic import ValidationError
 
 from fake_surroundings import NOW, Place, backup, checked, dyno, remembering, verdict, world
 from uscdr.errors import NotFound, ProviderError
-from uscdr.models.heroku import AddOn, Attachment, LogDrain, Release
-from uscdr.models.transfers import TransferKind, TransferState
+from uscdr.models.heroku import AddOn, Attachment, LogDrain, Release, Schedule
+from uscdr.models.transfers import Transfer, TransferKind, TransferState
 
 Damage = Callable[[Place], object]
 
@@ -147,6 +148,21 @@ def test_schedule(damage: Damage, wanted: str, words: str) -> None:
 
 def test_the_age_that_a_backup_may_have() -> None:
     assert after(stored(backup(1, 7 * H)), "schedule", newest="4h")[0] == "fail"
+
+
+def test_schedules_and_backups_are_asked_at_the_same_time() -> None:
+    together = threading.Barrier(2)
+
+    class Waiting(Place):
+        def schedules(self, addon_id: str) -> tuple[Schedule, ...]:
+            together.wait(30)  # breaks unless the backups are asked for meanwhile
+            return super().schedules(addon_id)
+
+        def transfers(self, addon: Attachment) -> tuple[Transfer, ...]:
+            together.wait(30)
+            return super().transfers(addon)
+
+    assert verdict(world(Waiting()), "schedule")[0] == "pass"
 
 
 def test_an_application_without_a_database_has_no_backups() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -16,9 +17,9 @@ from fake_surroundings import world as platform_world
 from fakes import World as Provider
 from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding
-from uscdr.errors import CredentialsRefused, NotFound, RateLimited
+from uscdr.errors import CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.models.data_settings import ReferenceColumn
-from uscdr.models.media import Asset, AssetKey, MediaDownload, StoredReference
+from uscdr.models.media import Asset, AssetKey, FileReferences, MediaDownload, StoredReference
 from uscdr.providers.ports.media import Delivered
 from uscdr.providers.ports.progress import Progress
 
@@ -62,6 +63,35 @@ def test_all_files_are_there() -> None:
     assert clinic.verdict() == ("pass", words)
     assert (clinic.calls("ping"), clinic.calls("look_up"), clinic.calls("details")) == (1, 2, 3)
     assert clinic.cloud.world.writes == []
+
+
+def test_the_files_are_compared_side_by_side() -> None:
+    clinic, together = Clinic(), threading.Barrier(3)
+
+    class Waiting(FakeMedia):
+        def download(self, asset: Asset, destination: Path, progress: Progress | None = None) -> MediaDownload:
+            together.wait(30)  # breaks unless all three are under way at once
+            return super().download(asset, destination)
+
+    assert verdict(clinic.world(Waiting(clinic.cloud)), "media")[0] == "pass"
+
+
+def test_the_rows_are_read_while_the_service_is_asked_and_count_only_if_it_answers() -> None:
+    clinic, read = Clinic(), threading.Event()
+
+    class Deaf(Rows):
+        def file_references(self, columns: Sequence[ReferenceColumn]) -> FileReferences:
+            read.set()
+            raise ProviderError("The database is away.", provider="fake")
+
+    class Refusing(FakeMedia):
+        def ping(self) -> None:
+            assert read.wait(30)
+            raise CredentialsRefused("Refused.", provider="fake", next_action="Look.")
+
+    clinic.rows = Deaf()
+    words = "the media service refused the application's credentials"
+    assert verdict(clinic.world(Refusing(clinic.cloud)), "media") == ("fail", words)
 
 
 def test_no_download_leaves_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -305,6 +305,21 @@ def test_starting_loads_nothing_heavy(state: Path, arguments: list[str]) -> None
     assert loaded(*arguments) & HEAVY == set()
 
 
+def test_no_other_package_sees_what_is_validated(state: Path, tmp_path: Path) -> None:
+    """A plugin of pydantic would see every secret of the configuration; looking for one takes time, too."""
+    facts = tmp_path / "watching-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: watching\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[pydantic]\nwatching = watching:plugin\n")
+    (tmp_path / "watching.py").write_text("raise SystemExit('it watches')\n")
+    given = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    uses = "from pydantic import BaseModel\nclass A(BaseModel): x: int\n"
+    script = "import sys; from uscdr.cli.main import main; sys.argv[1:] = ['runbook', 'db']; main()"
+    for code, ends in ((uses, 1), (script, 0)):
+        done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=False)
+        assert (done.returncode, "it watches" in done.stderr) == (ends, bool(ends)), done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_reader_who_does_not_read_is_waited_for_until_somebody_asks_to_end(number: int) -> None:
     reading, writing = os.pipe()

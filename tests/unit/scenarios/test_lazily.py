@@ -309,6 +309,8 @@ SECTIONS = ("uscdr.scenarios.config_incident", "uscdr.scenarios.config_channels"
             "uscdr.scenarios.config_masking", "idna")  # fmt: skip
 RUNBOOKS = ("uscdr.scenarios.config_document", "uscdr.scenarios.config_exercises")
 EVENTS = ("uscdr.models.events", "uscdr.models.forecast", "socket")
+WRITERS = ("uscdr.pgserver", "uscdr.shared", "uscdr.store.lease", "uscdr.store.encryption")
+"""What writes copies or proofs needs, and no list."""
 OTHERS = {
     "runs list": (*NETWORK, STEPS, KINDS, "yaml", "uscdr.report", "uscdr.wiring"),
     "runs show": (*NETWORK, STEPS, KINDS, "yaml", "uscdr.wiring", "uscdr.scenarios"),
@@ -327,8 +329,8 @@ OTHERS = {
         "uscdr.models.postgres",
         "uscdr.models.migrations",
     ),
-    "backup list": (*RUNS, STEPS, KINDS, "uscdr.pgserver", "uscdr.kit", "uscdr.shared", *SECTIONS[:-1], *RUNBOOKS),
-    "backup status": (*RUNS, STEPS, KINDS, "uscdr.pgserver", "uscdr.kit", "uscdr.shared", *SECTIONS[:-1], *RUNBOOKS),
+    "backup list": (*RUNS, STEPS, KINDS, *WRITERS, "uscdr.kit", *SECTIONS[:-1], *RUNBOOKS),
+    "backup status": (*RUNS, STEPS, KINDS, *WRITERS, "uscdr.kit", *SECTIONS[:-1], *RUNBOOKS),
     "drill list": (*NETWORK, *RUNS, STEPS, KINDS, *ADAPTERS, "icalendar", "uscdr.drills", "uscdr.kit"),
     "kit list --to STATE": (*NETWORK, *RUNS, STEPS, KINDS, "yaml", *ADAPTERS),
     "kit card --help": (*NETWORK, *RUNS, "uscdr.scenarios", "uscdr.checks", "pydantic"),

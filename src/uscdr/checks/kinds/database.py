@@ -218,9 +218,12 @@ class MigrationsCheck(CheckSpec):
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
         from uscdr.models.migrations import CodeMigrations, MigrationsVerdict
+        from uscdr.threads import Ahead
 
-        database, code = context.database(), context.code_migrations() or CodeMigrations()
-        there = database.migrations()
+        database = context.database()
+        applied_there = Ahead(database.migrations)  # while the platform and the repository are asked for the code
+        code = context.code_migrations() or CodeMigrations()
+        there = applied_there.result()
         found = MigrationsVerdict.compare(code, there, database.columns() if code.steps else None)
         applied = {one.full_name for one in there}
         known = frozenset(context.before(name).get("applied", ()))

@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -29,11 +30,14 @@ if TYPE_CHECKING:
 
     from uscdr.checks.context import CheckContext, Expected
     from uscdr.models.media import Asset, AssetKey, FileReferences, Kind, Quota
+    from uscdr.threads import Ahead
 
 LOOKS = 6
 """Calls for the sample, out of an hourly rate limit; each downloaded file needs one more for its digest."""
 MOST_MISSING = 10
 """Missing files that are searched by less likely names: at most nine more calls."""
+AT_ONCE = 4
+"""Calls at the same time: as many connections as the adapter keeps."""
 KEPT_PART = 10
 """A check leaves one in this many calls of the rate limit to a recovery and the application."""
 LARGEST = 10 * 1024 * 1024
@@ -60,18 +64,23 @@ class MediaCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
+        from uscdr.threads import Ahead
+
         if context.media is None:
             return Finding("not checked", "the target has no media service")
         wrong = _wrong_config(context)
         if wrong:
             return Finding("fail", wrong)
+        columns = context.expected.references
+        # The longest part. Its answer counts only if the service accepts the credentials.
+        referred = Ahead(lambda: context.database().file_references(columns)) if columns else None
         media = context.media()
         try:
             media.ping()
         except CredentialsRefused:
             return Finding("fail", "the media service refused the application's credentials")
         scarce = _scarce(media.quota, self)
-        return Finding.beyond_limit(scarce) if scarce else _sampled(name, self, context, media)
+        return Finding.beyond_limit(scarce) if scarce else _sampled(name, self, context, media, referred)
 
 
 @dataclass(frozen=True)
@@ -93,10 +102,12 @@ class _File:
         return sha256(str(self.names[0]).encode()).hexdigest()
 
 
-def _sampled(name: str, spec: MediaCheck, context: CheckContext, media: Media) -> Finding:
-    if not context.expected.references:
+def _sampled(
+    name: str, spec: MediaCheck, context: CheckContext, media: Media, referred: Ahead[FileReferences] | None
+) -> Finding:
+    if referred is None:
         return Finding("inconclusive", "the service answers; no column with file names is configured")
-    found = context.database().file_references(context.expected.references)
+    found = referred.result()
     files, unread = _files_of(found, context.expected)
     if not files:
         return _no_file(found, context.before(name)).as_far_as_read(found.unreadable, "read")
@@ -259,9 +270,11 @@ def _lies_open(one: _File, held: Mapping[AssetKey, Asset]) -> bool:
 
 
 def _look_up(media: Media, keys: Mapping[AssetKey, None]) -> dict[AssetKey, Asset]:
+    from uscdr.threads import side_by_side
+
     held: dict[AssetKey, Asset] = {}
-    for batch in _batches(keys):
-        held |= media.look_up(batch)
+    for found in side_by_side([partial(media.look_up, batch) for batch in _batches(keys)], workers=AT_ONCE):
+        held |= found
     return held
 
 
@@ -281,13 +294,24 @@ def _present(one: _File, held: Mapping[AssetKey, Asset]) -> Asset | None:
 
 def _compare(media: Media, assets: Sequence[Asset], work: Path | None) -> tuple[int, int, int]:
     """The numbers of downloaded files, of files that differ from the service's list, and of files refused to users."""
-    found = []
+    from uscdr.threads import side_by_side
+
     with tempfile.TemporaryDirectory(prefix="uscdr-", dir=work) as place:  # 0700
-        for number, asset in enumerate(assets):
-            told = _told(media, asset)
-            same = told is not None and _same(media, told, Path(place) / str(number))
-            found.append((same, same and told is not None and _withheld(media, told)))
+        looks = [partial(_judged, media, asset, Path(place) / str(number)) for number, asset in enumerate(assets)]
+        found = side_by_side(looks, workers=AT_ONCE)
     return len(found), sum(not same for same, _ in found), sum(withheld for _, withheld in found)
+
+
+def _judged(media: Media, asset: Asset, destination: Path) -> tuple[bool, bool]:
+    """Whether the file is as the service lists it, and whether it is and the service refuses it to users."""
+    from uscdr.threads import Ahead
+
+    told = _told(media, asset)
+    if told is None:
+        return False, False
+    withheld = Ahead(partial(_withheld, media, told))  # counts only of a file that is as listed
+    same = _same(media, told, destination)
+    return same, same and withheld.result()
 
 
 def _told(media: Media, asset: Asset) -> Asset | None:

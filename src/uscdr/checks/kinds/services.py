@@ -169,6 +169,8 @@ class ScheduleCheck(CheckSpec):
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
         try:
+            context.facts.attachment()  # both need it
+            context.facts.begin_transfers()
             schedules = context.facts.schedules()
         except NotFound as error:
             return Finding("fail", f"no backup is possible: {error.message}")

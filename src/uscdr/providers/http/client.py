@@ -52,9 +52,13 @@ def trust(ca_file: Path | None = None) -> ssl.SSLContext:
 
 
 class _LazyRoots(ssl.SSLContext):
-    """Loads the roots, which takes time, with the first connection: http on this machine needs none."""
+    """Loads the roots, which takes time, with the first connection: http on this machine needs none.
+
+    Connections that are opened at the same time load them once.
+    """
 
     _loaded = False
+    _loading = threading.Lock()
 
     @override
     def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
@@ -67,10 +71,11 @@ class _LazyRoots(ssl.SSLContext):
         return super().wrap_bio(*args, **options)
 
     def _load(self) -> None:
-        if not self._loaded:
-            self.load_verify_locations(certifi.where())  # a slim container has no system roots
-            self.load_default_certs()
-            self._loaded = True
+        with self._loading:
+            if not self._loaded:
+                self.load_verify_locations(certifi.where())  # a slim container has no system roots
+                self.load_default_certs()
+                self._loaded = True
 
 
 def is_private(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,29 @@ def test_a_connection_over_a_socket_trusts_them_too() -> None:
 
 def test_no_roots_are_loaded_before_a_connection() -> None:
     assert trust().cert_store_stats()["x509_ca"] == 0
+
+
+def test_connections_that_are_opened_at_once_load_the_roots_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads, both = list[int](), threading.Barrier(2)
+    real = ssl.SSLContext.load_default_certs
+
+    def load(context: ssl.SSLContext) -> None:
+        loads.append(1)
+        real(context)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load)
+    context = trust()
+
+    def connect() -> None:
+        both.wait(30)
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
+
+    threads = [threading.Thread(target=connect) for _ in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(30)
+    assert loads == [1]
 
 
 def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
