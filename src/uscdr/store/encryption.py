@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from uscdr.errors import BadInput, CheckFailed, MachineError, MissingExtra
 from uscdr.files import new_file, whole
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
     from pathlib import Path
     from types import ModuleType
 
@@ -190,13 +195,13 @@ def seal(source: IO[bytes], target: IO[bytes], to: Sequence[Recipient], watch: W
         MachineError: the encryption itself failed.
     """
     pyrage = _age()
-    plain, sealed = _Tap(source, watch), _Tap(target)
-    try:
-        pyrage.encrypt_io(plain, sealed, [recipient.key for recipient in to])
-    except (pyrage.EncryptError, OSError) as error:
-        _reraise(plain, sealed)
-        raise MachineError("The encryption failed.", why=str(error)) from None
-    return Sealed(sealed.sha256, sealed.size, plain.sha256, plain.size)
+    with closing(_Source(source, watch)) as plain, closing(_Target(target)) as sealed:
+        try:
+            pyrage.encrypt_io(plain, sealed, [recipient.key for recipient in to])
+        except (pyrage.EncryptError, OSError) as error:
+            _reraise(plain, sealed)
+            raise MachineError("The encryption failed.", why=str(error)) from None
+        return _done(sealed, plain)
 
 
 def unseal(source: IO[bytes], target: IO[bytes], keys: Sequence[Identity], watch: Watch | None = None) -> Sealed:
@@ -208,74 +213,176 @@ def unseal(source: IO[bytes], target: IO[bytes], keys: Sequence[Identity], watch
         OSError: a stream failed.
     """
     pyrage = _age()
-    sealed, plain = _Tap(source), _Tap(target, watch)
-    try:
-        pyrage.decrypt_io(sealed, plain, [identity.key for identity in keys])
-    except (pyrage.DecryptError, OSError) as error:
-        _reraise(sealed, plain)
-        if _NO_KEY in str(error):
-            raise WrongIdentity(
-                "The identity does not decrypt this kit.",
-                next_action="Use the identity of a recipient. The kit's card lists the recipients' fingerprints.",
-            ) from None
-        raise CheckFailed("The encrypted data is damaged or truncated.", why=str(error)) from None
-    return Sealed(sealed.sha256, sealed.size, plain.sha256, plain.size)
+    with closing(_Source(source)) as sealed, closing(_Target(target, watch)) as plain:
+        try:
+            pyrage.decrypt_io(sealed, plain, [identity.key for identity in keys])
+        except (pyrage.DecryptError, OSError) as error:
+            _reraise(sealed, plain)
+            if _NO_KEY in str(error):
+                raise WrongIdentity(
+                    "The identity does not decrypt this kit.",
+                    next_action="Use the identity of a recipient. The kit's card lists the recipients' fingerprints.",
+                ) from None
+            raise CheckFailed("The encrypted data is damaged or truncated.", why=str(error)) from None
+        return _done(sealed, plain)
 
 
-class _Tap:
-    """Passes bytes on and hashes them; keeps the original error, which age would turn into text."""
+# age holds the interpreter while it works, so this thread only reads and encrypts, in large blocks: a thread for each
+# side hashes them meanwhile, and writes them.
 
-    def __init__(self, stream: IO[bytes], watch: Watch | None = None) -> None:
-        self._stream = stream
-        self._watch = watch
+
+_BLOCK = 1 << 20
+"""Bytes that are read, hashed or written at a time."""
+_AHEAD = 4
+"""Blocks of one side that may wait for its thread, so that memory does not depend on the size of the data."""
+
+
+class _Beside:
+    """Does `work` with each block, in their order: in a thread of its own, which starts with the first whole block."""
+
+    def __init__(self, work: Callable[[bytes], object]) -> None:
+        self._work = work
+        self._pool: ThreadPoolExecutor | None = None
+        self._waiting: deque[Future[object]] = deque()
+
+    def add(self, block: bytes) -> None:
+        """Hand over the next block; waits while _AHEAD blocks wait. Raises what the work with an earlier one raised."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="blocks")
+        while self._waiting and (len(self._waiting) >= _AHEAD or self._waiting[0].done()):
+            self._waiting.popleft().result()
+        self._waiting.append(self._pool.submit(self._work, block))
+
+    def finish(self, rest: bytes) -> None:
+        """Return when all is done, the `rest` on this thread. Raises what the work raised."""
+        while self._waiting:
+            self._waiting.popleft().result()
+        if rest:
+            self._work(rest)
+
+    def close(self) -> None:
+        """Leave no thread behind; what still waits is not done."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+class _Side:
+    """Gathers one side into blocks, counts and hashes it; keeps the original error, which age would turn into text."""
+
+    def __init__(self, watch: Watch | None) -> None:
         self._digest = hashlib.sha256()
+        self._beside = _Beside(self._work)
+        self._watch = watch
+        self._parts: list[bytes] = []
+        self._gathered = 0
         self.size = 0
         self.error: BaseException | None = None
 
     @property
     def sha256(self) -> str:
-        """SHA-256 (hex) of all bytes that passed."""
+        """SHA-256 (hex) of all bytes that passed, once it is finished."""
         return self._digest.hexdigest()
 
+    def finish(self) -> None:
+        """Do what is still to do. Raises what the stream or the watcher raised."""
+        self._beside.finish(self._block())
+        self._look()
+
+    def close(self) -> None:
+        """Leave no thread behind."""
+        self._beside.close()
+
+    def _work(self, block: bytes) -> None:
+        """What happens to each block beside the encryption."""
+        self._digest.update(block)
+
+    def _look(self) -> None:
+        if self._watch is not None:
+            self._watch(self.size + self._gathered)
+
+    def _block(self) -> bytes:
+        block = b"".join(self._parts)
+        self._parts.clear()
+        self.size += len(block)
+        self._gathered = 0
+        return block
+
+
+class _Source(_Side):
+    """Reads a stream in blocks, and gives them away in pieces; watched for each part that arrives."""
+
+    def __init__(self, stream: IO[bytes], watch: Watch | None = None) -> None:
+        super().__init__(watch)
+        self._stream = stream
+        self._part = b""
+        self._at = 0
+
     def read(self, size: int = -1) -> bytes:
-        """Read at most `size` bytes."""
+        """Read at most `size` bytes; age asks for 8 KiB, more than a hundred thousand times for 1 GB."""
+        if self._at >= len(self._part):
+            self._next()
+        begin = self._at
+        self._at = begin + size if size >= 0 else len(self._part)
+        return self._part[begin : self._at]
+
+    def _next(self) -> None:
         try:
-            data = self._stream.read(size)
-            self._passed(data)
+            self._part, self._at = self._stream.read(_BLOCK), 0
+            self._parts.append(self._part)
+            self._gathered += len(self._part)
+            if self._gathered >= _BLOCK:
+                self._beside.add(self._block())
+            self._look()
         except BaseException as error:
             self.error = error
             raise
-        return data
+
+
+class _Target(_Side):
+    """Takes what age writes; it is written, before it is hashed, beside the encryption."""
+
+    def __init__(self, stream: IO[bytes], watch: Watch | None = None) -> None:
+        super().__init__(watch)
+        self._stream = stream
 
     def write(self, data: bytes) -> int:
-        """Write all of `data`."""
-        try:
-            self._stream.write(data)
-            self._passed(data)
-        except BaseException as error:
-            self.error = error
-            raise
+        """Take all of `data`. That the disk refused it is raised by a later call, or by `finish`."""
+        self._parts.append(data)
+        self._gathered += len(data)
+        if self._gathered >= _BLOCK:
+            self._hand_over()
         return len(data)
 
-    def flush(self) -> None:
-        """Flush the target."""
+    def _hand_over(self) -> None:
         try:
-            self._stream.flush()
+            self._beside.add(self._block())
+            self._look()
         except BaseException as error:
             self.error = error
             raise
 
-    def _passed(self, data: bytes) -> None:
-        self._digest.update(data)
-        self.size += len(data)
-        if self._watch is not None:
-            self._watch(self.size)
+    def flush(self) -> None:
+        """Nothing: `finish` writes what is left."""
+
+    @override
+    def _work(self, block: bytes) -> None:
+        self._stream.write(block)
+        super()._work(block)
 
 
-def _reraise(*taps: _Tap) -> None:
-    for tap in taps:
-        if tap.error is not None:
-            raise tap.error
+def _done(sealed: _Side, plain: _Side) -> Sealed:
+    """The result, once both sides are hashed and written. Raises OSError."""
+    sealed.finish()
+    plain.finish()
+    return Sealed(sealed.sha256, sealed.size, plain.sha256, plain.size)
+
+
+def _reraise(*sides: _Side) -> None:
+    for side in sides:
+        if side.error is not None:
+            raise side.error
 
 
 def _decrypt_key(pyrage: ModuleType, locked: bytes, passphrase: SecretStr) -> bytes:
