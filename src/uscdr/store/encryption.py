@@ -227,58 +227,89 @@ def unseal(source: IO[bytes], target: IO[bytes], keys: Sequence[Identity], watch
         return _done(sealed, plain)
 
 
-# age holds the interpreter while it works, so this thread only reads and encrypts, in large blocks: a thread for each
-# side hashes them meanwhile, and writes them.
+# age holds the interpreter while it works, so this thread only reads and encrypts: a thread for each side hashes large
+# blocks meanwhile, and writes them.
 
 
+_PART = 1 << 16
+"""Bytes that are read at a time. The system maps larger memory anew each time, which costs more than a copy."""
 _BLOCK = 1 << 20
-"""Bytes that are read, hashed or written at a time."""
+"""Bytes that are hashed, or written, at a time."""
 _AHEAD = 4
 """Blocks of one side that may wait for its thread, so that memory does not depend on the size of the data."""
 
 
 class _Beside:
-    """Does `work` with each block, in their order: in a thread of its own, which starts with the first whole block."""
+    """Gathers bytes into blocks, and does `work` with each, in their order, in a thread that the first one starts.
 
-    def __init__(self, work: Callable[[bytes], object]) -> None:
+    The memory of a block is used again after its work.
+    """
+
+    def __init__(self, work: Callable[[memoryview], object]) -> None:
         self._work = work
         self._pool: ThreadPoolExecutor | None = None
-        self._waiting: deque[Future[object]] = deque()
+        self._waiting: deque[tuple[Future[object], memoryview]] = deque()
+        self._space = memoryview(bytearray(_BLOCK))
+        self._filled = 0
+        self._free: list[memoryview] = []
+        self.size = 0
+        """Bytes that were added."""
 
-    def add(self, block: bytes) -> None:
-        """Hand over the next block; waits while _AHEAD blocks wait. Raises what the work with an earlier one raised."""
-        from concurrent.futures import ThreadPoolExecutor
+    def add(self, data: bytes) -> None:
+        """Waits while _AHEAD blocks wait. Raises what the work with an earlier block raised."""
+        done, size = 0, len(data)
+        while done < size:
+            end = min(self._filled + size - done, _BLOCK)
+            amount = end - self._filled
+            self._space[self._filled : end] = data if amount == size else data[done : done + amount]
+            done, self._filled = done + amount, end
+            if end == _BLOCK:
+                self._hand_over()
+        self.size += size
 
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, thread_name_prefix="blocks")
-        while self._waiting and (len(self._waiting) >= _AHEAD or self._waiting[0].done()):
-            self._waiting.popleft().result()
-        self._waiting.append(self._pool.submit(self._work, block))
-
-    def finish(self, rest: bytes) -> None:
-        """Return when all is done, the `rest` on this thread. Raises what the work raised."""
+    def finish(self) -> None:
+        """Return when all is done, the last bytes on this thread. Raises what the work raised."""
         while self._waiting:
-            self._waiting.popleft().result()
-        if rest:
-            self._work(rest)
+            self._take_back()
+        if self._filled:
+            self._work(self._space[: self._filled])
+            self._filled = 0
 
     def close(self) -> None:
         """Leave no thread behind; what still waits is not done."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
+    def _hand_over(self) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="blocks")
+        while self._waiting and (len(self._waiting) >= _AHEAD or self._waiting[0][0].done()):
+            self._take_back()
+        self._waiting.append((self._pool.submit(self._work, self._space), self._space))
+        self._space = self._free.pop() if self._free else memoryview(bytearray(_BLOCK))
+        self._filled = 0
+
+    def _take_back(self) -> None:
+        done, space = self._waiting.popleft()
+        done.result()
+        self._free.append(space)
+
 
 class _Side:
-    """Gathers one side into blocks, counts and hashes it; keeps the original error, which age would turn into text."""
+    """Hashes one side; keeps the original error, which age would turn into text."""
 
     def __init__(self, watch: Watch | None) -> None:
         self._digest = hashlib.sha256()
         self._beside = _Beside(self._work)
         self._watch = watch
-        self._parts: list[bytes] = []
-        self._gathered = 0
-        self.size = 0
         self.error: BaseException | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that passed."""
+        return self._beside.size
 
     @property
     def sha256(self) -> str:
@@ -286,32 +317,25 @@ class _Side:
         return self._digest.hexdigest()
 
     def finish(self) -> None:
-        """Do what is still to do. Raises what the stream or the watcher raised."""
-        self._beside.finish(self._block())
-        self._look()
+        """Do what is still to do. Raises what the stream raised."""
+        self._beside.finish()
 
     def close(self) -> None:
         """Leave no thread behind."""
         self._beside.close()
 
-    def _work(self, block: bytes) -> None:
+    def _work(self, block: memoryview) -> None:
         """What happens to each block beside the encryption."""
         self._digest.update(block)
 
-    def _look(self) -> None:
+    def _passed(self, data: bytes) -> None:
+        self._beside.add(data)
         if self._watch is not None:
-            self._watch(self.size + self._gathered)
-
-    def _block(self) -> bytes:
-        block = b"".join(self._parts)
-        self._parts.clear()
-        self.size += len(block)
-        self._gathered = 0
-        return block
+            self._watch(self.size)
 
 
 class _Source(_Side):
-    """Reads a stream in blocks, and gives them away in pieces; watched for each part that arrives."""
+    """Reads a stream in parts, and gives them away in pieces."""
 
     def __init__(self, stream: IO[bytes], watch: Watch | None = None) -> None:
         super().__init__(watch)
@@ -329,12 +353,8 @@ class _Source(_Side):
 
     def _next(self) -> None:
         try:
-            self._part, self._at = self._stream.read(_BLOCK), 0
-            self._parts.append(self._part)
-            self._gathered += len(self._part)
-            if self._gathered >= _BLOCK:
-                self._beside.add(self._block())
-            self._look()
+            self._part, self._at = self._stream.read(_PART), 0
+            self._passed(self._part)
         except BaseException as error:
             self.error = error
             raise
@@ -349,25 +369,18 @@ class _Target(_Side):
 
     def write(self, data: bytes) -> int:
         """Take all of `data`. That the disk refused it is raised by a later call, or by `finish`."""
-        self._parts.append(data)
-        self._gathered += len(data)
-        if self._gathered >= _BLOCK:
-            self._hand_over()
-        return len(data)
-
-    def _hand_over(self) -> None:
         try:
-            self._beside.add(self._block())
-            self._look()
+            self._passed(data)
         except BaseException as error:
             self.error = error
             raise
+        return len(data)
 
     def flush(self) -> None:
         """Nothing: `finish` writes what is left."""
 
     @override
-    def _work(self, block: bytes) -> None:
+    def _work(self, block: memoryview) -> None:
         self._stream.write(block)
         super()._work(block)
 
