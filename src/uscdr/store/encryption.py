@@ -249,7 +249,7 @@ class _Beside:
         self._work = work
         self._pool: ThreadPoolExecutor | None = None
         self._waiting: deque[tuple[Future[object], memoryview]] = deque()
-        self._space = memoryview(bytearray(_BLOCK))
+        self._space = memoryview(bytearray())
         self._filled = 0
         self._free: list[memoryview] = []
         self.size = 0
@@ -258,6 +258,8 @@ class _Beside:
     def add(self, data: bytes) -> None:
         """Waits while _AHEAD blocks wait. Raises what the work with an earlier block raised."""
         done, size = 0, len(data)
+        if self._filled + size > len(self._space) < _BLOCK:
+            self._grow(self._filled + size)
         while done < size:
             end = min(self._filled + size - done, _BLOCK)
             amount = end - self._filled
@@ -279,6 +281,12 @@ class _Beside:
         """Leave no thread behind; what still waits is not done."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+    def _grow(self, size: int) -> None:
+        """Small data has a small block: many small files would pay for memory that they do not use."""
+        larger = memoryview(bytearray(min(max(size, 2 * self._filled), _BLOCK)))
+        larger[: self._filled] = self._space[: self._filled]
+        self._space = larger
 
     def _hand_over(self) -> None:
         from concurrent.futures import ThreadPoolExecutor
