@@ -322,6 +322,11 @@ def _write_config(root: Path) -> None:
 class _Stream(BytesIO):
     """A download."""
 
+    can_resume = False
+
+    def resume(self) -> None:
+        raise NotImplementedError
+
 
 def _copy(root: Path, data: bytes) -> None:
     """As `backup pull` and `backup prove` leave them."""

@@ -39,11 +39,27 @@ def transfer(number: int = 1, **facts: Any) -> Transfer:
 
 
 class Bytes:
-    """A download that gives `data`, and then what `end` raises."""
+    """A download that gives `data`, and then what `end` raises; after that what the next one of `more` gives.
 
-    def __init__(self, data: bytes, end: Callable[[], bytes] = lambda: b"") -> None:
+    A part that is an error is what its request raises.
+    """
+
+    def __init__(
+        self, data: bytes, end: Callable[[], bytes] = lambda: b"", *more: tuple[bytes, Callable[[], bytes]] | Exception
+    ) -> None:
         self._data = data
         self._end = end
+        self._more = list(more)
+
+    @property
+    def can_resume(self) -> bool:
+        return bool(self._more)
+
+    def resume(self) -> None:
+        part = self._more.pop(0)
+        if isinstance(part, Exception):
+            raise part
+        self._data, self._end = part
 
     def read(self, size: int = -1) -> bytes:
         if not self._data:

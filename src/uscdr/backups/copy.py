@@ -97,6 +97,18 @@ class IncomingDump(Protocol):
         """
         ...
 
+    @property
+    def can_resume(self) -> bool:
+        """Whether `resume` may go on after a `read` that failed."""
+        ...
+
+    def resume(self) -> None:
+        """Go on where the download broke off, with a new link. Raises ProviderError.
+
+        The next `read` continues the same bytes: never those of a file that changed meanwhile.
+        """
+        ...
+
 
 OpenDump = Callable[[], AbstractContextManager[IncomingDump]]
 """Starts the download, with a new link each time."""
@@ -112,7 +124,7 @@ class Keyring:
 
 @dataclass(frozen=True)
 class CopyOrder:
-    """The backup and its target; `watch` receives the number of bytes so far, `again` the error of a failed attempt.
+    """The backup and its target; `watch` receives the number of bytes so far, `again` the error of a failed request.
 
     `work` is a directory of this process.
     """
@@ -169,11 +181,11 @@ def _finish(
 
 
 def _fetched(order: CopyOrder, open_dump: OpenDump, to: Sequence[Recipient], staging: Path) -> tuple[Path, Sealed]:
-    """Download and encrypt the dump; restart a broken download a few times."""
+    """Download and encrypt the dump; a broken download that cannot go on starts anew, a few times."""
     for left in range(ATTEMPTS - 1, -1, -1):
         try:
             with open_dump() as stream:
-                return _sealed(_Checked(stream), to, staging, None, order.watch)
+                return _sealed(_Checked(stream, order.again), to, staging, None, order.watch)
         except ProviderError as error:
             if not (error.retryable and left):
                 raise
@@ -206,15 +218,42 @@ def _sealed(
 
 
 class _Checked:
-    """Stops at the first bytes that cannot be a dump: an error page must not be stored as a backup."""
+    """A download that goes on after a cut, and stops at the first bytes that cannot be a dump.
 
-    def __init__(self, stream: IncomingDump) -> None:
+    An error page must not be stored as a backup.
+    """
+
+    def __init__(self, stream: IncomingDump, again: Callable[[ProviderError], None]) -> None:
         self._stream = stream
+        self._again = again
+        self._failures = 0
+        """Requests that failed since the last byte arrived."""
         self._start = b""
 
     def read(self, size: int = -1) -> bytes:
-        """Read from the stream."""
-        data = self._stream.read(size)
+        """Read from the stream. Raises ProviderError when it cannot go on."""
+        while True:
+            try:
+                data = self._stream.read(size)
+            except ProviderError as error:
+                self._go_on(error)
+            else:
+                self._failures = 0
+                return self._checked(data)
+
+    def _go_on(self, error: ProviderError) -> None:
+        while error.retryable and self._stream.can_resume and self._failures < ATTEMPTS - 1:
+            self._failures += 1
+            self._again(error)
+            try:
+                self._stream.resume()
+            except ProviderError as another:
+                error = another
+            else:
+                return
+        raise error
+
+    def _checked(self, data: bytes) -> bytes:
         if len(self._start) < len(MAGIC):
             self._start += data[:64]
             if not MAGIC.startswith(self._start[: len(MAGIC)]):

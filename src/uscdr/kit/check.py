@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
-from uscdr.errors import CheckFailed, ProviderError
+from uscdr.errors import CheckFailed, Interrupted, ProviderError
 from uscdr.kit.card import Checksums
 from uscdr.kit.collect.app import current_release
 from uscdr.kit.collect.sources import Absent, Unavailable, present
@@ -17,13 +19,14 @@ from uscdr.kit.reader import KitReader, read_card
 from uscdr.models.heroku import Build
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.store.store import ObjectLost, Store, digest_of, is_name
+from uscdr.threads import run_all
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from uscdr.providers.ports.media import Media
     from uscdr.providers.ports.platform import Deploys, Platform
-    from uscdr.store.encryption import Identity
+    from uscdr.store.encryption import Identity, Sealed
 
 LOST: dict[PartName, str] = {
     "app": "The kit does not say which add-ons, dynos and domains the application has.",
@@ -79,37 +82,101 @@ class Examination:
                 why="Its build stopped early, or somebody removed the file.",
                 next_action="Use another kit (uscdr kit list), or build a new one: uscdr kit build",
             )
-        reader, lost = _opened(store, kit, keys, work)
+        halt = _Halt()
+        reader, lost = _opened(store, kit, keys, work, halt)
         card = reader.card if reader else read_card(store, kit)
-        found = _digests(store, card, [*(reader.doubts if reader else ()), *lost], step)
-        return _inside(reader, found, step) if reader else found
+        found = _looked(store, card, reader, [*(reader.doubts if reader else ()), *lost], step, halt)
+        return replace(found, manifest=reader.manifest, **reader.contents) if reader else found
+
+
+class _Halt(threading.Event):
+    """Set when the check is to end early: then the decryption of an object ends, too."""
+
+    def watch(self, _: int) -> None:
+        """Raises Interrupted once it is set."""
+        if self.is_set():
+            raise Interrupted("Interrupted during the check of the kit.", next_action="Run the command again.")
 
 
 def _opened(
-    store: Store, kit: str, keys: Sequence[Identity], work: Path
+    store: Store, kit: str, keys: Sequence[Identity], work: Path, halt: _Halt
 ) -> tuple[KitReader | None, list[ObjectLost]]:  # fmt: skip
     """The reader; None without a key or if the kit cannot be opened, with the reasons."""
     try:
-        return (KitReader(store, kit, keys, work) if keys else None), []
+        return (KitReader(store, kit, keys, work, halt.watch) if keys else None), []
     except ObjectLost as error:
         return None, [error]
 
 
-def _digests(store: Store, card: Card, lost: list[ObjectLost], step: Step) -> Examination:
-    """Verify the checksum of every object that the kit needs."""
-    listed, more = _listed(store, card)
-    lost, size = [*lost, *more], 0
-    for number, (name, digest) in enumerate(sorted(listed.items()), start=1):
-        step(number, len(listed))
+_WORKERS = 4
+"""Objects that are looked at at once: a bucket answers each request after a while."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One object: `digest`, where the list of checksums names it, and `opened`, where its content can be verified."""
+
+    name: str
+    digest: str | None = None
+    opened: Callable[[], Sealed] | None = None
+
+    def done(self, store: Store, halt: _Halt) -> _Verdict:
+        """Reads a sound object once: its decryption also hashes what is stored. Raises WrongIdentity."""
+        inside = None
+        if self.opened is not None:
+            try:
+                sealed = self.opened()
+                if self.digest in (None, sealed.sha256):
+                    return _Verdict(sealed.size)
+            except ObjectLost as error:
+                inside = error
+        return self._by_digest(store, inside, halt)
+
+    def _by_digest(self, store: Store, inside: ObjectLost | None, halt: _Halt) -> _Verdict:
+        if self.digest is None:
+            return _Verdict(0, None, inside)
         try:
-            seen, length = digest_of(store, name)
+            seen, size = digest_of(store, self.name, halt.watch)
         except ObjectLost as error:
-            lost.append(error)
-            continue
-        size += length
-        if seen != digest:
-            lost.append(ObjectLost.damaged(name, "its SHA-256 differs from the kit's list"))
-    return Examination(card, len(listed), size, _once(lost))
+            return _Verdict(0, error, inside)
+        lost = ObjectLost.damaged(self.name, "its SHA-256 differs from the kit's list") if seen != self.digest else None
+        return _Verdict(size, lost, inside)
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """The size in bytes, and what is wrong with the stored bytes, and inside them."""
+
+    size: int
+    stored: ObjectLost | None = None
+    inside: ObjectLost | None = None
+
+
+def _looked(
+    store: Store, card: Card, reader: KitReader | None, lost: list[ObjectLost], step: Step, halt: _Halt
+) -> Examination:  # fmt: skip
+    """Verify every object that the kit needs: its checksum and, with a key, its content."""
+    listed, more = _listed(store, card)
+    wanted, unread = _wanted(reader) if reader else ([], [])
+    looks, turn, number = _looks(listed, wanted), threading.Lock(), count(1)
+
+    def task(look: _Look) -> _Verdict:
+        with turn:
+            step(next(number), len(looks))
+        return look.done(store, halt)
+
+    verdicts = run_all([partial(task, look) for look in looks], workers=_WORKERS, abandon=halt.set)
+    stored = [one.stored for one in verdicts if one.stored is not None]
+    inside = [one.inside for one in verdicts if one.inside is not None]
+    size = sum(one.size for one, look in zip(verdicts, looks, strict=True) if look.digest is not None)
+    return Examination(card, len(listed), size, _once([*lost, *more, *stored, *unread, *inside]))
+
+
+def _looks(listed: Mapping[str, str], wanted: Sequence[_Look]) -> list[_Look]:
+    """One look at each object; a name that occurs twice inside the kit is opened twice."""
+    left = dict(listed)
+    joined = [replace(one, digest=left.pop(one.name, None)) for one in wanted]
+    return [*joined, *(_Look(name, digest) for name, digest in sorted(left.items()))]
 
 
 def _listed(store: Store, card: Card) -> tuple[dict[str, str], list[ObjectLost]]:
@@ -130,18 +197,6 @@ def _names(listed: Mapping[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in listed.items() if is_name(name)}
 
 
-def _inside(reader: KitReader, found: Examination, step: Step) -> Examination:
-    """Decrypt every object."""
-    wanted, lost = _wanted(reader)
-    for number, open_one in enumerate(wanted, start=1):
-        step(number, len(wanted))
-        try:
-            open_one()
-        except ObjectLost as error:
-            lost.append(error)
-    return replace(found, lost=_once([*found.lost, *lost]), manifest=reader.manifest, **reader.contents)
-
-
 def _once(lost: Sequence[ObjectLost]) -> tuple[ObjectLost, ...]:
     """The first finding for each object."""
     first: dict[str, ObjectLost] = {}
@@ -150,14 +205,19 @@ def _once(lost: Sequence[ObjectLost]) -> tuple[ObjectLost, ...]:
     return tuple(first.values())
 
 
-def _wanted(reader: KitReader) -> tuple[list[partial[None]], list[ObjectLost]]:
-    """Functions that open each object; opening a damaged inventory reports the damage."""
-    wanted = [partial(reader.verify, one) for one in reader.manifest.objects]
+def _wanted(reader: KitReader) -> tuple[list[_Look], list[ObjectLost]]:
+    """How each object is opened; opening a damaged inventory reports the damage."""
+    wanted = [_Look(one.path, opened=partial(reader.verify, one)) for one in reader.manifest.objects]
     try:
         inventory = reader.media()
     except ObjectLost as error:
         return wanted, [error]
-    return wanted + [partial(reader.verify_original, one) for one in (inventory.entries if inventory else ())], []
+    originals = [
+        (entry, entry.stored) for entry in (inventory.entries if inventory else ()) if entry.stored is not None
+    ]
+    return wanted + [
+        _Look(stored.path, opened=partial(reader.verify_original, entry, stored)) for entry, stored in originals
+    ], []
 
 
 # The deployed state, to compare a kit with. Reads only; unknown facts come with their reason.

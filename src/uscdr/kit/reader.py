@@ -23,6 +23,7 @@ from uscdr.kit.content import (
     MediaEntry,
     MediaInventory,
     MediaNote,
+    Shelved,
     SourceFacts,
     size_of,
 )
@@ -194,18 +195,17 @@ class KitReader:
         data = self._bytes(_SealedName(entry.stored.note_path, entry.stored.note_sha256))
         return _model(MediaNote, data, entry.stored.note_path)
 
-    def verify(self, one: StoredObject) -> None:
+    def verify(self, one: StoredObject) -> Sealed:
         """Verify one object completely: ciphertext, decryption, plain digest. Keeps nothing."""
-        self._verify(_SealedName(one.path, one.sha256, one.plain_sha256))
+        return self._verify(_SealedName(one.path, one.sha256, one.plain_sha256))
 
-    def verify_original(self, entry: MediaEntry) -> None:
-        """Verify the original of an asset in the same way, if the kit has it."""
-        if entry.stored is not None:
-            self._verify(_SealedName(entry.stored.path, entry.stored.sha256, self.note(entry).sha256))
+    def verify_original(self, entry: MediaEntry, stored: Shelved) -> Sealed:
+        """Verify the original of an asset in the same way."""
+        return self._verify(_SealedName(stored.path, stored.sha256, self.note(entry).sha256))
 
-    def _verify(self, wanted: _SealedName) -> None:
+    def _verify(self, wanted: _SealedName) -> Sealed:
         with Path(os.devnull).open("wb") as nowhere:
-            self._decrypt(wanted, nowhere)
+            return self._decrypt(wanted, nowhere)
 
     @property
     def contents(self) -> dict[str, Any]:

@@ -161,7 +161,8 @@ class CopiesAccess:
     """Who can open copies; None when nobody is named. Raises BadInput for an invalid public key."""
     reading: Callable[[], Keys]
     """The keys that are available to open copies."""
-    download: Callable[[SignedUrl], AbstractContextManager[IncomingDump]]
+    download: Callable[[Callable[[], SignedUrl]], AbstractContextManager[IncomingDump]]
+    """Starts the download of a backup; each request calls for a link of its own."""
     decode: Decode
     scratch: Callable[[], Scratch]
     turn: Callable[[str, Callable[[str], None]], AbstractContextManager[object]]

@@ -72,8 +72,7 @@ def copy(
 
     @contextmanager
     def open_dump() -> Iterator[IncomingDump]:
-        link = deps.backups.public_url(attachment.owner_app_name, transfer.num)
-        with vault.download(link) as stream:
+        with vault.download(lambda: deps.backups.public_url(attachment.owner_app_name, transfer.num)) as stream:
             yield stream
 
     order = CopyOrder(_origin(deps, attachment, transfer), vault.target, watch, again, deps.work)

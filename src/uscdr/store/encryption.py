@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from uscdr.errors import BadInput, CheckFailed, MachineError, MissingExtra
 from uscdr.files import new_file, whole
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
     from pathlib import Path
     from types import ModuleType
 
@@ -190,13 +195,13 @@ def seal(source: IO[bytes], target: IO[bytes], to: Sequence[Recipient], watch: W
         MachineError: the encryption itself failed.
     """
     pyrage = _age()
-    plain, sealed = _Tap(source, watch), _Tap(target)
-    try:
-        pyrage.encrypt_io(plain, sealed, [recipient.key for recipient in to])
-    except (pyrage.EncryptError, OSError) as error:
-        _reraise(plain, sealed)
-        raise MachineError("The encryption failed.", why=str(error)) from None
-    return Sealed(sealed.sha256, sealed.size, plain.sha256, plain.size)
+    with closing(_Source(source, watch)) as plain, closing(_Target(target)) as sealed:
+        try:
+            pyrage.encrypt_io(plain, sealed, [recipient.key for recipient in to])
+        except (pyrage.EncryptError, OSError) as error:
+            _reraise(plain, sealed)
+            raise MachineError("The encryption failed.", why=str(error)) from None
+        return _done(sealed, plain)
 
 
 def unseal(source: IO[bytes], target: IO[bytes], keys: Sequence[Identity], watch: Watch | None = None) -> Sealed:
@@ -208,49 +213,171 @@ def unseal(source: IO[bytes], target: IO[bytes], keys: Sequence[Identity], watch
         OSError: a stream failed.
     """
     pyrage = _age()
-    sealed, plain = _Tap(source), _Tap(target, watch)
-    try:
-        pyrage.decrypt_io(sealed, plain, [identity.key for identity in keys])
-    except (pyrage.DecryptError, OSError) as error:
-        _reraise(sealed, plain)
-        if _NO_KEY in str(error):
-            raise WrongIdentity(
-                "The identity does not decrypt this kit.",
-                next_action="Use the identity of a recipient. The kit's card lists the recipients' fingerprints.",
-            ) from None
-        raise CheckFailed("The encrypted data is damaged or truncated.", why=str(error)) from None
-    return Sealed(sealed.sha256, sealed.size, plain.sha256, plain.size)
+    with closing(_Source(source)) as sealed, closing(_Target(target, watch)) as plain:
+        try:
+            pyrage.decrypt_io(sealed, plain, [identity.key for identity in keys])
+        except (pyrage.DecryptError, OSError) as error:
+            _reraise(sealed, plain)
+            if _NO_KEY in str(error):
+                raise WrongIdentity(
+                    "The identity does not decrypt this kit.",
+                    next_action="Use the identity of a recipient. The kit's card lists the recipients' fingerprints.",
+                ) from None
+            raise CheckFailed("The encrypted data is damaged or truncated.", why=str(error)) from None
+        return _done(sealed, plain)
 
 
-class _Tap:
-    """Passes bytes on and hashes them; keeps the original error, which age would turn into text."""
+# age holds the interpreter while it works, so this thread only reads and encrypts: a thread for each side hashes large
+# blocks meanwhile, and writes them.
 
-    def __init__(self, stream: IO[bytes], watch: Watch | None = None) -> None:
-        self._stream = stream
-        self._watch = watch
-        self._digest = hashlib.sha256()
+
+_PART = 1 << 16
+"""Bytes that are read at a time. The system maps larger memory anew each time, which costs more than a copy."""
+_BLOCK = 1 << 20
+"""Bytes that are hashed, or written, at a time."""
+_AHEAD = 4
+"""Blocks of one side that may wait for its thread, so that memory does not depend on the size of the data."""
+
+
+class _Beside:
+    """Gathers bytes into blocks, and does `work` with each, in their order, in a thread that the first one starts.
+
+    The memory of a block is used again after its work.
+    """
+
+    def __init__(self, work: Callable[[memoryview], object]) -> None:
+        self._work = work
+        self._pool: ThreadPoolExecutor | None = None
+        self._waiting: deque[tuple[Future[object], memoryview]] = deque()
+        self._space = memoryview(bytearray())
+        self._filled = 0
+        self._free: list[memoryview] = []
         self.size = 0
+        """Bytes that were added."""
+
+    def add(self, data: bytes) -> None:
+        """Waits while _AHEAD blocks wait. Raises what the work with an earlier block raised."""
+        done, size = 0, len(data)
+        if self._filled + size > len(self._space) < _BLOCK:
+            self._grow(self._filled + size)
+        while done < size:
+            end = min(self._filled + size - done, _BLOCK)
+            amount = end - self._filled
+            self._space[self._filled : end] = data if amount == size else data[done : done + amount]
+            done, self._filled = done + amount, end
+            if end == _BLOCK:
+                self._hand_over()
+        self.size += size
+
+    def finish(self) -> None:
+        """Return when all is done, the last bytes on this thread. Raises what the work raised."""
+        while self._waiting:
+            self._take_back()
+        if self._filled:
+            self._work(self._space[: self._filled])
+            self._filled = 0
+
+    def close(self) -> None:
+        """Leave no thread behind; what still waits is not done."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _grow(self, size: int) -> None:
+        """Small data has a small block: many small files would pay for memory that they do not use."""
+        larger = memoryview(bytearray(min(max(size, 2 * self._filled), _BLOCK)))
+        larger[: self._filled] = self._space[: self._filled]
+        self._space = larger
+
+    def _hand_over(self) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="blocks")
+        while self._waiting and (len(self._waiting) >= _AHEAD or self._waiting[0][0].done()):
+            self._take_back()
+        self._waiting.append((self._pool.submit(self._work, self._space), self._space))
+        self._space = self._free.pop() if self._free else memoryview(bytearray(_BLOCK))
+        self._filled = 0
+
+    def _take_back(self) -> None:
+        done, space = self._waiting.popleft()
+        done.result()
+        self._free.append(space)
+
+
+class _Side:
+    """Hashes one side; keeps the original error, which age would turn into text."""
+
+    def __init__(self, watch: Watch | None) -> None:
+        self._digest = hashlib.sha256()
+        self._beside = _Beside(self._work)
+        self._watch = watch
         self.error: BaseException | None = None
 
     @property
+    def size(self) -> int:
+        """Bytes that passed."""
+        return self._beside.size
+
+    @property
     def sha256(self) -> str:
-        """SHA-256 (hex) of all bytes that passed."""
+        """SHA-256 (hex) of all bytes that passed, once it is finished."""
         return self._digest.hexdigest()
 
+    def finish(self) -> None:
+        """Do what is still to do. Raises what the stream raised."""
+        self._beside.finish()
+
+    def close(self) -> None:
+        """Leave no thread behind."""
+        self._beside.close()
+
+    def _work(self, block: memoryview) -> None:
+        """What happens to each block beside the encryption."""
+        self._digest.update(block)
+
+    def _passed(self, data: bytes) -> None:
+        self._beside.add(data)
+        if self._watch is not None:
+            self._watch(self.size)
+
+
+class _Source(_Side):
+    """Reads a stream in parts, and gives them away in pieces."""
+
+    def __init__(self, stream: IO[bytes], watch: Watch | None = None) -> None:
+        super().__init__(watch)
+        self._stream = stream
+        self._part = b""
+        self._at = 0
+
     def read(self, size: int = -1) -> bytes:
-        """Read at most `size` bytes."""
+        """Read at most `size` bytes; age asks for 8 KiB, more than a hundred thousand times for 1 GB."""
+        if self._at >= len(self._part):
+            self._next()
+        begin = self._at
+        self._at = begin + size if size >= 0 else len(self._part)
+        return self._part[begin : self._at]
+
+    def _next(self) -> None:
         try:
-            data = self._stream.read(size)
-            self._passed(data)
+            self._part, self._at = self._stream.read(_PART), 0
+            self._passed(self._part)
         except BaseException as error:
             self.error = error
             raise
-        return data
+
+
+class _Target(_Side):
+    """Takes what age writes; it is written, before it is hashed, beside the encryption."""
+
+    def __init__(self, stream: IO[bytes], watch: Watch | None = None) -> None:
+        super().__init__(watch)
+        self._stream = stream
 
     def write(self, data: bytes) -> int:
-        """Write all of `data`."""
+        """Take all of `data`. That the disk refused it is raised by a later call, or by `finish`."""
         try:
-            self._stream.write(data)
             self._passed(data)
         except BaseException as error:
             self.error = error
@@ -258,24 +385,25 @@ class _Tap:
         return len(data)
 
     def flush(self) -> None:
-        """Flush the target."""
-        try:
-            self._stream.flush()
-        except BaseException as error:
-            self.error = error
-            raise
+        """Nothing: `finish` writes what is left."""
 
-    def _passed(self, data: bytes) -> None:
-        self._digest.update(data)
-        self.size += len(data)
-        if self._watch is not None:
-            self._watch(self.size)
+    @override
+    def _work(self, block: memoryview) -> None:
+        self._stream.write(block)
+        super()._work(block)
 
 
-def _reraise(*taps: _Tap) -> None:
-    for tap in taps:
-        if tap.error is not None:
-            raise tap.error
+def _done(sealed: _Side, plain: _Side) -> Sealed:
+    """The result, once both sides are hashed and written. Raises OSError."""
+    sealed.finish()
+    plain.finish()
+    return Sealed(sealed.sha256, sealed.size, plain.sha256, plain.size)
+
+
+def _reraise(*sides: _Side) -> None:
+    for side in sides:
+        if side.error is not None:
+            raise side.error
 
 
 def _decrypt_key(pyrage: ModuleType, locked: bytes, passphrase: SecretStr) -> bytes:

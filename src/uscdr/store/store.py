@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, Protocol
 from uscdr.errors import BadInput, CheckFailed, MachineError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -169,13 +170,18 @@ class ObjectLost(CheckFailed):
         return cls(name, f"{name} is damaged: {what}.", next_action=_ANOTHER)
 
 
-def digest_of(store: Store, name: str) -> tuple[str, int]:
-    """Compute SHA-256 and size of a stored object. Raises CheckFailed if it is missing."""
+def digest_of(store: Store, name: str, watch: Callable[[int], None] | None = None) -> tuple[str, int]:
+    """Compute SHA-256 and size of a stored object. Raises CheckFailed if it is missing.
+
+    `watch` receives the number of bytes so far; may raise to stop.
+    """
     digest, size = hashlib.sha256(), 0
     with store.open(name) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
+            if watch is not None:
+                watch(size)
     return digest.hexdigest(), size
 
 

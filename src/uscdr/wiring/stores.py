@@ -94,12 +94,14 @@ def _passphrase_file(given: Path | None, env: Mapping[str, str]) -> Path | None:
     return Path(named) if named else None
 
 
-def _download(context: RunContext, link: SignedUrl, stop: threading.Event) -> AbstractContextManager[IncomingDump]:
+def _download(
+    context: RunContext, sign: Callable[[], SignedUrl], stop: threading.Event
+) -> AbstractContextManager[IncomingDump]:  # fmt: skip
     """Start the download of a backup as a stream."""
     from uscdr.providers.heroku.download import open_stream
     from uscdr.providers.http.client import trust
 
-    return open_stream(link, verify=trust(context.target.ca_file), stop=stop)
+    return open_stream(sign, verify=trust(context.target.ca_file), stop=stop)
 
 
 def decode(dump: Path) -> Decoded:
@@ -175,7 +177,7 @@ def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> Copies
         store=store,
         keyring=keyring,
         reading=lambda: reading_keys(context.identity, None, context.env),
-        download=lambda link: _download(context, link, context.stop.event),
+        download=lambda sign: _download(context, sign, context.stop.event),
         decode=decode,
         scratch=scratch,
         turn=turn,

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pydantic import SecretStr
 from backup_world import APP, DUMP, PASSPHRASE, Bytes, Safe, broken, giving, transfer
 from kit_world import PATIENT, new_key
 from uscdr.backups.catalog import StoredCopies
-from uscdr.backups.copy import Keyring, Keys, check_intact, read_passphrase
+from uscdr.backups.copy import IncomingDump, Keyring, Keys, check_intact, read_passphrase
 from uscdr.errors import BadInput, CheckFailed, Interrupted, MachineError, ProviderError
 from uscdr.store import encryption
 from uscdr.store.directory import LocalStore
@@ -166,6 +167,49 @@ def test_a_download_that_breaks_off_is_begun_anew_and_given_up_after_three(safe:
         safe.order(transfer()).pull(refused, safe.store, safe.keyring)
     assert len(StoredCopies.of(safe.store).copies) == 1
     assert len(safe.names()) == 3
+
+
+def test_a_download_that_is_cut_goes_on_and_is_the_same_dump(safe: Safe) -> None:
+    third, opened = len(DUMP) // 3, list[int]()
+    parts = (DUMP[third : 2 * third], broken()), broken_request(), (DUMP[2 * third :], lambda: b"")
+
+    @contextmanager
+    def open_dump() -> Iterator[IncomingDump]:
+        opened.append(1)
+        yield Bytes(DUMP[:third], broken(), *parts)
+
+    card = safe.order(transfer()).pull(open_dump, safe.store, safe.keyring)
+    assert (card.dump.plain_sha256, card.dump.plain_size) == (hashlib.sha256(DUMP).hexdigest(), len(DUMP))
+    with safe.keys.opened(safe.store, card, safe.work) as path:
+        assert path.read_bytes() == DUMP
+    assert (len(opened), len(safe.again)) == (1, 3)
+
+
+def broken_request() -> ProviderError:
+    return ProviderError("The storage did not answer the download request.", provider="fake", retryable=True)
+
+
+def test_a_download_that_cannot_go_on_begins_anew_and_says_so(safe: Safe) -> None:
+    """And one that never goes on is given up: three requests in a row without a byte, three times."""
+    other = ProviderError("Storage did not send the missing part of the file.", provider="fake", retryable=True)
+    streams = (Bytes(DUMP[:5000], broken(), other), Bytes(DUMP))
+    card = safe.order(transfer()).pull(giving(*streams), safe.store, safe.keyring)
+    assert card.dump.plain_sha256 == hashlib.sha256(DUMP).hexdigest()
+    assert [one.message for one in safe.again] == ["The download broke off.", other.message]
+    stuck = [Bytes(DUMP[:5000], broken(), *[(b"", broken())] * 9) for _ in range(4)]
+    safe.again.clear()
+    with pytest.raises(ProviderError, match="broke off"):
+        safe.order(transfer()).pull(giving(*stuck), safe.store, safe.keyring)
+    assert len(safe.again) == 8
+    assert len(safe.names()) == 3
+
+
+def test_a_cut_that_may_not_be_repeated_ends_the_pull(safe: Safe) -> None:
+    refused = Bytes(DUMP[:5000], broken(retryable=False), (DUMP[5000:], lambda: b""))
+    with pytest.raises(ProviderError, match="broke off"):
+        safe.order(transfer()).pull(giving(refused), safe.store, safe.keyring)
+    assert safe.again == []
+    assert safe.names() == []
 
 
 def test_an_interruption_leaves_nothing(safe: Safe) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,6 +19,14 @@ from uscdr.errors import BadInput, CheckFailed, Interrupted
 from uscdr.store.encryption import Identity, Recipient, WrongIdentity, seal, unseal
 
 DATA = bytes(range(256)) * 1200
+LARGE = b"".join(number.to_bytes(8, "big") * 4096 for number in range(640))
+"""20 MiB of which no two pieces are the same."""
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    assert not [one.name for one in threading.enumerate() if one.name.startswith("blocks")]
 
 
 def age_key(path: Path) -> str:
@@ -126,3 +138,83 @@ def test_what_a_watcher_raises_comes_through_as_it_is(tmp_path: Path, error: Bas
     data = sealed(public)
     with pytest.raises(type(error)):
         unseal(io.BytesIO(data), io.BytesIO(), Identity.read(tmp_path / "key"), watch)
+
+
+class Stream:
+    """A source that gives parts of any size, or a target; either can wait, fail, and count."""
+
+    def __init__(self, data: bytes = b"", *, part: int = 1 << 20, turn: threading.Event | None = None) -> None:
+        self._data = io.BytesIO(data)
+        self._part = part
+        self._turn = turn
+        self.calls = 0
+        self.passed = 0
+        self.refuses: OSError | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        return self._count(self._data.read(min(size, self._part)))
+
+    def write(self, data: bytes) -> int:
+        if self._turn is not None:
+            assert self._turn.wait(60)
+        if self.refuses is not None:
+            raise self.refuses
+        self._data.write(self._count(data))
+        return len(data)
+
+    @property
+    def stream(self) -> IO[bytes]:
+        return cast("IO[bytes]", self)
+
+    @property
+    def content(self) -> bytes:
+        return self._data.getvalue()
+
+    def _count(self, data: bytes) -> bytes:
+        self.calls, self.passed = self.calls + 1, self.passed + len(data)
+        return data
+
+
+@pytest.mark.parametrize("part", [1000, 16384, 1 << 20, 1 << 30])
+def test_large_data_keeps_its_order_and_both_sides_are_hashed_whole(tmp_path: Path, part: int) -> None:
+    public, target, back = age_key(tmp_path / "key"), Stream(), Stream()
+    done = seal(Stream(LARGE, part=part).stream, target.stream, Recipient.read([public]))
+    assert (done.plain_sha256, done.plain_size) == (hashlib.sha256(LARGE).hexdigest(), len(LARGE))
+    assert (done.sha256, done.size) == (hashlib.sha256(target.content).hexdigest(), len(target.content))
+    assert unseal(Stream(target.content, part=part).stream, back.stream, Identity.read(tmp_path / "key")) == done
+    assert back.content == LARGE
+
+
+def test_a_disk_that_stands_still_stops_the_reading_after_some_blocks(tmp_path: Path) -> None:
+    public, turn = age_key(tmp_path / "key"), threading.Event()
+    source, target = Stream(os.urandom(1 << 20) * 40), Stream(turn=turn)
+    sealing = threading.Thread(target=seal, args=(source.stream, target.stream, Recipient.read([public])))
+    sealing.start()
+    sealing.join(0.5)
+    while source.passed < 5 << 20:
+        assert sealing.is_alive()
+        sealing.join(0.1)
+    sealing.join(0.5)
+    assert source.passed <= 9 << 20
+    turn.set()
+    sealing.join(60)
+    assert source.passed == 40 << 20
+
+
+def test_a_disk_that_fails_within_is_told_and_the_rest_is_not_read(tmp_path: Path) -> None:
+    public, source, target = age_key(tmp_path / "key"), Stream(LARGE), Stream()
+    target.refuses = OSError(28, "No space left on device")
+    with pytest.raises(OSError, match="No space left"):
+        seal(source.stream, target.stream, Recipient.read([public]))
+    assert source.passed < len(LARGE)
+    assert target.passed == 0
+
+
+def test_the_watcher_hears_of_every_part_and_of_the_whole(tmp_path: Path) -> None:
+    public, seen, target = age_key(tmp_path / "key"), list[int](), Stream()
+    seal(Stream(DATA, part=1000).stream, target.stream, Recipient.read([public]), seen.append)
+    assert seen[:2] == [1000, 2000]
+    assert seen[-1] == len(DATA)
+    seen.clear()
+    unseal(io.BytesIO(target.content), io.BytesIO(), Identity.read(tmp_path / "key"), seen.append)
+    assert seen[-1] == len(DATA)

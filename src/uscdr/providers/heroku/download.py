@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,16 +12,17 @@ from uscdr.errors import NotFound, ProviderError, WrongContent
 from uscdr.files import arriving
 from uscdr.models.heroku import Download, SignedUrl
 from uscdr.providers.heroku.client import PROVIDER, HerokuClient
-from uscdr.providers.http.download import DownloadOrigin, PartialFile, disk_faults, require_new
+from uscdr.providers.http.download import DownloadOrigin, DownloadPosition, PartialFile, disk_faults, require_new
 from uscdr.providers.http.refusal import may_pass
 from uscdr.providers.http.transport import open_client
 
 if TYPE_CHECKING:
     import ssl
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from uscdr.providers.http.download import Body
     from uscdr.providers.ports.progress import Progress
 
 MAGIC = b"PGDMP"
@@ -88,26 +89,73 @@ def _check_start(start: bytes, *, whole: bool) -> None:
 
 
 class _DumpStream:
-    """The chunks of one download, read in pieces of any size."""
+    """One backup, read in pieces of any size; over several requests if its download is cut."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._left = memoryview(b"")
+    def __init__(self, sign: Callable[[], SignedUrl], verify: ssl.SSLContext, stop: threading.Event) -> None:
+        self._sign = sign
+        self._verify = verify
+        self._stop = stop
+        self._at = DownloadPosition(STORAGE)
+        self._chunks: Iterator[bytes] = iter(())
+        self._left = b""
+        self._connection = ExitStack()
+
+    def begin(self) -> None:
+        """Request the whole backup."""
+        body = self._requested({})
+        self._at.begin(body)
+        self._chunks = body.chunks()
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether storage may send what is missing."""
+        return bool(self._at.rest)
+
+    def resume(self) -> None:
+        """Request what is missing, with a new link.
+
+        Raises ProviderError; if storage sent something else, the backup can only be requested anew.
+        """
+        body = self._requested(self._at.rest)
+        self._at.require_fitting(body)
+        self._chunks = body.chunks(after=self._at.received)
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes, none at the end. Raises ProviderError (a short body, too), Interrupted."""
-        if not self._left:
-            self._left = memoryview(next(self._chunks, b""))
-        amount = len(self._left) if size < 0 else size
-        data, self._left = bytes(self._left[:amount]), self._left[amount:]
+        data = self._left or self._next()
+        if 0 <= size < len(data):
+            data, self._left = data[:size], data[size:]
+        else:
+            self._left = b""
         return data
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def _next(self) -> bytes:
+        for chunk in self._chunks:
+            if chunk:
+                self._at.received += len(chunk)
+                return chunk
+        self._at.require_end()
+        return b""
+
+    def _requested(self, part: Mapping[str, str]) -> Body:
+        self._connection.close()
+        link = self._sign()
+        http = self._connection.enter_context(_client(link, self._verify))
+        return self._connection.enter_context(STORAGE.open(http, link.url.get_secret_value(), self._stop, part))
 
 
 @contextmanager
-def open_stream(link: SignedUrl, *, verify: ssl.SSLContext, stop: threading.Event) -> Iterator[_DumpStream]:
-    """The backup as a stream.
+def open_stream(
+    sign: Callable[[], SignedUrl], *, verify: ssl.SSLContext, stop: threading.Event
+) -> Iterator[_DumpStream]:  # fmt: skip
+    """The backup as a stream; each request has a link of its own.
 
     Raises ProviderError for a refused, expired or unreachable link; it is retryable when a new link may help.
     """
-    with _client(link, verify) as http, STORAGE.open(http, link.url.get_secret_value(), stop) as body:
-        yield _DumpStream(body.chunks())
+    with closing(_DumpStream(sign, verify, stop)) as stream:
+        stream.begin()
+        yield stream

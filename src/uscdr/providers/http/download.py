@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import re
+import socket
+import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -99,6 +101,16 @@ class Body:
         self._origin = origin
         self._stop = stop
 
+    def _arriving(self) -> Iterator[bytes]:
+        """The bytes as they arrive. Raises httpx.HTTPError."""
+        # Without a chunk size: the library would withhold, and lose, the bytes before a cut.
+        chunks = self._response.iter_raw()
+        first = next(chunks, b"")
+        yield first
+        line = _line_of(self._response) if (self.size or 0) >= _LARGE else None
+        # By now the library holds none of the body, and its length says where it ends.
+        yield from chunks if line is None else _from_line(line, (self.size or 0) - len(first))
+
     def chunks(self, progress: Progress | None = None, *, after: int = 0) -> Iterator[bytes]:
         """The chunks as they arrive; `progress` is called for each when the next is requested.
 
@@ -107,8 +119,7 @@ class Body:
         """
         received, total = after, None if self.size is None else after + self.size
         try:
-            # Without a chunk size: the library would withhold, and lose, the bytes before a cut.
-            for chunk in self._response.iter_raw():
+            for chunk in self._arriving():
                 if self._stop.is_set():
                     action = "Nothing was kept. Run the command again."
                     raise Interrupted("Interrupted during the download.", next_action=action)
@@ -120,6 +131,49 @@ class Body:
             raise self._origin.cut(received, total, error) from None
         if total is not None and received != total:
             raise self._origin.cut(received, total)
+
+
+# A large body is read from its connection: the HTTP library takes it apart in records of 16 KiB, which costs more
+# than their decryption. Such a connection is not used for another request.
+
+
+_LARGE = 8 << 20
+"""Bytes of a body from which that is worth a connection."""
+_PIECE, _GATHERING = 1 << 16, 0.1
+"""Bytes of a chunk, and the seconds after which a smaller one is passed on."""
+
+
+def _line_of(response: httpx.Response) -> socket.socket | None:
+    """The connection that carries the body as it is; None for another transport, coding, or TLS within TLS."""
+    stream = response.extensions.get("network_stream")
+    if stream is None or "Transfer-Encoding" in response.headers:
+        return None
+    if isinstance(stream.get_extra_info("ssl_object"), ssl.SSLObject):
+        return None  # its socket is the outer connection
+    found = stream.get_extra_info("socket")
+    return found if isinstance(found, socket.socket) else None
+
+
+def _from_line(line: socket.socket, left: int) -> Iterator[bytes]:
+    """The next `left` bytes, fewer at the end of the connection. Raises httpx.HTTPError after what arrived."""
+    space = memoryview(bytearray(_PIECE))
+    while left:
+        filled, until = 0, monotonic() + _GATHERING
+        wanted, got, failure = min(left, _PIECE), 1, None
+        while got and filled < wanted and monotonic() < until:
+            try:
+                got = line.recv_into(space[filled:wanted])
+            except OSError as error:
+                got, failure = 0, error
+            filled += got
+        if filled:
+            yield bytes(space[:filled])
+        if failure is not None:
+            kind = httpx.ReadTimeout if isinstance(failure, TimeoutError) else httpx.ReadError
+            raise kind(str(failure)) from failure
+        if not got:
+            return
+        left -= filled
 
 
 # Writes a stream to a private file: hashed while writing, and named only when complete.
@@ -176,6 +230,47 @@ _START = 512
 """Bytes from which the kind of a file is known."""
 
 
+@dataclass
+class DownloadPosition:
+    """How much of one and the same file has arrived, in bytes, and how the rest is requested."""
+
+    origin: DownloadOrigin
+    received: int = 0
+    _total: int | None = None
+    """The file's size in bytes, where storage told it."""
+    _tag: str = ""
+    """The strong entity tag: two answers with it have the same bytes (RFC 9110, 8.8.1). Empty: start anew."""
+
+    @property
+    def rest(self) -> dict[str, str]:
+        """The headers that request the missing part; none if only the whole file can be requested."""
+        if not (self.received and self._tag):
+            return {}
+        # If-Range: storage sends the whole file if it is another one by now.
+        return {"Range": f"bytes={self.received}-", "If-Range": self._tag}
+
+    def begin(self, body: Body) -> None:
+        """Start at the first byte of this body."""
+        tag = body.headers.get("ETag", "")
+        self._tag = tag if tag.startswith('"') else ""
+        self.received, self._total = 0, body.size
+
+    def require_fitting(self, body: Body) -> None:
+        """Raises ProviderError, after which the next request is for the whole file, for a body that does not fit."""
+        found = _PART.fullmatch(body.headers.get("Content-Range", ""))
+        first, last, total = map(int, found.groups()) if found else (-1, -1, -1)
+        same_file = body.headers.get("ETag", self._tag) == self._tag and self._total in (None, total)
+        if body.status == httpx.codes.PARTIAL_CONTENT and same_file and (first, last + 1) == (self.received, total):
+            return
+        self._tag = ""
+        raise self.origin.fault("Storage did not send the missing part of the file.", retryable=True)
+
+    def require_end(self) -> None:
+        """Raises ProviderError if bytes are missing."""
+        if self._total not in (None, self.received):
+            raise self.origin.cut(self.received, self._total)
+
+
 class _StartCheck(Protocol):
     def __call__(self, start: bytes, *, whole: bool) -> None:
         """Raises ProviderError for a file that cannot begin so; `whole`: there are no more bytes."""
@@ -191,19 +286,18 @@ class PartialFile:
     file: BinaryIO
     origin: DownloadOrigin
     check: _StartCheck
-    _received: int = 0
-    _total: int | None = None
-    """The file's size in bytes, where storage told it."""
-    _tag: str = ""
-    """The strong entity tag: two answers with it have the same bytes (RFC 9110, 8.8.1). Empty: start anew."""
+    _at: DownloadPosition = field(init=False)
     _start: bytes = b""
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     _heard: float = field(default_factory=monotonic)
 
+    def __post_init__(self) -> None:
+        self._at = DownloadPosition(self.origin)
+
     @property
     def done(self) -> WrittenFile:
         """Size and digest of what has arrived."""
-        return WrittenFile(self._received, self._digest.hexdigest())
+        return WrittenFile(self._at.received, self._digest.hexdigest())
 
     def idle(self) -> float:
         """Seconds since the last byte arrived, or since the beginning."""
@@ -214,43 +308,24 @@ class PartialFile:
 
         Raises ProviderError, which is retryable when another `fetch` may go on; OSError of the disk; Interrupted.
         """
-        part = self._missing()
+        part = self._at.rest
         with self.origin.open(client, url, stop, part) as body:
             if part and body.status != httpx.codes.OK:
-                self._require_fitting(body)
+                self._at.require_fitting(body)
             else:
                 self._begin(body)
-            for chunk in body.chunks(progress, after=self._received):
+            for chunk in body.chunks(progress, after=self._at.received):
                 self._take(chunk)
-        if self._total not in (None, self._received):
-            raise self.origin.cut(self._received, self._total)
+        self._at.require_end()
         self.check(self._start, whole=True)
-
-    def _missing(self) -> dict[str, str]:
-        """The headers that request the missing part; none for the whole file."""
-        if not (self._received and self._tag):
-            return {}
-        # If-Range: storage sends the whole file if it is another one by now.
-        return {"Range": f"bytes={self._received}-", "If-Range": self._tag}
 
     def _begin(self, body: Body) -> None:
         """Start at the first byte, whatever there was."""
-        if self._received:
+        if self._at.received:
             self.file.seek(0)
             self.file.truncate()
-        tag = body.headers.get("ETag", "")
-        self._tag = tag if tag.startswith('"') else ""
-        self._received, self._total, self._start, self._digest = 0, body.size, b"", hashlib.sha256()
-
-    def _require_fitting(self, body: Body) -> None:
-        """Raises ProviderError, after which the next request is for the whole file, for a part that does not fit."""
-        found = _PART.fullmatch(body.headers.get("Content-Range", ""))
-        first, last, total = map(int, found.groups()) if found else (-1, -1, -1)
-        same_file = body.headers.get("ETag", self._tag) == self._tag and self._total in (None, total)
-        if body.status == httpx.codes.PARTIAL_CONTENT and same_file and (first, last + 1) == (self._received, total):
-            return
-        self._tag = ""
-        raise self.origin.fault("Storage did not send the missing part of the file.", retryable=True)
+        self._at.begin(body)
+        self._start, self._digest = b"", hashlib.sha256()
 
     def _take(self, chunk: bytes) -> None:
         if len(self._start) < _START:
@@ -258,5 +333,5 @@ class PartialFile:
             self.check(self._start, whole=False)
         self._digest.update(chunk)
         self.file.write(chunk)
-        self._received += len(chunk)
+        self._at.received += len(chunk)
         self._heard = monotonic()

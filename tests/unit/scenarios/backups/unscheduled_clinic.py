@@ -210,7 +210,8 @@ class Clinic(Rehearsal):
         store: Store = ReadOnlyStore(found) if context.dry_run else found
 
         @contextmanager
-        def download(link: SignedUrl) -> Iterator[IncomingDump]:
+        def download(sign: Callable[[], SignedUrl]) -> Iterator[IncomingDump]:
+            link = sign()
             yield world.call("fetch", lambda: Bytes(content(link)))
 
         vault = CopiesAccess(
