@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import Interrupted, OutcomeUnknown, ProviderError
+from uscdr.spent import WATCH
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def until(look: Callable[[], T], done: Callable[[T], bool], patience: WaitLimit,
         if elapsed >= patience.limit:
             raise _unknown(patience, f"it did not finish within {duration(patience.limit)}")
         shortest = BLIND_INTERVAL if blind else FIRST_INTERVAL
-        stop.pause(min(max(shortest, elapsed * SHARE), LONGEST_INTERVAL))
+        with WATCH.provider():
+            stop.pause(min(max(shortest, elapsed * SHARE), LONGEST_INTERVAL))
 
 
 def _unknown(patience: WaitLimit, why: str) -> OutcomeUnknown:
