@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.recover import USCDR
+from bench.programs import USCDR
 
 COMMANDS = (
     "--version", "runs list", "runs show", "runbook db", "verify --list", "backup list", "backup status", "kit list",

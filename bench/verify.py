@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.recover import USCDR
+from bench.programs import USCDR
 
 LATENCY = 0.2
 """Seconds before each answer: platform, media service, name servers, mail account, queue, application."""
