@@ -20,7 +20,7 @@ import psycopg
 import pyrage  # type: ignore[import-untyped]  # it ships no types
 from psycopg.conninfo import conninfo_to_dict
 
-from bench.recover import USCDR
+from bench.programs import USCDR
 from uscdr.pgserver.cluster import find_server
 from uscdr.pgserver.server import LocalPostgres
 

@@ -54,6 +54,7 @@ TYPES: Mapping[Schema, tuple[str, ...]] = {
     Schema.KIT_FILES: ("uscdr.commands.kit:_FilesObject",),
     Schema.KIT_KEY: ("uscdr.commands.kit_key:_KeyObject",),
     Schema.KIT_PAGE: ("uscdr.commands.kit_list:_PageObject",),
+    Schema.RUN_TIMES: ("uscdr.report.times:RunTimes",),
     Schema.RUN: ("uscdr.journal.runs:RunSummary",),
     Schema.RUN_POSITION: ("uscdr.report.model:RunReport", "uscdr.report.position:PositionFacts"),
     Schema.RUN_REPORT: ("uscdr.report.model:RunReport",),

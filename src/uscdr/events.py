@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from uscdr import clock
-from uscdr.models.events import PAYLOAD, Note, RunFinished, Stamped, StepProgress
+from uscdr.models.events import PAYLOAD, Note, RunFinished, Stamped, StepProgress, Waited
+from uscdr.spent import WATCH
 
 if TYPE_CHECKING:
     from uscdr.models.base import Event
@@ -63,8 +64,13 @@ class Bus:
 
     def _stamp(self, event: Event) -> Stamped:
         payload = PAYLOAD.validate_python(self._redactor.data(event.model_dump(mode="json")))
-        seq = None if isinstance(event, StepProgress) else self._seq
-        return Stamped(run=self.run, seq=seq, at=clock.now(), mono=time.monotonic(), event=payload)
+        if isinstance(event, StepProgress):
+            return Stamped(run=self.run, seq=None, at=clock.now(), mono=time.monotonic(), event=payload)
+        spent = WATCH.read()
+        waited = Waited(provider=round(spent.provider, 3), person=round(spent.person, 3))
+        return Stamped(
+            run=self.run, seq=self._seq, at=clock.now(), mono=time.monotonic(), waited=waited, event=payload
+        )  # fmt: skip
 
     def _show(self, stamped: Stamped) -> None:
         lost = []

@@ -66,15 +66,22 @@ def show(
 @manual(
     reads="The journal of one run.",
     changes="Nothing.",
-    examples=("runs report", "runs report RUN --json"),
+    examples=("runs report", "runs report RUN --json", "runs report --times"),
     exits=LOCAL,
     see=("runs show", "incident report"),
 )
-def report(context: typer.Context, run: RunArgument = None) -> None:
+def report(
+    context: typer.Context,
+    run: RunArgument = None,
+    *,
+    times: Annotated[
+        bool, typer.Option("--times", help="Print only what the time was spent on: providers, this machine, a person.")
+    ] = False,
+) -> None:
     """Print the report of a run: Markdown, or JSON with --json."""
-    from uscdr.commands.runs import report_run
+    from uscdr.commands.runs import report_run, times_of_run
 
-    report_run(run, options(context).output())
+    (times_of_run if times else report_run)(run, options(context).output())
 
 
 @app.command()

@@ -257,6 +257,10 @@ def _farewell(ending: Outcome, run: str, output: Output, team: Team | None) -> i
     journal = Journal.read(path)
     if not output.json_lines or output.out.broken:
         output.say(summarise(build(journal.stamped, last_hash=journal.last_hash), journal=str(journal.path)))
+        if output.verbose:
+            from uscdr.report.times import RunTimes
+
+            output.say(f"Time: {RunTimes.of(journal.stamped).words}")
     warn_behind(team, output)
     if ending.error is not None:
         summary, advice = runs.RunSummary.of(journal), ending.error.next_action

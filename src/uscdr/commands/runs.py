@@ -81,6 +81,22 @@ def report_run(wanted: str | None, output: Output) -> None:
     _show(loaded, output, lambda: to_markdown(loaded.report))
 
 
+def times_of_run(wanted: str | None, output: Output) -> None:
+    """Print on stdout what the time of a run was spent on, by step. Raises as `show_run`."""
+    from uscdr.report.times import RunTimes
+
+    look_around(output)
+    journal = Journal.salvage(journal_of(wanted))
+    if journal.lines:
+        times = RunTimes.of(journal.stamped)
+        if output.json_lines:
+            output.record(Schema.RUN_TIMES, times.as_object())
+        else:
+            output.result(times.to_markdown())
+    if journal.damage is not None:
+        raise journal.damage
+
+
 def _show(
     loaded: _LoadedReport, output: Output, words: Callable[[], str], more: Mapping[str, object] | None = None
 ) -> None:

@@ -34,6 +34,7 @@ from uscdr.journal import runs
 from uscdr.journal.reader import NAME, Journal
 from uscdr.report.markdown import literal, to_markdown
 from uscdr.report.objectives import build
+from uscdr.report.times import RunTimes
 from uscdr.scenarios.adapters import Request
 from uscdr.scenarios.config_file import load_config
 from uscdr.settings import Operator
@@ -81,6 +82,8 @@ class Drill:
     """The faults and their scores; None in a drill without faults."""
     data: DrillData | None = None
     """The masked copy of the operator's own database, if that was damaged and not the clinic's."""
+    times: str = ""
+    """What the time of the recovery was spent on, in one line; empty without a journal."""
 
     @property
     def of(self) -> str:
@@ -117,6 +120,7 @@ def _drill_summary(drill: Drill, directory: Path) -> str:
             *([f"Data: {drill.data.words}"] if drill.data else []),
             f"Achieved RTO: {report.rto.words}",
             f"Achieved RPO: {report.rpo.words}",
+            *([f"Time: {drill.times}"] if drill.times else []),
             f"Rows: {_rows(drill)}",
             *_surprise_lines(drill.surprise),
             *(f"{'Holds' if one.holds else 'DOES NOT HOLD'}: {one.name} ({one.evidence})" for one in drill.findings),
@@ -393,4 +397,5 @@ def _account(scenario: str, request: DrillRequest, run: str, outcome: _DrillOutc
         report=build(journal.stamped, last_hash=journal.last_hash) if journal else build(()),
         surprise=outcome.surprise,
         data=outcome.data,
+        times=RunTimes.of(journal.stamped).words if journal else "",
     )

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from uscdr.engine.plan import LATE
 from uscdr.engine.reconcile import Reconciler
-from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Step, StepReporter, View, alternatives
-from uscdr.errors import CheckFailed, EffectFailed, Interrupted, JournalError, OutcomeUnknown, Outdated, UscdrError
+from uscdr.engine.step import Action, BlastRadius, BoundStep, Effect, Intent, Step, StepReporter, View, alternatives
+from uscdr.errors import (
+    AnswerLost,
+    CheckFailed,
+    EffectFailed,
+    Interrupted,
+    JournalError,
+    OutcomeUnknown,
+    Outdated,
+    ProviderError,
+    UscdrError,
+)
 from uscdr.models.events import GateAnswered, GateAsked, StepFailed, StepSkipped, StepStarted, StepSucceeded
 from uscdr.models.runs import RunKind
 
@@ -22,6 +33,14 @@ if TYPE_CHECKING:
     from uscdr.engine.wait import Stop
     from uscdr.events import Bus
     from uscdr.models.base import Fact
+
+
+@dataclass(frozen=True)
+class _SentAhead:
+    """A request that was sent before its step's turn: what the step saw, and the provider's id."""
+
+    seen: Fact
+    provider_id: str
 
 
 class Runner:
@@ -48,6 +67,12 @@ class Runner:
         self._guarding = True
         self._cautions: list[str] = []
         self._begun: set[str] = set()
+        self._ahead: dict[str, _SentAhead] = {}
+        self._tried_ahead: set[str] = set()
+        self._lost: dict[str, AnswerLost] = {}
+        """Requests of this process that were sent ahead and got no answer."""
+        self._refused: dict[str, ProviderError] = {}
+        """Those that failed for certain: with that error the run ends when the step's turn comes."""
         self.began = history.wrote
         self.wrote = history.wrote
         """Whether a step may have changed something."""
@@ -64,13 +89,57 @@ class Runner:
         for line in plan:
             self._stop.check()
             try:
+                self._send_ahead(plan, view)
                 self._take_turn(line, view)
             except JournalError:
                 raise
             except UscdrError as error:
                 self.failed = line.bound
                 self._record_failure(line.bound, error)
+                self._raise_unsettled(error, [one.bound for one in plan if one.bound.step.id in self._lost])
                 raise
+
+    def _send_ahead(self, plan: Sequence[Planned], view: View) -> None:
+        """Send what later steps may send by now; their turns wait for the end, and fail if it failed."""
+        for line in plan:
+            step = line.bound.step
+            known = self._tried_ahead | self._history.results.keys() | self._history.intents.keys()
+            if step.ahead and self.began and step.id not in known and not view.lacks((*step.needs, *step.ahead)):
+                self._tried_ahead.add(step.id)
+                self._send_one_ahead(line, view)
+
+    def _send_one_ahead(self, line: Planned, view: View) -> None:
+        bound, tell = line.bound, StepReporter(self._bus, line.bound.step.id, line.bound.step.name)
+        try:
+            seen = bound.step.probe(view, tell)
+        except ProviderError:
+            return
+        action = bound.step.plan(seen, view)
+        if action.kind != "change" or not bound.step.goes_ahead(seen) or _drifted(line, action):
+            return
+        self._start(bound, bound.step.before(seen))
+        intent = Intent(datetime.now(UTC).isoformat(), bound.step.before(seen), None)
+        try:
+            self._ahead[bound.step.id] = _SentAhead(seen, bound.step.send(seen, tell))
+        except AnswerLost as error:
+            self._history.intents[bound.step.id] = view.intents[bound.step.id] = intent
+            self._lost[bound.step.id] = error
+        except ProviderError as error:
+            self._refused[bound.step.id] = error
+
+    def _raise_unsettled(self, error: UscdrError, lost: Sequence[BoundStep]) -> None:
+        """A run that fails for another reason while the answer to a request is lost has an unknown outcome, too."""
+        if not lost or isinstance(error, Interrupted | OutcomeUnknown):
+            return
+        also = ", ".join(f"“{bound.title}”" for bound in lost)
+        for bound in lost:
+            cause = self._lost[bound.step.id]
+            self._record_failure(bound, OutcomeUnknown(cause.message, why=cause.why, next_action=cause.next_action))
+        raise OutcomeUnknown(
+            f"{error.message} Besides, uscdr does not know whether {also} took effect.",
+            why=error.why,
+            next_action=error.next_action,
+        ) from error
 
     def _record_failure(self, bound: BoundStep, error: UscdrError) -> None:
         changed = self._may_have_changed(bound, error)
@@ -96,6 +165,8 @@ class Runner:
         if bound.step.effect is Effect.READ:
             return False
         if step_id in self._history.touched or isinstance(error, EffectFailed | OutcomeUnknown):
+            return True
+        if step_id in self._ahead:
             return True
         if step_id not in self._begun:
             return False
@@ -149,13 +220,21 @@ class Runner:
         bound = line.bound
         started = time.monotonic()
         tell = StepReporter(self._bus, bound.step.id, bound.step.name)
+        if bound.step.id in self._refused:
+            raise self._refused[bound.step.id]
+        sent = self._ahead.get(bound.step.id)
+        if sent is not None:
+            result = bound.step.adopt(sent.provider_id, sent.seen, view, tell)
+            self._finish(bound, result, view, started, adopted=False)
+            return
         intent = self._history.intents.get(bound.step.id)
         if intent is None or bound.step.effect is Effect.IDEMPOTENT:
             seen = bound.step.probe(view, tell)
         else:
             with self._reconciler.in_doubt(bound, intent):
                 seen = bound.step.probe(view, tell)
-            found = self._reconciler.settle(bound, intent, seen, view)
+            cause = self._lost.pop(bound.step.id, None)
+            found = self._reconciler.settle(bound, intent, seen, view, cause=cause)
             if found is not None:
                 self._finish(bound, found, view, started, adopted=True)
                 return
@@ -189,8 +268,7 @@ class Runner:
             raise CheckFailed(action.summary, next_action=action.way or "Fix that, then: uscdr runs resume")
 
     def _check_drift(self, line: Planned, action: Action) -> None:
-        approved = line.action.approved
-        changed = [key for key, value in approved.items() if action.approved.get(key) != value]
+        approved, changed = line.action.approved, _drifted(line, action)
         if changed:
             words = "; ".join(
                 f"{key} was {approved[key]}, is now {action.approved.get(key, 'gone')}" for key in changed
@@ -263,3 +341,8 @@ class Runner:
                 changed=adopted or bound.step.destructive or self._may_have_changed(bound),
             )
         )
+
+
+def _drifted(line: Planned, action: Action) -> list[str]:
+    """Names of approved facts that differ now."""
+    return [key for key, value in line.action.approved.items() if action.approved.get(key) != value]

@@ -220,6 +220,9 @@ class Step(ABC, Generic[S, R]):
     a store of copies."""
     says_when_sent: ClassVar[bool] = False
     """FINDABLE only: whether `apply` calls `tell.sending` just before the one request that must not happen twice."""
+    ahead: ClassVar[tuple[Need, ...]] = ()
+    """FINDABLE only: results after which its request may be sent before its turn, if `goes_ahead`; its turn waits for
+    the end. Empty: never."""
     fresh_for: ClassVar[float] = 0.0
     """READ only: for how many seconds the step uses what the plan saw instead of reading again."""
 
@@ -258,6 +261,15 @@ class Step(ABC, Generic[S, R]):
 
     def apply(self, seen: S, view: View, tell: Reporter) -> R:
         """Every effect but READ: write, and wait for the end; the only method that writes."""
+        raise NotImplementedError
+
+    def goes_ahead(self, seen: S) -> bool:
+        """Steps with `ahead`: whether nothing is lost when it is sent now, whatever becomes of the steps between."""
+        del seen
+        return False
+
+    def send(self, seen: S, tell: Reporter) -> str:
+        """Steps with `ahead`: the first half of `apply`. Returns the provider's id; `adopt` waits for the end."""
         raise NotImplementedError
 
     def current(self, seen: S, view: View) -> R:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import Interrupted, OutcomeUnknown, ProviderError
+from uscdr.spent import WATCH
 from uscdr.words import duration
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAX_BLIND_LOOKS = 20
-FIRST_INTERVAL = 0.2
+FIRST_INTERVAL = 0.05
+BLIND_INTERVAL = 0.2
+"""The shortest pause after a failed look: twenty of them are not over before a short outage is."""
 LONGEST_INTERVAL = 3.0
 SHARE = 0.04
 """The longest delay in noticing an end, as a share of the time waited."""
@@ -78,7 +81,9 @@ def until(look: Callable[[], T], done: Callable[[T], bool], patience: WaitLimit,
         elapsed = time.monotonic() - begun
         if elapsed >= patience.limit:
             raise _unknown(patience, f"it did not finish within {duration(patience.limit)}")
-        stop.pause(min(max(FIRST_INTERVAL, elapsed * SHARE), LONGEST_INTERVAL))
+        shortest = BLIND_INTERVAL if blind else FIRST_INTERVAL
+        with WATCH.provider():
+            stop.pause(min(max(shortest, elapsed * SHARE), LONGEST_INTERVAL))
 
 
 def _unknown(patience: WaitLimit, why: str) -> OutcomeUnknown:

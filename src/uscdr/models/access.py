@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 from typing import Annotated, TypeVar
@@ -56,13 +57,17 @@ def _mass(lost: Collection[object], had: int) -> bool:
     return len(lost) >= FEWEST and len(lost) / had >= MASS
 
 
-def _withdrawn(pairs: Mapping[str, Move]) -> tuple[dict[str, Move], dict[str, Move]]:
-    """The accounts whose value changed: individually, and by damage."""
-    changed = {key: pair for key, pair in pairs.items() if pair.then != pair.now}
-    damaged: set[str] = set(changed) if _mass(changed, len(pairs)) else set()
-    before = Counter(pair.then for pair in pairs.values())
+def _withdrawn(
+    changed: Mapping[str, Move], before: Counter[Value]
+) -> tuple[dict[str, Move], dict[str, Move]]:  # fmt: skip
+    """Of the accounts whose value changed, those that changed individually, and by damage.
+
+    `before`: how many accounts of both sides had each value.
+    """
+    number = before.total()
+    damaged: set[str] = set(changed) if _mass(changed, number) else set()
     for value, keys in _by(changed, lambda pair: pair.now).items():
-        others = len(pairs) - before[value]
+        others = number - before[value]
         if _mass(keys, others) or len(keys) == others >= ALONE:
             damaged |= keys
     for value, keys in _by(changed, lambda pair: pair.then).items():
@@ -133,21 +138,26 @@ class KeyedAccess(AccessTables):
         return self if back.mark else self.model_copy(update={"secret": SecretStr("")})
 
 
-class AccountSeen(Fact):
+@dataclass(frozen=True, slots=True)
+class AccountSeen:
     """One account: its true flags, its roles and logins, and a digest of its password."""
 
     flags: frozenset[str] = frozenset()
-    values: Mapping[str, Value] = Field(default_factory=dict, repr=False)
-    password: str = Field(default="", repr=False)
+    values: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    password: str = field(default="", repr=False)
 
 
-class AccessSeen(Fact):
-    """Who has access, at one moment. Never journalled. `missing`: tables and columns that could not be read."""
+@dataclass(frozen=True)
+class AccessSeen:
+    """Who has access, at one moment. Never journalled. `missing`: tables and columns that could not be read.
 
-    accounts: Mapping[str, AccountSeen] = Field(default_factory=dict, repr=False)
-    rows: Mapping[str, frozenset[str]] = Field(default_factory=dict, repr=False)
+    Not validated again: there is one for every account, and the query made it.
+    """
+
+    accounts: Mapping[str, AccountSeen] = field(default_factory=dict, repr=False)
+    rows: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
     """Table of sessions or permissions -> digests of its rows' keys."""
-    owners: Mapping[str, Mapping[str, str]] = Field(default_factory=dict, repr=False)
+    owners: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     """Table -> digest of a row's key -> the key of its account, for tables with a foreign key to the accounts."""
     missing: tuple[str, ...] = ()
 
@@ -289,14 +299,15 @@ def _moves(
     """Column -> accounts on both sides whose value was changed individually."""
     moves: dict[str, dict[str, Move]] = {}
     for column in tables.named:
-        pairs = {
-            key: Move(then=one.values[column], now=now.accounts[key].values[column])
+        both = [
+            (key, one.values[column], now.accounts[key].values[column])
             for key, one in then.accounts.items()
             if column in one.values and key in now.accounts and column in now.accounts[key].values
-        }
-        taken, damaged = _withdrawn(pairs)
+        ]
+        changed = {key: Move(then=was, now=is_now) for key, was, is_now in both if was != is_now}
+        taken, damaged = _withdrawn(changed, Counter(was for _, was, _ in both))
         if damaged:
-            of = f"{len(damaged):,} of {plural(len(pairs), 'account')} have another {column} now"
+            of = f"{len(damaged):,} of {plural(len(both), 'account')} have another {column} now"
             kinds = first_of(sorted({move.words for move in damaged.values()}))
             doubts.append(f"{of} ({kinds}), which looks like damage. The restore sets the earlier values again")
         if taken:

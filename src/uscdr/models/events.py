@@ -337,6 +337,14 @@ Payload = Annotated[
 PAYLOAD: TypeAdapter[Payload] = TypeAdapter(Payload, config=ConfigDict(defer_build=True))
 
 
+class Waited(BaseModel):
+    """Seconds that the writing process has waited since it began: for providers, and for a person."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, defer_build=True)
+    provider: Span
+    person: Span
+
+
 class Stamped(BaseModel):
     """An event with its envelope. `seq` is None for events that ledgers do not see."""
 
@@ -345,4 +353,6 @@ class Stamped(BaseModel):
     seq: Count | None
     at: Moment
     mono: float
+    waited: Waited | None = None
+    """None in journals of earlier versions, and for progress."""
     event: Payload

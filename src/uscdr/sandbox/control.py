@@ -33,7 +33,9 @@ def _app_status(core: Core, app: App) -> dict[str, Any]:
                 "name": one.name,
                 "succeeded": one.succeeded,
                 "bytes": one.processed_bytes,
+                "started_at": one.started_at.isoformat(timespec="milliseconds") if one.started_at else None,
                 "finished_at": stamp(one.finished_at),
+                "seconds": one.seconds,
             }
             for one in app.transfers
         ],

@@ -39,7 +39,9 @@ class _Transfer(TypedDict):
     name: str
     succeeded: bool | None
     bytes: int
+    started_at: str | None
     finished_at: str | None
+    seconds: float | None
 
 
 class _App(TypedDict):

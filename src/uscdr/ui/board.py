@@ -427,4 +427,5 @@ class Board:
         not_begun = status in {"failed", "unknown"} and step.started is None
         step.status, step.summary, step.ended = "not begun" if not_begun else status, summary, at
         if self.current is step:
-            self.current = self.progress = None
+            self.current = next((one for one in self.steps.values() if one.status == "running"), None)
+            self.progress = None

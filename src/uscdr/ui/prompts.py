@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from uscdr.errors import Declined, Interrupted
 from uscdr.phrase import difference
+from uscdr.spent import WATCH
 from uscdr.ui.line_editor import can_edit, edited_line
 from uscdr.ui.text import Span, cells, line
 from uscdr.words import plural
@@ -164,7 +165,7 @@ class Prompter:
 
     def _interruptible(self, question: Callable[[], T]) -> T:
         try:
-            with self._still(), self._line_ended(), _own_interrupts() as interrupts:
+            with WATCH.person(), self._still(), self._line_ended(), _own_interrupts() as interrupts:
                 self._forget_keys()
                 try:
                     return interrupts.within(question)

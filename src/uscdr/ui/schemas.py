@@ -47,6 +47,7 @@ class Schema(Enum):
     RUN = "run", "runs list"
     RUN_POSITION = "run-position", "runs show"
     RUN_REPORT = "run-report", "runs report"
+    RUN_TIMES = "run-times", "runs report --times"
 
     ACTION = "action", "incident actions"
     INCIDENT = "incident", "incident list, incident note, incident close"

@@ -73,6 +73,21 @@ def test_progress_that_goes_backwards_is_only_looked_at(clock: Clock) -> None:
     assert clock.pauses == sorted(clock.pauses)
 
 
+def test_looks_are_close_at_first_and_grow_apart(clock: Clock) -> None:
+    with pytest.raises(OutcomeUnknown):
+        until(looks("pending"), lambda seen: seen == "done", WaitLimit("it", 600.0, "look"), Stop())
+    assert clock.pauses[0] == wait.FIRST_INTERVAL
+    assert clock.pauses == sorted(clock.pauses)
+    assert clock.pauses[-1] == wait.LONGEST_INTERVAL
+
+
+def test_failed_looks_do_not_use_up_their_number_in_a_moment(clock: Clock) -> None:
+    with pytest.raises(OutcomeUnknown):
+        until(looks(down()), lambda seen: True, PATIENCE, Stop())
+    assert min(clock.pauses) >= wait.BLIND_INTERVAL
+    assert clock.now >= (MAX_BLIND_LOOKS - 1) * wait.BLIND_INTERVAL
+
+
 def test_pending_for_ever_is_unknown_never_success(clock: Clock) -> None:
     with pytest.raises(OutcomeUnknown) as unknown:
         until(looks("pending"), lambda seen: seen == "done", PATIENCE, Stop())

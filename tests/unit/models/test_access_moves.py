@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from uscdr.models.access import Move, _told, _withdrawn
@@ -30,12 +32,14 @@ def pairs(*groups: tuple[int, str | None, str | None]) -> dict[str, Move]:
 def test_one_by_one_or_by_the_dozen(
     groups: tuple[tuple[int, str | None, str | None], ...], taken: int, damaged: int
 ) -> None:
-    one_by_one, by_damage = _withdrawn(pairs(*groups))
+    moves = pairs(*groups)
+    changed = {key: move for key, move in moves.items() if move.then != move.now}
+    one_by_one, by_damage = _withdrawn(changed, Counter(move.then for move in moves.values()))
     assert (len(one_by_one), len(by_damage)) == (taken, damaged)
 
 
 def test_no_account_is_no_damage() -> None:
-    assert _withdrawn({}) == ({}, {})
+    assert _withdrawn({}, Counter()) == ({}, {})
 
 
 def test_many_kinds_of_changes_are_told_shortly() -> None:

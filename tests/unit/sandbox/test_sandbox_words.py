@@ -31,7 +31,10 @@ def test_after_damage_the_next_command_is_named(part: str, how: str, command: st
 
 
 def test_status_has_sizes_times_and_numbers_as_every_screen() -> None:
-    transfer = describe._Transfer(name="b001", succeeded=True, bytes=292751, finished_at="2026-11-29T21:55:09Z")
+    transfer = describe._Transfer(
+        name="b001", succeeded=True, bytes=292751, started_at="2026-11-29T21:55:08.100+00:00",
+        finished_at="2026-11-29T21:55:09Z", seconds=1.25,
+    )  # fmt: skip
     app = describe._App(
         name="usc-pis", web_url="http://x/", owner="a@b.example", mails=1, maintenance=False, release=8, dynos=[],
         addons=[], transfers=[transfer],

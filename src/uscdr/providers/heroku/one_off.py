@@ -21,6 +21,7 @@ from uscdr.providers.heroku.client import PROVIDER, HerokuCall, HerokuClient
 from uscdr.providers.http.client import segment
 from uscdr.providers.http.exchange import LOOK_FIRST
 from uscdr.providers.http.json import JsonObject
+from uscdr.spent import WATCH
 from uscdr.words import duration
 from uscdr.write_guard import ANYHOW, WriteGuard
 
@@ -191,7 +192,8 @@ def _received(connection: ssl.SSLSocket, deadline: _Deadline, stop: threading.Ev
         if stop.is_set():
             raise Interrupted("Interrupted while a one-off dyno was running.")
         try:
-            chunk = connection.recv(_CHUNK)
+            with WATCH.provider():
+                chunk = connection.recv(_CHUNK)
         except TimeoutError:
             continue
         if not chunk:

@@ -18,6 +18,7 @@ from uscdr.errors import Interrupted, MachineError, ProviderError
 from uscdr.files import arriving
 from uscdr.providers.http.client import is_private
 from uscdr.providers.http.exchange import NetworkFailure
+from uscdr.spent import WATCH
 from uscdr.words import size, whole
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class DownloadOrigin:
             raise self.fault("The download address is not https; uscdr does not download unencrypted.")
         try:
             request = client.build_request("GET", url, headers={"Accept-Encoding": "identity", **(part or {})})
-            response = client.send(request, stream=True)
+            with WATCH.provider():
+                response = client.send(request, stream=True)
         except (httpx.InvalidURL, UnicodeError):
             raise self.fault("The download address is malformed.") from None
         except httpx.HTTPError as error:
@@ -119,7 +121,7 @@ class Body:
         """
         received, total = after, None if self.size is None else after + self.size
         try:
-            for chunk in self._arriving():
+            for chunk in WATCH.arriving(self._arriving()):
                 if self._stop.is_set():
                     action = "Nothing was kept. Run the command again."
                     raise Interrupted("Interrupted during the download.", next_action=action)

@@ -19,6 +19,7 @@ from uscdr.errors import AnswerLost, ProviderError
 from uscdr.providers.http.json import JsonObject
 from uscdr.providers.http.outages import GIVEN_UP, answer_seconds
 from uscdr.providers.http.transport import GivenUp
+from uscdr.spent import WATCH
 from uscdr.words import whole
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ class HttpCall:
         failed). The provider's status code is not judged here.
         """
         try:
-            with client.stream(self.method, self.path, headers=self.headers, content=self._content()) as response:
+            with (
+                WATCH.provider(),
+                client.stream(self.method, self.path, headers=self.headers, content=self._content()) as response,
+            ):
                 return Reply(response.status_code, response.headers, b"".join(_bounded(response)))
         except (httpx.InvalidURL, UnicodeError):
             raise self.unanswered(

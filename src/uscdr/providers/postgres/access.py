@@ -350,14 +350,15 @@ def _accounts(connection: Connection, table: Table, tables: KeyedAccess) -> dict
     query = sql.SQL("SELECT {values} FROM {table} AS t").format(
         values=sql.SQL(", ").join([keyed.shown(connection, table), password, *true, *values]), table=table.quoted()
     )
-    return {
-        key: AccountSeen(
-            flags=frozenset(flag for flag, on in zip(flags, more, strict=False) if on),
-            values=dict(zip(named_, more[len(flags) :], strict=True)),
-            password=print_,
-        )
-        for key, print_, *more in connection.execute(query)
-    }
+    number = len(flags)
+    sets: dict[tuple[bool, ...], frozenset[str]] = {}  # a few sets serve all accounts
+    found = {}
+    for row in connection.execute(query).fetchall():
+        on = row[2 : 2 + number]
+        if on not in sets:
+            sets[on] = frozenset(flag for flag, is_on in zip(flags, on, strict=True) if is_on)
+        found[row[0]] = AccountSeen(sets[on], dict(zip(named_, row[2 + number :], strict=True)), row[1])
+    return found
 
 
 def _digests(

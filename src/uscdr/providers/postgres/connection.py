@@ -7,7 +7,7 @@ sets everything itself, and is checked before anything is read.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,10 +18,12 @@ from typing_extensions import override
 from uscdr.errors import ProviderError
 from uscdr.providers.http.outages import time_allowed
 from uscdr.providers.postgres.errors import PASSING, translated, unguarded
+from uscdr.spent import WATCH
 from uscdr.write_guard import ANYHOW, WriteGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from psycopg.abc import PQGen
     from pydantic import SecretStr
@@ -95,10 +97,14 @@ class Link:
 
         silent = (psycopg.errors.ConnectionTimeout,)
         try:
-            with time_allowed(self.server, self.connect_timeout, silent) as seconds:
+            with time_allowed(self.server, self.connect_timeout, silent) as seconds, self._asked():
                 return self._connected(seconds)
         except TimeoutError as error:
             raise psycopg.errors.ConnectionTimeout(str(error.strerror)) from None
+
+    def _asked(self) -> AbstractContextManager[None]:
+        """Inside, the server is waited for. A server of this machine is no provider."""
+        return nullcontext() if self.server == OWN_SOCKET else WATCH.provider()
 
     def _connected(self, seconds: float) -> Connection:
         from psycopg.conninfo import make_conninfo
@@ -118,6 +124,7 @@ class Link:
             keepalives_count=3,
         )
         connection.limit = self.statement_timeout + MARGIN
+        connection.asked = self._asked
         return connection
 
     @contextmanager
@@ -238,10 +245,13 @@ class _LimitedConnection(psycopg.Connection[tuple[Any, ...]]):
     """
 
     limit = float("inf")
+    asked: Callable[[], AbstractContextManager[None]] = staticmethod(nullcontext)
+    """Encloses each wait for the server."""
 
     @override
     def wait(self, gen: PQGen[V], *args: Any, **more: Any) -> V:
-        return super().wait(self._limited(gen), *args, **more)
+        with self.asked():
+            return super().wait(self._limited(gen), *args, **more)
 
     def _limited(self, gen: PQGen[V]) -> PQGen[V]:
         begun = time.monotonic()

@@ -56,6 +56,13 @@ class Transfer:
         """The name people use: b001, r002."""
         return f"{'b' if self.is_backup else 'r'}{self.num:03d}"
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, with milliseconds; None before its end. The data API's times have whole seconds."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return round((self.finished_at - self.started_at).total_seconds(), 3)
+
     def log(self, message: str, *, level: str = "info") -> None:
         """Append to the log that `?verbose=true` shows."""
         self.logs.append({"created_at": data_stamp(now()) or "", "level": level, "message": message})

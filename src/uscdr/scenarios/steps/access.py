@@ -7,6 +7,7 @@ rights that were removed, roles that were changed.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
@@ -103,8 +104,11 @@ class AccessLook(ScenarioStep[AccessBack, AccessBack]):
 
     def _compared(self, tables: KeyedAccess, backup: Database) -> AccessBack:
         try:
-            now = self._deps.database().access(tables)
-            found = AccessBack.between(tables, now, backup.access(tables))
+            from uscdr.threads import run_all
+
+            sides = [partial(side.access, tables) for side in (self._deps.database(), backup)]
+            now, then = run_all(sides, workers=len(sides), stop=self._deps.stop.event)
+            found = AccessBack.between(tables, now, then)
         except ProviderError as error:
             words = (
                 "uscdr cannot tell who was blocked since the backup; "

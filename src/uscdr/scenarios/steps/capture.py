@@ -105,11 +105,18 @@ class Capture(ScenarioStep[CaptureSeen, C]):
     @override
     def apply(self, seen: CaptureSeen, view: View, tell: Reporter) -> C:
         with otherwise(self.otherwise(seen)):
-            tell.sending()
-            accepted = self._deps.backups.capture(seen.addon_id)
-            seen.require_new(accepted)
-            tell.accepted(accepted.id)
-            return self._captured(follow(self._deps, seen.owner_app, accepted, tell))
+            return self._captured(follow(self._deps, seen.owner_app, self._requested(seen, tell), tell))
+
+    @override
+    def send(self, seen: CaptureSeen, tell: Reporter) -> str:
+        return self._requested(seen, tell).id
+
+    def _requested(self, seen: CaptureSeen, tell: Reporter) -> Transfer:
+        tell.sending()
+        accepted = self._deps.backups.capture(seen.addon_id)
+        seen.require_new(accepted)
+        tell.accepted(accepted.id)
+        return accepted
 
     @override
     def find(self, intent: Intent, view: View, tell: Reporter) -> FoundWrite:
@@ -210,6 +217,13 @@ class CaptureFresh(Capture[_FreshCapture]):
         "it and finish the run: uscdr runs resume. To capture only the backup: uscdr backup capture"
     )
     kind = _FreshCapture
+    ahead = (VerifiedData,)
+
+    @override
+    def goes_ahead(self, seen: CaptureSeen) -> bool:
+        # The data is verified, so it can be captured while processes start; an older backup is dropped only for a
+        # recovery that is done. The other scenario lets people in long before its end, and captures what they wrote.
+        return self._deps.request.scenario == "db" and not seen.pushes_out and not seen.running
 
     @override
     def otherwise(self, seen: CaptureSeen) -> str:
