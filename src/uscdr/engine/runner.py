@@ -112,9 +112,9 @@ class Runner:
         bound, tell = line.bound, StepReporter(self._bus, line.bound.step.id, line.bound.step.name)
         try:
             seen = bound.step.probe(view, tell)
-        except ProviderError:
-            return
-        action = bound.step.plan(seen, view)
+            action = bound.step.plan(seen, view)
+        except (ProviderError, CheckFailed):
+            return  # the step's own turn tells it
         if action.kind != "change" or not bound.step.goes_ahead(seen) or _drifted(line, action):
             return
         self._start(bound, bound.step.before(seen))
