@@ -7,6 +7,7 @@ one.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,12 +20,14 @@ import urllib3
 import urllib3.connection
 import urllib3.response
 from typing_extensions import override
+from urllib3.fields import format_multipart_header_param, guess_content_type
 
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.providers.cloudinary.decode import PROVIDER
 from uscdr.providers.http.exchange import ANSWER_BYTES, CODINGS, HttpCall, Reply
 from uscdr.providers.http.outages import GIVEN_UP, Outages, answer_seconds
 from uscdr.providers.http.transport import Cut, Record, proxy_for
+from uscdr.threads import MOST
 from uscdr.write_guard import ANYHOW, SHORT, WriteGuard
 
 if TYPE_CHECKING:
@@ -42,8 +45,20 @@ _NEVER_ARRIVED = (
     urllib3.exceptions.LocationParseError,
 )
 
-Fields = Sequence[tuple[str, str | tuple[str, bytes]]]
-"""Form fields; a file is its name and content."""
+
+def form(fields: Mapping[str, str], file_name: str, content: bytes) -> tuple[bytes, str]:
+    """A form with one file, and its content type. It is made in one piece: the file's bytes are copied once."""
+    boundary = secrets.token_hex(16)
+    mark = f"--{boundary}\r\n"
+    plain = "".join(f"{mark}{_disposition('name', name)}\r\n\r\n{value}\r\n" for name, value in fields.items())
+    of_file = f"{_disposition('name', 'file')}; {format_multipart_header_param('filename', file_name)}"
+    head = f"{plain}{mark}{of_file}\r\nContent-Type: {guess_content_type(file_name)}\r\n\r\n"
+    body = b"".join((head.encode(), content, f"\r\n--{boundary}--\r\n".encode()))
+    return body, f"multipart/form-data; boundary={boundary}"
+
+
+def _disposition(what: str, value: str) -> str:
+    return f"Content-Disposition: form-data; {format_multipart_header_param(what, value)}"
 
 
 class Answer(Reply):
@@ -63,14 +78,13 @@ class Connection:
     """
 
     def __init__(
-        self, api_url: str, *, verify: ssl.SSLContext, read_only: bool, record: Record | None = None, threads: int = 4,
-        leave: WriteGuard = ANYHOW,
+        self, api_url: str, *, verify: ssl.SSLContext, read_only: bool, record: Record | None = None, leave: WriteGuard = ANYHOW,
     ) -> None:  # fmt: skip
         proxy = proxy_for(api_url)
         self._pool: urllib3.PoolManager = (
-            urllib3.PoolManager(ssl_context=verify, maxsize=threads)
+            urllib3.PoolManager(ssl_context=verify, maxsize=MOST)
             if proxy is None
-            else urllib3.ProxyManager(proxy, ssl_context=verify, maxsize=threads)
+            else urllib3.ProxyManager(proxy, ssl_context=verify, maxsize=MOST)
         )
         self.leave = leave
         self._sending = _Sending(leave)
@@ -87,7 +101,6 @@ class Connection:
         call: HttpCall,
         url: str,
         *,
-        fields: Fields | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str],
     ) -> Answer:
@@ -102,7 +115,6 @@ class Connection:
             response = self._pool.request(
                 call.method,
                 url,
-                fields=fields,
                 body=body,
                 headers=headers,
                 timeout=timeout,

@@ -292,10 +292,9 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
             if self._put_back(key, copies[key], tell):
                 with self.book.lock:
                     sizes.append(copies[key].bytes)
-            tell.progress("uploading", len(sizes), len(wanted), "files")
 
         misopened = self._misopened()
-        self.together([partial(one, key) for key in wanted])
+        self.each(wanted, one, "uploading", tell)
         self.together([partial(self._set_access, key, access, tell) for key, access in misopened.items()])
         return MediaUploaded(
             uploaded=len(sizes), bytes=sum(sizes), damaged=self._damaged, access=len(misopened)
