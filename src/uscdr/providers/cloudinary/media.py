@@ -7,8 +7,10 @@ import json
 import os
 import secrets
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, Unpack
 from urllib.parse import quote
@@ -115,14 +117,22 @@ class CloudinaryMedia:
 
     def list_assets(self, resource_type: ResourceType, *, access: bool = True) -> Iterator[tuple[Asset, ...]]:
         """`GET /resources/{type}/{delivery}` and `POST /resources/search`, pages followed by `next_cursor`."""
-        told = self._access(resource_type) if access else {}
-        for delivery in DELIVERIES:
-            path = ("resources", resource_type, delivery)
-            first = CloudinaryCall(
-                "list the files", "GET", "/" + "/".join(path), path, {"max_results": PAGE, **DESCRIBED}
-            )
-            for rows in self._pages(first, lambda body: decode.page(body, secure=self._secure)):
+        listings = [self._listing(resource_type, delivery) for delivery in DELIVERIES]
+        if not access:
+            # Whoever wants no access may want no more than the newest files.
+            yield from chain.from_iterable(listings)
+            return
+        with ThreadPoolExecutor(max_workers=len(DELIVERIES) + 1) as pool:
+            asked = pool.submit(self._access, resource_type)
+            coming = [_ahead(pages, pool) for pages in listings]
+            told = asked.result()
+            for rows in chain.from_iterable(coming):
                 yield tuple(row.model_copy(update={"access": row.access or told.get(row.key)}) for row in rows)
+
+    def _listing(self, resource_type: ResourceType, delivery: str) -> Iterator[tuple[Asset, ...]]:
+        path = ("resources", resource_type, delivery)
+        first = CloudinaryCall("list the files", "GET", "/" + "/".join(path), path, {"max_results": PAGE, **DESCRIBED})
+        return self._pages(first, lambda body: decode.page(body, secure=self._secure))
 
     def _access(self, resource_type: ResourceType) -> dict[AssetKey, Access]:
         """The access of each file: a listing has only a part of it, a search has all.
@@ -256,6 +266,19 @@ class CloudinaryMedia:
             "type": asset.key.delivery,
         }
         return self._client.signed_url((asset.key.resource_type, "download"), params)
+
+
+def _ahead(pages: Iterator[T], pool: ThreadPoolExecutor) -> Iterator[T]:
+    """The same pages: the first is asked for now, and each next one while the former is worked on."""
+    first = pool.submit(next, pages, None)
+
+    def rest() -> Iterator[T]:
+        coming = first
+        while (page := coming.result()) is not None:
+            coming = pool.submit(next, pages, None)
+            yield page
+
+    return rest()
 
 
 def _alike(keys: Sequence[AssetKey], limit: int) -> Iterator[tuple[AssetKey, tuple[AssetKey, ...]]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from uscdr.errors import BadInput, NotFound, RateLimited
 from uscdr.models.base import Call, Fact
-from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset
+from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, FileReferences, KnownAsset
 from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey
 from uscdr.scenarios.media.repair import MediaCache, has_file, undecided
 from uscdr.scenarios.steps.base import ScenarioStep
@@ -145,14 +145,19 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         book = self.book
         if book.survey is None or fresh or book.survey.age > SURVEY_AGE:
             survey = MediaSurvey()
-            for found in self.together([partial(self._list_kind, kind, tell) for kind in RESOURCE_TYPES]):
-                survey.held |= found
-            self._resolve(survey, tell)
+            listings = [partial(self._list_kind, kind, survey, tell) for kind in RESOURCE_TYPES]
+            self.cloud()  # opened here: the others share it
+            references: list[FileReferences] = []
+            read = partial(self._read_references, references, tell)
+            self.together([*listings, read, partial(self.copies, tell)])
+            self._resolve(survey, references[0], tell)
             book.survey = survey
         return book.survey
 
-    def _list_kind(self, kind: ResourceType, tell: Reporter) -> dict[AssetKey, ListedAsset]:
-        return self.allowed(partial(self._list, kind, tell), tell)
+    def _list_kind(self, kind: ResourceType, survey: MediaSurvey, tell: Reporter) -> None:
+        found = self.allowed(partial(self._list, kind, tell), tell)
+        with self.book.lock:
+            survey.held |= found
 
     def _list(self, kind: ResourceType, tell: Reporter) -> dict[AssetKey, ListedAsset]:
         found: dict[AssetKey, ListedAsset] = {}
@@ -162,12 +167,14 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
             tell.progress(f"listing {kind} files", len(found))
         return found
 
-    def _resolve(self, survey: MediaSurvey, tell: Reporter) -> None:
+    def _read_references(self, references: list[FileReferences], tell: Reporter) -> None:
+        tell.progress("reading file references from the database")
+        references.append(self._deps.database().file_references(self._deps.config.media.references))
+
+    def _resolve(self, survey: MediaSurvey, references: FileReferences, tell: Reporter) -> None:
         settings = self._deps.config.media
         configured = self._deps.services.cloudinary
         clouds = {self.cloud().cloud} | ({configured.cloud} if configured else set())
-        tell.progress("reading file references from the database")
-        references = self._deps.database().file_references(settings.references)
         survey.resolve(references, settings, clouds=frozenset(clouds), known=self.copies(tell))
 
     def fetch_digests(self, keys: Iterable[AssetKey], survey: MediaSurvey, tell: Reporter) -> None:
