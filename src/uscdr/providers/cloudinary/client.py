@@ -5,10 +5,12 @@ Source: Admin API and Upload API references (v1_1). It never reads the SDK's glo
 
 from __future__ import annotations
 
+import json
 import platform
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -143,17 +145,16 @@ class CloudinaryClient:
 
     def _once_part(self, part: UploadPart, decode: Callable[[object], T]) -> T:
         from cloudinary import get_user_agent
-        from cloudinary.utils import build_upload_params
+        from cloudinary.utils import now
 
         from uscdr.providers.cloudinary.connection import form
 
         call = HttpCall(
             "store a file", "POST", f"/{part.segments[0]}/upload", part.last, hide=(self.account.api_secret,)
         )
-        params = build_upload_params(**{**part.options, "upload_preset": None})
-        # The SDK supports only the newer rules.
-        params |= {name: part.options[name] for name in ("access_mode",) if name in part.options}
-        signed = self._signed(params)
+        shared = {name: value for name, value in part.options.items() if name != "public_id"}
+        own = {"public_id": part.options["public_id"], "timestamp": now()}
+        signed = self._signed({**_upload_params(json.dumps(shared, sort_keys=True)), **own})
         body, kind = form(signed, part.file_name, part.content())
         headers = {"User-Agent": get_user_agent(), "Content-Type": kind, **part.headers}
         judge = _Judge(self)
@@ -190,6 +191,17 @@ class CloudinaryClient:
         used_up = quota is not None and not quota.remaining
         left = (quota.resets_at - datetime.now(UTC)).total_seconds() if quota is not None and used_up else None
         return left if left is not None and left > 0 else None
+
+
+@lru_cache(maxsize=64)
+def _upload_params(options: str) -> Mapping[str, object]:
+    """What the SDK makes of `options`, a JSON object without an id: nearly all files of an upload have the same."""
+    from cloudinary.utils import build_upload_params
+
+    given = json.loads(options)
+    params: dict[str, object] = build_upload_params(**{**given, "upload_preset": None})
+    # The SDK supports only the newer rules.
+    return params | {name: given[name] for name in ("access_mode",) if name in given}
 
 
 class _Judge:

@@ -81,6 +81,7 @@ class Connection:
         self, api_url: str, *, verify: ssl.SSLContext, read_only: bool, record: Record | None = None, leave: WriteGuard = ANYHOW,
     ) -> None:  # fmt: skip
         proxy = proxy_for(api_url)
+        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(api_url))
         self._pool: urllib3.PoolManager = (
             urllib3.PoolManager(ssl_context=verify, maxsize=MOST)
             if proxy is None
@@ -89,6 +90,7 @@ class Connection:
         self.leave = leave
         self._sending = _Sending(leave)
         self._pool.pool_classes_by_scheme = _asking(self._sending)
+        self._direct = self._pool.connection_from_url(api_url) if proxy is None else None
         self.read_only = read_only
         self._record = record
 
@@ -112,13 +114,14 @@ class Connection:
         place, begun = urlsplit(url).netloc, time.monotonic()
         timeout = _timeout(call, place)
         try:
-            response = self._pool.request(
+            response = self._request(
                 call.method,
                 url,
                 body=body,
                 headers=headers,
                 timeout=timeout,
                 retries=False,
+                redirect=False,
                 preload_content=False,
             )
             answer = self._read(response)
@@ -131,6 +134,12 @@ class Connection:
             return answer
         finally:
             self._sending.answered()
+
+    def _request(self, method: str, url: str, **how: Any) -> urllib3.BaseHTTPResponse:
+        """By the connections of the one origin that there is; only a proxy needs the whole address."""
+        if self._direct is None or not url.startswith(f"{self._origin}/"):
+            return self._pool.request(method, url, **how)
+        return self._direct.urlopen(method, url[len(self._origin) :], **how)
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> Answer:
         """The whole answer, which came in its time; the connection is free again."""
