@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pydantic import Field, SecretStr
@@ -438,7 +438,8 @@ def _of_address(value: str, kind: Kind, prefix: str, clouds: frozenset[str]) -> 
 
 def _of_rest(where: Where, kind: str, delivery: str, ids: tuple[str, ...]) -> NameReading:
     """The first of several ids is the likeliest."""
-    ways = [tuple(key.by(delivery) for key in _forms(one, kind)) for one in dict.fromkeys(ids)]
+    by, of = cast("Delivery", delivery), cast("ResourceType", kind)  # the patterns know no other words
+    ways = [tuple(key.by(by) for key in _forms(one, of)) for one in dict.fromkeys(ids)]
     first, *more = ways
     return NameReading(where, first, lambda: tuple(key for way in more for key in way))
 

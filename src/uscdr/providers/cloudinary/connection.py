@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -78,8 +78,14 @@ class Connection:
     """
 
     def __init__(
-        self, api_url: str, *, verify: ssl.SSLContext, read_only: bool, record: Record | None = None, leave: WriteGuard = ANYHOW,
-    ) -> None:  # fmt: skip
+        self,
+        api_url: str,
+        *,
+        verify: ssl.SSLContext,
+        read_only: bool,
+        record: Record | None = None,
+        leave: WriteGuard = ANYHOW,
+    ) -> None:
         proxy = proxy_for(api_url)
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(api_url))
         self._pool: urllib3.PoolManager = (
@@ -98,14 +104,7 @@ class Connection:
         """Close every connection."""
         self._pool.clear()
 
-    def send(
-        self,
-        call: HttpCall,
-        url: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-    ) -> Answer:
+    def send(self, call: HttpCall, url: str, *, body: bytes | None = None, headers: Mapping[str, str]) -> Answer:
         """Send one request once and read the whole answer; its status is not judged here.
 
         Raises `WriteRefused`, `AnswerLost` for a write that may have arrived, else `ProviderError`.
@@ -114,16 +113,7 @@ class Connection:
         place, begun = urlsplit(url).netloc, time.monotonic()
         timeout = _timeout(call, place)
         try:
-            response = self._request(
-                call.method,
-                url,
-                body=body,
-                headers=headers,
-                timeout=timeout,
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
+            response = self._request(call.method, url, body, headers, timeout)
             answer = self._read(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             _note(place, begun)
@@ -135,11 +125,19 @@ class Connection:
         finally:
             self._sending.answered()
 
-    def _request(self, method: str, url: str, **how: Any) -> urllib3.BaseHTTPResponse:
+    def _request(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: urllib3.Timeout
+    ) -> urllib3.BaseHTTPResponse:
         """By the connections of the one origin that there is; only a proxy needs the whole address."""
         if self._direct is None or not url.startswith(f"{self._origin}/"):
-            return self._pool.request(method, url, **how)
-        return self._direct.urlopen(method, url[len(self._origin) :], **how)
+            return self._pool.request(
+                method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False,
+                preload_content=False,
+            )  # fmt: skip
+        return self._direct.urlopen(
+            method, url[len(self._origin) :], body=body, headers=headers, timeout=timeout, retries=False,
+            redirect=False, preload_content=False,
+        )  # fmt: skip
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> Answer:
         """The whole answer, which came in its time; the connection is free again."""

@@ -108,9 +108,7 @@ class _Inventory(Mapping[AssetKey, KnownAsset]):
     """What a folder has. It does not say how its files were delivered: each is there by every delivery type."""
 
     def __init__(self, files: Iterable[tuple[str, KnownAsset, tuple[AssetKey, ...]]]) -> None:
-        self._files = {
-            (key.resource_type, key.public_id): (path, known) for path, known, keys in files for key in keys
-        }
+        self._files = {(key.resource_type, key.public_id): (path, known) for path, known, keys in files for key in keys}
 
     @override
     def __getitem__(self, key: AssetKey) -> KnownAsset:
@@ -160,9 +158,12 @@ def _describe(path: Path, tag: str) -> KnownAsset:
 
 
 def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
     try:
         with opened(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+        return digest.hexdigest()
     except OSError as error:
         raise _unreadable("A file in the folder", error) from None
 

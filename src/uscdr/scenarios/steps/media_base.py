@@ -145,11 +145,13 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         book = self.book
         if book.survey is None or fresh or book.survey.age > SURVEY_AGE:
             survey = MediaSurvey()
-            listings = [partial(self._list_kind, kind, survey, tell) for kind in RESOURCE_TYPES]
-            self.cloud()  # opened here: the others share it
+            self.cloud()  # opened here: the listings share it
             references: list[FileReferences] = []
-            read = partial(self._read_references, references, tell)
-            self.together([*listings, read, partial(self.copies, tell)])
+            tasks: list[Callable[[], object]] = [
+                partial(self._list_kind, kind, survey, tell) for kind in RESOURCE_TYPES
+            ]
+            tasks += [partial(self._read_references, references, tell), partial(self.copies, tell)]
+            self.together(tasks)
             self._resolve(survey, references[0], tell)
             book.survey = survey
         return book.survey

@@ -20,6 +20,8 @@ from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, by_col
 from uscdr.words import duration, plural, size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uscdr.models.media import AssetKey, MediaUsage
     from uscdr.models.probes import StatusReport
 
@@ -46,13 +48,16 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
         used: list[MediaUsage] = []
         cloud = self.cloud()
         try:
-            self.together([lambda: told.append(self._status(tell)), partial(self.allowed, cloud.ping, tell)])
-            self.together(
-                [
-                    lambda: used.append(self.allowed(cloud.usage, tell)),
-                    partial(self.survey, tell, fresh=True),
-                ]
-            )
+            first: list[Callable[[], object]] = [
+                lambda: told.append(self._status(tell)),
+                partial(self.allowed, cloud.ping, tell),
+            ]
+            self.together(first)
+            then: list[Callable[[], object]] = [
+                lambda: used.append(self.allowed(cloud.usage, tell)),
+                partial(self.survey, tell, fresh=True),
+            ]
+            self.together(then)
         except ProviderError:
             tell.warn(f"The status page of the media service says: {_status_words(told[0] if told else None)}.")
             raise
