@@ -1,21 +1,27 @@
-"""A bounded pool of threads for jobs that wait on a network: results keep the order of the jobs."""
+"""A bounded pool of threads for jobs that wait on a network, and the pace that a service allows."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from uscdr.errors import Interrupted
+from uscdr.errors import Interrupted, ProviderError, RateLimited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 
 _LOOK = 0.1
 """Seconds between two checks of the stop token."""
+LEAST, FIRST, MOST = 4, 16, 32
+"""Calls of one service under way at once: at least, at first, at most."""
+_ROOM = 32_000_000
+"""Bytes that those calls hold in memory together; one larger call goes alone."""
+_SERVER_ERROR = 500
 
 
 def run_all(
@@ -37,26 +43,64 @@ def run_all(
     """
     if not tasks:
         return []
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(tasks)))) as pool:
-        futures = [pool.submit(task) for task in tasks]
+    queue, crew = _Queue(tasks), max(1, min(workers, len(tasks)))
+    with ThreadPoolExecutor(max_workers=crew) as pool:
+        futures = [pool.submit(queue.work) for _ in range(crew)]
         try:
-            _watch(futures, stop)
+            _watch(futures, queue, stop)
         except BaseException:
-            for future in futures:
-                future.cancel()
+            queue.close()
             if abandon is not None:
                 abandon()
             raise
-    return [future.result() for future in futures]
+    return queue.results()
 
 
-def _watch(futures: Sequence[Future[T]], stop: threading.Event | None) -> None:
+class _Queue(Generic[T]):
+    """Tasks that workers take one by one: waiting for them costs the same for ten and for a million."""
+
+    def __init__(self, tasks: Sequence[Callable[[], T]]) -> None:
+        self._tasks = tasks
+        self._results: dict[int, T] = {}
+        self._next = 0
+        self._turn = threading.Lock()
+        self.error: BaseException | None = None
+        """Of the first task that failed."""
+
+    def work(self) -> None:
+        """Take tasks until none is left; after an error nobody takes another one."""
+        while (number := self._take()) is not None:
+            try:
+                self._results[number] = self._tasks[number]()
+            except BaseException as error:
+                with self._turn:
+                    self.error = self.error or error
+                self.close()
+                raise
+
+    def _take(self) -> int | None:
+        with self._turn:
+            if self._next >= len(self._tasks):
+                return None
+            self._next += 1
+            return self._next - 1
+
+    def close(self) -> None:
+        """Hand out no further task."""
+        with self._turn:
+            self._next = len(self._tasks)
+
+    def results(self) -> list[T]:
+        """Of all tasks, in their order."""
+        return [self._results[number] for number in range(len(self._tasks))]
+
+
+def _watch(futures: Sequence[Future[None]], queue: _Queue[T], stop: threading.Event | None) -> None:
     """Wait for the end of all; raise as soon as one has failed or `stop` is set."""
     while True:
-        done, pending = wait(futures, timeout=_LOOK if stop else None, return_when=FIRST_EXCEPTION)
-        for future in futures:
-            if future in done and (error := future.exception()) is not None:
-                raise error
+        _, pending = wait(futures, timeout=_LOOK if stop else None, return_when=FIRST_EXCEPTION)
+        if queue.error is not None:
+            raise queue.error
         if not pending:
             return
         if stop is not None and stop.is_set():
@@ -113,3 +157,70 @@ def side_by_side(looks: Sequence[Callable[[], T]], *, workers: int) -> list[T]:
     for each in begun:
         each.ended()
     return [each.result() for each in begun]
+
+
+class Pace:
+    """How many calls of one service may be under way at once. Thread-safe.
+
+    It begins with FIRST. Until the service first refuses, each call that it takes allows one more; afterwards a whole
+    round of them does. A refusal (420, 429) or an error of the server (5xx) halves the number, once for all calls of
+    the round. Between LEAST and MOST.
+    """
+
+    def __init__(self, stop: threading.Event, *, least: int = LEAST, first: int = FIRST, most: int = MOST) -> None:
+        self._stop = stop
+        self._least, self._most = least, most
+        self.allowed = first
+        """Calls that may be under way now."""
+        self._change = threading.Condition()
+        self._under_way = self._bytes = 0
+        self._taken = 0
+        """Calls that were taken since the number last changed."""
+        self._halvings = 0
+
+    @contextmanager
+    def turn(self, size: int = 0) -> Iterator[None]:
+        """Wait for a turn, and make one call inside, which holds `size` bytes in memory. Its errors pass through.
+
+        Raises Interrupted if the stop token is set while it waits.
+        """
+        round_ = self._begin(size)
+        try:
+            yield
+        except BaseException as error:
+            self._end(size, round_, _refuses(error))
+            raise
+        self._end(size, round_, refused=False)
+
+    def _begin(self, size: int) -> int:
+        with self._change:
+            while self._under_way and (self._under_way >= self.allowed or self._bytes + size > _ROOM):
+                if self._stop.is_set():
+                    raise Interrupted("Interrupted before a call to the provider.", next_action="uscdr runs resume")
+                self._change.wait(_LOOK)
+            self._under_way += 1
+            self._bytes += size
+            return self._halvings
+
+    def _end(self, size: int, round_: int, refused: bool) -> None:  # noqa: FBT001 - private
+        with self._change:
+            self._under_way -= 1
+            self._bytes -= size
+            if not refused:
+                self._count()
+            elif round_ == self._halvings:
+                self.allowed, self._taken = max(self._least, self.allowed // 2), 0
+                self._halvings += 1
+            self._change.notify(2)
+
+    def _count(self) -> None:
+        self._taken += 1
+        if self._taken >= (self.allowed if self._halvings else 1):
+            self.allowed, self._taken = min(self._most, self.allowed + 1), 0
+
+
+def _refuses(error: BaseException) -> bool:
+    """Whether the service asks for fewer calls."""
+    if isinstance(error, RateLimited):
+        return True
+    return isinstance(error, ProviderError) and (error.status or 0) >= _SERVER_ERROR

@@ -22,6 +22,7 @@ from . import (
     hostile_config,
     hostile_dumps,
     kill,
+    kill_media,
     kill_scenes,
     kill_writes,
     leaks,
@@ -74,7 +75,7 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
         "streams": of(streams.run, "streams"),
         "leftovers": of(leftovers.run, "leftovers"),
         "kill-app": of(kill_scenes.run, "kill-app", make=kill_scenes.application),
-        "kill-media": of(kill_scenes.run, "kill-media", make=kill_scenes.media),
+        "kill-media": of(kill_media.run, "kill-media"),
         "kill-infra": of(kill_scenes.run, "kill-infra", make=kill_scenes.infrastructure),
     }
 

@@ -38,7 +38,7 @@ SIZES = {
     "journal": Size("torn or flipped journals", 6, 24, 400),
     "locks": Size("races of holders; with the real program a fifth of that", 8, 40, 200, 0.75),
     "kill-app": Size("runs cut short", 3, 20, 300, 0.75),
-    "kill-media": Size("runs cut short", 3, 20, 300, 0.75),
+    "kill-media": Size("runs cut short; a third as many killed during uploads, at least two", 3, 20, 300, 0.75),
     "kill-infra": Size("runs cut short", 1, 20, 300, 0.75),
     "other-app": Size("kinds of damage", 1, EVERY, EVERY),
     "bad-dumps": Size("backups that are wrong", 4, 30, EVERY, 0.75),

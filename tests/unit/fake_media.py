@@ -45,6 +45,7 @@ from uscdr.providers.ports.media import LOOKUP_BATCH, PAGE, RESTORE_BATCH, Deliv
 from uscdr.providers.ports.progress import Progress
 from uscdr.scenarios.adapters import MediaAccess, Request
 from uscdr.scenarios.config import Config, Scenario, StepEntry
+from uscdr.scenarios.media.under_way import NAME, UploadLog
 from uscdr.scenarios.registry import PIPELINES
 from uscdr.scenarios.steps import media_base
 from uscdr.wiring.context import RunContext
@@ -339,6 +340,7 @@ class MediaRun(Rehearsal):
                     status=FakeStatus(self.world),
                     files=self.copies,
                     account=lambda: account,
+                    uploads=UploadLog(context.state / "runs" / context.run / NAME),
                 ),
             )
         )

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from uscdr.errors import Interrupted
-from uscdr.threads import run_all
+from uscdr.errors import Interrupted, ProviderError, RateLimited
+from uscdr.threads import LEAST, MOST, Pace, run_all
 
 
 def test_results_keep_the_order_of_the_tasks() -> None:
@@ -103,3 +103,118 @@ def test_a_task_may_use_a_pool_of_its_own_even_with_one_worker() -> None:
         return run_all([lambda: 1, lambda: 2], workers=1)
 
     assert run_all([outer, outer], workers=1) == [[1, 2], [1, 2]]
+
+
+def test_pace_grows_with_each_call_until_the_service_first_refuses() -> None:
+    pace = Pace(threading.Event())
+    for _ in range(100):
+        with pace.turn():
+            pass
+    assert pace.allowed == MOST
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RateLimited("Too many.", provider="media", status=420),
+        RateLimited("Too many.", provider="media", status=429),
+        ProviderError("It failed.", provider="media", status=503),
+    ],
+)
+def test_pace_halves_when_the_service_refuses_or_fails(error: ProviderError) -> None:
+    pace = Pace(threading.Event())
+    seen = []
+    for _ in range(4):
+        with pytest.raises(ProviderError), pace.turn():
+            raise error
+        seen.append(pace.allowed)
+    assert seen == [8, LEAST, LEAST, LEAST]
+
+
+def test_pace_after_a_refusal_grows_by_one_for_a_whole_round() -> None:
+    pace = Pace(threading.Event(), first=8)
+    _refuse(pace)
+    assert pace.allowed == 4
+    grown = []
+    for _ in range(9):
+        with pace.turn():
+            pass
+        grown.append(pace.allowed)
+    assert grown == [4, 4, 4, 5, 5, 5, 5, 5, 6]
+
+
+def _refuse(pace: Pace) -> None:
+    with pytest.raises(RateLimited), pace.turn():
+        raise RateLimited("Too many.", provider="media", status=429)
+
+
+def test_pace_halves_once_for_all_refusals_of_one_round() -> None:
+    pace = Pace(threading.Event())
+    together = threading.Barrier(8)
+
+    def refused() -> None:
+        with pace.turn():
+            together.wait(5)
+            raise RateLimited("Too many.", provider="media", status=429)
+
+    def one() -> None:
+        with pytest.raises(RateLimited):
+            refused()
+
+    run_all([one] * 8, workers=8)
+    assert pace.allowed == 8
+
+
+def test_pace_is_not_slowed_by_what_the_service_says_of_one_file() -> None:
+    pace = Pace(threading.Event())
+    with pytest.raises(ProviderError), pace.turn():
+        raise ProviderError("There is no such file.", provider="media", status=404)
+    assert pace.allowed == 17
+
+
+def test_pace_lets_no_more_calls_go_than_it_allows() -> None:
+    pace = Pace(threading.Event(), least=2, first=2, most=2)
+    turn, pair = threading.Lock(), threading.Barrier(2)
+    running = most = 0
+
+    def task() -> None:
+        nonlocal running, most
+        with pace.turn():
+            with turn:
+                running += 1
+                most = max(most, running)
+            pair.wait(5)
+            with turn:
+                running -= 1
+
+    run_all([task] * 8, workers=8)
+    assert most == 2
+
+
+def test_pace_holds_a_bounded_number_of_bytes_but_lets_a_larger_call_go_alone() -> None:
+    pace = Pace(threading.Event())
+    turn = threading.Lock()
+    running = most = 0
+
+    def task() -> None:
+        nonlocal running, most
+        with pace.turn(40_000_000):
+            with turn:
+                running += 1
+                most = max(most, running)
+            with turn:
+                running -= 1
+
+    run_all([task] * 20, workers=8)
+    assert most == 1
+
+
+def test_pace_waits_no_longer_after_an_interruption() -> None:
+    stop = threading.Event()
+    pace = Pace(stop, least=1, first=1, most=1)
+    with pace.turn():
+        stop.set()
+        with pytest.raises(Interrupted), pace.turn():
+            raise AssertionError("nobody may have this turn")
+    with pace.turn():
+        pass  # an interrupted run may still call, if it need not wait

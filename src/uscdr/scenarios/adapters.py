@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from uscdr.scenarios.infra.old import OldApplicationReader
     from uscdr.scenarios.media.copies import MediaFiles
     from uscdr.scenarios.media.repair import MediaCache
+    from uscdr.scenarios.media.under_way import UploadLog
     from uscdr.scenarios.prover import BackgroundDigest, Prover
     from uscdr.store.store import Store
 
@@ -46,6 +47,12 @@ def _empty_book() -> MediaCache:
     from uscdr.scenarios.media.repair import MediaCache
 
     return MediaCache()
+
+
+def _no_uploads() -> UploadLog:
+    from uscdr.scenarios.media.under_way import UploadLog
+
+    return UploadLog()
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,8 @@ class MediaAccess:
     """The account of the cloud that the application will use; None leaves its config vars as they are."""
     book: MediaCache = field(default_factory=_empty_book)
     """What this process has seen so far."""
+    uploads: UploadLog = field(default_factory=_no_uploads)
+    """Which uploads are under way, for the process that resumes this run."""
 
 
 @dataclass(frozen=True)

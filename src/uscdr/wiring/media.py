@@ -17,6 +17,7 @@ from uscdr.scenarios.adapters import MediaAccess
 from uscdr.scenarios.media.compare import Window
 from uscdr.scenarios.media.copies import FolderFiles, MediaFiles
 from uscdr.scenarios.media.repair import MediaCache
+from uscdr.scenarios.media.under_way import NAME, UploadLog
 from uscdr.typed_time import moment_typed
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Clouds:
             files=self._files(),
             account=lambda: self._account(wanted or service.cloud),
             book=MediaCache(window=self._window()),
+            uploads=UploadLog(self._context.state / "runs" / self._context.run / NAME),
         )
 
     def _window(self) -> Window | None:

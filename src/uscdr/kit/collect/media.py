@@ -17,7 +17,7 @@ from uscdr.kit.content import MediaEntry, MediaInventory, MediaNote, Shelved
 from uscdr.kit.manifest import MEDIA, KitPart
 from uscdr.models.media import RESOURCE_TYPES, Access, Asset, AssetKey
 from uscdr.store.store import digest_of
-from uscdr.threads import run_all
+from uscdr.threads import MOST, run_all
 from uscdr.words import plural, size
 
 if TYPE_CHECKING:
@@ -88,7 +88,6 @@ class _KitMedia:
         return Shelved(path=path, sha256=sha256, size=size, note_path=note, note_sha256=noted, note_size=note_size)
 
 
-WORKERS = 4
 MOST_FAILURES = 20
 """Consecutive failed downloads after which the service counts as down."""
 GAPS_SHOWN = 5
@@ -129,7 +128,7 @@ def collect_media(gathering: Gathering) -> tuple[KitPart, tuple[MediaEntry, ...]
     shelf, count = _KitMedia(gathering.writer, media.cloud), _Count(sum(asset.present for asset in listed))
     gathering.tell.say(plural(count.total, "media file"))
     tasks = [_task(gathering, shelf, count, asset) for asset in listed]
-    outcomes = run_all(tasks, workers=WORKERS, stop=gathering.stop)
+    outcomes = run_all(tasks, workers=MOST, stop=gathering.stop)
     entries = tuple(outcome.entry for outcome in outcomes)
     inventory = MediaInventory(cloud=media.cloud, entries=entries)
     gathering.writer.add_bytes("media", "media.json", inventory.model_dump_json().encode())

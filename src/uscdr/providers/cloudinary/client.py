@@ -5,10 +5,12 @@ Source: Admin API and Upload API references (v1_1). It never reads the SDK's glo
 
 from __future__ import annotations
 
+import json
 import platform
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
@@ -20,6 +22,7 @@ from uscdr.providers.cloudinary.decode import CLOUDINARY, CREDENTIALS, PROVIDER,
 from uscdr.providers.http.client import require_credentials, require_private, segment
 from uscdr.providers.http.exchange import HttpCall
 from uscdr.providers.http.json import ShapeError
+from uscdr.threads import Pace
 from uscdr.words import whole
 
 if TYPE_CHECKING:
@@ -52,7 +55,9 @@ class UploadPart:
     segments: tuple[str, ...]
     options: Mapping[str, object] = field(repr=False)
     file_name: str = field(repr=False)
-    content: bytes = field(repr=False)
+    size: int
+    content: Callable[[], bytes] = field(repr=False)
+    """Reads the bytes; only when it is their turn, so that those that wait take no memory."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     last: bool = True
 
@@ -77,6 +82,8 @@ class CloudinaryClient:
         self.leave = connection.leave
         """Asked before each writing request."""
         self.patience = patience
+        self.pace = Pace(patience.stop)
+        """For every call of this account, deliveries too."""
         self._reading = threading.Lock()
         self._quota: Quota | None = None
 
@@ -88,11 +95,22 @@ class CloudinaryClient:
 
     def ask(self, ask: CloudinaryCall, decode: Callable[[object], T]) -> T:
         """One Admin API call, retried as the call allows; `decode` raises `ShapeError` for an undocumented body."""
-        return self.patience.call(lambda: self._once(ask, decode), writes=ask.writes)
+
+        def once() -> T:
+            with self.pace.turn():
+                return self._once(ask, decode)
+
+        return self.patience.call(once, writes=ask.writes)
 
     def send(self, part: UploadPart, decode: Callable[[object], T]) -> T:
         """One request of an upload. Every chunk but the last changes nothing and may be sent again."""
-        return self.patience.call(lambda: self._once_part(part, decode), writes=part.last)
+
+        def once() -> T:
+            # The bytes themselves, and the form that holds them.
+            with self.pace.turn(2 * part.size):
+                return self._once_part(part, decode)
+
+        return self.patience.call(once, writes=part.last)
 
     def signed_url(self, segments: Sequence[str], params: Mapping[str, object]) -> str:
         """A signed address of the Upload API: a secret, valid for an hour."""
@@ -127,19 +145,20 @@ class CloudinaryClient:
 
     def _once_part(self, part: UploadPart, decode: Callable[[object], T]) -> T:
         from cloudinary import get_user_agent
-        from cloudinary.utils import build_upload_params
+        from cloudinary.utils import now
+
+        from uscdr.providers.cloudinary.connection import form
 
         call = HttpCall(
             "store a file", "POST", f"/{part.segments[0]}/upload", part.last, hide=(self.account.api_secret,)
         )
-        params = build_upload_params(**{**part.options, "upload_preset": None})
-        # The SDK supports only the newer rules.
-        params |= {name: part.options[name] for name in ("access_mode",) if name in part.options}
-        signed = self._signed(params)
-        fields: list[tuple[str, str | tuple[str, bytes]]] = [*signed.items(), ("file", (part.file_name, part.content))]
-        headers = {"User-Agent": get_user_agent(), **part.headers}
+        shared = {name: value for name, value in part.options.items() if name != "public_id"}
+        own = {"public_id": part.options["public_id"], "timestamp": now()}
+        signed = self._signed({**_upload_params(json.dumps(shared, sort_keys=True)), **own})
+        body, kind = form(signed, part.file_name, part.content())
+        headers = {"User-Agent": get_user_agent(), "Content-Type": kind, **part.headers}
         judge = _Judge(self)
-        answer = self._connection.send(call, self._url(part.segments), fields=fields, headers=headers)
+        answer = self._connection.send(call, self._url(part.segments), body=body, headers=headers)
         judge(answer, call)
         return judge.decoded(answer.json(), call, decode)
 
@@ -172,6 +191,17 @@ class CloudinaryClient:
         used_up = quota is not None and not quota.remaining
         left = (quota.resets_at - datetime.now(UTC)).total_seconds() if quota is not None and used_up else None
         return left if left is not None and left > 0 else None
+
+
+@lru_cache(maxsize=64)
+def _upload_params(options: str) -> Mapping[str, object]:
+    """What the SDK makes of `options`, a JSON object without an id: nearly all files of an upload have the same."""
+    from cloudinary.utils import build_upload_params
+
+    given = json.loads(options)
+    params: dict[str, object] = build_upload_params(**{**given, "upload_preset": None})
+    # The SDK supports only the newer rules.
+    return params | {name: given[name] for name in ("access_mode",) if name in given}
 
 
 class _Judge:

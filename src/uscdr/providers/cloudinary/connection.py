@@ -7,9 +7,10 @@ one.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,12 +20,14 @@ import urllib3
 import urllib3.connection
 import urllib3.response
 from typing_extensions import override
+from urllib3.fields import format_multipart_header_param, guess_content_type
 
 from uscdr.errors import ProviderError, WriteRefused
 from uscdr.providers.cloudinary.decode import PROVIDER
 from uscdr.providers.http.exchange import ANSWER_BYTES, CODINGS, HttpCall, Reply
 from uscdr.providers.http.outages import GIVEN_UP, Outages, answer_seconds
 from uscdr.providers.http.transport import Cut, Record, proxy_for
+from uscdr.threads import MOST
 from uscdr.write_guard import ANYHOW, SHORT, WriteGuard
 
 if TYPE_CHECKING:
@@ -42,8 +45,20 @@ _NEVER_ARRIVED = (
     urllib3.exceptions.LocationParseError,
 )
 
-Fields = Sequence[tuple[str, str | tuple[str, bytes]]]
-"""Form fields; a file is its name and content."""
+
+def form(fields: Mapping[str, str], file_name: str, content: bytes) -> tuple[bytes, str]:
+    """A form with one file, and its content type. It is made in one piece: the file's bytes are copied once."""
+    boundary = secrets.token_hex(16)
+    mark = f"--{boundary}\r\n"
+    plain = "".join(f"{mark}{_disposition('name', name)}\r\n\r\n{value}\r\n" for name, value in fields.items())
+    of_file = f"{_disposition('name', 'file')}; {format_multipart_header_param('filename', file_name)}"
+    head = f"{plain}{mark}{of_file}\r\nContent-Type: {guess_content_type(file_name)}\r\n\r\n"
+    body = b"".join((head.encode(), content, f"\r\n--{boundary}--\r\n".encode()))
+    return body, f"multipart/form-data; boundary={boundary}"
+
+
+def _disposition(what: str, value: str) -> str:
+    return f"Content-Disposition: form-data; {format_multipart_header_param(what, value)}"
 
 
 class Answer(Reply):
@@ -63,18 +78,25 @@ class Connection:
     """
 
     def __init__(
-        self, api_url: str, *, verify: ssl.SSLContext, read_only: bool, record: Record | None = None, threads: int = 4,
+        self,
+        api_url: str,
+        *,
+        verify: ssl.SSLContext,
+        read_only: bool,
+        record: Record | None = None,
         leave: WriteGuard = ANYHOW,
-    ) -> None:  # fmt: skip
+    ) -> None:
         proxy = proxy_for(api_url)
+        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(api_url))
         self._pool: urllib3.PoolManager = (
-            urllib3.PoolManager(ssl_context=verify, maxsize=threads)
+            urllib3.PoolManager(ssl_context=verify, maxsize=MOST)
             if proxy is None
-            else urllib3.ProxyManager(proxy, ssl_context=verify, maxsize=threads)
+            else urllib3.ProxyManager(proxy, ssl_context=verify, maxsize=MOST)
         )
         self.leave = leave
         self._sending = _Sending(leave)
         self._pool.pool_classes_by_scheme = _asking(self._sending)
+        self._direct = self._pool.connection_from_url(api_url) if proxy is None else None
         self.read_only = read_only
         self._record = record
 
@@ -82,15 +104,7 @@ class Connection:
         """Close every connection."""
         self._pool.clear()
 
-    def send(
-        self,
-        call: HttpCall,
-        url: str,
-        *,
-        fields: Fields | None = None,
-        body: bytes | None = None,
-        headers: Mapping[str, str],
-    ) -> Answer:
+    def send(self, call: HttpCall, url: str, *, body: bytes | None = None, headers: Mapping[str, str]) -> Answer:
         """Send one request once and read the whole answer; its status is not judged here.
 
         Raises `WriteRefused`, `AnswerLost` for a write that may have arrived, else `ProviderError`.
@@ -99,16 +113,7 @@ class Connection:
         place, begun = urlsplit(url).netloc, time.monotonic()
         timeout = _timeout(call, place)
         try:
-            response = self._pool.request(
-                call.method,
-                url,
-                fields=fields,
-                body=body,
-                headers=headers,
-                timeout=timeout,
-                retries=False,
-                preload_content=False,
-            )
+            response = self._request(call.method, url, body, headers, timeout)
             answer = self._read(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             _note(place, begun)
@@ -119,6 +124,20 @@ class Connection:
             return answer
         finally:
             self._sending.answered()
+
+    def _request(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: urllib3.Timeout
+    ) -> urllib3.BaseHTTPResponse:
+        """By the connections of the one origin that there is; only a proxy needs the whole address."""
+        if self._direct is None or not url.startswith(f"{self._origin}/"):
+            return self._pool.request(
+                method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False,
+                preload_content=False,
+            )  # fmt: skip
+        return self._direct.urlopen(
+            method, url[len(self._origin) :], body=body, headers=headers, timeout=timeout, retries=False,
+            redirect=False, preload_content=False,
+        )  # fmt: skip
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> Answer:
         """The whole answer, which came in its time; the connection is free again."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 import httpx
@@ -51,7 +55,6 @@ T = TypeVar("T")
 SEARCH = "/resources/search"
 DESCRIBED: Mapping[str, object] = {"tags": True, "context": True, "metadata": True}
 """Fields that a listing returns only on request."""
-THREADS = 4
 MAX_PAGES = 4000
 
 
@@ -73,8 +76,7 @@ class CloudinaryMedia:
         verify, read_only, record = trust(wiring.get("ca_file")), wiring["read_only"], wiring.get("record")
         self._patience = patience(wiring)
         self._connection = Connection(
-            api_url, verify=verify, read_only=read_only, record=record, threads=THREADS,
-            leave=wiring.get("leave", ANYHOW),
+            api_url, verify=verify, read_only=read_only, record=record, leave=wiring.get("leave", ANYHOW),
         )  # fmt: skip
         self._client = CloudinaryClient(account, api_url, self._connection, self._patience)
         self._delivery = require_private(delivery_url, "The media delivery address").rstrip("/")
@@ -115,14 +117,22 @@ class CloudinaryMedia:
 
     def list_assets(self, resource_type: ResourceType, *, access: bool = True) -> Iterator[tuple[Asset, ...]]:
         """`GET /resources/{type}/{delivery}` and `POST /resources/search`, pages followed by `next_cursor`."""
-        told = self._access(resource_type) if access else {}
-        for delivery in DELIVERIES:
-            path = ("resources", resource_type, delivery)
-            first = CloudinaryCall(
-                "list the files", "GET", "/" + "/".join(path), path, {"max_results": PAGE, **DESCRIBED}
-            )
-            for rows in self._pages(first, lambda body: decode.page(body, secure=self._secure)):
+        listings = [self._listing(resource_type, delivery) for delivery in DELIVERIES]
+        if not access:
+            # Whoever wants no access may want no more than the newest files.
+            yield from chain.from_iterable(listings)
+            return
+        with ThreadPoolExecutor(max_workers=len(DELIVERIES) + 1) as pool:
+            asked = pool.submit(self._access, resource_type)
+            coming = [_ahead(pages, pool) for pages in listings]
+            told = asked.result()
+            for rows in chain.from_iterable(coming):
                 yield tuple(row.model_copy(update={"access": row.access or told.get(row.key)}) for row in rows)
+
+    def _listing(self, resource_type: ResourceType, delivery: str) -> Iterator[tuple[Asset, ...]]:
+        path = ("resources", resource_type, delivery)
+        first = CloudinaryCall("list the files", "GET", "/" + "/".join(path), path, {"max_results": PAGE, **DESCRIBED})
+        return self._pages(first, lambda body: decode.page(body, secure=self._secure))
 
     def _access(self, resource_type: ResourceType) -> dict[AssetKey, Access]:
         """The access of each file: a listing has only a part of it, a search has all.
@@ -225,13 +235,21 @@ class CloudinaryMedia:
 
     def delivered(self, url: str) -> Delivered:
         """`HEAD` on a delivery address."""
-        return self._patience.call(lambda: _delivered(self._http, url), writes=False)
+
+        def once() -> Delivered:
+            with self._client.pace.turn():
+                return _delivered(self._http, url)
+
+        return self._patience.call(once, writes=False)
 
     def _fetch(
         self, client: httpx.Client, address: Callable[[], str], destination: Path, progress: Progress | None
     ) -> MediaDownload:
-        stop = self._patience.stop
-        return self._patience.call(lambda: _fetch(client, address(), destination, progress, stop), writes=False)
+        def once() -> MediaDownload:
+            with self._client.pace.turn():
+                return _fetch(client, address(), destination, progress, self._patience.stop)
+
+        return self._patience.call(once, writes=False)
 
     def _address(self, key: AssetKey, format_: str, version: int) -> str:
         # A raw id includes its extension; any other needs the original's format, or the file would be converted.
@@ -248,6 +266,19 @@ class CloudinaryMedia:
             "type": asset.key.delivery,
         }
         return self._client.signed_url((asset.key.resource_type, "download"), params)
+
+
+def _ahead(pages: Iterator[T], pool: ThreadPoolExecutor) -> Iterator[T]:
+    """The same pages: the first is asked for now, and each next one while the former is worked on."""
+    first = pool.submit(next, pages, None)
+
+    def rest() -> Iterator[T]:
+        coming = first
+        while (page := coming.result()) is not None:
+            coming = pool.submit(next, pages, None)
+            yield page
+
+    return rest()
 
 
 def _alike(keys: Sequence[AssetKey], limit: int) -> Iterator[tuple[AssetKey, tuple[AssetKey, ...]]]:
@@ -335,26 +366,41 @@ def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[UploadPart
     try:
         size = file.stat().st_size
         with opened(file) as source:
-            upload, first = secrets.token_hex(10), 0
-            while content := source.read(CHUNK):
-                last = first + len(content) - 1
+            upload = secrets.token_hex(10)
+            for first in range(0, size, CHUNK):
+                last = min(first + CHUNK, size) - 1
                 yield UploadPart(
                     segments=(key.resource_type, "upload"),
                     options=_options(key, like),
                     file_name=PurePosixPath(key.public_id).name or "file",
-                    content=content,
+                    size=last - first + 1,
+                    content=partial(_piece, source, first, last - first + 1),
                     headers={}
                     if size <= CHUNK
                     else {"Content-Range": f"bytes {first}-{last}/{size}", "X-Unique-Upload-Id": upload},
                     last=last + 1 >= size,
                 )
-                first = last + 1
     except OSError as error:
-        raise MachineError(
-            "uscdr cannot read a file to upload.",
-            why=f"{error.strerror or type(error).__name__}.",
-            next_action="Check the kit or folder, then: uscdr runs resume",
-        ) from None
+        raise _unreadable(error.strerror or type(error).__name__) from None
+
+
+def _piece(source: BinaryIO, first: int, size: int) -> bytes:
+    """So many bytes from `first` on."""
+    try:
+        content = os.pread(source.fileno(), size, first)
+    except OSError as error:
+        raise _unreadable(error.strerror or type(error).__name__) from None
+    if len(content) != size:
+        raise _unreadable("It became shorter during the upload")
+    return content
+
+
+def _unreadable(why: str) -> MachineError:
+    return MachineError(
+        "uscdr cannot read a file to upload.",
+        why=f"{why}.",
+        next_action="Check the kit or folder, then: uscdr runs resume",
+    )
 
 
 def _stored(body: object) -> Asset:

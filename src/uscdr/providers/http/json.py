@@ -38,7 +38,7 @@ class JsonObject(dict[str, object]):
         if not isinstance(value, str) or not value:
             raise self._missing(name)
         # JSON may contain a lone surrogate, which cannot be written to a file or screen.
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             raise ShapeError(f"`{name}` is not valid text")
         return value
 

@@ -387,21 +387,66 @@ class Cut:
     def __init__(self, seconds: float, connection: socket.socket) -> None:
         self._connection = connection
         self._over = False
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-        self._timer.start()
+        _CUTS.add(self, seconds)
 
     def cancel(self) -> None:
         """Leave the connection as it is."""
-        self._timer.cancel()
+        _CUTS.drop(self)
 
     def require_time_left(self) -> None:
         """Raises TimeoutError when it was ended."""
         if self._over:
             raise TimeoutError
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End it now."""
         self._over = True
         # On the socket itself: unwrapping TLS would pull the layer away from the reader.
         with suppress(OSError, ValueError), socket.socket(fileno=socket.dup(self._connection.fileno())) as other:
             other.shutdown(socket.SHUT_RDWR)
+
+
+class _Cuts:
+    """The pending ones. One thread watches them all while there are any: a thread for each request would cost more."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._due: dict[Cut, float] = {}
+        self._wakes = 0.0
+        self._thread: threading.Thread | None = None
+
+    def add(self, cut: Cut, seconds: float) -> None:
+        """End it in so many seconds."""
+        with self._change:
+            due = self._due[cut] = time.monotonic() + seconds
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._watch, daemon=True)
+                self._thread.start()
+            elif due < self._wakes:
+                self._change.notify()
+
+    def drop(self, cut: Cut) -> None:
+        """It is not needed any more."""
+        with self._change:
+            self._due.pop(cut, None)
+
+    def _watch(self) -> None:
+        while True:
+            with self._change:
+                now = time.monotonic()
+                over = [cut for cut, due in self._due.items() if due <= now]
+                for cut in over:
+                    del self._due[cut]
+                if not over:
+                    self._wakes = min(self._due.values(), default=now + _IDLE)
+                    self._change.wait(self._wakes - now)
+                    if not self._due and time.monotonic() >= self._wakes:
+                        self._thread = None
+                        return
+            for cut in over:
+                cut.end()
+
+
+_IDLE = 5.0
+"""Seconds after which the thread ends when nothing is pending."""
+_CUTS = _Cuts()

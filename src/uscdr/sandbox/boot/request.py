@@ -9,7 +9,7 @@ from typing import Any
 from uscdr.errors import BadInput
 
 APP = "usc-pis"
-MOST_ASSETS = 5000
+MOST_ASSETS = 20_000
 
 
 def seconds(text: str) -> float:

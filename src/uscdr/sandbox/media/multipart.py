@@ -1,4 +1,4 @@
-"""Forms as HTTP clients send them. The body goes to a file, so that a large upload is never in memory."""
+"""Forms as HTTP clients send them. A large body goes to a file, and is never in memory."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ Body = bytes | mmap
 _NAME = re.compile(rb'\bname="((?:\\.|[^"\\])*)"')
 _FILENAME = re.compile(rb'\bfilename="((?:\\.|[^"\\])*)"')
 _LONGEST_HEAD = 16 * 1024
+SMALL = 1024 * 1024
+"""Bytes that are worth neither a file nor a thread of their own."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +70,33 @@ class Form:
 @asynccontextmanager
 async def read_form(request: Request, directory: Path) -> AsyncIterator[Form]:
     """The request's form; the file in it can be read until the block ends. Raises 400."""
-    kind = request.headers.get("content-type", "")
+    kind, small, stream = request.headers.get("content-type", ""), bytearray(), request.stream()
+    async for chunk in stream:
+        small += chunk
+        if len(small) > SMALL:
+            break
+    else:
+        yield _read(bytes(small), kind)
+        return
     with tempfile.TemporaryFile(dir=directory) as spool:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
+        spool.write(small)
+        del small
+        async for chunk in stream:
             spool.write(chunk)
         spool.flush()
-        if not size:
-            yield Form()
-        elif not kind.startswith("multipart/form-data"):
+        if not kind.startswith("multipart/form-data"):
             spool.seek(0)
             yield _urlencoded(spool.read())
         else:
             with mmap(spool.fileno(), 0, access=ACCESS_READ) as body:
                 yield await asyncio.to_thread(_multipart, body, _boundary(kind))
+
+
+def _read(raw: bytes, kind: str) -> Form:
+    """A form that is in memory."""
+    if not raw:
+        return Form()
+    return _multipart(raw, _boundary(kind)) if kind.startswith("multipart/form-data") else _urlencoded(raw)
 
 
 def _urlencoded(raw: bytes) -> Form:

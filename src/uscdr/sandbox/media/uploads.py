@@ -17,6 +17,7 @@ from uscdr.sandbox.media.calls import Document, UploadCall, route, signed
 from uscdr.sandbox.media.context import parse, words
 from uscdr.sandbox.media.errors import bad
 from uscdr.sandbox.media.formats import HEAD, IMAGE_FORMATS, VIDEO_FORMATS, Kind, recognise
+from uscdr.sandbox.media.multipart import SMALL
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _SUFFIX, _RANDOM_ID = 6, 20
@@ -100,7 +101,8 @@ async def upload(call: UploadCall) -> Document:
         if part is None:
             if not len(content):
                 raise bad("Empty file")
-            etag = await asyncio.to_thread(call.library.blobs.add, content)
+            add = call.library.blobs.add
+            etag = add(content) if len(content) <= SMALL else await asyncio.to_thread(add, content)
             return _store(call, bytes(content[:HEAD]), etag, len(content))
         return await _chunk(call, part, content)
     finally:

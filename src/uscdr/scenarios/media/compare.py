@@ -150,14 +150,14 @@ class MediaSurvey:
     def misopened(self, known: Mapping[AssetKey, KnownAsset]) -> dict[AssetKey, Access]:
         """Files whose access differs from the copy's inventory, with the access that they should have."""
         return {
-            key: wanted.access
-            for key, wanted in known.items()
-            if key in self.wanted
-            and wanted.access is not None
+            key: copied.access
+            for key in self.wanted
+            if (copied := known.get(key)) is not None
+            and copied.access is not None
             and (held := self.held.get(key)) is not None
             and not held.placeholder
             and held.access is not None
-            and held.access != wanted.access
+            and held.access != copied.access
         }
 
     def laid_open(self, known: Mapping[AssetKey, KnownAsset]) -> list[AssetKey]:
@@ -168,12 +168,12 @@ class MediaSurvey:
         return [key for key in self.wanted if self._lies_open(key, known)]
 
     def _lies_open(self, key: AssetKey, known: Mapping[AssetKey, KnownAsset]) -> bool:
-        twin = key.model_copy(update={"delivery": "upload"})
+        twin = key.by("upload")
         held, copied = self.held.get(twin), known.get(twin)
         if held is None or held.placeholder or (copied is not None and copied.access is not None):
             return False
         return key.delivery != "upload" or any(
-            (one := known.get(key.model_copy(update={"delivery": delivery}))) is not None and one.access is not None
+            (one := known.get(key.by(delivery))) is not None and one.access is not None
             for delivery in DELIVERIES
             if delivery != "upload"
         )
@@ -203,13 +203,18 @@ def _choose(
     found: NameReading, held: Mapping[AssetKey, ListedAsset], known: Mapping[AssetKey, KnownAsset]
 ) -> AssetKey | None:
     """The likeliest key that is, or was, there; None when it is unknown and need not be in this cloud."""
-    for names in (found.names, found.others):
-        there = [name for name in names if name in held]
-        present = [name for name in there if not held[name].placeholder]
-        copied = [name for name in names if name in known]
-        for key in present or copied or there:
-            return key
-    return found.names[0] if found.where == "here" else None
+    key = _known(found.names, held, known) or _known(found.others, held, known)
+    return found.names[0] if key is None and found.where == "here" else key
+
+
+def _known(
+    names: Sequence[AssetKey], held: Mapping[AssetKey, ListedAsset], known: Mapping[AssetKey, KnownAsset]
+) -> AssetKey | None:
+    """The first that is there; else the first of which there is a copy; else the first that was deleted."""
+    there = [name for name in names if name in held]
+    present = [name for name in there if not held[name].placeholder]
+    copied = [name for name in names if name in known]
+    return next(iter(present or copied or there), None)
 
 
 CLOCK = 5

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from typing_extensions import override
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import below, opened
 from uscdr.models.media import DELIVERIES, IMAGES, AssetKey, KnownAsset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
+    from pathlib import PurePath
 
     from uscdr.scenarios.config import MediaSettings
 
@@ -53,8 +57,7 @@ class FolderFiles:
             raise BadInput(f"{root} is not a folder.", next_action="Name the folder that holds copies of the files.")
         self._root = root.resolve()
         self._settings = settings
-        self._paths: dict[AssetKey, Path] = {}
-        self._known: dict[AssetKey, KnownAsset] | None = None
+        self._known: _Inventory | None = None
 
     @property
     def name(self) -> str:
@@ -63,24 +66,21 @@ class FolderFiles:
 
     def inventory(self) -> Mapping[AssetKey, KnownAsset]:
         """Every file, under each id that it may have had."""
+        return self._described()
+
+    def _described(self) -> _Inventory:
         if self._known is None:
-            self._known = dict(self._read())
+            self._known = _Inventory(self._read())
             if not self._known:
                 raise BadInput(f"The folder {self._root} has no files.", next_action="Name another folder.")
         return self._known
 
-    def _read(self) -> Iterator[tuple[AssetKey, KnownAsset]]:
+    def _read(self) -> Iterator[tuple[str, KnownAsset, tuple[AssetKey, ...]]]:
         for path in self._files():
             inside = path.relative_to(self._root)
             if any(part.startswith(".") for part in inside.parts) or not self._is_ours(path):
                 continue
-            known = _describe(path, self._settings.tag)
-            for open_one in _keys(PurePosixPath(inside.as_posix()), self._settings.prefix):
-                # A folder does not say how its files were delivered; rows with an address do.
-                for delivery in DELIVERIES:
-                    key = open_one.model_copy(update={"delivery": delivery})
-                    self._paths[key] = path
-                    yield key, known
+            yield str(path), _describe(path, self._settings.tag), _keys(inside, self._settings.prefix)
 
     def _files(self) -> list[Path]:
         try:
@@ -89,13 +89,14 @@ class FolderFiles:
             raise _unreadable("A directory in the folder", error) from None
 
     def _is_ours(self, path: Path) -> bool:
-        return path.is_file() and path.resolve().is_relative_to(self._root)
+        # Directories that are links are not entered: only a link itself can lead out.
+        return path.is_file() and (not path.is_symlink() or path.resolve().is_relative_to(self._root))
 
     @contextmanager
     def open(self, key: AssetKey) -> Iterator[Path]:
         """The file itself; it is not changed."""
-        known, path = self.inventory()[key], self._paths[key]
-        if _describe(path, self._settings.tag) != known:
+        known, path = self._described()[key], self._described().path(key)
+        if _sha256(path) != known.sha256:
             raise CheckFailed(
                 "A file in the folder changed while it was used.",
                 next_action="Start again when nothing writes to the folder.",
@@ -103,7 +104,32 @@ class FolderFiles:
         yield path
 
 
-def _keys(inside: PurePosixPath, prefix: str) -> tuple[AssetKey, ...]:
+class _Inventory(Mapping[AssetKey, KnownAsset]):
+    """What a folder has. It does not say how its files were delivered: each is there by every delivery type."""
+
+    def __init__(self, files: Iterable[tuple[str, KnownAsset, tuple[AssetKey, ...]]]) -> None:
+        self._files = {(key.resource_type, key.public_id): (path, known) for path, known, keys in files for key in keys}
+
+    @override
+    def __getitem__(self, key: AssetKey) -> KnownAsset:
+        return self._files[key.resource_type, key.public_id][1]
+
+    @override
+    def __iter__(self) -> Iterator[AssetKey]:
+        for kind, public_id in self._files:
+            first = AssetKey(resource_type=kind, public_id=public_id)
+            yield from (first.by(delivery) for delivery in DELIVERIES)
+
+    @override
+    def __len__(self) -> int:
+        return len(DELIVERIES) * len(self._files)
+
+    def path(self, key: AssetKey) -> Path:
+        """Where the file is."""
+        return Path(self._files[key.resource_type, key.public_id][0])
+
+
+def _keys(inside: PurePath, prefix: str) -> tuple[AssetKey, ...]:
     """The ids that a file of this name may have had: a picture's has no extension, a raw file's does."""
     name = inside.as_posix() if inside.as_posix().startswith(prefix) else prefix + inside.as_posix()
     suffix = inside.suffix.lower()
@@ -129,6 +155,17 @@ def _describe(path: Path, tag: str) -> KnownAsset:
     except OSError as error:
         raise _unreadable("A file in the folder", error) from None
     return KnownAsset(bytes=size, md5=md5.hexdigest(), sha256=sha256.hexdigest(), tags=(tag,) if tag else ())
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with opened(path) as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+        return digest.hexdigest()
+    except OSError as error:
+        raise _unreadable("A file in the folder", error) from None
 
 
 def _unreadable(what: str, error: OSError) -> MachineError:

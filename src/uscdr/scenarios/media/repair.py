@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uscdr.models.base import Fact
 from uscdr.providers.ports.media import PAGE, RESTORE_BATCH
 from uscdr.scenarios.media.compare import FileState, Window
+from uscdr.threads import FIRST
 from uscdr.words import HOUR
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Repairs:
         calls = batches + looks
         size = sum(copies[key].bytes for key in self.upload)
         wait = _waiting(calls, quota, now)
-        transfer = max(len(self.upload) * FILE_SECONDS / WORKERS, size / BYTES_A_SECOND)
-        seconds = looks * CALL_SECONDS + math.ceil(batches / WORKERS) * BATCH_SECONDS + transfer + wait
+        transfer = max(len(self.upload) * FILE_SECONDS / FIRST, size / BYTES_A_SECOND)
+        seconds = looks * CALL_SECONDS + math.ceil(batches / FIRST) * BATCH_SECONDS + transfer + wait
         return Effort(
             calls=calls, uploads=len(self.upload), upload_bytes=size, wait_seconds=wait, seconds=round(seconds, 1)
         )
@@ -202,7 +203,6 @@ class MediaCache:
 # How many calls and how long, announced before anything starts.
 
 
-WORKERS = 4
 CALL_SECONDS, BATCH_SECONDS, FILE_SECONDS = 0.5, 5.0, 0.6
 BYTES_A_SECOND = 2_000_000.0
 """An assumption without a measurement: an ordinary office line and an ordinary hour."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 import secrets
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from uscdr.errors import BadInput, NotFound, RateLimited
 from uscdr.models.base import Call, Fact
-from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, KnownAsset
+from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, FileReferences, KnownAsset
 from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey
-from uscdr.scenarios.media.repair import WORKERS, MediaCache, has_file, undecided
+from uscdr.scenarios.media.repair import MediaCache, has_file, undecided
 from uscdr.scenarios.steps.base import ScenarioStep
-from uscdr.threads import run_all
+from uscdr.threads import MOST, run_all
 from uscdr.words import duration, first_of, plural
 
 if TYPE_CHECKING:
@@ -116,8 +117,18 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         return _within(call, self._deps.stop, tell)
 
     def together(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
-        """Run tasks in parallel, at most WORKERS; Ctrl-C takes effect between them."""
-        return run_all(tasks, workers=WORKERS, stop=self._deps.stop.event)
+        """Run tasks in parallel, at the pace that the service allows; Ctrl-C takes effect between them."""
+        return run_all(tasks, workers=MOST, stop=self._deps.stop.event)
+
+    def each(self, keys: Sequence[AssetKey], work: Callable[[AssetKey], object], what: str, tell: Reporter) -> None:
+        """Do the same for every file in parallel, and tell the progress."""
+        done = _Progress(what, len(keys), tell)
+
+        def one(key: AssetKey) -> None:
+            work(key)
+            done.count()
+
+        self.together([partial(one, key) for key in keys])
 
     def copies(self, tell: Reporter) -> Mapping[AssetKey, KnownAsset]:
         """The inventory of the kit or folder, read once."""
@@ -134,11 +145,21 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         book = self.book
         if book.survey is None or fresh or book.survey.age > SURVEY_AGE:
             survey = MediaSurvey()
-            for kind in RESOURCE_TYPES:
-                survey.held |= self.allowed(partial(self._list, kind, tell), tell)
-            self._resolve(survey, tell)
+            self.cloud()  # opened here: the listings share it
+            references: list[FileReferences] = []
+            tasks: list[Callable[[], object]] = [
+                partial(self._list_kind, kind, survey, tell) for kind in RESOURCE_TYPES
+            ]
+            tasks += [partial(self._read_references, references, tell), partial(self.copies, tell)]
+            self.together(tasks)
+            self._resolve(survey, references[0], tell)
             book.survey = survey
         return book.survey
+
+    def _list_kind(self, kind: ResourceType, survey: MediaSurvey, tell: Reporter) -> None:
+        found = self.allowed(partial(self._list, kind, tell), tell)
+        with self.book.lock:
+            survey.held |= found
 
     def _list(self, kind: ResourceType, tell: Reporter) -> dict[AssetKey, ListedAsset]:
         found: dict[AssetKey, ListedAsset] = {}
@@ -148,28 +169,27 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
             tell.progress(f"listing {kind} files", len(found))
         return found
 
-    def _resolve(self, survey: MediaSurvey, tell: Reporter) -> None:
+    def _read_references(self, references: list[FileReferences], tell: Reporter) -> None:
+        tell.progress("reading file references from the database")
+        references.append(self._deps.database().file_references(self._deps.config.media.references))
+
+    def _resolve(self, survey: MediaSurvey, references: FileReferences, tell: Reporter) -> None:
         settings = self._deps.config.media
         configured = self._deps.services.cloudinary
         clouds = {self.cloud().cloud} | ({configured.cloud} if configured else set())
-        tell.progress("reading file references from the database")
-        references = self._deps.database().file_references(settings.references)
         survey.resolve(references, settings, clouds=frozenset(clouds), known=self.copies(tell))
 
     def fetch_digests(self, keys: Iterable[AssetKey], survey: MediaSurvey, tell: Reporter) -> None:
         """Download files and keep the MD5 of their bytes. Downloads do not count for the rate limit."""
         wanted = [key for key in keys if (key, survey.held[key].version) not in self.book.digests]
-        done: list[AssetKey] = []
 
         def one(key: AssetKey) -> None:
             found, fetched = self._digest(key, survey.held[key])
             with self.book.lock:
                 self.book.sizes[key] = fetched
                 self.book.digests[key, survey.held[key].version] = found
-                done.append(key)
-            tell.progress("comparing bytes", len(done), len(wanted), "files")
 
-        self.together([partial(one, key) for key in wanted])
+        self.each(wanted, one, "comparing bytes", tell)
 
     def _digest(self, key: AssetKey, there: ListedAsset) -> tuple[str, int]:
         asset = Asset(key=key, version=there.version, format=there.format, bytes=there.bytes, access=there.access)
@@ -219,18 +239,15 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         keys = [] if self.another else undecided(book.states(), book.details)
         short = quota is not None and quota.remaining < len(keys) + RESERVE
         wanted = [key for key in keys if not (short and has_file(copies, key))]
-        done: list[AssetKey] = []
 
         def one(key: AssetKey) -> None:
             found = self.allowed(lambda: self._details(key), tell)
             with book.lock:
                 book.details[key] = found
-                done.append(key)
                 if found.asset.etag:
                     book.digests[key, found.asset.version] = found.asset.etag
-            tell.progress("reading versions", len(done), len(wanted), "files")
 
-        self.together([partial(one, key) for key in wanted])
+        self.each(wanted, one, "reading versions", tell)
 
     def _details(self, key: AssetKey) -> AssetDetails:
         try:
@@ -250,6 +267,27 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
     def places(self, keys: Iterable[AssetKey], survey: MediaSurvey) -> tuple[str, ...]:
         """The rows that refer to these files, for people; without file names."""
         return tuple(f"{place} ({key.digest})" for key in keys for place in survey.wanted[key].places)
+
+
+class _Progress:
+    """Tells how many files are done, about a hundred times in all: a screen needs no more, and each time costs."""
+
+    def __init__(self, what: str, total: int, tell: Reporter) -> None:
+        self._what, self._total, self._tell = what, total, tell
+        self._every = max(1, total // _TOLD)
+        self._done = 0
+        self._turn = threading.Lock()
+
+    def count(self) -> None:
+        """One more is done."""
+        with self._turn:
+            self._done += 1
+            done = self._done
+        if done % self._every == 0 or done == self._total:
+            self._tell.progress(self._what, done, self._total, "files")
+
+
+_TOLD = 100
 
 
 def asks(request: str) -> Call:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -19,6 +20,8 @@ from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, by_col
 from uscdr.words import duration, plural, size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uscdr.models.media import AssetKey, MediaUsage
     from uscdr.models.probes import StatusReport
 
@@ -41,17 +44,27 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> MediaSeen:
-        status = self._status(tell)
+        told: list[StatusReport | None] = []
+        used: list[MediaUsage] = []
+        cloud = self.cloud()
         try:
-            self.allowed(self.cloud().ping, tell)
-            usage = self.allowed(self.cloud().usage, tell)
-            survey = self.survey(tell, fresh=True)
+            first: list[Callable[[], object]] = [
+                lambda: told.append(self._status(tell)),
+                partial(self.allowed, cloud.ping, tell),
+            ]
+            self.together(first)
+            then: list[Callable[[], object]] = [
+                lambda: used.append(self.allowed(cloud.usage, tell)),
+                partial(self.survey, tell, fresh=True),
+            ]
+            self.together(then)
         except ProviderError:
-            tell.warn(f"The status page of the media service says: {_status_words(status)}.")
+            tell.warn(f"The status page of the media service says: {_status_words(told[0] if told else None)}.")
             raise
+        survey = self.survey(tell)
         self.look_closer(survey, tell)
         self.look_at_access(survey, tell)
-        return self._seen(status, usage, survey)
+        return self._seen(told[0], used[0], survey)
 
     def _status(self, tell: Reporter) -> StatusReport | None:
         try:

@@ -12,7 +12,7 @@ from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import AnswerLost, CheckFailed
 from uscdr.models.base import Call, Fact
 from uscdr.models.media import Access, Asset, AssetKey, KnownAsset, RestoredAsset
-from uscdr.providers.ports.media import RESTORE_BATCH
+from uscdr.providers.ports.media import LOOKUP_BATCH, RESTORE_BATCH
 from uscdr.scenarios.media.compare import FileState, ListedAsset
 from uscdr.scenarios.media.repair import Repairs, batches, by_kind
 from uscdr.scenarios.results.media import MediaDecided, MediaPlanned, MediaUploaded
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Container, Sequence
     from pathlib import Path
 
+    from uscdr.scenarios.media.compare import MediaSurvey
+
 MOST_ROUNDS = 2
 """A second round restores an earlier version if the latest one is the changed file."""
 MOST_TRIES = 3
 ANSWER_LOST = "The service's answer to a restore was lost; uscdr asked which files are back."
 """How the note of a lost answer begins; the number of files follows."""
 MOST_DELIVERED = 10
+IN_FLIGHT = "in flight when the last process of this run ended"
+"""In the note of a resumed upload, between their number and how many had arrived."""
 
 
 class _MediaRestored(Fact):
@@ -240,16 +244,36 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
     plans_with = (MediaPlanned,)
     waits = "known after the media restore is planned"
     _damaged: int = 0
+    _looked: bool = False
+    """Whether this process looked for the uploads of an earlier one."""
 
     @override
     def probe(self, view: View, tell: Reporter) -> _UploadSeen:
         survey = self.survey(tell)
+        self._look_for_the_last(survey, tell)
         self.look_closer(survey, tell)
         self.look_at_versions(tell)
         wanted, copies = self._wanted(), self.copies(tell)
         there = [key for key in wanted if key in survey.held and not survey.held[key].placeholder]
         size_wanted, access = sum(copies[key].bytes for key in wanted), len(self._misopened())
         return _UploadSeen(files=len(wanted), bytes=size_wanted, replaced=len(there), access=access)
+
+    def _look_for_the_last(self, survey: MediaSurvey, tell: Reporter) -> None:
+        """Look for what was under way when the last process of this run died: a listing may be behind."""
+        left = [] if self._looked else self.place.uploads.left(survey.wanted)
+        self._looked = True
+        if not left:
+            return
+        there: dict[AssetKey, Asset] = {}
+        for keys in batches(left, LOOKUP_BATCH):
+            there |= self.allowed(partial(self.cloud().look_up, keys), tell)
+        copies = self.copies(tell)
+        for asset in there.values():
+            survey.note(asset)
+        good = (FileState.PRESENT, FileState.UNPROVEN)
+        arrived = sum(FileState.of(survey.held.get(key), copies.get(key)) in good for key in left)
+        were = "was" if len(left) == 1 else "were"
+        tell.warn(f"{plural(len(left), 'upload')} {were} {IN_FLIGHT}; {arrived:,} had arrived.")
 
     def _misopened(self) -> dict[AssetKey, Access]:
         """Wrong access settings of files that are not uploaded: an upload also sets the access."""
@@ -292,10 +316,12 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
             if self._put_back(key, copies[key], tell):
                 with self.book.lock:
                     sizes.append(copies[key].bytes)
-            tell.progress("uploading", len(sizes), len(wanted), "files")
 
         misopened = self._misopened()
-        self.together([partial(one, key) for key in wanted])
+        self.place.uploads.clear()
+        self.place.uploads.open()
+        self.each(wanted, one, "uploading", tell)
+        self.place.uploads.clear()
         self.together([partial(self._set_access, key, access, tell) for key, access in misopened.items()])
         return MediaUploaded(
             uploaded=len(sizes), bytes=sum(sizes), damaged=self._damaged, access=len(misopened)
@@ -320,7 +346,7 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         if files is None:
             return False
         try:
-            with files.open(key) as path:
+            with files.open(key) as path, self.place.uploads.sending(key):
                 asset = self._uploaded(key, path, self._like(key, known), tell)
         except CheckFailed as error:
             # One damaged copy must not stop the others; the verification names its rows.

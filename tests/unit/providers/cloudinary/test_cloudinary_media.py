@@ -10,8 +10,9 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from pydantic import SecretStr
@@ -32,6 +33,7 @@ from uscdr.errors import (
 from uscdr.models.media import Access, AccessRule, Asset, AssetKey, MediaAccount
 from uscdr.providers.cloudinary.media import CloudinaryMedia
 from uscdr.providers.http.retry import RetryPolicy
+from uscdr.threads import Pace
 from uscdr.write_guard import ANYHOW, SHORT, WriteGuard
 
 QUICK = RetryPolicy(attempts=3, seconds=60.0, first=0.001, longest=0.001, rate_floor=0.001)
@@ -489,3 +491,40 @@ def test_a_dry_run_may_search(stub: Stub) -> None:
         assert asset.restricted
         with pytest.raises(WriteRefused):
             media.set_access(asset.key, Access())
+
+
+def test_each_call_takes_a_turn_and_an_upload_tells_the_bytes_that_it_holds(
+    media: CloudinaryMedia, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    usual = Pace.turn
+
+    def turn(pace: Pace, size: int = 0) -> AbstractContextManager[None]:
+        sizes.append(size)
+        return usual(pace, size)
+
+    monkeypatch.setattr(Pace, "turn", turn)
+    large = tmp_path / "large.pdf"
+    large.write_bytes(b"x" * 13_000_000)
+    stored = media.upload(raw("media/large.pdf"), large)
+    assert sizes == [12_000_000, 12_000_000, 2_000_000]  # in chunks of six, each in the form that is sent, too
+    media.ping()
+    media.delivered(media.delivery_url(stored.key))
+    media.download(stored, tmp_path / "again.pdf")
+    assert sizes[3:] == [0, 0, 0]
+
+
+def test_a_refusal_for_the_number_of_calls_halves_the_pace_of_all(stub: Stub, media: CloudinaryMedia) -> None:
+    paces: list[Pace] = []
+    usual = Pace.turn
+
+    def turn(pace: Pace, size: int = 0) -> AbstractContextManager[None]:
+        paces.append(pace)
+        return usual(pace, size)
+
+    with mock.patch.object(Pace, "turn", turn):
+        stub.faults.append(Fault("/ping", "json", status=429))
+        media.ping()
+    assert len(paces) == 2  # refused, and taken
+    assert paces[0] is paces[1]
+    assert paces[0].allowed == 8

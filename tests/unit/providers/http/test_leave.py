@@ -158,7 +158,7 @@ def test_a_request_to_the_media_service(provider: Provider, verify: ssl.SSLConte
     def send(leave: WriteGuard) -> None:
         connection = Connection(provider.url, verify=verify, read_only=False, leave=leave)
         call = HttpCall("store a file", "POST", "/image/upload", writes=True)
-        connection.send(call, f"{provider.url}/x", fields=[("a", "1")], headers={})
+        connection.send(call, f"{provider.url}/x", body=b"a=1", headers={})
         connection.close()
 
     refused(provider, send)

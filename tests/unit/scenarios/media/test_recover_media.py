@@ -6,16 +6,19 @@ import math
 import re
 from datetime import timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from fake_media import STORED, Cloud, Copies, MediaRun, reference
 from uscdr.engine.run import Outcome
+from uscdr.engine.step import StepReporter
 from uscdr.errors import CredentialsRefused, ExitCode, ProviderError
 from uscdr.models.media import Access, AccessRule, AssetKey
 from uscdr.scenarios.config import MediaSettings
 from uscdr.scenarios.media.copies import FolderFiles
-from uscdr.scenarios.steps.media_restore import ANSWER_LOST
+from uscdr.scenarios.media.under_way import NAME
+from uscdr.scenarios.steps.media_restore import ANSWER_LOST, IN_FLIGHT
 
 
 @pytest.fixture
@@ -258,6 +261,56 @@ def test_a_killed_run_goes_on_and_finishes_no_file_twice(
     assert len(run.cloud.uploads) == len(set(run.cloud.uploads)) == 6
     assert len(run.cloud.restores) == len(set(run.cloud.restores)) == 6
     assert [write.split()[0] for write in run.world.writes].count("set_config") == 1
+
+
+@pytest.mark.parametrize("moment", ["kill_before", "kill_after"])
+def test_what_was_in_flight_at_the_kill_is_looked_for_and_told(run: MediaRun, tmp_path: Path, moment: str) -> None:
+    keys = run.fill(12, backed_up=lambda n: False)
+    before = run.cloud.contents()
+    run.copies = copies(run, tmp_path)
+    for key in keys:
+        run.cloud.delete(key)
+    run.world.faults["media_upload", 5] = moment
+    assert run.begin() is None
+    log = run.journal_path.with_name(NAME)
+    assert log.stat().st_mode & 0o077 == 0
+    assert "patient" not in log.read_text()
+    there, looks = set(run.cloud.contents()), run.world.calls["media_look_up"]
+    assert code(finish(run, None)) is ExitCode.DONE
+    told = re.findall(rf"(\d+) uploads? (?:was|were) {IN_FLIGHT}; (\d+) had arrived", journal(run))
+    assert len(told) == 1
+    in_flight, arrived = map(int, told[0])
+    assert 1 <= in_flight <= len(keys)
+    assert arrived <= min(in_flight, len(there))
+    assert arrived >= (moment == "kill_after")
+    assert run.world.calls["media_look_up"] > looks
+    assert run.cloud.contents() == before
+    assert len(run.cloud.uploads) == len(set(run.cloud.uploads)) == 12
+    assert not log.exists()
+
+
+def test_a_run_that_was_not_killed_tells_of_nothing_in_flight(run: MediaRun, tmp_path: Path) -> None:
+    keys = run.fill(3, backed_up=lambda n: False)
+    run.copies = copies(run, tmp_path)
+    for key in keys:
+        run.cloud.delete(key)
+    assert code(run.begin()) is ExitCode.DONE
+    assert IN_FLIGHT not in journal(run)
+    assert run.world.calls["media_look_up"] == 0
+
+
+def test_as_many_calls_as_files_and_pages_and_a_hundred_reports(run: MediaRun, tmp_path: Path) -> None:
+    keys = run.fill(700, backed_up=lambda n: False)
+    run.copies = copies(run, tmp_path)
+    for key in keys:
+        run.cloud.delete(key)
+    shown: list[str] = []
+    with mock.patch.object(StepReporter, "progress", lambda self, note, *_: shown.append(note)):
+        assert code(run.begin()) is ExitCode.DONE
+    assert len(run.cloud.uploads) == 700
+    assert run.world.calls["media_list"] == 3 + 3  # a page of each type, at the look and at the end
+    assert run.cloud.admin_calls <= 12
+    assert 100 <= shown.count("uploading") <= 102
 
 
 def test_changed_files_of_the_same_size_survive_a_killed_restore(run: MediaRun, tmp_path: Path) -> None:
