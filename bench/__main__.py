@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.machine import describe
 from bench.rows import Row, table
 
-PARTS = ()
+PARTS = ("proof", "tables")
 """Modules of this package, in the table's order; each has `measure() -> Iterator[Row]`."""
 PAGE = Path("docs/benchmarks.md")
 DOCUMENT = Path("reports/bench.json")
