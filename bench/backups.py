@@ -1,4 +1,4 @@
-"""`backup pull` against curl, `backup prove` against a bare pg_restore: pairs on one machine, with peak memory."""
+"""`backup pull` against curl: pairs on one machine, with peak memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,23 +22,20 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bench.recover import USCDR
 from uscdr.pgserver.cluster import find_server
-from uscdr.pgserver.server import LocalPostgres
 
-PULL_AT_LEAST, PROVE_AT_MOST, MEGABYTES = 0.7, 1.15, 200
-PAIRS, PROOFS = 5, 3
+PULL_AT_LEAST, MEGABYTES = 0.7, 200
+PAIRS = 5
 TABLES, ROW = 8, 1000
 """Tables that the clinic's dump is filled up with, and bytes of a row that do not compress."""
-_SCRATCH = {"autovacuum": "off", "max_wal_size": "4GB", "maintenance_work_mem": "256MB", "log_min_messages": "fatal"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Seconds of ours and of the plain program; peak memory of ours in MB; seconds that ours says of itself."""
+    """Seconds of ours and of the plain program; peak memory of ours in MB."""
 
     ours: float
     plain: float
     megabytes: float
-    inner: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,6 @@ class Measured:
 
     size: int
     pulls: list[Pair]
-    proofs: list[Pair]
 
 
 @dataclass(frozen=True)
@@ -97,8 +93,7 @@ def measure(megabytes: int) -> Measured:
     with _bench() as bench:
         dump = _fill(bench, megabytes)
         pulls = [_pulled(bench) for _ in range(PAIRS)]
-        proofs = [_proven(bench, dump) for _ in range(PROOFS)]
-        return Measured(dump.stat().st_size, pulls, proofs)
+        return Measured(dump.stat().st_size, pulls)
 
 
 @contextmanager
@@ -166,56 +161,14 @@ def _pulled(bench: Bench) -> Pair:
     return Pair(ours, seconds, peak)
 
 
-def _proven(bench: Bench, dump: Path) -> Pair:
-    """Ours from a copy in the vault, decryption and questions and all, then pg_restore alone on a like server."""
-    bench.uscdr("backup", "pull", "--backup", "b002", "--to", str(bench.vault), "--recipient", bench.recipient)
-    ours, peak, out = bench.uscdr(
-        "--json", "backup", "prove", "b002", "--to", str(bench.vault),
-        "--identity", str(bench.root / "identity.txt"),
-    )  # fmt: skip
-    return Pair(ours, _bare(bench.root / "bare", dump), peak, _said(out))
-
-
-def _said(out: str) -> float:
-    found = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-    return float(next((one["seconds"] for one in found if "seconds" in one), 0.0))
-
-
-def _bare(place: Path, dump: Path) -> float:
-    with LocalPostgres.start(place, parameters=_SCRATCH, tied=True) as server:
-        with psycopg.connect(server.dsn(), autocommit=True) as connection:
-            connection.execute(b"CREATE DATABASE bare TEMPLATE template0")
-        with psycopg.connect(server.dsn("bare"), autocommit=True) as connection:
-            connection.execute(b"CREATE SCHEMA IF NOT EXISTS heroku_ext")
-        command: Sequence[str] = [
-            str(find_server() / "pg_restore"),
-            "-j2",
-            "--no-owner",
-            "--no-acl",
-            "-d",
-            "bare",
-            str(dump),
-        ]
-        begun = time.monotonic()
-        subprocess.run(command, env={**os.environ, **server.environment("bare")}, check=True)
-        return time.monotonic() - begun
-
-
 def show(measured: Measured) -> None:
     """Medians of the pairs' ratios."""
     print(f"a dump of {measured.size / 1e6:,.0f} MB")
     for one in measured.pulls:
         print(f"  backup pull {one.ours:6.2f} s, curl {one.plain:6.2f} s: {one.plain / one.ours:.2f} of its speed")
-    for one in measured.proofs:
-        times = f"{one.ours / one.plain:.2f} and {one.inner / one.plain:.2f} times as long"
-        ours = f"{one.ours:6.2f} s ({one.inner:.2f} s without decryption and start-up)"
-        print(f"  backup prove {ours}, pg_restore -j2 {one.plain:6.2f} s: {times}")
     pull = median(one.plain / one.ours for one in measured.pulls)
-    whole = median(one.ours / one.plain for one in measured.proofs)
-    inner = median(one.inner / one.plain for one in measured.proofs)
-    peak = max(one.megabytes for one in (*measured.pulls, *measured.proofs))
+    peak = max(one.megabytes for one in measured.pulls)
     print(f"pull at {pull:.2f} of curl's speed (aim {PULL_AT_LEAST} or more)")
-    print(f"prove {inner:.2f} times pg_restore -j2 (aim {PROVE_AT_MOST} or less), with decryption {whole:.2f}")
     print(f"peak memory {peak:.0f} MB (aim {MEGABYTES} or less)")
 
 
