@@ -56,6 +56,7 @@ def _table(number: int) -> str:
 
 def _seconds(bench: Bench, backup: str) -> float:
     """The whole command's seconds less those of pg_dump and pg_restore at the provider and of ours on this machine."""
+    bench.uscdr("sandbox", "break", "db", "--how", "drop-table")
     plan = bench.uscdr("recover", "db", "--backup", backup, "--dry-run").out
     phrase = next(line.removeprefix("phrase").strip() for line in plan.splitlines() if line.startswith("phrase"))
     records = Records(dict(bench.contract))
