@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.machine import describe
 from bench.rows import Row, table
 
-PARTS = ("starts", "lists", "recover", "verify", "media", "transfers", "kits", "journal")
+PARTS = ("starts", "lists", "recover", "verify", "media", "transfers", "proof", "kits", "tables", "journal")
 """Modules of this package, in the table's order; each has `measure() -> Iterator[Row]`."""
 PAGE = Path("docs/benchmarks.md")
 DOCUMENT = Path("reports/bench.json")

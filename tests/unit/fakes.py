@@ -776,7 +776,10 @@ class FakeDatabase:
         there = self._data().tables
         return tuple(name for name in tables if name not in there)
 
-    def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
+    def keys(self, wanted: Mapping[str, Sequence[int] | None]) -> Mapping[str, TableKeys | Unread]:
+        return {table: self._keys(table, buckets) for table, buckets in wanted.items()}
+
+    def _keys(self, table: str, buckets: Sequence[int] | None) -> TableKeys:
         rows = self._data().tables[table]
         keys = sorted(key for key in rows if buckets is None or key // BUCKET in buckets)
         prints = tuple(rows[key] for key in keys)

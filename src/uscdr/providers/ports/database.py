@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         TableKeys,
         TableSize,
         UniqueKey,
+        Unread,
     )
     from uscdr.models.trial import MigrationScript, ScriptEnd
     from uscdr.providers.ports.progress import Progress
@@ -68,10 +69,10 @@ class Database(Protocol):
         """As `digested`; raises ProviderError, which names every unreadable table, when there is one."""
         ...
 
-    def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
-        """The primary keys of one table: integers and UUIDs as text, any other key as a digest.
+    def keys(self, wanted: Mapping[str, Sequence[int] | None]) -> Mapping[str, TableKeys | Unread]:
+        """The primary keys by table, or why one cannot be read: integers and UUIDs as text, any other key as a digest.
 
-        Equal keys have equal digests. With `buckets`, only the keys in those buckets of the table's digest.
+        Equal keys have equal digests. `wanted` has by table the buckets of its digest whose keys are read; None: all.
         """
         ...
 

@@ -320,7 +320,7 @@ def _accounts_again(
 
 def _named(connection: Connection, name: str) -> Table | None:
     try:
-        return Catalogue(connection).tables_named([name])[0]
+        return Catalogue(connection).tables_named([name])[0].table
     except NotFound:
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 from uscdr.errors import CheckFailed, MachineError
@@ -69,22 +70,36 @@ class Archive:
             MachineError: the file cannot be read, its format is unknown to this version, or there is no pg_restore.
         """
         tool = _reader(_format(dump), tools)
-        answer = _listing(tool, dump)
-        if answer.returncode != 0:
-            why = (
-                "; ".join(Complaint.all_in(answer.stderr.splitlines())) or f"pg_restore exited with {answer.returncode}"
-            )
-            raise CheckFailed("pg_restore cannot decode the dump.", why=why, next_action=ANOTHER_BACKUP)
-        contents.check_blocks(dump)
-        entries = contents.read_entries(dump)
-        if not any(entry.kind == ROWS for entry in entries):
-            raise CheckFailed(
-                "The dump contains no table data.",
-                why="It was taken of an empty database, or with the schema only.",
-                next_action=ANOTHER_BACKUP,
-            )
-        found = _DUMPED_FROM.search(answer.stdout)
-        return cls(dump, tool, int(found[1]) if found else 0, entries, EntrySelection.of(entries))
+        dumped_from, entries = _decoded(tool, dump, _state(dump))
+        return cls(dump, tool, dumped_from, entries, EntrySelection.of(entries))
+
+
+def _state(dump: Path) -> tuple[int, ...]:
+    """What changes with any write to the file."""
+    try:
+        found = dump.stat()
+    except OSError as error:
+        raise MachineError(f"uscdr cannot read {dump}.", why=f"{error.strerror or type(error).__name__}.") from error
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@lru_cache(maxsize=1)  # a proof decodes a dump, then restores it: the unchanged file is read through once
+def _decoded(tool: Tool, dump: Path, _unchanged: tuple[int, ...]) -> tuple[int, tuple[DumpEntry, ...]]:
+    """The server's version and every entry, if both pg_restore and we can read all of it. Raises as `Archive.read`."""
+    answer = _listing(tool, dump)
+    if answer.returncode != 0:
+        why = "; ".join(Complaint.all_in(answer.stderr.splitlines())) or f"pg_restore exited with {answer.returncode}"
+        raise CheckFailed("pg_restore cannot decode the dump.", why=why, next_action=ANOTHER_BACKUP)
+    contents.check_blocks(dump)
+    entries = contents.read_entries(dump)
+    if not any(entry.kind == ROWS for entry in entries):
+        raise CheckFailed(
+            "The dump contains no table data.",
+            why="It was taken of an empty database, or with the schema only.",
+            next_action=ANOTHER_BACKUP,
+        )
+    found = _DUMPED_FROM.search(answer.stdout)
+    return int(found[1]) if found else 0, entries
 
 
 def _format(dump: Path) -> tuple[int, int]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from itertools import groupby
 from queue import Empty, LifoQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from uscdr.errors import ProviderError
-from uscdr.models.postgres import TableDigest, TableKeys
+from uscdr.models.postgres import TableDigest, TableKeys, Unread
 from uscdr.providers.postgres.errors import POOLER, TOO_MANY, translated
-from uscdr.providers.postgres.inventory import Catalogue, Table
-from uscdr.providers.postgres.reading import savepoint
+from uscdr.providers.postgres.inventory import Catalogue
+from uscdr.providers.postgres.reading import attempt, savepoint
 from uscdr.threads import run_all
 
 if TYPE_CHECKING:
@@ -19,23 +21,33 @@ if TYPE_CHECKING:
     from psycopg import sql
 
     from uscdr.providers.postgres.connection import Connection, Link
+    from uscdr.providers.postgres.inventory import Layout, LiveColumn, Table
 
 
+Q = TypeVar("Q")
 _INTEGERS = frozenset({20, 21, 23})
-_UUID = 2950
+_UUID, _BYTEA = 2950, 17
 BUCKET_BITS = 12
 
 
-def count(connection: Connection, table: Table) -> int:
+@dataclass(frozen=True)
+class TableQuery(Generic[Q]):
+    """A query about one table, and what its rows mean. Small tables share a statement: see `read_group`."""
+
+    text: Callable[[Layout], sql.Composable]
+    answer: Callable[[Layout, Sequence[tuple[Any, ...]]], Q]
+
+
+def count() -> TableQuery[int]:
     """The exact number of rows."""
     from psycopg import sql
 
-    query = sql.SQL("SELECT count(*) FROM {}").format(table.rows())
-    rows: int = connection.execute(query).fetchall()[0][0]
-    return rows
+    return TableQuery(
+        lambda one: sql.SQL("SELECT count(*) FROM {}").format(one.table.rows()), lambda _, rows: int(rows[0][0])
+    )
 
 
-def digest(connection: Connection, table: Table) -> TableDigest:
+def digest() -> TableQuery[TableDigest]:
     """Exact count and content digest: equal for the same rows, in any order, on any server.
 
     Each row is hashed (SHA-256) as the text of its live, not generated columns; NULL differs from an empty text. The
@@ -43,82 +55,166 @@ def digest(connection: Connection, table: Table) -> TableDigest:
     or, sums detect a duplicate row. With an integer key the sums are also kept for every 4096 keys, so that two servers
     can find where they differ.
     """
+    return TableQuery(_sums, _digest)
+
+
+def _sums(one: Layout) -> sql.Composable:
     from psycopg import sql
 
-    live = table.written(connection)
     # OFFSET 0 stops the planner from computing the hash once for each sum.
-    query = sql.SQL(
+    return sql.SQL(
         "SELECT bucket, count(*), sum(('x' || substr(h, 1, 16))::bit(64)::int8)::text,"
         " sum(('x' || substr(h, 17, 16))::bit(64)::int8)::text FROM"
-        " (SELECT {bucket} AS bucket, encode(sha256(convert_to(ROW({columns})::text, 'UTF8')), 'hex') AS h"
+        " (SELECT {bucket} AS bucket, encode(sha256({row}), 'hex') AS h"
         " FROM {table} AS t OFFSET 0) AS hashed GROUP BY bucket"
-    ).format(
-        bucket=_bucket(connection, table),
-        columns=sql.SQL(", ").join(sql.Identifier("t", column.name) for column in live),
-        table=table.rows(),
-    )
-    parts = [(part, count, int(first), int(second)) for part, count, first, second in connection.execute(query)]
+    ).format(bucket=_bucket(one), row=_row_text(one.written), table=one.table.rows())
+
+
+def _row_text(columns: Sequence[LiveColumn]) -> sql.Composable:
+    """The bytes of `ROW(columns)::text`, in UTF-8.
+
+    In a row the server looks at each character of a binary value, to quote it, which takes as long as all the rest. But
+    its text is known: a quoted backslash, `x`, and digits.
+    """
+    from psycopg import sql
+
+    names = [sql.Identifier("t", column.name) for column in columns]
+    if not any(column.type == _BYTEA for column in columns):
+        return sql.SQL("convert_to(ROW({})::text, 'UTF8')").format(sql.SQL(", ").join(names))
+    parts: list[sql.Composable] = []
+    for binary, several in groupby(zip(columns, names, strict=True), lambda pair: pair[0].type == _BYTEA):
+        run = [name for _, name in several]
+        parts += map(_binary_text, run) if binary else [_run_text(run)]
+    return sql.SQL("'('::bytea || {} || ')'::bytea").format(sql.SQL(" || ','::bytea || ").join(parts))
+
+
+def _binary_text(name: sql.Identifier) -> sql.Composable:
+    from psycopg import sql
+
+    text = sql.SQL("coalesce(convert_to({head} || {name}::text || {end}, 'UTF8'), ''::bytea)")
+    return text.format(head=sql.Literal('"\\'), name=name, end=sql.Literal('"'))
+
+
+def _run_text(names: Sequence[sql.Identifier]) -> sql.Composable:
+    """Without its parentheses: a value that begins or ends with one is quoted."""
+    from psycopg import sql
+
+    return sql.SQL("btrim(convert_to(ROW({})::text, 'UTF8'), '()'::bytea)").format(sql.SQL(", ").join(names))
+
+
+def _digest(one: Layout, found: Sequence[tuple[Any, ...]]) -> TableDigest:
+    parts = [(part, count, int(first), int(second)) for part, count, first, second in found]
     rows = sum(count for _, count, _, _ in parts)
     sums = [str(sum(part[index] for part in parts)) for index in (2, 3)]
-    whole = "\0".join([str(rows), *sums, *(column.name for column in live)])
+    whole = "\0".join([str(rows), *sums, *(column.name for column in one.written)])
     return TableDigest(
-        name=table.name,
+        name=one.table.name,
         rows=rows,
         digest=hashlib.sha256(whole.encode()).hexdigest()[:32],
         buckets={part: f"{count} {first} {second}" for part, count, first, second in parts if part is not None},
     )
 
 
-def _bucket(connection: Connection, table: Table) -> sql.Composable:
+def _bucket(one: Layout) -> sql.Composable:
     from psycopg import sql
 
-    key = table.primary_key(connection)
-    if key is None or key.type not in _INTEGERS:
+    if one.key is None or one.key.type not in _INTEGERS:
         return sql.SQL("NULL::int8")
-    return sql.SQL("({} >> {})::int8").format(sql.Identifier("t", key.name), sql.Literal(BUCKET_BITS))
+    return sql.SQL("({} >> {})::int8").format(sql.Identifier("t", one.key.name), sql.Literal(BUCKET_BITS))
 
 
-def keys(connection: Connection, table: Table, buckets: Sequence[int] | None = None) -> TableKeys:
+def keys(buckets: Mapping[str, Sequence[int] | None]) -> TableQuery[TableKeys]:
     """The values of a single-column primary key, each with a fingerprint of its row.
 
     Integers and UUIDs are given as they are. Any other key may be secret or personal (a session, a token, an e-mail
-    address): it is given as the first 16 hexadecimal digits of its SHA-256. With `buckets` (see `digest`) only their
-    keys are given.
+    address): it is given as the first 16 hexadecimal digits of its SHA-256. `buckets` has, by table, the parts (see
+    `digest`) whose keys are given; None: all.
     """
+    return TableQuery(lambda one: _keys_text(one, buckets[one.table.name]), _keys)
+
+
+def _keys_text(one: Layout, buckets: Sequence[int] | None) -> sql.Composable:
     from psycopg import sql
 
-    column = table.primary_key(connection)
-    if column is None:
-        return TableKeys(name=table.name, column=None, keys=None)
-    plain = column.type in {*_INTEGERS, _UUID}
+    if one.key is None:
+        return sql.SQL("SELECT NULL::text")
+    plain = one.key.type in {*_INTEGERS, _UUID}
     shown = "{}" if plain else "left(encode(sha256(convert_to({}::text, 'UTF8')), 'hex'), 16)"
-    expression = sql.SQL(shown).format(sql.Identifier("t", column.name))
-    row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in table.written(connection))
+    expression = sql.SQL(shown).format(sql.Identifier("t", one.key.name))
+    row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in one.written)
     # One text for the whole table: fetching row by row costs the client ten times as much.
-    query = sql.SQL(
+    return sql.SQL(
         "SELECT string_agg(key || ' ' || print, ',') FROM"
         " (SELECT {key}::text AS key,"
         " ('x' || left(md5(ROW({row})::text), 8))::bit(32)::int AS print FROM {table} AS t WHERE {where}) AS rows"
-    ).format(key=expression, row=row, table=table.rows(), where=_in_buckets(connection, table, buckets))
-    found: str | None = connection.execute(query).fetchall()[0][0]
+    ).format(key=expression, row=row, table=one.table.rows(), where=_in_buckets(one, buckets))
+
+
+def _keys(one: Layout, rows: Sequence[tuple[Any, ...]]) -> TableKeys:
+    if one.key is None:
+        return TableKeys(name=one.table.name, column=None, keys=None)
+    found: str | None = rows[0][0]
     pairs = [pair.split(" ") for pair in found.split(",")] if found else []
-    order: Callable[[str], int | str] = int if column.type in _INTEGERS else str
+    order: Callable[[str], int | str] = int if one.key.type in _INTEGERS else str
     pairs.sort(key=lambda pair: order(pair[0]))
     return TableKeys(
-        name=table.name,
-        column=column.name,
+        name=one.table.name,
+        column=one.key.name,
         keys=tuple(pair[0] for pair in pairs),
         prints=tuple(int(pair[1]) for pair in pairs),
     )
 
 
-def _in_buckets(connection: Connection, table: Table, buckets: Sequence[int] | None) -> sql.Composable:
+def _in_buckets(one: Layout, buckets: Sequence[int] | None) -> sql.Composable:
     from psycopg import sql
 
     if buckets is None:
         return sql.SQL("true")
     wanted = sql.SQL(", ").join(sql.Literal(int(bucket)) for bucket in buckets)
-    return sql.SQL("{} IN ({})").format(_bucket(connection, table), wanted)
+    return sql.SQL("{} IN ({})").format(_bucket(one), wanted)
+
+
+# Small tables share a statement: a request for each of thousands of tables would take longer than their rows.
+
+
+_SMALL, _FEW_ROWS = 1 << 18, 2_000
+"""A table is small with at most so many bytes and rows, by the server's own figures."""
+_TOGETHER = 50
+"""Small tables in one statement: it holds a lock on each, and on each of their indexes."""
+
+
+def grouped(tables: Sequence[Layout]) -> list[list[Layout]]:
+    """The tables in their order: each big one alone, then small ones together."""
+    small = [one for one in tables if one.table.bytes <= _SMALL and one.table.counted <= _FEW_ROWS]
+    there = {one.table.oid for one in small}
+    alone = [[one] for one in tables if one.table.oid not in there]
+    return alone + [small[at : at + _TOGETHER] for at in range(0, len(small), _TOGETHER)]
+
+
+def read_group(connection: Connection, query: TableQuery[Q], group: Sequence[Layout]) -> list[Q | Unread]:
+    """The answer for each table, or why it cannot be read. The transaction has a `savepoint`.
+
+    If one statement for all fails, each table is asked by itself. The locks are given back: one transaction that reads
+    thousands of tables would need more of them than a small server has.
+    """
+    found = attempt(connection, group[0].table, lambda live, _: _asked(live, query, group))
+    if not isinstance(found, Unread):
+        connection.execute("ROLLBACK TO SAVEPOINT part")
+        return [*found]
+    if len(group) == 1:
+        return [found]
+    return [told for one in group for told in read_group(connection, query, [one])]
+
+
+def _asked(connection: Connection, query: TableQuery[Q], group: Sequence[Layout]) -> list[Q]:
+    from psycopg import sql
+
+    numbered = sql.SQL("SELECT {}::int4, q.* FROM ({}) AS q")
+    texts = [numbered.format(sql.Literal(number), query.text(one)) for number, one in enumerate(group)]
+    rows: list[list[tuple[Any, ...]]] = [[] for _ in group]
+    for number, *row in connection.execute(sql.SQL(" UNION ALL ").join(texts)):
+        rows[number].append(tuple(row))
+    return [query.answer(one, found) for one, found in zip(group, rows, strict=True)]
 
 
 # Reads spread over a few connections that share one snapshot of the database.
@@ -131,23 +227,25 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def read_in_parallel(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
-    """`work` on every item, on at most `workers` connections with one snapshot; results in order.
+def read_in_parallel(
+    link: Link, workers: int, find: Callable[[Connection], Sequence[T]], work: Callable[[Connection, T], R]
+) -> list[tuple[T, R]]:
+    """`work` on every item that `find` gives, on at most `workers` connections with one snapshot; in order.
 
     Items start in the given order, so the longest should come first. A read: it may be retried as a whole. When the
     server has no free connection, the open ones do the rest.
     """
-    return link.retried(lambda: _spread_once(link, workers, work, items))
+    return link.retried(lambda: _spread_once(link, workers, find, work))
 
 
-def _spread_once(link: Link, workers: int, work: Callable[[Connection, T], R], items: Sequence[T]) -> list[R]:
-    if not items:
-        return []
+def _spread_once(
+    link: Link, workers: int, find: Callable[[Connection], Sequence[T]], work: Callable[[Connection, T], R]
+) -> list[tuple[T, R]]:
     crew = _Crew(link)
     try:
-        crew.lead()
+        items = crew.lead(find)
         tasks = [_task(crew, work, item) for item in items]
-        return run_all(tasks, workers=workers, abandon=crew.cancel)
+        return list(zip(items, run_all(tasks, workers=workers, abandon=crew.cancel), strict=True))
     finally:
         crew.close()
 
@@ -174,13 +272,16 @@ class _Crew:
         self._open: list[Connection] = []
         self._idle: LifoQueue[Connection] = LifoQueue()
 
-    def lead(self) -> None:
+    def lead(self, find: Callable[[Connection], Sequence[T]]) -> Sequence[T]:
+        """What `find` finds in the snapshot; it is exported only for more than one item."""
         with translated(self.server):
             leader = self._join()
-            row = leader.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
+            items = find(leader)
+            row = leader.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone() if len(items) > 1 else None
             savepoint(leader)
         self._snapshot = row[0] if row else ""
         self._idle.put(leader)
+        return items
 
     def borrow(self) -> Connection:
         try:
@@ -226,22 +327,27 @@ class _Crew:
 
 # Text and number columns (for a domain: its base type). Times, flags and JSON often have equal values legitimately.
 _COLUMNS = """
-SELECT a.attname::text FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND t.typcategory IN ('S', 'N')
-ORDER BY a.attnum
+SELECT a.attrelid::int8, a.attname::text
+FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = ANY (%s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+  AND t.typcategory IN ('S', 'N')
+ORDER BY a.attrelid, a.attnum
 """
 
 
 def distinct_values(connection: Connection, names: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
     """By table and column; NULL counts as a value. Missing tables are left out."""
     there = Catalogue(connection).tables_by_name()
-    return {name: _of_table(connection, there[name]) for name in dict.fromkeys(names) if name in there}
+    wanted = {name: there[name] for name in dict.fromkeys(names) if name in there}
+    columns: dict[int, list[str]] = {}
+    for number, column in connection.execute(_COLUMNS, ([table.oid for table in wanted.values()],)):
+        columns.setdefault(number, []).append(column)
+    return {name: _of_table(connection, table, columns.get(table.oid, [])) for name, table in wanted.items()}
 
 
-def _of_table(connection: Connection, table: Table) -> dict[str, int]:
+def _of_table(connection: Connection, table: Table, columns: Sequence[str]) -> dict[str, int]:
     from psycopg import sql
 
-    columns = [name for (name,) in connection.execute(_COLUMNS, (table.oid,)).fetchall()]
     if not columns:
         return {}
     counts = [

@@ -34,7 +34,7 @@ from uscdr.providers.postgres.content import read_in_parallel
 from uscdr.providers.postgres.errors import PROVIDER
 from uscdr.providers.postgres.integrity import KeyConstraint
 from uscdr.providers.postgres.inventory import Catalogue
-from uscdr.providers.postgres.reading import attempt
+from uscdr.providers.postgres.reading import DROPPED
 from uscdr.write_guard import ANYHOW, WriteGuard
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from uscdr.models.data_settings import CanaryColumn, Invariant, ReferenceColumn
     from uscdr.models.media import FileReferences
     from uscdr.providers.postgres.connection import Connection
-    from uscdr.providers.postgres.inventory import Table
+    from uscdr.providers.postgres.content import TableQuery
+    from uscdr.providers.postgres.inventory import Layout
 
 
 # Other clients' sessions: listed, and ended where our role has the permission.
@@ -173,7 +174,7 @@ class PostgresDatabase:
 
         Raises `NotFound` for a missing table.
         """
-        read, unread = self._as_far_as_can_be(content.count, tables)
+        read, unread = self._as_far_as_can_be(content.count(), tables)
         return TableCounts(rows={name: read[name] for name in tables if name in read}, unread=unread)
 
     def counts(self, tables: Sequence[str]) -> Mapping[str, int]:
@@ -184,7 +185,7 @@ class PostgresDatabase:
 
     def digested(self, tables: Sequence[str]) -> TableDigests:
         """Exact counts and content digests in one snapshot; raises as `counted` does."""
-        read, unread = self._as_far_as_can_be(content.digest, tables)
+        read, unread = self._as_far_as_can_be(content.digest(), tables)
         wanted = dict.fromkeys(tables)
         return TableDigests(tables=tuple(read[name] for name in wanted if name in read), unread=unread)
 
@@ -194,10 +195,15 @@ class PostgresDatabase:
         self._hold_whole(found.unread, "read")
         return found.tables
 
-    def keys(self, table: str, *, buckets: Sequence[int] | None = None) -> TableKeys:
-        """The primary keys of one table; other than integers and UUIDs they are hashed (see `content.keys`)."""
-        found = self._named([table])[0]
-        return self._link.read(lambda connection: content.keys(connection, found, buckets))
+    def keys(self, wanted: Mapping[str, Sequence[int] | None]) -> Mapping[str, TableKeys | Unread]:
+        """The primary keys by table; other than integers and UUIDs they are hashed (see `content.keys`)."""
+        query = content.keys(wanted)
+
+        def there(connection: Connection) -> list[list[Layout]]:
+            return content.grouped([*Catalogue(connection).layouts(wanted).values()])
+
+        read = self._by_table(query, there)
+        return {name: Unread(table=name, why=DROPPED) for name in wanted} | dict(read)
 
     def lacking(self, tables: Sequence[str]) -> tuple[str, ...]:
         """The missing ones of `tables`; a partitioned table counts as a whole."""
@@ -251,9 +257,8 @@ class PostgresDatabase:
 
     def foreign_keys(self) -> tuple[ForeignKey, ...]:
         """Every foreign key with its orphans, counted in one snapshot."""
-        found = self._link.read(KeyConstraint.all_in)
-        counts = read_in_parallel(self._link, self._workers, lambda connection, key: key.counted(connection), found)
-        facts = (key.fact(orphans) for key, orphans in zip(found, counts, strict=True))
+        found = read_in_parallel(self._link, self._workers, KeyConstraint.all_in, lambda live, key: key.counted(live))
+        facts = (key.fact(orphans) for key, orphans in found)
         return tuple(sorted(facts, key=lambda one: (one.table, one.name)))
 
     def breaking(self, keys: Sequence[ForeignKey]) -> tuple[int, ...]:
@@ -306,18 +311,27 @@ class PostgresDatabase:
         with self._link.session() as connection, self._link.change(connection):
             return AccessSession(connection, tables).withdraw(back, known)
 
-    def _as_far_as_can_be(
-        self, work: Callable[[Connection, Table], R], names: Sequence[str]
-    ) -> tuple[dict[str, R], tuple[Unread, ...]]:
-        """The result of `work` by table, and the tables that cannot be read by name."""
-        found = self._named(names)
-        results = read_in_parallel(self._link, self._workers, partial(attempt, work=work), found)
-        pairs = list(zip(found, results, strict=True))
-        unread = (result for _, result in pairs if isinstance(result, Unread))
+    def _as_far_as_can_be(self, query: TableQuery[R], names: Sequence[str]) -> tuple[dict[str, R], tuple[Unread, ...]]:
+        """The answers by table, and the tables that cannot be read by name."""
+
+        def there(connection: Connection) -> list[list[Layout]]:
+            return content.grouped(Catalogue(connection).tables_named(names))
+
+        found = self._by_table(query, there)
+        unread = (answer for _, answer in found if isinstance(answer, Unread))
         return (
-            {table.name: result for table, result in pairs if not isinstance(result, Unread)},
+            {name: answer for name, answer in found if not isinstance(answer, Unread)},
             tuple(sorted(unread, key=lambda one: one.table)),
         )
+
+    def _by_table(
+        self, query: TableQuery[R], there: Callable[[Connection], list[list[Layout]]]
+    ) -> list[tuple[str, R | Unread]]:  # fmt: skip
+        """The answer of each table that `there` finds, in one snapshot on a few connections."""
+        read = read_in_parallel(
+            self._link, self._workers, there, lambda live, group: content.read_group(live, query, group)
+        )
+        return [(one.table.name, answer) for group, answers in read for one, answer in zip(group, answers, strict=True)]
 
     def _hold_whole(self, unread: Sequence[Unread], done: str) -> None:
         if unread:
@@ -327,6 +341,3 @@ class PostgresDatabase:
                 why="; ".join(one.words(done) for one in unread),
                 error_id="unread",
             )
-
-    def _named(self, names: Sequence[str]) -> list[Table]:
-        return self._link.read(lambda connection: Catalogue(connection).tables_named(names))

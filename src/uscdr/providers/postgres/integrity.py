@@ -10,11 +10,12 @@ from uscdr.providers.postgres.inventory import Catalogue, Table
 from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from psycopg import sql
 
     from uscdr.providers.postgres.connection import Connection
+    from uscdr.providers.postgres.inventory import Layout
 
 
 # Keys inherited by partitions (conparentid) are counted with the parent. For each pair of columns: the key's own
@@ -126,25 +127,25 @@ def _same(pair: _Pair) -> sql.Composable:
 
 def rows_without_parent(connection: Connection, wanted: Sequence[ForeignKey]) -> tuple[int, ...]:
     """How many rows violate each key of another database, which this one may lack; 0 for a missing column."""
-    there = Catalogue(connection).tables_by_name()
+    there = Catalogue(connection).layouts([name for key in wanted for name in (key.table, key.other)])
     return tuple(_breaking(connection, key, there.get(key.table), there.get(key.other)) for key in wanted)
 
 
-def _breaking(connection: Connection, key: ForeignKey, own: Table | None, other: Table | None) -> int:
+def _breaking(connection: Connection, key: ForeignKey, own: Layout | None, other: Layout | None) -> int:
     from psycopg import sql
 
-    if own is None or other is None or not (_has(connection, own, key.columns) and _has(connection, other, key.others)):
+    if own is None or other is None or not (own.has(key.columns) and other.has(key.others)):
         return 0
     one = 'pg_catalog.lower({}::text COLLATE "C")'  # citext compares without case
     same = sql.SQL(f"{one} OPERATOR(pg_catalog.=) {one}")
     query = sql.SQL(
         "SELECT count(*) FROM {own} AS f WHERE {filled} AND NOT EXISTS (SELECT FROM {other} AS p WHERE {same})"
     ).format(
-        own=own.rows(),
+        own=own.table.rows(),
         filled=sql.SQL(" AND ").join(
             sql.SQL("{} IS NOT NULL").format(sql.Identifier("f", name)) for name in key.columns
         ),
-        other=other.rows(),
+        other=other.table.rows(),
         same=sql.SQL(" AND ").join(
             same.format(sql.Identifier("p", theirs), sql.Identifier("f", ours))
             for ours, theirs in zip(key.columns, key.others, strict=True)
@@ -152,10 +153,6 @@ def _breaking(connection: Connection, key: ForeignKey, own: Table | None, other:
     )
     rows: int = connection.execute(query).fetchall()[0][0]
     return rows
-
-
-def _has(connection: Connection, table: Table, names: Collection[str]) -> bool:
-    return bool(names) and {*names} <= {one.name for one in table.columns(connection)}
 
 
 # Primary keys and unique indexes of plain columns, and the rows that violate those of another database.
@@ -184,21 +181,21 @@ def list_unique_keys(connection: Connection) -> tuple[UniqueKey, ...]:
 
 def repeated_rows(connection: Connection, wanted: Sequence[UniqueKey]) -> tuple[int, ...]:
     """How many duplicate rows this database has for each key; 0 for a missing column."""
-    there = Catalogue(connection).tables_by_name()
+    there = Catalogue(connection).layouts([key.table for key in wanted])
     return tuple(_again(connection, key, there.get(key.table)) for key in wanted)
 
 
-def _again(connection: Connection, key: UniqueKey, table: Table | None) -> int:
+def _again(connection: Connection, key: UniqueKey, table: Layout | None) -> int:
     from psycopg import sql
 
-    if table is None or not {*key.columns} <= {one.name for one in table.columns(connection)}:
+    if table is None or not table.has(key.columns):
         return 0
     named = [sql.Identifier("t", name) for name in key.columns]
     query = sql.SQL(
         "SELECT coalesce(sum(g.rows - 1), 0) FROM"
         " (SELECT count(*) AS rows FROM {table} AS t WHERE {filled} GROUP BY {names}) AS g"
     ).format(
-        table=table.rows(),
+        table=table.table.rows(),
         filled=sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(name) for name in named),
         names=sql.SQL(", ").join(named),
     )

@@ -11,7 +11,7 @@ from uscdr.models.postgres import Extension, Migration, ServerFacts, TableColumn
 from uscdr.providers.postgres.errors import PROVIDER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from psycopg import sql
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _TABLES = """
 SELECT c.oid::int8, n.nspname::text, c.relname::text,
        greatest(c.relpages, 0)::int8 * current_setting('block_size')::int8, c.relkind = 'p',
-       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
+       pg_catalog.pg_stat_get_live_tuples(c.oid)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'heroku_ext', '_heroku')
@@ -34,6 +35,15 @@ WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
 _COLUMNS = """
 SELECT a.attname::text, a.atttypid::int8, a.attgenerated <> '' FROM pg_catalog.pg_attribute a
 WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+_EVERY_COLUMN = """
+SELECT a.attrelid::int8, a.attname::text, a.atttypid::int8, a.attgenerated <> '' FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = ANY (%s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
+"""
+_EVERY_PRIMARY_KEY = """
+SELECT i.indrelid::int8, pg_catalog.array_agg(a.attname::text) FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+WHERE i.indrelid = ANY (%s::oid[]) AND i.indisprimary GROUP BY 1
 """
 _PRIMARY_KEY = """
 SELECT a.attname::text, a.atttypid::int8 FROM pg_catalog.pg_index i
@@ -69,6 +79,8 @@ class Table:
     partitioned: bool = False
     keyed: bool = True
     """Whether it has a primary key, which prevents duplicate rows."""
+    counted: int = 0
+    """Rows by the server's running statistics, which it may have lost: an estimate."""
 
     @property
     def name(self) -> str:
@@ -99,6 +111,24 @@ class Table:
         """The column of a single-column primary key; None when there is no such key."""
         rows = connection.execute(_PRIMARY_KEY, (self.oid,)).fetchall()
         return LiveColumn(*rows[0]) if len(rows) == 1 else None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table with its live columns, and the column of a single-column primary key."""
+
+    table: Table
+    columns: tuple[LiveColumn, ...]
+    key: LiveColumn | None
+
+    @property
+    def written(self) -> tuple[LiveColumn, ...]:
+        """As `Table.written`."""
+        return tuple(column for column in self.columns if not column.generated)
+
+    def has(self, names: Collection[str]) -> bool:
+        """Whether there are `names`, and all of them are columns."""
+        return bool(names) and {*names} <= {column.name for column in self.columns}
 
 
 @dataclass(frozen=True)
@@ -165,9 +195,20 @@ class Catalogue:
         rows = self.connection.execute(_TABLES).fetchall()
         return {table.name: table for table in (Table(*row) for row in rows)}
 
-    def tables_named(self, names: Sequence[str]) -> list[Table]:
-        """The tables `names`, biggest first, each once. Raises `NotFound` for missing ones."""
+    def layouts(self, names: Collection[str]) -> dict[str, Layout]:
+        """The existing tables of `names` with their columns: three queries, however many tables there are."""
         there = self.tables_by_name()
+        wanted = [there[name] for name in dict.fromkeys(names) if name in there]
+        numbers = [table.oid for table in wanted]
+        columns: dict[int, list[LiveColumn]] = {}
+        for number, *facts in self.connection.execute(_EVERY_COLUMN, (numbers,)):
+            columns.setdefault(number, []).append(LiveColumn(*facts))
+        keys: dict[int, list[str]] = dict(self.connection.execute(_EVERY_PRIMARY_KEY, (numbers,)).fetchall())
+        return {one.name: _laid_out(one, columns.get(one.oid, []), keys.get(one.oid, [])) for one in wanted}
+
+    def tables_named(self, names: Sequence[str]) -> list[Layout]:
+        """The tables `names`, biggest first, each once. Raises `NotFound` for missing ones."""
+        there = self.layouts(names)
         missing = sorted(set(names) - there.keys())
         if missing:
             raise NotFound(
@@ -176,7 +217,7 @@ class Catalogue:
                 why="The table was dropped or never created, or the name is misspelt.",
                 error_id="42P01",
             )
-        return sorted((there[name] for name in set(names)), key=lambda table: -table.bytes)
+        return sorted(there.values(), key=lambda one: -one.table.bytes)
 
     def extensions(self) -> tuple[Extension, ...]:
         """Installed extensions by name."""
@@ -195,3 +236,8 @@ class Catalogue:
         """Every column of the tables that are visible without a schema name, in each table's order."""
         rows = self.connection.execute(_BARE_COLUMNS).fetchall()
         return tuple(TableColumn(table=table, name=name, must_be_given=given) for table, name, given in rows)
+
+
+def _laid_out(table: Table, columns: Sequence[LiveColumn], key: Sequence[str]) -> Layout:
+    single = next((column for column in columns if [column.name] == [*key]), None)
+    return Layout(table, tuple(columns), single)

@@ -22,6 +22,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 TOO_LONG, NO_RIGHT, GONE = "57014", "42501", "42P01"
+DROPPED = "it was dropped meanwhile"
 _DAMAGED = {
     "XX000": "data corrupted",  # a TOAST value that is missing or malformed
     "XX001": "data corrupted",
@@ -83,7 +84,7 @@ def _unread(connection: Connection, table: Table, error: psycopg.Error, name: st
     if state == TOO_LONG:
         return Unread(table=name, why="the server cancelled the query, as it does after the statement timeout")
     if state == GONE:
-        return Unread(table=name, why="it was dropped meanwhile")
+        return Unread(table=name, why=DROPPED)
     return Unread(table=name, why=f"{words(error)} (SQLSTATE {state})")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from concurrent.futures import Future
@@ -37,6 +38,8 @@ _READER, _OWNER = "uscdr_reader_", "uscdr_owner_"
 _PREFIX = "scratch-"
 _OUT_OF_ROOM = "53"
 _WORDS = "this machine's PostgreSQL"
+_FEWEST_JOBS, _MOST_JOBS = 2, 4
+"""Each may use `maintenance_work_mem`."""
 _CUT = frozenset({LOST, NOT_ACCEPTING, UNREACHABLE, "57P01", "57P02"})
 """An SQLSTATE class."""
 
@@ -46,7 +49,7 @@ _PARAMETERS = {
     "autovacuum": "off",
     "max_wal_size": "4GB",
     "maintenance_work_mem": "256MB",
-    "default_statistics_target": "10",  # sums over whole tables need no exact statistics
+    "default_statistics_target": "3",  # sums over whole tables need no exact statistics
     "log_min_messages": "fatal",
 }
 
@@ -64,22 +67,22 @@ class LocalScratch:
 
     `directory` (made with mode 0700) gets one subdirectory for each server, which is removed with the
     server at the end of the context, and by a guard if this process is killed. If the guard is killed too, the next
-    cleanup of `directory` removes it. `jobs` is the number of parallel restore workers; `tools` a directory of
-    PostgreSQL programs; a set `stop` cancels a restore; `statement_timeout` (seconds) limits each query on the restored
-    database, and each statement of the dump that writes nothing.
+    cleanup of `directory` removes it. `jobs` is the number of parallel restore workers (0: by this machine's
+    processors); `tools` a directory of PostgreSQL programs; a set `stop` cancels a restore; `statement_timeout`
+    (seconds) limits each query on the restored database, and each statement of the dump that writes nothing.
     """
 
     def __init__(
         self,
         directory: Path,
         *,
-        jobs: int = 2,
+        jobs: int = 0,
         tools: Path | None = None,
         stop: threading.Event | None = None,
         statement_timeout: float = 600.0,
     ) -> None:
         self._directory = directory
-        self._jobs = jobs
+        self._jobs = jobs or min(max(_FEWEST_JOBS, os.cpu_count() or 1), _MOST_JOBS)
         self._tools = tools
         self._stop = stop
         self._statement_timeout = statement_timeout

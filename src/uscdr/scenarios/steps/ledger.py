@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from typing_extensions import override
 
 from uscdr.engine.step import Action, Effect, Reporter, View
 from uscdr.errors import ProviderError
 from uscdr.models.base import is_ours
+from uscdr.models.postgres import Unread
 from uscdr.scenarios.prover import DumpSource
 from uscdr.scenarios.results.db import ChosenBackup, LedgerLine, LossLedger, Proof
 from uscdr.scenarios.steps.base import ScenarioStep, sql
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from uscdr.backups.loss import DatabaseState
-    from uscdr.models.postgres import NewestTime, TableDigest, TableKeys, Unread
+    from uscdr.models.postgres import NewestTime, TableDigest, TableKeys
     from uscdr.providers.ports.database import Database
     from uscdr.scenarios.adapters import Adapters
 
+    _Digests: TypeAlias = tuple[TableDigest | None, TableDigest | None]
+    """Of one table: live, and in the backup."""
+
 MOST_RANGES = 12
 COMPARED_AT_ONCE = 2
+ROWS_AT_ONCE = 100_000
+"""Rows whose keys are in memory for each of them, but for a bigger table."""
 INTEGER = re.compile("-?[0-9]+")
 
 
@@ -126,15 +131,29 @@ def compared(
 
     Raises ProviderError, Interrupted.
     """
-    now, then = digests
-    names = sorted(now.keys() | then.keys())
     from uscdr.threads import run_all
 
-    return run_all(
-        [partial(_line, name, (now.get(name), then.get(name)), sides, volatile=name in volatile) for name in names],
-        workers=COMPARED_AT_ONCE,
-        stop=stop,
-    )
+    now, then = digests
+    pairs = {name: (now.get(name), then.get(name)) for name in sorted(now.keys() | then.keys())}
+    work = [partial(_keyed_lines, portion, sides, volatile) for portion in _portions(pairs)]
+    keyed = {line.table: line for lines in run_all(work, workers=COMPARED_AT_ONCE, stop=stop) for line in lines}
+    return [keyed.get(name) or _plain_line(name, pair, volatile=name in volatile) for name, pair in pairs.items()]
+
+
+def _portions(pairs: Mapping[str, _Digests]) -> list[dict[str, _Digests]]:
+    """The tables whose keys must be read, so many at a time that their keys fit into memory; a big table is alone."""
+    portions: list[dict[str, _Digests]] = []
+    rows = ROWS_AT_ONCE
+    for name, (now, then) in pairs.items():
+        if now is None or now.same(then) or not (now.rows or then):
+            continue
+        more = max(now.rows, then.rows if then else 0)
+        if rows + more > ROWS_AT_ONCE:
+            portions.append({})
+            rows = 0
+        portions[-1][name] = (now, then)
+        rows += more
+    return portions
 
 
 def _ledger_words(ledger: LossLedger) -> str:
@@ -177,64 +196,67 @@ def _counted(ledger: LossLedger) -> list[LedgerLine]:
     return [line for line in ledger.tables if not line.volatile]
 
 
-def _line(
-    name: str,
-    digests: tuple[TableDigest | None, TableDigest | None],
-    sides: tuple[Database, Database],
-    *,
-    volatile: bool,
-) -> LedgerLine:
-    now, then = digests
-    if now is None or then is None:
-        return _one_sided(name, digests, sides, volatile=volatile)
-    if now.same(then):
-        return LedgerLine(table=name, now=now.rows, backup=then.rows, lost=0, damaged=0, volatile=volatile)
-    where = _differing(now, then)
+def _keyed_lines(
+    portion: Mapping[str, _Digests], sides: tuple[Database, Database], volatile: Collection[str]
+) -> list[LedgerLine]:  # fmt: skip
+    """The lines of tables that differ: the keys of all of them are asked together. Raises ProviderError."""
+    wanted = {name: _differing(now, then) if now and then else None for name, (now, then) in portion.items()}
+    live = _live_keys(sides[0], wanted)
+    twofold = {name: wanted[name] for name, (_, then) in portion.items() if then}
+    stored = sides[1].keys(twofold) if twofold else {}
+    return [
+        _line(name, pair, (live[name], stored[name]), volatile=name in volatile)
+        if name in stored
+        else _plain_line(name, pair, live[name], volatile=name in volatile)
+        for name, pair in portion.items()
+    ]
+
+
+def _live_keys(
+    live: Database, wanted: Mapping[str, Sequence[int] | None]
+) -> Mapping[str, TableKeys | Unread]:  # fmt: skip
     try:
-        live = sides[0].keys(name, buckets=where)
-    except ProviderError as error:  # the digest could be read a moment ago
-        why = f"{name} cannot be compared: {error.message}"
+        return live.keys(wanted)
+    except ProviderError as error:  # the digests could be read a moment ago
+        return {name: Unread(table=name, why=error.message) for name in wanted}
+
+
+def _line(
+    name: str, digests: _Digests, keys: tuple[TableKeys | Unread, TableKeys | Unread], *, volatile: bool
+) -> LedgerLine:  # fmt: skip
+    now, then = (one.rows if one else 0 for one in digests)
+    live, stored = keys
+    if isinstance(stored, Unread):
+        raise ProviderError(f"The proven backup cannot be read: {stored.words('compared')}.", provider="postgres")
+    if isinstance(live, Unread):
         return LedgerLine(
-            table=name, now=now.rows, backup=then.rows, lost=None, damaged=None, volatile=volatile, unread=why
+            table=name, now=now, backup=then, lost=None, damaged=None, volatile=volatile, unread=live.words("compared")
         )
-    stored = sides[1].keys(name, buckets=where)
     if live.keys is None or stored.keys is None:
         return LedgerLine(
-            table=name, now=now.rows, backup=then.rows, lost=max(0, now.rows - then.rows),
-            damaged=max(0, then.rows - now.rows), volatile=volatile,
-        )  # fmt: skip
+            table=name, now=now, backup=then, lost=max(0, now - then), damaged=max(0, then - now), volatile=volatile
+        )
     only_live, only_stored = _difference(live, stored)
     return LedgerLine(
-        table=name,
-        now=now.rows,
-        backup=then.rows,
-        lost=len(only_live),
-        damaged=len(only_stored),
-        ranges=_ranges(only_live),
-        changed=_changed(live, stored),
-        volatile=volatile,
-    )
+        table=name, now=now, backup=then, lost=len(only_live), damaged=len(only_stored), ranges=_ranges(only_live),
+        changed=_changed(live, stored), volatile=volatile,
+    )  # fmt: skip
 
 
-def _one_sided(
-    name: str,
-    digests: tuple[TableDigest | None, TableDigest | None],
-    sides: tuple[Database, Database],
-    *,
-    volatile: bool,
-) -> LedgerLine:
+def _plain_line(
+    name: str, digests: _Digests, keys: TableKeys | Unread | None = None, *, volatile: bool
+) -> LedgerLine:  # fmt: skip
+    """A table that is the same on both sides, or that only one side has. Its digest has the number of rows."""
     now, then = digests
-    keys: tuple[str, ...] | None = ()
-    if now is not None and now.rows:
-        with suppress(ProviderError):  # the digest could be read a moment ago, and has the number of rows
-            keys = sides[0].keys(name).keys
+    both = now is not None and then is not None
+    known = keys.keys if keys is not None and not isinstance(keys, Unread) else ()
     return LedgerLine(
         table=name,
         now=now.rows if now else None,
         backup=then.rows if then else None,
-        lost=now.rows if now else 0,
-        damaged=then.rows if then else 0,
-        ranges=_ranges(keys or ()),
+        lost=now.rows if now and not both else 0,
+        damaged=then.rows if then and not both else 0,
+        ranges=_ranges(known or ()),
         volatile=volatile,
     )
 

@@ -145,14 +145,14 @@ def test_rows_hidden_by_row_security_are_an_error_not_a_smaller_count(clinic: An
 
 
 def test_integer_keys_are_sorted_as_numbers(clinic: Any) -> None:
-    assert clinic.adapter().keys("audit.event").keys == ("-1", "9", "10", "100")
-    found = clinic.adapter().keys("patients_patient")
+    assert clinic.adapter().keys({"audit.event": None})["audit.event"].keys == ("-1", "9", "10", "100")
+    found = clinic.adapter().keys({"patients_patient": None})["patients_patient"]
     assert found.column == "id"
     assert found.keys == tuple(str(number) for number in range(1, 301))
 
 
 def test_keys_that_are_text_are_hashed(clinic: Any) -> None:
-    found = clinic.adapter().keys('"Odd ""n"" x"')
+    found = clinic.adapter().keys({'"Odd ""n"" x"': None})['"Odd ""n"" x"']
     assert found.column == "a;b"
     assert found.keys is not None
     assert all(len(key) == 16 for key in found.keys)
@@ -170,14 +170,14 @@ def test_buckets_of_a_digest_tell_where_two_tables_differ(clinic: Any) -> None:
     assert [part for part in after.buckets if after.buckets[part] != before.buckets[part]] == [1]
     assert not after.same(before)
     assert "buckets" not in after.model_dump()
-    found = clinic.adapter().keys("wide", buckets=[1])
+    found = clinic.adapter().keys({"wide": [1]})["wide"]
     assert found.keys == tuple(str(key) for key in range(4096, 8192) if key != 5001)
 
 
 def test_the_fingerprint_of_a_changed_row_alone_changes(clinic: Any) -> None:
-    before = clinic.adapter().keys("patients_patient")
+    before = clinic.adapter().keys({"patients_patient": None})["patients_patient"]
     clinic.run("UPDATE patients_patient SET note = 'Canario' WHERE id = 7")
-    after = clinic.adapter().keys("patients_patient")
+    after = clinic.adapter().keys({"patients_patient": None})["patients_patient"]
     changed = [key for key, old, new in zip(before.keys, before.prints, after.prints, strict=True) if old != new]
     assert changed == ["7"]
     assert "Canario" not in repr(after)
@@ -185,7 +185,7 @@ def test_the_fingerprint_of_a_changed_row_alone_changes(clinic: Any) -> None:
 
 @pytest.mark.parametrize("table", ["visits_2026", "django_migrations"])
 def test_no_single_column_key(clinic: Any, table: str) -> None:
-    assert clinic.adapter().keys(table).keys is None
+    assert clinic.adapter().keys({table: None})[table].keys is None
 
 
 def test_newest(clinic: Any) -> None:
@@ -223,7 +223,8 @@ def test_all_reads_of_one_call_see_one_moment(clinic: Any) -> None:
         (number,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(number)
 
-    assert sum(read_in_parallel(clinic.adapter()._link, 2, work, ["here", "there"])) == 2
+    found = read_in_parallel(clinic.adapter()._link, 2, lambda _: ["here", "there"], work)
+    assert sum(number for _, number in found) == 2
 
 
 def test_few_connections_suffice_when_the_server_has_no_more(clinic: Any) -> None:

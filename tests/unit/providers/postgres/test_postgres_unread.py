@@ -172,7 +172,7 @@ def test_tables_of_one_name_in_two_schemas_are_two(clinic: Any) -> None:
         "audit.event": 4,
         "event": 0,
     }
-    assert adapter.keys('"audit.event"').keys == ("1",)
+    assert adapter.keys({'"audit.event"': None})['"audit.event"'].keys == ("1",)
     first, second = adapter.digests(['"audit.event"', "audit.event"])
     assert (first.rows, second.rows) == (1, 4)
 
