@@ -39,7 +39,7 @@ class Records:
     def since(self, after: datetime) -> list[ProviderWait]:
         """Everything that began after that moment and has ended."""
         starts = list(self._starts(after))
-        return [*(one for one in self._transfers() if one.begun >= after), *starts, *_steady(starts)]
+        return [*(one for one in self.transfers() if one.begun >= after), *starts, *_steady(starts)]
 
     def delete_captures(self) -> None:
         """Every transfer but the first backup: the plan keeps a few, and must not drop that one."""
@@ -48,7 +48,8 @@ class Records:
             if one["num"] != 1:
                 self._json("DELETE", f"{path}/{one['num']}")
 
-    def _transfers(self) -> Iterator[ProviderWait]:
+    def transfers(self) -> Iterator[ProviderWait]:
+        """Every finished pg_dump and pg_restore of the provider."""
         apps = json.loads(self._bench.uscdr("sandbox", "status", "--json").out)["apps"]
         for one in next(app["transfers"] for app in apps if app["name"] == self._heroku["app"]):
             if one["started_at"] and one["seconds"] is not None:

@@ -178,8 +178,8 @@ ON_THE_BUS = (
     ),
     _bus(
         "progress",
-        "seq = None if isinstance(event, StepProgress) else self._seq",
-        "seq = self._seq",
+        "return Stamped(run=self.run, seq=None,",
+        "return Stamped(run=self.run, seq=self._seq,",
         "progress is written into the journal",
     ),
     _bus("viewer", "self._viewers.remove(viewer)\nlost", "lost", "a screen that failed is asked again"),
