@@ -130,6 +130,14 @@ class Assets:
         query = f"SELECT * FROM assets WHERE {where} ORDER BY {order} LIMIT {limit:d}"  # noqa: S608 - ours
         return [_asset(row) for row in self._connection.execute(query, tuple(values)).fetchall()]
 
+    def newest(self, cloud: str, resource_type: str, start: int, limit: int) -> tuple[list[Asset], int]:
+        """A page of those with bytes, the newest first, and how many there are."""
+        where, values = f"cloud = ? AND resource_type = ?{ACTIVE}", (cloud, resource_type)
+        total = self._connection.execute(f"SELECT count(*) FROM assets WHERE {where}", values).fetchone()[0]  # noqa: S608 - ours
+        order = f"created_at DESC, position LIMIT {limit:d} OFFSET {start:d}"
+        query = f"SELECT * FROM assets WHERE {where} ORDER BY {order}"  # noqa: S608 - ours
+        return [_asset(row) for row in self._connection.execute(query, values).fetchall()], int(total)
+
     def every(self, cloud: str) -> Iterator[Asset]:
         """All of a cloud, in the order of their creation, one at a time."""
         for row in self._connection.execute("SELECT * FROM assets WHERE cloud = ? ORDER BY position", [cloud]):
