@@ -124,7 +124,7 @@ def test_what_cannot_be_meant_is_refused(clinic: Live, tmp_path: Path) -> None:
         clinic.control("POST", "break/media", {"how": "deleted", "undo": True})
     with pytest.raises(BadInput, match="too few"):
         clinic.control("POST", "break/media", {"how": "deleted", "cloud": "usc-pis-recovery"})
-    for request in (UpRequest(assets=-1), UpRequest(assets=5001), UpRequest(assets=1, app_source=str(tmp_path))):
+    for request in (UpRequest(assets=-1), UpRequest(assets=20_001), UpRequest(assets=1, app_source=str(tmp_path))):
         with pytest.raises(BadInput, match="--assets"):
             launch.checked(request)
 
