@@ -32,6 +32,7 @@ from uscdr.scenarios.afterwards import undo_tasks as way_back
 from uscdr.scenarios.registry import OPERATIONS, bind, operation
 from uscdr.settings import Operator
 from uscdr.shared.lease import LeaseRequest, RunLease, Waiting
+from uscdr.threads import Ahead
 from uscdr.wiring import adapters
 from uscdr.wiring.past_runs import beside_unfinished, refuse_beside_unfinished
 from uscdr.words import plural
@@ -391,6 +392,7 @@ def _left_behind(deps: Adapters, journal: Path) -> dict[str, str]:
 
 def _left(deps: Adapters) -> dict[str, str]:
     new = deps.app != deps.old_app
+    formation = Ahead(lambda: deps.platform.formation(deps.app))  # while the application is asked for
     try:
         app = deps.platform.app(deps.app)
     except NotFound:
@@ -399,7 +401,7 @@ def _left(deps: Adapters) -> dict[str, str]:
         raise
     left = {MAINTENANCE: "ON: users cannot use the application"} if app.maintenance else {}
     normal = {**deps.config.app.formation, **deps.memory.formation} if new else deps.memory.formation
-    stopped = [entry.type for entry in deps.platform.formation(deps.app)
+    stopped = [entry.type for entry in formation.result()
                if not entry.quantity and normal.get(entry.type, 0 if new else 1)]  # fmt: skip
     if stopped and (app.maintenance or new):
         left[f"stopped in {deps.app}" if new else "stopped"] = ", ".join(sorted(stopped))

@@ -160,7 +160,7 @@ class CloudinaryClient:
         judge = _Judge(self)
         answer = self._connection.send(call, self._url(part.segments), body=body, headers=headers)
         judge(answer, call)
-        return judge.decoded(answer.json(), call, decode)
+        return judge.decoded(judge.body, call, decode)
 
     def _signed(self, params: Mapping[str, object]) -> dict[str, str]:
         from cloudinary.utils import SIGNATURE_SHA1, sign_request
@@ -210,6 +210,8 @@ class _Judge:
     def __init__(self, client: CloudinaryClient) -> None:
         self._client = client
         self._answer: Answer | None = None
+        self.body: object = None
+        """The decoded body of the answer."""
 
     def __call__(self, answer: Answer, call: HttpCall) -> None:
         self._client.note(answer)
@@ -222,6 +224,7 @@ class _Judge:
             raise CLOUDINARY.unreadable(answer, call, "the body is not JSON") from None
         if not isinstance(body, dict) or "error" in body:
             raise CLOUDINARY.unreadable(answer, call, "the body is not a JSON object")
+        self.body = body
 
     def decoded(self, body: object, call: HttpCall, decode: Callable[[object], T]) -> T:
         """The body as our model."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from time import monotonic
+from typing import Generic, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.stop import stop_base
@@ -69,7 +70,14 @@ class RetryingCaller:
 
         `idle` returns the seconds since the last progress; the policy's seconds then limit those, not the whole call.
         """
-        enough = _WaitedEnough(self.policy.seconds, idle)
+        begun = monotonic()
+        try:
+            return attempt()  # nearly every call: what repeats it is made only when it fails
+        except ProviderError as error:
+            if not _may_resend(error, writes=writes):
+                raise
+            failed = _Failed(error, attempt)
+        enough = _WaitedEnough(self.policy.seconds, begun, idle)
         loop = Retrying(
             retry=retry_if_exception(lambda error: _may_resend(error, writes=writes)),
             wait=_ProviderWait(self.policy),
@@ -78,7 +86,7 @@ class RetryingCaller:
             before_sleep=self._tell,
             reraise=True,
         )
-        return loop(attempt)
+        return loop(failed)
 
     def _pause(self, seconds: float) -> None:
         if self.stop.wait(seconds):
@@ -89,6 +97,20 @@ class RetryingCaller:
             error = _failure(state)
             reason = error.message if isinstance(error, ProviderError) else ""
             self._on_wait(Wait(state.upcoming_sleep, state.attempt_number, self.policy.attempts, reason))
+
+
+class _Failed(Generic[T]):
+    """An attempt whose first try has failed already."""
+
+    def __init__(self, error: ProviderError, again: Callable[[], T]) -> None:
+        self._error: ProviderError | None = error
+        self._again = again
+
+    def __call__(self) -> T:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return self._again()
 
 
 def _may_resend(error: BaseException, *, writes: bool) -> bool:
@@ -115,12 +137,13 @@ class _ProviderWait(wait_base):
 class _WaitedEnough(stop_base):
     """Ends the loop before a wait that would exceed the limit, in waited time or in total time, or in `idle` time."""
 
-    def __init__(self, seconds: float, idle: Callable[[], float] | None = None) -> None:
+    def __init__(self, seconds: float, begun: float, idle: Callable[[], float] | None = None) -> None:
         self._seconds = seconds
+        self._begun = begun
         self._idle = idle
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        whole = max(retry_state.idle_for, retry_state.seconds_since_start or 0.0)
+        whole = max(retry_state.idle_for, monotonic() - self._begun)
         spent = whole if self._idle is None else self._idle()
         return spent + retry_state.upcoming_sleep > self._seconds
 

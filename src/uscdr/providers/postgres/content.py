@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from itertools import groupby
 from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -50,10 +49,10 @@ def count() -> TableQuery[int]:
 def digest() -> TableQuery[TableDigest]:
     """Exact count and content digest: equal for the same rows, in any order, on any server.
 
-    Each row is hashed (SHA-256) as the text of its live, not generated columns; NULL differs from an empty text. The
-    first 128 bits are added up in two sums. The sums, the count and the column names are hashed again. Unlike exclusive
-    or, sums detect a duplicate row. With an integer key the sums are also kept for every 4096 keys, so that two servers
-    can find where they differ.
+    Each row is hashed (SHA-256) as the text of its live, not generated columns (of a binary value: its own hash); NULL
+    differs from an empty text. The first 128 bits are added up in two sums. The sums, the count and the column names
+    are hashed again. Unlike exclusive or, sums detect a duplicate row. With an integer key the sums are also kept for
+    every 4096 keys, so that two servers can find where they differ.
     """
     return TableQuery(_sums, _digest)
 
@@ -65,41 +64,22 @@ def _sums(one: Layout) -> sql.Composable:
     return sql.SQL(
         "SELECT bucket, count(*), sum(('x' || substr(h, 1, 16))::bit(64)::int8)::text,"
         " sum(('x' || substr(h, 17, 16))::bit(64)::int8)::text FROM"
-        " (SELECT {bucket} AS bucket, encode(sha256({row}), 'hex') AS h"
+        " (SELECT {bucket} AS bucket, encode(sha256(convert_to({row}, 'UTF8')), 'hex') AS h"
         " FROM {table} AS t OFFSET 0) AS hashed GROUP BY bucket"
     ).format(bucket=_bucket(one), row=_row_text(one.written), table=one.table.rows())
 
 
 def _row_text(columns: Sequence[LiveColumn]) -> sql.Composable:
-    """The bytes of `ROW(columns)::text`, in UTF-8.
+    """The row as text, with the SHA-256 of each binary value in its place.
 
-    In a row the server looks at each character of a binary value, to quote it, which takes as long as all the rest. But
-    its text is known: a quoted backslash, `x`, and digits.
+    As text a binary value has twice its size, and in a row the server looks at each character of it, to quote it: that
+    takes several times as long as its hash.
     """
     from psycopg import sql
 
-    names = [sql.Identifier("t", column.name) for column in columns]
-    if not any(column.type == _BYTEA for column in columns):
-        return sql.SQL("convert_to(ROW({})::text, 'UTF8')").format(sql.SQL(", ").join(names))
-    parts: list[sql.Composable] = []
-    for binary, several in groupby(zip(columns, names, strict=True), lambda pair: pair[0].type == _BYTEA):
-        run = [name for _, name in several]
-        parts += map(_binary_text, run) if binary else [_run_text(run)]
-    return sql.SQL("'('::bytea || {} || ')'::bytea").format(sql.SQL(" || ','::bytea || ").join(parts))
-
-
-def _binary_text(name: sql.Identifier) -> sql.Composable:
-    from psycopg import sql
-
-    text = sql.SQL("coalesce(convert_to({head} || {name}::text || {end}, 'UTF8'), ''::bytea)")
-    return text.format(head=sql.Literal('"\\'), name=name, end=sql.Literal('"'))
-
-
-def _run_text(names: Sequence[sql.Identifier]) -> sql.Composable:
-    """Without its parentheses: a value that begins or ends with one is quoted."""
-    from psycopg import sql
-
-    return sql.SQL("btrim(convert_to(ROW({})::text, 'UTF8'), '()'::bytea)").format(sql.SQL(", ").join(names))
+    values = [sql.SQL("sha256({})" if column.type == _BYTEA else "{}").format(sql.Identifier("t", column.name))
+              for column in columns]  # fmt: skip
+    return sql.SQL("ROW({})::text").format(sql.SQL(", ").join(values))
 
 
 def _digest(one: Layout, found: Sequence[tuple[Any, ...]]) -> TableDigest:
@@ -141,13 +121,12 @@ def _keys_text(one: Layout, buckets: Sequence[int] | None) -> sql.Composable:
     plain = one.key.type in {*_INTEGERS, _UUID}
     shown = "{}" if plain else "left(encode(sha256(convert_to({}::text, 'UTF8')), 'hex'), 16)"
     expression = sql.SQL(shown).format(sql.Identifier("t", one.key.name))
-    row = sql.SQL(", ").join(sql.Identifier("t", live.name) for live in one.written)
     # One text for the whole table: fetching row by row costs the client ten times as much.
     return sql.SQL(
         "SELECT string_agg(key || ' ' || print, ',') FROM"
         " (SELECT {key}::text AS key,"
-        " ('x' || left(md5(ROW({row})::text), 8))::bit(32)::int AS print FROM {table} AS t WHERE {where}) AS rows"
-    ).format(key=expression, row=row, table=one.table.rows(), where=_in_buckets(one, buckets))
+        " ('x' || left(md5({row}), 8))::bit(32)::int AS print FROM {table} AS t WHERE {where}) AS rows"
+    ).format(key=expression, row=_row_text(one.written), table=one.table.rows(), where=_in_buckets(one, buckets))
 
 
 def _keys(one: Layout, rows: Sequence[tuple[Any, ...]]) -> TableKeys:

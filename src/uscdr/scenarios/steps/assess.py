@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -16,6 +17,7 @@ from uscdr.models.probes import ServiceColor
 from uscdr.scenarios.results.db import BackupLine, BackupsSeen, DatabaseSeen, Sharing, broken_invariants
 from uscdr.scenarios.steps.base import ASSESS, ScenarioStep, StepParams, reads, sql
 from uscdr.scenarios.steps.choose import with_reasons
+from uscdr.threads import Ahead
 from uscdr.words import duration, plural, size
 
 if TYPE_CHECKING:
@@ -102,10 +104,10 @@ class StatusLook(ScenarioStep[_StatusSeen, _StatusSeen]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> _StatusSeen:
-        others = (
-            {name: _others(page) for name, page in self._deps.pages.items()} if self.given(_StatusParams).all else {}
-        )
-        return self._platform(tell).model_copy(update={"others": others})
+        pages = self._deps.pages if self.given(_StatusParams).all else {}
+        others = {name: Ahead(partial(_others, page)) for name, page in pages.items()}
+        seen = self._platform(tell)
+        return seen.model_copy(update={"others": {name: one.result() for name, one in others.items()}})
 
     def _platform(self, tell: Reporter) -> _StatusSeen:
         try:

@@ -17,6 +17,7 @@ from uscdr.scenarios.media.repair import FORBIDDEN, ORPHANS_STAY
 from uscdr.scenarios.results.media import MediaSeen, Skew
 from uscdr.scenarios.steps.base import ASSESS, sql
 from uscdr.scenarios.steps.media_base import SURVEY_AGE, MediaStep, asks, by_column
+from uscdr.threads import Ahead
 from uscdr.words import duration, plural, size
 
 if TYPE_CHECKING:
@@ -44,27 +45,23 @@ class MediaLook(MediaStep[MediaSeen, MediaSeen]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> MediaSeen:
-        told: list[StatusReport | None] = []
+        status = Ahead(partial(self._status, tell))
         used: list[MediaUsage] = []
         cloud = self.cloud()
+        looks: list[Callable[[], object]] = [
+            partial(self.allowed, cloud.ping, tell),
+            lambda: used.append(self.allowed(cloud.usage, tell)),
+            partial(self.survey, tell, fresh=True),
+        ]
         try:
-            first: list[Callable[[], object]] = [
-                lambda: told.append(self._status(tell)),
-                partial(self.allowed, cloud.ping, tell),
-            ]
-            self.together(first)
-            then: list[Callable[[], object]] = [
-                lambda: used.append(self.allowed(cloud.usage, tell)),
-                partial(self.survey, tell, fresh=True),
-            ]
-            self.together(then)
+            self.together(looks)
         except ProviderError:
-            tell.warn(f"The status page of the media service says: {_status_words(told[0] if told else None)}.")
+            tell.warn(f"The status page of the media service says: {_status_words(status.result())}.")
             raise
         survey = self.survey(tell)
         self.look_closer(survey, tell)
         self.look_at_access(survey, tell)
-        return self._seen(told[0], used[0], survey)
+        return self._seen(status.result(), used[0], survey)
 
     def _status(self, tell: Reporter) -> StatusReport | None:
         try:
