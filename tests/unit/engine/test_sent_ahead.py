@@ -50,6 +50,7 @@ def test_a_refused_capture_is_not_sent_again_and_does_not_keep_users_out(run: Re
     assert run.world.maintenance is False
     assert order(run)[-1] == ("step.failed", FRESH)
     assert ("step.succeeded", "check_app") in order(run)
+    assert run.events("step.failed")[-1]["changed"] is False
 
 
 def test_a_lost_answer_is_settled_at_its_turn(run: Rehearsal) -> None:
