@@ -896,7 +896,8 @@ class FakeDatabase:
         accounts = {
             str(key): AccountSeen(
                 flags=frozenset(flags),
-                values={"role": self._word(tables, str(key), data.roles[key])} if key in data.roles else {},
+                columns=("role",) if key in data.roles else (),
+                texts=(self._word(tables, str(key), data.roles[key]),) if key in data.roles else (),
             )
             for key, flags in data.accounts.items()
         }  # fmt: skip

@@ -140,11 +140,18 @@ class KeyedAccess(AccessTables):
 
 @dataclass(frozen=True, slots=True)
 class AccountSeen:
-    """One account: its true flags, its roles and logins, and a digest of its password."""
+    """One account: its true flags, the values of its columns of roles and logins, and a digest of its password."""
 
     flags: frozenset[str] = frozenset()
-    values: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    columns: tuple[str, ...] = ()
+    """The same object for all accounts of a table."""
+    texts: tuple[Value, ...] = field(default=(), repr=False)
+    """By column."""
     password: str = field(default="", repr=False)
+
+    def value(self, column: str) -> Value:
+        """Of one of its columns."""
+        return self.texts[self.columns.index(column)]
 
 
 @dataclass(frozen=True)
@@ -300,9 +307,9 @@ def _moves(
     moves: dict[str, dict[str, Move]] = {}
     for column in tables.named:
         both = [
-            (key, one.values[column], now.accounts[key].values[column])
+            (key, one.value(column), now.accounts[key].value(column))
             for key, one in then.accounts.items()
-            if column in one.values and key in now.accounts and column in now.accounts[key].values
+            if column in one.columns and key in now.accounts and column in now.accounts[key].columns
         ]
         changed = {key: Move(then=was, now=is_now) for key, was, is_now in both if was != is_now}
         taken, damaged = _withdrawn(changed, Counter(was for _, was, _ in both))

@@ -19,7 +19,7 @@ from uscdr.checks.context import CheckContext
 from uscdr.checks.verdict import Finding
 from uscdr.errors import CredentialsRefused, NotFound, ProviderError, RateLimited
 from uscdr.models.data_settings import ReferenceColumn
-from uscdr.models.media import Asset, AssetKey, FileReferences, MediaDownload, StoredReference
+from uscdr.models.media import Asset, AssetDetails, AssetKey, FileReferences, MediaDownload, StoredReference
 from uscdr.providers.ports.media import Delivered
 from uscdr.providers.ports.progress import Progress
 
@@ -74,6 +74,22 @@ def test_the_files_are_compared_side_by_side() -> None:
             return super().download(asset, destination)
 
     assert verdict(clinic.world(Waiting(clinic.cloud)), "media")[0] == "pass"
+
+
+def test_the_files_to_download_are_described_while_the_sample_is_looked_up() -> None:
+    clinic, described = Clinic(), threading.Event()
+
+    class Foreseeing(FakeMedia):
+        def details(self, key: AssetKey) -> AssetDetails:
+            described.set()
+            return super().details(key)
+
+        def look_up(self, keys: Sequence[AssetKey]) -> Mapping[AssetKey, Asset]:
+            assert described.wait(30)
+            return super().look_up(keys)
+
+    assert verdict(clinic.world(Foreseeing(clinic.cloud)), "media")[0] == "pass"
+    assert clinic.calls("details") == 3
 
 
 def test_the_rows_are_read_while_the_service_is_asked_and_count_only_if_it_answers() -> None:

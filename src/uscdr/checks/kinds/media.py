@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 from typing_extensions import override
@@ -29,15 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from uscdr.checks.context import CheckContext, Expected
-    from uscdr.models.media import Asset, AssetKey, FileReferences, Kind, Quota
+    from uscdr.models.media import Asset, AssetDetails, AssetKey, FileReferences, Kind, Quota
     from uscdr.threads import Ahead
 
 LOOKS = 6
-"""Calls for the sample, out of an hourly rate limit; each downloaded file needs one more for its digest."""
+"""Calls for the sample, all at once, out of an hourly rate limit; a downloaded file needs one more for its digest."""
 MOST_MISSING = 10
 """Missing files that are searched by less likely names: at most nine more calls."""
-AT_ONCE = 4
-"""Calls at the same time: as many connections as the adapter keeps."""
 KEPT_PART = 10
 """A check leaves one in this many calls of the rate limit to a recovery and the application."""
 LARGEST = 10 * 1024 * 1024
@@ -48,6 +46,8 @@ CLOCKS = 5
 """The largest difference in seconds between the service's two clocks."""
 MD5 = re.compile(r"[0-9a-f]{32}")
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+T = TypeVar("T")
 
 
 class MediaCheck(CheckSpec):
@@ -118,7 +118,7 @@ def _sampled(
 
 def _scarce(quota: Quota | None, spec: MediaCheck) -> str:
     """Why the check leaves the rest of the rate limit to a recovery and the application; empty if it need not."""
-    most = LOOKS + MOST_MISSING + spec.bytes
+    most = LOOKS + MOST_MISSING + 2 * spec.bytes  # what was foreseen, and what is there instead
     if quota is None or quota.remaining - most >= quota.limit // KEPT_PART:
         return ""
     left = f"{quota.remaining:,} of {quota.limit:,} calls of the media service's rate limit are left"
@@ -151,6 +151,7 @@ class _Counts:
 
 
 def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: _Counts, work: Path | None) -> Finding:
+    told = _foreseen(media, sample, spec.bytes)
     held = _held(media, sample)
     there = [(one, asset) for one in sample if (asset := _present(one, held)) is not None]
     missing = len(sample) - len(there)
@@ -163,14 +164,14 @@ def _looked_at(media: Media, sample: Sequence[_File], spec: MediaCheck, counts: 
     problems = [f"{number:,} of {len(sample):,} sampled files are {what}" for number, what in words if number]
     if problems:
         return Finding("fail", "; ".join((*problems, counts.words)))
-    return _downloaded(media, [asset for _, asset in there], spec, counts, work)
+    return _downloaded(_Details(media, told), [asset for _, asset in there], spec, counts, work)
 
 
-def _downloaded(media: Media, there: Sequence[Asset], spec: MediaCheck, counts: _Counts, work: Path | None) -> Finding:
-    small = [asset for asset in there if asset.bytes <= LARGEST]
-    # The sample begins with the newest file; the others change daily.
-    chosen = small[:1] + small[len(small) - max(0, min(spec.bytes, len(small)) - 1) :] if spec.bytes else []
-    compared, wrong, withheld = _compare(media, chosen, work)
+def _downloaded(
+    service: _Details, there: Sequence[Asset], spec: MediaCheck, counts: _Counts, work: Path | None
+) -> Finding:
+    chosen = _chosen([asset for asset in there if asset.bytes <= LARGEST], spec.bytes)
+    compared, wrong, withheld = _compare(service, chosen, work)
     if wrong:
         return Finding(
             "fail", f"{wrong:,} of {compared:,} downloaded files differ from the service's list; {counts.words}"
@@ -182,6 +183,32 @@ def _downloaded(media: Media, there: Sequence[Asset], spec: MediaCheck, counts: 
     told = f"; {replaced:,} were replaced after they were stored" if replaced else ""
     words = f"{counts.looked_up}, all there; {compared:,} downloaded and equal{told}{counts.left}"
     return Finding("pass", words, {"files": counts.files})
+
+
+def _chosen(small: Sequence[T], number: int) -> list[T]:
+    """The files to download: the newest, with which a sample begins, and the last ones, which change daily."""
+    return [*small[:1], *small[len(small) - max(0, min(number, len(small)) - 1) :]] if number else []
+
+
+@dataclass(frozen=True)
+class _Details:
+    """The service, and the answers about the files that are likely to be downloaded, asked for ahead."""
+
+    media: Media
+    foreseen: Mapping[AssetKey, Ahead[AssetDetails]]
+
+    def of(self, key: AssetKey) -> Asset:
+        """The asset with its digest and access rights. Raises NotFound."""
+        ahead = self.foreseen.get(key)
+        return (ahead.result() if ahead is not None else self.media.details(key)).asset
+
+
+def _foreseen(media: Media, sample: Sequence[_File], number: int) -> dict[AssetKey, Ahead[AssetDetails]]:
+    """Begun while the sample is looked up: if every file is there with its likeliest name, these are downloaded."""
+    from uscdr.threads import Ahead
+
+    keys = [one.names[0] for one in _chosen([one for one in sample if one.bytes <= LARGEST], number)]
+    return {key: Ahead(partial(media.details, key)) for key in keys}
 
 
 def _replaced(asset: Asset) -> bool:
@@ -273,7 +300,7 @@ def _look_up(media: Media, keys: Mapping[AssetKey, None]) -> dict[AssetKey, Asse
     from uscdr.threads import side_by_side
 
     held: dict[AssetKey, Asset] = {}
-    for found in side_by_side([partial(media.look_up, batch) for batch in _batches(keys)], workers=AT_ONCE):
+    for found in side_by_side([partial(media.look_up, batch) for batch in _batches(keys)], workers=LOOKS):
         held |= found
     return held
 
@@ -292,32 +319,32 @@ def _present(one: _File, held: Mapping[AssetKey, Asset]) -> Asset | None:
     return next((held[key] for key in (*one.names, *one.others) if key in held and held[key].present), None)
 
 
-def _compare(media: Media, assets: Sequence[Asset], work: Path | None) -> tuple[int, int, int]:
+def _compare(service: _Details, assets: Sequence[Asset], work: Path | None) -> tuple[int, int, int]:
     """The numbers of downloaded files, of files that differ from the service's list, and of files refused to users."""
     from uscdr.threads import side_by_side
 
     with tempfile.TemporaryDirectory(prefix="uscdr-", dir=work) as place:  # 0700
-        looks = [partial(_judged, media, asset, Path(place) / str(number)) for number, asset in enumerate(assets)]
-        found = side_by_side(looks, workers=AT_ONCE)
+        looks = [partial(_judged, service, asset, Path(place) / str(number)) for number, asset in enumerate(assets)]
+        found = side_by_side(looks, workers=LOOKS)
     return len(found), sum(not same for same, _ in found), sum(withheld for _, withheld in found)
 
 
-def _judged(media: Media, asset: Asset, destination: Path) -> tuple[bool, bool]:
+def _judged(service: _Details, asset: Asset, destination: Path) -> tuple[bool, bool]:
     """Whether the file is as the service lists it, and whether it is and the service refuses it to users."""
     from uscdr.threads import Ahead
 
-    told = _told(media, asset)
+    told = _told(service, asset)
     if told is None:
         return False, False
-    withheld = Ahead(partial(_withheld, media, told))  # counts only of a file that is as listed
-    same = _same(media, told, destination)
+    withheld = Ahead(partial(_withheld, service.media, told))  # counts only of a file that is as listed
+    same = _same(service.media, told, destination)
     return same, same and withheld.result()
 
 
-def _told(media: Media, asset: Asset) -> Asset | None:
+def _told(service: _Details, asset: Asset) -> Asset | None:
     """The asset with its digest and access rights, which a listing lacks."""
     try:
-        return asset if asset.etag and asset.access else media.details(asset.key).asset
+        return asset if asset.etag and asset.access else service.of(asset.key)
     except NotFound:
         return None
 

@@ -6,7 +6,8 @@ import secrets
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from sys import intern
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
@@ -28,7 +29,7 @@ from uscdr.providers.postgres.inventory import Catalogue, Table
 from uscdr.providers.postgres.reading import attempt, savepoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from psycopg import sql
 
@@ -208,6 +209,8 @@ WHERE c.contype = 'f' AND c.conrelid = %s AND c.confrelid = %s AND cardinality(c
 """
 UNUSABLE = "!"
 """Django's prefix of an unusable password: nobody can sign in with one."""
+_PIECE = 5_000
+"""Rows that are fetched at once."""
 
 
 @dataclass(frozen=True)
@@ -350,15 +353,28 @@ def _accounts(connection: Connection, table: Table, tables: KeyedAccess) -> dict
     query = sql.SQL("SELECT {values} FROM {table} AS t").format(
         values=sql.SQL(", ").join([keyed.shown(connection, table), password, *true, *values]), table=table.quoted()
     )
-    number = len(flags)
-    sets: dict[tuple[bool, ...], frozenset[str]] = {}  # a few sets serve all accounts
-    found = {}
-    for row in connection.execute(query).fetchall():
-        on = row[2 : 2 + number]
+    rows = _in_pieces(connection, query)
+    return dict(_seen(rows, tuple(flags), tuple(named_)))
+
+
+def _seen(
+    rows: Iterable[tuple[Any, ...]], flags: tuple[str, ...], columns: tuple[str, ...]
+) -> Iterator[tuple[str, AccountSeen]]:
+    """Each account's key with what its row says; a few sets of flags and a few words serve all accounts."""
+    sets: dict[tuple[bool, ...], frozenset[str]] = {}
+    for key, password, *rest in rows:
+        on, texts = tuple(rest[: len(flags)]), rest[len(flags) :]
         if on not in sets:
             sets[on] = frozenset(flag for flag, is_on in zip(flags, on, strict=True) if is_on)
-        found[row[0]] = AccountSeen(sets[on], dict(zip(named_, row[2 + number :], strict=True)), row[1])
-    return found
+        kept = tuple(intern(text) if text and not text.startswith(UNSHOWN) else text for text in texts)
+        yield key, AccountSeen(sets[on], columns, kept, password)
+
+
+def _in_pieces(connection: Connection, query: sql.Composed) -> Iterator[tuple[Any, ...]]:
+    """The rows: there may be as many as patients."""
+    with connection.cursor("rows") as cursor:
+        cursor.itersize = _PIECE
+        yield from cursor.execute(query)
 
 
 def _digests(
@@ -373,7 +389,7 @@ def _digests(
         owner = _Keyed(tables.secret).owner(found[0], plain=found[1] in PLAIN)
     key = _key_of(connection, table, tables, name)
     query = sql.SQL("SELECT {}, {} FROM {} AS t").format(key, owner, table.quoted())
-    return dict(connection.execute(query).fetchall())
+    return dict(_in_pieces(connection, query))
 
 
 def _lowered(connection: Connection, whose: _Whose, flags: Sequence[str], keys: Sequence[str]) -> int:

@@ -198,5 +198,5 @@ def _open_again(known: AccessBack, now: AccessSeen, shut: Collection[str]) -> It
     for column, moves in known.moves.items():
         for key, move in moves.items():
             one = now.accounts.get(key)
-            if one is not None and key not in shut and one.values.get(column) != move.now:
+            if one is not None and key not in shut and (column not in one.columns or one.value(column) != move.now):
                 yield key
