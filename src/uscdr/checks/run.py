@@ -157,8 +157,8 @@ class _Crew(Generic[T]):
             yield _Ended(index, now - one.started, overran=True)
 
 
-WORKERS = 24
-"""Parallel checks: they mostly wait."""
+WORKERS = 64
+"""Parallel checks, all that there usually are: they mostly wait."""
 AT_ONCE = {"application": 8, "database": 6}
 """Parallel requests: a small application has one worker and few connections, which its users need too."""
 DEADLINE = 300.0

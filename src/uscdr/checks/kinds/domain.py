@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST = 4
 """The most servers that a message names."""
+AT_ONCE = 4
+"""Hostnames that are looked up at the same time."""
 
 
 class DomainCheck(CheckSpec):
@@ -33,17 +36,18 @@ class DomainCheck(CheckSpec):
 
     @override
     def run(self, name: str, context: CheckContext) -> Finding:
+        from uscdr.threads import side_by_side
+
         if context.verifier is None:
             return Finding("not checked", "the target has no domain")
         hostnames = context.expected.hostnames
         if not hostnames:
             return Finding("not checked", "no hostname is configured: dns.hostnames of the target")
         bound = {one.hostname.lower(): one for one in context.facts.domains()}
-        problems, doubts = [], []
-        for hostname in hostnames:
-            problem, doubt = _judge(hostname, bound.get(hostname.lower()), context.verifier)
-            problems += [problem] if problem else []
-            doubts += [doubt] if doubt else []
+        looks = [partial(_judge, one, bound.get(one.lower()), context.verifier) for one in hostnames]
+        judged = side_by_side(looks, workers=AT_ONCE)
+        problems = [problem for problem, _ in judged if problem]
+        doubts = [doubt for _, doubt in judged if doubt]
         return Finding.weighed(problems, doubts, f"every name server points {', '.join(hostnames)} to the application")
 
 

@@ -17,7 +17,7 @@ from uscdr.providers.dns.records import (
     wildcard_could_answer,
 )
 from uscdr.providers.dns.survey import Delegation, NameSurvey
-from uscdr.threads import run_all
+from uscdr.threads import Ahead, run_all
 
 if TYPE_CHECKING:
     import threading
@@ -83,19 +83,20 @@ class DnsVerifier:
         return Sighting(answers=tuple(run_all(tasks, workers=AT_ONCE, stop=self._stop)))
 
     def _plain(self, zone: str, name: str, record_type: RecordType, server: NameServer) -> ServerAnswer:
+        """Three questions at once: the records, those of a name beside it, and the serial."""
+        other = random_sibling(name) if wildcard_could_answer(name, zone) else None
+        serial_ = Ahead(partial(self._serial, server, zone))
+        beside = Ahead(partial(self._records, server, other, record_type)) if other else None
         state, message = attempt(server, name, record_type, timeout=self._timeout)
         if message is None:
             return _told(server, state, None)
         records = records_in(message, name, record_type)
-        told = _told(server, state, records, self._serial(server, zone))
-        return told.model_copy(update={"borrowed": self._borrowed(zone, name, records, server)})
+        borrowed = records is not None and beside is not None and is_wildcard_answer(records, beside.result())
+        return _told(server, state, records, serial_.result()).model_copy(update={"borrowed": borrowed})
 
-    def _borrowed(self, zone: str, name: str, records: RecordSet | None, server: NameServer) -> bool:
-        if records is None or not wildcard_could_answer(name, zone):
-            return False
-        other = random_sibling(name)
-        _, message = attempt(server, other, records.type, timeout=self._timeout)
-        return message is not None and is_wildcard_answer(records, records_in(message, other, records.type))
+    def _records(self, server: NameServer, name: str, record_type: RecordType) -> RecordSet | None:
+        _, message = attempt(server, name, record_type, timeout=self._timeout)
+        return records_in(message, name, record_type) if message is not None else None
 
     def _alias(self, zone: str, name: str, target: str, addresses: frozenset[str], server: NameServer) -> ServerAnswer:
         """Servers do not show an ALIAS: one shared address with the target counts, because answers rotate."""
