@@ -19,14 +19,15 @@ MEMORY = Path("/dev/shm")
 SHARED = ("media_site", "sandboxed")
 """Fixtures of a session in tests/sandbox; any other sandbox is a file's own."""
 COSTS = {
-    "test_recover_db": 115, "test_verify_damage": 53, "test_recover_infra_half": 52, "test_recover_app": 47,
-    "test_verify": 40, "test_recover_infra": 40, "test_two_operators": 27, "test_backups": 26, "test_kit": 23,
-    "test_media_damage": 22, "test_break_app": 22, "test_clinic": 20, "test_recover_backups": 18,
-    "test_original_answers": 13, "test_sandbox_life": 24, "test_break_infra": 9, "test_sandbox_services": 9,
-    "test_clinic_http": 8, "test_media_clinic": 8, "test_clinic_media": 6, "test_media_adapter": 6,
-    "test_sandbox_builds": 6, "test_single_writes_killed": 14, "test_provisioning_adapter": 7,
-    "test_sandbox_transfers": 5, "test_drill_own_data": 25, "test_readme_typed": 120, "test_tutorial_typed": 110,
-    "test_guides_typed": 160, "test_outage_guides_typed": 240, "test_questions": 80, "test_last_screens": 90,
+    "test_recover_db": 156, "test_guides_typed": 155, "test_outage_guides_typed": 117, "test_readme_typed": 84,
+    "test_surprise_drill": 74, "test_tutorial_typed": 71, "test_recover_infra": 58, "test_recover_app": 55,
+    "test_recover_infra_half": 53, "test_last_screens": 90, "test_two_operators": 42, "test_verify": 39,
+    "test_three_in_the_morning": 29, "test_backups": 23, "test_clinic": 20, "test_media_damage": 19,
+    "test_recover_backups": 17, "test_sandbox_life": 17, "test_single_writes_killed": 14, "test_drill_own_data": 14,
+    "test_exit_codes": 12, "test_kit": 20, "test_original_answers": 10, "test_break_infra": 9,
+    "test_sandbox_services": 9, "test_verify_damage": 30, "test_break_app": 18, "test_clinic_http": 8,
+    "test_media_clinic": 8, "test_clinic_media": 6, "test_media_adapter": 6, "test_sandbox_builds": 6,
+    "test_provisioning_adapter": 5, "test_sandbox_transfers": 5, "test_questions": 80, "test_furnishing": 5,
 }  # fmt: skip
 """Seconds of the processor that a file of tests/sandbox takes, where it is more than a few."""
 ROOM = 4 << 30

@@ -82,36 +82,21 @@ def campaigns(scale: str, seed: int) -> dict[str, Campaign]:
 
 Tallies = dict[str, Tally]
 LANES = (
+    ("faults", "lockout", "dry-run", "backups", "journal", "locks", "streams"),
     (
-        "faults",
-        "lockout",
-        "dry-run",
-        "backups",
+        "kill",
+        "kill-writes",
+        "dumps",
         "bad-dumps",
         "hostile-dumps",
-        "journal",
-        "locks",
-        "streams",
+        "breaks",
         "kill-app",
         "kill-media",
         "kill-infra",
         "wire",
-    ),
-    (
-        "kill",
-        "kill-writes",
-        "breaks",
-        "leaks",
-        "leftovers",
-        "input",
-        "dumps",
         "other-app",
-        "good-dumps",
-        "mutants",
-        "config",
-        "notices",
-        "suite",
     ),
+    ("leaks", "leftovers", "input", "good-dumps", "mutants", "config", "notices", "suite"),
 )
 """Each lane has a sandbox of its own; most of a recovery is waiting. `kill-infra` ends its lane's application."""
 
