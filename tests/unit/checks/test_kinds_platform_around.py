@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -55,6 +57,20 @@ def test_a_target_that_is_not_made_yet() -> None:
 def test_one_hostname_of_two_is_wrong() -> None:
     found, evidence = verdict(world(Place(), hostnames=(HOST, "api.clinic.example")), "domain")
     assert (found, evidence) == ("fail", "api.clinic.example is not a domain of the application")
+
+
+def test_hostnames_are_looked_up_side_by_side() -> None:
+    together = threading.Barrier(2)
+    other = "api.clinic.example"
+
+    class Waiting(Place):
+        def look(self, name: Any, what: Any, *, target: str = "") -> Any:
+            together.wait(30)  # breaks unless both are under way at once
+            return super().look(name, what, target=target)
+
+    place = Waiting(records={(one, "CNAME"): [GOOD] for one in (HOST, other)})
+    place.bound.append(Domain(id="2", hostname=other, kind="custom", cname=TARGET))
+    assert verdict(world(place, hostnames=(HOST, other)), "domain")[0] == "pass"
 
 
 def test_a_domain_that_is_not_configured_is_not_checked() -> None:

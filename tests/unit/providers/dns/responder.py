@@ -56,7 +56,8 @@ class Responder:
                 return
             reply = self._reply(wire, "udp")
             if reply is not None:
-                self._datagram.sendto(reply, peer)
+                with contextlib.suppress(OSError):  # closed while a question was under way
+                    self._datagram.sendto(reply, peer)
 
     def _tcp(self) -> None:
         while True:

@@ -1,12 +1,15 @@
 """Every way a name server can fail to answer, as the verifier and the dynamic-update zone see it."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.opcode
 import dns.rcode
+import dns.rdatatype
 import pytest
 from pydantic import SecretStr
 from responder import Answer, Responder, Table, code
@@ -67,6 +70,28 @@ def too_long(query: dns.message.Message, transport: str) -> dns.message.Message:
 
 def only_tcp(query: dns.message.Message, transport: str) -> dns.message.Message | None:
     return ZONE(query, transport) if transport == "tcp" else None
+
+
+def test_a_server_is_asked_its_three_questions_at_once(start: Start) -> None:
+    others, sibling = threading.Event(), set[str]()
+
+    def answer(query: dns.message.Message, transport: str) -> dns.message.Message | None:
+        question = query.question[0]
+        if question.name == dns.name.from_text(WWW) and question.rdtype == dns.rdatatype.CNAME:
+            if transport == "udp":
+                return too_long(query, transport)
+            return ZONE(query, transport) if others.wait(20) else None
+        sibling.add(dns.rdatatype.to_text(question.rdtype))
+        if sibling == {"SOA", "CNAME"}:
+            others.set()
+        return ZONE(query, transport)
+
+    responder = start(answer)
+    looking = DnsVerifier((), servers=(at(responder),), timeout=30)
+    assert looking.zone(WWW) == APEX
+    sibling.clear()
+    (said,) = looking.look(WWW, "CNAME").answers
+    assert (said.state, said.serial, said.borrowed) == ("answered", 7, False)
 
 
 @pytest.mark.parametrize(
