@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import secrets
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
+
+from typing_extensions import override
 
 from uscdr.sandbox.broker.channels import Channels, Ear
 from uscdr.sandbox.broker.commands import answer
@@ -17,6 +19,7 @@ from uscdr.sandbox.faults.rules import BROKER, CONNECTION_KINDS, FaultRules
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
+    from collections.abc import Iterable
 
 _LONGEST_HANG = 600.0  # seconds
 _KEYLESS = frozenset({"PING", "AUTH", "HELLO", "CLIENT", "SELECT", "INFO", "QUIT", "SCRIPT", "EVAL", "EVALSHA"})
@@ -48,7 +51,10 @@ class Broker:
     async def start(self) -> None:
         """Take connections; nothing happens if it does already."""
         if self._server is None:
-            self._server = await asyncio.start_server(self._converse, sock=self._held)
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(
+                lambda: asyncio.StreamReaderProtocol(_Arrivals(loop=loop), self._converse), sock=self._held
+            )
 
     def stop(self) -> None:
         """Hang up, refuse what comes, and lose what was queued."""
@@ -69,6 +75,7 @@ class Broker:
         self.store.clear()
 
     async def _converse(self, reader: StreamReader, writer: StreamWriter) -> None:
+        assert isinstance(reader, _Arrivals)
         self._open.add(writer)
 
         def send(message: Push) -> None:
@@ -84,7 +91,7 @@ class Broker:
             self._open.discard(writer)
             writer.close()
 
-    async def _serve(self, session: Session, reader: StreamReader, writer: StreamWriter) -> None:
+    async def _serve(self, session: Session, reader: _Arrivals, writer: StreamWriter) -> None:
         while True:
             try:
                 words = await read_command(reader)
@@ -95,15 +102,16 @@ class Broker:
             if words is None:
                 return
             if words:
-                writer.write(encode(await self._answer(session, words), session.version))
+                writer.write(encode(await self._answer(session, words, reader.arrived), session.version))
                 await writer.drain()
             if words and words[0].upper() == b"QUIT":
                 return
 
-    async def _answer(self, session: Session, words: list[bytes]) -> Reply:
+    async def _answer(self, session: Session, words: list[bytes], arrived: float) -> Reply:
+        """Commands that arrive together wait together, as on a slow network."""
         kind = self._due(words)
         if kind.startswith("slow:"):
-            await asyncio.sleep(float(kind.partition(":")[2]))
+            await asyncio.sleep(arrived + float(kind.partition(":")[2]) - asyncio.get_running_loop().time())
         elif kind in CONNECTION_KINDS:
             if kind.endswith("-after"):
                 await answer(session, words)
@@ -119,6 +127,17 @@ class Broker:
         name = words[0].upper().decode("ascii", "replace")
         key = "" if name in _KEYLESS or not words[1:] else words[1].decode("utf-8", "replace")
         return self._faults.due(name, f"/{key}", provider=BROKER)
+
+
+class _Arrivals(asyncio.StreamReader):
+    """Knows when its newest bytes came, by the loop's clock."""
+
+    arrived = 0.0
+
+    @override
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        self.arrived = asyncio.get_running_loop().time()
+        super().feed_data(data)
 
 
 def _bound(port: int) -> socket.socket:
