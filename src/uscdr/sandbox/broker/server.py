@@ -18,7 +18,7 @@ from uscdr.sandbox.broker.store import Store
 from uscdr.sandbox.faults.rules import BROKER, CONNECTION_KINDS, FaultRules
 
 if TYPE_CHECKING:
-    from asyncio import StreamReader, StreamWriter
+    from asyncio import StreamWriter
     from collections.abc import Iterable
 
 _LONGEST_HANG = 600.0  # seconds
@@ -51,10 +51,7 @@ class Broker:
     async def start(self) -> None:
         """Take connections; nothing happens if it does already."""
         if self._server is None:
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(
-                lambda: asyncio.StreamReaderProtocol(_Arrivals(loop=loop), self._converse), sock=self._held
-            )
+            self._server = await asyncio.get_running_loop().create_server(self._connection, sock=self._held)
 
     def stop(self) -> None:
         """Hang up, refuse what comes, and lose what was queued."""
@@ -74,8 +71,11 @@ class Broker:
             writer.transport.abort()
         self.store.clear()
 
-    async def _converse(self, reader: StreamReader, writer: StreamWriter) -> None:
-        assert isinstance(reader, _Arrivals)
+    def _connection(self) -> asyncio.StreamReaderProtocol:
+        reader = _Arrivals(loop=asyncio.get_running_loop())
+        return asyncio.StreamReaderProtocol(reader, lambda _, writer: self._converse(reader, writer))
+
+    async def _converse(self, reader: _Arrivals, writer: StreamWriter) -> None:
         self._open.add(writer)
 
         def send(message: Push) -> None:
