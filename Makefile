@@ -37,7 +37,7 @@ drills-with-uv: $(STAMP)
 	bash tests/installed/tool.sh $(BIN)/python $(BIN)/uv reports/tool
 
 test: $(STAMP)           ## unit, golden and sandbox tests
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal  # two cores, and what waits meanwhile
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal  # two cores, and what waits meanwhile
 
 check: $(STAMP)          ## ruff, mypy --strict, import-linter, the limits of tools/house.py
 	$(BIN)/ruff check .
@@ -49,7 +49,7 @@ check: $(STAMP)          ## ruff, mypy --strict, import-linter, the limits of to
 conformance: $(STAMP)    ## official clients, real name servers and age beside the sandbox
 	bash tests/conformance/install_clients.sh .clients
 	sh tests/conformance/install_packages.sh
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/conformance  # each file has its own servers
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile tests/conformance  # each file has its own servers
 
 campaigns: $(STAMP)      ## kill -9, faults, bad input, leaks: real processes on the sandbox; SCALE=full for all cases
 	$(BIN)/python -m tests.campaigns --scale $(SCALE)
