@@ -8,7 +8,7 @@ from bench.programs import HEROKU, Done, timed
 from bench.rows import Pairs, Row
 from bench.sandboxes import Bench, sandbox
 
-PART = "lists"
+PART = "Lists"
 AIM, AIM_OFFLINE = 0.55, 0.3
 ROUNDS = 7
 LOOKS = (

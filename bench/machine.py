@@ -21,12 +21,12 @@ def describe() -> dict[str, str]:
         "day": datetime.now(UTC).date().isoformat(),
         "processor": f"{os.cpu_count()} of {_processor()}",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "Python": sys.version.split()[0],
         "PostgreSQL": _said(str(find_server() / "postgres"), "--version"),
         "Heroku CLI": _said(HEROKU, "--version"),
         "cld": _said(CLD, "--version"),
-        "curl": _said("curl", "--version"),
+        "curl": _said("curl", "--version").partition(" (")[0],
         "age": _said("age", "--version"),
     }
 

@@ -82,7 +82,7 @@ class Row:
             f"{median(self.pairs.ours):.3g} {self.unit}",
             f"{median(self.pairs.theirs):.3g} {self.unit}",
             f"{self.pairs.ratio:.2f} ({self.pairs.spread}, n = {len(self.pairs.ours)})",
-            f"{sign} {self.aim:g}{verdict}" if self.aim is not None else "",
+            f"{sign} {self.aim:.3g}{verdict}" if self.aim is not None else "",
             f"{self.megabytes:.0f} MB" if self.megabytes is not None else "",
             self.note,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.programs import HEROKU, ROOT, USCDR, as_installed, timed
 from bench.rows import Pairs, Row
 
-PART = "starts"
+PART = "Start"
 COMMANDS = (
     "--version", "--help", "recover db --help", "runs list", "runbook db", "verify --list", "kit list",
 )  # fmt: skip

@@ -11,7 +11,7 @@ from bench.programs import Done
 from bench.rows import Pairs, Row
 from bench.sandboxes import Bench, sandbox
 
-PART = "verify"
+PART = "Verification"
 LATENCIES = (0.05, 0.2)
 """Seconds before each answer: platform, media service, name servers, mail account, queue, application."""
 AIM = 1.3

@@ -23,7 +23,7 @@ EVERYDAY = tuple(
 SANDBOX = Guide("sandbox")
 GUIDES = (*EVERYDAY, *OUTAGE, SANDBOX)
 OTHERS = {
-    "architecture", "development", "runbook-coverage", "commands", "tutorial",
+    "architecture", "benchmarks", "development", "runbook-coverage", "commands", "tutorial",
     "faq", "glossary", "questions", "recovery-reference", "safety", "supported", "troubleshooting",
 }  # fmt: skip
 """For developers, generated, with tests of their own, or without a block of commands."""
