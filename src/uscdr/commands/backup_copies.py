@@ -11,7 +11,6 @@ from typing_extensions import TypedDict
 from uscdr.backups.catalog import BackupEntry, StoredCopies, find
 from uscdr.commands.backup import BackupAccess, BackupTools, desk
 from uscdr.commands.housekeeping import observe_target, warn_exposed
-from uscdr.commands.operate import operate
 from uscdr.commands.option_forms import lasting
 from uscdr.errors import BadInput, CheckFailed, ExitCode, UscdrError
 from uscdr.report.backups import show_proof
@@ -185,6 +184,8 @@ def _proven(work: BackupTools, entry: BackupEntry, asked: Questions) -> ProofDoc
 
 def prune(target: Target, output: Output, to: str | None, confirm: str | None) -> None:
     """The dry run, or with the right phrase the removal. Neither asks or changes the platform."""
+    from uscdr.commands.operate import operate  # a run is loaded for the removal, not for a copy or a proof
+
     with desk(target, output, BackupAccess(to)) as work:
         planned = prunable(work.deps, work.shelf())
         _show(planned, output)

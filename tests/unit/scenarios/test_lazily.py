@@ -331,12 +331,13 @@ OTHERS = {
     ),
     "backup list": (*RUNS, STEPS, KINDS, *WRITERS, "uscdr.kit", *SECTIONS[:-1], *RUNBOOKS),
     "backup status": (*RUNS, STEPS, KINDS, *WRITERS, "uscdr.kit", *SECTIONS[:-1], *RUNBOOKS),
+    "backup prove b001 --to STATE": (*RUNS, "uscdr.commands.run", "uscdr.commands.operate"),
     "drill list": (*NETWORK, *RUNS, STEPS, KINDS, *ADAPTERS, "icalendar", "uscdr.drills", "uscdr.kit"),
     "kit list --to STATE": (*NETWORK, *RUNS, STEPS, KINDS, "yaml", *ADAPTERS),
     "kit card --help": (*NETWORK, *RUNS, "uscdr.scenarios", "uscdr.checks", "pydantic"),
     "recover db --help": (*NETWORK, *RUNS, "uscdr.scenarios.config", "uscdr.checks", "pydantic"),
 }
-"""Eleven commands, and what is another's."""
+"""Twelve commands, and what is another's."""
 OWN = {
     "runs list": {"uscdr.commands.runs", "uscdr.journal.reader"},
     "runs show": {"uscdr.commands.runs", "uscdr.report.summary"},
@@ -345,6 +346,7 @@ OWN = {
     "verify": {"uscdr.scenarios.checks", "uscdr.checks.kinds.http"},
     "backup list": {"uscdr.commands.backup", "uscdr.wiring.adapters"},
     "backup status": {"uscdr.commands.backup", "uscdr.wiring.adapters"},
+    "backup prove b001": {"uscdr.commands.backup_copies", "uscdr.backups.proving"},
     "drill list": {"uscdr.commands.exercises", "uscdr.exercises.records"},
     "kit list": {"uscdr.commands.kit_list", "uscdr.kit.find"},
     "kit card": {"uscdr.cli.kit"},
