@@ -198,8 +198,8 @@ class FakeMedia:
         stored.content, stored.deleted, stored.version = backups[version or list(backups)[-1]], False, state.clock
         return RestoredAsset(key=key, asset=state.shown(key))
 
-    def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
-        content = file.read_bytes()
+    def upload(self, key: AssetKey, file: Path | bytes, *, like: Asset | None = None) -> Asset:
+        content = file if isinstance(file, bytes) else file.read_bytes()
 
         def effect() -> Asset:
             state = self._state

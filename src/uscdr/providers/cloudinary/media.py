@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, Unpack
 from urllib.parse import quote
 
@@ -195,7 +195,7 @@ class CloudinaryMedia:
         ask = CloudinaryCall("restore files from its backup", "POST", "/" + "/".join(path), path, body, writes=True)
         return self._client.ask(ask, lambda answer: decode.restored(answer, keys, secure=self._secure))
 
-    def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
+    def upload(self, key: AssetKey, file: Path | bytes, *, like: Asset | None = None) -> Asset:
         """`POST /{type}/upload`, in chunks when it is large."""
         return _upload(self._client, key, file, like)
 
@@ -315,10 +315,11 @@ CHUNK = 6_000_000
 """Bytes; Cloudinary requires at least 5 MB in every chunk but the last."""
 
 
-def _upload(client: CloudinaryClient, key: AssetKey, file: Path, like: Asset | None) -> Asset:
+def _upload(client: CloudinaryClient, key: AssetKey, file: Path | bytes, like: Asset | None) -> Asset:
     """Upload `file` as `key`; returns the resulting asset. Raises `MachineError` when the file cannot be read."""
     answered: Asset | None = None
-    for part in _parts(key, file, like):
+    parts = _whole(key, file, like) if isinstance(file, bytes) else _parts(key, file, like)
+    for part in parts:
         if client.patience.stop.is_set():
             raise Interrupted("Interrupted during the upload of a file.", next_action="uscdr runs resume")
         answered = client.send(part, _stored if part.last else _partly)
@@ -362,6 +363,16 @@ def _rule(rule: AccessRule) -> dict[str, str]:
     return {name: value for name, value in rule.model_dump().items() if value}
 
 
+def _whole(key: AssetKey, content: bytes, like: Asset | None) -> Iterator[UploadPart]:
+    """The one part of a file that is in memory already; none of an empty one."""
+    if content:
+        yield UploadPart((key.resource_type, "upload"), _options(key, like), _name(key), len(content), lambda: content)
+
+
+def _name(key: AssetKey) -> str:
+    return key.public_id.rpartition("/")[2] or "file"
+
+
 def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[UploadPart]:
     try:
         size = file.stat().st_size
@@ -372,7 +383,7 @@ def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[UploadPart
                 yield UploadPart(
                     segments=(key.resource_type, "upload"),
                     options=_options(key, like),
-                    file_name=PurePosixPath(key.public_id).name or "file",
+                    file_name=_name(key),
                     size=last - first + 1,
                     content=partial(_piece, source, first, last - first + 1),
                     headers={}

@@ -76,8 +76,10 @@ class Media(Protocol):
         """
         ...
 
-    def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
-        """Upload `file` under exactly this id; replaces an existing file and clears the CDN (write, idempotent).
+    def upload(self, key: AssetKey, file: Path | bytes, *, like: Asset | None = None) -> Asset:
+        """Upload a file, or its bytes, under exactly this id (write, idempotent).
+
+        It replaces an existing file and clears the CDN.
 
         Tags, context, metadata, folder, display name and access are those of `like`. Large files are sent in chunks.
         """

@@ -13,6 +13,7 @@ from typing_extensions import override
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import below, opened
 from uscdr.models.media import DELIVERIES, IMAGES, AssetKey, KnownAsset
+from uscdr.write_guard import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,8 +34,11 @@ class MediaFiles(Protocol):
         """Every copy there is."""
         ...
 
-    def open(self, key: AssetKey) -> AbstractContextManager[Path]:
-        """The copy as a file, checked against its digest; gone (or untouched) when the context ends."""
+    def open(self, key: AssetKey) -> AbstractContextManager[Path | bytes]:
+        """The copy as a file, or the bytes of a short one, checked against its digest.
+
+        The file is gone (or untouched) when the context ends.
+        """
         ...
 
 
@@ -48,8 +52,8 @@ VIDEOS = frozenset({".mp4", ".mov", ".webm", ".avi", ".mkv", ".mp3", ".wav"})
 class FolderFiles:
     """`MediaFiles` of one folder. Raises BadInput when it is not a folder or is empty.
 
-    Hidden files and links that lead out of the folder are skipped. A file is read twice, for its digests and for the
-    upload; it must be the same both times.
+    Hidden files and links that lead out of the folder are skipped. A file is read for its digests and again for the
+    upload; it must be the same both times. What is checked of a short one is what is sent.
     """
 
     def __init__(self, root: Path, settings: MediaSettings) -> None:
@@ -93,15 +97,16 @@ class FolderFiles:
         return path.is_file() and (not path.is_symlink() or path.resolve().is_relative_to(self._root))
 
     @contextmanager
-    def open(self, key: AssetKey) -> Iterator[Path]:
-        """The file itself; it is not changed."""
+    def open(self, key: AssetKey) -> Iterator[Path | bytes]:
+        """The bytes of a short file, or the file itself; it is not changed."""
         known, path = self._described()[key], self._described().path(key)
-        if _sha256(path) != known.sha256:
+        content = _content(path, known.bytes) if known.bytes <= SHORT else None
+        if (_sha256(path) if content is None else hashlib.sha256(content).hexdigest()) != known.sha256:
             raise CheckFailed(
                 "A file in the folder changed while it was used.",
                 next_action="Start again when nothing writes to the folder.",
             )
-        yield path
+        yield path if content is None else content
 
 
 class _Inventory(Mapping[AssetKey, KnownAsset]):
@@ -164,6 +169,15 @@ def _sha256(path: Path) -> str:
             while piece := file.read(_PIECE):
                 digest.update(piece)
         return digest.hexdigest()
+    except OSError as error:
+        raise _unreadable("A file in the folder", error) from None
+
+
+def _content(path: Path, size: int) -> bytes:
+    """The bytes of a file that had so many; one more shows that it has grown."""
+    try:
+        with opened(path) as file:
+            return file.read(size + 1)
     except OSError as error:
         raise _unreadable("A file in the folder", error) from None
 

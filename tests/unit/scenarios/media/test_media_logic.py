@@ -269,8 +269,8 @@ def test_a_folder_of_copies(tmp_path: Path) -> None:
     }
     assert known[key("media/avatars/me")].md5 == hashlib.md5(b"jpg").hexdigest()
     assert known[key("media/avatars/me")].tags == ("media",)
-    with files.open(key("media/avatars/me")) as path:
-        assert path.read_bytes() == b"jpg"
+    with files.open(key("media/avatars/me")) as copy:
+        assert copy == b"jpg"
     (root / "avatars" / "me.jpg").write_bytes(b"gpj")
     with pytest.raises(CheckFailed), files.open(key("media/avatars/me")):
         pass
