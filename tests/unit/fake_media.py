@@ -157,6 +157,12 @@ class FakeMedia:
         for first in range(0, max(1, len(keys)), PAGE):
             yield self._admin("list", partial(self._page, keys[first : first + PAGE]))
 
+    def listing(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
+        return self.list_assets(resource_type)
+
+    def access_of(self, resource_type: ResourceType) -> Mapping[AssetKey, Access]:
+        return {}
+
     def _page(self, keys: list[AssetKey]) -> tuple[Asset, ...]:
         return tuple(self._state.shown(key) for key in keys)
 

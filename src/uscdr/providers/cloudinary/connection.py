@@ -46,7 +46,7 @@ _HEAD = 8 * 1024
 _USUAL = re.compile(
     rb"HTTP/1\.1 (?P<status>20[0-3]) (?P<reason>[ -~]*)\r\n(?P<headers>(?:[\w-]+:[ -~]*\r\n){1,50})\r\n", re.ASCII
 )
-_HEADER = re.compile(rb"([\w-]+): *([ -~]*?) *\r\n", re.ASCII)
+_HEADER = re.compile(rb"([\w-]+): *([ -~]*)\r\n", re.ASCII)
 _UNUSUAL = frozenset({b"connection", b"transfer-encoding", b"keep-alive", b"proxy-connection"})
 """They say where an answer ends, or what becomes of its connection."""
 _NEVER_ARRIVED = (
@@ -238,18 +238,18 @@ class _Begun(http.client.HTTPResponse):
 
     @override
     def begin(self) -> None:
-        found = None if self.headers is not None or self._method == "HEAD" else _USUAL.match(self.fp.peek())  # type: ignore[attr-defined]
+        found = None if self._method == "HEAD" or self.headers is not None else _USUAL.match(self.fp.peek())
         named = [] if found is None else _HEADER.findall(found["headers"])
-        sizes = [value for name, value in named if name.lower() == b"content-length" and value.isdigit()]
-        if found is None or len(sizes) != 1 or any(name.lower() in _UNUSUAL for name, _ in named):
+        sizes = [value for name, value in named if name.lower() == b"content-length"]
+        if found is None or len(sizes) != 1 or not sizes[0].isdigit() or any(one.lower() in _UNUSUAL for one, _ in named):
             super().begin()
             return
         self.fp.read(found.end())
         self.version, self.code, self.status = 11, int(found["status"]), int(found["status"])
-        self.reason = found["reason"].decode("latin-1")
+        self.reason = found["reason"].decode("ascii")
         self.headers = self.msg = http.client.HTTPMessage()
         for name, value in named:
-            self.msg.set_raw(name.decode("ascii"), value.decode("latin-1"))
+            self.msg.set_raw(name.decode("ascii"), value.decode("ascii"))
         self.chunked, self.chunk_left, self.will_close, self.length = False, None, False, int(sizes[0])
 
 

@@ -117,28 +117,27 @@ class CloudinaryMedia:
 
     def list_assets(self, resource_type: ResourceType, *, access: bool = True) -> Iterator[tuple[Asset, ...]]:
         """`GET /resources/{type}/{delivery}` and `POST /resources/search`, pages followed by `next_cursor`."""
-        listings = [self._listing(resource_type, delivery) for delivery in DELIVERIES]
         if not access:
             # Whoever wants no access may want no more than the newest files.
-            yield from chain.from_iterable(listings)
+            yield from chain.from_iterable(self._listing(resource_type, delivery) for delivery in DELIVERIES)
             return
-        with ThreadPoolExecutor(max_workers=len(DELIVERIES) + 1) as pool:
-            asked = pool.submit(self._access, resource_type)
-            coming = [_ahead(pages, pool) for pages in listings]
-            told = asked.result()
-            for rows in chain.from_iterable(coming):
-                yield tuple(row.model_copy(update={"access": row.access or told.get(row.key)}) for row in rows)
+        told = self.access_of(resource_type)
+        for rows in self.listing(resource_type):
+            yield tuple(row.model_copy(update={"access": row.access or told.get(row.key)}) for row in rows)
+
+    def listing(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
+        """`GET /resources/{type}/{delivery}`: each next page of each delivery type is asked for ahead."""
+        with ThreadPoolExecutor(max_workers=len(DELIVERIES)) as pool:
+            coming = [_ahead(self._listing(resource_type, delivery), pool) for delivery in DELIVERIES]
+            yield from chain.from_iterable(coming)
 
     def _listing(self, resource_type: ResourceType, delivery: str) -> Iterator[tuple[Asset, ...]]:
         path = ("resources", resource_type, delivery)
         first = CloudinaryCall("list the files", "GET", "/" + "/".join(path), path, {"max_results": PAGE, **DESCRIBED})
         return self._pages(first, lambda body: decode.page(body, secure=self._secure))
 
-    def _access(self, resource_type: ResourceType) -> dict[AssetKey, Access]:
-        """The access of each file: a listing has only a part of it, a search has all.
-
-        Empty when search is unavailable.
-        """
+    def access_of(self, resource_type: ResourceType) -> Mapping[AssetKey, Access]:
+        """`POST /resources/search`: a listing has only a part of the access, a search has all."""
         wanted = {"expression": f"resource_type:{resource_type}", "max_results": PAGE}
         first = CloudinaryCall("list who has access to the files", "POST", SEARCH, ("resources", "search"), wanted)
         told: dict[AssetKey, Access] = {}

@@ -60,6 +60,14 @@ class Media(Protocol):
         """
         ...
 
+    def listing(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
+        """The same pages without who has access: `access_of` may be asked meanwhile."""
+        ...
+
+    def access_of(self, resource_type: ResourceType) -> Mapping[AssetKey, Access]:
+        """Who has access to each file, one call for every PAGE of them; empty when the service does not say."""
+        ...
+
     def look_up(self, keys: Sequence[AssetKey]) -> Mapping[AssetKey, Asset]:
         """The named assets that exist, including placeholders; one call for LOOKUP_BATCH of one resource type."""
         ...

@@ -277,8 +277,9 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
 
     def _misopened(self) -> dict[AssetKey, Access]:
         """Wrong access settings of files that are not uploaded: an upload also sets the access."""
-        uploaded = set(self._wanted())
-        return {key: access for key, access in self.book.misopened().items() if key not in uploaded}
+        misopened = self.book.misopened()
+        uploaded = set(self._wanted()) if misopened else ()
+        return {key: access for key, access in misopened.items() if key not in uploaded}
 
     def _wanted(self) -> tuple[AssetKey, ...]:
         return self.book.repairs(own_backup=not self.another).upload
