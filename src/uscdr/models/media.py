@@ -36,7 +36,6 @@ class AssetKey(Fact):
     delivery: Delivery = "upload"
 
     # Tables of all files are kept by this key: pydantic's own comparison costs ten times as much.
-
     @override
     def __hash__(self) -> int:
         return hash(self.public_id)  # a text knows its hash, and few files share an id

@@ -107,7 +107,7 @@ class Connection:
         )
         self.leave = leave
         self._sending = _Sending(leave)
-        self._pool.pool_classes_by_scheme = _asking(self._sending)
+        self._pool.pool_classes_by_scheme = _pools(self._sending)
         self._direct = self._pool.connection_from_url(api_url) if proxy is None else None
         self.read_only = read_only
         self._record = record
@@ -241,7 +241,8 @@ class _Begun(http.client.HTTPResponse):
         found = None if self._method == "HEAD" or self.headers is not None else _USUAL.match(self.fp.peek())
         named = [] if found is None else _HEADER.findall(found["headers"])
         sizes = [value for name, value in named if name.lower() == b"content-length"]
-        if found is None or len(sizes) != 1 or not sizes[0].isdigit() or any(one.lower() in _UNUSUAL for one, _ in named):
+        odd = len(sizes) != 1 or not sizes[0].isdigit() or any(name.lower() in _UNUSUAL for name, _ in named)
+        if found is None or odd:
             super().begin()
             return
         self.fp.read(found.end())
@@ -253,39 +254,46 @@ class _Begun(http.client.HTTPResponse):
         self.chunked, self.chunk_left, self.will_close, self.length = False, None, False, int(sizes[0])
 
 
-def _asking(sending: _Sending) -> dict[str, type[urllib3.HTTPConnectionPool]]:
-    """Connections that ask for permission when open and before each part they send; answers have a time limit."""
+class _Asking(urllib3.connection.HTTPConnection):
+    """Asks for permission when it is open and before each part that it sends; its answers have a time limit."""
 
-    class Plain(urllib3.connection.HTTPConnection):
-        response_class = _Begun
-        _waits = False
-        """Whether what is sent now waits for the body."""
-        _head = b""
+    sending: _Sending
+    response_class = _Begun
+    _waits = False
+    """Whether what is sent now waits for the body."""
+    _head = b""
 
-        @override
-        def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
-            _connect(self)  # before: a proxy is sent a head of its own
-            self._head, self._waits = b"", sending.in_one
-            try:
-                super().endheaders(message_body, encode_chunked=encode_chunked)
-            finally:
-                self._waits = False
+    @override
+    def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
+        _connect(self)  # before: a proxy is sent a head of its own
+        self._head, self._waits = b"", self.sending.in_one
+        try:
+            super().endheaders(message_body, encode_chunked=encode_chunked)
+        finally:
+            self._waits = False
 
-        @override
-        def send(self, data: Any) -> None:
-            _connect(self)
-            if self._waits:
-                self._head += data
-                return
-            if self._head:
-                data, self._head = self._head + data, b""
-            with sending.asking(data):
-                super().send(data)
+    @override
+    def send(self, data: Any) -> None:
+        _connect(self)
+        if self._waits:
+            self._head += data
+            return
+        if self._head:
+            data, self._head = self._head + data, b""
+        with self.sending.asking(data):
+            super().send(data)
 
-        @override
-        def getresponse(self) -> urllib3.response.HTTPResponse:  # type: ignore[override]  # as theirs
-            sending.awaits(self.sock)
-            return super().getresponse()
+    @override
+    def getresponse(self) -> urllib3.response.HTTPResponse:  # type: ignore[override]  # as theirs
+        self.sending.awaits(self.sock)
+        return super().getresponse()
+
+
+def _pools(to_send: _Sending) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """Pools of such connections."""
+
+    class Plain(_Asking):
+        sending = to_send
 
     class Secure(Plain, urllib3.connection.HTTPSConnection):
         """The same over TLS."""

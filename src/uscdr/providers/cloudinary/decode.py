@@ -6,6 +6,7 @@ A missing field or wrong type raises `ShapeError`, which names only fields.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
@@ -63,7 +64,13 @@ def _access(source: JsonObject) -> Access | None:
         return None
     rules = items(_list(source, "access_control"), _rule)
     # Rules take precedence over the older mode.
-    return Access(rules=rules) if rules else Access(mode=source.optional_text("access_mode") or "public")
+    return Access(rules=rules) if rules else _by_mode(source.optional_text("access_mode") or "public")
+
+
+@lru_cache(maxsize=16)
+def _by_mode(mode: str) -> Access:
+    """One for all files that have it."""
+    return Access(mode=mode)
 
 
 def _rule(body: object) -> AccessRule:

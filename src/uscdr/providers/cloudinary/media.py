@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, Unpack
 from urllib.parse import quote
 
@@ -47,6 +46,7 @@ from uscdr.write_guard import ANYHOW
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from uscdr.models.data_settings import ResourceType
     from uscdr.providers.ports.progress import Progress

@@ -144,7 +144,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         """The comparison of cloud and database; repeated if `fresh`, or if the last one is too old."""
         book = self.book
         if book.survey is None or fresh or book.survey.age > SURVEY_AGE:
-            survey = MediaSurvey()
+            book.survey, survey = None, MediaSurvey()  # the former one makes room
             self.cloud()  # opened here: the listings share it
             references: list[FileReferences] = []
             tasks: list[Callable[[], object]] = [
