@@ -236,10 +236,12 @@ class _Begun(http.client.HTTPResponse):
     many bytes follow. Everything else is left to the library.
     """
 
+    _method: str | None
+
     @override
     def begin(self) -> None:
-        found = None if self._method == "HEAD" or self.headers is not None else _USUAL.match(self.fp.peek())
-        named = [] if found is None else _HEADER.findall(found["headers"])
+        found = None if self._method == "HEAD" else _USUAL.match(self.fp.peek())
+        named: list[tuple[bytes, bytes]] = [] if found is None else _HEADER.findall(found["headers"])
         sizes = [value for name, value in named if name.lower() == b"content-length"]
         odd = len(sizes) != 1 or not sizes[0].isdigit() or any(name.lower() in _UNUSUAL for name, _ in named)
         if found is None or odd:

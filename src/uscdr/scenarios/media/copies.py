@@ -133,7 +133,9 @@ class _Inventory(Mapping[AssetKey, KnownAsset]):
     """What a folder has. It does not say how its files were delivered: each is there by every delivery type."""
 
     def __init__(self, files: Iterable[_Described]) -> None:
-        self._files = {name: (path, known) for path, known, names in files for name in names}
+        self._files: dict[tuple[ResourceType, str], tuple[str, KnownAsset]] = {
+            name: (path, known) for path, known, names in files for name in names
+        }
 
     @override
     def __getitem__(self, key: AssetKey) -> KnownAsset:

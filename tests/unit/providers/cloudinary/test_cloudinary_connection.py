@@ -133,7 +133,7 @@ ODD = {
 def by_the_library(answer: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
     class Wire:
         def makefile(self, _: str) -> io.BufferedReader:
-            return io.BufferedReader(io.BytesIO(answer))  # type: ignore[arg-type]
+            return io.BufferedReader(io.BytesIO(answer))
 
     found = http.client.HTTPResponse(Wire(), method="POST")  # type: ignore[arg-type]
     found.begin()
