@@ -121,15 +121,21 @@ class CloudinaryMedia:
             # Whoever wants no access may want no more than the newest files.
             yield from chain.from_iterable(self._listing(resource_type, delivery) for delivery in DELIVERIES)
             return
-        told = self.access_of(resource_type)
-        for rows in self.listing(resource_type):
-            yield tuple(row.model_copy(update={"access": row.access or told.get(row.key)}) for row in rows)
+        with ThreadPoolExecutor(max_workers=len(DELIVERIES) + 1) as pool:
+            asked = pool.submit(self.access_of, resource_type)
+            coming = self._coming(resource_type, pool)
+            told = asked.result()
+            for rows in coming:
+                yield tuple(row.model_copy(update={"access": row.access or told.get(row.key)}) for row in rows)
 
     def listing(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
         """`GET /resources/{type}/{delivery}`: each next page of each delivery type is asked for ahead."""
         with ThreadPoolExecutor(max_workers=len(DELIVERIES)) as pool:
-            coming = [_ahead(self._listing(resource_type, delivery), pool) for delivery in DELIVERIES]
-            yield from chain.from_iterable(coming)
+            yield from self._coming(resource_type, pool)
+
+    def _coming(self, resource_type: ResourceType, pool: ThreadPoolExecutor) -> Iterator[tuple[Asset, ...]]:
+        """The pages of all delivery types; the first of each is asked for now."""
+        return chain.from_iterable([_ahead(self._listing(resource_type, delivery), pool) for delivery in DELIVERIES])
 
     def _listing(self, resource_type: ResourceType, delivery: str) -> Iterator[tuple[Asset, ...]]:
         path = ("resources", resource_type, delivery)
