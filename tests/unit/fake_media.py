@@ -157,6 +157,12 @@ class FakeMedia:
         for first in range(0, max(1, len(keys)), PAGE):
             yield self._admin("list", partial(self._page, keys[first : first + PAGE]))
 
+    def listing(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
+        return self.list_assets(resource_type)
+
+    def access_of(self, resource_type: ResourceType) -> Mapping[AssetKey, Access]:
+        return {}
+
     def _page(self, keys: list[AssetKey]) -> tuple[Asset, ...]:
         return tuple(self._state.shown(key) for key in keys)
 
@@ -198,8 +204,8 @@ class FakeMedia:
         stored.content, stored.deleted, stored.version = backups[version or list(backups)[-1]], False, state.clock
         return RestoredAsset(key=key, asset=state.shown(key))
 
-    def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
-        content = file.read_bytes()
+    def upload(self, key: AssetKey, file: Path | bytes, *, like: Asset | None = None) -> Asset:
+        content = file if isinstance(file, bytes) else file.read_bytes()
 
         def effect() -> Asset:
             state = self._state

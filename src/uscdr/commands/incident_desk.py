@@ -29,7 +29,6 @@ from uscdr.shared.journals import JournalStore
 from uscdr.shared.team import Team
 from uscdr.store.encryption import Identity
 from uscdr.wiring.context import known_secrets
-from uscdr.wiring.kits import identity_file
 from uscdr.words import moment
 
 if TYPE_CHECKING:
@@ -89,6 +88,8 @@ class IncidentDesk:
     @cached_property
     def audience(self) -> Audience:
         """The list of recipients. Raises BadInput without one, or without a key that opens it."""
+        from uscdr.wiring.kits import identity_file
+
         files = AudienceFiles.of(state(), os.environ, sandbox=self.on_sandbox)
         header = files.header()
         if header is not None and header.is_stale(self.now):

@@ -34,7 +34,6 @@ from uscdr.shared.team import Team
 from uscdr.typed_time import past_typed
 from uscdr.ui.pasted import CARRIED
 from uscdr.wiring import adapters
-from uscdr.wiring.kits import identity_file, pinned
 from uscdr.wiring.session import process
 
 if TYPE_CHECKING:
@@ -189,6 +188,8 @@ def _with_kit(asked: RecoverOptions, target: Target) -> Request:
     kit = asked.request.kit
     if kit is None:
         return asked.request
+    from uscdr.wiring.kits import identity_file, pinned
+
     identity_file(asked.identity, os.environ)
     return replace(asked.request, kit=pinned(kit, target, state()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -36,10 +36,9 @@ class AssetKey(Fact):
     delivery: Delivery = "upload"
 
     # Tables of all files are kept by this key: pydantic's own comparison costs ten times as much.
-
     @override
     def __hash__(self) -> int:
-        return hash((self.public_id, self.resource_type, self.delivery))
+        return hash(self.public_id)  # a text knows its hash, and few files share an id
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -61,8 +60,7 @@ class AssetKey(Fact):
 
 
 def _key(resource_type: ResourceType, public_id: str, delivery: Delivery = "upload") -> AssetKey:
-    """Without validation: the types say that each is a word that there is."""
-    return AssetKey.model_construct(resource_type=resource_type, public_id=public_id, delivery=delivery)
+    return AssetKey(resource_type=resource_type, public_id=public_id, delivery=delivery)
 
 
 class AccessRule(Fact):
@@ -220,7 +218,7 @@ class StoredReference(Fact):
     @property
     def source(self) -> str:
         """The column, as a `ReferenceColumn` names it."""
-        return str(ColumnName(TableName.parse(self.table), self.column))
+        return _column(self.table, self.column)
 
     @property
     def place(self) -> str:
@@ -231,6 +229,12 @@ class StoredReference(Fact):
     def names_cloud(self) -> bool:
         """Whether it also names the cloud, so that it is wrong after a move to another cloud."""
         return _is_address(self.value.strip())
+
+
+@lru_cache(maxsize=64)
+def _column(table: str, column: str) -> str:
+    """One name for all rows of a column."""
+    return str(ColumnName(TableName.parse(table), column))
 
 
 class FileReferences(Fact):

@@ -253,6 +253,38 @@ def test_what_an_encoding_cannot_spell_is_escaped_and_nothing_is_cut(state: Path
     assert plain.stdout == whole.stdout.encode("ascii", "backslashreplace").decode()
 
 
+_LEAVES = """
+import atexit, sys, threading
+from uscdr.cli import main
+
+class Kept:
+    def __del__(self):
+        print("taken apart")
+
+kept, waits = Kept(), threading.Event()
+kept.itself = sys.modules["kept"] = kept
+atexit.register(lambda: print("told", flush=True))
+
+def work():
+    waits.wait({wait})
+    print("worked", flush=True)
+
+threading.Thread(target=work, daemon={daemon}).start()
+main._leave(3)
+"""
+
+
+@pytest.mark.parametrize(("daemon", "wait", "said"), [(True, "None", ["told"]), (False, "0.01", ["worked", "told"])])
+def test_a_process_waits_only_for_threads_that_hold_up_its_end(
+    state: Path, daemon: bool, wait: str, said: list[str]
+) -> None:
+    program = _LEAVES.replace("{wait}", wait).replace("{daemon}", str(daemon))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert sorted(line for line in done.stdout.splitlines() if line != "taken apart") == sorted(said)
+    assert ("taken apart" in done.stdout) is (not daemon)
+
+
 def test_a_real_ctrl_c_is_130(state: Path) -> None:
     before = "import time\nfrom uscdr.journal import runs\n"
     before += "runs.LocalRuns.summaries = lambda place: (print('there', flush=True), time.sleep(60))"

@@ -6,12 +6,13 @@ A missing field or wrong type raises `ShapeError`, which names only fields.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, get_args
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from uscdr.errors import Conflict, CredentialsRefused, NotFound, ProviderError, RateLimited
-from uscdr.models.data_settings import ResourceType
 from uscdr.models.media import (
     DELIVERIES,
+    RESOURCE_TYPES,
     Access,
     AccessRule,
     Asset,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 def asset(body: object, *, secure: bool = True) -> Asset:
     """One row of a listing, the answer to an upload, or the head of the details. `secure` chooses the address."""
     source = JsonObject.of(body)
-    custom = source.nested("context").nested("custom")
+    custom = source.nested("context").nested("custom") if "context" in source else {}
     return Asset(
         key=_key(source),
         asset_id=source.optional_text("asset_id"),
@@ -50,7 +51,9 @@ def asset(body: object, *, secure: bool = True) -> Asset:
         context={name: str(value) for name, value in custom.items()},
         asset_folder=_optional(source, "asset_folder"),
         display_name=_optional(source, "display_name"),
-        metadata={name: _plain(value) for name, value in source.nested("metadata").items()},
+        metadata={name: _plain(value) for name, value in source.nested("metadata").items()}
+        if "metadata" in source
+        else {},
         access=_access(source),
     )
 
@@ -61,7 +64,13 @@ def _access(source: JsonObject) -> Access | None:
         return None
     rules = items(_list(source, "access_control"), _rule)
     # Rules take precedence over the older mode.
-    return Access(rules=rules) if rules else Access(mode=source.optional_text("access_mode") or "public")
+    return Access(rules=rules) if rules else _by_mode(source.optional_text("access_mode") or "public")
+
+
+@lru_cache(maxsize=16)
+def _by_mode(mode: str) -> Access:
+    """One for all files that have it."""
+    return Access(mode=mode)
 
 
 def _rule(body: object) -> AccessRule:
@@ -80,7 +89,7 @@ def access(body: object) -> tuple[dict[AssetKey, Access], str]:
     """One page of a search: each file's access, and the cursor of the next page; other file types are skipped."""
     source = JsonObject.of(body)
     rows = [JsonObject.of(row) for row in _list(source, "resources")]
-    ours = [row for row in rows if row.get("type") in DELIVERIES and row.get("resource_type") in get_args(ResourceType)]
+    ours = [row for row in rows if row.get("type") in DELIVERIES and row.get("resource_type") in RESOURCE_TYPES]
     told = {
         _key(row): found for row in ours if (found := _access(JsonObject({"access_control": None, **row}))) is not None
     }
@@ -90,7 +99,7 @@ def access(body: object) -> tuple[dict[AssetKey, Access], str]:
 def _key(source: JsonObject) -> AssetKey:
     """The asset's key."""
     kind, delivery = source.text("resource_type"), source.optional_text("type") or "upload"
-    if kind not in get_args(ResourceType) or delivery not in DELIVERIES:
+    if kind not in RESOURCE_TYPES or delivery not in DELIVERIES:
         raise ShapeError("`resource_type` or `type` is unknown")
     return AssetKey.model_validate({"resource_type": kind, "public_id": source.text("public_id"), "delivery": delivery})
 

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, Unpack
 from urllib.parse import quote
 
@@ -47,6 +46,7 @@ from uscdr.write_guard import ANYHOW
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from uscdr.models.data_settings import ResourceType
     from uscdr.providers.ports.progress import Progress
@@ -117,28 +117,33 @@ class CloudinaryMedia:
 
     def list_assets(self, resource_type: ResourceType, *, access: bool = True) -> Iterator[tuple[Asset, ...]]:
         """`GET /resources/{type}/{delivery}` and `POST /resources/search`, pages followed by `next_cursor`."""
-        listings = [self._listing(resource_type, delivery) for delivery in DELIVERIES]
         if not access:
             # Whoever wants no access may want no more than the newest files.
-            yield from chain.from_iterable(listings)
+            yield from chain.from_iterable(self._listing(resource_type, delivery) for delivery in DELIVERIES)
             return
         with ThreadPoolExecutor(max_workers=len(DELIVERIES) + 1) as pool:
-            asked = pool.submit(self._access, resource_type)
-            coming = [_ahead(pages, pool) for pages in listings]
+            asked = pool.submit(self.access_of, resource_type)
+            coming = self._coming(resource_type, pool)
             told = asked.result()
-            for rows in chain.from_iterable(coming):
+            for rows in coming:
                 yield tuple(row.model_copy(update={"access": row.access or told.get(row.key)}) for row in rows)
+
+    def listing(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
+        """`GET /resources/{type}/{delivery}`: each next page of each delivery type is asked for ahead."""
+        with ThreadPoolExecutor(max_workers=len(DELIVERIES)) as pool:
+            yield from self._coming(resource_type, pool)
+
+    def _coming(self, resource_type: ResourceType, pool: ThreadPoolExecutor) -> Iterator[tuple[Asset, ...]]:
+        """The pages of all delivery types; the first of each is asked for now."""
+        return chain.from_iterable([_ahead(self._listing(resource_type, delivery), pool) for delivery in DELIVERIES])
 
     def _listing(self, resource_type: ResourceType, delivery: str) -> Iterator[tuple[Asset, ...]]:
         path = ("resources", resource_type, delivery)
         first = CloudinaryCall("list the files", "GET", "/" + "/".join(path), path, {"max_results": PAGE, **DESCRIBED})
         return self._pages(first, lambda body: decode.page(body, secure=self._secure))
 
-    def _access(self, resource_type: ResourceType) -> dict[AssetKey, Access]:
-        """The access of each file: a listing has only a part of it, a search has all.
-
-        Empty when search is unavailable.
-        """
+    def access_of(self, resource_type: ResourceType) -> Mapping[AssetKey, Access]:
+        """`POST /resources/search`: a listing has only a part of the access, a search has all."""
         wanted = {"expression": f"resource_type:{resource_type}", "max_results": PAGE}
         first = CloudinaryCall("list who has access to the files", "POST", SEARCH, ("resources", "search"), wanted)
         told: dict[AssetKey, Access] = {}
@@ -195,7 +200,7 @@ class CloudinaryMedia:
         ask = CloudinaryCall("restore files from its backup", "POST", "/" + "/".join(path), path, body, writes=True)
         return self._client.ask(ask, lambda answer: decode.restored(answer, keys, secure=self._secure))
 
-    def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
+    def upload(self, key: AssetKey, file: Path | bytes, *, like: Asset | None = None) -> Asset:
         """`POST /{type}/upload`, in chunks when it is large."""
         return _upload(self._client, key, file, like)
 
@@ -315,10 +320,11 @@ CHUNK = 6_000_000
 """Bytes; Cloudinary requires at least 5 MB in every chunk but the last."""
 
 
-def _upload(client: CloudinaryClient, key: AssetKey, file: Path, like: Asset | None) -> Asset:
+def _upload(client: CloudinaryClient, key: AssetKey, file: Path | bytes, like: Asset | None) -> Asset:
     """Upload `file` as `key`; returns the resulting asset. Raises `MachineError` when the file cannot be read."""
     answered: Asset | None = None
-    for part in _parts(key, file, like):
+    parts = _whole(key, file, like) if isinstance(file, bytes) else _parts(key, file, like)
+    for part in parts:
         if client.patience.stop.is_set():
             raise Interrupted("Interrupted during the upload of a file.", next_action="uscdr runs resume")
         answered = client.send(part, _stored if part.last else _partly)
@@ -362,6 +368,16 @@ def _rule(rule: AccessRule) -> dict[str, str]:
     return {name: value for name, value in rule.model_dump().items() if value}
 
 
+def _whole(key: AssetKey, content: bytes, like: Asset | None) -> Iterator[UploadPart]:
+    """The one part of a file that is in memory already; none of an empty one."""
+    if content:
+        yield UploadPart((key.resource_type, "upload"), _options(key, like), _name(key), len(content), lambda: content)
+
+
+def _name(key: AssetKey) -> str:
+    return key.public_id.rpartition("/")[2] or "file"
+
+
 def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[UploadPart]:
     try:
         size = file.stat().st_size
@@ -372,7 +388,7 @@ def _parts(key: AssetKey, file: Path, like: Asset | None) -> Iterator[UploadPart
                 yield UploadPart(
                     segments=(key.resource_type, "upload"),
                     options=_options(key, like),
-                    file_name=PurePosixPath(key.public_id).name or "file",
+                    file_name=_name(key),
                     size=last - first + 1,
                     content=partial(_piece, source, first, last - first + 1),
                     headers={}

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+"""As most services write a time."""
+
+
+_EMPTY = (None, "")
 
 
 class ShapeError(ValueError):
@@ -44,7 +49,7 @@ class JsonObject(dict[str, object]):
 
     def optional_text(self, name: str) -> str:
         """A string, or an empty one when it is absent or null."""
-        return "" if self.get(name) in (None, "") else self.text(name)
+        return self.text(name) if self.get(name) not in _EMPTY else ""
 
     def web_address(self, name: str) -> str:
         """The required address of a page or file; the caller decides whether to request it."""
@@ -139,13 +144,17 @@ def distinct(value: object) -> object:
 
 def _parse_moment(value: str) -> datetime | None:
     """ISO 8601 or `2026-11-23 09:33:54 +0000`, as aware UTC; None when malformed or implausible."""
-    compact = re.sub(r"\s*(UTC|GMT)$", "+00:00", value.strip())
     try:
-        found = datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", compact))
+        found = datetime.fromisoformat(value if _ISO.fullmatch(value) else _compact(value))
         at = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return at if is_ours(at) else None
+
+
+def _compact(value: str) -> str:
+    """The time without what ISO 8601 does not know."""
+    return re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", re.sub(r"\s*(UTC|GMT)$", "+00:00", value.strip()))
 
 
 def _kind(value: object) -> str:

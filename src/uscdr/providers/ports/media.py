@@ -60,6 +60,14 @@ class Media(Protocol):
         """
         ...
 
+    def listing(self, resource_type: ResourceType) -> Iterator[tuple[Asset, ...]]:
+        """The same pages without who has access: `access_of` may be asked meanwhile."""
+        ...
+
+    def access_of(self, resource_type: ResourceType) -> Mapping[AssetKey, Access]:
+        """Who has access to each file, one call for every PAGE of them; empty when the service does not say."""
+        ...
+
     def look_up(self, keys: Sequence[AssetKey]) -> Mapping[AssetKey, Asset]:
         """The named assets that exist, including placeholders; one call for LOOKUP_BATCH of one resource type."""
         ...
@@ -76,8 +84,10 @@ class Media(Protocol):
         """
         ...
 
-    def upload(self, key: AssetKey, file: Path, *, like: Asset | None = None) -> Asset:
-        """Upload `file` under exactly this id; replaces an existing file and clears the CDN (write, idempotent).
+    def upload(self, key: AssetKey, file: Path | bytes, *, like: Asset | None = None) -> Asset:
+        """Upload a file, or its bytes, under exactly this id (write, idempotent).
+
+        It replaces an existing file and clears the CDN.
 
         Tags, context, metadata, folder, display name and access are those of `like`. Large files are sent in chunks.
         """

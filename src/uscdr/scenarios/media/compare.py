@@ -93,6 +93,13 @@ class MediaSurvey:
         before, after = self.held.get(asset.key), ListedAsset.of(asset)
         self.held[asset.key] = after if after.access or before is None else after._replace(access=before.access)
 
+    def tell_access(self, told: Mapping[AssetKey, Access]) -> None:
+        """Take in who has access to the listed files, where the listing did not say it."""
+        for key, access in told.items():
+            held = self.held.get(key)
+            if held is not None and held.access is None:
+                self.held[key] = held._replace(access=access)
+
     def orphans(self) -> Iterable[AssetKey]:
         """Files that no row refers to."""
         return (key for key, asset in self.held.items() if not asset.placeholder and key not in self.wanted)
@@ -136,12 +143,10 @@ class MediaSurvey:
     ) -> dict[AssetKey, FileState]:
         """The state of every file that rows refer to. `digests` is by key and version."""
         return {
-            key: FileState.of(
-                held,
-                known.get(key),
-                digests.get((key, held.version if held else 0), ""),
-                size=wanted.bytes,
-                window=window,
+            key: FileState.of(None, None)
+            if held is None
+            else FileState.of(
+                held, known.get(key), digests.get((key, held.version), ""), size=wanted.bytes, window=window
             )
             for key, wanted in self.wanted.items()
             for held in (self.held.get(key),)

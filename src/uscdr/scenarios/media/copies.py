@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from typing_extensions import override
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import below, opened
 from uscdr.models.media import DELIVERIES, IMAGES, AssetKey, KnownAsset
+from uscdr.threads import run_all
+from uscdr.write_guard import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import PurePath
 
+    from uscdr.models.data_settings import ResourceType
     from uscdr.scenarios.config import MediaSettings
 
 
@@ -33,8 +36,11 @@ class MediaFiles(Protocol):
         """Every copy there is."""
         ...
 
-    def open(self, key: AssetKey) -> AbstractContextManager[Path]:
-        """The copy as a file, checked against its digest; gone (or untouched) when the context ends."""
+    def open(self, key: AssetKey) -> AbstractContextManager[Path | bytes]:
+        """The copy as a file, or the bytes of a short one, checked against its digest.
+
+        The file is gone (or untouched) when the context ends.
+        """
         ...
 
 
@@ -45,11 +51,26 @@ _PIECE = 1024 * 1024
 VIDEOS = frozenset({".mp4", ".mov", ".webm", ".avi", ".mkv", ".mp3", ".wav"})
 
 
+_READERS = 2
+"""Threads that read and hash a folder's files: more wait for each other."""
+
+
+class _Name(NamedTuple):
+    """A file's type and id, however it is delivered."""
+
+    resource_type: ResourceType
+    public_id: str
+
+
+_Described = tuple[str, KnownAsset, tuple[_Name, ...]]
+"""A file's path, what it is, and the names that it may have had."""
+
+
 class FolderFiles:
     """`MediaFiles` of one folder. Raises BadInput when it is not a folder or is empty.
 
-    Hidden files and links that lead out of the folder are skipped. A file is read twice, for its digests and for the
-    upload; it must be the same both times.
+    Hidden files and links that lead out of the folder are skipped. A file is read for its digests and again for the
+    upload; it must be the same both times. What is checked of a short one is what is sent.
     """
 
     def __init__(self, root: Path, settings: MediaSettings) -> None:
@@ -75,40 +96,46 @@ class FolderFiles:
                 raise BadInput(f"The folder {self._root} has no files.", next_action="Name another folder.")
         return self._known
 
-    def _read(self) -> Iterator[tuple[str, KnownAsset, tuple[AssetKey, ...]]]:
-        for path in self._files():
-            inside = path.relative_to(self._root)
-            if any(part.startswith(".") for part in inside.parts) or not self._is_ours(path):
-                continue
-            yield str(path), _describe(path, self._settings.tag), _keys(inside, self._settings.prefix)
+    def _read(self) -> Iterator[_Described]:
+        files = [(path, inside) for path, inside in self._files() if self._is_ours(path)]
+        described = run_all([partial(_describe, path, self._settings.tag) for path, _ in files], workers=_READERS)
+        for (path, inside), known in zip(files, described, strict=True):
+            yield str(path), known, _keys(inside, self._settings.prefix)
 
-    def _files(self) -> list[Path]:
+    def _files(self) -> list[tuple[Path, str]]:
+        """Each file that is not hidden, and its name within the folder."""
+        begin = len(str(self._root).rstrip("/")) + 1
         try:
-            return sorted(below(self._root))
+            found = sorted(below(self._root), key=lambda path: path.parts)
         except OSError as error:
             raise _unreadable("A directory in the folder", error) from None
+        named = ((path, str(path)[begin:]) for path in found)
+        return [(path, inside) for path, inside in named if not f"/{inside}".count("/.")]
 
     def _is_ours(self, path: Path) -> bool:
         # Directories that are links are not entered: only a link itself can lead out.
         return path.is_file() and (not path.is_symlink() or path.resolve().is_relative_to(self._root))
 
     @contextmanager
-    def open(self, key: AssetKey) -> Iterator[Path]:
-        """The file itself; it is not changed."""
+    def open(self, key: AssetKey) -> Iterator[Path | bytes]:
+        """The bytes of a short file, or the file itself; it is not changed."""
         known, path = self._described()[key], self._described().path(key)
-        if _sha256(path) != known.sha256:
+        content = _content(path, known.bytes) if known.bytes <= SHORT else None
+        if (_sha256(path) if content is None else hashlib.sha256(content).hexdigest()) != known.sha256:
             raise CheckFailed(
                 "A file in the folder changed while it was used.",
                 next_action="Start again when nothing writes to the folder.",
             )
-        yield path
+        yield path if content is None else content
 
 
 class _Inventory(Mapping[AssetKey, KnownAsset]):
     """What a folder has. It does not say how its files were delivered: each is there by every delivery type."""
 
-    def __init__(self, files: Iterable[tuple[str, KnownAsset, tuple[AssetKey, ...]]]) -> None:
-        self._files = {(key.resource_type, key.public_id): (path, known) for path, known, keys in files for key in keys}
+    def __init__(self, files: Iterable[_Described]) -> None:
+        self._files: dict[tuple[ResourceType, str], tuple[str, KnownAsset]] = {
+            name: (path, known) for path, known, names in files for name in names
+        }
 
     @override
     def __getitem__(self, key: AssetKey) -> KnownAsset:
@@ -129,18 +156,16 @@ class _Inventory(Mapping[AssetKey, KnownAsset]):
         return Path(self._files[key.resource_type, key.public_id][0])
 
 
-def _keys(inside: PurePath, prefix: str) -> tuple[AssetKey, ...]:
-    """The ids that a file of this name may have had: a picture's has no extension, a raw file's does."""
-    name = inside.as_posix() if inside.as_posix().startswith(prefix) else prefix + inside.as_posix()
-    suffix = inside.suffix.lower()
-    bare = name.removesuffix(inside.suffix) if inside.suffix else name
-    raw = AssetKey(resource_type="raw", public_id=name)
+def _keys(inside: str, prefix: str) -> tuple[_Name, ...]:
+    """The names that a file may have had: a picture's has no extension, a raw file's does."""
+    name = inside if inside.startswith(prefix) else prefix + inside
+    ending = PurePosixPath(inside).suffix
+    bare, suffix, raw = name.removesuffix(ending), ending.lower(), _Name("raw", name)
     if suffix in IMAGES or suffix == ".pdf":
-        image = tuple(AssetKey(resource_type="image", public_id=one) for one in dict.fromkeys((bare, name)))
-        return (*image, raw)
+        return (*(_Name("image", one) for one in dict.fromkeys((bare, name))), raw)
     if suffix in VIDEOS:
-        return (AssetKey(resource_type="video", public_id=bare), raw)
-    return (raw,) if suffix else (AssetKey(resource_type="image", public_id=name), raw)
+        return (_Name("video", bare), raw)
+    return (raw,) if suffix else (_Name("image", name), raw)
 
 
 def _describe(path: Path, tag: str) -> KnownAsset:
@@ -164,6 +189,15 @@ def _sha256(path: Path) -> str:
             while piece := file.read(_PIECE):
                 digest.update(piece)
         return digest.hexdigest()
+    except OSError as error:
+        raise _unreadable("A file in the folder", error) from None
+
+
+def _content(path: Path, size: int) -> bytes:
+    """The bytes of a file that had so many; one more shows that it has grown."""
+    try:
+        with opened(path) as file:
+            return file.read(size + 1)
     except OSError as error:
         raise _unreadable("A file in the folder", error) from None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from uscdr.errors import BadInput, NotFound, RateLimited
 from uscdr.models.base import Call, Fact
-from uscdr.models.media import RESOURCE_TYPES, Asset, AssetDetails, AssetKey, FileReferences, KnownAsset
+from uscdr.models.media import RESOURCE_TYPES, Access, Asset, AssetDetails, AssetKey, FileReferences, KnownAsset
 from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey
 from uscdr.scenarios.media.repair import MediaCache, has_file, undecided
 from uscdr.scenarios.steps.base import ScenarioStep
@@ -144,14 +144,17 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         """The comparison of cloud and database; repeated if `fresh`, or if the last one is too old."""
         book = self.book
         if book.survey is None or fresh or book.survey.age > SURVEY_AGE:
-            survey = MediaSurvey()
+            book.survey, survey = None, MediaSurvey()  # the former one makes room
             self.cloud()  # opened here: the listings share it
             references: list[FileReferences] = []
             tasks: list[Callable[[], object]] = [
                 partial(self._list_kind, kind, survey, tell) for kind in RESOURCE_TYPES
             ]
+            told = dict[AssetKey, Access]()
+            tasks += [partial(self._ask_for_access, kind, told, tell) for kind in RESOURCE_TYPES]
             tasks += [partial(self._read_references, references, tell), partial(self.copies, tell)]
             self.together(tasks)
+            survey.tell_access(told)
             self._resolve(survey, references[0], tell)
             book.survey = survey
         return book.survey
@@ -163,11 +166,16 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
 
     def _list(self, kind: ResourceType, tell: Reporter) -> dict[AssetKey, ListedAsset]:
         found: dict[AssetKey, ListedAsset] = {}
-        for page in self.cloud().list_assets(kind):
+        for page in self.cloud().listing(kind):
             self._deps.stop.check()
             found |= {asset.key: ListedAsset.of(asset) for asset in page}
             tell.progress(f"listing {kind} files", len(found))
         return found
+
+    def _ask_for_access(self, kind: ResourceType, told: dict[AssetKey, Access], tell: Reporter) -> None:
+        found = self.allowed(partial(self.cloud().access_of, kind), tell)
+        with self.book.lock:
+            told |= found
 
     def _read_references(self, references: list[FileReferences], tell: Reporter) -> None:
         tell.progress("reading file references from the database")

@@ -277,8 +277,9 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
 
     def _misopened(self) -> dict[AssetKey, Access]:
         """Wrong access settings of files that are not uploaded: an upload also sets the access."""
-        uploaded = set(self._wanted())
-        return {key: access for key, access in self.book.misopened().items() if key not in uploaded}
+        misopened = self.book.misopened()
+        uploaded = set(self._wanted()) if misopened else ()
+        return {key: access for key, access in misopened.items() if key not in uploaded}
 
     def _wanted(self) -> tuple[AssetKey, ...]:
         return self.book.repairs(own_backup=not self.another).upload
@@ -346,8 +347,8 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
         if files is None:
             return False
         try:
-            with files.open(key) as path, self.place.uploads.sending(key):
-                asset = self._uploaded(key, path, self._like(key, known), tell)
+            with files.open(key) as copy, self.place.uploads.sending(key):
+                asset = self._uploaded(key, copy, self._like(key, known), tell)
         except CheckFailed as error:
             # One damaged copy must not stop the others; the verification names its rows.
             tell.warn(f"uscdr cannot use a copy: {error.message}")
@@ -372,13 +373,13 @@ class UploadCopies(MediaStep[_UploadSeen, MediaUploaded]):
             self._set_access(key, known.access, tell)
         return True
 
-    def _uploaded(self, key: AssetKey, path: Path, like: Asset, tell: Reporter) -> Asset:
+    def _uploaded(self, key: AssetKey, copy: Path | bytes, like: Asset, tell: Reporter) -> Asset:
         """Upload one file; after a lost answer, look for it before a new attempt."""
         survey = self.survey(tell)
         before = survey.held.get(key)
         for _ in range(MOST_TRIES):
             try:
-                return self.allowed(partial(self.cloud().upload, key, path, like=like), tell)
+                return self.allowed(partial(self.cloud().upload, key, copy, like=like), tell)
             except AnswerLost:
                 there = self.allowed(partial(self.cloud().look_up, [key]), tell).get(key)
             if there is not None and there.present and (before is None or there.version != before.version):

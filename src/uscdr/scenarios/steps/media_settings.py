@@ -15,6 +15,7 @@ from uscdr.models.media import CLOUD, KEY, SECRET
 from uscdr.scenarios.results.media import MediaSettingsSet, MediaUploaded
 from uscdr.scenarios.steps.base import reads, writes
 from uscdr.scenarios.steps.media_base import MediaStep
+from uscdr.threads import Ahead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,9 +55,9 @@ class MediaSettingsStep(MediaStep[_SettingsSeen, MediaSettingsSet]):
 
     @override
     def probe(self, view: View, tell: Reporter) -> _SettingsSeen:
+        newest_one = Ahead(self._newest)
         now = self._deps.platform.config_vars(self._deps.app)
-        newest = self._newest()
-        wanted = self._wanted()
+        newest, wanted = newest_one.result(), self._wanted()
         return _SettingsSeen(
             wrong=tuple(name for name, value in wanted.items() if name not in now or not _same(now[name], value)),
             release=newest.version if newest else None,

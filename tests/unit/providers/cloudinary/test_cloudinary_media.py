@@ -436,6 +436,19 @@ def test_every_delivery_type_is_listed_with_who_may_have_it(stub: Stub, media: C
     assert str(ruled) == "access control: token, anonymous 2030-01-01T00:00:00Z"
 
 
+def test_the_listing_and_who_has_access_may_be_asked_apart(stub: Stub, media: CloudinaryMedia) -> None:
+    stub.page = 2
+    for number in range(5):
+        stub.put(f"media/{number}", b"a").access_control = RULES if number % 2 else []
+    listed = [asset.key for page in media.listing("image") for asset in page]
+    assert not any("search" in request for request in stub.requests)
+    stub.requests.clear()
+    told = media.access_of("image")
+    assert set(listed) == set(told)
+    assert [told[image(f"media/{number}")].restricted for number in range(5)] == [False, True, False, True, False]
+    assert set(stub.requests) == {"POST /v1_1/clinic/resources/search"}
+
+
 def test_who_only_wants_the_newest_pays_for_no_search(stub: Stub, media: CloudinaryMedia) -> None:
     stub.put("media/a", b"a")
     assert len(next(iter(media.list_assets("image", access=False)))) == 1

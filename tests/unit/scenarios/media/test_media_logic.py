@@ -16,6 +16,8 @@ from uscdr.errors import BadInput, CheckFailed, MachineError, RateLimited
 from uscdr.models.data_settings import ResourceType
 from uscdr.models.media import (
     DELIVERIES,
+    Access,
+    AccessRule,
     Asset,
     AssetDetails,
     AssetKey,
@@ -27,11 +29,12 @@ from uscdr.models.media import (
     Where,
 )
 from uscdr.scenarios.config import MediaSettings
-from uscdr.scenarios.media.compare import FileState, ListedAsset, Window
+from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey, Window
 from uscdr.scenarios.media.copies import FolderFiles
 from uscdr.scenarios.media.repair import Repairs, _before_the_change, _pages, _plan, _waiting, refusal
 from uscdr.scenarios.steps import media_base
 from uscdr.scenarios.steps.media_base import _within
+from uscdr.write_guard import SHORT
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -269,11 +272,44 @@ def test_a_folder_of_copies(tmp_path: Path) -> None:
     }
     assert known[key("media/avatars/me")].md5 == hashlib.md5(b"jpg").hexdigest()
     assert known[key("media/avatars/me")].tags == ("media",)
-    with files.open(key("media/avatars/me")) as path:
-        assert path.read_bytes() == b"jpg"
-    (root / "avatars" / "me.jpg").write_bytes(b"gpj")
-    with pytest.raises(CheckFailed), files.open(key("media/avatars/me")):
+    with files.open(key("media/avatars/me")) as copy:
+        assert copy == b"jpg"
+    for other in (b"gpj", b"jpg and more", b""):
+        (root / "avatars" / "me.jpg").write_bytes(other)
+        with pytest.raises(CheckFailed), files.open(key("media/avatars/me")):
+            pass
+
+
+def test_a_large_file_of_a_folder_is_not_held_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "long.jpg").write_bytes(b"x" * (SHORT + 1))
+    files = FolderFiles(tmp_path, MediaSettings())
+    with files.open(key("media/long")) as copy:
+        assert copy == tmp_path / "long.jpg"
+    (tmp_path / "long.jpg").write_bytes(b"y" * (SHORT + 1))
+    with pytest.raises(CheckFailed), files.open(key("media/long")):
         pass
+
+
+def test_of_files_that_may_have_had_one_id_the_last_in_order_counts(tmp_path: Path) -> None:
+    names = ("media/a.jpg", "media-old/b.jpg", "a.png", "media/a.gif", "media/.b/c.jpg", "d./e.jpg")
+    for number, name in enumerate(names):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * (number + 1))
+    known = FolderFiles(tmp_path, MediaSettings()).inventory()
+    assert {one.public_id: known[one].bytes for one in known if one == key(one.public_id)} == {
+        "media/a": 1, "media/a.png": 3, "media/a.gif": 4, "media/a.jpg": 1, "media/media-old/b": 2,
+        "media/media-old/b.jpg": 2, "media/d./e": 6, "media/d./e.jpg": 6,
+    }  # fmt: skip
+
+
+def test_who_has_access_is_taken_in_where_the_listing_did_not_say_it() -> None:
+    survey = MediaSurvey()
+    told, open_ = Access(rules=(AccessRule(access_type="token"),)), Access()
+    for name, access in (("said", open_), ("not said", None)):
+        survey.note(Asset(key=key(name), access=access))
+    survey.tell_access({key("said"): told, key("not said"): told, key("not there"): told})
+    assert {one.public_id: held.access for one, held in survey.held.items()} == {"said": open_, "not said": told}
 
 
 def test_a_folder_that_is_none_or_empty(tmp_path: Path) -> None:
