@@ -226,7 +226,8 @@ def test_a_watch_of_many_rounds_keeps_no_connection_open(desk: VerifyDesk) -> No
         open_files.extend(len(list(Path(f"/proc/{watch.pid}/fd").iterdir())) for _ in islice(ends, MANY))
         watch.send_signal(signal.SIGINT)
     assert len(open_files) == MANY
-    assert max(open_files[-3:]) <= max(open_files[:3]) + 3, open_files
+    # A count may fall into the next round, which has its connections open: the least of some is between two rounds.
+    assert min(open_files[-5:]) <= min(open_files[:5]) + 3, open_files
 
 
 def measured(path: Path) -> dict[str, float]:
