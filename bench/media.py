@@ -21,10 +21,12 @@ from bench.rows import Pairs, Row
 from bench.sandboxes import Bench, sandbox
 from uscdr.sandbox.media import samples
 
-PART = "media"
+PART = "Media from a folder"
 FEW, MANY = 1_000, 10_000
 DELAYS = {FEW: (0.0, 0.05, 0.2), MANY: (0.0, 0.05)}
 """Seconds that each answer waits, by number of files. Ten thousand at 0.2 s would take four minutes more."""
+AIMED, ALONE_AIM, WHOLE_AIM = 0.05, 1.0, 1.25
+"""The latency that the aims are for; what is measured with another one is a fact."""
 ROUNDS = {FEW: 3, MANY: 1}
 _OWN = 81
 """Files of the clinic itself, with a few patients."""
@@ -72,9 +74,10 @@ def measure() -> Iterator[Row]:
 def _rows(files: int, delay: float, ours: _Seen, theirs: _Seen) -> Iterator[Row]:
     what, against = f"{files:,} files at {1000 * delay:.0f} ms a call", "cld sync --push"
     alone = Pairs(tuple(ours.without), tuple(theirs.seconds))
-    yield Row(PART, f"recover media --from, {what}, without its checks", against, alone, aim=1.0)
+    aims = (ALONE_AIM, WHOLE_AIM) if delay == AIMED else (None, None)
+    yield Row(PART, f"recover media --from, {what}, without its checks", against, alone, aim=aims[0])
     whole = Pairs(tuple(ours.seconds), tuple(theirs.seconds))
-    yield Row(PART, f"the same with its checks, {what}", against, whole, aim=1.25, megabytes=ours.megabytes)
+    yield Row(PART, f"the same with its checks, {what}", against, whole, aim=aims[1], megabytes=ours.megabytes)
     wanted = Pairs(tuple(ours.calls), (float(files),) * len(ours.calls))
     yield Row(PART, f"its calls to the service, {what}", "files", wanted, unit="calls", aim=1.1)
 

@@ -80,10 +80,10 @@ def measure() -> Iterator[Row]:
         sides = _Timed(bench, dump)
         against = "initdb, start, pg_restore -j2, stop"
         whole = Pairs.alternate(sides.proven, sides.bare, ROUNDS)
-        yield Row("proof", f"prove {size}, decrypted from a copy", against, whole, aim=DECRYPTED_AIM,
+        yield Row("Proof of a backup", f"prove {size}, decrypted from a copy", against, whole, aim=DECRYPTED_AIM,
                   megabytes=sides.megabytes, note=f"the whole command; memory aim {MEMORY} MB")  # fmt: skip
         alone = Pairs.alternate(sides.alone, sides.bare, ROUNDS)
-        yield Row("proof", f"prove {size}, without decryption", against, alone, aim=PLAIN_AIM,
+        yield Row("Proof of a backup", f"prove {size}, without decryption", against, alone, aim=PLAIN_AIM,
                   megabytes=sides.megabytes, note="its own seconds, with start and stop")  # fmt: skip
 
 
