@@ -143,7 +143,8 @@ class Stand:
     def audit(self) -> list[dict[str, Any]]:
         """Every request the providers received."""
         text = (self.home / "sandbox" / "audit.jsonl").read_text()
-        return [json.loads(line) for line in text.splitlines() if line]
+        whole = text[: text.rfind("\n") + 1]  # the last line may be under way
+        return [json.loads(line) for line in whole.splitlines() if line]
 
     def mark(self) -> int:
         """Where the audit stands."""
