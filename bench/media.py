@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -89,6 +90,7 @@ class _Cloud:
         self._bench = bench
         self._home = bench.root / "sandbox"
         self._folder = bench.root / "folder"
+        self._blobs = self._home / "media" / "blobs"
         self._resize()
         self.files = sum(1 for _ in self._copied())
 
@@ -117,7 +119,7 @@ class _Cloud:
             path = self._folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             size = self._sized.get(name)
-            kept = self._home / "media" / "blobs" / etag[:2] / etag
+            kept = self._blobs / etag[:2] / etag
             path.write_bytes(samples.content(name, size) if size else kept.read_bytes())
             yield path
 
@@ -146,8 +148,12 @@ class _Cloud:
         return ours, theirs
 
     def _emptied(self) -> int:
-        """Take every file and its backup from the cloud; returns how many calls there were so far."""
+        """Take every file and its backup from the cloud; returns how many calls there were so far.
+
+        Also its content from the disk: whoever uploads first would write it, and the other would find it there.
+        """
         (self._folder / ".cld-sync").unlink(missing_ok=True)
+        shutil.rmtree(self._blobs)
         with closing(self._books()) as books:
             books.execute("DELETE FROM assets")
             books.execute("DELETE FROM versions")

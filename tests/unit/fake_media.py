@@ -253,7 +253,7 @@ class Copies:
         self._content = cloud.contents()
         self._known = {
             key: KnownAsset(
-                bytes=len(content), md5=md5(content), sha256=hashlib.sha256(content).hexdigest() if files else "",
+                bytes=len(content), digest=md5(content), file=files,
                 version=cloud.assets[key].version, tags=("media", "kept"), access=cloud.assets[key].access,
             )
             for key, content in self._content.items()

@@ -230,7 +230,7 @@ class KitReader:
     def _known(self, entry: MediaEntry) -> KnownAsset:
         note, asset = self.note(entry), entry.asset
         return KnownAsset(
-            bytes=note.bytes, md5=note.md5, sha256=note.sha256, version=asset.version, format=asset.format,
+            bytes=note.bytes, digest=note.md5, file=bool(note.sha256), version=asset.version, format=asset.format,
             tags=asset.tags, context=asset.context, asset_folder=asset.asset_folder, display_name=asset.display_name,
             metadata=asset.metadata, access=asset.access,
         )  # fmt: skip

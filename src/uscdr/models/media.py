@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import PurePosixPath
@@ -18,7 +19,7 @@ from uscdr.models.data_settings import ColumnName, ResourceType, TableName
 from uscdr.models.postgres import Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 RESOURCE_TYPES: tuple[ResourceType, ...] = ("image", "raw", "video")
 Delivery = Literal["upload", "private", "authenticated"]
@@ -185,13 +186,14 @@ class MediaAccount(Fact):
 class KnownAsset(Fact):
     """The description of an asset in a copy: enough to compare with the original and to upload it again.
 
-    `md5` is the service's `etag`; `bytes`, `md5` and `sha256` are of the original file.
+    `bytes` and `digest` are of the original file.
     """
 
     bytes: int
-    md5: str
-    sha256: str = ""
-    """Empty when the copy has only the description, not the file."""
+    digest: str | Callable[[], str]
+    """Its MD5, or what reads it from the copy when it is first needed."""
+    file: bool = False
+    """Whether the copy has the file, not only the description."""
     version: int = 0
     format: str = ""
     tags: tuple[str, ...] = ()
@@ -201,6 +203,11 @@ class KnownAsset(Fact):
     metadata: dict[str, str] = Field(default_factory=dict)
     access: Access | None = None
     """None when the copy lacks it."""
+
+    @cached_property
+    def md5(self) -> str:
+        """The service's `etag`. Raises MachineError when it cannot be read."""
+        return self.digest if isinstance(self.digest, str) else self.digest()
 
 
 class StoredReference(Fact):
@@ -457,16 +464,8 @@ def _of_name(name: str, kind: Kind, prefix: str) -> NameReading:
 def _other_names(name: str, kind: Kind, prefix: str, first: tuple[AssetKey, ...]) -> tuple[AssetKey, ...]:
     public_id = name if name.startswith(prefix) else prefix + name
     versioned = re.fullmatch(r"v\d+/(.+)", name)
-    bare = dict.fromkeys(
-        (
-            public_id,
-            name,
-            MEDIA + name,
-            name.removeprefix(MEDIA),
-            unquote(public_id),
-            versioned[1] if versioned else name,
-        )
-    )
+    last = versioned[1] if versioned else name
+    bare = dict.fromkeys((public_id, name, MEDIA + name, name.removeprefix(MEDIA), unquote(public_id), last))
     open_ones = [key for one in bare for key in (*_by_kind(one, kind), *_by_kind(one, "video"))]
     others = dict.fromkeys(key.by(delivery) for delivery in DELIVERIES for key in (*first, *open_ones))
     return tuple(key for key in others if key not in first)
@@ -476,7 +475,7 @@ def _by_kind(public_id: str, kind: Kind) -> Iterator[AssetKey]:
     if kind != "by_extension":
         yield from _forms(public_id, kind)
         return
-    suffix = _suffix(public_id).lower()
+    suffix = suffix_of(public_id).lower()
     # A file without an extension came from the image storage; any other non-image is raw.
     order: tuple[ResourceType, ...] = ("image", "raw") if suffix in IMAGES or not suffix else ("raw", "image")
     for one in (*order, "video") if suffix in _VIDEOS else order:
@@ -485,14 +484,14 @@ def _by_kind(public_id: str, kind: Kind) -> Iterator[AssetKey]:
 
 def _forms(public_id: str, kind: ResourceType) -> tuple[AssetKey, ...]:
     whole = _key(kind, public_id)
-    suffix = _suffix(public_id)
+    suffix = suffix_of(public_id)
     if kind == "raw" or not suffix:
         return (whole,)
     return (_key(kind, public_id.removesuffix(suffix)), whole)
 
 
-def _suffix(name: str) -> str:
-    """As `PurePosixPath.suffix`, at a tenth of its cost."""
+def suffix_of(name: str) -> str:
+    """The extension with its dot, as `PurePosixPath.suffix` says it, at a tenth of its cost."""
     base = name.rpartition("/")[2]
     if base in ("", "."):
         return PurePosixPath(name).suffix

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from typing_extensions import override
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.files import below, opened
-from uscdr.models.media import DELIVERIES, IMAGES, AssetKey, KnownAsset
-from uscdr.threads import run_all
+from uscdr.models.media import DELIVERIES, IMAGES, AssetKey, KnownAsset, suffix_of
 from uscdr.write_guard import SHORT
 
 if TYPE_CHECKING:
@@ -51,10 +51,6 @@ _PIECE = 1024 * 1024
 VIDEOS = frozenset({".mp4", ".mov", ".webm", ".avi", ".mkv", ".mp3", ".wav"})
 
 
-_READERS = 2
-"""Threads that read and hash a folder's files: more wait for each other."""
-
-
 class _Name(NamedTuple):
     """A file's type and id, however it is delivered."""
 
@@ -62,15 +58,16 @@ class _Name(NamedTuple):
     public_id: str
 
 
-_Described = tuple[str, KnownAsset, tuple[_Name, ...]]
-"""A file's path, what it is, and the names that it may have had."""
+_Described = tuple["_Copy", KnownAsset, tuple[_Name, ...]]
+"""A file, what it is, and the names that it may have had."""
 
 
 class FolderFiles:
     """`MediaFiles` of one folder. Raises BadInput when it is not a folder or is empty.
 
-    Hidden files and links that lead out of the folder are skipped. A file is read for its digests and again for the
-    upload; it must be the same both times. What is checked of a short one is what is sent.
+    Hidden files and links that lead out of the folder are skipped. The plan needs sizes; a file is read when the cloud
+    has one to compare it with, and for its upload. It must be the same each time. What is hashed of a short one is what
+    is sent.
     """
 
     def __init__(self, root: Path, settings: MediaSettings) -> None:
@@ -97,10 +94,12 @@ class FolderFiles:
         return self._known
 
     def _read(self) -> Iterator[_Described]:
-        files = [(path, inside) for path, inside in self._files() if self._is_ours(path)]
-        described = run_all([partial(_describe, path, self._settings.tag) for path, _ in files], workers=_READERS)
-        for (path, inside), known in zip(files, described, strict=True):
-            yield str(path), known, _keys(inside, self._settings.prefix)
+        tags = (self._settings.tag,) if self._settings.tag else ()
+        for path, inside in self._files():
+            if self._is_ours(path):
+                copy = _Copy.of(path)
+                known = KnownAsset(bytes=copy.bytes, digest=copy.md5, file=True, tags=tags)
+                yield copy, known, _keys(inside, self._settings.prefix)
 
     def _files(self) -> list[tuple[Path, str]]:
         """Each file that is not hidden, and its name within the folder."""
@@ -119,22 +118,67 @@ class FolderFiles:
     @contextmanager
     def open(self, key: AssetKey) -> Iterator[Path | bytes]:
         """The bytes of a short file, or the file itself; it is not changed."""
-        known, path = self._described()[key], self._described().path(key)
-        content = _content(path, known.bytes) if known.bytes <= SHORT else None
-        if (_sha256(path) if content is None else hashlib.sha256(content).hexdigest()) != known.sha256:
+        copy = self._described().copy(key)
+        try:
+            content = copy.content() if copy.bytes <= SHORT else None
+            unchanged = copy.still_has(_md5(copy.path) if content is None else _md5_of(content))
+        except OSError as error:
+            raise _unread(error) from None
+        if not unchanged:
             raise CheckFailed(
                 "A file in the folder changed while it was used.",
                 next_action="Start again when nothing writes to the folder.",
             )
-        yield path if content is None else content
+        yield copy.path if content is None else content
+
+
+class _Copy:
+    """One file of a folder, as it was when the folder was looked through: its size, and when it was written."""
+
+    def __init__(self, path: Path, seen: os.stat_result) -> None:
+        self.path = path
+        self.bytes = seen.st_size
+        self._written = seen.st_mtime_ns
+        self._md5 = ""
+
+    @classmethod
+    def of(cls, path: Path) -> _Copy:
+        """The file at `path`. Raises MachineError if it cannot be opened."""
+        try:
+            with opened(path) as file:
+                return cls(path, os.fstat(file.fileno()))
+        except OSError as error:
+            raise _unreadable("A file in the folder", error) from None
+
+    def md5(self) -> str:
+        """The service's digest of it, read when it is first needed. Raises MachineError."""
+        if not self._md5:
+            try:
+                self._md5 = _md5(self.path)
+            except OSError as error:
+                raise _unreadable("A file in the folder", error) from None
+        return self._md5
+
+    def content(self) -> bytes:
+        """Its bytes; one more than it had shows that it has grown. Raises OSError."""
+        with opened(self.path) as file:
+            return file.read(self.bytes + 1)
+
+    def still_has(self, md5: str) -> bool:
+        """Whether it is as it was, now that its bytes were read again and have this digest. Raises OSError."""
+        now = self.path.stat()
+        if (now.st_size, now.st_mtime_ns) != (self.bytes, self._written) or self._md5 not in ("", md5):
+            return False
+        self._md5 = md5
+        return True
 
 
 class _Inventory(Mapping[AssetKey, KnownAsset]):
     """What a folder has. It does not say how its files were delivered: each is there by every delivery type."""
 
     def __init__(self, files: Iterable[_Described]) -> None:
-        self._files: dict[tuple[ResourceType, str], tuple[str, KnownAsset]] = {
-            name: (path, known) for path, known, names in files for name in names
+        self._files: dict[tuple[ResourceType, str], tuple[_Copy, KnownAsset]] = {
+            name: (copy, known) for copy, known, names in files for name in names
         }
 
     @override
@@ -151,15 +195,15 @@ class _Inventory(Mapping[AssetKey, KnownAsset]):
     def __len__(self) -> int:
         return len(DELIVERIES) * len(self._files)
 
-    def path(self, key: AssetKey) -> Path:
-        """Where the file is."""
-        return Path(self._files[key.resource_type, key.public_id][0])
+    def copy(self, key: AssetKey) -> _Copy:
+        """The file itself."""
+        return self._files[key.resource_type, key.public_id][0]
 
 
 def _keys(inside: str, prefix: str) -> tuple[_Name, ...]:
     """The names that a file may have had: a picture's has no extension, a raw file's does."""
     name = inside if inside.startswith(prefix) else prefix + inside
-    ending = PurePosixPath(inside).suffix
+    ending = suffix_of(inside)
     bare, suffix, raw = name.removesuffix(ending), ending.lower(), _Name("raw", name)
     if suffix in IMAGES or suffix == ".pdf":
         return (*(_Name("image", one) for one in dict.fromkeys((bare, name))), raw)
@@ -168,38 +212,24 @@ def _keys(inside: str, prefix: str) -> tuple[_Name, ...]:
     return (raw,) if suffix else (_Name("image", name), raw)
 
 
-def _describe(path: Path, tag: str) -> KnownAsset:
-    # The service's own digest is MD5.
-    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
-    try:
-        with opened(path) as file:
-            while piece := file.read(_PIECE):
-                md5.update(piece)
-                sha256.update(piece)
-                size += len(piece)
-    except OSError as error:
-        raise _unreadable("A file in the folder", error) from None
-    return KnownAsset(bytes=size, md5=md5.hexdigest(), sha256=sha256.hexdigest(), tags=(tag,) if tag else ())
+def _md5(path: Path) -> str:
+    """Of a file's bytes, read by pieces. Raises OSError."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with opened(path) as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with opened(path) as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-        return digest.hexdigest()
-    except OSError as error:
-        raise _unreadable("A file in the folder", error) from None
+def _md5_of(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def _content(path: Path, size: int) -> bytes:
-    """The bytes of a file that had so many; one more shows that it has grown."""
-    try:
-        with opened(path) as file:
-            return file.read(size + 1)
-    except OSError as error:
-        raise _unreadable("A file in the folder", error) from None
+def _unread(error: OSError) -> MachineError | CheckFailed:
+    """A bad place of a disk spoils one file, and the others can be used; anything else stops the work."""
+    if error.errno != errno.EIO:
+        return _unreadable("A file in the folder", error)
+    return CheckFailed("The disk cannot read a file in the folder.", next_action="Look for another copy of it.")
 
 
 def _unreadable(what: str, error: OSError) -> MachineError:

@@ -108,7 +108,7 @@ def _plan(
 def has_file(copies: Mapping[AssetKey, KnownAsset], key: AssetKey) -> bool:
     """Whether the copy has the bytes, not only the description."""
     known = copies.get(key)
-    return known is not None and bool(known.sha256)
+    return known is not None and known.file
 
 
 def _before_the_change(
@@ -128,7 +128,7 @@ def _before_the_change(
     if exact:
         return exact[-1]
     older = [v for v in usable if known.version and v.version < known.version]
-    if known.sha256 or not older or older[-1].bytes == details.asset.bytes:
+    if known.file or not older or older[-1].bytes == details.asset.bytes:
         return None
     return older[-1]
 

@@ -137,7 +137,7 @@ def held(*, size: int = 3, version: int = 7, etag: str = "", placeholder: bool =
     return ListedAsset(size, version, placeholder, 0.0, etag, "", (), {})
 
 
-KNOWN = KnownAsset(bytes=3, md5="abc", sha256="s", version=7)
+KNOWN = KnownAsset(bytes=3, digest="abc", file=True, version=7)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def chosen(
 
 
 def test_the_version_before_the_change() -> None:
-    described = KNOWN.model_copy(update={"sha256": ""})
+    described = KNOWN.model_copy(update={"file": False})
     assert chosen(versions((5, 3), (7, 3), (9, 99)), KNOWN) == "v7"
     assert chosen(versions((5, 3), (9, 99)), KNOWN) == "v5"
     assert chosen(versions((5, 2), (9, 99)), KNOWN) is None  # the copy itself is better
@@ -241,7 +241,7 @@ def test_every_bad_file_has_one_fate() -> None:
 def test_the_cost_is_reckoned_before() -> None:
     repairs = Repairs(restore=tuple(key(str(n)) for n in range(250)), upload=(key("u"),))
     quota = Quota(limit=500, remaining=10, resets_at=NOW + timedelta(minutes=10))
-    copies = {key("u"): KnownAsset(bytes=4_000_000, md5="m", sha256="s")}
+    copies = {key("u"): KnownAsset(bytes=4_000_000, digest="m", file=True)}
     cost = repairs.effort(copies, listed=[1200, 0, 0], searched=[600], quota=quota, now=NOW)
     assert (cost.calls, cost.uploads, cost.upload_bytes) == (3 + 5 + 2, 1, 4_000_000)
     assert cost.wait_seconds == 0
@@ -287,6 +287,42 @@ def test_a_large_file_of_a_folder_is_not_held_in_memory(tmp_path: Path) -> None:
         assert copy == tmp_path / "long.jpg"
     (tmp_path / "long.jpg").write_bytes(b"y" * (SHORT + 1))
     with pytest.raises(CheckFailed), files.open(key("media/long")):
+        pass
+
+
+def test_a_file_is_read_when_its_digest_is_needed_and_one_that_was_written_since_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "me.jpg"
+    path.write_bytes(b"jpg")
+    files = FolderFiles(tmp_path, MediaSettings())
+    known = files.inventory()[key("media/me")]
+    assert (known.bytes, known.file) == (3, True)
+    path.write_bytes(b"gpj")
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    with pytest.raises(CheckFailed, match="changed while it was used"), files.open(key("media/me")):
+        pass
+    path.unlink()
+    with pytest.raises(MachineError, match="file in the folder cannot be read"), files.open(key("media/me")):
+        pass
+    with pytest.raises(MachineError, match="file in the folder cannot be read"):
+        _ = known.md5
+
+
+def test_a_bad_place_of_the_disk_spoils_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("good", "bad"):
+        (tmp_path / f"{name}.jpg").write_bytes(b"jpg")
+    files = FolderFiles(tmp_path, MediaSettings())
+    assert len(files.inventory()) == 2 * 3 * len(DELIVERIES)
+    really = os.open
+
+    def opened(path: Path | str, flags: int, mode: int = 0o777) -> int:
+        if str(path).endswith("bad.jpg"):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return really(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", opened)
+    with files.open(key("media/good")) as copy:
+        assert copy == b"jpg"
+    with pytest.raises(CheckFailed, match="disk cannot read"), files.open(key("media/bad")):
         pass
 
 
