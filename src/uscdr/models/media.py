@@ -50,7 +50,7 @@ class AssetKey(Fact):
 
     def by(self, delivery: Delivery) -> AssetKey:
         """The same id by another delivery type."""
-        return _key(self.resource_type, self.public_id, delivery)
+        return AssetKey(resource_type=self.resource_type, public_id=self.public_id, delivery=delivery)
 
     @property
     def digest(self) -> str:
@@ -58,10 +58,6 @@ class AssetKey(Fact):
         import hashlib
 
         return hashlib.sha256(str(self).encode()).hexdigest()[:8]
-
-
-def _key(resource_type: ResourceType, public_id: str, delivery: Delivery = "upload") -> AssetKey:
-    return AssetKey(resource_type=resource_type, public_id=public_id, delivery=delivery)
 
 
 class AccessRule(Fact):
@@ -203,6 +199,11 @@ class KnownAsset(Fact):
     metadata: dict[str, str] = Field(default_factory=dict)
     access: Access | None = None
     """None when the copy lacks it."""
+
+    @property
+    def unread(self) -> bool:
+        """Whether its bytes must be read first to tell `md5`."""
+        return not isinstance(self.digest, str) and "md5" not in self.__dict__
 
     @cached_property
     def md5(self) -> str:
@@ -483,11 +484,11 @@ def _by_kind(public_id: str, kind: Kind) -> Iterator[AssetKey]:
 
 
 def _forms(public_id: str, kind: ResourceType) -> tuple[AssetKey, ...]:
-    whole = _key(kind, public_id)
+    whole = AssetKey(resource_type=kind, public_id=public_id)
     suffix = suffix_of(public_id)
     if kind == "raw" or not suffix:
         return (whole,)
-    return (_key(kind, public_id.removesuffix(suffix)), whole)
+    return (AssetKey(resource_type=kind, public_id=public_id.removesuffix(suffix)), whole)
 
 
 def suffix_of(name: str) -> str:

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from typing_extensions import override
@@ -19,6 +18,7 @@ from uscdr.write_guard import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from uscdr.models.data_settings import ResourceType
     from uscdr.scenarios.config import MediaSettings

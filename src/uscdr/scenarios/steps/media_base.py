@@ -156,6 +156,7 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
             self.together(tasks)
             survey.tell_access(told)
             self._resolve(survey, references[0], tell)
+            self._read_copies(survey, tell)
             book.survey = survey
         return book.survey
 
@@ -186,6 +187,16 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         configured = self._deps.services.cloudinary
         clouds = {self.cloud().cloud} | ({configured.cloud} if configured else set())
         survey.resolve(references, settings, clouds=frozenset(clouds), known=self.copies(tell))
+
+    def _read_copies(self, survey: MediaSurvey, tell: Reporter) -> None:
+        """Read the copies that are compared by their digest; the comparison itself would do it without a word."""
+        copies = self.copies(tell)
+        unread = [key for key in survey.compared_by_digest(copies) if copies[key].unread]
+        done = _Progress("reading copies that the cloud has, too", len(unread), tell)
+        for key in unread:
+            self._deps.stop.check()
+            _ = copies[key].md5
+            done.count()
 
     def fetch_digests(self, keys: Iterable[AssetKey], survey: MediaSurvey, tell: Reporter) -> None:
         """Download files and keep the MD5 of their bytes. Downloads do not count for the rate limit."""

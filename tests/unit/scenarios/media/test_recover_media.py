@@ -468,6 +468,22 @@ def test_a_folder_puts_an_authenticated_file_back_as_one_and_says_what_it_does_n
     assert "will be PUBLIC" in journal(run)
 
 
+def test_a_folder_tells_files_of_one_size_apart_by_their_bytes(run: MediaRun, tmp_path: Path) -> None:
+    keys = run.fill(9, backed_up=lambda n: False)
+    contents, root = run.cloud.contents(), tmp_path / "folder"
+    for key in keys:
+        path = root / f"{key.public_id}{'' if key.resource_type == 'raw' else '.jpg'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents[key])
+    for key in keys[:2]:
+        del run.cloud.assets[key]
+    run.cloud.put(keys[5], contents[keys[5]][::-1], backed_up=False)
+    run.copies = FolderFiles(root, MediaSettings())  # type: ignore[assignment]
+    assert code(run.begin()) is ExitCode.DONE
+    assert run.result("media_upload")["uploaded"] == 3
+    assert run.cloud.contents() == contents
+
+
 def test_names_that_nobody_understands_are_counted_by_column(run: MediaRun) -> None:
     run.fill(3)
     run.world.references += [
