@@ -6,9 +6,11 @@ import random
 import re
 import signal
 import sqlite3
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import kill_scenes
 from .kill import resume
@@ -44,6 +46,24 @@ class UploadScene(MediaScene):
         return [(str(one["resource_type"]), str(one["public_id"])) for one in effects if one["action"] == "upload"]
 
 
+class FolderScene(UploadScene):
+    """The same, from a folder with what the kit holds."""
+
+    name = "folder"
+
+    def __init__(self, stand: Stand, kit: str, env: Mapping[str, str]) -> None:
+        super().__init__(stand, kit, env)
+        self._folder = Path(tempfile.mkdtemp(prefix="folder-", dir=stand.root)) / "copies"
+        identity = env["USCDR_AGE_IDENTITY"]
+        where = ("--into", str(self._folder), "--part", "media", "--identity", identity)
+        stand.errand("--target", "sandbox", "kit", "restore", kit, *where)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """From the folder; the service has no backup of them."""
+        return ("--target", "sandbox", "recover", "media", "--from", str(self._folder / "media"))
+
+
 @dataclass(frozen=True)
 class _Flight:
     """What the resumed run told: how many uploads were in flight at the kill, and how many had arrived."""
@@ -54,11 +74,12 @@ class _Flight:
 
 def run(stand: Stand, tally: Tally, *, count: int, seed: int) -> None:
     """Uploads killed in their middle, then runs of the whole scenario cut short at any moment."""
-    chance, scene = random.Random(seed), UploadScene(stand, *build_kit(stand))
-    for _ in range(max(_FEWEST, count // _SHARE)):
+    chance, kit = random.Random(seed), build_kit(stand)
+    scenes = (UploadScene(stand, *kit), FolderScene(stand, *kit))
+    for number in range(max(_FEWEST, count // _SHARE)):
         if not tally.goes_on():
             return
-        _case(scene, tally, chance)
+        _case(scenes[number % len(scenes)], tally, chance)
     kill_scenes.run(stand, tally, make=kill_scenes.media, count=count, seed=seed)
 
 
@@ -81,7 +102,7 @@ def _case(scene: UploadScene, tally: Tally, chance: random.Random) -> None:
     wrong += resume(product, phrase, scene.command)
     doubles = _twice(scene, product)
     wrong += scene.complaints()
-    name = f"uploads killed at number {wanted}: {_told(product)}"
+    name = f"{scene.name} killed at number {wanted}: {_told(product)}"
     tally.case(name, wrong=wrong, doubles=doubles)
     tally.leak(name, stand.done_with(product))
 
