@@ -121,9 +121,9 @@ class FolderFiles:
         copy = self._described().copy(key)
         try:
             content = copy.content() if copy.bytes <= SHORT else None
-            unchanged = copy.still_has(_md5(copy.path) if content is None else _md5_of(content))
+            unchanged = copy.still_has(_hashed(copy.path) if content is None else _hash_of(content))
         except OSError as error:
-            raise _unread(error) from None
+            raise _spoiled(error) from None
         if not unchanged:
             raise CheckFailed(
                 "A file in the folder changed while it was used.",
@@ -154,7 +154,7 @@ class _Copy:
         """The service's digest of it, read when it is first needed. Raises MachineError."""
         if not self._md5:
             try:
-                self._md5 = _md5(self.path)
+                self._md5 = _hashed(self.path).md5
             except OSError as error:
                 raise _unreadable("A file in the folder", error) from None
         return self._md5
@@ -164,12 +164,12 @@ class _Copy:
         with opened(self.path) as file:
             return file.read(self.bytes + 1)
 
-    def still_has(self, md5: str) -> bool:
-        """Whether it is as it was, now that its bytes were read again and have this digest. Raises OSError."""
-        now = self.path.stat()
-        if (now.st_size, now.st_mtime_ns) != (self.bytes, self._written) or self._md5 not in ("", md5):
+    def still_has(self, read: _Hash) -> bool:
+        """Whether it is as it was, now that these bytes were read. Raises OSError."""
+        as_it_was = self.path.stat().st_mtime_ns == self._written and read.bytes == self.bytes
+        if not as_it_was or self._md5 not in ("", read.md5):
             return False
-        self._md5 = md5
+        self._md5 = read.md5
         return True
 
 
@@ -212,20 +212,28 @@ def _keys(inside: str, prefix: str) -> tuple[_Name, ...]:
     return (raw,) if suffix else (_Name("image", name), raw)
 
 
-def _md5(path: Path) -> str:
-    """Of a file's bytes, read by pieces. Raises OSError."""
-    digest = hashlib.md5(usedforsecurity=False)
+class _Hash(NamedTuple):
+    """What was read of a file: its MD5 and how many bytes."""
+
+    md5: str
+    bytes: int
+
+
+def _hashed(path: Path) -> _Hash:
+    """A file, read by pieces. Raises OSError."""
+    digest, size = hashlib.md5(usedforsecurity=False), 0
     with opened(path) as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
-    return digest.hexdigest()
+            size += len(piece)
+    return _Hash(digest.hexdigest(), size)
 
 
-def _md5_of(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+def _hash_of(content: bytes) -> _Hash:
+    return _Hash(hashlib.md5(content, usedforsecurity=False).hexdigest(), len(content))
 
 
-def _unread(error: OSError) -> MachineError | CheckFailed:
+def _spoiled(error: OSError) -> MachineError | CheckFailed:
     """A bad place of a disk spoils one file, and the others can be used; anything else stops the work."""
     if error.errno != errno.EIO:
         return _unreadable("A file in the folder", error)
