@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -116,3 +117,24 @@ def test_nonsense_ends_the_connection_and_nothing_else(place: Place) -> None:
             one.execute_command("FLY")
         with pytest.raises(redis.ResponseError, match="wrong number of arguments"):
             one.execute_command("LLEN")
+
+
+def test_commands_that_arrive_together_wait_together(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait moves the clock of the broker's loop on, and takes no time."""
+    waited, real = list[float](), place.loop.time
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(place.loop, "time", lambda: real() + sum(waited))
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    place.fault("slow:60", method="PING", count=0)
+    with socket.create_connection(("127.0.0.1", place.broker.port), timeout=10) as line:
+        line.sendall(f"AUTH {place.broker.password}\r\n".encode() + b"PING\r\n" * 5)
+        answers = line.makefile("rb")
+        assert [answers.readline() for _ in range(6)] == [b"+OK\r\n", *[b"+PONG\r\n"] * 5]
+        assert waited[0] > 0
+        assert max(waited[1:]) <= 0
+        line.sendall(b"PING\r\n")
+        assert answers.readline() == b"+PONG\r\n"
+    assert waited[5] > 0
