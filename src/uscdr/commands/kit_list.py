@@ -14,10 +14,8 @@ from uscdr.errors import BadInput
 from uscdr.kit.card import Printing
 from uscdr.kit.find import KitLine, Open
 from uscdr.kit.freshness import Freshness, Seen
-from uscdr.kit.manifest import Card, KitContact
-from uscdr.kit.reader import KitReader, read_card
+from uscdr.kit.manifest import Card, KitContact, read_card
 from uscdr.models.base import aged
-from uscdr.store.encryption import Identity
 from uscdr.ui.schemas import Schema
 from uscdr.ui.tables import show_table
 from uscdr.wiring.kits import KitLocations
@@ -27,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from uscdr.kit.reader import KitReader
     from uscdr.scenarios.config import Config
+    from uscdr.store.encryption import Identity
     from uscdr.store.store import Store
     from uscdr.ui.console import Output
     from uscdr.wiring.targets import Targets
@@ -91,6 +91,9 @@ def list_kits(targets: Targets, output: Output, wanted: KitChoice) -> None:
 
 
 def _opener(store: Store, identity: Path) -> Open:
+    from uscdr.kit.reader import KitReader
+    from uscdr.store.encryption import Identity
+
     keys = Identity.read(identity)
     return lambda kit: KitReader(store, kit, keys, state() / "scratch")
 
@@ -146,6 +149,9 @@ def _opened(store: Store, kit: str, wanted: KitChoice) -> KitReader | None:
     """The decrypted kit, or None without an identity file. Raises CheckFailed when the card is not the kit's."""
     if wanted.identity is None:
         return None
+    from uscdr.kit.reader import KitReader
+    from uscdr.store.encryption import Identity
+
     reader = KitReader(store, kit, Identity.read(wanted.identity), state() / "scratch")
     for doubt in reader.doubts:
         raise doubt

@@ -14,8 +14,8 @@ from uscdr.kit.card import Checksums
 from uscdr.kit.collect.app import current_release
 from uscdr.kit.collect.sources import Absent, Unavailable, present
 from uscdr.kit.freshness import Now
-from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, Fingerprints, Manifest, PartName
-from uscdr.kit.reader import KitReader, read_card
+from uscdr.kit.manifest import KITS, MANIFEST, SUMS, Card, Fingerprints, Manifest, PartName, read_card
+from uscdr.kit.reader import KitReader
 from uscdr.models.heroku import Build
 from uscdr.models.media import RESOURCE_TYPES, Asset
 from uscdr.store.store import ObjectLost, Store, digest_of, is_name

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from uscdr.backups.proofs import Grade
 from uscdr.errors import BadInput, CheckFailed
-from uscdr.kit.manifest import KITS, MANIFEST, Card
-from uscdr.kit.reader import KitReader, read_card
+from uscdr.kit.manifest import KITS, MANIFEST, Card, read_card
 from uscdr.models.base import Fact, Moment
 from uscdr.store.encryption import WrongIdentity
 
 if TYPE_CHECKING:
+    from uscdr.kit.reader import KitReader
     from uscdr.store.store import Store
 
 # Parses a reference to a kit: `newest`, an id or its beginning, a store, or both as `STORE:ID`. A word is a store if it
@@ -121,7 +121,7 @@ class KitLine(Fact):
         )
 
 
-Open = Callable[[str], KitReader]
+Open = Callable[[str], "KitReader"]
 """Opens a kit. Raises as `KitReader`."""
 
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from uscdr.backups.proofs import Grade
+from uscdr.errors import BadInput
 from uscdr.models.base import Count, Fact, Moment, Span
 from uscdr.models.placeholders import reaches_nobody
+from uscdr.store.store import ObjectLost
 from uscdr.words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from uscdr.store.store import Store
+
+M = TypeVar("M", bound=BaseModel)
 FORMAT = 1
 KITS, MEDIA = "kits", "media"
 MANIFEST, SUMS = "manifest.json.age", "SHA256SUMS"
@@ -224,3 +230,68 @@ class Card(Fact):
     dump: DumpProof | None = None
     rpo: Span | None = None
     public_keys: tuple[str, ...] = ()
+
+
+def parsed(model: type[M], data: bytes, name: str) -> M:
+    """Parse a document of the kit; never show the text of a validation error, which may contain secrets.
+
+    Raises BadInput for another format, ObjectLost for a damaged document.
+    """
+    found = _format_of(data)
+    if found is not None and found != FORMAT:
+        raise BadInput(
+            f"{name} has format {found}; this uscdr reads {FORMAT}.", next_action="Use the uscdr version on the card."
+        )
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
+        raise ObjectLost.damaged(name, f"this version of uscdr cannot parse it ({place or 'not JSON'})") from None
+
+
+def _format_of(data: bytes) -> int | None:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    found = document.get("format") if isinstance(document, dict) else None
+    return found if isinstance(found, int) else None
+
+
+# The card of a kit, which can be read without a key.
+
+
+_LARGEST_CARD = 1 << 20
+
+
+def read_card(store: Store, kit: str) -> Card:
+    """The card of a kit, readable without a key: a hint, because anybody can write it.
+
+    Raises CheckFailed (missing, damaged, of another kit), BadInput (another format).
+    """
+    card, doubts = card_hint(store, kit)
+    if card is None:
+        raise doubts[0]
+    return card
+
+
+def card_hint(store: Store, kit: str) -> tuple[Card | None, tuple[ObjectLost, ...]]:
+    """The card, if it is readable; a kit can be opened without one. Raises ObjectLost for another kit's card."""
+    name = f"{KITS}/{kit}/{CARD}"
+    try:
+        with store.open(name) as file:
+            card = parsed(Card, file.read(_LARGEST_CARD), name)
+    except ObjectLost as error:
+        return None, (error,)
+    if card.kit != kit:
+        raise foreign(name, f"it is the card of {card.kit}")
+    return card, ()
+
+
+def foreign(path: str, whose: str) -> ObjectLost:
+    """The error for an object of another kit."""
+    return ObjectLost(
+        path,
+        f"{path} does not belong to this kit: {whose}.",
+        next_action="Somebody copied or renamed it. Use another kit (uscdr kit list), or copy this one again.",
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import secrets
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from uscdr.errors import BadInput, CheckFailed, MachineError
 from uscdr.kit.content import (
@@ -27,7 +26,7 @@ from uscdr.kit.content import (
     SourceFacts,
     size_of,
 )
-from uscdr.kit.manifest import CARD, FORMAT, KITS, MANIFEST, Card, Manifest, StoredObject
+from uscdr.kit.manifest import CARD, KITS, MANIFEST, Card, Manifest, StoredObject, card_hint, foreign, parsed
 from uscdr.models.media import AssetKey, KnownAsset
 from uscdr.store.directory import new_private_file
 from uscdr.store.encryption import Identity, Sealed, Watch, WrongIdentity, unseal
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 M = TypeVar("M", bound=BaseModel)
-_LARGEST_CARD = 1 << 20
 _SAID: Mapping[str, str] = {
     "format": "the format", "uscdr": "the version of uscdr", "recipients": "the recipients",
     "complete": "its completeness", "parts": "its parts", "dump": "the proof of the dump",
@@ -55,17 +53,6 @@ class _SealedName:
     path: str
     sha256: str | None
     plain_sha256: str | None = None
-
-
-def read_card(store: Store, kit: str) -> Card:
-    """The card of a kit, readable without a key: a hint, because anybody can write it.
-
-    Raises CheckFailed (missing, damaged, of another kit), BadInput (another format).
-    """
-    card, doubts = _hint(store, kit)
-    if card is None:
-        raise doubts[0]
-    return card
 
 
 class KitReader:
@@ -90,7 +77,7 @@ class KitReader:
         self._watch = watch
         self._media: dict[AssetKey, MediaEntry] | None = None
         self.kit = kit
-        self._hint, self._lost = _hint(store, kit)
+        self._hint, self._lost = card_hint(store, kit)
         self.manifest, self._sealed = self._own_manifest(self._hint)
         if self._hint is not None:
             _require_same_place(self._hint, self.manifest)
@@ -99,9 +86,9 @@ class KitReader:
         """The manifest and the SHA-256 of its stored bytes. Raises CheckFailed for the manifest of another kit."""
         name, target = f"{KITS}/{self.kit}/{MANIFEST}", io.BytesIO()
         sealed = self._decrypt(_SealedName(name, hint.manifest_sha256 if hint else None), target)
-        manifest = _model(Manifest, target.getvalue(), name)
+        manifest = parsed(Manifest, target.getvalue(), name)
         if manifest.kit != self.kit:
-            raise _foreign(name, f"it is the manifest of {manifest.kit}")
+            raise foreign(name, f"it is the manifest of {manifest.kit}")
         inside = tuple(one.path for one in manifest.objects)
         if not all(path.startswith(f"{KITS}/{self.kit}/") for path in inside) or _twice(manifest):
             raise ObjectLost.damaged(name, "it lists objects of another kit, or one name twice")
@@ -193,7 +180,7 @@ class KitReader:
         if entry.stored is None:
             raise BadInput(f"The kit {self.kit} has no original of this media file.")
         data = self._bytes(_SealedName(entry.stored.note_path, entry.stored.note_sha256))
-        return _model(MediaNote, data, entry.stored.note_path)
+        return parsed(MediaNote, data, entry.stored.note_path)
 
     def verify(self, one: StoredObject) -> Sealed:
         """Verify one object completely: ciphertext, decryption, plain digest. Keeps nothing."""
@@ -240,7 +227,7 @@ class KitReader:
         if found is None:
             return None
         data = self._bytes(_SealedName(found.path, found.sha256, found.plain_sha256))
-        return _model(model, data, found.path)
+        return parsed(model, data, found.path)
 
     def _bytes(self, wanted: _SealedName) -> bytes:
         target = io.BytesIO()
@@ -274,28 +261,6 @@ class KitReader:
         return done
 
 
-def _foreign(path: str, whose: str) -> ObjectLost:
-    """The error for an object of another kit."""
-    return ObjectLost(
-        path,
-        f"{path} does not belong to this kit: {whose}.",
-        next_action="Somebody copied or renamed it. Use another kit (uscdr kit list), or copy this one again.",
-    )
-
-
-def _hint(store: Store, kit: str) -> tuple[Card | None, tuple[ObjectLost, ...]]:
-    """The card, if it is readable; a kit can be opened without one. Raises ObjectLost for another kit's card."""
-    name = f"{KITS}/{kit}/{CARD}"
-    try:
-        with store.open(name) as file:
-            card = _model(Card, file.read(_LARGEST_CARD), name)
-    except ObjectLost as error:
-        return None, (error,)
-    if card.kit != kit:
-        raise _foreign(name, f"it is the card of {card.kit}")
-    return card, ()
-
-
 def _twice(manifest: Manifest) -> bool:
     objects, parts = [one.name for one in manifest.objects], [one.name for one in manifest.parts]
     return len(set(objects)) < len(objects) or len(set(parts)) < len(parts)
@@ -305,7 +270,7 @@ def _require_same_place(hint: Card, own: Manifest) -> None:
     """Raises ObjectLost if the card names another application: the kit may have been chosen by it."""
     if (hint.app, hint.target, hint.identity) != (own.app, own.target, own.identity):
         name = f"{KITS}/{own.kit}/{CARD}"
-        raise _foreign(name, f"it says {hint.app} ({hint.target}), the encrypted manifest {own.app} ({own.target})")
+        raise foreign(name, f"it says {hint.app} ({hint.target}), the encrypted manifest {own.app} ({own.target})")
 
 
 def _compared(hint: Card, own: Card) -> tuple[ObjectLost, ...]:
@@ -316,7 +281,7 @@ def _compared(hint: Card, own: Card) -> tuple[ObjectLost, ...]:
         words.insert(0, f"made {moment(hint.created_at)}, the encrypted manifest says {moment(own.created_at)}")
     if not words:
         return ()
-    return (_foreign(name, f"it differs from the manifest ({'; '.join(words)})"),)
+    return (foreign(name, f"it differs from the manifest ({'; '.join(words)})"),)
 
 
 def _naming(path: str, work: Callable[[], Sealed]) -> Sealed:
@@ -329,26 +294,3 @@ def _naming(path: str, work: Callable[[], Sealed]) -> Sealed:
         raise MachineError(
             f"This machine could not decrypt {path}.", why=error.strerror or type(error).__name__
         ) from error
-
-
-def _model(model: type[M], data: bytes, name: str) -> M:
-    """Parse a document of the kit; never show the text of a validation error, which may contain secrets."""
-    found = _format_of(data)
-    if found is not None and found != FORMAT:
-        raise BadInput(
-            f"{name} has format {found}; this uscdr reads {FORMAT}.", next_action="Use the uscdr version on the card."
-        )
-    try:
-        return model.model_validate_json(data)
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise ObjectLost.damaged(name, f"this version of uscdr cannot parse it ({place or 'not JSON'})") from None
-
-
-def _format_of(data: bytes) -> int | None:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    found = document.get("format") if isinstance(document, dict) else None
-    return found if isinstance(found, int) else None

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from uscdr.errors import BadInput, UscdrError
 from uscdr.files import exposure, private_directory
-from uscdr.kit.collect.sources import Absent
 from uscdr.kit.find import KitOwner, KitReference, find, names_newest, store_named
-from uscdr.kit.reader import KitReader
 from uscdr.store import location
-from uscdr.store.encryption import Identity
 from uscdr.store.store import ReadOnlyStore, Store
 from uscdr.wiring.stores import IDENTITY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from uscdr.kit.collect.sources import Absent
+    from uscdr.kit.reader import KitReader
     from uscdr.providers.ports.media import Media
     from uscdr.scenarios.adapters import Adapters
     from uscdr.wiring.context import RunContext
@@ -76,6 +75,9 @@ def open_kit(context: RunContext, work: Path) -> KitReader | None:
     wanted = context.request.kit
     if wanted is None:
         return None
+    from uscdr.kit.reader import KitReader
+    from uscdr.store.encryption import Identity
+
     store, kit = KitLocations(lambda: context.target.config.kit.to, context.state, context.env).find(wanted)
     keys = Identity.read(identity_file(context.identity, context.env))
     scratch = private_directory(work / "kit")
@@ -125,6 +127,8 @@ def ill_kept(identity: Path, env: Mapping[str, str]) -> tuple[str, ...]:
 
 def media_of(deps: Adapters) -> Media | Absent:
     """The configured media service, or why there is none."""
+    from uscdr.kit.collect.sources import Absent
+
     if deps.media is None:
         return Absent("scenarios.yaml has no `cloudinary` for this target.")
     return _opened(deps.media.open_old)
@@ -132,6 +136,8 @@ def media_of(deps: Adapters) -> Media | Absent:
 
 def _opened(open_port: Callable[[], T]) -> T | Absent:
     """The port, or why it could not be opened."""
+    from uscdr.kit.collect.sources import Absent
+
     try:
         return open_port()
     except UscdrError as error:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from uscdr.backups.proofs import ProofDocument, Proofs
 from uscdr.errors import BadInput, UscdrError
-from uscdr.scenarios.adapters import CopiesAccess
 from uscdr.store import location
 from uscdr.store.store import ReadOnlyStore, Store
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from uscdr.pgserver.cluster import Tool
     from uscdr.providers.ports.database import Scratch
     from uscdr.providers.ports.platform import Platform
+    from uscdr.scenarios.adapters import CopiesAccess
     from uscdr.scenarios.config import Config, VaultSettings
     from uscdr.scenarios.config_targets import HerokuTarget
     from uscdr.scenarios.prover import DumpSource, Keep
@@ -153,6 +153,8 @@ def fresh_proof(context: RunContext) -> Callable[[str], ProofDocument | None]:
 
 def copies_access(context: RunContext, scratch: Callable[[], Scratch]) -> CopiesAccess:
     """The access to copies. It opens the store on first use, because most scenarios do not need it."""
+    from uscdr.scenarios.adapters import CopiesAccess
+
     config, to = context.target.config, context.request.to
 
     @cache
