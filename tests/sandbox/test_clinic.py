@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from clinic_broker import Place, broker
 from clinic_site import EMAIL, KEY, Site, deploy, until
 from mail_sink import sink
 from uscdr.pgserver.server import LocalPostgres
+from uscdr.sandbox.daemon import PYTHON
 
 CLOSED = (
     "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'closed'; END $$;"
@@ -268,6 +270,25 @@ def test_the_worker_mails_real_people_unless_the_switch_is_off(postgres: LocalPo
         with copy.process("worker", GMAIL_RELAY=server.address, **gmail):
             until(lambda: copy.one(status, "FAILED"))
         assert len(server.recipients) == sent
+
+
+def test_a_signal_that_comes_while_an_object_is_taken_apart_is_not_lost(site: Site) -> None:
+    code = (
+        "import os, signal, time\n"
+        "from utils import background\n"
+        "class Gone:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(0)\n"
+        "background.run(Gone, seconds=0.01)\n"
+        "print('ended')\n"
+    )
+    command = [os.environ[PYTHON], "-c", code]
+    result = subprocess.run(
+        command, cwd=site.root / "backend", env=site.env, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "Exception ignored" in result.stderr
+    assert result.stdout == "ended\n"
 
 
 def test_without_a_database_url_it_boots_on_an_empty_sqlite(site: Site) -> None:

@@ -13,24 +13,26 @@ class Stopped(KeyboardInterrupt):
     """SIGTERM or SIGINT: like Ctrl-C, so that psycopg cancels a statement that waits for a lock."""
 
 
-def stop(*_signal):
-    """Signal handler."""
-    raise Stopped
-
-
 def run(tick, *, seconds, at_once=True):
     """Call `tick` every `seconds` until a signal comes; the first time at once or after `seconds`."""
+    pause, told = threading.Event(), False
+
+    def stop(*_signal):
+        nonlocal told
+        told = True  # Python drops what is raised while it takes an object apart: the signal must not be lost with it
+        raise Stopped
+
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    pause = threading.Event()
     try:
         if not at_once:
             pause.wait(seconds)
-        while True:
+        while not told:
             attempt(tick)
             pause.wait(seconds)
     except Stopped:
-        log.info("stopped")
+        pass
+    log.info("stopped")
 
 
 def attempt(tick):
