@@ -280,7 +280,7 @@ def test_a_signal_that_comes_while_an_object_is_taken_apart_is_not_lost(site: Si
         "    def __del__(self):\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "        time.sleep(0)\n"
-        "background.run(Gone, seconds=0.01)\n"
+        "background.run(Gone, seconds=600)\n"
         "print('ended')\n"
     )
     command = [os.environ[PYTHON], "-c", code]

@@ -29,7 +29,8 @@ def run(tick, *, seconds, at_once=True):
             pause.wait(seconds)
         while not told:
             attempt(tick)
-            pause.wait(seconds)
+            if not told:
+                pause.wait(seconds)
     except Stopped:
         pass
     log.info("stopped")
