@@ -200,11 +200,6 @@ class KnownAsset(Fact):
     access: Access | None = None
     """None when the copy lacks it."""
 
-    @property
-    def unread(self) -> bool:
-        """Whether its bytes must be read first to tell `md5`."""
-        return not isinstance(self.digest, str) and "md5" not in self.__dict__
-
     @cached_property
     def md5(self) -> str:
         """The service's `etag`. Raises MachineError when it cannot be read."""

@@ -135,18 +135,6 @@ class MediaSurvey:
         told = row.bytes if row.bytes and written >= before.written else before.bytes
         self.wanted[key] = ReferencedFile((*before.places, row.place), max(before.written, written), told)
 
-    def compared_by_digest(self, known: Mapping[AssetKey, KnownAsset]) -> list[AssetKey]:
-        """Files that the cloud has in the size of their copy: only digests can tell them apart."""
-        return [
-            key
-            for key in self.wanted
-            if (held := self.held.get(key)) is not None
-            and not held.placeholder
-            and held.etag
-            and (copied := known.get(key)) is not None
-            and copied.bytes == held.bytes
-        ]
-
     def states(
         self,
         known: Mapping[AssetKey, KnownAsset],

@@ -156,7 +156,6 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
             self.together(tasks)
             survey.tell_access(told)
             self._resolve(survey, references[0], tell)
-            self._read_copies(survey, tell)
             book.survey = survey
         return book.survey
 
@@ -188,22 +187,15 @@ class MediaStep(ScenarioStep[S, R], Generic[S, R]):
         clouds = {self.cloud().cloud} | ({configured.cloud} if configured else set())
         survey.resolve(references, settings, clouds=frozenset(clouds), known=self.copies(tell))
 
-    def _read_copies(self, survey: MediaSurvey, tell: Reporter) -> None:
-        """Read the copies that are compared by their digest; the comparison itself would do it without a word."""
-        copies = self.copies(tell)
-        unread = [key for key in survey.compared_by_digest(copies) if copies[key].unread]
-        done = _Progress("reading copies that the cloud has, too", len(unread), tell)
-        for key in unread:
-            self._deps.stop.check()
-            _ = copies[key].md5
-            done.count()
-
     def fetch_digests(self, keys: Iterable[AssetKey], survey: MediaSurvey, tell: Reporter) -> None:
         """Download files and keep the MD5 of their bytes. Downloads do not count for the rate limit."""
         wanted = [key for key in keys if (key, survey.held[key].version) not in self.book.digests]
+        copies = self.copies(tell)
 
         def one(key: AssetKey) -> None:
             found, fetched = self._digest(key, survey.held[key])
+            if key in copies:
+                _ = copies[key].md5  # read now, with progress and side by side, not in the comparison
             with self.book.lock:
                 self.book.sizes[key] = fetched
                 self.book.digests[key, survey.held[key].version] = found

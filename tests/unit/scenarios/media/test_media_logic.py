@@ -29,7 +29,7 @@ from uscdr.models.media import (
     Where,
 )
 from uscdr.scenarios.config import MediaSettings
-from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey, ReferencedFile, Window
+from uscdr.scenarios.media.compare import FileState, ListedAsset, MediaSurvey, Window
 from uscdr.scenarios.media.copies import FolderFiles
 from uscdr.scenarios.media.repair import Repairs, _before_the_change, _pages, _plan, _waiting, refusal
 from uscdr.scenarios.steps import media_base
@@ -271,7 +271,6 @@ def test_a_folder_of_copies(tmp_path: Path) -> None:
         "raw/upload/media/avatars/me.jpg",
     }
     assert known[key("media/avatars/me")].md5 == hashlib.md5(b"jpg").hexdigest()
-    assert not known[key("media/avatars/me")].unread
     assert known[key("media/avatars/me")].tags == ("media",)
     with files.open(key("media/avatars/me")) as copy:
         assert copy == b"jpg"
@@ -296,7 +295,7 @@ def test_a_file_is_read_when_its_digest_is_needed_and_one_that_was_written_since
     path.write_bytes(b"jpg")
     files = FolderFiles(tmp_path, MediaSettings())
     known = files.inventory()[key("media/me")]
-    assert (known.bytes, known.file, known.unread) == (3, True, True)
+    assert (known.bytes, known.file) == (3, True)
     path.write_bytes(b"gpj")
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
     with pytest.raises(CheckFailed, match="changed while it was used"), files.open(key("media/me")):
@@ -338,18 +337,6 @@ def test_of_files_that_may_have_had_one_id_the_last_in_order_counts(tmp_path: Pa
         "media/a": 1, "media/a.png": 3, "media/a.gif": 4, "media/a.jpg": 1, "media/media-old/b": 2,
         "media/media-old/b.jpg": 2, "media/d./e": 6, "media/d./e.jpg": 6,
     }  # fmt: skip
-
-
-def test_a_copy_is_read_for_its_digest_where_the_cloud_has_a_file_of_its_size(tmp_path: Path) -> None:
-    for name in ("same", "longer", "missing", "deleted"):
-        (tmp_path / f"{name}.jpg").write_bytes(b"jpg")
-    known, survey = FolderFiles(tmp_path, MediaSettings()).inventory(), MediaSurvey()
-    for name, size in (("same", 3), ("longer", 4), ("deleted", 3), ("without copy", 3)):
-        survey.note(Asset(key=key(f"media/{name}"), bytes=size, etag="e", placeholder=name == "deleted"))
-    survey.wanted = {key(f"media/{name}"): ReferencedFile((), 0.0, 0) for name in ("same", "longer", "missing")}
-    assert survey.compared_by_digest(known) == [key("media/same")]
-    assert survey.states(known, {})[key("media/same")] is FileState.CHANGED
-    assert {one.public_id for one in known if not known[one].unread} == {"media/same", "media/same.jpg"}
 
 
 def test_who_has_access_is_taken_in_where_the_listing_did_not_say_it() -> None:
