@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from uscdr.sandbox.broker.server import Broker
 from uscdr.sandbox.faults.rules import FaultRules, Rule
 
-LIMIT = 5.0
+LIMIT = 60.0
 T = TypeVar("T")
 
 

@@ -20,7 +20,7 @@ import uscdr.sandbox
 from uscdr.sandbox.daemon import PYTHON
 
 SOURCE = Path(uscdr.sandbox.__file__).parent / "clinic"
-LIMIT = 20.0
+LIMIT = 60.0
 KEY = "a key for tests"
 EMAIL = "checks@clinic.example"
 PASSWORD = "checks-password-1"

@@ -23,7 +23,7 @@ from uscdr.sandbox.dns.cloudflare import build
 from uscdr.sandbox.faults.rules import FaultRules, Rule
 from uscdr.sandbox.web.server import HttpServer
 
-LIMIT = 5.0
+LIMIT = 60.0
 T = TypeVar("T")
 
 

@@ -239,12 +239,12 @@ def test_rubbish_gets_an_error_and_harms_nothing(place: Place) -> None:
 
 
 def test_the_second_server_follows_after_its_lag(place: Place) -> None:
-    place.call(lambda: setattr(place.hosting.copies[0], "lag", 0.2))
+    place.call(lambda: setattr(place.hosting.copies[0], "lag", 1.0))
     began = time.monotonic()
     place.send(switched(place, PARKED, f"{TARGET}."))
     assert place.values(WWW, "CNAME", secondary=True) == [PARKED]
     until(lambda: place.values(WWW, "CNAME", secondary=True) == [f"{TARGET}."], limit=LIMIT)
-    assert 0.19 <= time.monotonic() - began < 2
+    assert time.monotonic() - began >= 0.99
     assert place.serial() == place.serial(secondary=True)
 
 
@@ -289,10 +289,3 @@ def test_a_query_can_be_made_to_fail(place: Place) -> None:
     assert place.values("mail.usc-pis.example", "A") == ["192.0.2.25"]
     assert place.ask(WWW, "CNAME").rcode() == dns.rcode.SERVFAIL
     assert place.values(WWW, "CNAME") == [PARKED]
-
-
-def test_start_takes_no_time() -> None:
-    began = time.monotonic()
-    with opened(DnsSpec()) as place:
-        assert place.values(WWW, "CNAME") == [PARKED]
-    assert time.monotonic() - began < 1

@@ -24,7 +24,7 @@ def place() -> Iterator[Place]:
 
 
 def client(url: str, **options: Any) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=3, retry=Retry(NoBackoff(), 0), **options)
+    return redis.Redis.from_url(url, socket_timeout=30, retry=Retry(NoBackoff(), 0), **options)
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
@@ -67,7 +67,7 @@ def test_only_its_own_password_opens_it(place: Place, protocol: int) -> None:
 def test_a_waiting_pop_gets_what_is_pushed_later(place: Place) -> None:
     got: list[Any] = []
     with client(place.url) as one, client(place.url) as other:
-        thread = threading.Thread(target=lambda: got.append(one.blpop(["celery"], timeout=3)))
+        thread = threading.Thread(target=lambda: got.append(one.blpop(["celery"], timeout=30)))
         thread.start()
         other.rpush("celery", "late")
         thread.join()
@@ -81,7 +81,7 @@ def test_stopped_it_refuses_and_its_port_is_nobody_elses(place: Place) -> None:
         with pytest.raises(redis.ConnectionError):
             one.ping()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", place.broker.port), timeout=3)
+            socket.create_connection(("127.0.0.1", place.broker.port), timeout=30)
         place.stop()
         place.start()
         assert (one.ping(), one.llen("celery")) == (True, 0)
@@ -108,7 +108,7 @@ def test_faults_hit_the_commands_they_name(place: Place) -> None:
 
 def test_nonsense_ends_the_connection_and_nothing_else(place: Place) -> None:
     for sent in (b"*1\r\n:4\r\n", b"*99999999\r\n", b"GET / HTTP/1.1\r\n", b"*1\r\n$5\r\nHELLO\r\n"):
-        with socket.create_connection(("127.0.0.1", place.broker.port), timeout=3) as plain:
+        with socket.create_connection(("127.0.0.1", place.broker.port), timeout=30) as plain:
             plain.sendall(sent)
             assert plain.recv(200).startswith(b"-")
     with client(place.url) as one:
@@ -129,7 +129,7 @@ def test_commands_that_arrive_together_wait_together(place: Place, monkeypatch: 
     monkeypatch.setattr(place.loop, "time", lambda: real() + sum(waited))
     monkeypatch.setattr(asyncio, "sleep", sleep)
     place.fault("slow:60", method="PING", count=0)
-    with socket.create_connection(("127.0.0.1", place.broker.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", place.broker.port), timeout=30) as line:
         line.sendall(f"AUTH {place.broker.password}\r\n".encode() + b"PING\r\n" * 5)
         answers = line.makefile("rb")
         assert [answers.readline() for _ in range(6)] == [b"+OK\r\n", *[b"+PONG\r\n"] * 5]

@@ -62,7 +62,7 @@ def served(live: Live, name: str = HOST, *, trusting: bool = True) -> x509.Certi
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     tls = live.contract["tls"]
     with (
-        socket.create_connection((tls["host"], tls["port"]), timeout=10) as plain,
+        socket.create_connection((tls["host"], tls["port"]), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname=name) as secure,
     ):
         return x509.load_der_x509_certificate(secure.getpeercert(binary_form=True) or b"")
@@ -76,12 +76,12 @@ def names(certificate: x509.Certificate) -> list[str]:
 def token(live: Live, **changes: str) -> httpx.Response:
     values = config(live)
     form = {"grant_type": "refresh_token", **{key: values[name] for key, name in GMAIL.items()}, **changes}
-    return httpx.post(live.contract["mail"]["token_url"], data=form, trust_env=False, timeout=5)
+    return httpx.post(live.contract["mail"]["token_url"], data=form, trust_env=False, timeout=60)
 
 
 def broker(live: Live, name: str = "") -> redis.Redis:
     url = live.get(f"/apps/{name or live.app}/config-vars")["REDIS_URL"]
-    return redis.Redis.from_url(url, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+    return redis.Redis.from_url(url, socket_timeout=30, retry=Retry(NoBackoff(), 0))
 
 
 def as_staff(live: Live) -> httpx.Client:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -90,12 +89,10 @@ def test_stop_ends_the_wait_and_says_so() -> None:
 
     def task() -> None:
         stop.set()
-        assert cut.wait(5)
+        assert cut.wait(60)
 
-    start = time.monotonic()
     with pytest.raises(Interrupted):
         run_all([task] * 3, workers=1, stop=stop, abandon=cut.set)
-    assert time.monotonic() - start < 4
 
 
 def test_a_task_may_use_a_pool_of_its_own_even_with_one_worker() -> None:

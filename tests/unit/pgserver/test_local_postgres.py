@@ -32,7 +32,7 @@ sys.stdin.read()
 """
 
 
-def eventually(condition: Callable[[], bool], limit: float = 15.0) -> bool:
+def eventually(condition: Callable[[], bool], limit: float = 60.0) -> bool:
     deadline = time.monotonic() + limit
     while not condition():
         if time.monotonic() > deadline:

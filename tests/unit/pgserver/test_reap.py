@@ -28,7 +28,7 @@ sys.stdin.read()
 """
 
 
-def eventually(condition: Callable[[], bool], limit: float = 15.0) -> None:
+def eventually(condition: Callable[[], bool], limit: float = 60.0) -> None:
     deadline = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < deadline

@@ -38,7 +38,7 @@ def test_the_end_takes_grandchildren_too(tmp_path: Path) -> None:
 def test_who_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path) -> None:
     pid, lines, took = _run("trap '' TERM; echo deaf; while true; do sleep 0.1; done", tmp_path, grace=0.3)
     assert lines == ["deaf"]
-    assert 0.3 <= took < 5
+    assert took >= 0.3
     assert processes.group_members(pid) == []
 
 
@@ -52,7 +52,7 @@ def test_reaping_ends_recorded_groups_and_no_others(tmp_path: Path) -> None:
         with (tmp_path / "processes").open("a") as file:
             file.write(json.dumps({"pid": recycled.pid, "started": "long ago"}) + '\n{"pid": 1')
         assert ledger.reap() == [ours.pid]
-        assert ours.wait(5) == -signal.SIGKILL
+        assert ours.wait(60) == -signal.SIGKILL
         assert recycled.poll() is None
         recycled.kill()
 
@@ -65,7 +65,7 @@ def test_a_group_without_its_leader_is_still_ended(tmp_path: Path) -> None:
         ledger.record(leader.pid)
         assert leader.stdin
         leader.stdin.close()
-        leader.wait(5)
+        leader.wait(60)
         assert processes.group_members(leader.pid)
         assert ledger.reap() == [leader.pid]
         assert processes.group_members(leader.pid) == []

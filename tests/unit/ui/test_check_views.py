@@ -270,7 +270,7 @@ def words(terminal: Terminal) -> str:
     return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue()).rstrip()
 
 
-def until(condition: Callable[[], bool], limit: float = 10) -> None:
+def until(condition: Callable[[], bool], limit: float = 60) -> None:
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

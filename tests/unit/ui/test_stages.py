@@ -27,7 +27,7 @@ def capable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
 
 
-def until(condition: Callable[[], bool], limit: float = 20) -> None:
+def until(condition: Callable[[], bool], limit: float = 60) -> None:
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end

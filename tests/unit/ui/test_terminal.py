@@ -46,7 +46,7 @@ class Emulated:
             env={"TERM": term, "PYTHONUTF8": "1", "PATH": "/usr/bin:/bin", "PS1": "shell$ ", **env},
         )  # fmt: skip
 
-    def until(self, done: Callable[[], bool], limit: float = 30) -> None:
+    def until(self, done: Callable[[], bool], limit: float = 60) -> None:
         """Feed the terminal until it shows that."""
         end = time.monotonic() + limit
         while not done():

@@ -61,7 +61,7 @@ class Gone(Terminal):
         return super().write(text)
 
 
-def until(condition: Callable[[], bool], limit: float = 10) -> None:
+def until(condition: Callable[[], bool], limit: float = 60) -> None:
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

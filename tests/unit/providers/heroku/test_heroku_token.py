@@ -71,14 +71,14 @@ def test_a_client_that_hangs_is_ended_with_its_children(home: Path) -> None:
     netrc(home)
     before = time.monotonic()
     assert find_token(env(home), client_seconds=0.5).value.get_secret_value() == "HRKU-netrc"
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 60
     child = int((home / "child").read_text())
     assert _gone(child)
 
 
 def _gone(pid: int) -> bool:
     """Wait for init to collect it, or see it dead."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
             os.kill(pid, 0)

@@ -217,9 +217,9 @@ def test_all_reads_of_one_call_see_one_moment(clinic: Any) -> None:
     both_connected = threading.Barrier(2)
 
     def work(connection: Any, table: str) -> int:
-        if both_connected.wait(5) == 0:
+        if both_connected.wait(60) == 0:
             clinic.run("INSERT INTO there SELECT a FROM here; DELETE FROM here")
-        both_connected.wait(5)
+        both_connected.wait(60)
         (number,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(number)
 

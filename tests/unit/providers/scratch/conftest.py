@@ -90,7 +90,7 @@ def good(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return source.dump(tmp_path_factory.mktemp("dumps") / "good.dump")
 
 
-def eventually(condition: Callable[[], bool], limit: float = 20.0) -> bool:
+def eventually(condition: Callable[[], bool], limit: float = 60.0) -> bool:
     deadline = time.monotonic() + limit
     while not condition():
         if time.monotonic() > deadline:

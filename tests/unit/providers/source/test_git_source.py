@@ -362,7 +362,7 @@ def command_lines() -> Iterator[str]:
             yield path.read_text(errors="replace")
 
 
-def is_gone(argument: str, limit: float = 10) -> bool:
+def is_gone(argument: str, limit: float = 60) -> bool:
     """Whether no process names it any more: what was killed takes its memory down before it leaves the table."""
     end = time.monotonic() + limit
     while any(argument in line for line in command_lines()):
