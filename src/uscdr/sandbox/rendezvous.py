@@ -20,6 +20,8 @@ _LONGEST_MARK_LINE = 200
 _SECRET_LIMIT = 1024
 _SECRET_TIMEOUT = 30.0
 _CHUNK = 65536
+_LINGER = 1.0
+"""Seconds for which the connection outlives a command whose client has not sent anything yet."""
 
 Run = Callable[[], Awaitable[PtyProcess]]
 
@@ -89,10 +91,13 @@ async def _serve(run: Run, reader: asyncio.StreamReader, writer: asyncio.StreamW
     writer.write(_BANNER)
     await writer.drain()
     process = await run()
-    giving = asyncio.create_task(_give_input(process, reader))
+    heard = asyncio.Event()
+    giving = asyncio.create_task(_give_input(process, reader, heard))
     taking = asyncio.create_task(_take_output(process, writer))
     try:
         await asyncio.wait({giving, taking}, return_when=asyncio.FIRST_COMPLETED)
+        if not giving.done():
+            await _heard_from(heard)
     finally:
         # Output ends with the command, input with the connection: a command without its client is
         # hung up, one that has ended cannot be.
@@ -103,9 +108,20 @@ async def _serve(run: Run, reader: asyncio.StreamReader, writer: asyncio.StreamW
         process.close()
 
 
-async def _give_input(process: PtyProcess, reader: asyncio.StreamReader) -> None:
-    while data := await reader.read(_CHUNK):
-        await process.write(data)
+async def _heard_from(heard: asyncio.Event) -> None:
+    """Let the client tell the end of its input. The official one dies if it finds the connection closed."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(heard.wait(), _LINGER)
+
+
+async def _give_input(process: PtyProcess, reader: asyncio.StreamReader, heard: asyncio.Event) -> None:
+    """`heard` is set by the first input, and by the end of the connection."""
+    try:
+        while data := await reader.read(_CHUNK):
+            heard.set()
+            await process.write(data)
+    finally:
+        heard.set()
 
 
 async def _take_output(process: PtyProcess, writer: asyncio.StreamWriter) -> None:

@@ -14,20 +14,20 @@ from uscdr.models.dns import NameServer, RecordSet, RecordType, Sighting
 from uscdr.providers.dns.verifier import DnsVerifier
 from uscdr.threads import run_all
 
-SOON = 20.0
+SOON = 60.0
 
 
 def alias(name: str, target: str, ttl: int = 300) -> RecordSet:
     return RecordSet(name=name, type="CNAME", ttl=ttl, values=(target,))
 
 
-def until(verifier: DnsVerifier, wanted: RecordSet) -> tuple[Sighting, list[Sighting]]:
-    """The first sighting in which all agree, and those before it."""
+def until(verifier: DnsVerifier, wanted: RecordSet, *, serials: bool = False) -> tuple[Sighting, list[Sighting]]:
+    """The first sighting in which all agree (with `serials`: on these, too), and those before it."""
     seen: list[Sighting] = []
     end = time.monotonic() + SOON
     while time.monotonic() < end:
         sighting = verifier.look(wanted.name, wanted.type)
-        if sighting.all_say(wanted):
+        if sighting.all_say(wanted) and not (serials and len({answer.serial for answer in sighting.answers}) > 1):
             return sighting, seen
         seen.append(sighting)
         time.sleep(0.05)
@@ -68,7 +68,7 @@ def test_the_verifier_sees_the_secondary_lag_and_then_all_agree(place: Place, na
     verifier = place.verifier()
     until(verifier, alias(name, OLD))
     place.open().swap(name, "CNAME", alias(name, OLD), alias(name, NEW, ttl=60))
-    sighting, before = until(verifier, alias(name, NEW))
+    _, before = until(verifier, alias(name, NEW))
     assert before, "the secondary was as quick as the primary"
     first, second = before[0].answers
     assert first.records is not None
@@ -76,7 +76,7 @@ def test_the_verifier_sees_the_secondary_lag_and_then_all_agree(place: Place, na
     assert second.records is not None
     assert second.records.values == (OLD,)
     assert (second.serial or 0) < (first.serial or 0)
-    assert len({answer.serial for answer in sighting.answers}) == 1
+    until(verifier, alias(name, NEW), serials=True)  # a serial may have been asked before the record was
 
 
 def test_a_secondary_that_stands_still_is_no_yes(place: Place, name: str) -> None:

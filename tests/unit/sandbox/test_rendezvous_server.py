@@ -15,12 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from uscdr.sandbox import pki, ptyprocess
+from uscdr.sandbox import pki, ptyprocess, rendezvous
 from uscdr.sandbox.ptyprocess import PtyProcess
 from uscdr.sandbox.rendezvous import MarkFraming, RendezvousServer
 
 MARK = "\uffff".encode()
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of these clients send nothing."""
+    monkeypatch.setattr(rendezvous, "_LINGER", 0.01)
 
 
 @dataclass
@@ -158,6 +164,25 @@ def test_interrupt_character_interrupts(tmp_path: Path) -> None:
         client.writer.write(b"\x03")
         await client.rest()
         assert await service.started[0].wait() == 128 + signal.SIGINT
+
+    serve(tmp_path, scenario)
+
+
+def test_a_command_that_ends_at_once_waits_for_the_end_of_the_clients_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The official client says it after the banner, and dies if the connection is closed by then."""
+    monkeypatch.setattr(rendezvous, "_LINGER", 60.0)
+
+    async def scenario(service: Service) -> None:
+        service.offer("echo done")
+        client = await service.connect()
+        await client.until(b"done\r\n")
+        assert await service.started[0].wait() == 0
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.reader.read(1), 0.3)
+        client.writer.write(b"\x04")
+        assert await client.rest() == b""
 
     serve(tmp_path, scenario)
 
