@@ -66,17 +66,25 @@ def test_a_swap_carries_value_and_ttl_and_touches_nothing_else(place: Place, nam
 
 def test_the_verifier_sees_the_secondary_lag_and_then_all_agree(place: Place, name: str) -> None:
     verifier = place.verifier()
-    until(verifier, alias(name, OLD))
-    place.open().swap(name, "CNAME", alias(name, OLD), alias(name, NEW, ttl=60))
-    _, before = until(verifier, alias(name, NEW))
-    assert before, "the secondary was as quick as the primary"
-    first, second = before[0].answers
-    assert first.records is not None
-    assert first.records.values == (NEW,)
-    assert second.records is not None
-    assert second.records.values == (OLD,)
-    assert (second.serial or 0) < (first.serial or 0)
-    until(verifier, alias(name, NEW), serials=True)  # a serial may have been asked before the record was
+    was, wanted = alias(name, OLD), alias(name, NEW, ttl=60)
+    until(verifier, was)
+    for _ in range(50):
+        place.open().swap(name, "CNAME", was, wanted)
+        _, before = until(verifier, wanted, serials=True)  # a serial may have been asked before the record was
+        if any(_lags(one, was, wanted) for one in before):
+            return
+        was, wanted = wanted, was  # the secondary was quicker than the look
+    raise AssertionError("no look met the secondary behind the primary")
+
+
+def _lags(seen: Sighting, was: RecordSet, wanted: RecordSet) -> bool:
+    first, second = seen.answers
+    return (
+        first.records is not None
+        and second.records is not None
+        and (first.records.values, second.records.values) == (wanted.values, was.values)
+        and (second.serial or 0) < (first.serial or 0)
+    )
 
 
 def test_a_secondary_that_stands_still_is_no_yes(place: Place, name: str) -> None:
